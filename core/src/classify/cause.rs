@@ -1,0 +1,167 @@
+//! Why something of the session failed.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::ApiErrorInfo;
+use crate::input::Phase;
+
+/// Why a connection, an attempt, a request or the session came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The socket ended without a close frame.
+    SocketLost,
+    /// The server closed the connection.
+    ServerClosed {
+        /// Its close code.
+        code: Option<u16>,
+    },
+    /// The WebSocket did not open, or no ConnectionDetails came, in time.
+    HandshakeTimeout,
+    /// A heartbeat was not answered in time.
+    HeartbeatTimeout,
+    /// The server could not read the recovery handle (`WSG-400`).
+    MalformedWsc,
+    /// No data message for too long (`WSG-902`).
+    IdleTimeout,
+    /// The connection grew too old (`WSG-903`).
+    AbsoluteTimeout,
+    /// It was replaced in good time, before the server would have ended it.
+    Renewal,
+    /// Too many frames in a row could not be read.
+    TooManyBadFrames,
+    /// No WebSocket could be opened.
+    ConnectFailed {
+        /// How far it came.
+        phase: Phase,
+        /// One line for people.
+        message: Box<str>,
+    },
+    /// The server answered the upgrade with another status.
+    UpgradeRefused {
+        /// That status.
+        status: u16,
+    },
+    /// The server closed with 4400.
+    NoAuthorization,
+    /// The call for a WebSocket token was refused.
+    TokenCall(Box<ApiErrorInfo>),
+    /// The answer with the WebSocket token could not be read.
+    TokenUnreadable,
+    /// The server named an address without TLS.
+    InsecureUri,
+    /// An HTTPS call got no answer.
+    Network {
+        /// How far it came.
+        phase: Phase,
+        /// One line for people.
+        message: Box<str>,
+    },
+    /// The credential source gave no access token.
+    Credentials {
+        /// The server's code, if there was one.
+        code: Option<Box<str>>,
+        /// One line for people.
+        message: Box<str>,
+    },
+    /// A new access token was refused too.
+    Unauthorized,
+    /// The app or the user lacks a permission.
+    Forbidden(Box<ApiErrorInfo>),
+    /// Too many calls.
+    RateLimited {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The service is away for now.
+    Unavailable {
+        /// How long to wait, if the server said so.
+        retry_after: Option<Duration>,
+    },
+    /// An `Error` message that was about the connection.
+    ConnectionError {
+        /// Its code.
+        code: Option<Box<str>>,
+    },
+    /// The session was closed by the application, or had ended before.
+    Closed,
+    /// The queue of requests was full.
+    QueueFull,
+    /// The answer did not come before its connection was lost for good.
+    SocketTimeout,
+    /// There was no connection.
+    NotConnected,
+}
+
+impl Cause {
+    /// A word that stays the same between versions.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::SocketLost => "socket_lost",
+            Self::ServerClosed { .. } => "server_closed",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::HeartbeatTimeout => "heartbeat_timeout",
+            Self::MalformedWsc => "malformed_wsc",
+            Self::IdleTimeout => "idle_timeout",
+            Self::AbsoluteTimeout => "absolute_timeout",
+            Self::Renewal => "renewal",
+            Self::TooManyBadFrames => "too_many_bad_frames",
+            Self::ConnectFailed { .. } => "connect_failed",
+            Self::UpgradeRefused { .. } => "upgrade_refused",
+            Self::NoAuthorization => "no_authorization",
+            Self::TokenCall(_) => "token_call",
+            Self::TokenUnreadable => "token_unreadable",
+            Self::InsecureUri => "insecure_uri",
+            Self::Network { .. } => "network",
+            Self::Credentials { .. } => "credentials",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unavailable { .. } => "unavailable",
+            Self::ConnectionError { .. } => "connection_error",
+            Self::Closed => "closed",
+            Self::QueueFull => "queue_full",
+            Self::SocketTimeout => "socket_timeout",
+            Self::NotConnected => "not_connected",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SocketLost => f.write_str("the connection was lost"),
+            Self::ServerClosed { code: Some(code) } => write!(f, "the server closed the connection ({code})"),
+            Self::ServerClosed { code: None } => f.write_str("the server closed the connection"),
+            Self::HandshakeTimeout => f.write_str("the connection was not ready in time"),
+            Self::HeartbeatTimeout => f.write_str("a heartbeat was not answered in time"),
+            Self::MalformedWsc => f.write_str("the server could not read the recovery handle (WSG-400)"),
+            Self::IdleTimeout => f.write_str("the server's idle timeout (WSG-902)"),
+            Self::AbsoluteTimeout => f.write_str("the server's absolute timeout (WSG-903)"),
+            Self::Renewal => f.write_str("the connection was renewed before its time was up"),
+            Self::TooManyBadFrames => f.write_str("too many frames in a row could not be read"),
+            Self::ConnectFailed { phase, message } => write!(f, "could not connect ({phase:?}): {message}"),
+            Self::UpgradeRefused { status } => write!(f, "the server refused the WebSocket with HTTP {status}"),
+            Self::NoAuthorization => f.write_str("the server closed for want of authorization (4400)"),
+            Self::TokenCall(error) => write!(f, "the WebSocket token was refused: {error}"),
+            Self::TokenUnreadable => f.write_str("the answer with the WebSocket token could not be read"),
+            Self::InsecureUri => f.write_str("the server named an address without TLS"),
+            Self::Network { phase, message } => write!(f, "the HTTPS call failed ({phase:?}): {message}"),
+            Self::Credentials { code: Some(code), message } => write!(f, "no access token ({code}): {message}"),
+            Self::Credentials { code: None, message } => write!(f, "no access token: {message}"),
+            Self::Unauthorized => f.write_str("a new access token was refused too"),
+            Self::Forbidden(error) => write!(f, "{error}; {}", error.remedy()),
+            Self::RateLimited { retry_after } => write!(f, "too many calls: wait {} s", retry_after.as_secs()),
+            Self::Unavailable { retry_after: Some(d) } => write!(f, "unavailable: wait {} s", d.as_secs()),
+            Self::Unavailable { retry_after: None } => f.write_str("the service is unavailable"),
+            Self::ConnectionError { code: Some(code) } => write!(f, "the server reported {code}"),
+            Self::ConnectionError { code: None } => f.write_str("the server reported an error"),
+            Self::Closed => f.write_str("the session was closed"),
+            Self::QueueFull => f.write_str("too many requests are waiting"),
+            Self::SocketTimeout => f.write_str("no answer before the connection was lost"),
+            Self::NotConnected => f.write_str("there is no connection"),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A notification as the application gets it.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::wire::NotificationFields;
+
+/// How many pieces the text holds: uuid, event, timestamp, subscription id, owner id, body.
+const PIECES: usize = 6;
+
+/// One notification. All its text lies in one allocation.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Notification {
+    text: String,
+    /// Where each piece ends; it begins where the one before it ends.
+    ends: [u32; PIECES],
+    /// One bit for each piece the server sent.
+    present: u8,
+}
+
+impl Notification {
+    /// Copies the fields out of the frame. Without a uuid the message id takes its place.
+    pub(crate) fn new(message_id: Option<&str>, fields: &NotificationFields<'_>) -> Self {
+        let pieces: [Option<&str>; PIECES] = [
+            fields.uuid.as_deref().filter(|uuid| !uuid.is_empty()).or(message_id),
+            fields.event.as_deref(),
+            fields.timestamp.as_deref(),
+            fields.subscription_id.as_deref(),
+            fields.owner_id.as_deref(),
+            fields.body.map(|raw| raw.get()),
+        ];
+        let mut text = String::with_capacity(pieces.iter().flatten().map(|piece| piece.len()).sum());
+        let mut ends = [0; PIECES];
+        let mut present = 0;
+        for (i, piece) in pieces.iter().enumerate() {
+            if let Some(piece) = piece {
+                text.push_str(piece);
+                present |= 1 << i;
+            }
+            // A frame is far smaller than 4 GiB; were it not, the pieces beyond would read as empty.
+            ends[i] = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        }
+        Self { text, ends, present }
+    }
+
+    fn piece(&self, i: usize) -> Option<&str> {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
+        let range = start..self.ends[i] as usize;
+        (self.present & (1 << i) != 0).then(|| self.text.get(range).unwrap_or_default())
+    }
+
+    /// The identity: the same for every delivery of one notification. Empty if the server sent none.
+    #[must_use]
+    pub fn uuid(&self) -> &str {
+        self.piece(0).unwrap_or_default()
+    }
+
+    /// The filter it matched, in the server's spelling (`~` replaced by ids). Empty if the server sent none.
+    #[must_use]
+    pub fn event(&self) -> &str {
+        self.piece(1).unwrap_or_default()
+    }
+
+    /// When it happened, as the server wrote it.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<&str> {
+        self.piece(2)
+    }
+
+    /// The server's id of the subscription.
+    #[must_use]
+    pub fn subscription_id(&self) -> Option<&str> {
+        self.piece(3)
+    }
+
+    /// The extension that owns the subscription.
+    #[must_use]
+    pub fn owner_id(&self) -> Option<&str> {
+        self.piece(4)
+    }
+
+    /// The content as JSON text; `null` when there is none.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        self.piece(5).unwrap_or("null")
+    }
+
+    /// Reads the content into a type of yours, which may borrow from this notification.
+    ///
+    /// # Errors
+    ///
+    /// When the content does not fit the type.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.body())
+    }
+
+    /// The uuid as a number: decimal ids fill the lower half only, RFC 4122 ids have something in the upper half,
+    /// and any other text is hashed with the top bit set.
+    pub(crate) fn dedupe_key(&self) -> u128 {
+        let uuid = self.uuid();
+        decimal(uuid).or_else(|| rfc4122(uuid)).unwrap_or_else(|| fnv1a(uuid) | (1 << 127))
+    }
+}
+
+/// A `u64` written the only way it is written without padding.
+fn decimal(text: &str) -> Option<u128> {
+    let canonical = text == "0" || text.starts_with(|c: char| matches!(c, '1'..='9'));
+    if canonical { text.parse::<u64>().ok().map(u128::from) } else { None }
+}
+
+/// `8-4-4-4-12` hex digits whose upper half is not zero.
+fn rfc4122(text: &str) -> Option<u128> {
+    if text.len() != 36 {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for (i, byte) in text.bytes().enumerate() {
+        if matches!(i, 8 | 13 | 18 | 23) {
+            if byte != b'-' {
+                return None;
+            }
+        } else {
+            value = value << 4 | u128::from(char::from(byte).to_digit(16)?);
+        }
+    }
+    (value >> 64 != 0).then_some(value)
+}
+
+/// 128-bit FNV-1a.
+fn fnv1a(text: &str) -> u128 {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    text.bytes().fold(BASIS, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
+}
+
+impl fmt::Debug for Notification {
+    /// Shows how long the content is, never what it says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notification")
+            .field("uuid", &self.uuid())
+            .field("event", &self.event())
+            .field("timestamp", &self.timestamp())
+            .field("subscription_id", &self.subscription_id())
+            .field("owner_id", &self.owner_id())
+            .field("body_bytes", &self.body().len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_uuid(uuid: &str) -> Notification {
+        Notification::new(None, &NotificationFields { uuid: Some(uuid.into()), ..Default::default() })
+    }
+
+    #[test]
+    fn missing_pieces_differ_from_empty_ones() {
+        let fields =
+            NotificationFields { timestamp: Some("".into()), owner_id: Some("7".into()), ..Default::default() };
+        let n = Notification::new(Some("m"), &fields);
+        assert_eq!((n.uuid(), n.event(), n.body()), ("m", "", "null"));
+        assert_eq!((n.timestamp(), n.subscription_id(), n.owner_id()), (Some(""), None, Some("7")));
+        assert_eq!(n.parse::<Option<u8>>().unwrap(), None);
+    }
+
+    #[test]
+    fn debug_hides_the_body() {
+        let body = serde_json::from_str(r#"{"text":"hunter2"}"#).unwrap();
+        let n = Notification::new(None, &NotificationFields { body: Some(body), ..Default::default() });
+        assert!(!format!("{n:?}").contains("hunter2"));
+        assert!(format!("{n:?}").contains("body_bytes: 18"));
+    }
+
+    #[test]
+    fn dedupe_keys_live_in_separate_ranges() {
+        assert_eq!(with_uuid("2661273919712564939").dedupe_key(), 2_661_273_919_712_564_939);
+        assert_eq!(
+            with_uuid("045b81dc-9f73-4864-84de-08aa6324a7f5").dedupe_key(),
+            0x045b_81dc_9f73_4864_84de_08aa_6324_a7f5
+        );
+        for odd in ["", "07", "+7", "99999999999999999999", "00000000-0000-0000-84de-08aa6324a7f5", "é"] {
+            assert_eq!(with_uuid(odd).dedupe_key() >> 127, 1, "{odd}");
+        }
+        assert_ne!(with_uuid("07").dedupe_key(), with_uuid("007").dedupe_key());
+    }
+}

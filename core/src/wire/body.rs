@@ -1,0 +1,230 @@
+//! The bodies a Session reads itself: ConnectionDetails, a subscription, a WebSocket token.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::frame::{Message, Payload};
+use super::text::{Text, each_field, each_item, number};
+use crate::output::DisabledFilter;
+use crate::secret::Secret;
+
+/// `expires_in` of a token that does not tell it: the shortest life ever seen.
+const SHORTEST_TOKEN_LIFE: u64 = 30;
+/// How many headers of a ConnectionDetails are looked at.
+const MAX_HEADERS: usize = 64;
+
+/// Whether the session before this connection continues on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecoveryState {
+    /// It does, and what was missed follows.
+    Successful,
+    /// It does not. A word that is not known counts as this one.
+    Failed,
+}
+
+/// What the server says when a connection is ready. Durations are in seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionDetails {
+    /// When the session began, as the server wrote it (not always RFC 3339).
+    pub creation_time: Option<Box<str>>,
+    /// How many connections one session may have.
+    pub max_connections_per_session: Option<u64>,
+    /// How many notifications the server keeps for a session that is away.
+    pub recovery_buffer_size: Option<u64>,
+    /// How long after a loss the session can be recovered.
+    pub recovery_timeout: Option<u64>,
+    /// The server closes after this long without a data message.
+    pub idle_timeout: Option<u64>,
+    /// The server closes at this age.
+    pub absolute_timeout: Option<u64>,
+    /// How many requests may be in flight.
+    pub max_active_requests: Option<u64>,
+    /// Only when a recovery was asked for.
+    pub recovery_state: Option<RecoveryState>,
+    /// Why a recovery failed.
+    pub recovery_error_code: Option<Box<str>>,
+    /// `RCRequestId`, which RingCentral's support asks for.
+    pub request_id: Option<Box<str>>,
+    /// The whole body as JSON, fields not known here included; `null` when there was none.
+    pub other: Box<str>,
+}
+
+impl ConnectionDetails {
+    /// Reads the message; what is missing or has an unusable type is `None`.
+    pub(crate) fn from_message(message: &Message<'_>) -> Self {
+        let json = match message.payload {
+            Payload::Json(raw) => raw.get(),
+            _ => "null",
+        };
+        let headers = message.meta.headers_map(MAX_HEADERS);
+        let request_id = headers.get("rcrequestid").map(|id| String::from_utf8_lossy(id.as_bytes()).into());
+        let mut details = Self {
+            creation_time: None,
+            max_connections_per_session: None,
+            recovery_buffer_size: None,
+            recovery_timeout: None,
+            idle_timeout: None,
+            absolute_timeout: None,
+            max_active_requests: None,
+            recovery_state: None,
+            recovery_error_code: None,
+            request_id,
+            other: json.into(),
+        };
+        each_field(json, |key, value| match key {
+            "creationTime" => details.creation_time = boxed(value),
+            "maxConnectionsPerSession" => details.max_connections_per_session = number(value),
+            "recoveryBufferSize" => details.recovery_buffer_size = number(value),
+            "recoveryTimeout" => details.recovery_timeout = number(value),
+            "idleTimeout" => details.idle_timeout = number(value),
+            "absoluteTimeout" => details.absolute_timeout = number(value),
+            "maxActiveRequests" => details.max_active_requests = number(value),
+            "recoveryState" if value.get() != "null" => {
+                let good = Text::from_raw(value).is_some_and(|word| word.eq_ignore_ascii_case("Successful"));
+                details.recovery_state = Some(if good { RecoveryState::Successful } else { RecoveryState::Failed });
+            }
+            "recoveryErrorCode" => details.recovery_error_code = boxed(value),
+            _ => {}
+        });
+        details
+    }
+
+    /// The numbers that govern this connection and the recovery after it.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        Limits {
+            recovery_buffer_size: self.recovery_buffer_size,
+            recovery_timeout: self.recovery_timeout,
+            idle_timeout: self.idle_timeout,
+            absolute_timeout: self.absolute_timeout,
+            max_active_requests: self.max_active_requests,
+        }
+    }
+}
+
+/// The part of [`ConnectionDetails`] that a snapshot keeps. Durations are in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// How many notifications the server keeps for a session that is away.
+    pub recovery_buffer_size: Option<u64>,
+    /// How long after a loss the session can be recovered.
+    pub recovery_timeout: Option<u64>,
+    /// The server closes after this long without a data message.
+    pub idle_timeout: Option<u64>,
+    /// The server closes at this age.
+    pub absolute_timeout: Option<u64>,
+    /// How many requests may be in flight.
+    pub max_active_requests: Option<u64>,
+}
+
+fn boxed(raw: &RawValue) -> Option<Box<str>> {
+    Text::from_raw(raw).map(|text| text.boxed())
+}
+
+/// A confirmed subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SubscriptionReply {
+    pub(crate) id: Box<str>,
+    pub(crate) filters: Vec<Box<str>>,
+    pub(crate) disabled: Vec<DisabledFilter>,
+    pub(crate) expires_in: Option<u64>,
+}
+
+/// Reads the answer to a POST or PUT; nothing when it names no subscription.
+pub(crate) fn subscription_reply(json: &str) -> Option<SubscriptionReply> {
+    let mut id = None;
+    let mut filters = Vec::new();
+    let mut disabled = Vec::new();
+    let mut expires_in = None;
+    each_field(json, |key, value| match key {
+        "id" => id = boxed(value).filter(|id| !id.is_empty()),
+        "eventFilters" => drop(each_item(value.get(), |item| filters.extend(boxed(item)))),
+        "disabledFilters" => drop(each_item(value.get(), |item| disabled.extend(disabled_filter(item)))),
+        "expiresIn" => expires_in = number(value),
+        _ => {}
+    });
+    Some(SubscriptionReply { id: id?, filters, disabled, expires_in })
+}
+
+/// A bare string is taken for the filter's name, so that no refusal is lost.
+fn disabled_filter(raw: &RawValue) -> Option<DisabledFilter> {
+    let mut filter = boxed(raw);
+    let (mut reason, mut message) = (None, None);
+    each_field(raw.get(), |key, value| match key {
+        "filter" => filter = boxed(value),
+        "reason" => reason = boxed(value),
+        "message" => message = boxed(value),
+        _ => {}
+    });
+    Some(DisabledFilter { filter: filter?, reason: reason.unwrap_or_default(), message: message.unwrap_or_default() })
+}
+
+/// The answer of the token call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WsTokenReply {
+    pub(crate) token: Secret,
+    pub(crate) uri: Url,
+    pub(crate) expires_in: u64,
+}
+
+/// Reads the answer of the token call; nothing when the token or the address is missing or unusable.
+pub(crate) fn ws_token(body: &[u8]) -> Option<WsTokenReply> {
+    let json = std::str::from_utf8(body).ok()?;
+    let (mut token, mut uri, mut expires_in) = (None, None, None);
+    let whole = each_field(json, |key, value| match key {
+        "ws_access_token" => token = boxed(value).filter(|token| !token.is_empty()),
+        "uri" => uri = Text::from_raw(value).and_then(|text| Url::parse(&text).ok()),
+        "expires_in" => expires_in = number(value),
+        _ => {}
+    });
+    let expires_in = expires_in.unwrap_or(SHORTEST_TOKEN_LIFE);
+    whole.then_some(WsTokenReply { token: Secret::new(token?), uri: uri?, expires_in })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::parse;
+
+    #[test]
+    fn details_tolerate_wrong_types() {
+        let text = r#"[{"type":"ConnectionDetails"},
+            {"idleTimeout":"1800","absoluteTimeout":[1],"recoveryTimeout":null,"recoveryState":"Perhaps","x":1}]"#;
+        let details = ConnectionDetails::from_message(&parse(text).unwrap());
+        assert_eq!(details.idle_timeout, Some(1800));
+        assert_eq!((details.absolute_timeout, details.recovery_timeout), (None, None));
+        assert_eq!(details.recovery_state, Some(RecoveryState::Failed));
+        assert!(details.other.contains(r#""x":1"#));
+        assert_eq!(details.limits().idle_timeout, Some(1800));
+    }
+
+    // CLAUSE SUB-6
+    #[test]
+    fn disabled_filters_are_kept() {
+        let reply = subscription_reply(
+            r#"{"id":"s","eventFilters":["/a",3],"expiresIn":"9",
+                "disabledFilters":[{"filter":"/b","reason":"SUB-405","message":"no"},"/c",{}]}"#,
+        )
+        .unwrap();
+        assert_eq!(reply.filters, ["/a".into(), "3".into()]);
+        assert_eq!(reply.expires_in, Some(9));
+        assert_eq!(reply.disabled.len(), 2);
+        assert_eq!(&*reply.disabled[0].reason, "SUB-405");
+        assert_eq!(&*reply.disabled[1].filter, "/c");
+        assert_eq!(subscription_reply(r#"{"eventFilters":[]}"#), None);
+        assert_eq!(subscription_reply("null"), None);
+    }
+
+    // CLAUSE TOK-6 TOK-7
+    #[test]
+    fn token_reply_needs_token_and_address() {
+        let reply = ws_token(include_bytes!("../../tests/fixtures/wstoken.json")).unwrap();
+        assert_eq!(reply.uri.as_str(), "wss://platform.devtest.ringcentral.com/ws");
+        assert_eq!(reply.expires_in, 60);
+        assert_eq!(ws_token(br#"{"uri":"wss://h/ws","ws_access_token":"t"}"#).unwrap().expires_in, 30);
+        for bad in [&b"\xff"[..], b"", b"[]", br#"{"uri":"wss://h"}"#, br#"{"uri":"x","ws_access_token":"t"}"#] {
+            assert!(ws_token(bad).is_none());
+        }
+    }
+}
