@@ -1,0 +1,142 @@
+//! Every number a Session obeys, by name.
+
+use std::time::Duration;
+
+use url::Url;
+
+/// Settings of a Session. `Default` suits RingCentral's production service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The REST server. Default `https://platform.ringcentral.com`.
+    pub server: Url,
+    /// Sent as `X-User-Agent` with every REST call.
+    pub user_agent: String,
+    /// Whether REST calls travel over the socket when they can (REQ-5). Default off.
+    pub rest_over_websocket: bool,
+    /// Whether a lost connection is replaced without being asked (REC-6). Default on.
+    pub auto_recover: bool,
+    /// Whether plain `ws` and `http` are allowed to hosts other than loopback (TOK-8). Default off.
+    pub allow_insecure: bool,
+    /// Opening plus ConnectionDetails must be done within this (CON-2). Default 15 s.
+    pub handshake_timeout: Duration,
+    /// Silence before a heartbeat (HB-1). Default 30 s.
+    pub heartbeat_interval: Duration,
+    /// Silence after a heartbeat before the peer is dead (HB-2). Default 10 s.
+    pub heartbeat_timeout: Duration,
+    /// The same after a wake-up (HB-4). Default 3 s.
+    pub wake_timeout: Duration,
+    /// Default deadline of a REST request (REQ-4). Default 60 s.
+    pub request_timeout: Duration,
+    /// Limit of the wstoken call, and of asking the credential source. Default 30 s.
+    pub token_timeout: Duration,
+    /// A ws token is not used in the last part of its life (TOK-7): this, or a fifth of it if shorter. Default 5 s.
+    pub token_margin: Duration,
+    /// `close` ends within this (CLS-1). Default 5 s.
+    pub close_timeout: Duration,
+    /// When to try again.
+    pub retry: RetryPolicy,
+    /// How much may be held.
+    pub limits: Bounds,
+}
+
+/// When to try again (BCK).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// The first retry after a lost socket comes within this, uniformly. Default 2 s.
+    pub socket_lost: Duration,
+    /// The same after the server closed everyone. Default 5 s.
+    pub server_closed: Duration,
+    /// Further retries: uniform up to this, doubled each time … Default 2 s.
+    pub base: Duration,
+    /// … but never more than this. Default 20 s.
+    pub max: Duration,
+    /// wstoken calls in any rolling 60 s (TOK-2). Default 4, one of which is kept for the last try of a recovery
+    /// window and for `recover()`.
+    pub token_calls_per_minute: usize,
+    /// Connection attempts in any rolling 60 s (BCK-3). Default 12.
+    pub attempts_per_minute: usize,
+    /// The floor after a 429 without `Retry-After` (TOK-3). Default 60 s.
+    pub penalty: Duration,
+    /// A last try is made in this final stretch of the recovery window (BCK-2). Default 10 s.
+    pub last_chance: Duration,
+    /// Retry of a subscription refused for the subscription limit (SUB-5). Default 300 s.
+    pub subscription_limit: Duration,
+}
+
+/// How much a Session may hold. Together they bound its memory (SEC-3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// REST requests waiting for their turn (REQ-2). Default 256.
+    pub queued_requests: usize,
+    /// Requests in flight, if the server names no lower limit. Default 10.
+    pub active_requests: usize,
+    /// Notifications held for the subscribe reply (SUB-3). Default 256.
+    pub held_notifications: usize,
+    /// Largest message taken, in bytes (FRM-4). Default 16 MiB.
+    pub frame_bytes: usize,
+    /// Most headers kept of a reply. Default 64.
+    pub headers: usize,
+    /// Unreadable messages in a row before the connection is dropped (FRM-1). Default 16.
+    pub bad_frames: usize,
+    /// Outputs queued before inputs are refused with `NotDrained`. Default 1024.
+    pub undrained: usize,
+    /// Largest recovery buffer believed, whatever the server says. Default 1000.
+    pub recovery_buffer: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: default_server(),
+            user_agent: concat!("ringcentral-ws-rs/", env!("CARGO_PKG_VERSION")).to_owned(),
+            rest_over_websocket: false,
+            auto_recover: true,
+            allow_insecure: false,
+            handshake_timeout: Duration::from_secs(15),
+            heartbeat_interval: Duration::from_secs(30),
+            heartbeat_timeout: Duration::from_secs(10),
+            wake_timeout: Duration::from_secs(3),
+            request_timeout: Duration::from_secs(60),
+            token_timeout: Duration::from_secs(30),
+            token_margin: Duration::from_secs(5),
+            close_timeout: Duration::from_secs(5),
+            retry: RetryPolicy::default(),
+            limits: Bounds::default(),
+        }
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            socket_lost: Duration::from_secs(2),
+            server_closed: Duration::from_secs(5),
+            base: Duration::from_secs(2),
+            max: Duration::from_secs(20),
+            token_calls_per_minute: 4,
+            attempts_per_minute: 12,
+            penalty: Duration::from_secs(60),
+            last_chance: Duration::from_secs(10),
+            subscription_limit: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            queued_requests: 256,
+            active_requests: 10,
+            held_notifications: 256,
+            frame_bytes: 16 << 20,
+            headers: 64,
+            bad_frames: 16,
+            undrained: 1024,
+            recovery_buffer: 1000,
+        }
+    }
+}
+
+fn default_server() -> Url {
+    Url::parse("https://platform.ringcentral.com").expect("a constant URL")
+}

@@ -1,0 +1,100 @@
+//! Errors of the API: the caller did something wrong, and nothing has changed.
+
+use std::fmt;
+
+/// Outputs wait to be drained; do that, then repeat the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotDrained;
+
+impl fmt::Display for NotDrained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("outputs are waiting: call poll_output until it returns Wait, then repeat the call")
+    }
+}
+
+impl std::error::Error for NotDrained {}
+
+/// A refused command, with its argument handed back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandError<T> {
+    /// Outputs wait to be drained; do that, then repeat the call.
+    NotDrained(T),
+    /// A bounded queue is full; repeat it when something has ended.
+    Full(T),
+    /// It can never be carried out as it is.
+    Invalid(T, InvalidReason),
+    /// The session has ended or is closing.
+    Closed(T),
+}
+
+impl<T> fmt::Display for CommandError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotDrained(_) => NotDrained.fmt(f),
+            Self::Full(_) => f.write_str("the request queue is full: repeat when a request has ended"),
+            Self::Invalid(_, why) => why.fmt(f),
+            Self::Closed(_) => f.write_str("the session has ended or is closing"),
+        }
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for CommandError<T> {}
+
+/// Why a request can never be carried out as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidReason {
+    /// The path does not begin with `/`.
+    RelativePath,
+    /// The URI names a host other than the configured server; tokens go nowhere else.
+    ForeignHost,
+    /// Over the socket a body must be a JSON object or string (the server answers `WSG-808` to others).
+    Body,
+    /// Nothing is subscribed.
+    NoSubscription,
+}
+
+impl fmt::Display for InvalidReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RelativePath => "the path must begin with `/`, such as /restapi/v1.0/account/~",
+            Self::ForeignHost => "the request names another host than the configured server; give only the path",
+            Self::Body => "over the WebSocket a body must be a JSON object or a JSON string",
+            Self::NoSubscription => "there is no subscription",
+        })
+    }
+}
+
+impl std::error::Error for InvalidReason {}
+
+/// A snapshot that cannot be used (PST-3). Starting fresh is always possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// Not a snapshot: truncated or damaged.
+    Corrupt(Box<str>),
+    /// Written by a newer version of this library.
+    Newer {
+        /// The version found.
+        found: u32,
+        /// The newest one known here.
+        known: u32,
+    },
+    /// Taken from another server than the configured one.
+    OtherServer,
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Corrupt(why) => write!(f, "the snapshot is damaged ({why}); start without it"),
+            Self::Newer { found, known } => {
+                write!(f, "the snapshot has version {found}, newer than {known}: upgrade, or start without it")
+            }
+            Self::OtherServer => f.write_str("the snapshot belongs to another server; start without it"),
+        }
+    }
+}
+
+impl std::error::Error for RestoreError {}

@@ -1,0 +1,102 @@
+//! One table of timers. Deadlines are looked up, never queued.
+
+use crate::time::Timestamp;
+
+/// Every timer of a Session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TimerKind {
+    /// The next connection attempt (BCK).
+    Retry,
+    /// The wstoken call takes too long (TOK-6).
+    TokenCall,
+    /// The credential source takes too long.
+    Authorize,
+    /// Opening, or ConnectionDetails, takes too long (CON-2).
+    Handshake,
+    /// Silence has lasted long enough for a heartbeat (HB-1).
+    Heartbeat,
+    /// The heartbeat was not answered by anything (HB-2).
+    Liveness,
+    /// The end of a replay has not been marked (REC-5).
+    Replay,
+    /// The connection renews itself before the absolute time-out (HB-6).
+    Renewal,
+    /// A close handshake takes too long (CLS-1).
+    Close,
+    /// A refused subscription is tried again (SUB-5).
+    Subscribe,
+    /// The access token has used 80 % of its life.
+    Refresh,
+    /// A REST request's deadline (REQ-4).
+    Request,
+}
+
+const COUNT: usize = 12;
+
+const ALL: [TimerKind; COUNT] = [
+    TimerKind::Retry,
+    TimerKind::TokenCall,
+    TimerKind::Authorize,
+    TimerKind::Handshake,
+    TimerKind::Heartbeat,
+    TimerKind::Liveness,
+    TimerKind::Replay,
+    TimerKind::Renewal,
+    TimerKind::Close,
+    TimerKind::Subscribe,
+    TimerKind::Refresh,
+    TimerKind::Request,
+];
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Timers {
+    at: [Option<Timestamp>; COUNT],
+}
+
+impl Timers {
+    pub(crate) fn set(&mut self, kind: TimerKind, at: Timestamp) {
+        self.at[kind as usize] = Some(at);
+    }
+
+    pub(crate) fn stop(&mut self, kind: TimerKind) {
+        self.at[kind as usize] = None;
+    }
+
+    pub(crate) fn get(&self, kind: TimerKind) -> Option<Timestamp> {
+        self.at[kind as usize]
+    }
+
+    pub(crate) fn next(&self) -> Option<(Timestamp, TimerKind)> {
+        ALL.iter().filter_map(|&k| self.at[k as usize].map(|at| (at, k))).min()
+    }
+
+    /// Disarms and returns the earliest timer that is due.
+    pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<TimerKind> {
+        let (at, kind) = self.next()?;
+        (at <= now).then(|| {
+            self.stop(kind);
+            kind
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn earliest_first_and_disarmed_before_it_acts() {
+        let mut t = Timers::default();
+        for (i, k) in ALL.iter().enumerate() {
+            assert_eq!(*k as usize, i);
+        }
+        t.set(TimerKind::Retry, Timestamp::from_secs(5));
+        t.set(TimerKind::Close, Timestamp::from_secs(3));
+        assert_eq!(t.pop_due(Timestamp::from_micros(2_999_999)), None);
+        assert_eq!(t.pop_due(Timestamp::from_secs(9)), Some(TimerKind::Close));
+        assert_eq!(t.next(), Some((Timestamp::from_secs(5), TimerKind::Retry)));
+        assert_eq!(t.pop_due(Timestamp::from_secs(5)), Some(TimerKind::Retry));
+        assert_eq!(t.next(), None);
+    }
+}
