@@ -165,3 +165,93 @@ impl Ledger {
         out.tell(Event::Notification(n));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Output;
+
+    fn ledger() -> (Ledger, Outbox) {
+        (Ledger::new(ClockReading::default()), Outbox::default())
+    }
+
+    fn notification(uuid: usize) -> Notification {
+        let text = format!(r#"[{{"type":"ServerNotification","messageId":"{uuid}"}},{{"uuid":"{uuid}","body":{{}}}}]"#);
+        match crate::wire::parse(&text).unwrap().payload {
+            crate::wire::Payload::Notification(fields) => Notification::new(None, &fields),
+            other => panic!("not a notification: {other:?}"),
+        }
+    }
+
+    fn drain(out: &mut Outbox) -> Vec<String> {
+        std::iter::from_fn(|| out.pop())
+            .filter_map(|o| match o {
+                Output::Event(Event::Notification(n)) => Some(n.uuid().to_owned()),
+                Output::Event(Event::Gap(g)) => Some(format!("gap {}", g.cause.as_str())),
+                Output::Event(_) | Output::Action(_) | Output::Wait(_) => None,
+            })
+            .collect()
+    }
+
+    // CLAUSE REC-4
+    #[test]
+    fn a_duplicate_is_dropped_as_long_as_the_window_holds_it() {
+        let (mut l, mut out) = ledger();
+        assert!(l.take(notification(0), Timestamp::ZERO, &mut out));
+        (1..MIN_WINDOW).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
+        assert!(!l.take(notification(0), Timestamp::ZERO, &mut out));
+        assert_eq!(drain(&mut out).len(), MIN_WINDOW);
+        assert_eq!(l.recent().count(), MIN_WINDOW);
+        l.take(notification(MIN_WINDOW), Timestamp::ZERO, &mut out);
+        assert_eq!(l.recent().count(), MIN_WINDOW);
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn a_replay_as_large_as_the_buffer_is_preceded_by_a_gap() {
+        for (count, gap) in [(99, false), (100, true), (101, true)] {
+            let (mut l, mut out) = ledger();
+            l.replay_started(100, Timestamp::ZERO);
+            (0..count).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
+            l.replay_ended(Timestamp::ZERO, &mut out);
+            let seen = drain(&mut out);
+            assert_eq!(seen[0] == "gap replay_overflow", gap, "{count}");
+            let delivered: Vec<_> = seen.iter().filter(|s| !s.starts_with("gap")).cloned().collect();
+            assert_eq!(delivered, (0..count).map(|i| i.to_string()).collect::<Vec<_>>());
+        }
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn a_replay_cut_short_is_a_gap_only_if_something_of_it_came() {
+        let (mut l, mut out) = ledger();
+        l.replay_started(100, Timestamp::ZERO);
+        l.replay_interrupted(Timestamp::ZERO, &mut out);
+        assert!(drain(&mut out).is_empty() && !l.is_replaying());
+        l.replay_started(100, Timestamp::ZERO);
+        l.take(notification(1), Timestamp::ZERO, &mut out);
+        l.replay_interrupted(Timestamp::ZERO, &mut out);
+        assert_eq!(drain(&mut out), ["gap replay_interrupted", "1"]);
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn the_first_cause_of_a_loss_is_reported_once_with_its_bounds() {
+        let (mut l, mut out) = ledger();
+        l.take(notification(7), Timestamp::from_secs(1), &mut out);
+        l.lost(GapCause::WindowPassed, Timestamp::from_secs(2), &mut out);
+        l.lost(GapCause::QueueOverflow, Timestamp::from_secs(3), &mut out);
+        drain(&mut out);
+        l.flush_gap(Timestamp::from_secs(9), &mut out);
+        let expected = Gap {
+            cause: GapCause::WindowPassed,
+            after: Some("7".into()),
+            since: UnixMillis(2_000),
+            until: UnixMillis(9_000),
+        };
+        assert_eq!(out.pop(), Some(Output::Event(Event::Gap(expected))));
+        drain(&mut out);
+        l.flush_gap(Timestamp::from_secs(10), &mut out);
+        assert!(drain(&mut out).is_empty());
+    }
+}
