@@ -33,6 +33,10 @@ pub struct Config {
     pub token_margin: Duration,
     /// `close` ends within this (CLS-1). Default 5 s.
     pub close_timeout: Duration,
+    /// How long a lost session can be recovered, if the server does not say (REC-1). Default 180 s.
+    pub recovery_timeout: Duration,
+    /// How many notifications the server keeps meanwhile, if it does not say (REC-5). Default 100.
+    pub recovery_buffer_size: usize,
     /// When to try again.
     pub retry: RetryPolicy,
     /// How much may be held.
@@ -100,6 +104,8 @@ impl Default for Config {
             token_timeout: Duration::from_secs(30),
             token_margin: Duration::from_secs(5),
             close_timeout: Duration::from_secs(5),
+            recovery_timeout: Duration::from_secs(180),
+            recovery_buffer_size: 100,
             retry: RetryPolicy::default(),
             limits: Bounds::default(),
         }

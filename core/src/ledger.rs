@@ -18,6 +18,7 @@ pub(crate) struct Ledger {
     last: Option<Box<str>>,
     pending: Option<PendingGap>,
     replay: Replay,
+    gaps: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,15 @@ enum Replay {
 
 impl Ledger {
     pub(crate) fn new(clock: ClockReading) -> Self {
-        Self { clock, window: MIN_WINDOW, recent: VecDeque::new(), last: None, pending: None, replay: Replay::None }
+        Self {
+            clock,
+            window: MIN_WINDOW,
+            recent: VecDeque::new(),
+            last: None,
+            pending: None,
+            replay: Replay::None,
+            gaps: 0,
+        }
     }
 
     pub(crate) fn restore(
@@ -52,8 +61,14 @@ impl Ledger {
         self.window = self.window.max(buffer.saturating_mul(2));
     }
 
+    /// Keys of what was handed over: what is held back is not among them (PST-4).
     pub(crate) fn recent(&self) -> impl Iterator<Item = u128> + '_ {
-        self.recent.iter().copied()
+        let held = if let Replay::Held { held, .. } = &self.replay { held.len() } else { 0 };
+        self.recent.iter().copied().take(self.recent.len().saturating_sub(held))
+    }
+
+    pub(crate) const fn gaps(&self) -> u64 {
+        self.gaps
     }
 
     pub(crate) fn last(&self) -> Option<&str> {
@@ -65,9 +80,9 @@ impl Ledger {
     }
 
     /// Notes a loss that is reported when delivery is continuous again, or at the end. The first cause stands.
-    pub(crate) fn lost(&mut self, cause: GapCause, since: Timestamp, out: &mut Outbox) {
+    pub(crate) fn lost(&mut self, cause: GapCause, since: UnixMillis, out: &mut Outbox) {
         if self.pending.is_none() {
-            self.pending = Some(PendingGap { cause, since: self.clock.unix_at(since) });
+            self.pending = Some(PendingGap { cause, since });
             out.snapshot_changed();
         }
     }
@@ -76,14 +91,15 @@ impl Ledger {
     pub(crate) fn flush_gap(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Some(p) = self.pending.take() {
             let gap = Gap { cause: p.cause, after: self.last.clone(), since: p.since, until: self.clock.unix_at(now) };
+            self.gaps += 1;
             out.tell(Event::Gap(gap));
             out.snapshot_changed();
         }
     }
 
     /// A recovery succeeded; what follows is replay until `replay_ended`.
-    pub(crate) fn replay_started(&mut self, buffer: usize, since: Timestamp) {
-        self.replay = Replay::Held { buffer, since: self.clock.unix_at(since), held: VecDeque::new() };
+    pub(crate) fn replay_started(&mut self, buffer: usize, since: UnixMillis) {
+        self.replay = Replay::Held { buffer, since, held: VecDeque::new() };
     }
 
     /// All of the replay has come, and less than the buffer holds: nothing fell out.
@@ -211,7 +227,7 @@ mod tests {
     fn a_replay_as_large_as_the_buffer_is_preceded_by_a_gap() {
         for (count, gap) in [(99, false), (100, true), (101, true)] {
             let (mut l, mut out) = ledger();
-            l.replay_started(100, Timestamp::ZERO);
+            l.replay_started(100, UnixMillis(0));
             (0..count).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
             l.replay_ended(Timestamp::ZERO, &mut out);
             let seen = drain(&mut out);
@@ -225,10 +241,10 @@ mod tests {
     #[test]
     fn a_replay_cut_short_is_a_gap_only_if_something_of_it_came() {
         let (mut l, mut out) = ledger();
-        l.replay_started(100, Timestamp::ZERO);
+        l.replay_started(100, UnixMillis(0));
         l.replay_interrupted(Timestamp::ZERO, &mut out);
         assert!(drain(&mut out).is_empty() && !l.is_replaying());
-        l.replay_started(100, Timestamp::ZERO);
+        l.replay_started(100, UnixMillis(0));
         l.take(notification(1), Timestamp::ZERO, &mut out);
         l.replay_interrupted(Timestamp::ZERO, &mut out);
         assert_eq!(drain(&mut out), ["gap replay_interrupted", "1"]);
@@ -239,8 +255,8 @@ mod tests {
     fn the_first_cause_of_a_loss_is_reported_once_with_its_bounds() {
         let (mut l, mut out) = ledger();
         l.take(notification(7), Timestamp::from_secs(1), &mut out);
-        l.lost(GapCause::WindowPassed, Timestamp::from_secs(2), &mut out);
-        l.lost(GapCause::QueueOverflow, Timestamp::from_secs(3), &mut out);
+        l.lost(GapCause::WindowPassed, UnixMillis(2_000), &mut out);
+        l.lost(GapCause::QueueOverflow, UnixMillis(3_000), &mut out);
         drain(&mut out);
         l.flush_gap(Timestamp::from_secs(9), &mut out);
         let expected = Gap {

@@ -1,10 +1,8 @@
 //! RingCentral WebSocket subscriptions as a sans-IO state machine: no I/O, no clock, no RNG beyond a seed, no async.
 //!
-//! The rooms stand (wire, notifications, classification, timers, outbox, retry policy, loss ledger); the `Session`
-//! that joins them does not exist yet.
+//! [`Session`] is the protocol as a value: facts and wishes go in, actions and events come out. Its documentation has
+//! the loop and the contract.
 #![forbid(unsafe_code)]
-// The Session that uses these rooms is still to come.
-#![allow(dead_code, unused_imports)]
 
 mod body;
 pub mod classify;
@@ -21,6 +19,9 @@ mod output;
 mod retry;
 mod rng;
 mod secret;
+mod session;
+mod snapshot;
+mod stats;
 mod time;
 mod timers;
 mod wire;
@@ -35,6 +36,9 @@ pub use input::*;
 pub use notification::Notification;
 pub use output::*;
 pub use secret::*;
+pub use session::{Close, RequestOptions, Session, SessionState};
+pub use snapshot::Snapshot;
+pub use stats::Stats;
 pub use time::*;
 pub use timers::TimerKind;
 pub use wire::{ConnectionDetails, Limits, RecoveryState, Wsc};

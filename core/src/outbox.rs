@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::ids::ConnId;
 use crate::output::{Action, Event, Output};
 
 #[derive(Clone, Debug, Default)]
@@ -33,9 +34,21 @@ impl Outbox {
         next
     }
 
-    /// A `Closed` that waits must stay the last event.
-    pub(crate) fn forget_snapshot_change(&mut self) {
-        self.snapshot_changed = false;
+    /// The change is told now, because nothing may follow the next event.
+    pub(crate) fn tell_snapshot_change(&mut self) {
+        if std::mem::take(&mut self.snapshot_changed) {
+            self.tell(Event::SnapshotChanged);
+        }
+    }
+
+    /// What has not left yet never will: the connection is gone (C5).
+    pub(crate) fn forget(&mut self, conn: ConnId) {
+        self.queue.retain(|output| match output {
+            Output::Action(
+                Action::Send { conn: of, .. } | Action::Resubscribe { conn: of, .. } | Action::Close { conn: of, .. },
+            ) => *of != conn,
+            Output::Action(_) | Output::Event(_) | Output::Wait(_) => true,
+        });
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -88,14 +88,6 @@ impl ClockReading {
         let earlier = self.now.as_micros().saturating_sub(at.as_micros()) / 1_000;
         UnixMillis(self.unix.0.saturating_add(later).saturating_sub(earlier))
     }
-
-    /// Where a wall-clock time lies on the monotonic clock (clamped to its epoch).
-    #[must_use]
-    pub fn at_unix(self, unix: UnixMillis) -> Timestamp {
-        let later = unix.0.saturating_sub(self.unix.0).saturating_mul(1_000);
-        let earlier = self.unix.0.saturating_sub(unix.0).saturating_mul(1_000);
-        Timestamp(self.now.0.saturating_add(later).saturating_sub(earlier))
-    }
 }
 
 #[cfg(test)]
@@ -112,11 +104,9 @@ mod tests {
     }
 
     #[test]
-    fn wall_clock_maps_both_ways() {
+    fn a_moment_has_a_wall_clock_time() {
         let c = ClockReading { now: Timestamp::from_secs(100), unix: UnixMillis(1_000_000) };
         assert_eq!(c.unix_at(Timestamp::from_secs(160)), UnixMillis(1_060_000));
         assert_eq!(c.unix_at(Timestamp::from_secs(40)), UnixMillis(940_000));
-        assert_eq!(c.at_unix(UnixMillis(1_060_000)), Timestamp::from_secs(160));
-        assert_eq!(c.at_unix(UnixMillis(0)), Timestamp::ZERO);
     }
 }

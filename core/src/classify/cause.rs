@@ -88,7 +88,7 @@ pub enum Cause {
     Closed,
     /// The queue of requests was full.
     QueueFull,
-    /// The answer did not come before its connection was lost for good.
+    /// A subscription call was not answered in time.
     SocketTimeout,
     /// There was no connection.
     NotConnected,

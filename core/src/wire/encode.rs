@@ -112,6 +112,11 @@ fn write_headers(json: &mut Json, headers: &HeaderMap) {
     json.raw("}");
 }
 
+/// One segment of a path, whatever the server put into it.
+pub(crate) fn path_segment(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// The body that creates or changes a subscription.
 pub(crate) fn subscription_body(filters: &Filters) -> String {
     let size: usize = filters.iter().map(|filter| filter.len() + 3).sum();

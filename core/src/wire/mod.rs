@@ -7,9 +7,9 @@ mod text;
 
 pub use body::{ConnectionDetails, Limits, RecoveryState};
 pub(crate) use body::{SubscriptionReply, WsTokenReply, subscription_reply, ws_token};
-pub(crate) use encode::{client_request, heartbeat, subscription_body};
+pub(crate) use encode::{client_request, heartbeat, path_segment, subscription_body};
 pub use frame::Wsc;
-pub(crate) use frame::{Kind, Malformed, Message, Meta, NotificationFields, Payload, parse};
+pub(crate) use frame::{Kind, Message, NotificationFields, Payload, parse};
 pub(crate) use text::{Text, each_field, each_item, number};
 
 #[cfg(test)]

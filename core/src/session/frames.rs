@@ -1,0 +1,318 @@
+//! What arrives on the live connection, and its signs of life (CON, WSC, REC, HB, FRM).
+
+use super::Session;
+use super::link::Link;
+use super::subscription::Place;
+use crate::classify::{ApiErrorInfo, Cause};
+use crate::ids::ConnId;
+use crate::input::Frame;
+use crate::notification::Notification;
+use crate::output::{Action, Event, GapCause, ProtocolError, Purpose, Resumption};
+use crate::time::Timestamp;
+use crate::timers::TimerKind;
+use crate::wire::{
+    ConnectionDetails, Kind, Message, NotificationFields, Payload, RecoveryState, Wsc, heartbeat, parse,
+};
+
+/// What became of the session before a connection.
+enum Fate {
+    None,
+    Continued,
+    Lost(Option<Box<str>>),
+}
+
+impl Session {
+    /// HB-2: any frame is life, and it was there when it arrived: no timer that ran out meanwhile may say otherwise.
+    pub(super) fn sign_of_life(&mut self, conn: ConnId, now: Timestamp) {
+        match self.link {
+            Link::Ready { conn: live } if live == conn => {
+                self.recovery.seen(now);
+                self.timers.stop(TimerKind::Liveness);
+                self.arm(TimerKind::Heartbeat, now.after(self.config.heartbeat_interval));
+            }
+            Link::Closing { conn: live, .. } if live == conn => self.recovery.seen(now),
+            _ => {}
+        }
+    }
+
+    pub(super) fn frame(&mut self, conn: ConnId, frame: Frame<'_>, now: Timestamp) {
+        let handshake = match self.link {
+            Link::Handshaking { conn: live, wsc } if live == conn => Some(wsc),
+            Link::Ready { conn: live } | Link::Closing { conn: live, .. } if live == conn => None,
+            _ => {
+                self.stats.stale_inputs += 1;
+                return;
+            }
+        };
+        self.stats.frames += 1;
+        let message = match frame {
+            Frame::Control => return,
+            Frame::Text(text) if text.len() > self.config.limits.frame_bytes => {
+                return self.bad_frame(conn, ProtocolError::TooLarge(text.len()), now);
+            }
+            Frame::Text(text) => match parse(text) {
+                Ok(message) => message,
+                Err(_) => return self.bad_frame(conn, ProtocolError::Malformed, now),
+            },
+            Frame::Binary(_) => return self.bad_frame(conn, ProtocolError::Binary, now),
+            Frame::TooLarge(size) => return self.bad_frame(conn, ProtocolError::TooLarge(size), now),
+        };
+        self.bad_frames = 0;
+        match handshake {
+            Some(wsc) => self.handshake_message(conn, wsc, &message, now),
+            None => self.message(conn, message, now),
+        }
+    }
+
+    /// FRM-1. What cannot be read may have been a notification.
+    fn bad_frame(&mut self, conn: ConnId, error: ProtocolError, now: Timestamp) {
+        self.stats.unreadable += 1;
+        self.bad_frames += 1;
+        self.out.tell(Event::ProtocolError { conn, error });
+        if self.subs.may_be_active() {
+            let since = self.last_seen();
+            self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);
+            if self.subs.active.is_some() && self.ready().is_some() && !self.ledger.is_replaying() {
+                self.flush_gap(now);
+            }
+        }
+        if self.bad_frames >= self.config.limits.bad_frames.max(1) {
+            self.bad_frames = 0;
+            self.give_up_on(conn, Cause::TooManyBadFrames, now);
+        }
+    }
+
+    /// Drops a connection that makes no sense any more, ready or not.
+    fn give_up_on(&mut self, conn: ConnId, cause: Cause, now: Timestamp) {
+        if let Link::Handshaking { .. } = self.link {
+            self.drop_socket(conn);
+            self.attempt_failed(cause, now, now);
+        } else {
+            self.lose(cause, true, now);
+        }
+    }
+
+    /// CON-2, CON-3.
+    fn handshake_message(&mut self, conn: ConnId, wsc: bool, message: &Message<'_>, now: Timestamp) {
+        match message.meta.kind {
+            Kind::ConnectionDetails => self.connected(conn, wsc, message, now),
+            Kind::Error => {
+                let code = error_code(message);
+                if code.as_deref() == Some("WSG-400") && wsc {
+                    self.session_lost(GapCause::RecoveryFailed(code.clone()), code);
+                    self.give_up_on(conn, Cause::MalformedWsc, now);
+                } else {
+                    self.give_up_on(conn, Cause::ConnectionError { code }, now);
+                }
+            }
+            Kind::ServerNotification => {
+                // Out of order: it cannot be delivered before the session is known to continue.
+                self.out.tell(Event::ProtocolError { conn, error: ProtocolError::Unexpected });
+                if self.subs.may_be_active() {
+                    let since = self.last_seen();
+                    self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);
+                }
+            }
+            Kind::ClientRequest => self.stats.unmatched += 1,
+            Kind::Heartbeat | Kind::Unknown => self.stats.unknown += 1,
+        }
+    }
+
+    fn connected(&mut self, conn: ConnId, sent_wsc: bool, message: &Message<'_>, now: Timestamp) {
+        let details = ConnectionDetails::from_message(message);
+        let fate = match (sent_wsc, details.recovery_state) {
+            (true, Some(RecoveryState::Successful)) => Fate::Continued,
+            (true, _) => Fate::Lost(details.recovery_error_code.clone()),
+            (false, _) => self.recovery.lost.take().map_or(Fate::None, |lost| Fate::Lost(lost.code)),
+        };
+        if let (true, Fate::Lost(code)) = (sent_wsc, &fate) {
+            self.session_lost(GapCause::RecoveryFailed(code.clone()), code.clone());
+            self.recovery.lost = None;
+        }
+        if let Some(wsc) = &message.meta.wsc {
+            self.recovery.wsc = Some(wsc.clone());
+        }
+        let (since, unclean) = (self.last_seen(), self.recovery.restored);
+        self.recovery.adopt_limits(details.limits());
+        self.recovery.seen(now);
+        self.recovery.restored = false;
+        self.ledger.set_buffer(self.buffer_size());
+        self.out.snapshot_changed();
+        self.become_ready(conn, now);
+        let resumption = match fate {
+            Fate::None => Resumption::Fresh,
+            Fate::Continued => Resumption::Recovered,
+            Fate::Lost(_) => Resumption::Lost,
+        };
+        self.out.tell(Event::Connected { conn, resumption, details: Box::new(details) });
+        match fate {
+            Fate::None => {}
+            Fate::Lost(code) => {
+                self.stats.recovery_failures += 1;
+                self.out.tell(Event::RecoveryFailed { conn, code });
+            }
+            Fate::Continued => {
+                self.stats.recoveries += 1;
+                if unclean {
+                    self.ledger.lost(GapCause::Restored, since, &mut self.out);
+                }
+                self.out.tell(Event::Recovered { conn });
+                if self.subs.active.is_some() {
+                    self.ledger.replay_started(self.buffer_size(), since);
+                    self.fence = Some(self.send_heartbeat());
+                    self.arm(TimerKind::Replay, now.after(self.config.heartbeat_timeout));
+                }
+            }
+        }
+        self.step(now);
+        self.dispatch(now);
+    }
+
+    fn become_ready(&mut self, conn: ConnId, now: Timestamp) {
+        self.link = Link::Ready { conn };
+        self.stats.connections += 1;
+        self.attempt = 0;
+        self.bad_frames = 0;
+        self.fence = None;
+        self.timers.stop(TimerKind::Handshake);
+        self.arm(TimerKind::Heartbeat, now.after(self.config.heartbeat_interval));
+        if let Some(age) = self.recovery.limits.absolute_timeout.filter(|age| *age > 0) {
+            // A random point of the last tenth (HB-6).
+            let age = std::time::Duration::from_secs(age);
+            let at = now.after(age / 10 * 9).after(self.rng.up_to(age / 20));
+            self.arm(TimerKind::Renewal, at);
+        }
+    }
+
+    fn message(&mut self, conn: ConnId, message: Message<'_>, now: Timestamp) {
+        if let Some(wsc) = &message.meta.wsc
+            && message.meta.kind != Kind::ConnectionDetails
+        {
+            self.adopt_newer(wsc);
+        }
+        match message.meta.kind {
+            Kind::ServerNotification => self.notification(&message, now),
+            Kind::Heartbeat => self.echo(&message, now),
+            Kind::ClientRequest => self.answer(&message, now),
+            Kind::Error => self.error(conn, &message, now),
+            Kind::ConnectionDetails => {
+                if let Some(wsc) = message.meta.wsc {
+                    self.recovery.wsc = Some(wsc);
+                    self.out.snapshot_changed();
+                }
+                self.out.tell(Event::ProtocolError { conn, error: ProtocolError::Unexpected });
+            }
+            Kind::Unknown => self.stats.unknown += 1,
+        }
+    }
+
+    /// WSC-2.
+    fn adopt_newer(&mut self, wsc: &Wsc) {
+        if self.recovery.wsc.as_ref().is_none_or(|held| wsc.sequence > held.sequence) {
+            self.recovery.wsc = Some(wsc.clone());
+            self.out.snapshot_changed();
+        }
+    }
+
+    fn notification(&mut self, message: &Message<'_>, now: Timestamp) {
+        let none = NotificationFields::default();
+        let fields = if let Payload::Notification(fields) = &message.payload { fields } else { &none };
+        match self.place(fields.subscription_id.as_deref()) {
+            Place::Foreign => self.stats.foreign += 1,
+            place => {
+                let notification = Notification::new(message.meta.message_id.as_deref(), fields);
+                if let Place::Hold = place {
+                    self.hold(notification);
+                } else {
+                    self.deliver(notification, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn deliver(&mut self, notification: Notification, now: Timestamp) {
+        if self.ledger.take(notification, now, &mut self.out) {
+            self.stats.notifications += 1;
+        } else {
+            self.stats.duplicates += 1;
+        }
+        if !self.ledger.is_replaying() {
+            self.timers.stop(TimerKind::Replay);
+        }
+    }
+
+    pub(super) fn flush_gap(&mut self, now: Timestamp) {
+        self.ledger.flush_gap(now, &mut self.out);
+    }
+
+    /// Also the moment to renew the last-seen time of the snapshot.
+    fn echo(&mut self, message: &Message<'_>, now: Timestamp) {
+        let number = message.meta.message_id.as_deref().and_then(|id| self.own_message(id));
+        self.out.snapshot_changed();
+        if number.is_some() && number == self.fence {
+            self.fence = None;
+            self.timers.stop(TimerKind::Replay);
+            self.ledger.replay_ended(now, &mut self.out);
+        }
+    }
+
+    fn answer(&mut self, message: &Message<'_>, now: Timestamp) {
+        let number = message.meta.message_id.as_deref().and_then(|id| self.own_message(id));
+        match number {
+            None => self.stats.unmatched += 1,
+            Some(number) if self.subs.owns(number) => {
+                let headers = message.meta.headers_map(self.config.limits.headers);
+                let status = message.meta.status.unwrap_or(502);
+                self.subscription_answer(status, &headers, &message.payload, now);
+            }
+            Some(number) => self.socket_answer(number, message, now),
+        }
+    }
+
+    /// An `Error` is an answer if it names a message of ours, else it is about the connection (HB-5).
+    fn error(&mut self, conn: ConnId, message: &Message<'_>, now: Timestamp) {
+        let number = message.meta.message_id.as_deref().and_then(|id| self.own_message(id));
+        if number.is_some_and(|n| self.subs.owns(n) || self.requests.has_message(n)) {
+            return self.answer(message, now);
+        }
+        let code = error_code(message);
+        self.out.tell(Event::ProtocolError { conn, error: ProtocolError::ServerError });
+        match code.as_deref() {
+            Some("WSG-902") => self.lose(Cause::IdleTimeout, true, now),
+            Some("WSG-903") => self.lose(Cause::AbsoluteTimeout, true, now),
+            _ => {}
+        }
+    }
+
+    /// HB-1, HB-2.
+    pub(super) fn heartbeat_due(&mut self, now: Timestamp) {
+        if self.ready().is_some() {
+            self.send_heartbeat();
+            self.arm(TimerKind::Liveness, now.after(self.config.heartbeat_timeout));
+        }
+    }
+
+    /// HB-4.
+    pub(super) fn probe(&mut self, now: Timestamp) {
+        if self.ready().is_some() {
+            self.send_heartbeat();
+            self.timers.stop(TimerKind::Heartbeat);
+            self.arm(TimerKind::Liveness, now.after(self.config.wake_timeout));
+        }
+    }
+
+    fn send_heartbeat(&mut self) -> u64 {
+        let number = self.fresh_id();
+        if let Some(conn) = self.ready() {
+            self.stats.heartbeats += 1;
+            let text = heartbeat(&self.message_id(number));
+            self.out.act(Action::Send { conn, text, purpose: Purpose::Heartbeat });
+        }
+        number
+    }
+}
+
+fn error_code(message: &Message<'_>) -> Option<Box<str>> {
+    let json = if let Payload::Json(raw) = &message.payload { raw.get() } else { "" };
+    ApiErrorInfo::from_reply(message.meta.status.unwrap_or(400), &http::HeaderMap::new(), json.as_bytes()).code
+}

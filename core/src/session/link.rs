@@ -1,0 +1,421 @@
+//! The connection: attempts, loss, renewal, the end.
+
+use super::{Close, Session};
+use crate::classify::Cause;
+use crate::ids::ConnId;
+use crate::input::{CloseInfo, OpenFailure, Phase};
+use crate::output::{Action, CloseReason, Event, GapCause};
+use crate::retry::{Outlook, next_attempt};
+use crate::time::Timestamp;
+use crate::timers::TimerKind;
+
+/// The close code of every orderly end.
+const NORMAL: u16 = 1000;
+/// The close code of a server that saw no token.
+const NO_AUTHORIZATION: u16 = 4400;
+
+/// Where the connection stands.
+#[derive(Clone, Debug)]
+pub(super) enum Link {
+    /// Never asked for.
+    Idle,
+    /// Lost, and not to be replaced until asked.
+    Offline,
+    /// The `Retry` timer runs.
+    Waiting,
+    /// An attempt that has no WebSocket token yet.
+    Token {
+        /// May use the call that is kept for the end of the recovery window.
+        urgent: bool,
+    },
+    /// `Action::Open` is under way.
+    Opening { conn: ConnId, wsc: bool },
+    /// Open; ConnectionDetails are awaited.
+    Handshaking { conn: ConnId, wsc: bool },
+    /// ConnectionDetails came.
+    Ready { conn: ConnId },
+    /// `Action::Close` is under way; frames are still read.
+    Closing { conn: ConnId, then: Then },
+    /// `Event::Closed` was told.
+    Closed,
+}
+
+/// What follows an orderly close.
+#[derive(Clone, Debug)]
+pub(super) enum Then {
+    /// A new connection with the same session (HB-6).
+    Renew,
+    /// The end.
+    End(CloseReason),
+}
+
+impl Session {
+    pub(super) fn start(&mut self, now: Timestamp) {
+        if !self.is_allowed(&self.config.server.clone(), "https", "http") {
+            return self.finish(CloseReason::Permanent(Cause::InsecureUri), true, now);
+        }
+        self.leave_rest();
+        self.begin_attempt(false, now);
+    }
+
+    /// One attempt, if the budget has one; else as soon as it has.
+    pub(super) fn begin_attempt(&mut self, urgent: bool, now: Timestamp) {
+        let at = self.attempts.earliest(now, 0);
+        if at > now {
+            return self.wait_until(at);
+        }
+        self.attempts.take(now);
+        self.stats.attempts += 1;
+        self.timers.stop(TimerKind::Retry);
+        self.link = Link::Token { urgent };
+        self.pursue_token(now);
+    }
+
+    pub(super) fn wait_until(&mut self, at: Timestamp) {
+        self.link = Link::Waiting;
+        self.arm(TimerKind::Retry, at);
+    }
+
+    /// There is a WebSocket token and nothing live: presents it (TOK-1, REC-1).
+    pub(super) fn open(&mut self, now: Timestamp) {
+        self.forfeit_if_late(now);
+        if self.recovery.wsc.is_none() {
+            // The server gave no handle: there is nothing to continue with.
+            self.session_lost(GapCause::RecoveryFailed(None), None);
+        }
+        let wsc = if self.subs.may_be_active() { self.recovery.wsc.clone() } else { None };
+        let Some(url) = self.tokens.present(wsc.as_ref()) else { return self.begin_attempt(false, now) };
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        self.link = Link::Opening { conn, wsc: wsc.is_some() };
+        self.arm(TimerKind::Handshake, now.after(self.config.handshake_timeout));
+        self.out.act(Action::Open { conn, url });
+    }
+
+    pub(super) fn opened(&mut self, conn: ConnId) {
+        match self.link {
+            Link::Opening { conn: live, wsc } if live == conn => {
+                self.tokens.presented();
+                self.link = Link::Handshaking { conn, wsc };
+            }
+            _ => self.stats.stale_inputs += 1,
+        }
+    }
+
+    pub(super) fn open_failed(&mut self, conn: ConnId, failure: OpenFailure, now: Timestamp) {
+        match self.link {
+            Link::Opening { conn: live, .. } if live == conn => {}
+            _ => {
+                self.stats.stale_inputs += 1;
+                return;
+            }
+        }
+        let seen = failure.status.is_some() || matches!(failure.phase, Phase::Request | Phase::Response);
+        if seen {
+            self.tokens.presented();
+        } else {
+            self.tokens.keep_unpresented();
+        }
+        let floor = failure.retry_after.map_or(now, |after| now.after(after));
+        let cause = match failure.status {
+            Some(429) => Cause::RateLimited { retry_after: failure.retry_after.unwrap_or(self.config.retry.penalty) },
+            Some(503) => Cause::Unavailable { retry_after: failure.retry_after },
+            Some(status) => Cause::UpgradeRefused { status },
+            None => Cause::ConnectFailed { phase: failure.phase, message: failure.message },
+        };
+        let floor = if let Cause::RateLimited { retry_after } = cause { now.after(retry_after) } else { floor };
+        self.attempt_failed(cause, floor, now);
+    }
+
+    pub(super) fn handshake_timed_out(&mut self, now: Timestamp) {
+        if let Some(conn) = self.live() {
+            self.drop_socket(conn);
+            self.attempt_failed(Cause::HandshakeTimeout, now, now);
+        }
+    }
+
+    pub(super) fn socket_closed(&mut self, conn: ConnId, close: &CloseInfo, now: Timestamp) {
+        if self.live() != Some(conn) {
+            self.stats.stale_inputs += 1;
+            return;
+        }
+        let cause = match close.code {
+            Some(NO_AUTHORIZATION) => Cause::NoAuthorization,
+            Some(1006) | None => Cause::SocketLost,
+            code => Cause::ServerClosed { code },
+        };
+        match &self.link {
+            Link::Opening { .. } | Link::Handshaking { .. } => {
+                self.tokens.presented();
+                self.attempt_failed(cause, now, now);
+            }
+            Link::Closing { then: Then::End(reason), .. } => {
+                let reason = reason.clone();
+                self.recovery.detached = reason == CloseReason::Detached;
+                self.finish(reason, true, now);
+            }
+            Link::Closing { then: Then::Renew, .. } => self.lose(Cause::Renewal, false, now),
+            _ => self.lose(cause, false, now),
+        }
+    }
+
+    /// The connection is gone, or is to be forgotten. Plans the next one.
+    pub(super) fn lose(&mut self, cause: Cause, forget: bool, now: Timestamp) {
+        let Some(conn) = self.live() else { return };
+        if let Link::Closing { then: Then::End(reason), .. } = &self.link {
+            let reason = reason.clone();
+            return self.finish(reason, !forget, now);
+        }
+        if forget {
+            self.drop_socket(conn);
+        }
+        self.leave(conn, cause.clone(), now);
+        match self.ending {
+            Some(mode) => self.finish(reason_of(mode), true, now),
+            None if cause == Cause::Renewal => {
+                self.link = Link::Waiting;
+                self.begin_attempt(true, now);
+            }
+            None if !self.config.auto_recover => self.link = Link::Offline,
+            None => {
+                let at = self.plan(&cause, now, now);
+                self.wait_until(at);
+            }
+        }
+        self.dispatch(now);
+    }
+
+    /// Everything that ends with a connection that was ready.
+    fn leave(&mut self, conn: ConnId, cause: Cause, now: Timestamp) {
+        for kind in [
+            TimerKind::Heartbeat,
+            TimerKind::Liveness,
+            TimerKind::Replay,
+            TimerKind::Renewal,
+            TimerKind::Subscribe,
+            TimerKind::Handshake,
+        ] {
+            self.timers.stop(kind);
+        }
+        if self.ending.is_none() {
+            self.timers.stop(TimerKind::Close);
+        }
+        self.link = Link::Waiting;
+        self.out.forget(conn);
+        self.recovery.renewing = false;
+        self.ledger.replay_interrupted(now, &mut self.out);
+        self.subs_disconnected();
+        self.requests_disconnected(&cause, now);
+        self.out.tell(Event::Disconnected { conn, cause });
+    }
+
+    pub(super) fn drop_socket(&mut self, conn: ConnId) {
+        self.tokens.presented();
+        self.out.forget(conn);
+        self.out.act(Action::Drop { conn });
+    }
+
+    /// An attempt came to nothing; another follows (REC-8).
+    pub(super) fn attempt_failed(&mut self, cause: Cause, floor: Timestamp, now: Timestamp) {
+        self.timers.stop(TimerKind::Handshake);
+        self.attempt = self.attempt.saturating_add(1);
+        let at = if cause == Cause::MalformedWsc { self.floor(floor, 0, now) } else { self.plan(&cause, floor, now) };
+        self.link = Link::Waiting;
+        self.out.tell(Event::Retry { attempt: self.attempt, cause, at, delay: at.since(now) });
+        if at > now {
+            self.wait_until(at);
+        } else {
+            self.begin_attempt(true, now);
+        }
+    }
+
+    /// The earliest moment that budgets and the server allow.
+    fn floor(&self, floor: Timestamp, reserve: usize, now: Timestamp) -> Timestamp {
+        let at = floor.max(self.attempts.earliest(now, 0));
+        if self.tokens.has_ws_token(now) { at } else { at.max(self.tokens.earliest_call(now, reserve)) }
+    }
+
+    fn plan(&mut self, cause: &Cause, floor: Timestamp, now: Timestamp) -> Timestamp {
+        let outlook = Outlook {
+            attempt: self.attempt,
+            window_end: self.window_end(),
+            floor: self.floor(floor, 1, now),
+            reserved_floor: self.floor(floor, 0, now),
+        };
+        next_attempt(&self.config.retry, cause, outlook, &mut self.rng, now)
+    }
+
+    pub(super) fn retry_due(&mut self, now: Timestamp) {
+        let urgent = self.window_end().is_some_and(|end| now >= end.before(self.config.retry.last_chance) && now < end);
+        self.begin_attempt(urgent, now);
+    }
+
+    /// REC-7.
+    pub(super) fn recover_now(&mut self, now: Timestamp) {
+        match self.link {
+            Link::Idle => self.start(now),
+            Link::Offline | Link::Waiting => {
+                let at = self.floor(now, 0, now);
+                if at > now {
+                    self.wait_until(at);
+                } else {
+                    self.begin_attempt(true, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// BCK-4: a network is there again, or the machine woke up.
+    pub(super) fn network_changed(&mut self, online: bool, now: Timestamp) {
+        if !online {
+            return;
+        }
+        match self.link {
+            Link::Waiting => {
+                let spread = self.rng.up_to(self.config.retry.socket_lost);
+                let at = self.floor(now, 1, now).max(now.after(spread));
+                if self.timers.get(TimerKind::Retry).is_none_or(|planned| at < planned) {
+                    self.wait_until(at);
+                }
+            }
+            Link::Ready { .. } => self.probe(now),
+            _ => {}
+        }
+    }
+
+    /// HB-4: no timer that ran out during the sleep may act before the waiting bytes were read.
+    pub(super) fn resumed(&mut self, now: Timestamp) {
+        self.network_changed(true, now);
+        let wake = now.after(self.config.wake_timeout);
+        for kind in [TimerKind::Handshake, TimerKind::Replay, TimerKind::TokenCall, TimerKind::Authorize] {
+            if self.timers.get(kind).is_some_and(|at| at < wake) {
+                self.arm(kind, wake);
+            }
+        }
+    }
+
+    /// HB-6: the connection is about to grow too old.
+    pub(super) fn renewal_due(&mut self, now: Timestamp) {
+        if self.ready().is_some() && self.ending.is_none() {
+            self.recovery.renewing = true;
+            self.renew(now);
+        }
+    }
+
+    /// Goes on with a renewal: requests first, then the token, then the close.
+    pub(super) fn renew(&mut self, now: Timestamp) {
+        let Some(conn) = self.ready() else { return };
+        if !self.recovery.renewing || self.subs.is_calling() || self.requests.active() > 0 {
+            return;
+        }
+        if !self.tokens.has_ws_token(now) {
+            return self.pursue_token(now);
+        }
+        if self.attempts.earliest(now, 0) > now {
+            return self.renewal_failed(now.after(self.config.retry.max), now);
+        }
+        self.start_close(conn, Then::Renew, "renewal", now);
+    }
+
+    /// No token for the renewal: it is tried again, and in the end the server closes (`WSG-903`).
+    pub(super) fn renewal_failed(&mut self, floor: Timestamp, now: Timestamp) {
+        self.recovery.renewing = false;
+        let spread = self.rng.up_to(self.config.retry.max);
+        self.arm(TimerKind::Renewal, floor.max(now).after(spread));
+        self.dispatch(now);
+    }
+
+    fn start_close(&mut self, conn: ConnId, then: Then, reason: &'static str, now: Timestamp) {
+        for kind in [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Renewal, TimerKind::Subscribe] {
+            self.timers.stop(kind);
+        }
+        if self.timers.get(TimerKind::Close).is_none() {
+            self.arm(TimerKind::Close, now.after(self.config.close_timeout));
+        }
+        self.link = Link::Closing { conn, then };
+        self.out.act(Action::Close { conn, code: NORMAL, reason });
+    }
+
+    /// CLS-1.
+    pub(super) fn begin_close(&mut self, mode: Close, now: Timestamp) {
+        self.ending = Some(mode);
+        self.arm(TimerKind::Close, now.after(self.config.close_timeout));
+        self.timers.stop(TimerKind::Renewal);
+        self.recovery.renewing = false;
+        self.end_queued_requests();
+        match self.link.clone() {
+            Link::Ready { conn } if mode == Close::Detach => {
+                self.start_close(conn, Then::End(CloseReason::Detached), "detach", now);
+            }
+            Link::Ready { .. } => {
+                self.subs.wanted = None;
+                self.out.snapshot_changed();
+                self.step(now);
+            }
+            Link::Closing { conn, .. } => self.link = Link::Closing { conn, then: Then::End(reason_of(mode)) },
+            Link::Opening { conn, wsc } | Link::Handshaking { conn, wsc } => {
+                self.drop_socket(conn);
+                // The server may have begun a replay into the socket that is dropped here.
+                self.recovery.detached = mode == Close::Detach && !wsc;
+                self.finish(reason_of(mode), true, now);
+            }
+            Link::Idle | Link::Offline | Link::Waiting | Link::Token { .. } | Link::Closed => {
+                // A restored session that never connected keeps what its snapshot said.
+                let untouched = self.recovery.restored && matches!(self.link, Link::Idle);
+                self.recovery.detached = mode == Close::Detach && (!untouched || self.recovery.detached);
+                self.finish(reason_of(mode), true, now);
+            }
+        }
+    }
+
+    /// The subscription is gone: the last step of `close(Revoke)`.
+    pub(super) fn close_after_delete(&mut self, now: Timestamp) {
+        if let (Some(mode), Some(conn)) = (self.ending, self.ready()) {
+            self.start_close(conn, Then::End(reason_of(mode)), "closed by the application", now);
+        }
+    }
+
+    pub(super) fn close_timed_out(&mut self, now: Timestamp) {
+        match self.ending {
+            Some(mode) => self.finish(reason_of(mode), false, now),
+            None => self.lose(Cause::Renewal, true, now),
+        }
+    }
+
+    /// The end (CLS-2): every request first, then `Closed`, then nothing. `gone`: there is no socket to drop.
+    pub(super) fn finish(&mut self, reason: CloseReason, gone: bool, now: Timestamp) {
+        if let Some(conn) = self.live() {
+            let told = matches!(self.link, Link::Ready { .. } | Link::Closing { .. });
+            if !gone {
+                self.drop_socket(conn);
+            }
+            if told {
+                let cause = if let CloseReason::Permanent(cause) = &reason { cause.clone() } else { Cause::Closed };
+                self.leave(conn, cause, now);
+            }
+        }
+        self.timers = crate::timers::Timers::default();
+        self.end_all_requests();
+        self.tokens.give_up(&mut self.out);
+        if reason == CloseReason::Revoked {
+            self.recovery.wsc = None;
+            self.subs.forget();
+            self.out.snapshot_changed();
+        }
+        if reason != CloseReason::Detached {
+            self.ledger.flush_gap(now, &mut self.out);
+        }
+        self.out.tell_snapshot_change();
+        self.out.tell(Event::Closed { reason });
+        self.link = Link::Closed;
+    }
+}
+
+/// The reason that `close` gives.
+fn reason_of(mode: Close) -> CloseReason {
+    match mode {
+        Close::Revoke => CloseReason::Revoked,
+        Close::Detach => CloseReason::Detached,
+    }
+}

@@ -1,0 +1,433 @@
+//! The Session: sub-machines joined by one clock, one outbox and one table of timers.
+
+mod auth;
+mod frames;
+mod link;
+mod requests;
+mod rest;
+mod resume;
+mod subscription;
+
+use std::time::Duration;
+
+use self::auth::Tokens;
+use self::link::Link;
+use self::requests::Requests;
+pub use self::rest::RequestOptions;
+use self::resume::Recovery;
+use self::subscription::Subscriptions;
+use crate::classify::Cause;
+use crate::config::Config;
+use crate::error::{CommandError, InvalidReason, NotDrained};
+use crate::filters::Filters;
+use crate::ids::{ConnId, SubscriptionId};
+use crate::input::Input;
+use crate::ledger::Ledger;
+use crate::outbox::Outbox;
+use crate::output::{Output, Wait};
+use crate::retry::Budget;
+use crate::rng::Rng;
+use crate::stats::Stats;
+use crate::time::{ClockReading, Timestamp};
+use crate::timers::{TimerKind, Timers};
+
+/// The smallest step of the clock: a timer armed at `now` fires at the next one (C3).
+const TICK: Duration = Duration::from_micros(1);
+
+/// How to end a session (CLS-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Close {
+    /// Delete the subscription, then close. Nothing is left on the server.
+    Revoke,
+    /// Close and leave the session recoverable from the last snapshot.
+    Detach,
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionState {
+    /// `connect` has not been called.
+    Idle,
+    /// The next attempt comes at `until`.
+    Waiting {
+        /// Failed attempts since the last connection.
+        attempt: u32,
+        /// When.
+        until: Timestamp,
+    },
+    /// An attempt is under way.
+    Connecting,
+    /// Connected.
+    Ready {
+        /// The live connection.
+        conn: ConnId,
+    },
+    /// The connection was lost, and `recover` is awaited because `auto_recover` is off (REC-6).
+    Offline,
+    /// `close` was called, or the connection is being replaced.
+    Closing,
+    /// Over.
+    Closed,
+}
+
+/// A RingCentral WebSocket session, without I/O, clock, randomness beyond its seed, threads or async.
+///
+/// Facts go in by [`handle_input`](Self::handle_input), wishes by the commands; everything that is to happen comes
+/// out of [`poll_output`](Self::poll_output), in order. The whole loop of a driver:
+///
+/// ```no_run
+/// # use ringcentral_ws_core::*;
+/// # fn perform(_: Action) {} fn tell(_: Event) {}
+/// # fn next_input(_: Wait) -> Input<'static> { Input::Timeout }
+/// # fn now() -> Timestamp { Timestamp::ZERO }
+/// # let mut session = Session::new(Config::default(), 7, ClockReading::default());
+/// session.connect(now())?;
+/// loop {
+///     let wait = loop {
+///         match session.poll_output() {
+///             Output::Action(action) => perform(action),
+///             Output::Event(event) => tell(event),
+///             Output::Wait(wait) => break wait,
+///         }
+///     };
+///     if wait == Wait::Finished {
+///         break;
+///     }
+///     session.handle_input(next_input(wait), now())?;
+/// }
+/// # Ok::<(), NotDrained>(())
+/// ```
+///
+/// # Contract
+///
+/// - **C1** No call panics, whatever the server sends and the caller does.
+/// - **C2** `poll_output` reaches `Wait` in a bounded number of calls: at most what one input can cause, which is the
+///   notifications held back (`recovery_buffer` + `held_notifications`) and one outcome for each accepted request,
+///   plus a constant.
+/// - **C3** Once drained after a call at `now`, `Wait::Until.at` is later than `now`.
+/// - **C4** At most one connection is live; `ConnId`s grow.
+/// - **C5** `Send`, `Resubscribe` and `Close` name the live connection only.
+/// - **C6** Input for any other connection changes nothing but a counter.
+/// - **C7** Every accepted `RequestId` ends in exactly one `Response` event.
+/// - **C8** `Closed` comes once; afterwards there is only `Wait::Finished`, and every call is inert.
+/// - **C9** Memory stays within [`Bounds`](crate::Bounds).
+/// - **C10** The same seed and calls give the same outputs.
+/// - **C11** `Input::Timeout` before the deadline yields nothing.
+/// - **C12** A `now` that goes back is taken as the latest one seen, and counted.
+/// - **C13** A snapshot, restored and taken again before `connect`, is the same snapshot.
+/// - **C14** Once faults stop, the session is ready or closed within a bounded time.
+/// - **C15** Every notification the server sent is delivered exactly once and in order, or covered by a `Gap` that
+///   came first. The server numbers nothing, so a loss is inferred: from a failed or late recovery, from a replay as
+///   large as the server's buffer, from an unreadable frame. What the server drops without a word on a healthy
+///   connection cannot be known.
+/// - **C16** Each asynchronous action has exactly one completing input:
+///
+/// | Action | Completed by | or ended by |
+/// |---|---|---|
+/// | `Authorize` | `Authorized`, `AuthorizeFailed` | the `Authorize` timer; a later completion is only counted |
+/// | `Http` | `HttpResponse`, `HttpFailed` | `AbortHttp` |
+/// | `Open` | `Opened`, `OpenFailed` | `Drop` |
+/// | `Close` | `Closed` | `Drop` |
+/// | `Send`, `Resubscribe`, `Drop`, `AbortHttp` | nothing | |
+///
+/// A connection that is open ends with `Closed` (input) or `Drop` (action), never both.
+#[derive(Clone, Debug)]
+pub struct Session {
+    config: Config,
+    clock: ClockReading,
+    now: Timestamp,
+    rng: Rng,
+    out: Outbox,
+    timers: Timers,
+    stats: Stats,
+    link: Link,
+    /// The session is to end as soon as the subscription is deleted.
+    ending: Option<Close>,
+    /// Failed attempts since the last connection.
+    attempt: u32,
+    attempts: Budget,
+    /// Unreadable messages in a row.
+    bad_frames: usize,
+    /// The heartbeat whose echo marks the end of a replay.
+    fence: Option<u64>,
+    tokens: Tokens,
+    recovery: Recovery,
+    ledger: Ledger,
+    subs: Subscriptions,
+    requests: Requests,
+    next_id: u64,
+    next_conn: u64,
+    /// Prefix of message ids, so that two processes that share a session do not share ids.
+    tag: u32,
+}
+
+impl Session {
+    /// A session that has never been connected. `seed` feeds jitter and message ids only.
+    #[must_use]
+    pub fn new(config: Config, seed: u64, clock: ClockReading) -> Self {
+        let mut rng = Rng::new(seed);
+        Self {
+            now: clock.now,
+            tag: (rng.next() >> 32) as u32,
+            rng,
+            out: Outbox::default(),
+            timers: Timers::default(),
+            stats: Stats::default(),
+            link: Link::Idle,
+            ending: None,
+            attempt: 0,
+            attempts: Budget::new(config.retry.attempts_per_minute),
+            bad_frames: 0,
+            fence: None,
+            tokens: Tokens::new(&config),
+            recovery: Recovery::new(clock.now),
+            ledger: Ledger::new(clock),
+            subs: Subscriptions::default(),
+            requests: Requests::default(),
+            next_id: 1,
+            next_conn: 1,
+            clock,
+            config,
+        }
+    }
+
+    /// Tells a fact.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDrained`] when [`Bounds::undrained`](crate::Bounds::undrained) outputs wait already; nothing has changed.
+    pub fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
+        if !self.enter(now)? {
+            return Ok(());
+        }
+        let now = self.now;
+        match &input {
+            Input::Resumed => self.resumed(now),
+            Input::Frame { conn, .. } => self.sign_of_life(*conn, now),
+            _ => {}
+        }
+        self.run_timers(now);
+        if matches!(self.link, Link::Closed) {
+            return Ok(());
+        }
+        match input {
+            Input::Authorized { id, token } => self.authorized(id, token, now),
+            Input::AuthorizeFailed { id, failure } => self.authorize_failed(id, failure, now),
+            Input::HttpResponse { id, response } => self.http_response(id, response, now),
+            Input::HttpFailed { id, failure } => self.http_failed(id, failure, now),
+            Input::Opened { conn } => self.opened(conn),
+            Input::OpenFailed { conn, failure } => self.open_failed(conn, failure, now),
+            Input::Frame { conn, frame } => self.frame(conn, frame, now),
+            Input::Closed { conn, close } => self.socket_closed(conn, &close, now),
+            Input::SendBlocked { conn } => self.send_blocked(conn, true, now),
+            Input::SendReady { conn } => self.send_blocked(conn, false, now),
+            Input::NetworkChanged { online } => self.network_changed(online, now),
+            Input::Resumed | Input::Timeout => {}
+        }
+        Ok(())
+    }
+
+    /// Starts the first connection. Later calls change nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDrained`], as [`handle_input`](Self::handle_input).
+    pub fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        if self.enter_and_run(now)? && matches!(self.link, Link::Idle) {
+            self.start(self.now);
+        }
+        Ok(())
+    }
+
+    /// Wants these filters from now on (SUB-1). The one subscription of the session is made, or changed if there is
+    /// one, as soon as there is a connection, and again whenever the server has lost it.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`] hands the filters back; nothing has changed.
+    pub fn subscribe(&mut self, filters: Filters, now: Timestamp) -> Result<SubscriptionId, CommandError<Filters>> {
+        match self.command(now) {
+            Err(why) => Err(why.with(filters)),
+            Ok(now) => Ok(self.want(filters, now)),
+        }
+    }
+
+    /// Wants no notifications any more (SUB-7). Ends with [`Event::Unsubscribed`](crate::Event::Unsubscribed).
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`]; nothing has changed.
+    pub fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
+        let now = self.command(now).map_err(|why| why.with(()))?;
+        if self.unwant(now) { Ok(()) } else { Err(CommandError::Invalid((), InvalidReason::NoSubscription)) }
+    }
+
+    /// Tries to connect now, inside the budgets (REC-7). Does nothing on a live connection.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`]; nothing has changed.
+    pub fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
+        let now = self.command(now).map_err(|why| why.with(()))?;
+        self.recover_now(now);
+        Ok(())
+    }
+
+    /// Ends the session within [`Config::close_timeout`](crate::Config::close_timeout) (CLS-1). The first call
+    /// decides; later ones change nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDrained`], as [`handle_input`](Self::handle_input).
+    pub fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
+        if self.enter_and_run(now)? && self.ending.is_none() {
+            self.begin_close(mode, self.now);
+        }
+        Ok(())
+    }
+
+    /// The next thing to do, tell or wait for.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.out.pop() {
+            return output;
+        }
+        Output::Wait(match self.link {
+            Link::Closed => Wait::Finished,
+            _ => self.timers.next().map_or(Wait::ForInput, |(at, reason)| Wait::Until { at, reason }),
+        })
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> SessionState {
+        match self.link {
+            Link::Closed => SessionState::Closed,
+            _ if self.ending.is_some() => SessionState::Closing,
+            Link::Idle => SessionState::Idle,
+            Link::Offline => SessionState::Offline,
+            Link::Waiting => SessionState::Waiting {
+                attempt: self.attempt,
+                until: self.timers.get(TimerKind::Retry).unwrap_or(self.now),
+            },
+            Link::Token { .. } | Link::Opening { .. } | Link::Handshaking { .. } => SessionState::Connecting,
+            Link::Ready { conn } => SessionState::Ready { conn },
+            Link::Closing { .. } => SessionState::Closing,
+        }
+    }
+
+    /// The counters.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        Stats { gaps: self.ledger.gaps(), ..self.stats }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Clamps the clock. `false`: the session is over and the call is inert.
+    fn enter(&mut self, now: Timestamp) -> Result<bool, NotDrained> {
+        if matches!(self.link, Link::Closed) {
+            return Ok(false);
+        }
+        if self.out.len() >= self.config.limits.undrained.max(1) {
+            return Err(NotDrained);
+        }
+        if now < self.now {
+            self.stats.clock_went_back += 1;
+        }
+        self.now = now.max(self.now);
+        Ok(true)
+    }
+
+    fn enter_and_run(&mut self, now: Timestamp) -> Result<bool, NotDrained> {
+        let open = self.enter(now)?;
+        if open {
+            self.run_timers(self.now);
+        }
+        Ok(open && !matches!(self.link, Link::Closed))
+    }
+
+    /// What every command begins with.
+    fn command(&mut self, now: Timestamp) -> Result<Timestamp, Refused> {
+        match self.enter_and_run(now) {
+            Err(NotDrained) => Err(Refused::NotDrained),
+            Ok(true) if self.ending.is_none() => Ok(self.now),
+            Ok(_) => Err(Refused::Closed),
+        }
+    }
+
+    fn run_timers(&mut self, now: Timestamp) {
+        while let Some(kind) = self.timers.pop_due(now) {
+            match kind {
+                TimerKind::Retry => self.retry_due(now),
+                TimerKind::TokenCall => self.token_call_timed_out(now),
+                TimerKind::Authorize => self.authorize_timed_out(now),
+                TimerKind::Handshake => self.handshake_timed_out(now),
+                TimerKind::Heartbeat => self.heartbeat_due(now),
+                TimerKind::Liveness => self.lose(Cause::HeartbeatTimeout, true, now),
+                TimerKind::Replay => self.ledger.replay_ended(now, &mut self.out),
+                TimerKind::Renewal => self.renewal_due(now),
+                TimerKind::Close => self.close_timed_out(now),
+                TimerKind::Subscribe => self.subscribe_due(now),
+                TimerKind::Refresh => self.refresh_due(now),
+                TimerKind::Request => self.deadlines_due(now),
+            }
+        }
+    }
+
+    /// Sets a timer, never at or before the present.
+    fn arm(&mut self, kind: TimerKind, at: Timestamp) {
+        self.timers.set(kind, at.max(self.now.after(TICK)));
+    }
+
+    /// The live connection, opening and closing ones included.
+    fn live(&self) -> Option<ConnId> {
+        match self.link {
+            Link::Opening { conn, .. }
+            | Link::Handshaking { conn, .. }
+            | Link::Ready { conn }
+            | Link::Closing { conn, .. } => Some(conn),
+            Link::Idle | Link::Offline | Link::Waiting | Link::Token { .. } | Link::Closed => None,
+        }
+    }
+
+    /// The connection messages are sent on.
+    fn ready(&self) -> Option<ConnId> {
+        if let Link::Ready { conn } = self.link { Some(conn) } else { None }
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    fn message_id(&self, n: u64) -> String {
+        format!("{:08x}-{n}", self.tag)
+    }
+
+    /// The number in a message id of this session.
+    fn own_message(&self, id: &str) -> Option<u64> {
+        let (tag, n) = id.split_once('-')?;
+        (u32::from_str_radix(tag, 16) == Ok(self.tag)).then(|| n.parse().ok()).flatten()
+    }
+}
+
+/// A refusal, before it is joined with the argument.
+enum Refused {
+    NotDrained,
+    Closed,
+}
+
+impl Refused {
+    fn with<T>(self, argument: T) -> CommandError<T> {
+        match self {
+            Self::NotDrained => CommandError::NotDrained(argument),
+            Self::Closed => CommandError::Closed(argument),
+        }
+    }
+}

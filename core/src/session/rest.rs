@@ -1,0 +1,385 @@
+//! The way of a REST request: over the socket when that is on and possible, else over HTTPS (REQ).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use url::Url;
+
+use super::requests::{Entry, Stage};
+use super::{Refused, Session};
+use crate::body::Body;
+use crate::classify::{ApiErrorInfo, Cause, Class};
+use crate::error::{CommandError, InvalidReason, NotDrained};
+use crate::ids::{ConnId, HttpId, RequestId};
+use crate::input::HttpFailure;
+use crate::output::{Action, Event, Purpose, RequestOutcome};
+use crate::time::Timestamp;
+use crate::timers::TimerKind;
+use crate::wire::{Message, Payload, client_request};
+
+const USER_AGENT: &str = "x-user-agent";
+
+/// Wishes about one request. Put it into [`http::Request::extensions_mut`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestOptions {
+    /// Its deadline, in place of [`Config::request_timeout`](crate::Config::request_timeout) (REQ-4).
+    pub timeout: Option<Duration>,
+    /// Whether GET, HEAD and OPTIONS may be sent again when the connection is lost (REQ-8). Other methods never are.
+    pub repeat_if_safe: bool,
+}
+
+impl Session {
+    /// Makes a REST call. It ends in exactly one [`Event::Response`](crate::Event::Response) (REQ-3).
+    ///
+    /// The URI is a path beginning with `/`, with or without query; scheme and host may be given if they are the
+    /// configured server's. The `Authorization` header is the Session's business. [`RequestOptions`] are read from
+    /// the extensions. Needs no connection: without one the call goes over HTTPS.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`] hands the request back; nothing has changed.
+    #[expect(clippy::result_large_err, reason = "the request is handed back")]
+    pub fn request(
+        &mut self,
+        request: Request<Body>,
+        now: Timestamp,
+    ) -> Result<RequestId, CommandError<Request<Body>>> {
+        let now = match self.command(now) {
+            Ok(now) => now,
+            Err(why) => return Err(Refused::with(why, request)),
+        };
+        let https_only = match self.route(&request) {
+            Ok(https_only) => https_only,
+            Err(why) => return Err(CommandError::Invalid(request, why)),
+        };
+        if self.requests.queued() >= self.config.limits.queued_requests {
+            return Err(CommandError::Full(request));
+        }
+        let options = request.extensions().get::<RequestOptions>().copied().unwrap_or_default();
+        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let id = self.requests.accept(Entry {
+            deadline: now.after(options.timeout.unwrap_or(self.config.request_timeout)),
+            repeat: options.repeat_if_safe && safe,
+            request: Some(request),
+            stage: Stage::Queued,
+            reauthorized: false,
+            https_only,
+        });
+        self.stats.requests += 1;
+        self.dispatch(now);
+        Ok(id)
+    }
+
+    /// Gives up waiting for a request. If it has not ended before, it ends now as `Cancelled`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDrained`], as [`handle_input`](Self::handle_input).
+    pub fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
+        if self.enter_and_run(now)? {
+            self.abandon(id, |sent| RequestOutcome::Cancelled { sent });
+            self.dispatch(self.now);
+        }
+        Ok(())
+    }
+
+    /// REQ-5 and REQ-6. `true`: only HTTPS will do.
+    fn route(&self, request: &Request<Body>) -> Result<bool, InvalidReason> {
+        let uri = request.uri();
+        if !uri.path().starts_with('/') {
+            return Err(InvalidReason::RelativePath);
+        }
+        if !self.is_own_server(uri) {
+            return Err(InvalidReason::ForeignHost);
+        }
+        if !self.config.rest_over_websocket || needs_https(request) {
+            return Ok(true);
+        }
+        let body = request.body().as_bytes();
+        if body.is_empty() || is_object_or_string(body) { Ok(false) } else { Err(InvalidReason::Body) }
+    }
+
+    fn is_own_server(&self, uri: &Uri) -> bool {
+        let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return uri.authority().is_none() };
+        let server = &self.config.server;
+        let port = uri.port_u16().or(match scheme {
+            "https" => Some(443),
+            "http" => Some(80),
+            _ => None,
+        });
+        scheme == server.scheme()
+            && server.host_str().is_some_and(|own| own.eq_ignore_ascii_case(host))
+            && port == server.port_or_known_default()
+    }
+
+    /// The absolute address of a path on the server. The path was checked, or is a constant.
+    pub(super) fn rest_uri(&self, path_and_query: &str) -> Uri {
+        let origin = self.config.server.origin().ascii_serialization();
+        format!("{origin}{path_and_query}").parse().unwrap_or_default()
+    }
+
+    /// TLS, or a host that the bytes do not leave the machine for, or a setting that says so (TOK-8).
+    pub(super) fn is_allowed(&self, url: &Url, secure: &str, plain: &str) -> bool {
+        let loopback = match url.host() {
+            Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => return false,
+        };
+        url.scheme() == secure || url.scheme() == plain && (loopback || self.config.allow_insecure)
+    }
+
+    pub(super) fn add_user_agent(&self, headers: &mut HeaderMap) {
+        if !headers.contains_key(USER_AGENT)
+            && let Ok(value) = HeaderValue::from_str(&self.config.user_agent)
+        {
+            headers.insert(USER_AGENT, value);
+        }
+    }
+
+    /// REQ-2: room for one more on the socket.
+    pub(super) fn has_free_slot(&self) -> bool {
+        let told = self.recovery.limits.max_active_requests.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let own = self.config.limits.active_requests;
+        let limit = told.unwrap_or(own).min(own).max(1);
+        self.requests.active() + usize::from(self.subs.is_calling()) < limit
+    }
+
+    /// Sends what can be sent, first come first served on each way.
+    pub(super) fn dispatch(&mut self, now: Timestamp) {
+        let mut socket_held = false;
+        for id in self.requests.waiting() {
+            let Some(https_only) = self.requests.get(id).map(|entry| entry.https_only) else { continue };
+            match self.ready().filter(|_| !https_only && !self.recovery.renewing) {
+                Some(conn) if !socket_held && self.has_free_slot() && !self.requests.blocked => {
+                    self.send_on_socket(conn, id);
+                }
+                Some(_) => socket_held = true,
+                None => self.send_by_https(id, now),
+            }
+        }
+        self.plan_deadline();
+    }
+
+    fn send_on_socket(&mut self, conn: ConnId, id: RequestId) {
+        let message = self.fresh_id();
+        let message_id = self.message_id(message);
+        let Some(entry) = self.requests.get_mut(id) else { return };
+        let keep = entry.repeat;
+        let Some(request) = entry.request.take() else { return };
+        let mut headers = request.headers().clone();
+        for name in [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
+        let body = std::str::from_utf8(request.body().as_bytes()).ok().filter(|body| !body.is_empty());
+        let uri = request.uri();
+        let method = request.method().as_str();
+        if !headers.contains_key(USER_AGENT)
+            && let Ok(value) = HeaderValue::from_str(&self.config.user_agent)
+        {
+            headers.insert(USER_AGENT, value);
+        }
+        let text = client_request(&message_id, method, uri.path(), uri.query(), &headers, body);
+        entry.request = keep.then_some(request);
+        self.requests.sent_on_socket(id, message);
+        self.out.act(Action::Send { conn, text, purpose: Purpose::Request(id) });
+    }
+
+    fn send_by_https(&mut self, id: RequestId, now: Timestamp) {
+        if self.requests.active_https() >= self.config.limits.active_requests.max(1) {
+            return;
+        }
+        let Some(bearer) = self.tokens.bearer(now) else {
+            if let Err(at) = self.ask(now)
+                && let Some(_entry) = self.requests.end(id)
+            {
+                let cause = Cause::RateLimited { retry_after: at.since(now) };
+                self.out.tell(Event::Response { id, outcome: RequestOutcome::NotSent(cause) });
+            }
+            return;
+        };
+        let Some(request) = self.requests.get(id).and_then(|entry| entry.request.as_ref()) else { return };
+        let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
+        let mut call = Request::new(request.body().as_bytes().clone());
+        *call.method_mut() = request.method().clone();
+        *call.uri_mut() = self.rest_uri(path);
+        *call.headers_mut() = request.headers().clone();
+        call.headers_mut().insert(header::AUTHORIZATION, bearer);
+        self.add_user_agent(call.headers_mut());
+        let call_id = HttpId(self.fresh_id());
+        self.requests.sent_by_https(id, call_id);
+        self.out.act(Action::Http { id: call_id, request: call });
+    }
+
+    fn plan_deadline(&mut self) {
+        match self.requests.deadline() {
+            Some(at) => self.arm(TimerKind::Request, at),
+            None => self.timers.stop(TimerKind::Request),
+        }
+    }
+
+    pub(super) fn deadlines_due(&mut self, now: Timestamp) {
+        for id in self.requests.due(now) {
+            self.abandon(id, |sent| RequestOutcome::TimedOut { sent });
+        }
+        self.dispatch(now);
+    }
+
+    /// Ends a request from this side.
+    fn abandon(&mut self, id: RequestId, outcome: impl FnOnce(bool) -> RequestOutcome) {
+        if let Some(entry) = self.requests.end(id) {
+            if let Stage::Https(call) = entry.stage {
+                self.out.act(Action::AbortHttp { id: call });
+            }
+            self.out.tell(Event::Response { id, outcome: outcome(entry.stage.is_sent()) });
+        }
+    }
+
+    /// An answer on the socket that is no subscription call's.
+    pub(super) fn socket_answer(&mut self, number: u64, message: &Message<'_>, now: Timestamp) {
+        match self.requests.answered_on_socket(number) {
+            None => self.stats.unmatched += 1,
+            Some(None) => self.stats.unmatched += 1,
+            Some(Some(id)) => {
+                let response = self.response_of(message);
+                self.end_with_response(id, response);
+            }
+        }
+        self.step(now);
+        self.renew(now);
+        self.dispatch(now);
+    }
+
+    /// REQ-7.
+    fn response_of(&self, message: &Message<'_>) -> Response<Bytes> {
+        let mut response = Response::new(match &message.payload {
+            Payload::Json(raw) => Bytes::copy_from_slice(raw.get().as_bytes()),
+            Payload::Multipart(text) => Bytes::copy_from_slice(text.as_bytes()),
+            Payload::None | Payload::Notification(_) => Bytes::new(),
+        });
+        let status = message.meta.status.and_then(|status| http::StatusCode::from_u16(status).ok());
+        *response.status_mut() = status.unwrap_or(http::StatusCode::BAD_GATEWAY);
+        *response.headers_mut() = message.meta.headers_map(self.config.limits.headers);
+        response
+    }
+
+    fn end_with_response(&mut self, id: RequestId, response: Response<Bytes>) {
+        if let Some(entry) = self.requests.end(id) {
+            let via = entry.stage.via();
+            self.out.tell(Event::Response { id, outcome: RequestOutcome::Response { response, via } });
+        }
+    }
+
+    pub(super) fn rest_response(&mut self, call: HttpId, response: Response<Bytes>, now: Timestamp) {
+        let Some(id) = self.requests.answered_by_https(call) else {
+            self.stats.stale_inputs += 1;
+            return;
+        };
+        let status = response.status().as_u16();
+        let expired = status == 401
+            && ApiErrorInfo::from_reply(status, response.headers(), response.body()).class() == Class::RefreshToken;
+        let again = expired && self.requests.get(id).is_some_and(|entry| !entry.reauthorized);
+        if again {
+            if let Some(entry) = self.requests.get_mut(id) {
+                entry.reauthorized = true;
+            }
+            self.requests.requeue(id);
+            self.access_refused();
+        } else {
+            if status != 401 {
+                self.tokens.accepted();
+            }
+            self.end_with_response(id, response);
+        }
+        self.dispatch(now);
+    }
+
+    pub(super) fn rest_failed(&mut self, call: HttpId, failure: HttpFailure, now: Timestamp) {
+        let Some(id) = self.requests.answered_by_https(call) else {
+            self.stats.stale_inputs += 1;
+            return;
+        };
+        if self.requests.end(id).is_some() {
+            let cause = Cause::Network { phase: failure.phase, message: failure.message };
+            let outcome =
+                if failure.not_sent { RequestOutcome::NotSent(cause) } else { RequestOutcome::Unknown(cause) };
+            self.out.tell(Event::Response { id, outcome });
+        }
+        self.dispatch(now);
+    }
+
+    /// No access token is to be had: what waits for one cannot be sent.
+    pub(super) fn requests_without_token(&mut self, cause: &Cause, now: Timestamp) {
+        if self.tokens.bearer(now).is_some() {
+            return;
+        }
+        for id in self.requests.waiting() {
+            let by_socket = self.ready().is_some() && self.requests.get(id).is_some_and(|entry| !entry.https_only);
+            if !by_socket && self.requests.end(id).is_some() {
+                self.out.tell(Event::Response { id, outcome: RequestOutcome::NotSent(cause.clone()) });
+            }
+        }
+        self.plan_deadline();
+    }
+
+    /// REQ-3, REQ-8: what was in flight ends at once, unless it may be repeated.
+    pub(super) fn requests_disconnected(&mut self, cause: &Cause, now: Timestamp) {
+        let mut lost = self.requests.socket_lost();
+        lost.sort_unstable();
+        for id in lost {
+            let repeat = self.requests.get(id).is_some_and(|entry| entry.repeat && now < entry.deadline);
+            if repeat {
+                self.requests.requeue(id);
+            } else if self.requests.end(id).is_some() {
+                self.out.tell(Event::Response { id, outcome: RequestOutcome::Unknown(cause.clone()) });
+            }
+        }
+        self.plan_deadline();
+    }
+
+    /// `close`: what has not left will not.
+    pub(super) fn end_queued_requests(&mut self) {
+        for id in self.requests.waiting() {
+            self.abandon(id, |_| RequestOutcome::NotSent(Cause::Closed));
+        }
+        self.plan_deadline();
+    }
+
+    pub(super) fn end_all_requests(&mut self) {
+        for id in self.requests.all() {
+            self.abandon(id, |sent| match sent {
+                true => RequestOutcome::Unknown(Cause::Closed),
+                false => RequestOutcome::NotSent(Cause::Closed),
+            });
+        }
+    }
+
+    pub(super) fn send_blocked(&mut self, conn: ConnId, blocked: bool, now: Timestamp) {
+        if self.live() != Some(conn) {
+            self.stats.stale_inputs += 1;
+            return;
+        }
+        self.requests.blocked = blocked;
+        self.dispatch(now);
+    }
+}
+
+/// REQ-5: what cannot travel over the socket.
+fn needs_https(request: &Request<Body>) -> bool {
+    let path = request.uri().path();
+    let binary_path = path.split('/').any(|segment| matches!(segment, "content" | "profile-image"));
+    let media = |name| request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let (sent, wanted) = (media(header::CONTENT_TYPE), media(header::ACCEPT));
+    let is_json = |media: &str| media.to_ascii_lowercase().contains("json");
+    let body = request.body().as_bytes();
+    let other_body = !body.is_empty() && (!sent.is_empty() && !is_json(sent) || std::str::from_utf8(body).is_err());
+    let other_wanted = !wanted.is_empty() && !is_json(wanted) && !wanted.contains("*/*");
+    path.starts_with("/restapi/oauth/") || binary_path || other_body || other_wanted
+}
+
+/// REQ-6.
+fn is_object_or_string(body: &[u8]) -> bool {
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    matches!(first, Some(b'{' | b'"')) && serde_json::from_slice::<&serde_json::value::RawValue>(body).is_ok()
+}

@@ -1,0 +1,200 @@
+//! The recovery window, and the session at rest (REC-1, PST).
+
+use std::time::Duration;
+
+use super::Session;
+use super::subscription::{Active, Wanted};
+use crate::config::Config;
+use crate::error::RestoreError;
+use crate::ids::SubscriptionId;
+use crate::ledger::{Ledger, PendingGap};
+use crate::output::GapCause;
+use crate::snapshot::{Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
+use crate::time::{ClockReading, Timestamp, UnixMillis};
+use crate::wire::{Limits, Wsc};
+
+/// What is needed to continue on another connection.
+#[derive(Clone, Debug)]
+pub(super) struct Recovery {
+    pub(super) wsc: Option<Wsc>,
+    /// When the last frame of a ready connection came.
+    pub(super) last_seen: Timestamp,
+    /// The same by the wall clock, when it was another process that received it: it may lie before the driver's epoch.
+    pub(super) seen_before: Option<UnixMillis>,
+    pub(super) limits: Limits,
+    /// The session was lost without the server saying so on the new connection: told when that one is ready.
+    pub(super) lost: Option<Lost>,
+    /// The end was orderly: nothing was received after the snapshot.
+    pub(super) detached: bool,
+    /// Made from a snapshot that was not the last word: what the process before received after it is not known.
+    pub(super) restored: bool,
+    /// A renewal is under way (HB-6).
+    pub(super) renewing: bool,
+}
+
+/// A lost session, with the code of the server if it gave one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) code: Option<Box<str>>,
+}
+
+impl Recovery {
+    pub(super) const fn new(now: Timestamp) -> Self {
+        let limits = Limits {
+            recovery_buffer_size: None,
+            recovery_timeout: None,
+            idle_timeout: None,
+            absolute_timeout: None,
+            max_active_requests: None,
+        };
+        Self {
+            wsc: None,
+            last_seen: now,
+            seen_before: None,
+            limits,
+            lost: None,
+            detached: false,
+            restored: false,
+            renewing: false,
+        }
+    }
+
+    /// A frame of a ready connection came.
+    pub(super) fn seen(&mut self, now: Timestamp) {
+        self.last_seen = now;
+        self.seen_before = None;
+    }
+
+    /// What the server does not repeat stays as it was (CON-6).
+    pub(super) fn adopt_limits(&mut self, new: Limits) {
+        let old = self.limits;
+        self.limits = Limits {
+            recovery_buffer_size: new.recovery_buffer_size.or(old.recovery_buffer_size),
+            recovery_timeout: new.recovery_timeout.or(old.recovery_timeout),
+            idle_timeout: new.idle_timeout.or(old.idle_timeout),
+            absolute_timeout: new.absolute_timeout.or(old.absolute_timeout),
+            max_active_requests: new.max_active_requests.or(old.max_active_requests),
+        };
+    }
+}
+
+impl Session {
+    /// The end of the recovery window, if there is something to recover.
+    pub(super) fn window_end(&self) -> Option<Timestamp> {
+        if self.recovery.wsc.is_none() || !self.subs.may_be_active() {
+            return None;
+        }
+        let told = self.recovery.limits.recovery_timeout.map(Duration::from_secs);
+        let window = told.unwrap_or(self.config.recovery_timeout);
+        Some(match self.recovery.seen_before {
+            None => self.recovery.last_seen.after(window),
+            Some(seen) => {
+                let passed = Duration::from_millis(self.clock.unix.0.saturating_sub(seen.0));
+                self.clock.now.after(window.saturating_sub(passed))
+            }
+        })
+    }
+
+    /// When the last frame came, by the wall clock.
+    pub(super) fn last_seen(&self) -> UnixMillis {
+        self.recovery.seen_before.unwrap_or_else(|| self.clock.unix_at(self.recovery.last_seen))
+    }
+
+    /// How many notifications the server keeps, as far as it is believed.
+    pub(super) fn buffer_size(&self) -> usize {
+        let told = self.recovery.limits.recovery_buffer_size.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        told.unwrap_or(self.config.recovery_buffer_size).min(self.config.limits.recovery_buffer)
+    }
+
+    /// REC-1: after the window the recovery handle is not used any more.
+    pub(super) fn forfeit_if_late(&mut self, now: Timestamp) {
+        if self.window_end().is_some_and(|end| now >= end) {
+            self.session_lost(GapCause::WindowPassed, None);
+        }
+    }
+
+    /// The server no longer has the session. Told when the next connection is ready.
+    pub(super) fn session_lost(&mut self, cause: GapCause, code: Option<Box<str>>) {
+        if self.recovery.wsc.take().is_some() {
+            self.out.snapshot_changed();
+        }
+        if self.subs.may_be_active() {
+            self.recovery.lost = Some(Lost { code });
+            self.subs.lost_on_server();
+            let since = self.last_seen();
+            self.ledger.lost(cause, since, &mut self.out);
+        }
+    }
+
+    /// From now on the snapshot is not that of an orderly end.
+    pub(super) fn leave_rest(&mut self) {
+        self.recovery.restored &= !self.recovery.detached;
+        if std::mem::take(&mut self.recovery.detached) {
+            self.out.snapshot_changed();
+        }
+    }
+
+    /// The session as it can be continued by another process. `None` while outputs wait, because it would be ahead of
+    /// what was handed to the application (PST-4).
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        if !self.out.is_drained() {
+            return None;
+        }
+        let subscription = |id: SubscriptionId, filters: &crate::filters::Filters, server_id: Option<&str>| {
+            StoredSubscription { id: id.0, filters: filters.clone(), server_id: server_id.map(Box::from) }
+        };
+        Some(Snapshot {
+            version: VERSION,
+            server: self.config.server.as_str().to_owned(),
+            wsc: self.recovery.wsc.as_ref().map(StoredWsc::new),
+            last_seen: self.last_seen(),
+            limits: self.recovery.limits,
+            wanted: self.subs.wanted.as_ref().map(|w| subscription(w.id, &w.filters, None)),
+            active: self.subs.active.as_ref().map(|a| subscription(a.id, &a.filters, Some(&a.server_id))),
+            removing: self.subs.removing.map(SubscriptionId::get),
+            unsure: self.subs.unsure || self.subs.is_creating(),
+            recent: self.ledger.recent().collect(),
+            last: self.ledger.last().map(Box::from),
+            gap: self.ledger.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
+            detached: self.recovery.detached,
+            next_subscription: self.subs.next,
+        })
+    }
+
+    /// Continues a session at rest (PST-2). Like a new one it does nothing before [`connect`](Self::connect).
+    ///
+    /// If the snapshot is not that of an orderly [`close`](Self::close), notifications may have been received after
+    /// it was taken and before the process ended; the server does not send those again, so a
+    /// [`Gap`](crate::Gap) with [`GapCause::Restored`] is reported even if the recovery succeeds.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`]; starting with [`new`](Self::new) is always possible (PST-3).
+    pub fn restore(config: Config, snapshot: Snapshot, seed: u64, clock: ClockReading) -> Result<Self, RestoreError> {
+        snapshot.check()?;
+        if snapshot.server != config.server.as_str() {
+            return Err(RestoreError::OtherServer);
+        }
+        let mut session = Self::new(config, seed, clock);
+        let pending = snapshot.gap.as_ref().and_then(|g| Some(PendingGap { cause: g.cause()?, since: g.since }));
+        session.recovery = Recovery {
+            wsc: snapshot.wsc.map(StoredWsc::into_wsc),
+            seen_before: Some(snapshot.last_seen),
+            limits: snapshot.limits,
+            detached: snapshot.detached,
+            restored: true,
+            ..Recovery::new(clock.now)
+        };
+        session.ledger = Ledger::restore(clock, snapshot.recent, snapshot.last, pending);
+        session.ledger.set_buffer(session.buffer_size());
+        session.subs.next = snapshot.next_subscription;
+        session.subs.unsure = snapshot.unsure;
+        session.subs.removing = snapshot.removing.map(SubscriptionId);
+        session.subs.wanted = snapshot.wanted.map(|w| Wanted { id: SubscriptionId(w.id), filters: w.filters });
+        session.subs.active = snapshot
+            .active
+            .and_then(|a| Some(Active { id: SubscriptionId(a.id), filters: a.filters, server_id: a.server_id? }));
+        Ok(session)
+    }
+}

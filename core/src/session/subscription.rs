@@ -1,0 +1,371 @@
+//! The one subscription: what is wanted, what the server has, and the call that brings the two together (SUB).
+
+use std::collections::VecDeque;
+
+use http::{HeaderMap, Method};
+
+use super::Session;
+use crate::classify::{self, ApiErrorInfo, Cause, Class};
+use crate::filters::Filters;
+use crate::ids::SubscriptionId;
+use crate::notification::Notification;
+use crate::output::{Action, Event, GapCause, Purpose, SubscriptionInfo};
+use crate::retry::{Outlook, next_attempt};
+use crate::time::Timestamp;
+use crate::timers::TimerKind;
+use crate::wire::{Payload, SubscriptionReply, client_request, subscription_body, subscription_reply};
+
+/// Without a trailing slash (SUB-2).
+const PATH: &str = "/restapi/v1.0/subscription";
+
+/// The application's wish.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) id: SubscriptionId,
+    pub(super) filters: Filters,
+}
+
+/// What the server confirmed.
+#[derive(Clone, Debug)]
+pub(super) struct Active {
+    pub(super) id: SubscriptionId,
+    pub(super) filters: Filters,
+    pub(super) server_id: Box<str>,
+}
+
+/// A call whose answer is awaited.
+#[derive(Clone, Debug)]
+struct Call {
+    message: u64,
+    kind: CallKind,
+}
+
+#[derive(Clone, Debug)]
+enum CallKind {
+    Create(Wanted),
+    Update(Wanted),
+    Delete,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Subscriptions {
+    pub(super) wanted: Option<Wanted>,
+    pub(super) active: Option<Active>,
+    /// Which `subscribe` is being undone; told when the server has done it.
+    pub(super) removing: Option<SubscriptionId>,
+    /// A creating call left and was never answered: the server may hold a subscription whose id is not known here.
+    pub(super) unsure: bool,
+    /// The server lost it: the next creating call is named apart (REC-3).
+    lost: bool,
+    call: Option<Call>,
+    failures: u32,
+    held: VecDeque<Notification>,
+    pub(super) next: u64,
+}
+
+impl Subscriptions {
+    /// Whether the server may be keeping notifications for this session.
+    pub(super) fn may_be_active(&self) -> bool {
+        self.active.is_some() || self.wanted.is_some() && (self.unsure || self.is_creating())
+    }
+
+    pub(super) const fn is_calling(&self) -> bool {
+        self.call.is_some()
+    }
+
+    pub(super) fn is_creating(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| matches!(call.kind, CallKind::Create(_)))
+    }
+
+    pub(super) fn lost_on_server(&mut self) {
+        self.active = None;
+        self.unsure = false;
+        self.lost = true;
+    }
+
+    /// Everything, for good.
+    pub(super) fn forget(&mut self) {
+        *self = Self { next: self.next, ..Self::default() };
+    }
+
+    pub(super) fn owns(&self, message: u64) -> bool {
+        self.call.as_ref().is_some_and(|call| call.message == message)
+    }
+}
+
+/// Where a notification goes.
+pub(super) enum Place {
+    Deliver,
+    Hold,
+    Foreign,
+}
+
+impl Session {
+    pub(super) fn want(&mut self, filters: Filters, now: Timestamp) -> SubscriptionId {
+        self.subs.next += 1;
+        let id = SubscriptionId(self.subs.next);
+        self.subs.wanted = Some(Wanted { id, filters });
+        self.subs.removing = None;
+        self.subs.failures = 0;
+        self.retry_subscription_now();
+        self.out.snapshot_changed();
+        self.step(now);
+        id
+    }
+
+    /// `false`: nothing is subscribed.
+    pub(super) fn unwant(&mut self, now: Timestamp) -> bool {
+        let Some(wanted) = self.subs.wanted.take() else { return false };
+        self.subs.removing = Some(wanted.id);
+        self.retry_subscription_now();
+        self.out.snapshot_changed();
+        if self.ready().is_some() {
+            self.step(now);
+        } else if !self.subs.may_be_active() && !self.subs.is_calling() {
+            self.removed(now);
+        }
+        true
+    }
+
+    fn retry_subscription_now(&mut self) {
+        if !self.subs.is_calling() {
+            self.timers.stop(TimerKind::Subscribe);
+        }
+    }
+
+    /// Brings the server's subscription one call nearer to what is wanted, if nothing stands in the way.
+    pub(super) fn step(&mut self, now: Timestamp) {
+        let busy = self.subs.is_calling() || self.timers.get(TimerKind::Subscribe).is_some();
+        if self.ready().is_none() || busy || !self.has_free_slot() {
+            return;
+        }
+        match (&self.subs.wanted, &self.subs.active) {
+            (None, Some(_)) => self.call(CallKind::Delete, now),
+            (None, None) => {
+                self.removed(now);
+                self.close_after_delete(now);
+            }
+            (Some(wanted), None) => self.call(CallKind::Create(wanted.clone()), now),
+            (Some(wanted), Some(active)) if wanted.id != active.id => self.call(CallKind::Update(wanted.clone()), now),
+            (Some(_), Some(_)) => {}
+        }
+    }
+
+    fn call(&mut self, kind: CallKind, now: Timestamp) {
+        let Some(conn) = self.ready() else { return };
+        let message = self.fresh_id();
+        let server_id = self.subs.active.as_ref().map_or("", |active| &active.server_id);
+        let one = || format!("{PATH}/{}", crate::wire::path_segment(server_id));
+        let (method, path, body, purpose) = match &kind {
+            CallKind::Create(w) => {
+                (Method::POST, PATH.to_owned(), Some(subscription_body(&w.filters)), Purpose::Subscribe)
+            }
+            CallKind::Update(w) => (Method::PUT, one(), Some(subscription_body(&w.filters)), Purpose::Update),
+            CallKind::Delete => (Method::DELETE, one(), None, Purpose::Unsubscribe),
+        };
+        let mut headers = HeaderMap::new();
+        self.add_user_agent(&mut headers);
+        let id = self.message_id(message);
+        let text = client_request(&id, method.as_str(), &path, None, &headers, body.as_deref());
+        self.subs.call = Some(Call { message, kind });
+        self.arm(TimerKind::Subscribe, now.after(self.config.request_timeout));
+        if purpose == Purpose::Subscribe && self.subs.lost {
+            self.out.act(Action::Resubscribe { conn, text });
+        } else {
+            self.out.act(Action::Send { conn, text, purpose });
+        }
+    }
+
+    /// Time to try again, or the answer did not come in time: then the connection is not to be trusted.
+    pub(super) fn subscribe_due(&mut self, now: Timestamp) {
+        if self.subs.is_calling() {
+            self.lose(Cause::SocketTimeout, true, now);
+        } else {
+            self.step(now);
+        }
+    }
+
+    /// The answer to the call under way.
+    pub(super) fn subscription_answer(
+        &mut self,
+        status: u16,
+        headers: &HeaderMap,
+        payload: &Payload<'_>,
+        now: Timestamp,
+    ) {
+        let Some(call) = self.subs.call.take() else { return };
+        self.timers.stop(TimerKind::Subscribe);
+        let json = if let Payload::Json(raw) = payload { raw.get() } else { "" };
+        let success = (200..300).contains(&status);
+        let reply = if success { subscription_reply(json) } else { None };
+        match (call.kind, reply) {
+            (CallKind::Create(wanted) | CallKind::Update(wanted), Some(reply)) => self.subscribed(wanted, reply, now),
+            (CallKind::Delete, _) if success || matches!(status, 401 | 404) => self.removed(now),
+            (CallKind::Update(_), None) if status == 404 => {
+                self.subs.lost_on_server();
+                let since = self.last_seen();
+                self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
+            }
+            (kind, _) => {
+                let status = if success { 502 } else { status };
+                let info = ApiErrorInfo::from_reply(status, headers, json.as_bytes());
+                let wait = classify::retry_after(headers, self.clock.unix_at(now).0);
+                self.subscription_refused(kind, info, wait, now);
+            }
+        }
+        self.step(now);
+        self.renew(now);
+        self.dispatch(now);
+    }
+
+    fn subscribed(&mut self, wanted: Wanted, reply: SubscriptionReply, now: Timestamp) {
+        let unsure = std::mem::take(&mut self.subs.unsure);
+        self.subs.lost = false;
+        self.subs.failures = 0;
+        self.subs.active = Some(Active { id: wanted.id, filters: wanted.filters.clone(), server_id: reply.id.clone() });
+        self.out.snapshot_changed();
+        let held = std::mem::take(&mut self.subs.held);
+        let belongs = |n: &Notification| n.subscription_id().is_none_or(|id| id == &*reply.id);
+        if unsure && held.iter().any(|n| !belongs(n)) {
+            // They belong to a subscription of this session whose confirmation was lost with its connection.
+            let since = self.last_seen();
+            self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
+        }
+        if !self.ledger.is_replaying() {
+            self.flush_gap(now);
+        }
+        self.out.tell(Event::Subscribed(SubscriptionInfo {
+            id: wanted.id,
+            server_id: reply.id.clone(),
+            requested: wanted.filters,
+            filters: reply.filters,
+            disabled: reply.disabled,
+            expires_in: reply.expires_in,
+        }));
+        for notification in held {
+            if belongs(&notification) {
+                self.deliver(notification, now);
+            } else {
+                self.stats.foreign += 1;
+            }
+        }
+    }
+
+    /// It is gone from the server, or never was there.
+    fn removed(&mut self, now: Timestamp) {
+        self.subs.active = None;
+        self.subs.unsure = false;
+        self.subs.lost = false;
+        self.subs.failures = 0;
+        self.stats.foreign += self.subs.held.len() as u64;
+        self.subs.held.clear();
+        if self.subs.wanted.is_none() {
+            self.ledger.replay_ended(now, &mut self.out);
+            self.flush_gap(now);
+        }
+        self.out.snapshot_changed();
+        if let Some(id) = self.subs.removing.take() {
+            self.out.tell(Event::Unsubscribed { id });
+        }
+    }
+
+    /// SUB-5: sorted by whether trying again can help.
+    fn subscription_refused(
+        &mut self,
+        kind: CallKind,
+        error: ApiErrorInfo,
+        wait: Option<std::time::Duration>,
+        now: Timestamp,
+    ) {
+        let floor = now.after(wait.unwrap_or_default());
+        let retry_at = match error.class() {
+            // A subscription that cannot be found when it is made: a filter names something that does not exist.
+            Class::Permanent | Class::CallerBug | Class::Resubscribe => None,
+            Class::FreeSubscriptions => {
+                let slow = self.config.retry.subscription_limit;
+                Some(floor.max(now.after(slow)).after(self.rng.up_to(slow / 10)))
+            }
+            Class::RateLimited => {
+                let floor = now.after(wait.unwrap_or(self.config.retry.penalty));
+                Some(self.subscription_retry(floor, now))
+            }
+            Class::RefreshToken => {
+                self.access_refused();
+                // Should the budget of logins be spent, the retry asks again.
+                let _ = self.ask(now);
+                Some(self.subscription_retry(floor, now))
+            }
+            Class::Transient | Class::RecoverSession | Class::ForgetWsc => Some(self.subscription_retry(floor, now)),
+        };
+        self.subs.failures = self.subs.failures.saturating_add(1);
+        let id = match &kind {
+            CallKind::Create(wanted) | CallKind::Update(wanted) => wanted.id,
+            CallKind::Delete => self.subs.removing.unwrap_or(SubscriptionId(self.subs.next)),
+        };
+        match retry_at {
+            Some(at) => self.arm(TimerKind::Subscribe, at),
+            None => self.give_up_wish(id, &kind, now),
+        }
+        self.out.tell(Event::SubscriptionFailed { id, error: Box::new(error), retry_at });
+    }
+
+    /// Refused for good: what the server has is what is wanted.
+    fn give_up_wish(&mut self, id: SubscriptionId, kind: &CallKind, now: Timestamp) {
+        self.subs.failures = 0;
+        self.out.snapshot_changed();
+        if matches!(kind, CallKind::Delete) && self.ending.is_some() {
+            self.subs.active = None;
+            return;
+        }
+        let still_wanted = match kind {
+            CallKind::Delete => self.subs.wanted.is_none(),
+            CallKind::Create(_) | CallKind::Update(_) => self.subs.wanted.as_ref().is_some_and(|w| w.id == id),
+        };
+        if still_wanted {
+            let active = self.subs.active.as_ref();
+            self.subs.wanted = active.map(|a| Wanted { id: a.id, filters: a.filters.clone() });
+            self.subs.removing = None;
+        }
+        if self.subs.active.is_none() {
+            self.subs.lost = false;
+            self.flush_gap(now);
+        }
+    }
+
+    fn subscription_retry(&mut self, floor: Timestamp, now: Timestamp) -> Timestamp {
+        let outlook = Outlook { attempt: self.subs.failures, window_end: None, floor, reserved_floor: floor };
+        next_attempt(&self.config.retry, &Cause::SocketTimeout, outlook, &mut self.rng, now)
+    }
+
+    /// The connection is gone, and with it the answer (SUB-8): the wish stays.
+    pub(super) fn subs_disconnected(&mut self) {
+        self.subs.unsure |= self.subs.is_creating();
+        self.subs.call = None;
+        if !self.subs.held.is_empty() {
+            self.stats.foreign += self.subs.held.len() as u64;
+            self.subs.held.clear();
+            let since = self.last_seen();
+            self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
+        }
+    }
+
+    /// SUB-3, SUB-4.
+    pub(super) fn place(&self, subscription: Option<&str>) -> Place {
+        match (&self.subs.active, subscription) {
+            (Some(active), Some(id)) if *active.server_id == *id => Place::Deliver,
+            (Some(_), None) => Place::Deliver,
+            (Some(_), Some(_)) => Place::Foreign,
+            (None, _) if self.subs.is_creating() || self.subs.unsure => Place::Hold,
+            (None, _) => Place::Foreign,
+        }
+    }
+
+    pub(super) fn hold(&mut self, notification: Notification) {
+        if self.subs.held.len() >= self.config.limits.held_notifications.max(1) {
+            self.subs.held.pop_front();
+            let since = self.last_seen();
+            self.ledger.lost(GapCause::QueueOverflow, since, &mut self.out);
+        }
+        self.subs.held.push_back(notification);
+    }
+}

@@ -1,0 +1,201 @@
+//! What outlives a process: plain, versioned data (PST).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::RestoreError;
+use crate::filters::Filters;
+use crate::output::GapCause;
+use crate::secret::Secret;
+use crate::time::UnixMillis;
+use crate::wire::{Limits, Wsc};
+
+/// The format written here. Older ones are read, newer ones refused.
+pub(crate) const VERSION: u32 = 1;
+/// Largest text read.
+const MAX_BYTES: usize = 4 << 20;
+/// Most notification keys believed.
+const MAX_RECENT: usize = 8192;
+
+/// A session at rest. It holds the recovery handle, which opens the session's notifications: keep it like a password.
+/// It holds no OAuth and no WebSocket token.
+///
+/// Made by [`Session::snapshot`](crate::Session::snapshot), used by [`Session::restore`](crate::Session::restore).
+/// Without a subscription it is at most 512 bytes of JSON (PST-1), beside what the server's handle takes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub(crate) version: u32,
+    pub(crate) server: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wsc: Option<StoredWsc>,
+    pub(crate) last_seen: UnixMillis,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wanted: Option<StoredSubscription>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) active: Option<StoredSubscription>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) removing: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) unsure: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "keys")]
+    pub(crate) recent: Vec<u128>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gap: Option<StoredGap>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) detached: bool,
+    pub(crate) next_subscription: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredWsc {
+    token: String,
+    sequence: u64,
+}
+
+/// `server_id` is there for the active one only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredSubscription {
+    pub(crate) id: u64,
+    pub(crate) filters: Filters,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) server_id: Option<Box<str>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredGap {
+    cause: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<Box<str>>,
+    pub(crate) since: UnixMillis,
+}
+
+impl Snapshot {
+    /// As one line of JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Plain data: nothing in it can fail to be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError::Corrupt`] for anything that is not a whole snapshot, [`RestoreError::Newer`] for one of a
+    /// later format (PST-3). Starting without it is always possible.
+    pub fn from_json(text: &str) -> Result<Self, RestoreError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        if text.len() > MAX_BYTES {
+            return Err(RestoreError::Corrupt("too large".into()));
+        }
+        // The version comes first: a newer format may look different in everything else.
+        let found = serde_json::from_str::<Version>(text).map_err(|e| corrupt(&e))?.version;
+        if found > VERSION {
+            return Err(RestoreError::Newer { found, known: VERSION });
+        }
+        let snapshot: Self = serde_json::from_str(text).map_err(|e| corrupt(&e))?;
+        snapshot.check()?;
+        Ok(snapshot)
+    }
+
+    /// Whether it tells of an orderly end by `close(Detach)`, after which nothing can have been missed within the
+    /// recovery window.
+    #[must_use]
+    pub const fn is_detached(&self) -> bool {
+        self.detached
+    }
+
+    pub(crate) fn check(&self) -> Result<(), RestoreError> {
+        let why = if self.version == 0 {
+            "version 0"
+        } else if self.recent.len() > MAX_RECENT {
+            "too many notification ids"
+        } else if self.active.as_ref().is_some_and(|a| a.server_id.as_deref().is_none_or(str::is_empty)) {
+            "a subscription without an id"
+        } else if self.gap.as_ref().is_some_and(|gap| gap.cause().is_none()) {
+            "an unknown cause of a gap"
+        } else if self.wsc.as_ref().is_some_and(|wsc| wsc.token.is_empty()) {
+            "an empty recovery handle"
+        } else {
+            return Ok(());
+        };
+        Err(RestoreError::Corrupt(why.into()))
+    }
+}
+
+fn corrupt(error: &serde_json::Error) -> RestoreError {
+    // Only the place: the message could quote a secret.
+    let kind = if error.is_eof() { "it ends too early" } else { "it is not what was written" };
+    RestoreError::Corrupt(format!("{kind}, line {} column {}", error.line(), error.column()).into())
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("server", &self.server)
+            .field("recoverable", &self.wsc.is_some())
+            .field("last_seen", &self.last_seen)
+            .field("filters", &self.wanted.as_ref().map_or(0, |w| w.filters.len()))
+            .field("detached", &self.detached)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StoredWsc {
+    pub(crate) fn new(wsc: &Wsc) -> Self {
+        Self { token: wsc.token.expose().to_owned(), sequence: wsc.sequence }
+    }
+
+    pub(crate) fn into_wsc(self) -> Wsc {
+        Wsc { token: Secret::from(self.token), sequence: self.sequence }
+    }
+}
+
+impl StoredGap {
+    pub(crate) fn new(cause: &GapCause, since: UnixMillis) -> Self {
+        let code = if let GapCause::RecoveryFailed(code) = cause { code.clone() } else { None };
+        Self { cause: cause.as_str().to_owned(), code, since }
+    }
+
+    pub(crate) fn cause(&self) -> Option<GapCause> {
+        let all = [
+            GapCause::RecoveryFailed(self.code.clone()),
+            GapCause::WindowPassed,
+            GapCause::ReplayOverflow,
+            GapCause::ReplayInterrupted,
+            GapCause::Restored,
+            GapCause::QueueOverflow,
+            GapCause::UnreadableFrame,
+            GapCause::SubscriptionLost,
+        ];
+        all.into_iter().find(|cause| cause.as_str() == self.cause)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Keys as text, because JSON numbers end at 64 bits for most readers.
+mod keys {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(keys: &[u128], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(keys.iter().map(|key| format!("{key:x}")))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u128>, D::Error> {
+        let texts = Vec::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        texts.iter().map(|text| u128::from_str_radix(text, 16).map_err(|_| D::Error::custom("key"))).collect()
+    }
+}
