@@ -1,0 +1,2 @@
+//! Runs the stand-in as a program.
+fn main() {}
