@@ -47,6 +47,8 @@ pub struct Gateway {
     pub(crate) stats: Observations,
     out: VecDeque<GatewayOutput>,
     events: VecDeque<GatewayEvent>,
+    /// Events no longer kept: polled or given up.
+    events_taken: u64,
     pub(crate) next_session: u64,
     pub(crate) next_reply: u64,
     /// Closed connections whose end the network has not reported yet, and their sessions.
@@ -110,6 +112,7 @@ impl Gateway {
             stats: Observations::default(),
             out: VecDeque::new(),
             events: VecDeque::new(),
+            events_taken: 0,
             next_session: 0,
             next_reply: 0,
             next_request: 0,
@@ -124,7 +127,17 @@ impl Gateway {
 
     /// The next thing that happened, if any. Optional: unpolled events are bounded.
     pub fn poll_event(&mut self) -> Option<GatewayEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        self.events_taken += 1;
+        Some(event)
+    }
+
+    /// The events from number `first` on that are still kept, without taking them away. Events are numbered
+    /// from 0.
+    pub fn events_since(&self, first: u64) -> impl Iterator<Item = (u64, &GatewayEvent)> + '_ {
+        let start = self.events_taken;
+        let skip = usize::try_from(first.saturating_sub(start)).unwrap_or(usize::MAX);
+        (start..).zip(&self.events).skip(skip)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -261,6 +274,7 @@ impl Gateway {
         }
         if self.events.len() >= self.config.event_log_size {
             self.events.pop_front();
+            self.events_taken += 1;
             self.stats.events_given_up += 1;
         }
         self.events.push_back(event);

@@ -31,3 +31,8 @@ pub use output::{
     Upgrade,
 };
 pub use store::MessageKind;
+
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+pub use server::{Server, ServerConfig};
