@@ -30,6 +30,7 @@ Usage: ringcentral-ws-gateway [OPTIONS]
       --absolute-timeout S   age limit of a connection [86400]
       --ping-interval S      interval of WebSocket pings [none]
       --reply-delay MS       time each reply over the socket takes [0]
+      --subscription-id-header  replies to subscribing carry WSG-SubscriptionId, as until about 2022
       --quiet                no progress lines
   -h, --help                 print this
   -V, --version              print the version
@@ -101,6 +102,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Err
             Arg::Long("absolute-timeout") => gateway.absolute_timeout = seconds(&mut parser)?,
             Arg::Long("ping-interval") => gateway.ping_interval = Some(seconds(&mut parser)?),
             Arg::Long("reply-delay") => gateway.reply_delay = Duration::from_millis(parser.value()?.parse()?),
+            Arg::Long("subscription-id-header") => gateway.subscription_id_header = true,
             Arg::Long("quiet") => options.quiet = true,
             Arg::Short('h') | Arg::Long("help") => return Ok(Wanted::Print(HELP.to_owned())),
             Arg::Short('V') | Arg::Long("version") => {
