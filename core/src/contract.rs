@@ -356,3 +356,9 @@ impl Checked {
         self.requests.iter().copied()
     }
 }
+
+/// Whether a text frame can be read. For benchmarks and fuzzing of the parser alone.
+#[must_use]
+pub fn is_readable(text: &str) -> bool {
+    crate::wire::parse(text).is_ok()
+}

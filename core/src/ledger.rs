@@ -14,11 +14,48 @@ const MIN_WINDOW: usize = 256;
 pub(crate) struct Ledger {
     clock: ClockReading,
     window: usize,
-    recent: VecDeque<u128>,
+    recent: Recent,
     last: Option<Box<str>>,
     pending: Option<PendingGap>,
     replay: Replay,
     gaps: u64,
+}
+
+/// The last keys, oldest first, each with a short print beside it: a look at all prints is a few vector instructions.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    keys: VecDeque<u128>,
+    prints: VecDeque<u32>,
+}
+
+impl From<Vec<u128>> for Recent {
+    fn from(keys: Vec<u128>) -> Self {
+        Self { prints: keys.iter().map(|key| print(*key)).collect(), keys: keys.into() }
+    }
+}
+
+impl Recent {
+    fn contains(&self, key: u128) -> bool {
+        let print = print(key);
+        let (a, b) = self.prints.as_slices();
+        // No early exit, so that the compiler can compare many at once.
+        let seen = |prints: &[u32]| prints.iter().fold(false, |seen, p| seen | (*p == print));
+        (seen(a) | seen(b)) && self.keys.contains(&key)
+    }
+
+    fn remember(&mut self, key: u128, window: usize) {
+        while self.keys.len() >= window {
+            self.keys.pop_front();
+            self.prints.pop_front();
+        }
+        self.keys.push_back(key);
+        self.prints.push_back(print(key));
+    }
+}
+
+fn print(key: u128) -> u32 {
+    let mixed = (key as u64 ^ (key >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 32) as u32
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +76,7 @@ impl Ledger {
         Self {
             clock,
             window: MIN_WINDOW,
-            recent: VecDeque::new(),
+            recent: Recent::default(),
             last: None,
             pending: None,
             replay: Replay::None,
@@ -53,7 +90,7 @@ impl Ledger {
         last: Option<Box<str>>,
         pending: Option<PendingGap>,
     ) -> Self {
-        Self { window: recent.len().max(MIN_WINDOW), recent: recent.into(), last, pending, ..Self::new(clock) }
+        Self { window: recent.len().max(MIN_WINDOW), recent: Recent::from(recent), last, pending, ..Self::new(clock) }
     }
 
     /// The window is at least twice the server's buffer (REC-4).
@@ -64,7 +101,7 @@ impl Ledger {
     /// Keys of what was handed over: what is held back is not among them (PST-4).
     pub(crate) fn recent(&self) -> impl Iterator<Item = u128> + '_ {
         let held = if let Replay::Held { held, .. } = &self.replay { held.len() } else { 0 };
-        self.recent.iter().copied().take(self.recent.len().saturating_sub(held))
+        self.recent.keys.iter().copied().take(self.recent.keys.len().saturating_sub(held))
     }
 
     pub(crate) const fn gaps(&self) -> u64 {
@@ -132,9 +169,9 @@ impl Ledger {
     /// Takes a notification in. Returns `false` for a duplicate.
     pub(crate) fn take(&mut self, n: Notification, now: Timestamp, out: &mut Outbox) -> bool {
         let key = n.dedupe_key();
-        let duplicate = self.recent.contains(&key);
+        let duplicate = self.recent.contains(key);
         if !duplicate {
-            self.remember(key);
+            self.recent.remember(key, self.window);
         }
         match &mut self.replay {
             Replay::None if duplicate => {}
@@ -156,13 +193,6 @@ impl Ledger {
 
     fn replay_overflowed(&mut self, now: Timestamp, out: &mut Outbox) {
         self.replay_given_up(GapCause::ReplayOverflow, now, out);
-    }
-
-    fn remember(&mut self, key: u128) {
-        while self.recent.len() >= self.window {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(key);
     }
 
     /// The cursor moves before the event is emitted.
