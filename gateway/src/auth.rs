@@ -37,7 +37,6 @@ impl Gateway {
         let reply = match self.faults.strike(path, self.now) {
             Some(reply) => {
                 self.note_auth_call(path);
-                self.answered(request, path, &reply);
                 reply
             }
             None => match path.trim_end_matches('/') {
@@ -48,9 +47,7 @@ impl Gateway {
                 _ => return self.http_rest(request, path, query),
             },
         };
-        if path.starts_with("/restapi/oauth/") {
-            self.answered(request, path, &reply);
-        }
+        self.answered(request, path, &reply);
         (self.http_response(reply), 0)
     }
 

@@ -102,9 +102,14 @@ impl Gateway {
 
     fn expire_window(&mut self, id: u64) {
         let Some(session) = self.sessions.get(&id) else { return };
+        if session.conn.is_some() {
+            return;
+        }
         let end = session.detached_at.saturating_add(micros(self.config.recovery_timeout));
-        if session.conn.is_none() && self.now > end {
+        if self.now > end {
             self.end_session(id);
+        } else {
+            self.timers.set(end.saturating_add(1), Timer::Window(id));
         }
     }
 

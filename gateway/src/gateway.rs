@@ -290,13 +290,15 @@ impl Gateway {
         }
     }
 
-    /// Sets a timer that is cancelled when the connection ends.
+    /// Sets a timer of a connection, in place of the one of its kind, until the connection ends.
     pub(crate) fn arm(&mut self, conn: u64, timer: Timer, at: u64) {
-        if let Some(socket) = self.conns.get_mut(&conn) {
-            socket.timers.retain(|(_, other)| *other != timer);
-            socket.timers.push((at, timer));
-            self.timers.set(at, timer);
+        let Some(socket) = self.conns.get_mut(&conn) else { return };
+        if let Some(old) = socket.timers.iter().position(|(_, other)| *other == timer) {
+            let (old, _) = socket.timers.swap_remove(old);
+            self.timers.cancel(old, timer);
         }
+        socket.timers.push((at, timer));
+        self.timers.set(at, timer);
     }
 
     /// Closes a socket; its session stays recoverable.

@@ -1,4 +1,5 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "server", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "server"), doc = "A stand-in for RingCentral's servers, without I/O.")]
 
 mod auth;
 mod config;

@@ -117,7 +117,7 @@ pub(crate) fn push_digits(out: &mut String, mut value: u64, digits: usize, base:
         *place = b"0123456789abcdef"[(value % base) as usize];
         value /= base;
     }
-    out.extend(buffer[start..].iter().map(|b| char::from(*b)));
+    out.push_str(std::str::from_utf8(&buffer[start..]).unwrap_or_default());
 }
 
 /// Appends a number in decimal.

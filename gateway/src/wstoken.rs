@@ -46,11 +46,14 @@ const PREFIX: &str = "SJC01P07|";
 /// Used and expired tokens are remembered this long, so that presenting one again is told from nonsense.
 const REMEMBER: u64 = 3600 * 1_000_000;
 
+/// Tokens remembered at most; the oldest go first.
+const MAX_REMEMBERED: usize = 65_536;
+
 impl WsTokens {
     pub(crate) fn issue(&mut self, oauth: OAuthId, life: u64, rng: &mut SplitMix, now: u64) -> String {
         while let Some(id) = self.order.front() {
             let old = self.issued.get(id).is_none_or(|t| t.expires.saturating_add(REMEMBER) < now);
-            if !old {
+            if !old && self.order.len() < MAX_REMEMBERED {
                 break;
             }
             self.issued.remove(id);

@@ -115,6 +115,41 @@ async fn closes_garbage_pieces_and_duplicates_arrive_as_ordered() {
 }
 
 #[tokio::test]
+async fn a_reset_loses_nothing_that_a_recovery_does_not_bring_back() {
+    let mut config = ServerConfig::default();
+    config.gateway.ws_token.rate_limit = None;
+    // What is cut off again and again adds up.
+    config.gateway.recovery_buffer_size = 1000;
+    config.gateway.sent_history = 1000;
+    let server = Server::start(config).unwrap();
+    let authorization = log_in(&server);
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    let mut wsc = frame(&mut socket).await[0]["wsc"]["token"].as_str().unwrap().to_owned();
+    subscribe(&mut socket, &[SMS]).await;
+    let mut received = Vec::new();
+    for round in 0..30 {
+        for i in 0..10 {
+            notify(&server, round * 10 + i);
+        }
+        server.drop_connections();
+        while let Some(Ok(message)) = end(&mut socket).await {
+            let frame: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+            received.push(n(&frame).as_u64().unwrap());
+        }
+        socket = connect(&server, &authorization, Some(&wsc)).await.unwrap();
+        let details = frame(&mut socket).await;
+        assert_eq!(details[1]["recoveryState"], "Successful");
+        wsc = details[0]["wsc"]["token"].as_str().unwrap().to_owned();
+    }
+    server.send_raw("[{},{\"body\":{\"n\":300}}]");
+    while received.last() != Some(&300) {
+        received.push(n(&frame(&mut socket).await).as_u64().unwrap());
+    }
+    assert_eq!(received, (0..=300).collect::<Vec<_>>());
+    assert_eq!(server.observations().lost, 0);
+}
+
+#[tokio::test]
 async fn a_refused_connection_is_refused_by_the_system() {
     let (server, authorization) = start();
     let mut socket = connect(&server, &authorization, None).await.unwrap();

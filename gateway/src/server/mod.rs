@@ -120,7 +120,8 @@ impl Server {
         self.ca.as_ref().map(|(_, der)| der.as_slice())
     }
 
-    /// Works on the gateway itself. The second argument is the time to pass to its methods.
+    /// Works on the gateway itself. The second argument is the time to pass to its methods. The closure must
+    /// not call the server: it would wait for itself.
     pub fn with_gateway<R>(&self, work: impl FnOnce(&mut Gateway, u64) -> R) -> R {
         self.shared.call(work)
     }

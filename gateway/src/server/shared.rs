@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{FrameKind, Gateway, GatewayOutput, Upgrade};
 
@@ -51,7 +52,7 @@ pub(super) struct Order {
 #[derive(Debug)]
 pub(super) enum What {
     /// The number is the uuid of a notification.
-    Text(String, Option<u64>),
+    Text(Utf8Bytes, Option<u64>),
     Ping,
     Close(u16, String),
     /// Stop reading and writing.
@@ -204,9 +205,9 @@ impl Shared {
         while let Some(output) = inner.gateway.poll() {
             let (conn, what) = match output {
                 GatewayOutput::Send { conn, text, kind: FrameKind::Notification { uuid } } => {
-                    (conn, What::Text(text, Some(uuid)))
+                    (conn, What::Text(text.into(), Some(uuid)))
                 }
-                GatewayOutput::Send { conn, text, .. } => (conn, What::Text(text, None)),
+                GatewayOutput::Send { conn, text, .. } => (conn, What::Text(text.into(), None)),
                 GatewayOutput::Ping { conn } => (conn, What::Ping),
                 GatewayOutput::Close { conn, code, reason } => (conn, What::Close(code, reason)),
                 GatewayOutput::Reset { conn } => {

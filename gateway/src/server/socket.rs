@@ -20,6 +20,9 @@ const HALF_OPEN_CHECK: Duration = Duration::from_secs(1);
 /// The longest close reason a close frame has room for, in bytes.
 const MAX_REASON: usize = 123;
 
+/// The largest message from a client, in bytes. The real limit is not known.
+const MAX_MESSAGE: usize = 8 * 1024 * 1024;
+
 type Socket = WebSocketStream<Stream>;
 
 /// Why the task of a socket goes on no more.
@@ -34,7 +37,8 @@ enum End {
 
 pub(super) async fn run(stream: Stream, read: Vec<u8>, mut orders: Orders, shared: Arc<Shared>) {
     // An idle connection should cost kilobytes, and every frame goes out at once.
-    let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+    let config =
+        WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0).max_message_size(Some(MAX_MESSAGE));
     let mut socket = WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
     let mut unwritten = None;
     let end = serve(&mut socket, &mut orders, &mut unwritten, &shared).await;
@@ -104,7 +108,7 @@ async fn due(at: Instant) {
 /// Carries the order out and takes it away; an order that fails stays.
 async fn carry_out(socket: &mut Socket, order: &mut Option<Order>) -> Option<End> {
     let message = match &order.as_ref()?.what {
-        What::Text(text, _) => Message::text(text.clone()),
+        What::Text(text, _) => Message::Text(text.clone()),
         What::Ping => Message::Ping(Default::default()),
         What::Close(code, reason) => {
             close(socket, *code, reason).await;
