@@ -350,6 +350,7 @@ impl Session {
             }
             Link::Ready { .. } => {
                 self.subs.wanted = None;
+                self.retry_subscription_now();
                 self.out.snapshot_changed();
                 self.step(now);
             }

@@ -127,7 +127,8 @@ impl Session {
         true
     }
 
-    fn retry_subscription_now(&mut self) {
+    /// What is wanted has changed: a retry of what was wanted before is not waited for.
+    pub(super) fn retry_subscription_now(&mut self) {
         if !self.subs.is_calling() {
             self.timers.stop(TimerKind::Subscribe);
         }

@@ -104,7 +104,7 @@ impl Rig {
             "cancel" => self.session.cancel(w.number().into(), self.now).unwrap(),
             "request" => self.request(w),
             "ready" => return self.ready(w),
-            "run" => return self.run_timers(),
+            "run" => return self.run_timers(w.flag("echo")),
             "restart" => return self.restart(w),
             "snapshot" => {
                 let json = self.session.snapshot().map(|s| s.to_json());
@@ -246,9 +246,10 @@ impl Rig {
         self.quiet = false;
     }
 
-    /// Sleeps exactly to each deadline up to the present.
-    fn run_timers(&mut self) {
+    /// Sleeps exactly to each deadline up to the present. `echo`: each heartbeat is answered at once.
+    fn run_timers(&mut self, echo: bool) {
         let end = self.now;
+        let mut answered = self.session.stats().heartbeats;
         loop {
             match self.session.poll_output() {
                 Output::Wait(Wait::Until { at, reason }) if at <= end => {
@@ -256,6 +257,11 @@ impl Rig {
                     let _ = writeln!(self.text, "  {at} {reason:?}");
                     self.give(Input::Timeout);
                     self.drain_as("    ");
+                    if echo && self.session.stats().heartbeats > answered {
+                        answered = self.session.stats().heartbeats;
+                        self.frame(&words::heartbeat(&self.heartbeat.clone()));
+                        self.drain_as("    ");
+                    }
                 }
                 Output::Wait(_) => break,
                 other => panic!("not drained: {other:?}"),
