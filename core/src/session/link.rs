@@ -87,6 +87,7 @@ impl Session {
         let Some(url) = self.tokens.present(wsc.as_ref()) else { return self.begin_attempt(false, now) };
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
+        self.requests.blocked = false;
         self.link = Link::Opening { conn, wsc: wsc.is_some() };
         self.arm(TimerKind::Handshake, now.after(self.config.handshake_timeout));
         self.out.act(Action::Open { conn, url });

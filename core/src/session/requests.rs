@@ -120,7 +120,6 @@ impl Requests {
 
     /// Everything that was in flight on the socket.
     pub(super) fn socket_lost(&mut self) -> Vec<RequestId> {
-        self.blocked = false;
         std::mem::take(&mut self.socket).into_values().flatten().collect()
     }
 
