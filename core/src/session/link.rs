@@ -289,7 +289,11 @@ impl Session {
     pub(super) fn resumed(&mut self, now: Timestamp) {
         self.network_changed(true, now);
         let wake = now.after(self.config.wake_timeout);
-        for kind in [TimerKind::Handshake, TimerKind::Replay, TimerKind::TokenCall, TimerKind::Authorize] {
+        let mut patient = vec![TimerKind::Handshake, TimerKind::Replay, TimerKind::TokenCall, TimerKind::Authorize];
+        // The answer of a call, or the last frames before a renewal; a retry and the end of the session do not wait.
+        patient.extend(self.subs.is_calling().then_some(TimerKind::Subscribe));
+        patient.extend(self.ending.is_none().then_some(TimerKind::Close));
+        for kind in patient {
             if self.timers.get(kind).is_some_and(|at| at < wake) {
                 self.arm(kind, wake);
             }
