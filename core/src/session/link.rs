@@ -280,14 +280,23 @@ impl Session {
                     self.wait_until(at);
                 }
             }
-            Link::Ready { .. } => self.probe(now),
+            Link::Ready { .. } => {
+                // A probe under way is answered or not: news of the network do not put its deadline off (HB-3).
+                let wake = now.after(self.config.wake_timeout);
+                if self.timers.get(TimerKind::Liveness).is_none_or(|at| at > wake) {
+                    self.probe(now);
+                }
+            }
             _ => {}
         }
     }
 
     /// HB-4: no timer that ran out during the sleep may act before the waiting bytes were read.
     pub(super) fn resumed(&mut self, now: Timestamp) {
-        self.network_changed(true, now);
+        match self.link {
+            Link::Ready { .. } => self.probe(now),
+            _ => self.network_changed(true, now),
+        }
         let wake = now.after(self.config.wake_timeout);
         let mut patient = vec![TimerKind::Handshake, TimerKind::Replay, TimerKind::TokenCall, TimerKind::Authorize];
         // The answer of a call, or the last frames before a renewal; a retry and the end of the session do not wait.
