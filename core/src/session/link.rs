@@ -193,11 +193,11 @@ impl Session {
             TimerKind::Liveness,
             TimerKind::Replay,
             TimerKind::Renewal,
-            TimerKind::Subscribe,
             TimerKind::Handshake,
         ] {
             self.timers.stop(kind);
         }
+        self.forget_call_timer();
         if self.ending.is_none() {
             self.timers.stop(TimerKind::Close);
         }
@@ -220,6 +220,7 @@ impl Session {
     pub(super) fn attempt_failed(&mut self, cause: Cause, floor: Timestamp, now: Timestamp) {
         self.timers.stop(TimerKind::Handshake);
         self.attempt = self.attempt.saturating_add(1);
+        self.not_before = floor;
         let at = if cause == Cause::MalformedWsc { self.floor(floor, 0, now) } else { self.plan(&cause, floor, now) };
         self.link = Link::Waiting;
         self.out.tell(Event::Retry { attempt: self.attempt, cause, at, delay: at.since(now) });
@@ -232,7 +233,7 @@ impl Session {
 
     /// The earliest moment that budgets and the server allow.
     fn floor(&self, floor: Timestamp, reserve: usize, now: Timestamp) -> Timestamp {
-        let at = floor.max(self.attempts.earliest(now, 0));
+        let at = floor.max(self.not_before).max(self.attempts.earliest(now, 0));
         if self.tokens.has_ws_token(now) { at } else { at.max(self.tokens.earliest_call(now, reserve)) }
     }
 
@@ -320,7 +321,7 @@ impl Session {
     /// Goes on with a renewal: requests first, then the token, then the close.
     pub(super) fn renew(&mut self, now: Timestamp) {
         let Some(conn) = self.ready() else { return };
-        if !self.recovery.renewing || self.subs.is_calling() || self.requests.active() > 0 {
+        if !self.recovery.renewing || self.subs.is_calling() || self.requests.is_awaiting() {
             return;
         }
         if !self.tokens.has_ws_token(now) {
@@ -341,9 +342,10 @@ impl Session {
     }
 
     fn start_close(&mut self, conn: ConnId, then: Then, reason: &'static str, now: Timestamp) {
-        for kind in [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Renewal, TimerKind::Subscribe] {
+        for kind in [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Renewal] {
             self.timers.stop(kind);
         }
+        self.forget_call_timer();
         if self.timers.get(TimerKind::Close).is_none() {
             self.arm(TimerKind::Close, now.after(self.config.close_timeout));
         }

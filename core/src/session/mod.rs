@@ -147,6 +147,8 @@ pub struct Session {
     /// Failed attempts since the last connection.
     attempt: u32,
     attempts: Budget,
+    /// Who refused the last attempt asked for none before this.
+    not_before: Timestamp,
     /// Unreadable messages in a row.
     bad_frames: usize,
     /// The heartbeat whose echo marks the end of a replay.
@@ -178,6 +180,7 @@ impl Session {
             ending: None,
             attempt: 0,
             attempts: Budget::new(config.retry.attempts_per_minute),
+            not_before: Timestamp::ZERO,
             bad_frames: 0,
             fence: None,
             tokens: Tokens::new(&config),

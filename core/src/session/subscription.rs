@@ -134,6 +134,13 @@ impl Session {
         }
     }
 
+    /// Stops the deadline of a call. The wait after a refusal goes on, whatever happens to the connection (SUB-5).
+    pub(super) fn forget_call_timer(&mut self) {
+        if self.subs.is_calling() {
+            self.timers.stop(TimerKind::Subscribe);
+        }
+    }
+
     /// Brings the server's subscription one call nearer to what is wanted, if nothing stands in the way.
     pub(super) fn step(&mut self, now: Timestamp) {
         let busy = self.subs.is_calling() || self.timers.get(TimerKind::Subscribe).is_some();
