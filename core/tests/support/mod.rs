@@ -104,6 +104,7 @@ impl Rig {
             "cancel" => self.session.cancel(w.number().into(), self.now).unwrap(),
             "request" => self.request(w),
             "ready" => return self.ready(w),
+            "up" => self.up(&mut w),
             "run" => return self.run_timers(w.flag("echo")),
             "restart" => return self.restart(w),
             "snapshot" => {
@@ -246,7 +247,18 @@ impl Rig {
         self.quiet = false;
     }
 
-    /// Sleeps exactly to each deadline up to the present. `echo`: each heartbeat is answered at once.
+    /// From the call for a WebSocket token to ConnectionDetails. Only what these cause is shown.
+    fn up(&mut self, w: &mut Words) {
+        self.quiet = true;
+        self.give(Input::HttpResponse { id: self.call, response: Words::new("").token() });
+        self.drain();
+        self.give(Input::Opened { conn: self.conn });
+        self.drain();
+        self.quiet = false;
+        self.frame(&w.details());
+    }
+
+    /// Sleeps exactly to each deadline up to the present. `echo`: each heartbeat is answered at once, and not shown.
     fn run_timers(&mut self, echo: bool) {
         let end = self.now;
         let mut answered = self.session.stats().heartbeats;
@@ -254,7 +266,10 @@ impl Rig {
             match self.session.poll_output() {
                 Output::Wait(Wait::Until { at, reason }) if at <= end => {
                     self.now = at;
-                    let _ = writeln!(self.text, "  {at} {reason:?}");
+                    self.quiet = echo && reason == TimerKind::Heartbeat;
+                    if !self.quiet {
+                        let _ = writeln!(self.text, "  {at} {reason:?}");
+                    }
                     self.give(Input::Timeout);
                     self.drain_as("    ");
                     if echo && self.session.stats().heartbeats > answered {
@@ -262,6 +277,7 @@ impl Rig {
                         self.frame(&words::heartbeat(&self.heartbeat.clone()));
                         self.drain_as("    ");
                     }
+                    self.quiet = false;
                 }
                 Output::Wait(_) => break,
                 other => panic!("not drained: {other:?}"),
