@@ -25,6 +25,7 @@ pub struct Rig {
     quiet: bool,
     login: AuthId,
     call: HttpId,
+    token_call: HttpId,
     conn: ConnId,
     heartbeat: String,
     message: String,
@@ -49,6 +50,7 @@ impl Rig {
             quiet: false,
             login: AuthId::from(0),
             call: HttpId::from(0),
+            token_call: HttpId::from(0),
             conn: ConnId::from(0),
             heartbeat: String::new(),
             message: String::new(),
@@ -218,6 +220,9 @@ impl Rig {
     }
 
     fn call_of(&self, request: &str) -> HttpId {
+        if request == "token" {
+            return self.token_call;
+        }
         let id = RequestId::from(request.parse::<u64>().unwrap());
         self.calls.iter().rev().find(|(of, _)| *of == id).unwrap().1
     }
@@ -320,7 +325,9 @@ impl Rig {
             Action::Authorize { id, .. } => self.login = *id,
             Action::Http { id, request } => {
                 self.call = *id;
-                if !request.uri().path().ends_with("/wstoken") {
+                if request.uri().path().ends_with("/wstoken") {
+                    self.token_call = *id;
+                } else {
                     self.calls.push((self.last_request, *id));
                 }
             }
