@@ -66,6 +66,7 @@ impl Session {
         }
         self.attempts.take(now);
         self.stats.attempts += 1;
+        self.urgent = false;
         self.timers.stop(TimerKind::Retry);
         self.link = Link::Token { urgent };
         self.pursue_token(now);
@@ -222,6 +223,7 @@ impl Session {
         self.attempt = self.attempt.saturating_add(1);
         self.not_before = floor;
         let at = if cause == Cause::MalformedWsc { self.floor(floor, 0, now) } else { self.plan(&cause, floor, now) };
+        self.urgent = cause == Cause::MalformedWsc;
         self.link = Link::Waiting;
         self.out.tell(Event::Retry { attempt: self.attempt, cause, at, delay: at.since(now) });
         if at > now {
@@ -248,8 +250,9 @@ impl Session {
     }
 
     pub(super) fn retry_due(&mut self, now: Timestamp) {
-        let urgent = self.window_end().is_some_and(|end| now >= end.before(self.config.retry.last_chance) && now < end);
-        self.begin_attempt(urgent, now);
+        let stretch = self.config.retry.last_chance;
+        let last = self.window_end().is_some_and(|end| now >= end.before(stretch) && now < end);
+        self.begin_attempt(last || self.urgent, now);
     }
 
     /// REC-7.
@@ -259,6 +262,7 @@ impl Session {
             Link::Offline | Link::Waiting => {
                 let at = self.floor(now, 0, now);
                 if at > now {
+                    self.urgent = true;
                     self.wait_until(at);
                 } else {
                     self.begin_attempt(true, now);

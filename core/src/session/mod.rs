@@ -147,6 +147,8 @@ pub struct Session {
     /// Failed attempts since the last connection.
     attempt: u32,
     attempts: Budget,
+    /// The attempt that is waited for may use the call that is kept for such ones.
+    urgent: bool,
     /// Who refused the last attempt asked for none before this.
     not_before: Timestamp,
     /// Unreadable messages in a row.
@@ -180,6 +182,7 @@ impl Session {
             ending: None,
             attempt: 0,
             attempts: Budget::new(config.retry.attempts_per_minute),
+            urgent: false,
             not_before: Timestamp::ZERO,
             bad_frames: 0,
             fence: None,
