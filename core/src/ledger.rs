@@ -100,7 +100,10 @@ impl Ledger {
 
     /// Keys of what was handed over: what is held back is not among them (PST-4).
     pub(crate) fn recent(&self) -> impl Iterator<Item = u128> + '_ {
-        let held = if let Replay::Held { held, .. } = &self.replay { held.len() } else { 0 };
+        let held = match &self.replay {
+            Replay::None => 0,
+            Replay::Held { held, .. } => held.iter().filter(|n| !n.uuid().is_empty()).count(),
+        };
         self.recent.keys.iter().copied().take(self.recent.keys.len().saturating_sub(held))
     }
 
@@ -147,7 +150,8 @@ impl Ledger {
         }
     }
 
-    /// The replay cannot end any more. With nothing held nothing was lost: the next recovery replays it all.
+    /// The end of the replay will not be known, so neither will its size. With nothing held nothing was lost: the next
+    /// recovery replays it all.
     pub(crate) fn replay_interrupted(&mut self, now: Timestamp, out: &mut Outbox) {
         self.replay_given_up(GapCause::ReplayInterrupted, now, out);
     }
@@ -169,8 +173,10 @@ impl Ledger {
     /// Takes a notification in. Returns `false` for a duplicate.
     pub(crate) fn take(&mut self, n: Notification, now: Timestamp, out: &mut Outbox) -> bool {
         let key = n.dedupe_key();
-        let duplicate = self.recent.contains(key);
-        if !duplicate {
+        // Without any id nothing can be said to be the same.
+        let named = !n.uuid().is_empty();
+        let duplicate = named && self.recent.contains(key);
+        if named && !duplicate {
             self.recent.remember(key, self.window);
         }
         match &mut self.replay {
@@ -198,6 +204,7 @@ impl Ledger {
     /// The cursor moves before the event is emitted.
     fn hand_over(&mut self, n: Notification, out: &mut Outbox) {
         match &mut self.last {
+            _ if n.uuid().is_empty() => {}
             Some(last) if last.len() == n.uuid().len() => {
                 // Same length, the rule for the service's decimal ids: no allocation per notification.
                 let mut s = std::mem::take(last).into_string();

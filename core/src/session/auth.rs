@@ -352,9 +352,12 @@ impl Session {
                 self.pursue_token(now);
             }
             Class::RefreshToken => self.finish(CloseReason::Permanent(Cause::Unauthorized), false, now),
-            // A refusal without a code is not the service's own word: unknown causes are retried (BCK-5).
-            Class::Permanent | Class::CallerBug if info.code.is_some() && matches!(status, 401 | 403) => {
-                let cause = if status == 401 { Cause::Unauthorized } else { Cause::Forbidden(Box::new(info)) };
+            Class::Permanent | Class::CallerBug if is_final(&info) => {
+                let cause = match status {
+                    401 => Cause::Unauthorized,
+                    403 => Cause::Forbidden(Box::new(info)),
+                    _ => Cause::TokenCall(Box::new(info)),
+                };
                 self.finish(CloseReason::Permanent(cause), false, now);
             }
             Class::RateLimited => {
@@ -379,4 +382,11 @@ impl Session {
             }
         }
     }
+}
+
+/// A refusal without a code is not the service's own word, and 401 and 403 aside a code must be a known one: unknown
+/// causes are retried (BCK-5).
+fn is_final(info: &ApiErrorInfo) -> bool {
+    let known = |code: &str| classify::lookup(code).is_some();
+    info.code.as_deref().is_some_and(|code| matches!(info.status, 401 | 403) || known(code))
 }

@@ -79,6 +79,7 @@ impl Session {
     pub fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter_and_run(now)? {
             self.abandon(id, |sent| RequestOutcome::Cancelled { sent });
+            self.renew(self.now);
             self.dispatch(self.now);
         }
         Ok(())
@@ -192,7 +193,7 @@ impl Session {
         }
         let Some(bearer) = self.tokens.bearer(now) else {
             if let Err(at) = self.ask(now)
-                && let Some(_entry) = self.requests.end(id)
+                && let Some(_entry) = self.end_request(id)
             {
                 let cause = Cause::RateLimited { retry_after: at.since(now) };
                 self.out.tell(Event::Response { id, outcome: RequestOutcome::NotSent(cause) });
@@ -223,12 +224,19 @@ impl Session {
         for id in self.requests.due(now) {
             self.abandon(id, |sent| RequestOutcome::TimedOut { sent });
         }
+        self.step(now);
+        self.renew(now);
         self.dispatch(now);
+    }
+
+    /// The server has as long again to answer what is no longer waited for.
+    fn end_request(&mut self, id: RequestId) -> Option<Entry> {
+        self.requests.end(id, self.now.after(self.config.request_timeout))
     }
 
     /// Ends a request from this side.
     fn abandon(&mut self, id: RequestId, outcome: impl FnOnce(bool) -> RequestOutcome) {
-        if let Some(entry) = self.requests.end(id) {
+        if let Some(entry) = self.end_request(id) {
             if let Stage::Https(call) = entry.stage {
                 self.out.act(Action::AbortHttp { id: call });
             }
@@ -240,8 +248,7 @@ impl Session {
     pub(super) fn socket_answer(&mut self, number: u64, message: &Message<'_>, now: Timestamp) {
         match self.requests.answered_on_socket(number) {
             None => self.stats.unmatched += 1,
-            Some(None) => self.stats.unmatched += 1,
-            Some(Some(id)) => {
+            Some(id) => {
                 let response = self.response_of(message);
                 self.end_with_response(id, response);
             }
@@ -265,7 +272,7 @@ impl Session {
     }
 
     fn end_with_response(&mut self, id: RequestId, response: Response<Bytes>) {
-        if let Some(entry) = self.requests.end(id) {
+        if let Some(entry) = self.end_request(id) {
             let via = entry.stage.via();
             self.out.tell(Event::Response { id, outcome: RequestOutcome::Response { response, via } });
         }
@@ -300,7 +307,7 @@ impl Session {
             self.stats.stale_inputs += 1;
             return;
         };
-        if self.requests.end(id).is_some() {
+        if self.end_request(id).is_some() {
             let cause = Cause::Network { phase: failure.phase, message: failure.message };
             let outcome =
                 if failure.not_sent { RequestOutcome::NotSent(cause) } else { RequestOutcome::Unknown(cause) };
@@ -316,7 +323,7 @@ impl Session {
         }
         for id in self.requests.waiting() {
             let by_socket = self.ready().is_some() && self.requests.get(id).is_some_and(|entry| !entry.https_only);
-            if !by_socket && self.requests.end(id).is_some() {
+            if !by_socket && self.end_request(id).is_some() {
                 self.out.tell(Event::Response { id, outcome: RequestOutcome::NotSent(cause.clone()) });
             }
         }
@@ -331,7 +338,7 @@ impl Session {
             let repeat = self.requests.get(id).is_some_and(|entry| entry.repeat && now < entry.deadline);
             if repeat {
                 self.requests.requeue(id);
-            } else if self.requests.end(id).is_some() {
+            } else if self.end_request(id).is_some() {
                 self.out.tell(Event::Response { id, outcome: RequestOutcome::Unknown(cause.clone()) });
             }
         }

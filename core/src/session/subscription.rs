@@ -127,8 +127,16 @@ impl Session {
         true
     }
 
-    fn retry_subscription_now(&mut self) {
+    /// What is wanted has changed: a retry of what was wanted before is not waited for.
+    pub(super) fn retry_subscription_now(&mut self) {
         if !self.subs.is_calling() {
+            self.timers.stop(TimerKind::Subscribe);
+        }
+    }
+
+    /// Stops the deadline of a call. The wait after a refusal goes on, whatever happens to the connection (SUB-5).
+    pub(super) fn forget_call_timer(&mut self) {
+        if self.subs.is_calling() {
             self.timers.stop(TimerKind::Subscribe);
         }
     }
@@ -253,8 +261,7 @@ impl Session {
 
     /// It is gone from the server, or never was there.
     fn removed(&mut self, now: Timestamp) {
-        self.subs.active = None;
-        self.subs.unsure = false;
+        let had = self.subs.active.take().is_some() | std::mem::take(&mut self.subs.unsure);
         self.subs.lost = false;
         self.subs.failures = 0;
         self.stats.foreign += self.subs.held.len() as u64;
@@ -263,8 +270,11 @@ impl Session {
             self.ledger.replay_ended(now, &mut self.out);
             self.flush_gap(now);
         }
-        self.out.snapshot_changed();
-        if let Some(id) = self.subs.removing.take() {
+        let removed = self.subs.removing.take();
+        if had || removed.is_some() {
+            self.out.snapshot_changed();
+        }
+        if let Some(id) = removed {
             self.out.tell(Event::Unsubscribed { id });
         }
     }

@@ -25,6 +25,7 @@ pub struct Rig {
     quiet: bool,
     login: AuthId,
     call: HttpId,
+    token_call: HttpId,
     conn: ConnId,
     heartbeat: String,
     message: String,
@@ -49,6 +50,7 @@ impl Rig {
             quiet: false,
             login: AuthId::from(0),
             call: HttpId::from(0),
+            token_call: HttpId::from(0),
             conn: ConnId::from(0),
             heartbeat: String::new(),
             message: String::new(),
@@ -104,7 +106,8 @@ impl Rig {
             "cancel" => self.session.cancel(w.number().into(), self.now).unwrap(),
             "request" => self.request(w),
             "ready" => return self.ready(w),
-            "run" => return self.run_timers(),
+            "up" => self.up(&mut w),
+            "run" => return self.run_timers(w.flag("echo")),
             "restart" => return self.restart(w),
             "snapshot" => {
                 let json = self.session.snapshot().map(|s| s.to_json());
@@ -217,6 +220,9 @@ impl Rig {
     }
 
     fn call_of(&self, request: &str) -> HttpId {
+        if request == "token" {
+            return self.token_call;
+        }
         let id = RequestId::from(request.parse::<u64>().unwrap());
         self.calls.iter().rev().find(|(of, _)| *of == id).unwrap().1
     }
@@ -246,16 +252,37 @@ impl Rig {
         self.quiet = false;
     }
 
-    /// Sleeps exactly to each deadline up to the present.
-    fn run_timers(&mut self) {
+    /// From the call for a WebSocket token to ConnectionDetails. Only what these cause is shown.
+    fn up(&mut self, w: &mut Words) {
+        self.quiet = true;
+        self.give(Input::HttpResponse { id: self.call, response: Words::new("").token() });
+        self.drain();
+        self.give(Input::Opened { conn: self.conn });
+        self.drain();
+        self.quiet = false;
+        self.frame(&w.details());
+    }
+
+    /// Sleeps exactly to each deadline up to the present. `echo`: each heartbeat is answered at once, and not shown.
+    fn run_timers(&mut self, echo: bool) {
         let end = self.now;
+        let mut answered = self.session.stats().heartbeats;
         loop {
             match self.session.poll_output() {
                 Output::Wait(Wait::Until { at, reason }) if at <= end => {
                     self.now = at;
-                    let _ = writeln!(self.text, "  {at} {reason:?}");
+                    self.quiet = echo && reason == TimerKind::Heartbeat;
+                    if !self.quiet {
+                        let _ = writeln!(self.text, "  {at} {reason:?}");
+                    }
                     self.give(Input::Timeout);
                     self.drain_as("    ");
+                    if echo && self.session.stats().heartbeats > answered {
+                        answered = self.session.stats().heartbeats;
+                        self.frame(&words::heartbeat(&self.heartbeat.clone()));
+                        self.drain_as("    ");
+                    }
+                    self.quiet = false;
                 }
                 Output::Wait(_) => break,
                 other => panic!("not drained: {other:?}"),
@@ -298,7 +325,9 @@ impl Rig {
             Action::Authorize { id, .. } => self.login = *id,
             Action::Http { id, request } => {
                 self.call = *id;
-                if !request.uri().path().ends_with("/wstoken") {
+                if request.uri().path().ends_with("/wstoken") {
+                    self.token_call = *id;
+                } else {
                     self.calls.push((self.last_request, *id));
                 }
             }
