@@ -10,7 +10,6 @@ use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 
 pub use self::env::EnvError;
-pub(crate) use self::oauth::TokenCallback;
 pub use self::oauth::{Jwt, RefreshToken};
 use crate::https::HttpsSender;
 

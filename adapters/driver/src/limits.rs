@@ -33,10 +33,12 @@ pub struct IoLimits {
     pub send_max: usize,
     /// Events waiting for the application before reading stops. Default 1024.
     pub event_queue: usize,
-    /// Commands waiting for the driver before their callers wait. Default 64.
+    /// Commands waiting for the driver before their callers wait. Default 32.
     pub command_queue: usize,
     /// A timer this late, or clocks that differ by this much, mean that the process was away. Default 2 s.
     pub clock_slack: Duration,
+    /// Longest sleep of the task, so that a wake-up of the machine is noticed. Default 10 s.
+    pub longest_sleep: Duration,
     /// A snapshot is published at the latest after this many messages in a row. Default 64.
     pub snapshot_every: usize,
 }
@@ -58,8 +60,9 @@ impl Default for IoLimits {
             send_low: 16 << 10,
             send_max: 64 << 20,
             event_queue: 1024,
-            command_queue: 64,
+            command_queue: 32,
             clock_slack: Duration::from_secs(2),
+            longest_sleep: Duration::from_secs(10),
             snapshot_every: 64,
         }
     }

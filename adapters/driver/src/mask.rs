@@ -9,7 +9,7 @@ const MASK: &str = "***";
 const MAX_LINE: usize = 16 << 10;
 
 /// Where debug lines go, beside `tracing` (target `ringcentral_ws::frames`, level trace).
-pub type DebugSink = Arc<dyn Fn(&str) + Send + Sync>;
+pub(crate) type DebugSink = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Writes debug lines; does nothing when nobody listens.
 #[derive(Clone, Default)]

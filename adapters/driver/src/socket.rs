@@ -56,7 +56,7 @@ pub(crate) async fn open<R: Runtime>(
     https: &Https<R>,
     url: &SecretUrl,
     max_message: usize,
-) -> Result<Socket<R::Stream>, OpenFailure> {
+) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
     let limits = &https.limits;
     let target = Target::of(url.expose()).ok_or_else(|| plain(Phase::Dns, "the address is neither ws nor wss"))?;
     let stream = dial(&https.runtime, limits, &https.tls, &target).await.map_err(from_dial)?;
@@ -74,7 +74,7 @@ pub(crate) async fn open<R: Runtime>(
     match within(&https.runtime, limits.upgrade, upgrade).await {
         None => Err(plain(Phase::Request, "the WebSocket upgrade took too long")),
         Some(Err(error)) => Err(refused(&error)),
-        Some(Ok((stream, _))) => Ok(Socket::new(stream, limits)),
+        Some(Ok((stream, _))) => Ok(Box::new(Socket::new(stream, limits))),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -12,17 +12,21 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 
 /// The TLS settings used when none are given: Mozilla's root certificates, rustls with the ring provider. The
-/// process-wide default provider is neither used nor set.
+/// process-wide default provider is neither used nor set. All clients share one copy.
 #[must_use]
 pub fn default_tls() -> Arc<ClientConfig> {
+    static SHARED: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    Arc::clone(SHARED.get_or_init(|| Arc::new(make())))
+}
+
+fn make() -> ClientConfig {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring offers TLS 1.2 and 1.3")
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
+        .with_no_client_auth()
 }
 
 /// A TCP stream with or without TLS on it.

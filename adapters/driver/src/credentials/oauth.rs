@@ -18,7 +18,7 @@ use super::{CredentialSource, TokenRequest};
 const WORTH_GIVING: Duration = Duration::from_secs(60);
 
 /// Told of every new set of tokens.
-pub(crate) type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
+type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
 
 /// Logs in with a JWT, once; from then on it refreshes. A new login is a new session on the server, which cannot
 /// recover the notifications of the old one, so the JWT is used again only when the refresh token is refused.
