@@ -19,6 +19,8 @@ mod outlet;
 mod runtime;
 mod socket;
 mod tls;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use client::{Builder, Client, StartError};
 pub use command::RequestError;
