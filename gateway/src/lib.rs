@@ -1,1 +1,39 @@
-//! Placeholder.
+#![cfg_attr(feature = "server", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "server"), doc = "A stand-in for RingCentral's servers, without I/O.")]
+
+mod auth;
+mod config;
+mod connect;
+mod expire;
+mod faults;
+mod frame;
+mod gateway;
+mod http;
+mod inbound;
+mod limit;
+mod notify;
+mod oauth;
+mod output;
+mod rest;
+mod session;
+mod store;
+mod subscribe;
+mod text;
+mod timers;
+mod wstoken;
+
+pub use auth::Login;
+pub use config::{AppConfig, GatewayConfig, OAuthConfig, UserConfig, WsTokenConfig};
+pub use expire::ConnectionTimeout;
+pub use gateway::Gateway;
+pub use http::{HttpRequest, HttpResponse};
+pub use output::{
+    Fate, FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, LossReport, Observations, Receipt, Recovery,
+    Upgrade,
+};
+pub use store::MessageKind;
+
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+pub use server::{Server, ServerConfig};

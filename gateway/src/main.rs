@@ -1,0 +1,216 @@
+//! Runs the stand-in as a program.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use lexopt::{Arg, Parser, ValueExt};
+use ringcentral_ws_gateway::{GatewayEvent, Server, ServerConfig, UserConfig};
+
+const HELP: &str = "\
+A stand-in for RingCentral's servers: OAuth, REST and the WebSocket gateway.
+
+Usage: ringcentral-ws-gateway [OPTIONS]
+
+      --listen ADDR          address and port to listen on [127.0.0.1:0, any free port]
+      --tls                  serve HTTPS and WSS with a certificate of a CA made at the start
+      --ca-file FILE         write the CA's certificate there, as PEM (with --tls)
+      --seed N               seed of all ids and tokens [1]
+      --users N              users who can log in, 1 to 10000 [1]
+      --traffic MS           an SMS arrives for the first user every so many milliseconds
+      --no-single-use        a WebSocket token opens any number of connections
+      --no-rate-limit        do not limit calls of the WebSocket token endpoint
+      --access-token-life S  life of an access token [3600]
+      --recovery-timeout S   how long a lost session can be recovered [180]
+      --recovery-buffer N    notifications kept for a lost session [100]
+      --idle-timeout S       limit of a connection without data messages [1800]
+      --absolute-timeout S   age limit of a connection [86400]
+      --ping-interval S      interval of WebSocket pings [none]
+      --reply-delay MS       time each reply over the socket takes [0]
+      --subscription-id-header  replies to subscribing carry WSG-SubscriptionId, as until about 2022
+      --quiet                no progress lines
+  -h, --help                 print this
+  -V, --version              print the version
+
+Faults are commanded by HTTP: POST /_gateway/drop and others, see the README.";
+
+/// How often progress is looked for.
+const TICK: Duration = Duration::from_millis(50);
+
+struct Options {
+    server: ServerConfig,
+    ca_file: Option<PathBuf>,
+    traffic: Option<Duration>,
+    quiet: bool,
+}
+
+enum Wanted {
+    Run(Box<Options>),
+    Print(String),
+}
+
+fn main() -> ExitCode {
+    let options = match parse(std::env::args_os()) {
+        Ok(Wanted::Run(options)) => options,
+        Ok(Wanted::Print(text)) => {
+            println!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("ringcentral-ws-gateway: {error} (try --help)");
+            return ExitCode::from(2);
+        }
+    };
+    match run(*options) {
+        // Nobody reads on, nobody needs us.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ringcentral-ws-gateway: {error}");
+            ExitCode::FAILURE
+        }
+        Ok(()) => ExitCode::SUCCESS,
+    }
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Error> {
+    let mut parser = Parser::from_iter(args);
+    let mut options = Options { server: ServerConfig::default(), ca_file: None, traffic: None, quiet: false };
+    while let Some(arg) = parser.next()? {
+        let gateway = &mut options.server.gateway;
+        match arg {
+            Arg::Long("listen") => options.server.listen = parser.value()?.parse::<SocketAddr>()?,
+            Arg::Long("tls") => options.server.tls = true,
+            Arg::Long("ca-file") => options.ca_file = Some(parser.value()?.into()),
+            Arg::Long("seed") => gateway.seed = parser.value()?.parse()?,
+            Arg::Long("users") => match parser.value()?.parse()? {
+                users @ 1..=10_000 => gateway.users = (0..users).map(UserConfig::numbered).collect(),
+                _ => return Err("--users must be 1 to 10000".into()),
+            },
+            Arg::Long("traffic") => {
+                let ms: u64 = parser.value()?.parse()?;
+                options.traffic = Some(Duration::from_millis(ms.max(1)));
+            }
+            Arg::Long("no-single-use") => gateway.ws_token.single_use = false,
+            Arg::Long("no-rate-limit") => gateway.ws_token.rate_limit = None,
+            Arg::Long("access-token-life") => gateway.oauth.access_token_lifetime = seconds(&mut parser)?,
+            Arg::Long("recovery-timeout") => gateway.recovery_timeout = seconds(&mut parser)?,
+            Arg::Long("recovery-buffer") => gateway.recovery_buffer_size = parser.value()?.parse()?,
+            Arg::Long("idle-timeout") => gateway.idle_timeout = seconds(&mut parser)?,
+            Arg::Long("absolute-timeout") => gateway.absolute_timeout = seconds(&mut parser)?,
+            Arg::Long("ping-interval") => gateway.ping_interval = Some(seconds(&mut parser)?),
+            Arg::Long("reply-delay") => gateway.reply_delay = Duration::from_millis(parser.value()?.parse()?),
+            Arg::Long("subscription-id-header") => gateway.subscription_id_header = true,
+            Arg::Long("quiet") => options.quiet = true,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Wanted::Print(HELP.to_owned())),
+            Arg::Short('V') | Arg::Long("version") => {
+                return Ok(Wanted::Print(format!("ringcentral-ws-gateway {}", env!("CARGO_PKG_VERSION"))));
+            }
+            _ => return Err(arg.unexpected()),
+        }
+    }
+    if options.ca_file.is_some() && !options.server.tls {
+        return Err("--ca-file needs --tls".into());
+    }
+    Ok(Wanted::Run(Box::new(options)))
+}
+
+fn seconds(parser: &mut Parser) -> Result<Duration, lexopt::Error> {
+    match parser.value()?.parse()? {
+        0 => Err("times must be at least one second".into()),
+        s => Ok(Duration::from_secs(s)),
+    }
+}
+
+fn run(options: Options) -> io::Result<()> {
+    let server = Server::start(options.server)?;
+    if let (Some(path), Some(pem)) = (&options.ca_file, server.ca_pem()) {
+        std::fs::write(path, pem)?;
+    }
+    let mut out = io::stdout().lock();
+    introduce(&server, &mut out)?;
+    let mut seen = 0;
+    let mut messages = 0u64;
+    let mut next_message = Instant::now();
+    loop {
+        std::thread::sleep(options.traffic.map_or(TICK, |interval| interval.min(TICK)));
+        if let Some(interval) = options.traffic
+            && Instant::now() >= next_message
+        {
+            next_message = Instant::now() + interval;
+            messages += 1;
+            server.receive_sms(0, "+16505550100", &format!("Message {messages}"));
+        }
+        if !options.quiet {
+            seen = report(&server, seen, &mut out)?;
+        }
+    }
+}
+
+fn introduce(server: &Server, out: &mut impl Write) -> io::Result<()> {
+    let config = server.with_gateway(|gateway, _| gateway.config().clone());
+    writeln!(out, "HTTP            {}", server.http_url())?;
+    writeln!(out, "WebSocket       {}", server.ws_url())?;
+    writeln!(out, "Credentials of this stand-in, good for nothing else:")?;
+    writeln!(out, "  client id     {}", config.app.client_id)?;
+    writeln!(out, "  client secret {}", config.app.client_secret)?;
+    match config.users.as_slice() {
+        [one] => writeln!(out, "  JWT           {}", one.jwt)?,
+        users => writeln!(out, "  JWTs          {} … gateway.user-{}.jwt", users[0].jwt, users.len() - 1)?,
+    }
+    out.flush()
+}
+
+/// Prints the events since the last time; returns the number of the next one.
+fn report(server: &Server, seen: u64, out: &mut impl Write) -> io::Result<u64> {
+    let events: Vec<(u64, GatewayEvent)> = server
+        .with_gateway(|gateway, _| gateway.events_since(seen).map(|(number, event)| (number, event.clone())).collect());
+    let mut next = seen;
+    for (number, event) in events {
+        next = number + 1;
+        let line = serde_json::to_string(&event).map_err(io::Error::other)?;
+        writeln!(out, "{line}")?;
+    }
+    out.flush()?;
+    Ok(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(args: &[&str]) -> Result<Options, String> {
+        let args = std::iter::once("gateway").chain(args.iter().copied()).map(OsString::from);
+        match parse(args).map_err(|error| error.to_string())? {
+            Wanted::Run(options) => Ok(*options),
+            Wanted::Print(text) => Err(text),
+        }
+    }
+
+    #[test]
+    fn options_reach_the_configuration() {
+        let options = options(&["--no-single-use", "--seed=7", "--users", "3", "--recovery-buffer", "5"]).unwrap();
+        let gateway = options.server.gateway;
+        assert!(!gateway.ws_token.single_use);
+        assert_eq!((gateway.seed, gateway.users.len(), gateway.recovery_buffer_size), (7, 3, 5));
+    }
+
+    #[test]
+    fn bad_usage_is_told_in_one_line() {
+        for bad in [&["--bogus"][..], &["--seed"], &["--seed", "x"], &["--ca-file", "f"], &["--users=0"], &["extra"]] {
+            let error = options(bad).err().unwrap();
+            assert!(!error.is_empty() && !error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_option_is_in_the_help() {
+        let source = include_str!("main.rs");
+        let names = source.split("Arg::Long(\"").skip(1).filter_map(|rest| rest.split_once('"'));
+        for (name, _) in names.filter(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')) {
+            assert!(HELP.contains(&format!("--{name}")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Notifications: who receives one, and as what text.
+
+use std::sync::Arc;
+
+use crate::gateway::Gateway;
+use crate::output::{Fate, FrameKind, GatewayEvent, LossCause, Receipt};
+use crate::session::Stored;
+use crate::text;
+
+impl Gateway {
+    /// Something happened. `event` is the path of the event, with numeric ids and optionally a query; `~` in
+    /// place of the ids means each configured user in turn. `body` is the inner body, as JSON text.
+    ///
+    /// Every live session whose filters match receives it once: in its socket, or in its recovery buffer.
+    /// The receipts say which.
+    pub fn notify(&mut self, event: &str, body: &str, now: u64) -> Vec<Receipt> {
+        self.advance(now);
+        let mut receipts = Vec::new();
+        if event.contains("/~") {
+            for user in 0..self.config.users.len() {
+                let expanded = self.expand(event, user);
+                self.deliver(&expanded, body, &mut receipts);
+            }
+        } else {
+            self.deliver(event, body, &mut receipts);
+        }
+        receipts
+    }
+
+    /// Replaces `~` by the numeric ids of a user.
+    pub(crate) fn expand(&self, path: &str, user: usize) -> String {
+        let Some(user) = self.config.users.get(user) else { return path.to_owned() };
+        path.replace("/account/~", &format!("/account/{}", user.account_id))
+            .replace("/extension/~", &format!("/extension/{}", user.extension_id))
+    }
+
+    pub(crate) fn deliver(&mut self, event: &str, body: &str, receipts: &mut Vec<Receipt>) {
+        let (path, query) = event.split_once('?').unwrap_or((event, ""));
+        let mut keys = std::mem::take(&mut self.scratch);
+        keys.clear();
+        keys.extend(self.subscriptions.on_path(path));
+        for key in &keys {
+            if let Some((session, stored)) = self.stored_for(*key, path, query, body) {
+                receipts.push(self.hand_over(session, stored));
+            }
+        }
+        self.scratch = keys;
+    }
+
+    /// The notification as the session of this subscription sees it, if one of its filters matches.
+    fn stored_for(&mut self, key: u64, path: &str, query: &str, body: &str) -> Option<(u64, Stored)> {
+        let uuid = self.next_uuid();
+        let ms = self.unix_ms();
+        let subscription = self.subscriptions.all.get(&key)?;
+        let session = subscription.session?;
+        let filter = subscription.filters.iter().find(|filter| filter.accepts(path, query))?;
+        let owner = self.config.users.get(subscription.user)?.extension_id;
+        let mut text = String::with_capacity(180 + filter.json.len() + body.len());
+        text.push_str("{\"uuid\":\"");
+        text::push_number(&mut text, uuid);
+        text.push_str("\",\"event\":");
+        text.push_str(&filter.json);
+        text.push_str(",\"timestamp\":\"");
+        text::push_iso(&mut text, ms, "Z");
+        text.push_str("\",\"subscriptionId\":\"");
+        text.push_str(&subscription.id);
+        text.push_str("\",\"ownerId\":\"");
+        text::push_number(&mut text, owner);
+        text.push_str("\",\"body\":");
+        text.push_str(body);
+        text.push('}');
+        Some((session, Stored { uuid, body: Arc::from(text) }))
+    }
+
+    fn hand_over(&mut self, id: u64, stored: Stored) -> Receipt {
+        self.stats.notifications += 1;
+        let uuid = stored.uuid;
+        let conn = self.connection_of(id);
+        let fate = match conn {
+            Some(conn) => {
+                let mut copies = 1;
+                if self.faults.duplicate() {
+                    copies = 2;
+                    self.put_notification(id, conn, stored.clone(), false);
+                }
+                self.put_notification(id, conn, stored, false);
+                Fate::Sent { copies }
+            }
+            None => {
+                let capacity = self.config.recovery_buffer_size;
+                let dropped = self.sessions.get_mut(&id).and_then(|session| {
+                    session.ledger.buffered += 1;
+                    session.buffer(stored, capacity)
+                });
+                self.event(GatewayEvent::Buffered { session: id, uuid });
+                self.lost(id, dropped.into_iter().collect(), LossCause::Overflow);
+                Fate::Buffered { dropped }
+            }
+        };
+        Receipt { session: id, conn, uuid, fate }
+    }
+
+    /// Puts a notification into a socket, and remembers it in case the socket turns out to be dead.
+    pub(crate) fn put_notification(&mut self, session: u64, conn: u64, stored: Stored, replay: bool) {
+        let request = self.request_id();
+        let wsc = self.rotated_wsc(conn).unwrap_or_default();
+        let mut frame = String::with_capacity(150 + wsc.len() + stored.body.len());
+        frame.push_str("[{\"type\":\"ServerNotification\",\"messageId\":\"");
+        text::push_number(&mut frame, stored.uuid);
+        frame.push_str("\",\"status\":200,");
+        frame.push_str(&wsc);
+        frame.push_str("\"headers\":{\"RCRequestId\":\"");
+        frame.push_str(&request);
+        frame.push_str("\"}},");
+        frame.push_str(&stored.body);
+        frame.push(']');
+        let uuid = stored.uuid;
+        if let Some(session) = self.sessions.get_mut(&session) {
+            let count = if replay { &mut session.ledger.replayed } else { &mut session.ledger.sent };
+            *count += 1;
+            session.remember_sent(stored, self.config.sent_history);
+        }
+        self.send(conn, FrameKind::Notification { uuid }, frame);
+        self.event(GatewayEvent::Sent { session, conn, uuid, replay });
+    }
+}

@@ -1,0 +1,203 @@
+//! The control resources under `/_gateway/`, by which other processes script the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::server::accept::{Refusals, Refuse};
+use crate::server::shared::Shared;
+use crate::{ConnectionTimeout, Fate, HttpRequest, HttpResponse, MessageKind, Receipt};
+
+/// The members of a request, with defaults.
+struct Wish(Value);
+
+impl Wish {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
+    }
+
+    fn number(&self, name: &str, default: u64) -> u64 {
+        self.0.get(name).and_then(Value::as_u64).unwrap_or(default)
+    }
+
+    fn small<T: TryFrom<u64>>(&self, name: &str, default: T) -> T {
+        self.0.get(name).and_then(Value::as_u64).and_then(|n| T::try_from(n).ok()).unwrap_or(default)
+    }
+
+    fn ms(&self, default: u64) -> Duration {
+        Duration::from_millis(self.number("ms", default))
+    }
+}
+
+pub(super) fn answer(request: &HttpRequest, refuse: &Refusals, shared: &Arc<Shared>) -> HttpResponse {
+    let (path, query) = request.path_and_query();
+    let name = path.trim_start_matches("/_gateway/");
+    let wish = match request.body.as_slice() {
+        [] => Value::Null,
+        body => match serde_json::from_slice(body) {
+            Ok(wish @ Value::Object(_)) => wish,
+            _ => return respond(400, &json!({"error": "the body must be a JSON object or absent"})),
+        },
+    };
+    let wish = Wish(wish);
+    let answer = match (request.method.as_str(), name) {
+        ("GET", _) => look(name, query, shared),
+        ("POST", "refuse") => refuse_for(&wish, refuse),
+        ("POST", _) => happen(name, &wish, shared).or_else(|| fault(name, &wish, shared)),
+        _ => None,
+    };
+    match answer {
+        Some(Ok(value)) => respond(200, &value),
+        Some(Err(message)) => respond(400, &json!({"error": message})),
+        None => respond(404, &json!({"error": "no such control resource"})),
+    }
+}
+
+type Answer = Option<Result<Value, &'static str>>;
+
+fn done() -> Answer {
+    Some(Ok(json!({"done": true})))
+}
+
+fn look(name: &str, query: &str, shared: &Shared) -> Answer {
+    let value = match name {
+        "observations" => shared.call(|g, _| json!(g.observations())),
+        "events" => {
+            let query = crate::text::pairs(query);
+            let since = crate::text::lookup(&query, "since").and_then(|n| n.parse().ok()).unwrap_or(0);
+            shared.call(|g, _| {
+                let events: Vec<_> = g.events_since(since).collect();
+                let next = events.last().map_or(since, |(number, _)| number + 1);
+                json!({"next": next, "events": events.iter().map(|(_, event)| event).collect::<Vec<_>>()})
+            })
+        }
+        "connections" => shared.call(|g, _| {
+            let connections = g.connections().map(|conn| json!({"conn": conn, "session": g.session_of(conn)}));
+            json!(connections.collect::<Vec<_>>())
+        }),
+        "subscriptions" => shared.call(|g, _| {
+            let subscriptions = g.subscriptions().map(|(id, filters)| json!({"id": id, "eventFilters": filters}));
+            json!(subscriptions.collect::<Vec<_>>())
+        }),
+        "credentials" => shared.call(|g, _| {
+            let config = g.config();
+            json!({
+                "server": config.base_url,
+                "client_id": config.app.client_id,
+                "client_secret": config.app.client_secret,
+                "jwt": config.users.first().map(|user| &user.jwt),
+            })
+        }),
+        _ => return None,
+    };
+    Some(Ok(value))
+}
+
+/// Things that happen to users.
+fn happen(name: &str, wish: &Wish, shared: &Shared) -> Answer {
+    let user = wish.small("user", 0usize);
+    let from = wish.text("from").unwrap_or("+16505550100");
+    let text = wish.text("text").unwrap_or("Hello");
+    let (id, receipts) = match name {
+        "notify" => {
+            let Some(event) = wish.text("event") else { return Some(Err("event is missing")) };
+            let body = wish.0.get("body").map_or_else(|| "{}".to_owned(), Value::to_string);
+            (None, shared.call(|g, now| g.notify(event, &body, now)))
+        }
+        "sms" => {
+            let (id, receipts) = shared.call(|g, now| g.receive(user, MessageKind::Sms, from, text, now));
+            (Some(id), receipts)
+        }
+        "voicemail" => {
+            let (id, receipts) = shared.call(|g, now| g.receive(user, MessageKind::VoiceMail, from, text, now));
+            (Some(id), receipts)
+        }
+        _ => return None,
+    };
+    Some(Ok(json!({"id": id, "receipts": receipts.iter().map(receipt).collect::<Vec<_>>()})))
+}
+
+fn receipt(receipt: &Receipt) -> Value {
+    let (fate, dropped) = match receipt.fate {
+        Fate::Sent { .. } => ("sent", None),
+        Fate::Buffered { dropped } => ("buffered", dropped),
+    };
+    json!({
+        "session": receipt.session,
+        "conn": receipt.conn,
+        "uuid": receipt.uuid.to_string(),
+        "fate": fate,
+        "dropped": dropped.map(|uuid| uuid.to_string()),
+    })
+}
+
+/// Things that go wrong.
+fn fault(name: &str, wish: &Wish, shared: &Shared) -> Answer {
+    match name {
+        "drop" => shared.drop_connections(),
+        "halfopen" => shared.half_open(),
+        "restart" => shared.call(|g, now| g.restart(now)),
+        "close" => {
+            let (code, reason) = (wish.small("code", 1001), wish.text("reason").unwrap_or(""));
+            shared.call(|g, now| g.close_all(code, reason, now));
+        }
+        "timeout" => {
+            let kind = match wish.text("kind") {
+                Some("idle") => ConnectionTimeout::Idle,
+                Some("absolute") => ConnectionTimeout::Absolute,
+                _ => return Some(Err("kind must be idle or absolute")),
+            };
+            shared.call(|g, now| g.force_timeout(None, kind, now));
+        }
+        "overload" => {
+            let retry_after = wish.0.get("retry_after").and_then(Value::as_bool).unwrap_or(true);
+            shared.call(|g, now| g.overload(wish.small("status", 503), wish.ms(10_000), retry_after, now));
+        }
+        "delay" => shared.set_delay(wish.ms(0)),
+        "split" => shared.set_split(wish.small("bytes", 0)),
+        "duplicate" => shared.call(|g, _| g.duplicate_next(wish.small("count", 1))),
+        "raw" => {
+            let Some(text) = wish.text("text") else { return Some(Err("text is missing")) };
+            shared.call(|g, now| g.send_raw(None, text, now));
+        }
+        "fail" => return Some(fail(wish, shared)),
+        "expire-tokens" => shared.call(|g, now| g.expire_access_tokens(now)),
+        "logout" => shared.call(|g, now| g.log_out(wish.small("user", 0), now)),
+        _ => return None,
+    }
+    done()
+}
+
+fn fail(wish: &Wish, shared: &Shared) -> Result<Value, &'static str> {
+    let path = wish.text("path").ok_or("path is missing")?;
+    let body = match wish.0.get("body") {
+        None => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let mut response = HttpResponse::new(wish.small("status", 500), body);
+    if let Some(Value::Object(headers)) = wish.0.get("headers") {
+        for (name, value) in headers {
+            response = response.header(name, value.as_str().unwrap_or_default());
+        }
+    }
+    shared.call(|g, _| g.fail_next(path, response));
+    Ok(json!({"done": true}))
+}
+
+/// Nobody could call it back through a listener that is gone, so it ends by itself.
+fn refuse_for(wish: &Wish, refuse: &Refusals) -> Answer {
+    let pause = wish.ms(5000);
+    let _ = refuse.send(Refuse { on: true, done: None });
+    let refuse = refuse.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(pause).await;
+        let _ = refuse.send(Refuse { on: false, done: None });
+    });
+    done()
+}
+
+fn respond(status: u16, value: &Value) -> HttpResponse {
+    HttpResponse::new(status, value.to_string()).header("Content-Type", "application/json")
+}

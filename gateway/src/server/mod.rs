@@ -1,0 +1,236 @@
+//! The stand-in on real sockets.
+
+mod accept;
+mod control;
+mod http;
+mod shared;
+mod socket;
+mod stream;
+mod tls;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
+
+use crate::server::accept::Refuse;
+use crate::server::shared::Shared;
+use crate::{Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt};
+
+/// How long [`Server::refuse_connections`] waits for the listener to follow.
+const ACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Settings of a [`Server`].
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where to listen (`127.0.0.1:0`, any free port of the loopback).
+    pub listen: SocketAddr,
+    /// Serve HTTPS and WSS, with a certificate of a CA made for this server (off).
+    pub tls: bool,
+    /// Settings of the gateway. `base_url`, `ws_url` and `unix_ms_at_start` are filled in at the start.
+    pub gateway: GatewayConfig,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), tls: false, gateway: GatewayConfig::default() }
+    }
+}
+
+/// A running stand-in. It has a thread of its own; dropping it ends the thread, its sockets and all memory.
+///
+/// All methods can be called from any thread, and have taken effect in the [`Gateway`] when they return.
+/// What goes to sockets goes there soon after.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    ca: Option<(String, Vec<u8>)>,
+    refuse: mpsc::UnboundedSender<Refuse>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Binds and serves. Fails if the address cannot be bound or the thread cannot be started.
+    pub fn start(mut config: ServerConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let tls = if config.tls { Some(tls::Identity::new(address.ip())?) } else { None };
+        let s = if config.tls { "s" } else { "" };
+        config.gateway.base_url = format!("http{s}://{address}");
+        config.gateway.ws_url = format!("ws{s}://{address}/ws");
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        config.gateway.unix_ms_at_start = u64::try_from(since_epoch.as_millis()).unwrap_or(0);
+        let shared = Arc::new(Shared::new(Gateway::new(config.gateway), address.ip().is_loopback()));
+        let (stop, stopped) = oneshot::channel();
+        let (refuse, refusals) = mpsc::unbounded_channel();
+        let (acceptor, ca) = match tls {
+            Some(identity) => (Some(identity.acceptor), Some((identity.ca_pem, identity.ca_der))),
+            None => (None, None),
+        };
+        let work = Work { listener, acceptor, refusals, refuse: refuse.clone(), shared: Arc::clone(&shared), stopped };
+        let (ready, started) = std::sync::mpsc::sync_channel(1);
+        // The runtime lives and dies in its own thread, so that a server may be started from within another.
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let _ = match runtime {
+                Ok(runtime) => ready.send(Ok(())).map(|()| runtime.block_on(work.run())),
+                Err(error) => ready.send(Err(error)),
+            };
+        };
+        let thread = std::thread::Builder::new().name("gateway".to_owned()).spawn(run)?;
+        started.recv().map_err(io::Error::other)??;
+        Ok(Self { shared, address, ca, refuse, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The address it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL of the REST and OAuth services, without a slash at the end.
+    #[must_use]
+    pub fn http_url(&self) -> String {
+        self.with_gateway(|gateway, _| gateway.config().base_url.clone())
+    }
+
+    /// The WebSocket URL that comes with a WebSocket token.
+    #[must_use]
+    pub fn ws_url(&self) -> String {
+        self.with_gateway(|gateway, _| gateway.config().ws_url.clone())
+    }
+
+    /// The certificate of the CA as PEM text; `None` without TLS.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca.as_ref().map(|(pem, _)| pem.as_str())
+    }
+
+    /// The certificate of the CA in DER; `None` without TLS.
+    #[must_use]
+    pub fn ca_der(&self) -> Option<&[u8]> {
+        self.ca.as_ref().map(|(_, der)| der.as_slice())
+    }
+
+    /// Works on the gateway itself. The second argument is the time to pass to its methods. The closure must
+    /// not call the server: it would wait for itself.
+    pub fn with_gateway<R>(&self, work: impl FnOnce(&mut Gateway, u64) -> R) -> R {
+        self.shared.call(work)
+    }
+
+    /// Makes a notification; see [`Gateway::notify`].
+    pub fn notify(&self, event: &str, body: &Value) -> Vec<Receipt> {
+        let body = body.to_string();
+        self.with_gateway(|gateway, now| gateway.notify(event, &body, now))
+    }
+
+    /// An SMS arrives for a user, with its notifications. Returns its message id.
+    pub fn receive_sms(&self, user: usize, from: &str, text: &str) -> u64 {
+        self.with_gateway(|gateway, now| gateway.receive(user, MessageKind::Sms, from, text, now).0)
+    }
+
+    /// What the server saw so far.
+    #[must_use]
+    pub fn observations(&self) -> Observations {
+        self.with_gateway(|gateway, _| gateway.observations())
+    }
+
+    /// Cuts every WebSocket connection with a TCP reset, without a close frame. Half-open ones too.
+    pub fn drop_connections(&self) {
+        self.shared.drop_connections();
+    }
+
+    /// Goes silent on every WebSocket connection there is: nothing is read or written any more, yet the
+    /// sockets stay open. The gateway goes on as if it were sending, until it learns of the loss: when a
+    /// client connects anew, or when a timeout ends the connection.
+    pub fn half_open(&self) {
+        self.shared.half_open();
+    }
+
+    /// While on, connecting is refused by the system: nobody listens. Connections that exist go on.
+    pub fn refuse_connections(&self, on: bool) {
+        let (done, ack) = std::sync::mpsc::sync_channel(1);
+        if self.refuse.send(Refuse { on, done: Some(done) }).is_ok() {
+            let _ = ack.recv_timeout(ACK_TIMEOUT);
+        }
+    }
+
+    /// Closes every WebSocket connection politely.
+    pub fn close_all(&self, code: u16, reason: &str) {
+        self.with_gateway(|gateway, now| gateway.close_all(code, reason, now));
+    }
+
+    /// From now on everything the server sends is so much later; zero ends it.
+    pub fn delay(&self, delay: Duration) {
+        self.shared.set_delay(delay);
+    }
+
+    /// The next so many notifications are sent twice.
+    pub fn duplicate_next(&self, count: u32) {
+        self.with_gateway(|gateway, _| gateway.duplicate_next(count));
+    }
+
+    /// Sends a text frame of any content on every WebSocket connection.
+    pub fn send_raw(&self, text: &str) {
+        self.with_gateway(|gateway, now| gateway.send_raw(None, text, now));
+    }
+
+    /// From now on at most so many bytes go into one write, on every connection; zero ends it.
+    pub fn split(&self, bytes: usize) {
+        self.shared.set_split(bytes);
+    }
+
+    /// Forgets all WebSocket sessions and cuts their sockets; see [`Gateway::restart`].
+    pub fn restart(&self) {
+        self.with_gateway(|gateway, now| gateway.restart(now));
+    }
+
+    /// Answers every call with this status for so long, with `Retry-After`; see [`Gateway::overload`].
+    pub fn overload(&self, status: u16, duration: Duration) {
+        self.with_gateway(|gateway, now| gateway.overload(status, duration, true, now));
+    }
+
+    /// The next call whose path begins with this gets this answer; see [`Gateway::fail_next`].
+    pub fn next_http_fails(&self, path_prefix: &str, status: u16, body: &str, headers: &[(&str, &str)]) {
+        let response = HttpResponse::new(status, body);
+        let response = headers.iter().fold(response, |response, (name, value)| response.header(name, value));
+        self.with_gateway(|gateway, _| gateway.fail_next(path_prefix, response));
+    }
+}
+
+/// What the thread needs.
+struct Work {
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    refusals: mpsc::UnboundedReceiver<Refuse>,
+    refuse: mpsc::UnboundedSender<Refuse>,
+    shared: Arc<Shared>,
+    stopped: oneshot::Receiver<()>,
+}
+
+impl Work {
+    async fn run(self) {
+        let Ok(listener) = tokio::net::TcpListener::from_std(self.listener) else { return };
+        tokio::select! {
+            _ = self.stopped => {}
+            () = accept::serve(listener, self.acceptor, self.refusals, self.refuse, self.shared) => {}
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

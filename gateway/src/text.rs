@@ -1,0 +1,205 @@
+//! Small encoders and decoders: identifiers, times, JSON strings, query strings.
+
+use std::fmt::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The one source of variety: a SplitMix64 generator that starts from the configured seed.
+#[derive(Debug, Clone)]
+pub(crate) struct SplitMix(u64);
+
+impl SplitMix {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    pub(crate) fn uuid(&mut self) -> String {
+        let (a, b) = (self.next(), self.next());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            a >> 32,
+            (a >> 16) & 0xffff,
+            a & 0xfff,
+            (b >> 48) & 0xfff,
+            b & 0xffff_ffff_ffff
+        )
+    }
+}
+
+/// A bijective scrambling of 64 bits; also serves as the check sum of the tokens we hand out.
+pub(crate) fn mix(value: u64) -> u64 {
+    let mut z = value;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Turns the bytes of a token into the alphabet that real tokens use.
+pub(crate) fn token_text(plain: &str) -> String {
+    data_encoding::BASE64URL_NOPAD.encode(plain.as_bytes())
+}
+
+/// The reverse of [`token_text`]; `None` for anything we cannot have made.
+pub(crate) fn token_plain(text: &str) -> Option<String> {
+    let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// Decodes `Authorization: Basic` credentials into user and password.
+pub(crate) fn basic_credentials(header: &str) -> Option<(String, String)> {
+    let encoded = strip_scheme(header, "Basic")?;
+    let bytes = data_encoding::BASE64.decode(encoded.as_bytes()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+/// The credential of an authorization header whose scheme matches, whatever its case.
+pub(crate) fn strip_scheme<'a>(header: &'a str, scheme: &str) -> Option<&'a str> {
+    let (found, rest) = header.split_once(' ')?;
+    found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+}
+
+/// Appends `text` as a JSON string, quotes included.
+pub(crate) fn push_json(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if u32::from(c) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// `text` as a JSON string, quotes included.
+pub(crate) fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    push_json(&mut out, text);
+    out
+}
+
+/// A UTC time with milliseconds; `suffix` is `Z` or `+0000`.
+pub(crate) fn push_iso(out: &mut String, unix_ms: u64, suffix: &str) {
+    let (year, month, day) = civil(unix_ms / 86_400_000);
+    let ms = unix_ms % 86_400_000;
+    for (value, digits, after) in [
+        (year, 4, '-'),
+        (month, 2, '-'),
+        (day, 2, 'T'),
+        (ms / 3_600_000, 2, ':'),
+        (ms / 60_000 % 60, 2, ':'),
+        (ms / 1000 % 60, 2, '.'),
+    ] {
+        push_digits(out, value, digits, 10);
+        out.push(after);
+    }
+    push_digits(out, ms % 1000, 3, 10);
+    out.push_str(suffix);
+}
+
+/// Appends the last `digits` (at most 20) digits of a number; cheaper than the formatting machinery.
+pub(crate) fn push_digits(out: &mut String, mut value: u64, digits: usize, base: u64) {
+    let mut buffer = [b'0'; 20];
+    let start = buffer.len() - digits.min(buffer.len());
+    for place in buffer[start..].iter_mut().rev() {
+        *place = b"0123456789abcdef"[(value % base) as usize];
+        value /= base;
+    }
+    out.push_str(std::str::from_utf8(&buffer[start..]).unwrap_or_default());
+}
+
+/// Appends a number in decimal.
+pub(crate) fn push_number(out: &mut String, value: u64) {
+    let digits = value.checked_ilog10().map_or(1, |log| log as usize + 1);
+    push_digits(out, value, digits, 10);
+}
+
+/// [`push_iso`] into a new string, in the `Z` form.
+pub(crate) fn iso(unix_ms: u64) -> String {
+    let mut out = String::with_capacity(24);
+    push_iso(&mut out, unix_ms, "Z");
+    out
+}
+
+/// The value of an HTTP `Date` header.
+pub(crate) fn http_date(unix_ms: u64) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(unix_ms))
+}
+
+/// Day number since 1970-01-01 to a calendar date, counting in 400-year eras that begin on 1 March.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let of_era = shifted % 146_097;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+/// The pairs of a query string or a form.
+pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.as_bytes()).map(|(key, value)| (key.into_owned(), value.into_owned())).collect()
+}
+
+/// The first value of `key`.
+pub(crate) fn lookup<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    pairs.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_printed_as_the_service_prints_them() {
+        assert_eq!(iso(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso(1_755_728_635_169), "2025-08-20T22:23:55.169Z");
+        assert_eq!(iso(1_709_208_000_001), "2024-02-29T12:00:00.001Z");
+        let mut out = String::new();
+        push_iso(&mut out, 1_599_515_402_737, "+0000");
+        assert_eq!(out, "2020-09-07T21:50:02.737+0000");
+        assert_eq!(http_date(1_755_728_635_169), "Wed, 20 Aug 2025 22:23:55 GMT");
+    }
+
+    #[test]
+    fn numbers_are_printed_as_the_formatter_does() {
+        for value in [0, 9, 10, 12_345, u64::MAX] {
+            let mut out = String::new();
+            push_number(&mut out, value);
+            assert_eq!(out, value.to_string());
+        }
+        let mut out = String::new();
+        push_digits(&mut out, 0xabc, 12, 16);
+        assert_eq!(out, "000000000abc");
+    }
+
+    #[test]
+    fn json_strings_survive_a_parser() {
+        for text in ["", "plain", "q\"b\\s/\n\r\t\u{1}", "\u{1f600},--Boundary"] {
+            assert_eq!(serde_json::from_str::<String>(&json(text)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn basic_credentials_are_read() {
+        let header = "basic aWQ6c2VjOnJldA==";
+        assert_eq!(basic_credentials(header), Some(("id".into(), "sec:ret".into())));
+        assert_eq!(basic_credentials("Bearer x"), None);
+        assert_eq!(basic_credentials("Basic !!!"), None);
+    }
+}

@@ -1,0 +1,270 @@
+//! The server on real sockets of the loopback.
+
+#[path = "support/net.rs"]
+mod net;
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use net::{PATIENCE, connect, end, frame, http, log_in, send, subscribe, text};
+use ringcentral_ws_gateway::{Fate, Server, ServerConfig};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+const EXT: &str = "/restapi/v1.0/account/809646016/extension/62264425016";
+const SMS: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
+
+fn start() -> (Server, String) {
+    let server = Server::start(ServerConfig::default()).unwrap();
+    let authorization = log_in(&server);
+    (server, authorization)
+}
+
+fn notify(server: &Server, n: u64) -> Fate {
+    server.notify(&format!("{EXT}/message-store/instant?type=SMS"), &json!({ "n": n }))[0].fate
+}
+
+fn n(frame: &Value) -> &Value {
+    &frame[1]["body"]["n"]
+}
+
+/// Waits until the server has seen something.
+async fn until(what: impl Fn() -> bool) {
+    let patience = Instant::now() + PATIENCE;
+    while !what() {
+        assert!(Instant::now() < patience, "it never happened");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_from_login_to_recovery() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    let details = frame(&mut socket).await;
+    assert_eq!(details[0]["type"], "ConnectionDetails");
+    let wsc = details[0]["wsc"]["token"].as_str().unwrap();
+    let reply = subscribe(&mut socket, &[SMS]).await;
+    assert_eq!(reply[1]["eventFilters"][0], format!("{EXT}/message-store/instant?type=SMS"));
+    notify(&server, 1);
+    assert_eq!(n(&frame(&mut socket).await), 1);
+    let heartbeat = json!([{"type": "Heartbeat", "messageId": "h/1"}]);
+    send(&mut socket, &heartbeat).await;
+    assert_eq!(frame(&mut socket).await, heartbeat);
+    server.drop_connections();
+    assert!(matches!(end(&mut socket).await, Some(Err(_))), "a reset, not a close");
+    assert_eq!(notify(&server, 2), Fate::Buffered { dropped: None });
+    let mut socket = connect(&server, &authorization, Some(wsc)).await.unwrap();
+    assert_eq!(frame(&mut socket).await[1]["recoveryState"], "Successful");
+    assert_eq!(n(&frame(&mut socket).await), 2);
+    assert_eq!(server.observations().recoveries, 1);
+}
+
+#[tokio::test]
+async fn without_a_token_the_socket_opens_and_closes_4400() {
+    let (server, _) = start();
+    let tcp = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(server.ws_url(), tcp).await.unwrap();
+    let Some(Ok(Message::Close(Some(close)))) = end(&mut socket).await else { panic!("no close") };
+    assert_eq!(u16::from(close.code), 4400);
+    assert_eq!(close.reason.as_str(), "server did not receive authorization");
+}
+
+#[tokio::test]
+async fn what_a_half_open_socket_swallowed_is_replayed() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    let wsc = frame(&mut socket).await[0]["wsc"]["token"].as_str().unwrap().to_owned();
+    subscribe(&mut socket, &[SMS]).await;
+    server.half_open();
+    assert_eq!(notify(&server, 1), Fate::Sent { copies: 1 });
+    send(&mut socket, &json!([{"type": "Heartbeat", "messageId": "unheard"}])).await;
+    let nothing = tokio::time::timeout(Duration::from_millis(50), socket.next()).await;
+    assert!(nothing.is_err(), "silence: {nothing:?}");
+    let mut again = connect(&server, &authorization, Some(&wsc)).await.unwrap();
+    assert_eq!(frame(&mut again).await[1]["recoveryState"], "Successful");
+    assert_eq!(n(&frame(&mut again).await), 1);
+    assert_eq!(server.observations().heartbeats, 0);
+    server.drop_connections();
+    assert!(matches!(end(&mut socket).await, Some(Err(_))));
+}
+
+#[tokio::test]
+async fn closes_garbage_pieces_and_duplicates_arrive_as_ordered() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    subscribe(&mut socket, &[SMS]).await;
+    server.split(1);
+    server.duplicate_next(1);
+    notify(&server, 1);
+    assert_eq!(n(&frame(&mut socket).await), 1);
+    assert_eq!(n(&frame(&mut socket).await), 1);
+    server.split(0);
+    server.send_raw("no JSON, sorry");
+    assert_eq!(text(&mut socket).await, "no JSON, sorry");
+    server.delay(Duration::from_millis(30));
+    let before = Instant::now();
+    notify(&server, 2);
+    frame(&mut socket).await;
+    assert!(before.elapsed() >= Duration::from_millis(30));
+    server.delay(Duration::ZERO);
+    server.close_all(1012, "service restart");
+    let Some(Ok(Message::Close(Some(close)))) = end(&mut socket).await else { panic!("no close") };
+    assert_eq!((u16::from(close.code), close.reason.as_str()), (1012, "service restart"));
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_refused_by_the_system() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    server.refuse_connections(true);
+    let error = tokio::net::TcpStream::connect(server.address()).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    let heartbeat = json!([{"type": "Heartbeat", "messageId": "still here"}]);
+    send(&mut socket, &heartbeat).await;
+    assert_eq!(frame(&mut socket).await, heartbeat);
+    server.refuse_connections(false);
+    connect(&server, &authorization, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restart_forgets_the_session() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    let wsc = frame(&mut socket).await[0]["wsc"]["token"].as_str().unwrap().to_owned();
+    subscribe(&mut socket, &[SMS]).await;
+    server.restart();
+    assert!(matches!(end(&mut socket).await, Some(Err(_))));
+    let mut socket = connect(&server, &authorization, Some(&wsc)).await.unwrap();
+    assert_eq!(frame(&mut socket).await[1]["recoveryErrorCode"], "WSG-1005");
+}
+
+#[tokio::test]
+async fn the_server_notices_that_a_client_left() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    socket.close(None).await.unwrap();
+    until(|| server.with_gateway(|gateway, _| gateway.connections().count()) == 0).await;
+    let socket = connect(&server, &authorization, None).await.unwrap();
+    drop(socket);
+    until(|| server.with_gateway(|gateway, _| gateway.connections().count()) == 0).await;
+}
+
+#[tokio::test]
+async fn timers_run_by_themselves() {
+    let mut config = ServerConfig::default();
+    config.gateway.idle_timeout = Duration::from_millis(50);
+    let server = Server::start(config).unwrap();
+    let authorization = log_in(&server);
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    assert_eq!(frame(&mut socket).await[1]["errorCode"], "WSG-902");
+    assert!(matches!(end(&mut socket).await, Some(Ok(Message::Close(_)))));
+}
+
+#[test]
+fn large_content_is_streamed() {
+    let (server, authorization) = start();
+    let headers = [("Authorization", authorization.as_str())];
+    let answer = http(server.address(), "GET", "/restapi/v1.0/_large/5000000", &headers, "");
+    assert_eq!((answer.status, answer.body.len()), (200, 5_000_000));
+    assert!(answer.head.to_ascii_lowercase().contains("content-length: 5000000"));
+    assert!(answer.body.iter().enumerate().all(|(i, byte)| *byte == (i % 251) as u8));
+}
+
+#[test]
+fn scripted_failures_and_overload_answer_with_their_headers() {
+    let (server, authorization) = start();
+    server.next_http_fails("/restapi/oauth/wstoken", 503, "{\"errorCode\":\"CMN-211\"}", &[("Retry-After", "7")]);
+    let headers = [("Authorization", authorization.as_str())];
+    let wstoken = || http(server.address(), "POST", "/restapi/oauth/wstoken", &headers, "");
+    let answer = wstoken();
+    assert_eq!((answer.status, answer.json()["errorCode"].as_str()), (503, Some("CMN-211")));
+    assert!(answer.head.to_ascii_lowercase().contains("retry-after: 7"));
+    assert_eq!(wstoken().status, 200);
+    server.overload(429, Duration::from_secs(60));
+    assert_eq!(wstoken().status, 429);
+}
+
+#[tokio::test]
+async fn everything_can_be_commanded_over_http() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    subscribe(&mut socket, &[SMS]).await;
+    let control = |name: &str, body: Value| {
+        let answer = http(server.address(), "POST", &format!("/_gateway/{name}"), &[], &body.to_string());
+        (answer.status, answer.json())
+    };
+    let (status, answer) = control("notify", json!({"event": SMS, "body": {"n": 1}}));
+    assert_eq!((status, answer["receipts"][0]["fate"].as_str()), (200, Some("sent")));
+    assert_eq!(n(&frame(&mut socket).await), 1);
+    control("sms", json!({"text": "hi", "from": "+16505550111"}));
+    assert_eq!(frame(&mut socket).await[1]["body"]["subject"], "hi");
+    control("raw", json!({"text": "?"}));
+    assert_eq!(text(&mut socket).await, "?");
+    for (name, body) in [
+        ("delay", json!({"ms": 0})),
+        ("split", json!({"bytes": 0})),
+        ("duplicate", json!({"count": 0})),
+        ("fail", json!({"path": "/never", "status": 500})),
+        ("overload", json!({"status": 503, "ms": 0})),
+        ("halfopen", json!({})),
+        ("restart", json!({})),
+        ("drop", json!({})),
+        ("close", json!({"code": 1001})),
+        ("timeout", json!({"kind": "idle"})),
+        ("expire-tokens", json!({})),
+        ("logout", json!({"user": 0})),
+        ("voicemail", json!({})),
+    ] {
+        assert_eq!(control(name, body).0, 200, "{name}");
+    }
+    assert_eq!(control("timeout", json!({})).0, 400);
+    assert_eq!(control("nonsense", json!({})).0, 404);
+    let look = |name: &str| http(server.address(), "GET", &format!("/_gateway/{name}"), &[], "").json();
+    assert_eq!(look("observations")["notifications"], 2);
+    assert_eq!(look("connections"), json!([]));
+    assert_eq!(look("credentials")["jwt"], "gateway.user-0.jwt");
+    let events = look("events");
+    assert!(events["events"].as_array().unwrap().iter().any(|event| event["event"] == "connected"));
+    assert_eq!(look(&format!("events?since={}", events["next"]))["events"], json!([]));
+    assert_eq!(control("refuse", json!({"ms": 20})).0, 200);
+    until(|| std::net::TcpStream::connect(server.address()).is_err()).await;
+    until(|| std::net::TcpStream::connect(server.address()).is_ok()).await;
+}
+
+#[test]
+fn with_tls_it_shows_a_certificate_of_its_ca() {
+    let server = Server::start(ServerConfig { tls: true, ..ServerConfig::default() }).unwrap();
+    assert!(server.http_url().starts_with("https://127.0.0.1:"));
+    assert!(server.ws_url().starts_with("wss://127.0.0.1:"));
+    assert!(server.ca_pem().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(server.ca_der().unwrap().to_vec().into()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
+    let mut tls = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
+    let mut tcp = std::net::TcpStream::connect(server.address()).unwrap();
+    let mut stream = rustls::Stream::new(&mut tls, &mut tcp);
+    std::io::Write::write_all(&mut stream, b"GET /restapi/v1.0 HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut start = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 401");
+}
+
+#[test]
+fn dropping_the_server_frees_its_port_and_its_thread() {
+    let (server, _) = start();
+    let address = server.address();
+    drop(server);
+    std::net::TcpListener::bind(address).unwrap();
+}
