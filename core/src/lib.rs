@@ -7,6 +7,8 @@
 mod body;
 pub mod classify;
 mod config;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 mod error;
 mod filters;
 mod ids;
