@@ -1,1 +1,36 @@
-//! Placeholder.
+//! The async driver of [`ringcentral_ws_core`], generic over the runtime.
+//!
+//! A runtime is five methods ([`Runtime`]); crates such as `ringcentral-ws-tokio` bring one and re-export the rest.
+//! The driver adds what the sans-IO [`Session`](ringcentral_ws_core::Session) leaves out: names, TCP, TLS, HTTPS,
+//! WebSocket, clocks, credentials, and a [`Client`] with its stream of [`Events`]. It decides nothing about the
+//! protocol.
+
+mod client;
+mod clock;
+mod command;
+mod credentials;
+mod dial;
+mod driver;
+pub mod filters;
+mod https;
+mod limits;
+mod mask;
+mod outlet;
+mod runtime;
+mod socket;
+mod tls;
+#[cfg(feature = "watch")]
+pub mod watch;
+
+pub use client::{Builder, Client, StartError};
+pub use command::RequestError;
+pub use credentials::{CredentialSource, EnvError, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use futures_util::future::BoxFuture;
+pub use http;
+pub use https::HttpsSender;
+pub use limits::IoLimits;
+pub use outlet::Events;
+pub use ringcentral_ws_core as core;
+pub use runtime::Runtime;
+pub use rustls;
+pub use tls::default_tls;

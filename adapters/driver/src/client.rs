@@ -1,0 +1,351 @@
+//! The handle of a client, and how to make one.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_channel::{Receiver, Sender};
+use ringcentral_ws_core::{
+    Body, Cause, Close, CommandError, Config, FilterError, Filters, RequestOutcome, RestoreError, Session,
+    SessionState, Snapshot, Stats, SubscriptionId,
+};
+use rustls::ClientConfig;
+
+use crate::clock::Clock;
+use crate::command::{Answer, Command, RequestError};
+use crate::credentials::CredentialSource;
+use crate::dial::is_loopback;
+use crate::driver::{Driver, Parts};
+use crate::https::Https;
+use crate::limits::IoLimits;
+use crate::mask::{Debug, DebugSink};
+use crate::outlet::{Events, Shared, queue};
+use crate::runtime::Runtime;
+use crate::tls::default_tls;
+
+/// A running session. Clones are handles of the same one.
+///
+/// A task of its own owns the session and the socket. It ends after [`Client::close`], after a permanent failure, and
+/// at once when the last `Client` and the [`Events`] are dropped. All futures may be dropped at any time; a dropped
+/// request is cancelled.
+pub struct Client<R> {
+    shared: Arc<Shared>,
+    commands: Sender<Command>,
+    cancels: Sender<u64>,
+    tickets: Arc<AtomicU64>,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R: Runtime + Default> Client<R> {
+    /// Begins a client on the runtime that is running here.
+    pub fn builder(credentials: impl CredentialSource) -> Builder<R> {
+        Builder::new(R::default(), credentials)
+    }
+}
+
+impl<R> Client<R> {
+    /// Wants these filters from now on, in place of the ones before (SUB-1).
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`] hands the filters back; nothing has changed.
+    pub async fn subscribe(&self, filters: Filters) -> Result<SubscriptionId, CommandError<Filters>> {
+        let kept = filters.clone();
+        let answer = self.ask(|reply| Command::Subscribe(filters, reply)).await;
+        answer.unwrap_or(Err(CommandError::Closed(kept)))
+    }
+
+    /// Wants no notifications any more (SUB-7).
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`]; nothing has changed.
+    pub async fn unsubscribe(&self) -> Result<(), CommandError<()>> {
+        self.ask(Command::Unsubscribe).await.unwrap_or(Err(CommandError::Closed(())))
+    }
+
+    /// Tries to connect now, inside the budgets; does nothing on a live connection (REC-7).
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`]; nothing has changed.
+    pub async fn recover(&self) -> Result<(), CommandError<()>> {
+        self.ask(Command::Recover).await.unwrap_or(Err(CommandError::Closed(())))
+    }
+
+    /// Makes a REST call, over the socket or over HTTPS (REQ-5). The response has the extension
+    /// [`Via`](ringcentral_ws_core::Via), which tells the way; every status is a response. Dropping the future
+    /// cancels the call.
+    ///
+    /// The URI is a path such as `/restapi/v1.0/account/~`. Deadline and repetition are set by the request's
+    /// extension [`RequestOptions`](ringcentral_ws_core::RequestOptions).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which tells whether the request may have run.
+    pub async fn request(&self, request: http::Request<Body>) -> Result<http::Response<Body>, RequestError> {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        // Made first, so dropped last: by then the reply's end is gone, and a request not yet taken is never sent.
+        let mut guard = CancelOnDrop { ticket, cancels: Some(&self.cancels) };
+        let (reply, answer) = async_channel::bounded(1);
+        if let Err(refused) = self.commands.send(Command::Request { request: Box::new(request), ticket, reply }).await {
+            guard.cancels = None;
+            let Command::Request { request, .. } = refused.into_inner() else {
+                return Err(RequestError::NotSent(Cause::Closed));
+            };
+            return Err(RequestError::Refused(Box::new(CommandError::Closed(*request))));
+        }
+        let answer: Result<Answer, _> = answer.recv().await;
+        guard.cancels = None;
+        match answer {
+            Ok(Ok(RequestOutcome::Response { response, via })) => {
+                let mut response = response.map(Body::from);
+                response.extensions_mut().insert(via);
+                Ok(response)
+            }
+            Ok(Ok(RequestOutcome::NotSent(cause))) => Err(RequestError::NotSent(cause)),
+            Ok(Ok(RequestOutcome::TimedOut { sent })) => Err(RequestError::TimedOut { sent }),
+            Ok(Ok(RequestOutcome::Cancelled { sent })) => Err(RequestError::Cancelled { sent }),
+            Ok(Ok(RequestOutcome::Unknown(cause))) => Err(RequestError::Unknown(cause)),
+            Ok(Err(refused)) => Err(RequestError::Refused(Box::new(refused))),
+            Ok(Ok(_)) | Err(_) => Err(RequestError::Unknown(Cause::Closed)),
+        }
+    }
+
+    /// Ends the session and returns when it has ended, within `Config::close_timeout` (CLS-1). It does not wait for
+    /// events to be taken. The first mode given counts.
+    pub async fn close(&self, mode: Close) {
+        let _ = self.ask(|reply| Command::Close(mode, reply)).await;
+    }
+
+    /// Tells that the host gained or lost its network, if the application knows: the next try is pulled forward.
+    pub async fn network_changed(&self, online: bool) {
+        let _ = self.commands.send(Command::Network(online)).await;
+    }
+
+    /// The session as another process could continue it. It changes when the application takes
+    /// `Event::SnapshotChanged`, so it is never ahead of the events taken (PST-4). `None` before the first.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.shared.snapshot()
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub fn state(&self) -> SessionState {
+        self.shared.status().0
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.status().1
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = async_channel::bounded(1);
+        self.commands.send(command(reply)).await.ok()?;
+        answer.recv().await.ok()
+    }
+}
+
+impl<R> Clone for Client<R> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            commands: self.commands.clone(),
+            cancels: self.cancels.clone(),
+            tickets: Arc::clone(&self.tickets),
+            runtime: PhantomData,
+        }
+    }
+}
+
+impl<R> fmt::Debug for Client<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+/// Tells the driver when the caller stops waiting.
+struct CancelOnDrop<'a> {
+    ticket: u64,
+    cancels: Option<&'a Sender<u64>>,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(cancels) = self.cancels {
+            let _ = cancels.try_send(self.ticket);
+        }
+    }
+}
+
+/// Settings of a client that is to be started.
+#[must_use = "nothing happens before start"]
+pub struct Builder<R> {
+    runtime: R,
+    credentials: Arc<dyn CredentialSource>,
+    filters: Vec<String>,
+    config: Config,
+    limits: IoLimits,
+    snapshot: Option<Snapshot>,
+    tls: Option<Arc<ClientConfig>>,
+    debug: Option<DebugSink>,
+}
+
+impl<R: Runtime> Builder<R> {
+    /// Begins a client on `runtime`.
+    pub fn new(runtime: R, credentials: impl CredentialSource) -> Self {
+        Self {
+            runtime,
+            credentials: Arc::new(credentials),
+            filters: Vec::new(),
+            config: Config::default(),
+            limits: IoLimits::default(),
+            snapshot: None,
+            tls: None,
+            debug: None,
+        }
+    }
+
+    /// Subscribes to these event filters as soon as there is a connection. Without any, nothing is subscribed until
+    /// [`Client::subscribe`]; a restored session keeps its own.
+    pub fn filters<I>(mut self, filters: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        self.filters.extend(filters.into_iter().map(|filter| filter.as_ref().to_owned()));
+        self
+    }
+
+    /// Settings of the session. Unless they name another server than production, that of the credentials is used.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Limits of input and output.
+    pub fn limits(mut self, limits: IoLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Continues the session of this snapshot (PST-2).
+    pub fn restore(mut self, snapshot: Snapshot) -> Self {
+        self.snapshot = Some(snapshot);
+        self
+    }
+
+    /// TLS settings of yours, in place of [`default_tls`].
+    pub fn tls(mut self, tls: Arc<ClientConfig>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Hands each message to `sink`, as one line with secrets masked. It is called from the driver's task and must
+    /// not block. The same lines go to `tracing`, target `ringcentral_ws::frames`, level trace.
+    pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.debug = Some(Arc::new(sink));
+        self
+    }
+
+    /// Starts the session's task and its first connection. It does not wait for either.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], which says what to change. Nothing runs then.
+    pub fn start(self) -> Result<(Client<R>, Events), StartError> {
+        let mut config = self.config;
+        if let Some(server) = self.credentials.server().filter(|_| config.server == Config::default().server) {
+            config.server = server.clone();
+        }
+        let plain = config.server.scheme() != "https";
+        if plain && !config.allow_insecure && !is_loopback(&config.server) {
+            return Err(StartError::InsecureServer);
+        }
+        let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
+        let seed = getrandom::u64().map_err(|error| StartError::Seed(io::Error::other(error)))?;
+        let clock = Clock::new(self.limits.clock_slack);
+        let max_message = config.limits.frame_bytes;
+        let allow_insecure = config.allow_insecure;
+        let shared = Arc::new(Shared::new(self.snapshot.clone()));
+        let session = match self.snapshot {
+            Some(snapshot) => Session::restore(config, snapshot, seed, clock.reading())?,
+            None => Session::new(config, seed, clock.reading()),
+        };
+        let (commands, inbox) = async_channel::bounded(self.limits.command_queue.max(1));
+        let (cancels, cancelled) = async_channel::unbounded();
+        let (outlet, events) = queue(self.limits.event_queue, Arc::clone(&shared), commands.clone());
+        let tls = self.tls.unwrap_or_else(default_tls);
+        let limits = Arc::new(self.limits);
+        let https = Https::new(self.runtime.clone(), limits, tls, allow_insecure);
+        let parts = Parts {
+            session,
+            clock,
+            https: Arc::new(https),
+            credentials: self.credentials,
+            shared: Arc::clone(&shared),
+            commands: inbox,
+            cancels: cancelled,
+            outlet,
+            max_message,
+            debug: Debug { sink: self.debug },
+        };
+        let task = Driver::new(parts).run(filters);
+        self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
+        let client = Client { shared, commands, cancels, tickets: Arc::default(), runtime: PhantomData };
+        Ok((client, events))
+    }
+}
+
+/// Why a client was not started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A filter cannot be one.
+    Filter(FilterError),
+    /// The snapshot cannot be used; start without it.
+    Snapshot(RestoreError),
+    /// The server has no TLS and is not this machine.
+    InsecureServer,
+    /// No runtime is running here: start the client from inside of one.
+    NoRuntime(io::Error),
+    /// The system gave no random seed.
+    Seed(io::Error),
+}
+
+impl From<FilterError> for StartError {
+    fn from(error: FilterError) -> Self {
+        Self::Filter(error)
+    }
+}
+
+impl From<RestoreError> for StartError {
+    fn from(error: RestoreError) -> Self {
+        Self::Snapshot(error)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Filter(error) => error.fmt(f),
+            Self::Snapshot(error) => error.fmt(f),
+            Self::InsecureServer => f.write_str(
+                "the server's address is not https, so credentials would travel in the clear: use https, a loopback \
+                 address, or set `allow_insecure`",
+            ),
+            Self::NoRuntime(error) => write!(f, "no async runtime is running here: {error}"),
+            Self::Seed(error) => write!(f, "the system gave no random numbers: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// What the driver's task reads commands from.
+pub(crate) type Inbox = Receiver<Command>;

@@ -1,0 +1,357 @@
+//! The one task that owns a Session and its socket.
+
+mod turn;
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_channel::Receiver;
+use bytes::Bytes;
+use futures_util::future::{AbortHandle, BoxFuture, abortable};
+use futures_util::stream::FuturesUnordered;
+use http::Response;
+use ringcentral_ws_core::{
+    AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
+    HttpId, Input, OpenFailure, Output, RequestId, Secret, Session, Timestamp, Wait,
+};
+
+use self::turn::{Sleep, Turn};
+use crate::client::Inbox;
+use crate::clock::Clock;
+use crate::command::{Answer, Command, Reply};
+use crate::credentials::{CredentialSource, TokenRequest};
+use crate::https::{Https, HttpsSender};
+use crate::mask::Debug;
+use crate::outlet::{Outlet, Shared};
+use crate::runtime::Runtime;
+use crate::socket::{self, Incoming, Pressure, Socket};
+
+/// What a driver is made of.
+pub(crate) struct Parts<R: Runtime> {
+    pub(crate) session: Session,
+    pub(crate) clock: Clock,
+    pub(crate) https: Arc<Https<R>>,
+    pub(crate) credentials: Arc<dyn CredentialSource>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) commands: Inbox,
+    pub(crate) cancels: Receiver<u64>,
+    pub(crate) outlet: Outlet,
+    pub(crate) max_message: usize,
+    pub(crate) debug: Debug,
+}
+
+/// A call that has come to its end.
+enum Done {
+    Auth(AuthId, Result<AccessToken, AuthFailure>),
+    Http(HttpId, Result<Response<Bytes>, HttpFailure>),
+    Aborted(HttpId),
+}
+
+enum Link<S> {
+    None,
+    Opening(ConnId, BoxFuture<'static, Result<Box<Socket<S>>, OpenFailure>>),
+    Open(ConnId, Box<Socket<S>>),
+}
+
+struct Waiting {
+    ticket: u64,
+    reply: Reply<Answer>,
+}
+
+pub(crate) struct Driver<R: Runtime> {
+    session: Session,
+    clock: Clock,
+    https: Arc<Https<R>>,
+    credentials: Arc<dyn CredentialSource>,
+    /// The access token the Session was given last.
+    held: Option<Secret>,
+    shared: Arc<Shared>,
+    commands: Pin<Box<Inbox>>,
+    cancels: Pin<Box<Receiver<u64>>>,
+    requests: BTreeMap<RequestId, Waiting>,
+    closers: Vec<Reply<()>>,
+    outlet: Outlet,
+    link: Link<R::Stream>,
+    /// A message that was read while the application lets events wait.
+    ahead: Option<Incoming>,
+    calls: FuturesUnordered<BoxFuture<'static, Done>>,
+    aborts: BTreeMap<HttpId, AbortHandle>,
+    sleep: Option<Sleep>,
+    /// Turns since the task last waited.
+    busy: u32,
+    /// Whether the socket comes before the commands in the next turn.
+    socket_first: bool,
+    /// Changes of the snapshot that were not published yet.
+    unpublished: usize,
+    max_message: usize,
+    debug: Debug,
+}
+
+impl<R: Runtime> Driver<R> {
+    pub(crate) fn new(parts: Parts<R>) -> Self {
+        Self {
+            session: parts.session,
+            clock: parts.clock,
+            https: parts.https,
+            credentials: parts.credentials,
+            held: None,
+            shared: parts.shared,
+            commands: Box::pin(parts.commands),
+            cancels: Box::pin(parts.cancels),
+            requests: BTreeMap::new(),
+            closers: Vec::new(),
+            outlet: parts.outlet,
+            link: Link::None,
+            ahead: None,
+            calls: FuturesUnordered::new(),
+            aborts: BTreeMap::new(),
+            sleep: None,
+            busy: 0,
+            socket_first: false,
+            unpublished: 0,
+            max_message: parts.max_message,
+            debug: parts.debug,
+        }
+    }
+
+    /// Runs the session to its end, or until nobody holds a handle any more.
+    pub(crate) async fn run(mut self, filters: Option<Filters>) {
+        let now = self.clock.read().now;
+        if let Some(filters) = filters {
+            // A new session refuses nothing.
+            let _ = self.session.subscribe(filters, now);
+            let _ = self.drain();
+        }
+        let _ = self.session.connect(now);
+        loop {
+            let wait = self.drain();
+            self.shared.set_status(self.session.state(), self.session.stats());
+            if self.unpublished >= self.https.limits.snapshot_every {
+                self.publish();
+            }
+            if wait == Wait::Finished {
+                return self.finish().await;
+            }
+            match poll_fn(|cx| self.poll_turn(cx, wait)).await {
+                Turn::Abandoned => return,
+                turn => self.apply(turn),
+            }
+        }
+    }
+
+    /// Carries out everything the Session wants, and says how long to wait.
+    fn drain(&mut self) -> Wait {
+        loop {
+            match self.session.poll_output() {
+                Output::Action(action) => self.act(action),
+                Output::Event(event) => self.tell(event),
+                Output::Wait(wait) => return wait,
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Response { id, outcome } => {
+                if let Some(waiting) = self.requests.remove(&id) {
+                    let _ = waiting.reply.try_send(Ok(outcome));
+                }
+            }
+            // Told with the snapshot itself, when the burst is over.
+            Event::SnapshotChanged => self.unpublished += 1,
+            Event::Closed { .. } => {
+                // The snapshot belongs before it, and can be taken as this is the Session's last output.
+                self.publish();
+                self.outlet.push(event, None);
+            }
+            event => self.outlet.push(event, None),
+        }
+    }
+
+    /// Puts the newest snapshot behind the events it covers.
+    fn publish(&mut self) {
+        if self.unpublished > 0
+            && let Some(snapshot) = self.session.snapshot()
+        {
+            self.unpublished = 0;
+            self.outlet.push(Event::SnapshotChanged, Some(snapshot));
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Authorize { id, reason } => {
+                let (source, https, held) = (Arc::clone(&self.credentials), Arc::clone(&self.https), self.held.clone());
+                self.calls.push(Box::pin(async move {
+                    let request = TokenRequest { reason, held: held.as_ref(), https: &*https };
+                    Done::Auth(id, source.access_token(request).await)
+                }));
+            }
+            Action::Http { id, request } => {
+                let https = Arc::clone(&self.https);
+                let (call, abort) = abortable(async move { https.send(request).await });
+                self.aborts.insert(id, abort);
+                self.calls
+                    .push(Box::pin(async move { call.await.map_or(Done::Aborted(id), |done| Done::Http(id, done)) }));
+            }
+            Action::AbortHttp { id } => {
+                if let Some(abort) = self.aborts.remove(&id) {
+                    abort.abort();
+                }
+            }
+            Action::Open { conn, url } => {
+                self.debug.note(|| format!("open {conn}: {url}"));
+                let (https, max) = (Arc::clone(&self.https), self.max_message);
+                self.ahead = None;
+                self.link = Link::Opening(conn, Box::pin(async move { socket::open(&https, &url, max).await }));
+            }
+            Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
+                self.debug.frame("->", &text);
+                if let Some(socket) = self.socket(conn) {
+                    socket.queue_text(text);
+                }
+            }
+            Action::Close { conn, code, reason } => {
+                self.debug.note(|| format!("close {conn}: {code} {reason}"));
+                if let Some(socket) = self.socket(conn) {
+                    socket.queue_close(code, reason);
+                }
+            }
+            Action::Drop { conn } => {
+                let is = matches!(&self.link, Link::Opening(c, _) | Link::Open(c, _) if *c == conn);
+                if is {
+                    self.debug.note(|| format!("drop {conn}"));
+                    self.link = Link::None;
+                    self.ahead = None;
+                }
+            }
+            other => self.debug.note(|| format!("an action this driver does not know: {other:?}")),
+        }
+    }
+
+    fn socket(&mut self, conn: ConnId) -> Option<&mut Socket<R::Stream>> {
+        match &mut self.link {
+            Link::Open(c, socket) if *c == conn => Some(&mut **socket),
+            _ => None,
+        }
+    }
+
+    fn apply(&mut self, turn: Turn<R::Stream>) {
+        let now = self.clock.read().now;
+        match turn {
+            Turn::Resumed => self.feed(Input::Resumed, now),
+            Turn::Timeout => self.feed(Input::Timeout, now),
+            Turn::Alive(conn) => self.feed(Input::Frame { conn, frame: Frame::Control }, now),
+            Turn::Command(command) => self.command(command, now),
+            Turn::Cancelled(ticket) => {
+                let found = self.requests.iter().find(|(_, waiting)| waiting.ticket == ticket).map(|(id, _)| *id);
+                if let Some(id) = found {
+                    let _ = self.session.cancel(id, now);
+                }
+            }
+            Turn::Opened(conn, Ok(socket)) => {
+                self.link = Link::Open(conn, socket);
+                self.feed(Input::Opened { conn }, now);
+            }
+            Turn::Opened(conn, Err(failure)) => {
+                self.link = Link::None;
+                self.debug.note(|| format!("open {conn} failed: {}", failure.message));
+                self.feed(Input::OpenFailed { conn, failure }, now);
+            }
+            Turn::Pressure(conn, Pressure::Blocked) => self.feed(Input::SendBlocked { conn }, now),
+            Turn::Pressure(conn, Pressure::Ready) => self.feed(Input::SendReady { conn }, now),
+            Turn::Incoming(conn, incoming) => self.incoming(conn, &incoming, now),
+            Turn::Done(done) => self.done(done, now),
+            Turn::Idle => self.publish(),
+            Turn::Abandoned => {}
+        }
+    }
+
+    /// The Session is always drained before it is fed, so it never refuses.
+    fn feed(&mut self, input: Input<'_>, now: Timestamp) {
+        let _ = self.session.handle_input(input, now);
+    }
+
+    fn incoming(&mut self, conn: ConnId, incoming: &Incoming, now: Timestamp) {
+        let frame = match incoming {
+            Incoming::Text(text) => {
+                self.debug.frame("<-", text);
+                Frame::Text(text)
+            }
+            Incoming::Binary(bytes) => Frame::Binary(bytes),
+            Incoming::Control => Frame::Control,
+            Incoming::TooLarge(size) => Frame::TooLarge(*size),
+            Incoming::Closed(close) => return self.closed(conn, close.clone(), now),
+        };
+        self.feed(Input::Frame { conn, frame }, now);
+    }
+
+    fn closed(&mut self, conn: ConnId, close: CloseInfo, now: Timestamp) {
+        self.debug.note(|| format!("closed {conn}: {:?} {}", close.code, close.reason));
+        self.link = Link::None;
+        self.feed(Input::Closed { conn, close }, now);
+    }
+
+    fn done(&mut self, done: Done, now: Timestamp) {
+        match done {
+            Done::Auth(id, Ok(token)) => {
+                self.held = Some(token.secret.clone());
+                self.feed(Input::Authorized { id, token }, now);
+            }
+            Done::Auth(id, Err(failure)) => self.feed(Input::AuthorizeFailed { id, failure }, now),
+            Done::Http(id, result) => {
+                self.aborts.remove(&id);
+                match result {
+                    Ok(response) => self.feed(Input::HttpResponse { id, response }, now),
+                    Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
+                }
+            }
+            Done::Aborted(id) => drop(self.aborts.remove(&id)),
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Timestamp) {
+        match command {
+            Command::Subscribe(filters, reply) => drop(reply.try_send(self.session.subscribe(filters, now))),
+            Command::Unsubscribe(reply) => drop(reply.try_send(self.session.unsubscribe(now))),
+            Command::Recover(reply) => drop(reply.try_send(self.session.recover(now))),
+            Command::Network(online) => self.feed(Input::NetworkChanged { online }, now),
+            Command::Close(mode, reply) => {
+                self.closers.push(reply);
+                let _ = self.session.close(mode, now);
+            }
+            // Nobody waits for it any more, so it is never sent.
+            Command::Request { reply, .. } if reply.is_closed() => {}
+            Command::Request { request, ticket, reply } => match self.session.request(*request, now) {
+                Ok(id) => drop(self.requests.insert(id, Waiting { ticket, reply })),
+                Err(refused) => drop(reply.try_send(Err(refused))),
+            },
+        }
+    }
+
+    /// Lets go of everything, then waits only for the application to take the last events.
+    async fn finish(mut self) {
+        self.link = Link::None;
+        self.calls.clear();
+        self.publish();
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Close(_, reply) => self.closers.push(reply),
+                Command::Request { request, reply, .. } => {
+                    let _ = reply.try_send(Err(CommandError::Closed(*request)));
+                }
+                // Their askers see the closed channel.
+                Command::Subscribe(..) | Command::Unsubscribe(_) | Command::Recover(_) | Command::Network(_) => {}
+            }
+        }
+        for reply in self.closers.drain(..) {
+            let _ = reply.try_send(());
+        }
+        let mut outlet = self.outlet;
+        drop((self.session, self.requests, self.https, self.credentials));
+        poll_fn(|cx| outlet.poll(cx)).await;
+    }
+}

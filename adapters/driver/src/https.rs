@@ -1,0 +1,231 @@
+//! HTTP/1.1 over any runtime's streams: one call at a time on each connection, a few connections kept for the next.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use ringcentral_ws_core::{HttpFailure, Phase};
+use rustls::ClientConfig;
+use url::Url;
+
+use crate::dial::{Target, dial, is_loopback, not_sent};
+use crate::limits::IoLimits;
+use crate::runtime::{Runtime, within};
+
+/// Size of hyper's buffers. A response head must fit.
+const BUFFER: usize = 64 << 10;
+
+/// Makes HTTPS calls. Object safe, so that credential sources need not know the runtime.
+pub trait HttpsSender: Send + Sync {
+    /// Sends one request with an absolute URI. Any status is a success; redirects are not followed.
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>>;
+}
+
+/// The driver's own [`HttpsSender`].
+pub(crate) struct Https<R: Runtime> {
+    pub(crate) runtime: R,
+    pub(crate) limits: Arc<IoLimits>,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) allow_insecure: bool,
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Connection {
+    target: Target,
+    requests: SendRequest<Full<Bytes>>,
+    /// Moves bytes; must be polled beside every use. `None` when it has ended.
+    work: Option<BoxFuture<'static, ()>>,
+}
+
+struct Idle {
+    connection: Connection,
+    /// Ends the trust in it; polled only when the connection is wanted again.
+    age: std::time::Instant,
+}
+
+impl<R: Runtime> HttpsSender for Https<R> {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>> {
+        Box::pin(self.call(request))
+    }
+}
+
+impl<R: Runtime> Https<R> {
+    pub(crate) fn new(runtime: R, limits: Arc<IoLimits>, tls: Arc<ClientConfig>, allow_insecure: bool) -> Self {
+        Self { runtime, limits, tls, allow_insecure, idle: Mutex::new(Vec::new()) }
+    }
+
+    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+        let (target, request) = self.prepare(request)?;
+        let shown = format!("{} {}:{}{}", request.method(), target.host, target.port, request.uri().path());
+        let result = self.exchange(target, request).await;
+        match &result {
+            Ok(response) => tracing::debug!(target: "ringcentral_ws::http", "{shown} -> {}", response.status()),
+            Err(failure) => tracing::debug!(target: "ringcentral_ws::http", "{shown} failed: {}", failure.message),
+        }
+        result
+    }
+
+    /// Checks the address and turns it into what goes on the wire.
+    fn prepare(&self, request: Request<Bytes>) -> Result<(Target, Request<Full<Bytes>>), HttpFailure> {
+        let bad = |why: &str| not_sent(Phase::Dns, why);
+        let url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the request has no absolute address"))?;
+        let target = Target::of(&url).ok_or_else(|| bad("the address is neither http nor https"))?;
+        if !target.tls && !self.allow_insecure && !is_loopback(&url) {
+            return Err(bad("plain http goes to loopback only: use https"));
+        }
+        let (mut head, body) = request.into_parts();
+        let authority = head.uri.authority().map_or("", |authority| authority.as_str());
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let host = HeaderValue::from_str(host).map_err(|_| bad("the host cannot be written"))?;
+        head.headers.insert(header::HOST, host);
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        head.uri = path.parse::<Uri>().map_err(|_| bad("the path cannot be written"))?;
+        Ok((target, Request::from_parts(head, Full::new(body))))
+    }
+
+    async fn exchange(
+        &self,
+        target: Target,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, HttpFailure> {
+        // A kept connection may have ended meanwhile; then the request comes back unsent and takes a new one.
+        while let Some(mut kept) = self.take(&target) {
+            match self.on_connection(&mut kept, request).await {
+                Ok(response) => {
+                    self.keep(kept);
+                    return Ok(response);
+                }
+                Err((failure, None)) => return Err(failure),
+                Err((_, Some(unsent))) => request = unsent,
+            }
+        }
+        let mut fresh = self.open(target).await?;
+        match self.on_connection(&mut fresh, request).await {
+            Ok(response) => {
+                self.keep(fresh);
+                Ok(response)
+            }
+            Err((failure, _)) => Err(failure),
+        }
+    }
+
+    async fn open(&self, target: Target) -> Result<Connection, HttpFailure> {
+        let stream = dial(&self.runtime, &self.limits, &self.tls, &target).await?;
+        let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(Wire(stream)).await;
+        let (requests, work) = handshake.map_err(|error| not_sent(Phase::Request, error.to_string()))?;
+        let work = Some(Box::pin(async move { drop(work.await) }) as BoxFuture<'static, ()>);
+        Ok(Connection { target, requests, work })
+    }
+
+    /// Gives the request back when none of it has left.
+    async fn on_connection(
+        &self,
+        connection: &mut Connection,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, (HttpFailure, Option<Request<Full<Bytes>>>)> {
+        let Connection { requests, work, .. } = connection;
+        let failed = |phase, message: String| HttpFailure { phase, not_sent: false, message: message.into() };
+        let head = async {
+            // Not ready means ended, and then sending gives the request back.
+            let _ = requests.ready().await;
+            requests.try_send_request(request).await
+        };
+        let head = match within(&self.runtime, self.limits.response_head, beside(head, work)).await {
+            None => return Err((failed(Phase::Request, "no answer in time".to_owned()), None)),
+            Some(Err(mut error)) => {
+                let unsent = error.take_message();
+                let message = format!("the connection ended before the answer: {}", error.error());
+                let failure = HttpFailure { not_sent: unsent.is_some(), ..failed(Phase::Request, message) };
+                return Err((failure, unsent));
+            }
+            Some(Ok(head)) => head,
+        };
+        let (head, body) = head.into_parts();
+        let body = beside(read(body, self.limits.response_bytes), work);
+        match within(&self.runtime, self.limits.response_body, body).await {
+            None => Err((failed(Phase::Response, "the answer did not end in time".to_owned()), None)),
+            Some(Err(message)) => Err((failed(Phase::Response, message), None)),
+            Some(Ok(body)) => Ok(Response::from_parts(head, body)),
+        }
+    }
+
+    fn take(&self, target: &Target) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|kept| kept.age.elapsed() < self.limits.idle_time);
+        let at = idle.iter().position(|kept| kept.connection.target == *target)?;
+        Some(idle.swap_remove(at).connection)
+    }
+
+    fn keep(&self, connection: Connection) {
+        if connection.work.is_none() || connection.requests.is_closed() {
+            return;
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() >= self.limits.idle_connections && !idle.is_empty() {
+            idle.remove(0);
+        }
+        if idle.len() < self.limits.idle_connections {
+            idle.push(Idle { connection, age: std::time::Instant::now() });
+        }
+    }
+}
+
+async fn read(body: Incoming, limit: usize) -> Result<Bytes, String> {
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(format!("the answer is larger than {limit} bytes")),
+        Err(error) => Err(format!("the answer broke off: {error}")),
+    }
+}
+
+/// Polls the connection's own work beside a future that depends on it.
+async fn beside<T>(future: impl Future<Output = T>, work: &mut Option<BoxFuture<'static, ()>>) -> T {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|cx| {
+        if work.as_mut().is_some_and(|work| work.as_mut().poll(cx).is_ready()) {
+            *work = None;
+        }
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// futures-io towards the runtime, hyper's traits towards hyper.
+struct Wire<S>(S);
+
+impl<S: AsyncRead + Unpin> hyper::rt::Read for Wire<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        // hyper's buffer is not initialised, and filling it in place needs unsafe code; this copies a little instead.
+        let mut piece = [0; 8 << 10];
+        let most = piece.len().min(buf.remaining());
+        let got = std::task::ready!(Pin::new(&mut self.0).poll_read(cx, &mut piece[..most]))?;
+        buf.put_slice(&piece[..got]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> hyper::rt::Write for Wire<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}

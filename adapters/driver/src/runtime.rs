@@ -1,0 +1,42 @@
+//! What a runtime must offer, and how little that is.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::future::{BoxFuture, Either, select};
+
+/// Sockets, names, timers and tasks of an async runtime. Everything else is the same on all of them.
+///
+/// Dropping any of the futures must cancel what it does, and nothing may be lost by that.
+pub trait Runtime: Clone + Send + Sync + 'static {
+    /// A TCP stream.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The addresses of a host, best first.
+    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// A connection to one address, with `TCP_NODELAY` set.
+    fn connect(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Ready when `duration` has passed, never before.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// Runs a task on its own.
+    ///
+    /// # Errors
+    ///
+    /// When no runtime is running here.
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()>;
+}
+
+/// `None` when `limit` passed first.
+pub(crate) async fn within<R: Runtime, T>(runtime: &R, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let work = std::pin::pin!(work);
+    match select(work, runtime.sleep(limit)).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(((), _)) => None,
+    }
+}

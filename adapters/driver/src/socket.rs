@@ -1,0 +1,213 @@
+//! One WebSocket: a bounded queue towards it, whole messages from it, and no waiting anywhere.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use async_tungstenite::tungstenite::client::IntoClientRequest;
+use async_tungstenite::tungstenite::error::CapacityError;
+use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use async_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
+use async_tungstenite::{WebSocketStream, client_async_with_config};
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::{Sink, Stream};
+use ringcentral_ws_core::{CloseInfo, HttpFailure, OpenFailure, Phase, SecretUrl, classify};
+
+use crate::dial::{Target, dial};
+use crate::https::Https;
+use crate::limits::IoLimits;
+use crate::runtime::{Runtime, within};
+use crate::tls::Transport;
+
+/// What came in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    Text(Utf8Bytes),
+    Binary(Bytes),
+    Control,
+    TooLarge(usize),
+    Closed(CloseInfo),
+}
+
+/// Whether the Session must be told about the send queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pressure {
+    Blocked,
+    Ready,
+}
+
+pub(crate) struct Socket<S> {
+    stream: WebSocketStream<Transport<S>>,
+    queue: VecDeque<Message>,
+    queued_bytes: usize,
+    blocked: bool,
+    /// Something was handed to the stream since it was last flushed.
+    dirty: bool,
+    /// The end, once it is known.
+    ended: Option<CloseInfo>,
+    high: usize,
+    low: usize,
+    max: usize,
+}
+
+/// Opens a WebSocket, with a deadline for each step.
+pub(crate) async fn open<R: Runtime>(
+    https: &Https<R>,
+    url: &SecretUrl,
+    max_message: usize,
+) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
+    let limits = &https.limits;
+    let target = Target::of(url.expose()).ok_or_else(|| plain(Phase::Dns, "the address is neither ws nor wss"))?;
+    let stream = dial(&https.runtime, limits, &https.tls, &target).await.map_err(from_dial)?;
+    let request = url
+        .expose()
+        .as_str()
+        .into_client_request()
+        .map_err(|_| plain(Phase::Tls, "the address cannot be written as a request"))?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(limits.socket_buffer)
+        .write_buffer_size(limits.socket_buffer)
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_message));
+    let upgrade = client_async_with_config(request, stream, Some(config));
+    match within(&https.runtime, limits.upgrade, upgrade).await {
+        None => Err(plain(Phase::Request, "the WebSocket upgrade took too long")),
+        Some(Err(error)) => Err(refused(&error)),
+        Some(Ok((stream, _))) => Ok(Box::new(Socket::new(stream, limits))),
+    }
+}
+
+fn plain(phase: Phase, message: &str) -> OpenFailure {
+    OpenFailure { phase, status: None, retry_after: None, message: message.into() }
+}
+
+fn from_dial(failure: HttpFailure) -> OpenFailure {
+    OpenFailure { phase: failure.phase, status: None, retry_after: None, message: failure.message }
+}
+
+fn refused(error: &tungstenite::Error) -> OpenFailure {
+    if let tungstenite::Error::Http(response) = error {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let retry_after = classify::retry_after(response.headers(), now);
+        let message = format!("the server answered the upgrade with {}", response.status()).into();
+        return OpenFailure { phase: Phase::Response, status: Some(response.status().as_u16()), retry_after, message };
+    }
+    plain(Phase::Request, &error.to_string())
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    fn new(stream: WebSocketStream<Transport<S>>, limits: &IoLimits) -> Self {
+        Self {
+            stream,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            blocked: false,
+            dirty: false,
+            ended: None,
+            high: limits.send_high,
+            low: limits.send_low,
+            max: limits.send_max,
+        }
+    }
+
+    /// Takes a message for sending. Beyond the limit the connection counts as lost.
+    pub(crate) fn queue_text(&mut self, text: String) {
+        self.queued_bytes += text.len();
+        if self.queued_bytes > self.max && !self.queue.is_empty() {
+            self.end(None, "too much waits to be sent");
+            return;
+        }
+        self.queue.push_back(Message::text(text));
+    }
+
+    pub(crate) fn queue_close(&mut self, code: u16, reason: &'static str) {
+        self.queue.push_back(Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
+    }
+
+    /// Sends what it can and says when the Session must be told about the queue. Failures show up at the next read.
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Option<Pressure> {
+        while self.ended.is_none() && !self.queue.is_empty() {
+            match Pin::new(&mut self.stream).poll_ready(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) => self.failed(&error),
+                Poll::Ready(Ok(())) => {
+                    let Some(message) = self.queue.pop_front() else { break };
+                    if let Message::Text(text) = &message {
+                        self.queued_bytes = self.queued_bytes.saturating_sub(text.len());
+                    }
+                    self.dirty = true;
+                    if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
+                        self.failed(&error);
+                    }
+                }
+            }
+        }
+        if self.dirty && self.ended.is_none() {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.dirty = false,
+                Poll::Ready(Err(error)) => self.failed(&error),
+            }
+        }
+        self.pressure()
+    }
+
+    fn pressure(&mut self) -> Option<Pressure> {
+        if !self.blocked && self.queued_bytes > self.high {
+            self.blocked = true;
+            return Some(Pressure::Blocked);
+        }
+        if self.blocked && self.queued_bytes <= self.low {
+            self.blocked = false;
+            return Some(Pressure::Ready);
+        }
+        None
+    }
+
+    /// The next message. After `Closed` there is none.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        if let Some(end) = self.ended.clone() {
+            return Poll::Ready(Incoming::Closed(end));
+        }
+        let Poll::Ready(next) = Pin::new(&mut self.stream).poll_next(cx) else { return Poll::Pending };
+        Poll::Ready(match next {
+            Some(Ok(Message::Text(text))) => Incoming::Text(text),
+            Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes),
+            Some(Ok(Message::Close(frame))) => {
+                let (code, reason) =
+                    frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
+                // The answer to the close frame is on its way; what cannot leave now is not worth waiting for.
+                let _ = Pin::new(&mut self.stream).poll_flush(cx);
+                self.end(code, &reason)
+            }
+            Some(Ok(_)) => {
+                // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
+                self.dirty = true;
+                Incoming::Control
+            }
+            Some(Err(tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, .. }))) => {
+                // The rest of the message cannot be told from what follows, so the connection ends with it.
+                self.end(None, "a message over the size limit");
+                Incoming::TooLarge(size)
+            }
+            Some(Err(error)) => {
+                self.failed(&error);
+                Incoming::Closed(self.ended.clone().unwrap_or_default())
+            }
+            None => self.end(None, "end of the stream"),
+        })
+    }
+
+    fn failed(&mut self, error: &tungstenite::Error) {
+        self.end(None, &error.to_string());
+    }
+
+    fn end(&mut self, code: Option<u16>, reason: &str) -> Incoming {
+        let end = self.ended.get_or_insert_with(|| CloseInfo { code, reason: reason.into() });
+        self.queue.clear();
+        self.queued_bytes = 0;
+        Incoming::Closed(end.clone())
+    }
+}

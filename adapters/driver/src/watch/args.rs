@@ -1,0 +1,143 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use lexopt::prelude::*;
+use ringcentral_ws_core::Filters;
+
+/// What was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    pub(super) json: bool,
+    pub(super) state: Option<PathBuf>,
+    pub(super) rest_over_websocket: bool,
+    pub(super) no_auto_recover: bool,
+    pub(super) debug: bool,
+    pub(super) filters: Vec<String>,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    Watch(Options),
+    Help,
+    Version,
+}
+
+pub(super) const USAGE: &str = "[--json] [--state FILE] [--rest-over-websocket] [--no-auto-recover] [--debug] FILTER…";
+
+pub(super) fn help(name: &str) -> String {
+    format!(
+        "Shows RingCentral notifications as they come, until Ctrl-C.
+
+Usage: {name} {USAGE}
+
+FILTER is an event filter, such as
+  /restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS
+
+  --json                 one JSON object a line on stdout; commands, one a line, on stdin
+  --state FILE           keep the session in FILE, so that the next start continues it
+  --rest-over-websocket  send REST calls over the WebSocket where it can carry them
+  --no-auto-recover      after a loss wait for the command `recover`
+  --debug                show each message on stderr, with secrets masked
+  --help, --version
+
+Credentials come from the environment: RC_APP_CLIENT_ID, RC_APP_CLIENT_SECRET, RC_USER_JWT and, unless it is
+https://platform.ringcentral.com, RC_SERVER_URL; or RINGCENTRAL_CLIENT_ID, RINGCENTRAL_CLIENT_SECRET,
+RINGCENTRAL_JWT_TOKEN and RINGCENTRAL_SERVER_URL. Without any, a server that plays RingCentral is started in this
+process and a demonstration runs.
+
+Commands for --json:
+  {{\"cmd\":\"subscribe\",\"filters\":[\"/…\"]}}
+  {{\"cmd\":\"unsubscribe\"}}
+  {{\"cmd\":\"request\",\"id\":1,\"method\":\"GET\",\"path\":\"/restapi/v1.0/account/~\",\"query\":{{}},\"headers\":{{}},\"body\":null}}
+  {{\"cmd\":\"recover\"}}
+  {{\"cmd\":\"close\",\"mode\":\"revoke\"}}   or \"detach\"
+
+Exit status: 0 after close, 1 after a permanent error, 2 for bad usage.
+"
+    )
+}
+
+/// Reads the command line; the error is one line that says what to change.
+pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
+    let mut options = Options::default();
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+        match arg {
+            Long("json") => options.json = true,
+            Long("state") => {
+                let file = PathBuf::from(parser.value().map_err(|_| "--state needs the name of a file".to_owned())?);
+                options.state = Some(check_state(file)?);
+            }
+            Long("rest-over-websocket") => options.rest_over_websocket = true,
+            Long("no-auto-recover") => options.no_auto_recover = true,
+            Long("debug") => options.debug = true,
+            Short('h') | Long("help") => return Ok(Ask::Help),
+            Short('V') | Long("version") => return Ok(Ask::Version),
+            Value(filter) => {
+                options.filters.push(filter.into_string().map_err(|_| "a filter is not UTF-8".to_owned())?)
+            }
+            other => return Err(format!("{}; --help shows what there is", other.unexpected())),
+        }
+    }
+    if !options.filters.is_empty() {
+        Filters::new(&options.filters).map_err(|error| error.to_string())?;
+    }
+    Ok(Ask::Watch(options))
+}
+
+fn check_state(file: PathBuf) -> Result<PathBuf, String> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(format!("--state: the folder {} does not exist", folder.display()));
+    }
+    if file.is_dir() || file.file_name().is_none() {
+        return Err(format!("--state: {} is a folder; give the name of a file", file.display()));
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(args: &[&str]) -> Result<Ask, String> {
+        parse(args.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn everything_is_read() {
+        let all = ["--json", "--state", "s", "--rest-over-websocket", "--no-auto-recover", "--debug", "/a", "/b"];
+        let expected = Options {
+            json: true,
+            state: Some("s".into()),
+            rest_over_websocket: true,
+            no_auto_recover: true,
+            debug: true,
+            filters: vec!["/a".into(), "/b".into()],
+        };
+        assert_eq!(read(&all), Ok(Ask::Watch(expected)));
+        assert_eq!(read(&[]), Ok(Ask::Watch(Options::default())));
+        assert_eq!(read(&["--nope", "-h"]).map_err(|_| ()), Err(()));
+        assert_eq!(read(&["--help"]), Ok(Ask::Help));
+        assert!(help("watch").contains(USAGE));
+    }
+
+    #[test]
+    fn mistakes_get_one_clear_line() {
+        for (args, part) in [
+            (&["--jsn"][..], "--jsn"),
+            (&["--state"], "needs the name of a file"),
+            (&["--json=1"], "--json"),
+            (&["--state", "/nowhere/at/all/s"], "does not exist"),
+            (&["--state", "/"], "is a folder"),
+            (&["sms"], "does not begin with '/'"),
+            (&["/a b"], "%20"),
+        ] {
+            let error = read(args).unwrap_err();
+            assert!(error.contains(part) && !error.contains('\n'), "{args:?}: {error}");
+        }
+    }
+}

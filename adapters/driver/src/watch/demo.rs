@@ -1,0 +1,144 @@
+//! The demonstration: a server in this process, and a story played on it.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use ringcentral_ws_core::{Config, Event, RetryPolicy};
+use url::Url;
+
+use crate::credentials::Jwt;
+use crate::filters::SMS;
+
+/// Everything must be over by then.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(19);
+/// A moment to read the screen.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// What the story wants the server to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Receive an SMS with this text.
+    Sms(&'static str),
+    /// Cut all connections, without a word.
+    Cut,
+    /// Forget all sessions, as in a restart, and so cut all connections.
+    Restart,
+}
+
+/// A server that plays RingCentral.
+pub struct DemoServer {
+    /// Logs in to it.
+    pub credentials: Jwt,
+    /// Makes it do something.
+    pub perform: Box<dyn FnMut(Step) + Send>,
+}
+
+/// Starts a [`DemoServer`]; the error is one line.
+pub type StartDemo = Box<dyn FnOnce() -> BoxFuture<'static, Result<DemoServer, String>> + Send>;
+
+/// The filter the story is about.
+pub(super) const FILTER: &str = SMS;
+
+/// Settings that make the story short.
+pub(super) fn config(server: &Url) -> Config {
+    let retry = RetryPolicy {
+        socket_lost: Duration::from_millis(400),
+        server_closed: Duration::from_millis(400),
+        base: Duration::from_millis(300),
+        token_calls_per_minute: 12,
+        ..RetryPolicy::default()
+    };
+    Config { server: server.clone(), retry, ..Config::default() }
+}
+
+/// What comes next in the story.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cue {
+    Tell(&'static str),
+    Do(Step),
+    Wait(Duration),
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scene {
+    Start,
+    FirstMessages,
+    Cut,
+    Replay,
+    Restarted,
+    LastMessage,
+    End,
+}
+
+/// Follows the events and says what comes next.
+#[derive(Debug)]
+pub(super) struct Director {
+    scene: Scene,
+    /// Notifications seen in this scene.
+    seen: usize,
+}
+
+impl Director {
+    pub(super) const fn new() -> Self {
+        Self { scene: Scene::Start, seen: 0 }
+    }
+
+    pub(super) fn on(&mut self, event: &Event) -> Vec<Cue> {
+        if matches!(event, Event::Notification(_)) {
+            self.seen += 1;
+        }
+        let (scene, cues) = match (self.scene, event) {
+            (Scene::Start, Event::Subscribed(_)) => (
+                Scene::FirstMessages,
+                vec![
+                    Cue::Tell("Two text messages arrive."),
+                    Cue::Wait(PAUSE),
+                    Cue::Do(Step::Sms("Hello")),
+                    Cue::Do(Step::Sms("How are you?")),
+                ],
+            ),
+            (Scene::FirstMessages, Event::Notification(_)) if self.seen == 2 => (
+                Scene::Cut,
+                vec![
+                    Cue::Wait(PAUSE),
+                    Cue::Tell("The connection is cut, and two more messages arrive while nobody is connected."),
+                    Cue::Do(Step::Cut),
+                    Cue::Do(Step::Sms("Are you there?")),
+                    Cue::Do(Step::Sms("I can wait.")),
+                ],
+            ),
+            (Scene::Cut, Event::Recovered { .. }) => {
+                (Scene::Replay, vec![Cue::Tell("The session is recovered: both messages are replayed.")])
+            }
+            (Scene::Replay, Event::Notification(_)) if self.seen == 2 => (
+                Scene::Restarted,
+                vec![
+                    Cue::Wait(PAUSE),
+                    Cue::Tell("The server restarts and forgets the session. A message arrives meanwhile, and is lost."),
+                    Cue::Do(Step::Restart),
+                    Cue::Do(Step::Sms("Nobody will read this.")),
+                ],
+            ),
+            (Scene::Restarted, Event::Subscribed(_)) => (
+                Scene::LastMessage,
+                vec![
+                    Cue::Tell("The loss is reported, and the subscription stands again. One more message arrives."),
+                    Cue::Wait(PAUSE),
+                    Cue::Do(Step::Sms("There you are.")),
+                ],
+            ),
+            (Scene::LastMessage, Event::Notification(_)) => (
+                Scene::End,
+                vec![
+                    Cue::Wait(PAUSE),
+                    Cue::Tell("That was all: the subscription is deleted, the session closed."),
+                    Cue::Close,
+                ],
+            ),
+            _ => return Vec::new(),
+        };
+        *self = Self { scene, seen: 0 };
+        cues
+    }
+}

@@ -1,0 +1,87 @@
+//! Events for people.
+
+use ringcentral_ws_core::{Cause, CloseReason, Event, GapCause, Resumption};
+
+/// Most characters of a notification's content.
+const SHOWN: usize = 160;
+
+/// The line for an event; `None` for those that are not told.
+pub(super) fn event(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Connected { conn, resumption, .. } => {
+            let how = match resumption {
+                Resumption::Fresh => "a new session",
+                Resumption::Recovered => "the session goes on",
+                Resumption::Lost => "the session before it is lost",
+            };
+            format!("connected      (connection {conn}, {how})")
+        }
+        Event::Subscribed(info) => {
+            let mut line = format!("subscribed     {} filter(s)", info.filters.len());
+            for filter in &info.filters {
+                line.push_str(&format!("\n                 {filter}"));
+            }
+            for off in &info.disabled {
+                line.push_str(&format!("\n                 refused: {} ({}: {})", off.filter, off.reason, off.message));
+            }
+            line
+        }
+        Event::SubscriptionFailed { error, retry_at, .. } => {
+            let next = if retry_at.is_some() { "it is tried again" } else { error.remedy() };
+            format!("not subscribed {error}; {next}")
+        }
+        Event::Unsubscribed { .. } => "unsubscribed".to_owned(),
+        Event::Notification(n) => format!("notification   {} {}", n.event(), short(n.body())),
+        Event::Recovered { .. } => "recovered      nothing was lost; what was missed follows".to_owned(),
+        Event::RecoveryFailed { code, .. } => {
+            format!("not recovered  {}", code.as_deref().unwrap_or("too much time has passed"))
+        }
+        Event::Retry { attempt, cause, delay, .. } => {
+            format!("retry          attempt {attempt} failed: {cause}; next in {:.1} s", delay.as_secs_f64())
+        }
+        Event::Gap(gap) => {
+            let length = gap.until.0.saturating_sub(gap.since.0);
+            format!(
+                "GAP            notifications of {:.1} s may be lost: {}",
+                length as f64 / 1000.0,
+                gap_cause(&gap.cause)
+            )
+        }
+        Event::Disconnected { cause, .. } => format!("disconnected   {cause}"),
+        Event::ProtocolError { error, .. } => format!("protocol error {error:?}"),
+        Event::Closed { reason } => match reason {
+            CloseReason::Revoked => "closed         nothing is left on the server".to_owned(),
+            CloseReason::Detached => "closed         the session can be continued".to_owned(),
+            _ => "closed".to_owned(),
+        },
+        _ => return None,
+    })
+}
+
+fn gap_cause(cause: &GapCause) -> String {
+    match cause {
+        GapCause::RecoveryFailed(Some(code)) => format!("the server could not recover the session ({code})"),
+        other => other.as_str().replace('_', " "),
+    }
+}
+
+fn short(text: &str) -> String {
+    if text.chars().count() <= SHOWN {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(SHOWN).collect();
+    cut.push('…');
+    cut
+}
+
+/// What a person can do about a permanent failure.
+pub(super) fn advice(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Credentials { .. } => {
+            "; check RC_APP_CLIENT_ID, RC_APP_CLIENT_SECRET and RC_USER_JWT (or the RINGCENTRAL_ names)"
+        }
+        Cause::Unauthorized | Cause::NoAuthorization => "; check that the app and the user are active",
+        Cause::InsecureUri => "; the server must hand out a wss address",
+        _ => "",
+    }
+}

@@ -1,0 +1,339 @@
+//! The line protocol: one JSON object a line, out and in.
+
+use std::collections::BTreeMap;
+
+use http::header::CONTENT_TYPE;
+use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, GapCause, Via};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use crate::command::RequestError;
+
+/// One line in the making. `event` always comes first.
+pub(super) struct Line(String);
+
+impl Line {
+    pub(super) fn new(event: &str) -> Self {
+        Self(format!("{{\"event\":\"{event}\""))
+    }
+
+    pub(super) fn with(mut self, key: &str, value: impl Serialize) -> Self {
+        self.0.push_str(",\"");
+        self.0.push_str(key);
+        self.0.push_str("\":");
+        self.0.push_str(&serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned()));
+        self
+    }
+
+    pub(super) fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+/// The line for an event; `None` for those that are not told.
+pub(super) fn event(event: &Event) -> Option<String> {
+    let line = match event {
+        Event::Connected { conn, resumption, .. } => {
+            Line::new("connected").with("conn", conn.get()).with("resumption", resumption.as_str())
+        }
+        Event::Subscribed(info) => {
+            let disabled: Vec<Value> = info
+                .disabled
+                .iter()
+                .map(|d| json!({ "filter": d.filter, "reason": d.reason, "message": d.message }))
+                .collect();
+            Line::new("subscribed")
+                .with("id", &info.server_id)
+                .with("filters", &info.filters)
+                .with("disabled", disabled)
+        }
+        Event::SubscriptionFailed { error, retry_at, .. } => Line::new("error")
+            .with("kind", "subscription_failed")
+            .with("status", error.status)
+            .with("code", &error.code)
+            .with("message", error.to_string())
+            .with("remedy", error.remedy())
+            .with("permanent", retry_at.is_none()),
+        Event::Unsubscribed { .. } => Line::new("unsubscribed"),
+        Event::Notification(n) => Line::new("notification")
+            .with("uuid", n.uuid())
+            .with("path", n.event())
+            .with("timestamp", n.timestamp())
+            .with("subscription", n.subscription_id())
+            .with("body", RawValue::from_string(n.body().to_owned()).ok()),
+        Event::Recovered { conn } => Line::new("recovered").with("conn", conn.get()),
+        Event::RecoveryFailed { conn, code } => {
+            Line::new("recovery_failed").with("conn", conn.get()).with("code", code)
+        }
+        Event::Retry { attempt, cause, delay, .. } => Line::new("retry")
+            .with("attempt", attempt)
+            .with("cause", cause.as_str())
+            .with("delay_ms", u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+            .with("message", cause.to_string()),
+        Event::Gap(gap) => {
+            let line = Line::new("gap").with("cause", gap.cause.as_str()).with("after", &gap.after);
+            let line = line.with("since", gap.since).with("until", gap.until);
+            if let GapCause::RecoveryFailed(code) = &gap.cause { line.with("code", code) } else { line }
+        }
+        Event::Disconnected { conn, cause } => Line::new("disconnected")
+            .with("conn", conn.get())
+            .with("cause", cause.as_str())
+            .with("message", cause.to_string()),
+        Event::ProtocolError { conn, error } => {
+            Line::new("protocol_error").with("conn", conn.get()).with("error", format!("{error:?}"))
+        }
+        Event::Closed { reason } => closed(reason),
+        _ => return None,
+    };
+    Some(line.end())
+}
+
+fn closed(reason: &CloseReason) -> Line {
+    let line = Line::new("closed");
+    match reason {
+        CloseReason::Revoked => line.with("reason", "revoked"),
+        CloseReason::Detached => line.with("reason", "detached"),
+        CloseReason::Permanent(cause) => line.with("reason", cause.as_str()).with("message", cause.to_string()),
+        _ => line.with("reason", "other"),
+    }
+}
+
+/// The line for the end of a request.
+pub(super) fn response(id: &Value, result: &Result<http::Response<Body>, RequestError>) -> String {
+    let line = Line::new("response").with("id", id);
+    match result {
+        Ok(response) => {
+            let mut headers: BTreeMap<&str, String> = BTreeMap::new();
+            for (name, value) in response.headers() {
+                let value = String::from_utf8_lossy(value.as_bytes());
+                let all = headers.entry(name.as_str()).or_default();
+                if !all.is_empty() {
+                    all.push_str(", ");
+                }
+                all.push_str(&value);
+            }
+            let via = response.extensions().get::<Via>().copied().unwrap_or(Via::Https);
+            let line = line.with("outcome", "response").with("status", response.status().as_u16());
+            with_body(line.with("headers", headers), response.body()).with("via", via.as_str()).end()
+        }
+        Err(error) => line.with("outcome", error.as_str()).with("message", error.to_string()).end(),
+    }
+}
+
+/// JSON as JSON, other text as a string, no body as `null`. Bytes that are no text are only measured.
+fn with_body(line: Line, body: &Body) -> Line {
+    let bytes = body.as_bytes();
+    match std::str::from_utf8(bytes) {
+        Ok("") => line.with("body", Value::Null),
+        // Raw JSON may hold line breaks between its tokens, which must not end the line.
+        Ok(text) => match serde_json::from_str::<&RawValue>(text) {
+            Ok(raw) if !raw.get().contains(['\n', '\r']) => line.with("body", raw),
+            Ok(_) => line.with("body", serde_json::from_str::<Value>(text).ok()),
+            Err(_) => line.with("body", text),
+        },
+        Err(_) => line.with("body", Value::Null).with("body_bytes", bytes.len()),
+    }
+}
+
+/// A line that tells of a mistake.
+pub(super) fn error(message: &str) -> String {
+    Line::new("error").with("message", message).end()
+}
+
+/// A command from stdin.
+#[derive(Debug)]
+pub(super) enum Command {
+    Subscribe(Filters),
+    Unsubscribe,
+    Request { id: Value, request: Box<http::Request<Body>> },
+    Recover,
+    Close(Close),
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case")]
+enum Raw {
+    Subscribe { filters: Vec<String> },
+    Unsubscribe {},
+    Request(RawRequest),
+    Recover {},
+    Close { mode: Option<Mode> },
+}
+
+#[derive(Deserialize)]
+struct RawRequest {
+    #[serde(default)]
+    id: Value,
+    method: Option<String>,
+    path: String,
+    #[serde(default)]
+    query: Value,
+    headers: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    body: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    Revoke,
+    Detach,
+}
+
+/// Reads a command. On failure: the id of the request it was for, if it was one, and one line that says why.
+pub(super) fn command(line: &str) -> Result<Command, (Option<Value>, String)> {
+    let raw: Raw = serde_json::from_str(line).map_err(|error| (None, format!("not a command: {error}")))?;
+    Ok(match raw {
+        Raw::Subscribe { filters } => {
+            Command::Subscribe(Filters::new(filters).map_err(|error| (None, error.to_string()))?)
+        }
+        Raw::Unsubscribe {} => Command::Unsubscribe,
+        Raw::Recover {} => Command::Recover,
+        Raw::Close { mode: None | Some(Mode::Revoke) } => Command::Close(Close::Revoke),
+        Raw::Close { mode: Some(Mode::Detach) } => Command::Close(Close::Detach),
+        Raw::Request(raw) => {
+            let id = raw.id.clone();
+            match request(raw) {
+                Ok(request) => Command::Request { id, request: Box::new(request) },
+                Err(why) => return Err((Some(id), why)),
+            }
+        }
+    })
+}
+
+fn request(raw: RawRequest) -> Result<http::Request<Body>, String> {
+    let mut uri = raw.path;
+    let query = query(&raw.query)?;
+    if !query.is_empty() {
+        uri.push(if uri.contains('?') { '&' } else { '?' });
+        uri.push_str(&query);
+    }
+    let mut builder = http::Request::builder().method(raw.method.as_deref().unwrap_or("GET")).uri(uri);
+    for (name, value) in raw.headers.unwrap_or_default() {
+        builder = builder.header(name, value);
+    }
+    let kind = builder.headers_ref().and_then(|headers| headers.get(CONTENT_TYPE));
+    let json = kind.is_none_or(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")));
+    let typed = kind.is_some();
+    let body = match raw.body {
+        Value::Null => Body::empty(),
+        // Text of another type than JSON is meant as it stands.
+        Value::String(text) if !json => Body::from(text),
+        other => {
+            if !typed {
+                builder = builder.header(CONTENT_TYPE, "application/json");
+            }
+            Body::from(other.to_string())
+        }
+    };
+    builder.body(body).map_err(|error| format!("the request cannot be written: {error}"))
+}
+
+/// A query as text, or as an object of texts, numbers and lists of them.
+fn query(value: &Value) -> Result<String, String> {
+    let fields = match value {
+        Value::Null => return Ok(String::new()),
+        Value::String(text) => return Ok(text.trim_start_matches('?').to_owned()),
+        Value::Object(fields) => fields,
+        _ => return Err("`query` is neither an object nor a string".to_owned()),
+    };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (key, value) in fields {
+        match value {
+            Value::Array(items) => {
+                query.extend_pairs(items.iter().map(|item| (key, plain(item))));
+            }
+            Value::Null => {}
+            other => {
+                query.append_pair(key, &plain(other));
+            }
+        }
+    }
+    Ok(query.finish())
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ringcentral_ws_core::{Cause, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis};
+
+    use super::*;
+
+    fn asked(line: &str) -> (String, String, String) {
+        let Ok(Command::Request { request, .. }) = command(line) else { panic!("{line}") };
+        let body = String::from_utf8(request.body().as_bytes().to_vec()).unwrap();
+        (request.method().to_string(), request.uri().to_string(), body)
+    }
+
+    #[test]
+    fn events_are_single_lines() {
+        let retry =
+            Event::Retry { attempt: 2, cause: Cause::SocketLost, at: Timestamp::ZERO, delay: Duration::from_secs(1) };
+        let line = event(&retry).unwrap();
+        assert!(line.starts_with(r#"{"event":"retry","attempt":2,"cause":"socket_lost","delay_ms":1000,"#), "{line}");
+        let gap = Gap { cause: GapCause::WindowPassed, after: None, since: UnixMillis(1), until: UnixMillis(2) };
+        let line = r#"{"event":"gap","cause":"window_passed","after":null,"since":1,"until":2}"#;
+        assert_eq!(event(&Event::Gap(gap)).unwrap(), line);
+        let failed = Event::RecoveryFailed { conn: ConnId::from(3), code: Some("WSG-1003".into()) };
+        assert_eq!(event(&failed).unwrap(), r#"{"event":"recovery_failed","conn":3,"code":"WSG-1003"}"#);
+        let end = |reason| event(&Event::Closed { reason }).unwrap();
+        assert_eq!(end(CloseReason::Detached), r#"{"event":"closed","reason":"detached"}"#);
+        assert!(end(CloseReason::Permanent(Cause::Unauthorized)).contains(r#""reason":"unauthorized""#));
+        assert_eq!(event(&Event::SnapshotChanged), None);
+        let other = Event::Response { id: RequestId::from(1), outcome: RequestOutcome::Cancelled { sent: true } };
+        assert_eq!(event(&other), None, "told by the call itself");
+    }
+
+    #[test]
+    fn responses_tell_their_way() {
+        let mut reply = http::Response::builder().status(200).header("a", "1").header("a", "2");
+        reply.extensions_mut().unwrap().insert(Via::WebSocket);
+        let line = response(&json!("x"), &Ok(reply.body(Body::from("{\n\"n\":1.50}".to_owned())).unwrap()));
+        let expected = r#"{"event":"response","id":"x","outcome":"response","status":200,"headers":{"a":"1, 2"},"body":{"n":1.5},"via":"websocket"}"#;
+        assert_eq!(line, expected);
+        let raw = |body: &'static [u8]| response(&Value::Null, &Ok(http::Response::new(Body::from(body))));
+        assert!(raw(b"{\"n\":1.50}").contains(r#""body":{"n":1.50},"#));
+        assert!(raw(b"no\njson").contains(r#""body":"no\njson""#));
+        assert!(raw(b"\xff\xfe").contains(r#""body":null,"body_bytes":2"#));
+        assert!(raw(b"").contains(r#""body":null,"via":"https""#));
+        let late = response(&json!(1), &Err(RequestError::TimedOut { sent: true }));
+        assert!(late.starts_with(r#"{"event":"response","id":1,"outcome":"timed_out","#));
+    }
+
+    #[test]
+    fn commands_are_read() {
+        assert!(
+            matches!(command(r#"{"cmd":"subscribe","filters":["/a"]}"#), Ok(Command::Subscribe(f)) if f.len() == 1)
+        );
+        assert!(matches!(command(r#"{"cmd":"unsubscribe"}"#), Ok(Command::Unsubscribe)));
+        assert!(matches!(command(r#"{"cmd":"recover"}"#), Ok(Command::Recover)));
+        assert!(matches!(command(r#"{"cmd":"close"}"#), Ok(Command::Close(Close::Revoke))));
+        assert!(matches!(command(r#"{"cmd":"close","mode":"detach"}"#), Ok(Command::Close(Close::Detach))));
+        assert_eq!(asked(r#"{"cmd":"request","id":1,"path":"/p"}"#), ("GET".into(), "/p".into(), String::new()));
+        let full = r#"{"cmd":"request","method":"PUT","path":"/p?x=1","query":{"a":"b c","n":[1,2]},"body":{"k":1}}"#;
+        assert_eq!(asked(full), ("PUT".into(), "/p?x=1&a=b+c&n=1&n=2".into(), r#"{"k":1}"#.into()));
+        let text = r#"{"cmd":"request","method":"POST","path":"/p","query":"q=1","headers":{"Content-Type":"text/plain"},"body":"t"}"#;
+        assert_eq!(asked(text), ("POST".into(), "/p?q=1".into(), "t".into()));
+        assert_eq!(asked(r#"{"cmd":"request","method":"POST","path":"/p","body":"t"}"#).2, "\"t\"");
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for bad in ["", "x", "{}", r#"{"cmd":"dance"}"#, r#"{"cmd":"close","mode":"x"}"#, r#"{"cmd":"request"}"#] {
+            assert!(matches!(command(bad), Err((None, _))), "{bad}");
+        }
+        assert!(command(r#"{"cmd":"subscribe","filters":[]}"#).unwrap_err().1.contains("at least one"));
+        let (id, why) = command(r#"{"cmd":"request","id":7,"path":"/p","query":5}"#).unwrap_err();
+        assert_eq!(id, Some(json!(7)));
+        assert!(why.contains("query"));
+        assert!(matches!(command(r#"{"cmd":"request","id":7,"path":"/a b"}"#), Err((Some(_), _))));
+    }
+}
