@@ -297,6 +297,14 @@ fn with_tls_it_shows_a_certificate_of_its_ca() {
 }
 
 #[test]
+fn urls_can_name_another_host() {
+    let config = ServerConfig { public_host: Some("gateway.test".to_owned()), tls: true, ..ServerConfig::default() };
+    let server = Server::start(config).unwrap();
+    assert_eq!(server.http_url(), format!("https://gateway.test:{}", server.address().port()));
+    assert_eq!(server.ws_url(), format!("wss://gateway.test:{}/ws", server.address().port()));
+}
+
+#[test]
 fn dropping_the_server_frees_its_port_and_its_thread() {
     let (server, _) = start();
     let address = server.address();
