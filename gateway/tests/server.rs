@@ -165,6 +165,20 @@ async fn a_refused_connection_is_refused_by_the_system() {
 }
 
 #[tokio::test]
+async fn a_stalled_connection_is_served_once_that_is_over() {
+    let (server, authorization) = start();
+    server.stall_connections(true);
+    let address = server.address();
+    let headers = authorization.clone();
+    let call = move || http(address, "GET", "/restapi/v1.0/_empty", &[("Authorization", &headers)], "").status;
+    let answer = tokio::task::spawn_blocking(call);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!answer.is_finished());
+    server.stall_connections(false);
+    assert_eq!(answer.await.unwrap(), 204);
+}
+
+#[tokio::test]
 async fn a_restart_forgets_the_session() {
     let (server, authorization) = start();
     let mut socket = connect(&server, &authorization, None).await.unwrap();
@@ -267,6 +281,8 @@ async fn everything_can_be_commanded_over_http() {
     let events = look("events");
     assert!(events["events"].as_array().unwrap().iter().any(|event| event["event"] == "connected"));
     assert_eq!(look(&format!("events?since={}", events["next"]))["events"], json!([]));
+    assert_eq!(control("stall", json!({"ms": 20})).0, 200);
+    assert_eq!(look("connections"), json!([]));
     assert_eq!(control("refuse", json!({"ms": 20})).0, 200);
     until(|| std::net::TcpStream::connect(server.address()).is_err()).await;
     until(|| std::net::TcpStream::connect(server.address()).is_ok()).await;

@@ -170,6 +170,11 @@ impl Server {
         }
     }
 
+    /// While on, a new connection is accepted and then nothing: no TLS, no answer. Once off, it is served.
+    pub fn stall_connections(&self, on: bool) {
+        self.shared.stall.send_replace(on);
+    }
+
     /// Closes every WebSocket connection politely.
     pub fn close_all(&self, code: u16, reason: &str) {
         self.with_gateway(|gateway, now| gateway.close_all(code, reason, now));
