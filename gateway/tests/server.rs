@@ -165,6 +165,20 @@ async fn a_refused_connection_is_refused_by_the_system() {
 }
 
 #[tokio::test]
+async fn a_stalled_connection_is_served_once_that_is_over() {
+    let (server, authorization) = start();
+    server.stall_connections(true);
+    let address = server.address();
+    let headers = authorization.clone();
+    let call = move || http(address, "GET", "/restapi/v1.0/_empty", &[("Authorization", &headers)], "").status;
+    let answer = tokio::task::spawn_blocking(call);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!answer.is_finished());
+    server.stall_connections(false);
+    assert_eq!(answer.await.unwrap(), 204);
+}
+
+#[tokio::test]
 async fn a_restart_forgets_the_session() {
     let (server, authorization) = start();
     let mut socket = connect(&server, &authorization, None).await.unwrap();
@@ -267,6 +281,8 @@ async fn everything_can_be_commanded_over_http() {
     let events = look("events");
     assert!(events["events"].as_array().unwrap().iter().any(|event| event["event"] == "connected"));
     assert_eq!(look(&format!("events?since={}", events["next"]))["events"], json!([]));
+    assert_eq!(control("stall", json!({"ms": 20})).0, 200);
+    assert_eq!(look("connections"), json!([]));
     assert_eq!(control("refuse", json!({"ms": 20})).0, 200);
     until(|| std::net::TcpStream::connect(server.address()).is_err()).await;
     until(|| std::net::TcpStream::connect(server.address()).is_ok()).await;
@@ -294,6 +310,14 @@ fn with_tls_it_shows_a_certificate_of_its_ca() {
     let mut start = [0; 12];
     std::io::Read::read_exact(&mut stream, &mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 401");
+}
+
+#[test]
+fn urls_can_name_another_host() {
+    let config = ServerConfig { public_host: Some("gateway.test".to_owned()), tls: true, ..ServerConfig::default() };
+    let server = Server::start(config).unwrap();
+    assert_eq!(server.http_url(), format!("https://gateway.test:{}", server.address().port()));
+    assert_eq!(server.ws_url(), format!("wss://gateway.test:{}/ws", server.address().port()));
 }
 
 #[test]
