@@ -18,6 +18,8 @@ pub(crate) struct Ledger {
     last: Option<Box<str>>,
     pending: Option<PendingGap>,
     replay: Replay,
+    /// From here on nothing is proven complete: a replay began and its end has not been seen.
+    unproven: Option<UnixMillis>,
     gaps: u64,
 }
 
@@ -80,6 +82,7 @@ impl Ledger {
             last: None,
             pending: None,
             replay: Replay::None,
+            unproven: None,
             gaps: 0,
         }
     }
@@ -122,7 +125,7 @@ impl Ledger {
     /// Notes a loss that is reported when delivery is continuous again, or at the end. The first cause stands.
     pub(crate) fn lost(&mut self, cause: GapCause, since: UnixMillis, out: &mut Outbox) {
         if self.pending.is_none() {
-            self.pending = Some(PendingGap { cause, since });
+            self.pending = Some(PendingGap { cause, since: self.unproven.unwrap_or(since) });
             out.snapshot_changed();
         }
     }
@@ -130,6 +133,7 @@ impl Ledger {
     /// Reports a noted loss.
     pub(crate) fn flush_gap(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Some(p) = self.pending.take() {
+            self.unproven = None;
             let gap = Gap { cause: p.cause, after: self.last.clone(), since: p.since, until: self.clock.unix_at(now) };
             self.gaps += 1;
             out.tell(Event::Gap(gap));
@@ -139,12 +143,14 @@ impl Ledger {
 
     /// A recovery succeeded; what follows is replay until `replay_ended`.
     pub(crate) fn replay_started(&mut self, buffer: usize, since: UnixMillis) {
+        let since = *self.unproven.get_or_insert(since);
         self.replay = Replay::Held { buffer, since, held: VecDeque::new() };
     }
 
     /// All of the replay has come, and less than the buffer holds: nothing fell out.
     pub(crate) fn replay_ended(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Replay::Held { held, .. } = std::mem::replace(&mut self.replay, Replay::None) {
+            self.unproven = None;
             self.flush_gap(now, out);
             held.into_iter().for_each(|n| self.hand_over(n, out));
         }
@@ -157,13 +163,15 @@ impl Ledger {
     }
 
     fn replay_given_up(&mut self, cause: GapCause, now: Timestamp, out: &mut Outbox) {
+        let mut unproven = self.unproven;
         if let Replay::Held { held, since, .. } = &self.replay
             && !held.is_empty()
-            && self.pending.is_none()
         {
-            self.pending = Some(PendingGap { cause, since: *since });
+            self.pending.get_or_insert(PendingGap { cause, since: *since });
+            unproven = None;
         }
         self.replay_ended(now, out);
+        self.unproven = unproven;
     }
 
     pub(crate) fn is_replaying(&self) -> bool {
@@ -203,6 +211,7 @@ impl Ledger {
 
     /// The cursor moves before the event is emitted.
     fn hand_over(&mut self, n: Notification, out: &mut Outbox) {
+        self.unproven = None;
         match &mut self.last {
             _ if n.uuid().is_empty() => {}
             Some(last) if last.len() == n.uuid().len() => {

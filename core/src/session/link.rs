@@ -62,6 +62,7 @@ impl Session {
     pub(super) fn begin_attempt(&mut self, urgent: bool, now: Timestamp) {
         let at = self.attempts.earliest(now, 0);
         if at > now {
+            self.urgent = urgent;
             return self.wait_until(at);
         }
         self.attempts.take(now);

@@ -7,6 +7,7 @@
 mod show;
 mod words;
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use ringcentral_ws_core::contract::Checked;
@@ -27,7 +28,8 @@ pub struct Rig {
     call: HttpId,
     token_call: HttpId,
     conn: ConnId,
-    heartbeat: String,
+    /// Heartbeats that were not echoed; the last one stays.
+    heartbeats: VecDeque<String>,
     message: String,
     messages: Vec<(RequestId, String)>,
     calls: Vec<(RequestId, HttpId)>,
@@ -52,7 +54,7 @@ impl Rig {
             call: HttpId::from(0),
             token_call: HttpId::from(0),
             conn: ConnId::from(0),
-            heartbeat: String::new(),
+            heartbeats: VecDeque::new(),
             message: String::new(),
             messages: Vec::new(),
             calls: Vec::new(),
@@ -143,6 +145,15 @@ impl Rig {
         self.give(Input::Frame { conn, frame: Frame::Text(text) });
     }
 
+    /// The oldest heartbeat that was not echoed comes back.
+    fn echo(&mut self) {
+        let id = self.heartbeats.front().cloned().unwrap_or_default();
+        if self.heartbeats.len() > 1 {
+            self.heartbeats.pop_front();
+        }
+        self.frame(&words::heartbeat(&id));
+    }
+
     fn input(&mut self, verb: &str, mut w: Words, line: &str) {
         if let Some(n) = w.value("conn") {
             self.conn = ConnId::from(n.parse::<u64>().unwrap());
@@ -194,7 +205,7 @@ impl Rig {
             "frame" => self.frame(&w.raw()),
             "details" => self.frame(&w.details()),
             "notify" => w.notifications().iter().for_each(|text| self.frame(text)),
-            "echo" => self.frame(&words::heartbeat(&self.heartbeat.clone())),
+            "echo" => self.echo(),
             "subscribed" => self.frame(&w.subscribed(&self.message.clone())),
             "reply" => {
                 let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
@@ -279,7 +290,7 @@ impl Rig {
                     self.drain_as("    ");
                     if echo && self.session.stats().heartbeats > answered {
                         answered = self.session.stats().heartbeats;
-                        self.frame(&words::heartbeat(&self.heartbeat.clone()));
+                        self.echo();
                         self.drain_as("    ");
                     }
                     self.quiet = false;
@@ -331,9 +342,9 @@ impl Rig {
                     self.calls.push((self.last_request, *id));
                 }
             }
-            Action::Open { conn, .. } => self.conn = *conn,
+            Action::Open { conn, .. } => (self.conn, self.heartbeats) = (*conn, VecDeque::new()),
             Action::Send { text, purpose, .. } => match purpose {
-                Purpose::Heartbeat => self.heartbeat = words::message_id(text),
+                Purpose::Heartbeat => self.heartbeats.push_back(words::message_id(text)),
                 Purpose::Request(id) => self.messages.push((*id, words::message_id(text))),
                 _ => self.message = words::message_id(text),
             },
