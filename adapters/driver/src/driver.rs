@@ -162,7 +162,9 @@ impl<R: Runtime> Driver<R> {
             // Told with the snapshot itself, when the burst is over.
             Event::SnapshotChanged => self.unpublished += 1,
             Event::Closed { .. } => {
-                // The snapshot belongs before it, and can be taken as this is the Session's last output.
+                // The last snapshot goes before it; it can be taken, as this is the Session's last output. An orderly
+                // end is a change by itself.
+                self.unpublished += 1;
                 self.publish();
                 self.outlet.push(event, None);
             }

@@ -1,0 +1,85 @@
+//! A stand-in server and a client for it.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::time::Duration;
+
+use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
+use ringcentral_ws_tokio::filters::SMS;
+use ringcentral_ws_tokio::oauth::ClientApp;
+use ringcentral_ws_tokio::{Builder, Client, Config, Event, Events, Jwt, RetryPolicy};
+
+/// Nothing here takes this long; it only turns a hang into a failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn server() -> Server {
+    server_with(GatewayConfig::default())
+}
+
+pub(crate) fn server_with(gateway: GatewayConfig) -> Server {
+    Server::start(ServerConfig { gateway, ..ServerConfig::default() }).unwrap()
+}
+
+pub(crate) fn app(server: &Server) -> ClientApp {
+    let (id, secret) =
+        server.with_gateway(|g, _| (g.config().app.client_id.clone(), g.config().app.client_secret.clone()));
+    ClientApp { server: server.http_url().parse().unwrap(), client_id: id, client_secret: Some(secret.into()) }
+}
+
+pub(crate) fn credentials(server: &Server) -> Jwt {
+    Jwt::new(app(server), server.with_gateway(|g, _| g.config().users[0].jwt.clone()))
+}
+
+/// Retries at once, so that no test waits for jitter.
+pub(crate) fn config() -> Config {
+    let short = Duration::from_millis(20);
+    let retry = RetryPolicy {
+        socket_lost: short,
+        server_closed: short,
+        base: short,
+        max: short,
+        token_calls_per_minute: 100,
+        attempts_per_minute: 100,
+        ..RetryPolicy::default()
+    };
+    Config { retry, ..Config::default() }
+}
+
+pub(crate) fn builder(server: &Server) -> Builder {
+    Client::builder(credentials(server)).filters([SMS]).config(config())
+}
+
+/// Takes events up to the first for which `found` gives something.
+pub(crate) async fn until<T>(events: &mut Events, mut found: impl FnMut(&Event) -> Option<T>) -> T {
+    let search = async {
+        let mut seen = Vec::new();
+        while let Some(event) = events.next().await {
+            if let Some(found) = found(&event) {
+                return found;
+            }
+            seen.push(format!("{event:?}"));
+        }
+        panic!("the events ended after {seen:#?}");
+    };
+    tokio::time::timeout(PATIENCE, search).await.expect("an event")
+}
+
+pub(crate) async fn subscribed(events: &mut Events) -> String {
+    until(events, |e| if let Event::Subscribed(info) = e { Some(info.server_id.to_string()) } else { None }).await
+}
+
+/// The text of the next SMS. A gap on the way is a failure.
+pub(crate) async fn text(events: &mut Events) -> String {
+    until(events, |e| match e {
+        Event::Notification(n) => Some(n.parse::<serde_json::Value>().unwrap()["subject"].as_str().unwrap().to_owned()),
+        Event::Gap(gap) => panic!("{gap:?}"),
+        _ => None,
+    })
+    .await
+}
+
+pub(crate) async fn closed(events: &mut Events) -> String {
+    let reason = until(events, |e| if let Event::Closed { reason } = e { Some(format!("{reason:?}")) } else { None });
+    let reason = reason.await;
+    assert!(tokio::time::timeout(PATIENCE, events.next()).await.expect("the end").is_none());
+    reason
+}

@@ -1,0 +1,218 @@
+//! The client against the stand-in, over real sockets.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use common::*;
+use ringcentral_ws_gateway::GatewayConfig;
+use ringcentral_ws_tokio::{
+    Body, Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, RequestError, SessionState,
+    StartError, Via, http,
+};
+
+fn get(path: &str) -> http::Request<Body> {
+    http::Request::get(path).body(Body::empty()).unwrap()
+}
+
+// CLAUSE REC-2 REC-3
+#[tokio::test]
+async fn cut_recovered_restarted_resubscribed_closed() {
+    let server = server();
+    let (client, mut events) = builder(&server).start().unwrap();
+    let first = subscribed(&mut events).await;
+    assert!(matches!(client.state(), SessionState::Ready { .. }));
+    server.receive_sms(0, "+1", "one");
+    assert_eq!(text(&mut events).await, "one");
+    server.drop_connections();
+    server.receive_sms(0, "+1", "two");
+    server.receive_sms(0, "+1", "three");
+    assert_eq!(text(&mut events).await, "two");
+    assert_eq!(text(&mut events).await, "three");
+    server.restart();
+    server.receive_sms(0, "+1", "lost");
+    let gap = until(&mut events, |e| if let Event::Gap(gap) = e { Some(gap.clone()) } else { None }).await;
+    assert!(matches!(gap.cause, GapCause::RecoveryFailed(_)) && gap.until >= gap.since, "{gap:?}");
+    assert_ne!(subscribed(&mut events).await, first);
+    server.receive_sms(0, "+1", "four");
+    assert_eq!(text(&mut events).await, "four");
+    client.close(Close::Revoke).await;
+    assert_eq!(closed(&mut events).await, "Revoked");
+    assert_eq!(client.stats().notifications, 4);
+    assert!(matches!(client.subscribe(Filters::new(["/a"]).unwrap()).await, Err(CommandError::Closed(_))));
+    assert!(matches!(client.request(get("/a")).await, Err(RequestError::Refused(_))));
+}
+
+// CLAUSE REQ-5
+#[tokio::test]
+async fn rest_goes_both_ways() {
+    let server = server();
+    for (over_websocket, via) in [(false, Via::Https), (true, Via::WebSocket)] {
+        let config = Config { rest_over_websocket: over_websocket, ..config() };
+        let (client, mut events) = builder(&server).config(config).start().unwrap();
+        subscribed(&mut events).await;
+        for _ in 0..3 {
+            let reply = client.request(get("/restapi/v1.0/account/~/extension/~")).await.unwrap();
+            assert_eq!((reply.status().as_u16(), reply.extensions().get::<Via>()), (200, Some(&via)));
+            let body: serde_json::Value = serde_json::from_slice(reply.body().as_bytes()).unwrap();
+            assert!(body["id"].is_number() || body["id"].is_string(), "{body}");
+        }
+        let missing = client.request(get("/restapi/v1.0/no/such/thing")).await.unwrap();
+        assert_eq!(missing.status().as_u16(), 404, "a refusal is a response");
+        client.close(Close::Detach).await;
+        assert_eq!(closed(&mut events).await, "Detached");
+    }
+}
+
+#[tokio::test]
+async fn dropped_requests_are_cancelled() {
+    let mut slow = GatewayConfig::default();
+    slow.reply_delay = Duration::from_millis(300);
+    let server = server_with(slow);
+    let config = Config { rest_over_websocket: true, ..config() };
+    let (client, mut events) = builder(&server).config(config).start().unwrap();
+    subscribed(&mut events).await;
+    {
+        let request = std::pin::pin!(client.request(get("/restapi/v1.0/account/~")));
+        assert!(tokio::time::timeout(Duration::from_millis(50), request).await.is_err());
+    }
+    let reply = client.request(get("/restapi/v1.0/account/~")).await.unwrap();
+    assert_eq!(reply.status().as_u16(), 200);
+    client.close(Close::Revoke).await;
+}
+
+// CLAUSE PST-2 PST-4
+#[tokio::test]
+async fn a_detached_session_is_continued() {
+    let server = server();
+    let login = Arc::new(credentials(&server));
+    let start = |snapshot| {
+        let mut builder = Client::builder(Arc::clone(&login)).config(config());
+        builder = match snapshot {
+            Some(snapshot) => builder.restore(snapshot),
+            None => builder.filters(["/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS"]),
+        };
+        builder.start().unwrap()
+    };
+    let (client, mut events) = start(None);
+    subscribed(&mut events).await;
+    server.receive_sms(0, "+1", "one");
+    assert_eq!(text(&mut events).await, "one");
+    client.close(Close::Detach).await;
+    let before = client.snapshot();
+    assert_eq!(closed(&mut events).await, "Detached");
+    let snapshot = client.snapshot().unwrap();
+    assert!(snapshot.is_detached());
+    assert!(before.as_ref() != Some(&snapshot), "published only as its event is taken");
+    server.receive_sms(0, "+1", "two");
+    let (client, mut events) = start(Some(snapshot));
+    assert_eq!(text(&mut events).await, "two");
+    client.close(Close::Revoke).await;
+}
+
+// CLAUSE TOK-4
+#[tokio::test]
+async fn a_wrong_secret_ends_the_session() {
+    let server = server();
+    let mut app = app(&server);
+    app.client_secret = Some("hunter2".into());
+    let lines = Arc::new(Mutex::new(String::new()));
+    let sink = Arc::clone(&lines);
+    let builder = Client::builder(Jwt::new(app, "hunter3")).config(config());
+    let builder = builder.debug(move |line| sink.lock().unwrap().push_str(line));
+    let (client, mut events) = builder.start().unwrap();
+    let reason = closed(&mut events).await;
+    assert!(reason.starts_with("Permanent(Credentials"), "{reason}");
+    assert!(!reason.contains("hunter") && !lines.lock().unwrap().contains("hunter"));
+    assert_eq!(client.state(), SessionState::Closed);
+}
+
+// CLAUSE REC-8
+#[tokio::test]
+async fn an_unreachable_server_is_tried_again() {
+    let server = server();
+    server.refuse_connections(true);
+    let (client, mut events) = builder(&server).start().unwrap();
+    let cause =
+        until(
+            &mut events,
+            |e| {
+                if let Event::Retry { attempt: 2, cause, .. } = e { Some(cause.to_string()) } else { None }
+            },
+        );
+    let cause = cause.await;
+    assert!(cause.contains("refused"), "{cause}");
+    server.refuse_connections(false);
+    subscribed(&mut events).await;
+    client.close(Close::Revoke).await;
+}
+
+#[tokio::test]
+async fn dropping_the_handles_ends_everything_at_once() {
+    let server = server();
+    let (client, mut events) = builder(&server).start().unwrap();
+    subscribed(&mut events).await;
+    drop(client);
+    server.receive_sms(0, "+1", "one");
+    assert_eq!(text(&mut events).await, "one", "the events alone keep it alive");
+    drop(events);
+    let gone = async {
+        while server.with_gateway(|g, _| g.connections().count()) > 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), gone).await.expect("the socket closes");
+}
+
+// CLAUSE HB-3
+#[tokio::test]
+async fn a_slow_application_stops_reading_and_nothing_else() {
+    let server = server();
+    let config = Config {
+        heartbeat_interval: Duration::from_millis(50),
+        heartbeat_timeout: Duration::from_millis(200),
+        ..config()
+    };
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let (client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
+    subscribed(&mut events).await;
+    for n in 0..40 {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    let full = Instant::now();
+    while full.elapsed() < Duration::from_millis(900) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(client.stats().heartbeats >= 3, "{:?}", client.stats());
+    assert!(client.stats().notifications < 40, "reading has stopped");
+    for n in 0..40 {
+        assert_eq!(text(&mut events).await, n.to_string());
+    }
+    assert_eq!(client.stats().connections, 1, "the connection was never given up");
+    client.close(Close::Revoke).await;
+}
+
+// CLAUSE CLS-1
+#[tokio::test]
+async fn close_ends_in_time_when_the_peer_is_gone() {
+    let server = server();
+    let config = Config { close_timeout: Duration::from_millis(200), ..config() };
+    let (client, mut events) = builder(&server).config(config).start().unwrap();
+    subscribed(&mut events).await;
+    server.half_open();
+    let began = Instant::now();
+    client.close(Close::Revoke).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(closed(&mut events).await, "Revoked");
+}
+
+#[test]
+fn without_a_runtime_there_is_an_error() {
+    let server = server();
+    assert!(matches!(builder(&server).start(), Err(StartError::NoRuntime(_))));
+    let far = Client::builder(ringcentral_ws_tokio::FixedToken::new("t"));
+    let far = far.config(Config { server: "http://h.example".parse().unwrap(), ..Config::default() });
+    assert!(matches!(far.start(), Err(StartError::InsecureServer)));
+    assert!(matches!(builder(&server).filters(["sms"]).start(), Err(StartError::Filter(_))));
+}
