@@ -4,7 +4,8 @@ use ringcentral_ws_core::{
     AccessToken, Action, ClockReading, Config, ConnId, Filters, Frame, Input, Output, Session, Timestamp,
 };
 
-const DETAILS: &str = r#"[{"type":"ConnectionDetails","messageId":"m","wsc":{"token":"w","sequence":1}},{"recoveryTimeout":180,"recoveryBufferSize":100,"idleTimeout":1800,"absoluteTimeout":86400,"maxActiveRequests":10}]"#;
+/// The first message of a connection.
+pub const DETAILS: &str = r#"[{"type":"ConnectionDetails","messageId":"m","wsc":{"token":"w","sequence":1}},{"recoveryTimeout":180,"recoveryBufferSize":100,"idleTimeout":1800,"absoluteTimeout":86400,"maxActiveRequests":10}]"#;
 const TOKEN: &str = r#"{"ws_access_token":"t","uri":"wss://ws.ringcentral.com/ws","expires_in":600}"#;
 
 /// A session that is connected and subscribed as `sub-1`, and drained.
