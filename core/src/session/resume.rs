@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
+use super::link::Link;
 use super::subscription::{Active, Wanted};
 use crate::config::Config;
 use crate::error::RestoreError;
@@ -19,6 +20,8 @@ pub(super) struct Recovery {
     pub(super) wsc: Option<Wsc>,
     /// When the last frame of a ready connection came.
     pub(super) last_seen: Timestamp,
+    /// When the frame before that one came.
+    earlier_seen: Timestamp,
     /// The same by the wall clock, when it was another process that received it: it may lie before the driver's epoch.
     pub(super) seen_before: Option<UnixMillis>,
     pub(super) limits: Limits,
@@ -50,6 +53,7 @@ impl Recovery {
         Self {
             wsc: None,
             last_seen: now,
+            earlier_seen: now,
             seen_before: None,
             limits,
             lost: None,
@@ -61,6 +65,7 @@ impl Recovery {
 
     /// A frame of a ready connection came.
     pub(super) fn seen(&mut self, now: Timestamp) {
+        self.earlier_seen = self.last_seen;
         self.last_seen = now;
         self.seen_before = None;
     }
@@ -98,6 +103,14 @@ impl Session {
     /// When the last frame came, by the wall clock.
     pub(super) fn last_seen(&self) -> UnixMillis {
         self.recovery.seen_before.unwrap_or_else(|| self.clock.unix_at(self.recovery.last_seen))
+    }
+
+    /// When the last frame but the present one came.
+    pub(super) fn seen_before_this_frame(&self) -> UnixMillis {
+        match self.link {
+            Link::Ready { .. } | Link::Closing { .. } => self.clock.unix_at(self.recovery.earlier_seen),
+            _ => self.last_seen(),
+        }
     }
 
     /// How many notifications the server keeps, as far as it is believed.
@@ -189,6 +202,7 @@ impl Session {
         session.ledger = Ledger::restore(clock, snapshot.recent, snapshot.last, pending);
         session.ledger.set_buffer(session.buffer_size());
         session.subs.next = snapshot.next_subscription;
+        session.subs.confirmed = Some(snapshot.last_seen);
         session.subs.unsure = snapshot.unsure;
         session.subs.removing = snapshot.removing.map(SubscriptionId);
         session.subs.wanted = snapshot.wanted.map(|w| Wanted { id: SubscriptionId(w.id), filters: w.filters });
