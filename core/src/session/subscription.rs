@@ -307,7 +307,7 @@ impl Session {
                 Some(self.subscription_retry(floor, now))
             }
             Class::RefreshToken => {
-                self.access_refused();
+                self.access_refused(self.tokens.number());
                 // Should the budget of logins be spent, the retry asks again.
                 let _ = self.ask(now);
                 Some(self.subscription_retry(floor, now))

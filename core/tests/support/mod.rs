@@ -33,7 +33,8 @@ pub struct Rig {
     message: String,
     messages: Vec<(RequestId, String)>,
     calls: Vec<(RequestId, HttpId)>,
-    last_request: RequestId,
+    /// Path and query of each request.
+    requests: Vec<(RequestId, String)>,
 }
 
 /// Where the wall clock stands when the session is made.
@@ -58,7 +59,7 @@ impl Rig {
             message: String::new(),
             messages: Vec::new(),
             calls: Vec::new(),
-            last_request: RequestId::from(0),
+            requests: Vec::new(),
         }
     }
 
@@ -211,14 +212,19 @@ impl Rig {
                 let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
                 self.frame(&w.reply(&message));
             }
-            "error" => self.frame(&w.error(&self.message.clone())),
+            "error" => {
+                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
+                self.frame(&w.error(&message));
+            }
             other => panic!("`{line}`: `{other}` is no verb"),
         }
     }
 
     fn request(&mut self, w: Words) {
-        match self.session.request(w.request(), self.now) {
-            Ok(id) => self.last_request = id,
+        let request = w.request();
+        let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+        match self.session.request(request, self.now) {
+            Ok(id) => self.requests.push((id, path)),
             Err(why) => {
                 let _ = writeln!(self.text, "  refused: {why}");
             }
@@ -339,7 +345,9 @@ impl Rig {
                 if request.uri().path().ends_with("/wstoken") {
                     self.token_call = *id;
                 } else {
-                    self.calls.push((self.last_request, *id));
+                    let path = request.uri().path_and_query().map_or("", |p| p.as_str());
+                    let of = self.requests.iter().rev().find(|(_, own)| own == path).unwrap().0;
+                    self.calls.push((of, *id));
                 }
             }
             Action::Open { conn, .. } => (self.conn, self.heartbeats) = (*conn, VecDeque::new()),
