@@ -93,6 +93,10 @@ impl Ledger {
         }
     }
 
+    pub(crate) const fn unproven(&self) -> Option<UnixMillis> {
+        self.unproven
+    }
+
     /// What comes after `since` is not proven complete before `proven`: a loss noted meanwhile begins there.
     pub(crate) fn doubt(&mut self, since: UnixMillis) {
         self.unproven.get_or_insert(since);

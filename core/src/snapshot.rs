@@ -46,6 +46,9 @@ pub struct Snapshot {
     pub(crate) last: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gap: Option<StoredGap>,
+    /// What came after this moment is not proven complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unproven: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) detached: bool,
     pub(crate) next_subscription: u64,

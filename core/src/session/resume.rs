@@ -170,6 +170,7 @@ impl Session {
             recent: self.ledger.recent().collect(),
             last: self.ledger.last().map(Box::from),
             gap: self.ledger.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
+            unproven: self.ledger.unproven(),
             detached: self.recovery.detached,
             next_subscription: self.subs.next,
         })
@@ -201,6 +202,9 @@ impl Session {
         };
         session.ledger = Ledger::restore(clock, snapshot.recent, snapshot.last, pending);
         session.ledger.set_buffer(session.buffer_size());
+        if let Some(since) = snapshot.unproven {
+            session.ledger.doubt(since);
+        }
         session.subs.next = snapshot.next_subscription;
         session.subs.confirmed = Some(snapshot.last_seen);
         session.subs.unsure = snapshot.unsure;
