@@ -91,7 +91,9 @@ fn each_code_to_a_subscription() {
             let outputs = s.frame(&format!(r#"[{{"type":"{kind}","messageId":"{id}","status":{status}}},{body}]"#));
             let failed: Vec<_> = events(&outputs)
                 .filter_map(|e| match e {
-                    Event::SubscriptionFailed { error, retry_at, .. } => Some((error, retry_at.map(|at| at.since(s.now)))),
+                    Event::SubscriptionFailed { error, retry_at, .. } => {
+                        Some((error, retry_at.map(|at| at.since(s.now))))
+                    }
                     _ => None,
                 })
                 .collect();

@@ -190,13 +190,9 @@ impl Session {
 
     /// Everything that ends with a connection that was ready.
     fn leave(&mut self, conn: ConnId, cause: Cause, now: Timestamp) {
-        for kind in [
-            TimerKind::Heartbeat,
-            TimerKind::Liveness,
-            TimerKind::Replay,
-            TimerKind::Renewal,
-            TimerKind::Handshake,
-        ] {
+        for kind in
+            [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Replay, TimerKind::Renewal, TimerKind::Handshake]
+        {
             self.timers.stop(kind);
         }
         self.forget_call_timer();

@@ -40,7 +40,9 @@ pub(super) enum Stage {
 enum Slot {
     Awaited(RequestId),
     /// The request ended here. The server may still work on it, and is given until then to answer.
-    Abandoned { free_at: Timestamp },
+    Abandoned {
+        free_at: Timestamp,
+    },
 }
 
 #[derive(Clone, Debug, Default)]

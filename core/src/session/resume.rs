@@ -10,7 +10,7 @@ use crate::error::RestoreError;
 use crate::ids::SubscriptionId;
 use crate::ledger::{Ledger, PendingGap};
 use crate::output::GapCause;
-use crate::snapshot::{Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
+use crate::snapshot::{MAX_RECENT, Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
 use crate::time::{ClockReading, Timestamp, UnixMillis};
 use crate::wire::{Limits, Wsc};
 
@@ -116,7 +116,9 @@ impl Session {
     /// How many notifications the server keeps, as far as it is believed.
     pub(super) fn buffer_size(&self) -> usize {
         let told = self.recovery.limits.recovery_buffer_size.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        told.unwrap_or(self.config.recovery_buffer_size).min(self.config.limits.recovery_buffer)
+        // The keys of twice as many notifications must fit into a snapshot.
+        let limit = self.config.limits.recovery_buffer.min(MAX_RECENT / 2);
+        told.unwrap_or(self.config.recovery_buffer_size).min(limit)
     }
 
     /// REC-1: after the window the recovery handle is not used any more.
