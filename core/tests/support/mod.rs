@@ -159,7 +159,6 @@ impl Rig {
         if let Some(n) = w.value("conn") {
             self.conn = ConnId::from(n.parse::<u64>().unwrap());
         }
-        let conn = self.conn;
         match verb {
             "timeout" => self.give(Input::Timeout),
             "resumed" => self.give(Input::Resumed),
@@ -189,6 +188,27 @@ impl Rig {
                 let failure = w.http_failure();
                 self.give(Input::HttpFailed { id, failure });
             }
+            "frame" => self.frame(&w.raw()),
+            "details" => self.frame(&w.details()),
+            "notify" => w.notifications().iter().for_each(|text| self.frame(text)),
+            "echo" => self.echo(),
+            "subscribed" => self.frame(&w.subscribed(&self.message.clone())),
+            "reply" => {
+                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
+                self.frame(&w.reply(&message));
+            }
+            "error" => {
+                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
+                self.frame(&w.error(&message));
+            }
+            _ => self.transport(verb, w, line),
+        }
+    }
+
+    /// What the transport tells of the connection.
+    fn transport(&mut self, verb: &str, mut w: Words, line: &str) {
+        let conn = self.conn;
+        match verb {
             "opened" => self.give(Input::Opened { conn }),
             "open-failed" => {
                 let failure = w.open_failure();
@@ -203,19 +223,6 @@ impl Rig {
             "ping" => self.give(Input::Frame { conn, frame: Frame::Control }),
             "binary" => self.give(Input::Frame { conn, frame: Frame::Binary(b"\0") }),
             "toolarge" => self.give(Input::Frame { conn, frame: Frame::TooLarge(1 << 30) }),
-            "frame" => self.frame(&w.raw()),
-            "details" => self.frame(&w.details()),
-            "notify" => w.notifications().iter().for_each(|text| self.frame(text)),
-            "echo" => self.echo(),
-            "subscribed" => self.frame(&w.subscribed(&self.message.clone())),
-            "reply" => {
-                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
-                self.frame(&w.reply(&message));
-            }
-            "error" => {
-                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
-                self.frame(&w.error(&message));
-            }
             other => panic!("`{line}`: `{other}` is no verb"),
         }
     }
