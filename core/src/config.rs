@@ -84,7 +84,7 @@ pub struct Bounds {
     pub bad_frames: usize,
     /// Outputs queued before inputs are refused with `NotDrained`. Default 1024.
     pub undrained: usize,
-    /// Largest recovery buffer believed, whatever the server says. Default 1000.
+    /// Largest recovery buffer believed, whatever the server says; never more than 4096. Default 1000.
     pub recovery_buffer: usize,
 }
 

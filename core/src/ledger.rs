@@ -18,7 +18,7 @@ pub(crate) struct Ledger {
     last: Option<Box<str>>,
     pending: Option<PendingGap>,
     replay: Replay,
-    /// From here on nothing is proven complete: a replay began and its end has not been seen.
+    /// From here on nothing is proven complete: the end of a replay, or of the making of a subscription, was not seen.
     unproven: Option<UnixMillis>,
     gaps: u64,
 }
@@ -127,6 +127,23 @@ impl Ledger {
         if self.pending.is_none() {
             self.pending = Some(PendingGap { cause, since: self.unproven.unwrap_or(since) });
             out.snapshot_changed();
+        }
+    }
+
+    pub(crate) const fn unproven(&self) -> Option<UnixMillis> {
+        self.unproven
+    }
+
+    /// What comes after `since` is not proven complete before `proven`: a loss noted meanwhile begins there.
+    pub(crate) fn doubt(&mut self, since: UnixMillis) {
+        self.unproven.get_or_insert(since);
+    }
+
+    /// Delivery is continuous, unless a replay is held.
+    pub(crate) fn proven(&mut self, now: Timestamp, out: &mut Outbox) {
+        if !self.is_replaying() {
+            self.flush_gap(now, out);
+            self.unproven = None;
         }
     }
 

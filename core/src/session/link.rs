@@ -423,6 +423,9 @@ impl Session {
         }
         if reason != CloseReason::Detached {
             self.ledger.flush_gap(now, &mut self.out);
+        } else if self.recovery.detached {
+            // The last snapshot says that the end was orderly.
+            self.out.snapshot_changed();
         }
         self.out.tell_snapshot_change();
         self.out.tell(Event::Closed { reason });

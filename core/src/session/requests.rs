@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) repeat: bool,
     /// It was repeated with a new access token already.
     pub(super) reauthorized: bool,
+    /// Which access token its HTTPS call carries.
+    pub(super) token: u64,
     /// The way it must go; the other one is only for what fits through the socket.
     pub(super) https_only: bool,
 }
@@ -107,11 +109,12 @@ impl Requests {
         }
     }
 
-    pub(super) fn sent_by_https(&mut self, id: RequestId, call: HttpId) {
+    pub(super) fn sent_by_https(&mut self, id: RequestId, call: HttpId, token: u64) {
         self.queue.retain(|q| *q != id);
         self.https.insert(call, id);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.stage = Stage::Https(call);
+            entry.token = token;
         }
     }
 

@@ -64,6 +64,7 @@ impl Session {
             request: Some(request),
             stage: Stage::Queued,
             reauthorized: false,
+            token: 0,
             https_only,
         });
         self.stats.requests += 1;
@@ -209,7 +210,7 @@ impl Session {
         call.headers_mut().insert(header::AUTHORIZATION, bearer);
         self.add_user_agent(call.headers_mut());
         let call_id = HttpId(self.fresh_id());
-        self.requests.sent_by_https(id, call_id);
+        self.requests.sent_by_https(id, call_id, self.tokens.number());
         self.out.act(Action::Http { id: call_id, request: call });
     }
 
@@ -286,16 +287,18 @@ impl Session {
         let status = response.status().as_u16();
         let expired = status == 401
             && ApiErrorInfo::from_reply(status, response.headers(), response.body()).class() == Class::RefreshToken;
-        let again = expired && self.requests.get(id).is_some_and(|entry| !entry.reauthorized);
-        if again {
+        let (token, reauthorized) = self.requests.get(id).map_or((0, true), |entry| (entry.token, entry.reauthorized));
+        // A token that has been replaced since was refused: that is not yet the one repetition.
+        let outdated = token != self.tokens.number();
+        if expired && (outdated || !reauthorized) {
             if let Some(entry) = self.requests.get_mut(id) {
-                entry.reauthorized = true;
+                entry.reauthorized |= !outdated;
             }
             self.requests.requeue(id);
-            self.access_refused();
+            self.access_refused(token);
         } else {
             if status != 401 {
-                self.tokens.accepted();
+                self.tokens.accepted(token);
             }
             self.end_with_response(id, response);
         }

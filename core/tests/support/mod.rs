@@ -33,7 +33,8 @@ pub struct Rig {
     message: String,
     messages: Vec<(RequestId, String)>,
     calls: Vec<(RequestId, HttpId)>,
-    last_request: RequestId,
+    /// Path and query of each request.
+    requests: Vec<(RequestId, String)>,
 }
 
 /// Where the wall clock stands when the session is made.
@@ -58,7 +59,7 @@ impl Rig {
             message: String::new(),
             messages: Vec::new(),
             calls: Vec::new(),
-            last_request: RequestId::from(0),
+            requests: Vec::new(),
         }
     }
 
@@ -158,7 +159,6 @@ impl Rig {
         if let Some(n) = w.value("conn") {
             self.conn = ConnId::from(n.parse::<u64>().unwrap());
         }
-        let conn = self.conn;
         match verb {
             "timeout" => self.give(Input::Timeout),
             "resumed" => self.give(Input::Resumed),
@@ -188,6 +188,27 @@ impl Rig {
                 let failure = w.http_failure();
                 self.give(Input::HttpFailed { id, failure });
             }
+            "frame" => self.frame(&w.raw()),
+            "details" => self.frame(&w.details()),
+            "notify" => w.notifications().iter().for_each(|text| self.frame(text)),
+            "echo" => self.echo(),
+            "subscribed" => self.frame(&w.subscribed(&self.message.clone())),
+            "reply" => {
+                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
+                self.frame(&w.reply(&message));
+            }
+            "error" => {
+                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
+                self.frame(&w.error(&message));
+            }
+            _ => self.transport(verb, w, line),
+        }
+    }
+
+    /// What the transport tells of the connection.
+    fn transport(&mut self, verb: &str, mut w: Words, line: &str) {
+        let conn = self.conn;
+        match verb {
             "opened" => self.give(Input::Opened { conn }),
             "open-failed" => {
                 let failure = w.open_failure();
@@ -202,23 +223,15 @@ impl Rig {
             "ping" => self.give(Input::Frame { conn, frame: Frame::Control }),
             "binary" => self.give(Input::Frame { conn, frame: Frame::Binary(b"\0") }),
             "toolarge" => self.give(Input::Frame { conn, frame: Frame::TooLarge(1 << 30) }),
-            "frame" => self.frame(&w.raw()),
-            "details" => self.frame(&w.details()),
-            "notify" => w.notifications().iter().for_each(|text| self.frame(text)),
-            "echo" => self.echo(),
-            "subscribed" => self.frame(&w.subscribed(&self.message.clone())),
-            "reply" => {
-                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
-                self.frame(&w.reply(&message));
-            }
-            "error" => self.frame(&w.error(&self.message.clone())),
             other => panic!("`{line}`: `{other}` is no verb"),
         }
     }
 
     fn request(&mut self, w: Words) {
-        match self.session.request(w.request(), self.now) {
-            Ok(id) => self.last_request = id,
+        let request = w.request();
+        let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+        match self.session.request(request, self.now) {
+            Ok(id) => self.requests.push((id, path)),
             Err(why) => {
                 let _ = writeln!(self.text, "  refused: {why}");
             }
@@ -339,7 +352,9 @@ impl Rig {
                 if request.uri().path().ends_with("/wstoken") {
                     self.token_call = *id;
                 } else {
-                    self.calls.push((self.last_request, *id));
+                    let path = request.uri().path_and_query().map_or("", |p| p.as_str());
+                    let of = self.requests.iter().rev().find(|(_, own)| own == path).unwrap().0;
+                    self.calls.push((of, *id));
                 }
             }
             Action::Open { conn, .. } => (self.conn, self.heartbeats) = (*conn, VecDeque::new()),
