@@ -229,3 +229,79 @@ impl<S: AsyncWrite + Unpin> hyper::rt::Write for Wire<S> {
         Pin::new(&mut self.0).poll_close(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::testing::{Memory, Pipe, block_on, pipe};
+    use crate::tls::default_tls;
+
+    fn client(streams: Vec<Pipe>, limits: IoLimits) -> Https<Memory> {
+        let runtime = Memory { streams: Arc::new(Mutex::new(streams.into())), stuck: false };
+        Https::new(runtime, Arc::new(limits), default_tls(), false)
+    }
+
+    fn get(uri: &str) -> Request<Bytes> {
+        Request::get(uri).body(Bytes::new()).unwrap()
+    }
+
+    /// Reads one request without a body and answers it.
+    async fn answer(server: &mut Pipe, reply: &str) -> String {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            server.read_exact(&mut byte).await.unwrap();
+            request.push(byte[0]);
+        }
+        server.write_all(reply.as_bytes()).await.unwrap();
+        String::from_utf8(request).unwrap()
+    }
+
+    const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+    #[test]
+    fn connections_are_kept_and_replaced_when_they_end() {
+        let ((a, mut first), (b, mut second)) = (pipe(64), pipe(64));
+        let https = client(vec![a, b], IoLimits::default());
+        block_on(async {
+            for _ in 0..2 {
+                let (reply, seen) =
+                    futures_util::future::join(https.send(get("http://127.0.0.1:8/p?q=1")), answer(&mut first, OK))
+                        .await;
+                assert_eq!(&reply.unwrap().body()[..], b"ok");
+                assert!(seen.starts_with("GET /p?q=1 HTTP/1.1\r\n") && seen.contains("host: 127.0.0.1:8"), "{seen}");
+            }
+            drop(first);
+            let call = https.send(get("http://127.0.0.1:8/"));
+            let (reply, _) = futures_util::future::join(call, answer(&mut second, OK)).await;
+            assert_eq!(reply.unwrap().status(), 200, "the kept connection had ended, so a new one was made");
+        });
+    }
+
+    #[test]
+    fn failures_say_how_far_it_came() {
+        block_on(async {
+            let refused = client(Vec::new(), IoLimits::default()).send(get("http://localhost/")).await.unwrap_err();
+            assert_eq!((refused.phase, refused.not_sent), (Phase::Tcp, true));
+            let stuck = Https::new(Memory { stuck: true, ..Memory::default() }, Arc::default(), default_tls(), false);
+            let slow = stuck.send(get("http://localhost/")).await.unwrap_err();
+            assert_eq!((slow.phase, slow.not_sent), (Phase::Dns, true));
+            let plain = stuck.send(get("http://h.example/")).await.unwrap_err();
+            assert!(plain.not_sent && plain.message.contains("https"), "{plain:?}");
+
+            let (a, server) = pipe(64);
+            drop(server);
+            let lost = client(vec![a], IoLimits::default()).send(get("http://localhost/")).await.unwrap_err();
+            assert_eq!(lost.phase, Phase::Request);
+
+            let (a, mut server) = pipe(64);
+            let https = client(vec![a], IoLimits { response_bytes: 1, ..IoLimits::default() });
+            let (large, _) =
+                futures_util::future::join(https.send(get("http://localhost/")), answer(&mut server, OK)).await;
+            let large = large.unwrap_err();
+            assert_eq!((large.phase, large.not_sent), (Phase::Response, false));
+        });
+    }
+}

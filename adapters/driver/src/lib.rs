@@ -18,6 +18,8 @@ mod mask;
 mod outlet;
 mod runtime;
 mod socket;
+#[cfg(test)]
+mod testing;
 mod tls;
 #[cfg(feature = "watch")]
 pub mod watch;

@@ -211,3 +211,105 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Incoming::Closed(end.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use async_tungstenite::accept_async;
+    use futures_util::future::{join, poll_fn};
+    use futures_util::{FutureExt, SinkExt, StreamExt};
+
+    use super::*;
+    use crate::testing::{Memory, Pipe, block_on, pipe};
+    use crate::tls::default_tls;
+
+    type Server = WebSocketStream<Pipe>;
+
+    fn connect(limits: IoLimits, max: usize) -> (Box<Socket<Pipe>>, Server) {
+        let (client, server) = pipe(256);
+        let runtime = Memory { streams: Arc::new(Mutex::new([client].into())), stuck: false };
+        let https = Https::new(runtime, Arc::new(limits), default_tls(), false);
+        let url = SecretUrl::new("ws://localhost/ws?access_token=t".parse().unwrap());
+        let (socket, server) = block_on(join(open(&https, &url, max), accept_async(server)));
+        (socket.unwrap(), server.unwrap())
+    }
+
+    /// Both halves of a turn: what can be sent is sent, then one message is taken.
+    async fn next(socket: &mut Socket<Pipe>) -> Incoming {
+        poll_fn(|cx| {
+            socket.poll_send(cx);
+            socket.poll_receive(cx)
+        })
+        .await
+    }
+
+    // CLAUSE HB-7
+    #[test]
+    fn pings_are_answered_at_once() {
+        let (mut socket, mut server) = connect(IoLimits::default(), 100);
+        block_on(async {
+            server.send(Message::Ping(Bytes::from_static(b"p"))).await.unwrap();
+            assert_eq!(next(&mut socket).await, Incoming::Control);
+            assert!(next(&mut socket).now_or_never().is_none(), "nothing more is needed than to look again");
+            assert_eq!(server.next().await.unwrap().unwrap(), Message::Pong(Bytes::from_static(b"p")));
+        });
+    }
+
+    // CLAUSE FRM-4
+    #[test]
+    fn messages_over_the_limit_end_the_connection() {
+        for (size, kept) in [(99, true), (100, true), (101, false)] {
+            let (mut socket, mut server) = connect(IoLimits::default(), 100);
+            block_on(async {
+                server.send(Message::text("x".repeat(size))).await.unwrap();
+                match next(&mut socket).await {
+                    Incoming::Text(text) => assert!(kept && text.len() == size),
+                    Incoming::TooLarge(told) => {
+                        assert!(!kept && told == size);
+                        assert!(matches!(next(&mut socket).await, Incoming::Closed(_)));
+                    }
+                    other => panic!("{other:?}"),
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn closes_tell_code_and_reason() {
+        let (mut socket, mut server) = connect(IoLimits::default(), 100);
+        block_on(async {
+            server.send(Message::Close(Some(CloseFrame { code: 4400.into(), reason: "why".into() }))).await.unwrap();
+            let close = CloseInfo { code: Some(4400), reason: "why".into() };
+            assert_eq!(next(&mut socket).await, Incoming::Closed(close));
+        });
+        let (mut socket, server) = connect(IoLimits::default(), 100);
+        drop(server);
+        assert!(matches!(block_on(next(&mut socket)), Incoming::Closed(CloseInfo { code: None, .. })));
+    }
+
+    // CLAUSE HB-3
+    #[test]
+    fn a_stuck_peer_shows_as_pressure_and_never_blocks() {
+        let limits = IoLimits { send_high: 1000, send_low: 500, send_max: 5000, ..IoLimits::default() };
+        let (mut socket, mut server) = connect(limits, 10_000);
+        let mut told = Vec::new();
+        block_on(async {
+            while told.is_empty() {
+                socket.queue_text("x".repeat(300));
+                told.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
+            }
+            assert_eq!(told, [Pressure::Blocked]);
+            while told.len() < 2 {
+                let _ = server.next().now_or_never();
+                told.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
+            }
+            assert_eq!(told, [Pressure::Blocked, Pressure::Ready]);
+            while socket.ended.is_none() {
+                socket.queue_text("x".repeat(1000));
+                poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await;
+            }
+            assert!(socket.queue.is_empty() && matches!(next(&mut socket).await, Incoming::Closed(_)));
+        });
+    }
+}

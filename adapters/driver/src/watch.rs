@@ -125,7 +125,7 @@ fn start<R: Runtime>(
     credentials: Jwt,
     demo: bool,
 ) -> Result<(Client<R>, Events), StartError> {
-    let credentials = Arc::new(credentials);
+    let credentials = Arc::new(keep_login(host.name, options, credentials));
     let mut config = match credentials.server() {
         Some(server) if demo => demo::config(server),
         _ => Config::default(),
@@ -159,6 +159,22 @@ fn start<R: Runtime>(
         }
         started => started,
     }
+}
+
+/// With a state file the login is kept too: the server recovers a session only for the login that made it.
+fn keep_login(name: &'static str, options: &Options, mut credentials: Jwt) -> Jwt {
+    let Some(file) = options.state.clone() else { return credentials };
+    let app = credentials.app().clone();
+    if let Some(token) = state::load_login(&file, &app) {
+        credentials = credentials.with_refresh_token(token);
+    }
+    credentials.on_tokens(move |tokens| {
+        if let Some(token) = &tokens.refresh_token
+            && let Err(error) = state::save_login(&file, &app, token)
+        {
+            eprintln!("{name}: the login cannot be kept, so the next start cannot recover: {error}");
+        }
+    })
 }
 
 /// Lines of stdin, from a thread of its own: reading stdin blocks on every runtime.
@@ -252,6 +268,9 @@ impl<R: Runtime> Program<R> {
                 self.close(Close::Revoke);
             }
             Event::Closed { reason } => {
+                if let (CloseReason::Revoked, Some(file)) = (reason, &self.options.state) {
+                    state::forget_login(file);
+                }
                 if let CloseReason::Permanent(cause) = reason {
                     let why = format!("{cause}{}", human::advice(cause));
                     self.status = Some(complain(self.name, &why, FAILED));

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::*;
-use ringcentral_ws_gateway::GatewayConfig;
+use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 use ringcentral_ws_tokio::{
     Body, Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, RequestError, SessionState,
-    StartError, Via, http,
+    StartError, Via, http, rustls,
 };
 
 fn get(path: &str) -> http::Request<Body> {
@@ -126,6 +126,30 @@ async fn a_wrong_secret_ends_the_session() {
     assert!(reason.starts_with("Permanent(Credentials"), "{reason}");
     assert!(!reason.contains("hunter") && !lines.lock().unwrap().contains("hunter"));
     assert_eq!(client.state(), SessionState::Closed);
+}
+
+// CLAUSE SEC-2
+#[tokio::test]
+async fn tls_is_verified() {
+    let server = Server::start(ServerConfig { tls: true, ..ServerConfig::default() }).unwrap();
+    let (client, mut events) = builder(&server).start().unwrap();
+    let cause = until(&mut events, |e| if let Event::Retry { cause, .. } = e { Some(cause.to_string()) } else { None });
+    let cause = cause.await;
+    assert!(cause.contains("certificate"), "{cause}");
+    client.close(Close::Detach).await;
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from(server.ca_der().unwrap().to_vec())).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let tls = tls.with_root_certificates(roots).with_no_client_auth();
+    let (client, mut events) = builder(&server).tls(Arc::new(tls)).start().unwrap();
+    subscribed(&mut events).await;
+    server.receive_sms(0, "+1", "secret");
+    assert_eq!(text(&mut events).await, "secret");
+    let reply = client.request(get("/restapi/v1.0/account/~")).await.unwrap();
+    assert_eq!(reply.status().as_u16(), 200);
+    client.close(Close::Revoke).await;
 }
 
 // CLAUSE REC-8

@@ -162,7 +162,7 @@ fn the_line_protocol_works() {
 }
 
 fn state_file() -> PathBuf {
-    std::env::temp_dir().join(format!("ringcentral-ws-watch-state-{}", std::process::id()))
+    std::env::temp_dir().join(format!("ringcentral-ws-watch-{}.state", std::process::id()))
 }
 
 // CLAUSE PST-3
@@ -179,10 +179,13 @@ fn state_is_kept_and_a_torn_file_is_survived() {
     let mut watch = start();
     watch.next("subscribed");
     detach(watch);
+    server.receive_sms(0, "+16505550100", "while away");
     let whole = std::fs::read(&file).unwrap();
     let mut watch = start();
-    assert_ne!(watch.next("connected")["resumption"], "fresh", "the session before it was tried");
-    watch.next("subscribed");
+    assert_eq!(watch.next("connected")["resumption"], "recovered");
+    watch.next("recovered");
+    assert_eq!(watch.next("notification")["body"]["subject"], "while away");
+    assert!(!watch.all.contains("\"gap\""), "{}", watch.all);
     detach(watch);
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     let mut watch = start();
@@ -191,6 +194,7 @@ fn state_is_kept_and_a_torn_file_is_survived() {
     detach(watch);
     assert!(serde_json::from_slice::<Value>(&std::fs::read(&file).unwrap()).is_ok());
     std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(file.with_extension("state.login")).unwrap();
 }
 
 #[test]

@@ -58,6 +58,11 @@ impl Jwt {
         self
     }
 
+    #[cfg(feature = "watch")]
+    pub(crate) const fn app(&self) -> &ClientApp {
+        &self.0.app
+    }
+
     /// Calls `callback` with each new set of tokens, for instance to keep the refresh token for the next run. It is
     /// called from the driver's task and must not block.
     #[must_use]

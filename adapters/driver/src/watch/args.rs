@@ -37,7 +37,8 @@ FILTER is an event filter, such as
   /restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS
 
   --json                 one JSON object a line on stdout; commands, one a line, on stdin
-  --state FILE           keep the session in FILE, so that the next start continues it
+  --state FILE           keep the session in FILE and the login in FILE.login, so that the next start continues it;
+                         both are secret
   --rest-over-websocket  send REST calls over the WebSocket where it can carry them
   --no-auto-recover      after a loss wait for the command `recover`
   --debug                show each message on stderr, with secrets masked

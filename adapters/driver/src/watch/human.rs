@@ -31,7 +31,7 @@ pub(super) fn event(event: &Event) -> Option<String> {
             format!("not subscribed {error}; {next}")
         }
         Event::Unsubscribed { .. } => "unsubscribed".to_owned(),
-        Event::Notification(n) => format!("notification   {} {}", n.event(), short(n.body())),
+        Event::Notification(n) => format!("notification   {}\n                 {}", n.event(), short(n.body())),
         Event::Recovered { .. } => "recovered      nothing was lost; what was missed follows".to_owned(),
         Event::RecoveryFailed { code, .. } => {
             format!("not recovered  {}", code.as_deref().unwrap_or("too much time has passed"))
@@ -65,7 +65,18 @@ fn gap_cause(cause: &GapCause) -> String {
     }
 }
 
-fn short(text: &str) -> String {
+/// What a notification says: the text of a message if it has one, else the start of its JSON.
+fn short(json: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Message {
+        subject: String,
+    }
+    let message = serde_json::from_str::<Message>(json);
+    // Quoted, so that a message cannot move the cursor.
+    cut(&message.map_or_else(|_| json.to_owned(), |message| format!("{:?}", message.subject)))
+}
+
+fn cut(text: &str) -> String {
     if text.chars().count() <= SHOWN {
         return text.to_owned();
     }

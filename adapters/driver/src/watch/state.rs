@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use ringcentral_ws_core::Snapshot;
+use ringcentral_ws_core::oauth::ClientApp;
+use ringcentral_ws_core::{Secret, Snapshot};
+use serde::{Deserialize, Serialize};
 
 /// Largest file read, in bytes.
 const MAX_BYTES: u64 = 8 << 20;
@@ -24,10 +26,46 @@ pub(super) fn load(file: &Path) -> Result<Option<Snapshot>, String> {
 /// Writes the session, whole or not at all: into a file beside it that then takes its place. Only the owner may read
 /// it.
 pub(super) fn save(file: &Path, snapshot: &Snapshot) -> io::Result<()> {
+    replace(file, &snapshot.to_json())
+}
+
+/// The login that belongs to the session: only with it the server recovers the session. It lies beside the state
+/// file, in `FILE.login`, and is used for the same server and app only.
+#[derive(Serialize, Deserialize)]
+struct Login {
+    server: String,
+    client_id: String,
+    refresh_token: String,
+}
+
+/// The refresh token of an earlier run, if it is for this app. Any fault means that there is none.
+pub(super) fn load_login(file: &Path, app: &ClientApp) -> Option<Secret> {
+    let login: Login = serde_json::from_str(&fs::read_to_string(beside(file, "login")).ok()?).ok()?;
+    let same = login.server == app.server.as_str() && login.client_id == app.client_id;
+    same.then(|| Secret::new(login.refresh_token))
+}
+
+/// Keeps a refresh token for the next run.
+pub(super) fn save_login(file: &Path, app: &ClientApp, token: &Secret) -> io::Result<()> {
+    let (server, client_id) = (app.server.as_str().to_owned(), app.client_id.clone());
+    let login = Login { server, client_id, refresh_token: token.expose().to_owned() };
+    replace(&beside(file, "login"), &serde_json::to_string(&login).map_err(io::Error::other)?)
+}
+
+/// Forgets it: the session was revoked, and nothing is left to recover.
+pub(super) fn forget_login(file: &Path) {
+    let _ = fs::remove_file(beside(file, "login"));
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary: PathBuf = file.with_file_name(name);
-    let written = write(&temporary, &snapshot.to_json()).and_then(|()| fs::rename(&temporary, file));
+    name.push(format!(".{ending}"));
+    file.with_file_name(name)
+}
+
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let temporary = beside(file, &format!("{}.tmp", std::process::id()));
+    let written = write(&temporary, text).and_then(|()| fs::rename(&temporary, file));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -69,7 +107,17 @@ mod tests {
         assert!(load(&file).is_err());
         save(&file, &snapshot).unwrap();
         assert!(load(&file).unwrap().is_some());
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no temporary file is left");
+        let app = |id: &str| ClientApp {
+            server: "https://h.example".parse().unwrap(),
+            client_id: id.to_owned(),
+            client_secret: None,
+        };
+        save_login(&file, &app("a"), &"r".into()).unwrap();
+        assert_eq!(load_login(&file, &app("a")).unwrap().expose(), "r");
+        assert!(load_login(&file, &app("b")).is_none(), "another app never sees it");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "no temporary file is left");
+        forget_login(&file);
+        assert!(load_login(&file, &app("a")).is_none());
         fs::remove_dir_all(&folder).unwrap();
     }
 }
