@@ -49,26 +49,37 @@ const ALL: [TimerKind; COUNT] = [
     TimerKind::Request,
 ];
 
-#[derive(Clone, Debug, Default)]
+/// The end of time: a timer that runs until then never fires, so it does not run.
+const NEVER: Timestamp = Timestamp::from_micros(u64::MAX);
+
+#[derive(Clone, Debug)]
 pub(crate) struct Timers {
-    at: [Option<Timestamp>; COUNT],
+    at: [Timestamp; COUNT],
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { at: [NEVER; COUNT] }
+    }
 }
 
 impl Timers {
     pub(crate) fn set(&mut self, kind: TimerKind, at: Timestamp) {
-        self.at[kind as usize] = Some(at);
+        self.at[kind as usize] = at;
     }
 
     pub(crate) fn stop(&mut self, kind: TimerKind) {
-        self.at[kind as usize] = None;
+        self.at[kind as usize] = NEVER;
     }
 
     pub(crate) fn get(&self, kind: TimerKind) -> Option<Timestamp> {
-        self.at[kind as usize]
+        Some(self.at[kind as usize]).filter(|at| *at < NEVER)
     }
 
     pub(crate) fn next(&self) -> Option<(Timestamp, TimerKind)> {
-        ALL.iter().filter_map(|&k| self.at[k as usize].map(|at| (at, k))).min()
+        let first = self.at.iter().fold(NEVER, |first, at| first.min(*at));
+        let index = self.at.iter().position(|at| *at == first && first < NEVER)?;
+        Some((first, ALL[index]))
     }
 
     /// Disarms and returns the earliest timer that is due.

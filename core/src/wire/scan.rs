@@ -129,8 +129,8 @@ impl<'a> Scanner<'a> {
         const HIGHS: u64 = 0x8080_8080_8080_8080;
         let bytes = self.text.as_bytes();
         // Eight bytes at a time: `x - ONES & !x & HIGHS` marks zero bytes, and the first mark is exact.
-        while let Some(chunk) = bytes.get(self.at..self.at + 8) {
-            let word = u64::from_le_bytes(chunk.try_into().ok()?);
+        while let Some(chunk) = bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_le_bytes(*chunk);
             let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
             let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
             let marks = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control;
