@@ -61,7 +61,7 @@ pub struct RetryPolicy {
     pub attempts_per_minute: usize,
     /// The floor after a 429 without `Retry-After` (TOK-3). Default 60 s.
     pub penalty: Duration,
-    /// A last try is made in this final stretch of the recovery window (BCK-2). Default 10 s.
+    /// A last try is made in this final stretch of the recovery window, less its last eighth (BCK-2). Default 8 s.
     pub last_chance: Duration,
     /// Retry of a subscription refused for the subscription limit (SUB-5). Default 300 s.
     pub subscription_limit: Duration,
@@ -84,7 +84,7 @@ pub struct Bounds {
     pub bad_frames: usize,
     /// Outputs queued before inputs are refused with `NotDrained`. Default 1024.
     pub undrained: usize,
-    /// Largest recovery buffer believed, whatever the server says. Default 1000.
+    /// Largest recovery buffer believed, whatever the server says; never more than 4096. Default 1000.
     pub recovery_buffer: usize,
 }
 
@@ -122,7 +122,7 @@ impl Default for RetryPolicy {
             token_calls_per_minute: 4,
             attempts_per_minute: 12,
             penalty: Duration::from_secs(60),
-            last_chance: Duration::from_secs(10),
+            last_chance: Duration::from_secs(8),
             subscription_limit: Duration::from_secs(300),
         }
     }

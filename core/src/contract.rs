@@ -303,7 +303,8 @@ impl Checked {
         match event {
             Event::Response { id, .. } => assert!(self.requests.remove(id), "C7: {id} ended twice"),
             Event::Notification(n) => {
-                assert!(self.delivered.insert(n.uuid().into()), "C15: {} delivered twice", n.uuid());
+                let new = n.uuid().is_empty() || self.delivered.insert(n.uuid().into());
+                assert!(new, "C15: {} delivered twice", n.uuid());
             }
             Event::SnapshotChanged => {
                 assert!(!self.snapshot_told, "WSC-3: told twice in one drain");
@@ -355,4 +356,10 @@ impl Checked {
     pub fn open_requests(&self) -> impl Iterator<Item = RequestId> + '_ {
         self.requests.iter().copied()
     }
+}
+
+/// Whether a text frame can be read. For benchmarks and fuzzing of the parser alone.
+#[must_use]
+pub fn is_readable(text: &str) -> bool {
+    crate::wire::parse(text).is_ok()
 }

@@ -14,11 +14,50 @@ const MIN_WINDOW: usize = 256;
 pub(crate) struct Ledger {
     clock: ClockReading,
     window: usize,
-    recent: VecDeque<u128>,
+    recent: Recent,
     last: Option<Box<str>>,
     pending: Option<PendingGap>,
     replay: Replay,
+    /// From here on nothing is proven complete: the end of a replay, or of the making of a subscription, was not seen.
+    unproven: Option<UnixMillis>,
     gaps: u64,
+}
+
+/// The last keys, oldest first, each with a short print beside it: a look at all prints is a few vector instructions.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    keys: VecDeque<u128>,
+    prints: VecDeque<u32>,
+}
+
+impl From<Vec<u128>> for Recent {
+    fn from(keys: Vec<u128>) -> Self {
+        Self { prints: keys.iter().map(|key| print(*key)).collect(), keys: keys.into() }
+    }
+}
+
+impl Recent {
+    fn contains(&self, key: u128) -> bool {
+        let print = print(key);
+        let (a, b) = self.prints.as_slices();
+        // No early exit, so that the compiler can compare many at once.
+        let seen = |prints: &[u32]| prints.iter().fold(false, |seen, p| seen | (*p == print));
+        (seen(a) | seen(b)) && self.keys.contains(&key)
+    }
+
+    fn remember(&mut self, key: u128, window: usize) {
+        while self.keys.len() >= window {
+            self.keys.pop_front();
+            self.prints.pop_front();
+        }
+        self.keys.push_back(key);
+        self.prints.push_back(print(key));
+    }
+}
+
+fn print(key: u128) -> u32 {
+    let mixed = (key as u64 ^ (key >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 32) as u32
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +78,11 @@ impl Ledger {
         Self {
             clock,
             window: MIN_WINDOW,
-            recent: VecDeque::new(),
+            recent: Recent::default(),
             last: None,
             pending: None,
             replay: Replay::None,
+            unproven: None,
             gaps: 0,
         }
     }
@@ -53,7 +93,7 @@ impl Ledger {
         last: Option<Box<str>>,
         pending: Option<PendingGap>,
     ) -> Self {
-        Self { window: recent.len().max(MIN_WINDOW), recent: recent.into(), last, pending, ..Self::new(clock) }
+        Self { window: recent.len().max(MIN_WINDOW), recent: Recent::from(recent), last, pending, ..Self::new(clock) }
     }
 
     /// The window is at least twice the server's buffer (REC-4).
@@ -63,8 +103,11 @@ impl Ledger {
 
     /// Keys of what was handed over: what is held back is not among them (PST-4).
     pub(crate) fn recent(&self) -> impl Iterator<Item = u128> + '_ {
-        let held = if let Replay::Held { held, .. } = &self.replay { held.len() } else { 0 };
-        self.recent.iter().copied().take(self.recent.len().saturating_sub(held))
+        let held = match &self.replay {
+            Replay::None => 0,
+            Replay::Held { held, .. } => held.iter().filter(|n| !n.uuid().is_empty()).count(),
+        };
+        self.recent.keys.iter().copied().take(self.recent.keys.len().saturating_sub(held))
     }
 
     pub(crate) const fn gaps(&self) -> u64 {
@@ -82,14 +125,32 @@ impl Ledger {
     /// Notes a loss that is reported when delivery is continuous again, or at the end. The first cause stands.
     pub(crate) fn lost(&mut self, cause: GapCause, since: UnixMillis, out: &mut Outbox) {
         if self.pending.is_none() {
-            self.pending = Some(PendingGap { cause, since });
+            self.pending = Some(PendingGap { cause, since: self.unproven.unwrap_or(since) });
             out.snapshot_changed();
+        }
+    }
+
+    pub(crate) const fn unproven(&self) -> Option<UnixMillis> {
+        self.unproven
+    }
+
+    /// What comes after `since` is not proven complete before `proven`: a loss noted meanwhile begins there.
+    pub(crate) fn doubt(&mut self, since: UnixMillis) {
+        self.unproven.get_or_insert(since);
+    }
+
+    /// Delivery is continuous, unless a replay is held.
+    pub(crate) fn proven(&mut self, now: Timestamp, out: &mut Outbox) {
+        if !self.is_replaying() {
+            self.flush_gap(now, out);
+            self.unproven = None;
         }
     }
 
     /// Reports a noted loss.
     pub(crate) fn flush_gap(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Some(p) = self.pending.take() {
+            self.unproven = None;
             let gap = Gap { cause: p.cause, after: self.last.clone(), since: p.since, until: self.clock.unix_at(now) };
             self.gaps += 1;
             out.tell(Event::Gap(gap));
@@ -99,30 +160,35 @@ impl Ledger {
 
     /// A recovery succeeded; what follows is replay until `replay_ended`.
     pub(crate) fn replay_started(&mut self, buffer: usize, since: UnixMillis) {
+        let since = *self.unproven.get_or_insert(since);
         self.replay = Replay::Held { buffer, since, held: VecDeque::new() };
     }
 
     /// All of the replay has come, and less than the buffer holds: nothing fell out.
     pub(crate) fn replay_ended(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Replay::Held { held, .. } = std::mem::replace(&mut self.replay, Replay::None) {
+            self.unproven = None;
             self.flush_gap(now, out);
             held.into_iter().for_each(|n| self.hand_over(n, out));
         }
     }
 
-    /// The replay cannot end any more. With nothing held nothing was lost: the next recovery replays it all.
+    /// The end of the replay will not be known, so neither will its size. With nothing held nothing was lost: the next
+    /// recovery replays it all.
     pub(crate) fn replay_interrupted(&mut self, now: Timestamp, out: &mut Outbox) {
         self.replay_given_up(GapCause::ReplayInterrupted, now, out);
     }
 
     fn replay_given_up(&mut self, cause: GapCause, now: Timestamp, out: &mut Outbox) {
+        let mut unproven = self.unproven;
         if let Replay::Held { held, since, .. } = &self.replay
             && !held.is_empty()
-            && self.pending.is_none()
         {
-            self.pending = Some(PendingGap { cause, since: *since });
+            self.pending.get_or_insert(PendingGap { cause, since: *since });
+            unproven = None;
         }
         self.replay_ended(now, out);
+        self.unproven = unproven;
     }
 
     pub(crate) fn is_replaying(&self) -> bool {
@@ -132,9 +198,11 @@ impl Ledger {
     /// Takes a notification in. Returns `false` for a duplicate.
     pub(crate) fn take(&mut self, n: Notification, now: Timestamp, out: &mut Outbox) -> bool {
         let key = n.dedupe_key();
-        let duplicate = self.recent.contains(&key);
-        if !duplicate {
-            self.remember(key);
+        // Without any id nothing can be said to be the same.
+        let named = !n.uuid().is_empty();
+        let duplicate = named && self.recent.contains(key);
+        if named && !duplicate {
+            self.recent.remember(key, self.window);
         }
         match &mut self.replay {
             Replay::None if duplicate => {}
@@ -158,16 +226,11 @@ impl Ledger {
         self.replay_given_up(GapCause::ReplayOverflow, now, out);
     }
 
-    fn remember(&mut self, key: u128) {
-        while self.recent.len() >= self.window {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(key);
-    }
-
     /// The cursor moves before the event is emitted.
     fn hand_over(&mut self, n: Notification, out: &mut Outbox) {
+        self.unproven = None;
         match &mut self.last {
+            _ if n.uuid().is_empty() => {}
             Some(last) if last.len() == n.uuid().len() => {
                 // Same length, the rule for the service's decimal ids: no allocation per notification.
                 let mut s = std::mem::take(last).into_string();

@@ -320,7 +320,8 @@ pub enum GapCause {
     WindowPassed,
     /// As many notifications were replayed as the server's buffer holds, so older ones may have fallen out.
     ReplayOverflow,
-    /// The connection broke in the middle of a replay, so its size is not known.
+    /// The end of a replay never came: the connection broke in the middle of it, or the heartbeat that marks it was not
+    /// answered in time. So its size is not known.
     ReplayInterrupted,
     /// The process was restored from a snapshot that was not the last word: what arrived between is unknown.
     Restored,

@@ -83,10 +83,10 @@ fn last_chance(
     rng: &mut Rng,
     now: Timestamp,
 ) -> Timestamp {
-    // A tenth of the stretch is kept for the attempt itself.
+    // An eighth of the stretch is kept for the attempt itself.
     let stretch = policy.last_chance;
     let start = end.before(stretch).max(o.reserved_floor).max(now);
-    let stop = end.before(stretch / 10);
+    let stop = end.before(stretch / 8);
     if at < end.before(stretch) || start >= stop {
         return at;
     }

@@ -13,10 +13,10 @@ use crate::wire::{Limits, Wsc};
 
 /// The format written here. Older ones are read, newer ones refused.
 pub(crate) const VERSION: u32 = 1;
-/// Largest text read.
-const MAX_BYTES: usize = 4 << 20;
-/// Most notification keys believed.
-const MAX_RECENT: usize = 8192;
+/// Largest text read: more than the most and longest filters take twice.
+const MAX_BYTES: usize = 64 << 20;
+/// Most notification keys written and believed.
+pub(crate) const MAX_RECENT: usize = 8192;
 
 /// A session at rest. It holds the recovery handle, which opens the session's notifications: keep it like a password.
 /// It holds no OAuth and no WebSocket token.
@@ -46,6 +46,9 @@ pub struct Snapshot {
     pub(crate) last: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gap: Option<StoredGap>,
+    /// What came after this moment is not proven complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unproven: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) detached: bool,
     pub(crate) next_subscription: u64,

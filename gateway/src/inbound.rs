@@ -79,16 +79,13 @@ impl Gateway {
         let Some(socket) = self.conns.get(&conn) else { return };
         let active = u32::try_from(socket.active.len()).unwrap_or(u32::MAX).saturating_add(1);
         self.stats.max_active_requests = self.stats.max_active_requests.max(active);
-        let reply = if active > self.config.max_active_requests {
+        let (reply, delay) = if active > self.config.max_active_requests {
             self.stats.active_requests_exceeded += 1;
-            Reply::error(429, "CMN-301", "Too many active requests")
+            (Reply::error(429, "CMN-301", "Too many active requests"), 0)
         } else {
-            self.answer_over_socket(conn, frame, &body)
-        };
-        let delay = if active > self.config.max_active_requests {
-            0
-        } else {
-            micros(self.config.reply_delay).saturating_add(reply.delay)
+            let reply = self.answer_over_socket(conn, frame, &body);
+            let delay = micros(self.config.reply_delay).saturating_add(reply.delay);
+            (reply, delay)
         };
         let text = self.reply_frame(conn, frame.id().unwrap_or("null"), reply);
         if delay == 0 {

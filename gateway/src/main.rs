@@ -16,6 +16,7 @@ A stand-in for RingCentral's servers: OAuth, REST and the WebSocket gateway.
 Usage: ringcentral-ws-gateway [OPTIONS]
 
       --listen ADDR          address and port to listen on [127.0.0.1:0, any free port]
+      --public-host HOST     host that URLs name [the address listened on]
       --tls                  serve HTTPS and WSS with a certificate of a CA made at the start
       --ca-file FILE         write the CA's certificate there, as PEM (with --tls)
       --seed N               seed of all ids and tokens [1]
@@ -82,6 +83,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Err
         let gateway = &mut options.server.gateway;
         match arg {
             Arg::Long("listen") => options.server.listen = parser.value()?.parse::<SocketAddr>()?,
+            Arg::Long("public-host") => options.server.public_host = Some(parser.value()?.string()?),
             Arg::Long("tls") => options.server.tls = true,
             Arg::Long("ca-file") => options.ca_file = Some(parser.value()?.into()),
             Arg::Long("seed") => gateway.seed = parser.value()?.parse()?,

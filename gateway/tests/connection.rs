@@ -136,11 +136,12 @@ fn a_connection_without_data_for_1800_seconds_ends_with_wsg_902() {
 }
 
 #[test]
-fn what_the_server_sends_does_not_keep_a_connection_alive() {
-    let mut bench = unlimited();
+fn neither_what_the_server_sends_nor_a_pong_keeps_a_connection_alive() {
+    let mut bench = Bench::new(|config| config.ping_interval = Some(Duration::from_secs(1000)));
     let (conn, _, _) = bench.subscribed(&["/team-messaging/v1/posts"]);
     bench.at(1000 * S);
     bench.notify("/team-messaging/v1/posts", 1);
+    bench.g.ws_pong(conn, bench.now);
     bench.outputs();
     bench.at(1800 * S);
     assert!(close_of(&bench.outputs(), conn).is_some());

@@ -115,6 +115,41 @@ async fn closes_garbage_pieces_and_duplicates_arrive_as_ordered() {
 }
 
 #[tokio::test]
+async fn a_reset_loses_nothing_that_a_recovery_does_not_bring_back() {
+    let mut config = ServerConfig::default();
+    config.gateway.ws_token.rate_limit = None;
+    // What is cut off again and again adds up.
+    config.gateway.recovery_buffer_size = 1000;
+    config.gateway.sent_history = 1000;
+    let server = Server::start(config).unwrap();
+    let authorization = log_in(&server);
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    let mut wsc = frame(&mut socket).await[0]["wsc"]["token"].as_str().unwrap().to_owned();
+    subscribe(&mut socket, &[SMS]).await;
+    let mut received = Vec::new();
+    for round in 0..30 {
+        for i in 0..10 {
+            notify(&server, round * 10 + i);
+        }
+        server.drop_connections();
+        while let Some(Ok(message)) = end(&mut socket).await {
+            let frame: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+            received.push(n(&frame).as_u64().unwrap());
+        }
+        socket = connect(&server, &authorization, Some(&wsc)).await.unwrap();
+        let details = frame(&mut socket).await;
+        assert_eq!(details[1]["recoveryState"], "Successful");
+        wsc = details[0]["wsc"]["token"].as_str().unwrap().to_owned();
+    }
+    server.send_raw("[{},{\"body\":{\"n\":300}}]");
+    while received.last() != Some(&300) {
+        received.push(n(&frame(&mut socket).await).as_u64().unwrap());
+    }
+    assert_eq!(received, (0..=300).collect::<Vec<_>>());
+    assert_eq!(server.observations().lost, 0);
+}
+
+#[tokio::test]
 async fn a_refused_connection_is_refused_by_the_system() {
     let (server, authorization) = start();
     let mut socket = connect(&server, &authorization, None).await.unwrap();
@@ -127,6 +162,20 @@ async fn a_refused_connection_is_refused_by_the_system() {
     assert_eq!(frame(&mut socket).await, heartbeat);
     server.refuse_connections(false);
     connect(&server, &authorization, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stalled_connection_is_served_once_that_is_over() {
+    let (server, authorization) = start();
+    server.stall_connections(true);
+    let address = server.address();
+    let headers = authorization.clone();
+    let call = move || http(address, "GET", "/restapi/v1.0/_empty", &[("Authorization", &headers)], "").status;
+    let answer = tokio::task::spawn_blocking(call);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!answer.is_finished());
+    server.stall_connections(false);
+    assert_eq!(answer.await.unwrap(), 204);
 }
 
 #[tokio::test]
@@ -232,6 +281,8 @@ async fn everything_can_be_commanded_over_http() {
     let events = look("events");
     assert!(events["events"].as_array().unwrap().iter().any(|event| event["event"] == "connected"));
     assert_eq!(look(&format!("events?since={}", events["next"]))["events"], json!([]));
+    assert_eq!(control("stall", json!({"ms": 20})).0, 200);
+    assert_eq!(look("connections"), json!([]));
     assert_eq!(control("refuse", json!({"ms": 20})).0, 200);
     until(|| std::net::TcpStream::connect(server.address()).is_err()).await;
     until(|| std::net::TcpStream::connect(server.address()).is_ok()).await;
@@ -259,6 +310,14 @@ fn with_tls_it_shows_a_certificate_of_its_ca() {
     let mut start = [0; 12];
     std::io::Read::read_exact(&mut stream, &mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 401");
+}
+
+#[test]
+fn urls_can_name_another_host() {
+    let config = ServerConfig { public_host: Some("gateway.test".to_owned()), tls: true, ..ServerConfig::default() };
+    let server = Server::start(config).unwrap();
+    assert_eq!(server.http_url(), format!("https://gateway.test:{}", server.address().port()));
+    assert_eq!(server.ws_url(), format!("wss://gateway.test:{}/ws", server.address().port()));
 }
 
 #[test]

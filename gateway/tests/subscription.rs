@@ -194,6 +194,19 @@ fn a_notification_has_all_members_and_an_id_of_its_own() {
 }
 
 #[test]
+fn a_notification_can_come_before_the_reply() {
+    let mut bench = Bench::new(|config| config.reply_delay = std::time::Duration::from_secs(1));
+    let conn = bench.open(None);
+    bench.outputs();
+    bench.send_request(conn, "POST", SUBSCRIPTION, Some(subscribe_body(&[SMS])));
+    bench.notify(&format!("{EXT}/message-store/instant?type=SMS"), 1);
+    bench.at(S);
+    let frames = bench.frames(conn);
+    assert_eq!(numbers(&frames[..1]), [1]);
+    assert_eq!(frames[0][1]["subscriptionId"], frames[1][1]["id"]);
+}
+
+#[test]
 fn each_session_receives_its_own_copy() {
     let mut bench = bench();
     let (one, _, _) = bench.subscribed(&["/team-messaging/v1/posts"]);

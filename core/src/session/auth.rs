@@ -39,9 +39,20 @@ struct WsToken {
     usable_until: Timestamp,
 }
 
+/// The call under way for a WebSocket token.
+#[derive(Clone, Copy, Debug)]
+struct Fetching {
+    id: HttpId,
+    began: Timestamp,
+    /// Which access token it carries.
+    token: u64,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Tokens {
     access: Option<Held>,
+    /// Number of the last access token: what is said about an older one does not concern it.
+    number: u64,
     asking: Option<AuthId>,
     /// The server refused the last one, and another has not come yet (TOK-4).
     refused: bool,
@@ -49,7 +60,7 @@ pub(super) struct Tokens {
     ws: Option<WsToken>,
     /// The one that the opening connection carries, until it is known to have been seen.
     carried: Option<WsToken>,
-    fetching: Option<(HttpId, Timestamp)>,
+    fetching: Option<Fetching>,
     calls: Budget,
     /// No call before this (TOK-3).
     not_before: Timestamp,
@@ -59,6 +70,7 @@ impl Tokens {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             access: None,
+            number: 0,
             asking: None,
             refused: false,
             logins: Budget::new(config.retry.token_calls_per_minute),
@@ -109,15 +121,20 @@ impl Tokens {
         Some(value)
     }
 
-    /// A server took the access token.
-    pub(super) fn accepted(&mut self) {
-        if let Some(held) = &mut self.access {
+    /// Number of the access token in use.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// A server took this access token.
+    pub(super) fn accepted(&mut self, token: u64) {
+        if let Some(held) = self.access.as_mut().filter(|_| token == self.number) {
             held.on_probation = false;
         }
     }
 
-    fn on_probation(&self) -> bool {
-        self.access.as_ref().is_some_and(|held| held.on_probation)
+    fn on_probation(&self, token: u64) -> bool {
+        token == self.number && self.access.as_ref().is_some_and(|held| held.on_probation)
     }
 
     pub(super) fn is_asking(&self) -> bool {
@@ -126,7 +143,7 @@ impl Tokens {
 
     /// At the end of the session.
     pub(super) fn give_up(&mut self, out: &mut Outbox) {
-        if let Some((id, _)) = self.fetching.take() {
+        if let Some(Fetching { id, .. }) = self.fetching.take() {
             out.act(Action::AbortHttp { id });
         }
         (self.access, self.asking, self.ws, self.carried) = (None, None, None, None);
@@ -200,10 +217,12 @@ impl Session {
         Ok(())
     }
 
-    /// The server refused the held token.
-    pub(super) fn access_refused(&mut self) {
-        self.tokens.refused = true;
-        self.tokens.access = None;
+    /// The server refused this access token. If another is held by now, that one is not concerned.
+    pub(super) fn access_refused(&mut self, token: u64) {
+        if token == self.tokens.number {
+            self.tokens.refused = true;
+            self.tokens.access = None;
+        }
     }
 
     pub(super) fn authorized(&mut self, id: AuthId, token: AccessToken, now: Timestamp) {
@@ -217,6 +236,7 @@ impl Session {
         if let Some(life) = token.expires_in {
             self.arm(TimerKind::Refresh, now.after(life / 5 * 4));
         }
+        self.tokens.number += 1;
         let on_probation = std::mem::take(&mut self.tokens.refused);
         self.tokens.access = Some(Held { secret: token.secret, expires, on_probation });
         self.go_on_with_token(now);
@@ -281,13 +301,13 @@ impl Session {
         request.headers_mut().insert(header::AUTHORIZATION, bearer);
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         self.add_user_agent(request.headers_mut());
-        self.tokens.fetching = Some((id, now));
+        self.tokens.fetching = Some(Fetching { id, began: now, token: self.tokens.number });
         self.arm(TimerKind::TokenCall, now.after(self.config.token_timeout));
         self.out.act(Action::Http { id, request });
     }
 
     pub(super) fn token_call_timed_out(&mut self, now: Timestamp) {
-        if let Some((id, _)) = self.tokens.fetching.take() {
+        if let Some(Fetching { id, .. }) = self.tokens.fetching.take() {
             self.out.act(Action::AbortHttp { id });
             let message = "no answer in time".into();
             self.token_failed(Cause::Network { phase: crate::input::Phase::Response, message }, now, now);
@@ -296,10 +316,10 @@ impl Session {
 
     pub(super) fn http_response(&mut self, id: HttpId, response: http::Response<Bytes>, now: Timestamp) {
         match self.tokens.fetching {
-            Some((fetching, began)) if fetching == id => {
+            Some(call) if call.id == id => {
                 self.tokens.fetching = None;
                 self.timers.stop(TimerKind::TokenCall);
-                self.ws_token_answer(&response, began, now);
+                self.ws_token_answer(&response, call, now);
             }
             _ => self.rest_response(id, response, now),
         }
@@ -307,7 +327,7 @@ impl Session {
 
     pub(super) fn http_failed(&mut self, id: HttpId, failure: HttpFailure, now: Timestamp) {
         match self.tokens.fetching {
-            Some((fetching, _)) if fetching == id => {
+            Some(call) if call.id == id => {
                 self.tokens.fetching = None;
                 self.timers.stop(TimerKind::TokenCall);
                 self.token_failed(Cause::Network { phase: failure.phase, message: failure.message }, now, now);
@@ -316,10 +336,9 @@ impl Session {
         }
     }
 
-    fn ws_token_answer(&mut self, response: &http::Response<Bytes>, began: Timestamp, now: Timestamp) {
-        let status = response.status().as_u16();
+    fn ws_token_answer(&mut self, response: &http::Response<Bytes>, call: Fetching, now: Timestamp) {
         if !response.status().is_success() {
-            return self.ws_token_refused(status, response, now);
+            return self.ws_token_refused(call.token, response, now);
         }
         let Some(reply) = ws_token(response.body()) else {
             return self.token_failed(Cause::TokenUnreadable, now, now);
@@ -327,8 +346,8 @@ impl Session {
         if !self.is_allowed(&reply.uri, "wss", "ws") {
             return self.finish(CloseReason::Permanent(Cause::InsecureUri), false, now);
         }
-        self.tokens.accepted();
-        self.tokens.ws = Some(self.usable(reply, began));
+        self.tokens.accepted(call.token);
+        self.tokens.ws = Some(self.usable(reply, call.began));
         if self.tokens.has_ws_token(now) {
             self.token_ready(now);
         } else {
@@ -343,18 +362,22 @@ impl Session {
         WsToken { token: reply.token, uri: reply.uri, usable_until: began.after(life.saturating_sub(margin)) }
     }
 
-    fn ws_token_refused(&mut self, status: u16, response: &http::Response<Bytes>, now: Timestamp) {
+    fn ws_token_refused(&mut self, token: u64, response: &http::Response<Bytes>, now: Timestamp) {
+        let status = response.status().as_u16();
         let info = ApiErrorInfo::from_reply(status, response.headers(), response.body());
         let wait = classify::retry_after(response.headers(), self.clock.unix_at(now).0);
         match info.class() {
-            Class::RefreshToken if !self.tokens.on_probation() => {
-                self.access_refused();
+            Class::RefreshToken if !self.tokens.on_probation(token) => {
+                self.access_refused(token);
                 self.pursue_token(now);
             }
             Class::RefreshToken => self.finish(CloseReason::Permanent(Cause::Unauthorized), false, now),
-            // A refusal without a code is not the service's own word: unknown causes are retried (BCK-5).
-            Class::Permanent | Class::CallerBug if info.code.is_some() && matches!(status, 401 | 403) => {
-                let cause = if status == 401 { Cause::Unauthorized } else { Cause::Forbidden(Box::new(info)) };
+            Class::Permanent | Class::CallerBug if is_final(&info) => {
+                let cause = match status {
+                    401 => Cause::Unauthorized,
+                    403 => Cause::Forbidden(Box::new(info)),
+                    _ => Cause::TokenCall(Box::new(info)),
+                };
                 self.finish(CloseReason::Permanent(cause), false, now);
             }
             Class::RateLimited => {
@@ -379,4 +402,11 @@ impl Session {
             }
         }
     }
+}
+
+/// A refusal without a code is not the service's own word, and 401 and 403 aside a code must be a known one: unknown
+/// causes are retried (BCK-5).
+fn is_final(info: &ApiErrorInfo) -> bool {
+    let known = |code: &str| classify::lookup(code).is_some();
+    info.code.as_deref().is_some_and(|code| matches!(info.status, 401 | 403) || known(code))
 }

@@ -70,7 +70,7 @@ impl Session {
         self.bad_frames += 1;
         self.out.tell(Event::ProtocolError { conn, error });
         if self.subs.may_be_active() {
-            let since = self.last_seen();
+            let since = self.seen_before_this_frame();
             self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);
             if self.subs.active.is_some() && self.ready().is_some() && !self.ledger.is_replaying() {
                 self.flush_gap(now);
@@ -233,6 +233,7 @@ impl Session {
     pub(super) fn deliver(&mut self, notification: Notification, now: Timestamp) {
         if self.ledger.take(notification, now, &mut self.out) {
             self.stats.notifications += 1;
+            self.subs.confirmed = Some(self.clock.unix_at(now));
         } else {
             self.stats.duplicates += 1;
         }

@@ -62,10 +62,12 @@ impl Session {
     pub(super) fn begin_attempt(&mut self, urgent: bool, now: Timestamp) {
         let at = self.attempts.earliest(now, 0);
         if at > now {
+            self.urgent = urgent;
             return self.wait_until(at);
         }
         self.attempts.take(now);
         self.stats.attempts += 1;
+        self.urgent = false;
         self.timers.stop(TimerKind::Retry);
         self.link = Link::Token { urgent };
         self.pursue_token(now);
@@ -87,6 +89,7 @@ impl Session {
         let Some(url) = self.tokens.present(wsc.as_ref()) else { return self.begin_attempt(false, now) };
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
+        self.requests.blocked = false;
         self.link = Link::Opening { conn, wsc: wsc.is_some() };
         self.arm(TimerKind::Handshake, now.after(self.config.handshake_timeout));
         self.out.act(Action::Open { conn, url });
@@ -187,16 +190,12 @@ impl Session {
 
     /// Everything that ends with a connection that was ready.
     fn leave(&mut self, conn: ConnId, cause: Cause, now: Timestamp) {
-        for kind in [
-            TimerKind::Heartbeat,
-            TimerKind::Liveness,
-            TimerKind::Replay,
-            TimerKind::Renewal,
-            TimerKind::Subscribe,
-            TimerKind::Handshake,
-        ] {
+        for kind in
+            [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Replay, TimerKind::Renewal, TimerKind::Handshake]
+        {
             self.timers.stop(kind);
         }
+        self.forget_call_timer();
         if self.ending.is_none() {
             self.timers.stop(TimerKind::Close);
         }
@@ -219,7 +218,9 @@ impl Session {
     pub(super) fn attempt_failed(&mut self, cause: Cause, floor: Timestamp, now: Timestamp) {
         self.timers.stop(TimerKind::Handshake);
         self.attempt = self.attempt.saturating_add(1);
+        self.not_before = floor;
         let at = if cause == Cause::MalformedWsc { self.floor(floor, 0, now) } else { self.plan(&cause, floor, now) };
+        self.urgent = cause == Cause::MalformedWsc;
         self.link = Link::Waiting;
         self.out.tell(Event::Retry { attempt: self.attempt, cause, at, delay: at.since(now) });
         if at > now {
@@ -231,7 +232,7 @@ impl Session {
 
     /// The earliest moment that budgets and the server allow.
     fn floor(&self, floor: Timestamp, reserve: usize, now: Timestamp) -> Timestamp {
-        let at = floor.max(self.attempts.earliest(now, 0));
+        let at = floor.max(self.not_before).max(self.attempts.earliest(now, 0));
         if self.tokens.has_ws_token(now) { at } else { at.max(self.tokens.earliest_call(now, reserve)) }
     }
 
@@ -246,8 +247,9 @@ impl Session {
     }
 
     pub(super) fn retry_due(&mut self, now: Timestamp) {
-        let urgent = self.window_end().is_some_and(|end| now >= end.before(self.config.retry.last_chance) && now < end);
-        self.begin_attempt(urgent, now);
+        let stretch = self.config.retry.last_chance;
+        let last = self.window_end().is_some_and(|end| now >= end.before(stretch) && now < end);
+        self.begin_attempt(last || self.urgent, now);
     }
 
     /// REC-7.
@@ -257,6 +259,7 @@ impl Session {
             Link::Offline | Link::Waiting => {
                 let at = self.floor(now, 0, now);
                 if at > now {
+                    self.urgent = true;
                     self.wait_until(at);
                 } else {
                     self.begin_attempt(true, now);
@@ -279,16 +282,29 @@ impl Session {
                     self.wait_until(at);
                 }
             }
-            Link::Ready { .. } => self.probe(now),
+            Link::Ready { .. } => {
+                // A probe under way is answered or not: news of the network do not put its deadline off (HB-3).
+                let wake = now.after(self.config.wake_timeout);
+                if self.timers.get(TimerKind::Liveness).is_none_or(|at| at > wake) {
+                    self.probe(now);
+                }
+            }
             _ => {}
         }
     }
 
     /// HB-4: no timer that ran out during the sleep may act before the waiting bytes were read.
     pub(super) fn resumed(&mut self, now: Timestamp) {
-        self.network_changed(true, now);
+        match self.link {
+            Link::Ready { .. } => self.probe(now),
+            _ => self.network_changed(true, now),
+        }
         let wake = now.after(self.config.wake_timeout);
-        for kind in [TimerKind::Handshake, TimerKind::Replay, TimerKind::TokenCall, TimerKind::Authorize] {
+        let mut patient = vec![TimerKind::Handshake, TimerKind::Replay, TimerKind::TokenCall, TimerKind::Authorize];
+        // The answer of a call, or the last frames before a renewal; a retry and the end of the session do not wait.
+        patient.extend(self.subs.is_calling().then_some(TimerKind::Subscribe));
+        patient.extend(self.ending.is_none().then_some(TimerKind::Close));
+        for kind in patient {
             if self.timers.get(kind).is_some_and(|at| at < wake) {
                 self.arm(kind, wake);
             }
@@ -306,7 +322,7 @@ impl Session {
     /// Goes on with a renewal: requests first, then the token, then the close.
     pub(super) fn renew(&mut self, now: Timestamp) {
         let Some(conn) = self.ready() else { return };
-        if !self.recovery.renewing || self.subs.is_calling() || self.requests.active() > 0 {
+        if !self.recovery.renewing || self.subs.is_calling() || self.requests.is_awaiting() {
             return;
         }
         if !self.tokens.has_ws_token(now) {
@@ -327,9 +343,10 @@ impl Session {
     }
 
     fn start_close(&mut self, conn: ConnId, then: Then, reason: &'static str, now: Timestamp) {
-        for kind in [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Renewal, TimerKind::Subscribe] {
+        for kind in [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Renewal] {
             self.timers.stop(kind);
         }
+        self.forget_call_timer();
         if self.timers.get(TimerKind::Close).is_none() {
             self.arm(TimerKind::Close, now.after(self.config.close_timeout));
         }
@@ -350,6 +367,7 @@ impl Session {
             }
             Link::Ready { .. } => {
                 self.subs.wanted = None;
+                self.retry_subscription_now();
                 self.out.snapshot_changed();
                 self.step(now);
             }
@@ -405,6 +423,9 @@ impl Session {
         }
         if reason != CloseReason::Detached {
             self.ledger.flush_gap(now, &mut self.out);
+        } else if self.recovery.detached {
+            // The last snapshot says that the end was orderly.
+            self.out.snapshot_changed();
         }
         self.out.tell_snapshot_change();
         self.out.tell(Event::Closed { reason });

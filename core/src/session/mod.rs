@@ -147,6 +147,10 @@ pub struct Session {
     /// Failed attempts since the last connection.
     attempt: u32,
     attempts: Budget,
+    /// The attempt that is waited for may use the call that is kept for such ones.
+    urgent: bool,
+    /// Who refused the last attempt asked for none before this.
+    not_before: Timestamp,
     /// Unreadable messages in a row.
     bad_frames: usize,
     /// The heartbeat whose echo marks the end of a replay.
@@ -178,6 +182,8 @@ impl Session {
             ending: None,
             attempt: 0,
             attempts: Budget::new(config.retry.attempts_per_minute),
+            urgent: false,
+            not_before: Timestamp::ZERO,
             bad_frames: 0,
             fence: None,
             tokens: Tokens::new(&config),
@@ -369,7 +375,7 @@ impl Session {
                 TimerKind::Handshake => self.handshake_timed_out(now),
                 TimerKind::Heartbeat => self.heartbeat_due(now),
                 TimerKind::Liveness => self.lose(Cause::HeartbeatTimeout, true, now),
-                TimerKind::Replay => self.ledger.replay_ended(now, &mut self.out),
+                TimerKind::Replay => self.ledger.replay_interrupted(now, &mut self.out),
                 TimerKind::Renewal => self.renewal_due(now),
                 TimerKind::Close => self.close_timed_out(now),
                 TimerKind::Subscribe => self.subscribe_due(now),

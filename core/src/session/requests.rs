@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) repeat: bool,
     /// It was repeated with a new access token already.
     pub(super) reauthorized: bool,
+    /// Which access token its HTTPS call carries.
+    pub(super) token: u64,
     /// The way it must go; the other one is only for what fits through the socket.
     pub(super) https_only: bool,
 }
@@ -33,13 +35,23 @@ pub(super) enum Stage {
     Https(HttpId),
 }
 
+/// A place on the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    Awaited(RequestId),
+    /// The request ended here. The server may still work on it, and is given until then to answer.
+    Abandoned {
+        free_at: Timestamp,
+    },
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requests {
     next: u64,
     entries: BTreeMap<RequestId, Entry>,
     queue: VecDeque<RequestId>,
-    /// Message numbers in flight on the socket. Without a request: it ended here, but the server still counts it.
-    socket: BTreeMap<u64, Option<RequestId>>,
+    /// Message numbers in flight on the socket.
+    socket: BTreeMap<u64, Slot>,
     https: BTreeMap<HttpId, RequestId>,
     /// The send buffer is full.
     pub(super) blocked: bool,
@@ -53,6 +65,11 @@ impl Requests {
     /// How many the server works on, as far as is known here.
     pub(super) fn active(&self) -> usize {
         self.socket.len()
+    }
+
+    /// Whether an answer on the socket is awaited.
+    pub(super) fn is_awaiting(&self) -> bool {
+        self.socket.values().any(|slot| matches!(slot, Slot::Awaited(_)))
     }
 
     pub(super) fn has_message(&self, message: u64) -> bool {
@@ -86,17 +103,18 @@ impl Requests {
 
     pub(super) fn sent_on_socket(&mut self, id: RequestId, message: u64) {
         self.queue.retain(|q| *q != id);
-        self.socket.insert(message, Some(id));
+        self.socket.insert(message, Slot::Awaited(id));
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.stage = Stage::Socket(message);
         }
     }
 
-    pub(super) fn sent_by_https(&mut self, id: RequestId, call: HttpId) {
+    pub(super) fn sent_by_https(&mut self, id: RequestId, call: HttpId, token: u64) {
         self.queue.retain(|q| *q != id);
         self.https.insert(call, id);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.stage = Stage::Https(call);
+            entry.token = token;
         }
     }
 
@@ -109,9 +127,12 @@ impl Requests {
         }
     }
 
-    /// An answer on the socket. `None`: nothing is known of the message. `Some(None)`: its request ended before.
-    pub(super) fn answered_on_socket(&mut self, message: u64) -> Option<Option<RequestId>> {
-        self.socket.remove(&message)
+    /// An answer on the socket. `None`: nobody waits for it.
+    pub(super) fn answered_on_socket(&mut self, message: u64) -> Option<RequestId> {
+        match self.socket.remove(&message)? {
+            Slot::Awaited(id) => Some(id),
+            Slot::Abandoned { .. } => None,
+        }
     }
 
     pub(super) fn answered_by_https(&mut self, call: HttpId) -> Option<RequestId> {
@@ -120,18 +141,18 @@ impl Requests {
 
     /// Everything that was in flight on the socket.
     pub(super) fn socket_lost(&mut self) -> Vec<RequestId> {
-        self.blocked = false;
-        std::mem::take(&mut self.socket).into_values().flatten().collect()
+        let lost = std::mem::take(&mut self.socket).into_values();
+        lost.filter_map(|slot| if let Slot::Awaited(id) = slot { Some(id) } else { None }).collect()
     }
 
-    /// Takes a request out. Its place on the socket stays taken until the server answers.
-    pub(super) fn end(&mut self, id: RequestId) -> Option<Entry> {
+    /// Takes a request out. Its place on the socket stays taken until the server answers, or until `free_at`.
+    pub(super) fn end(&mut self, id: RequestId, free_at: Timestamp) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
         match entry.stage {
             Stage::Queued => self.queue.retain(|q| *q != id),
             Stage::Socket(message) => {
                 if let Some(slot) = self.socket.get_mut(&message) {
-                    *slot = None;
+                    *slot = Slot::Abandoned { free_at };
                 }
             }
             Stage::Https(call) => {
@@ -141,11 +162,18 @@ impl Requests {
         Some(entry)
     }
 
+    /// The next moment at which something is due.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.entries.values().map(|entry| entry.deadline).min()
+        let freed = self.socket.values().filter_map(|slot| match slot {
+            Slot::Awaited(_) => None,
+            Slot::Abandoned { free_at } => Some(*free_at),
+        });
+        self.entries.values().map(|entry| entry.deadline).chain(freed).min()
     }
 
-    pub(super) fn due(&self, now: Timestamp) -> Vec<RequestId> {
+    /// Gives up places on the socket that were never answered; returns the requests that are due.
+    pub(super) fn due(&mut self, now: Timestamp) -> Vec<RequestId> {
+        self.socket.retain(|_, slot| !matches!(slot, Slot::Abandoned { free_at } if *free_at <= now));
         self.entries.iter().filter(|(_, entry)| entry.deadline <= now).map(|(id, _)| *id).collect()
     }
 

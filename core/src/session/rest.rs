@@ -64,6 +64,7 @@ impl Session {
             request: Some(request),
             stage: Stage::Queued,
             reauthorized: false,
+            token: 0,
             https_only,
         });
         self.stats.requests += 1;
@@ -79,6 +80,7 @@ impl Session {
     pub fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter_and_run(now)? {
             self.abandon(id, |sent| RequestOutcome::Cancelled { sent });
+            self.renew(self.now);
             self.dispatch(self.now);
         }
         Ok(())
@@ -192,7 +194,7 @@ impl Session {
         }
         let Some(bearer) = self.tokens.bearer(now) else {
             if let Err(at) = self.ask(now)
-                && let Some(_entry) = self.requests.end(id)
+                && let Some(_entry) = self.end_request(id)
             {
                 let cause = Cause::RateLimited { retry_after: at.since(now) };
                 self.out.tell(Event::Response { id, outcome: RequestOutcome::NotSent(cause) });
@@ -208,7 +210,7 @@ impl Session {
         call.headers_mut().insert(header::AUTHORIZATION, bearer);
         self.add_user_agent(call.headers_mut());
         let call_id = HttpId(self.fresh_id());
-        self.requests.sent_by_https(id, call_id);
+        self.requests.sent_by_https(id, call_id, self.tokens.number());
         self.out.act(Action::Http { id: call_id, request: call });
     }
 
@@ -223,12 +225,19 @@ impl Session {
         for id in self.requests.due(now) {
             self.abandon(id, |sent| RequestOutcome::TimedOut { sent });
         }
+        self.step(now);
+        self.renew(now);
         self.dispatch(now);
+    }
+
+    /// The server has as long again to answer what is no longer waited for.
+    fn end_request(&mut self, id: RequestId) -> Option<Entry> {
+        self.requests.end(id, self.now.after(self.config.request_timeout))
     }
 
     /// Ends a request from this side.
     fn abandon(&mut self, id: RequestId, outcome: impl FnOnce(bool) -> RequestOutcome) {
-        if let Some(entry) = self.requests.end(id) {
+        if let Some(entry) = self.end_request(id) {
             if let Stage::Https(call) = entry.stage {
                 self.out.act(Action::AbortHttp { id: call });
             }
@@ -240,8 +249,7 @@ impl Session {
     pub(super) fn socket_answer(&mut self, number: u64, message: &Message<'_>, now: Timestamp) {
         match self.requests.answered_on_socket(number) {
             None => self.stats.unmatched += 1,
-            Some(None) => self.stats.unmatched += 1,
-            Some(Some(id)) => {
+            Some(id) => {
                 let response = self.response_of(message);
                 self.end_with_response(id, response);
             }
@@ -265,7 +273,7 @@ impl Session {
     }
 
     fn end_with_response(&mut self, id: RequestId, response: Response<Bytes>) {
-        if let Some(entry) = self.requests.end(id) {
+        if let Some(entry) = self.end_request(id) {
             let via = entry.stage.via();
             self.out.tell(Event::Response { id, outcome: RequestOutcome::Response { response, via } });
         }
@@ -279,16 +287,18 @@ impl Session {
         let status = response.status().as_u16();
         let expired = status == 401
             && ApiErrorInfo::from_reply(status, response.headers(), response.body()).class() == Class::RefreshToken;
-        let again = expired && self.requests.get(id).is_some_and(|entry| !entry.reauthorized);
-        if again {
+        let (token, reauthorized) = self.requests.get(id).map_or((0, true), |entry| (entry.token, entry.reauthorized));
+        // A token that has been replaced since was refused: that is not yet the one repetition.
+        let outdated = token != self.tokens.number();
+        if expired && (outdated || !reauthorized) {
             if let Some(entry) = self.requests.get_mut(id) {
-                entry.reauthorized = true;
+                entry.reauthorized |= !outdated;
             }
             self.requests.requeue(id);
-            self.access_refused();
+            self.access_refused(token);
         } else {
             if status != 401 {
-                self.tokens.accepted();
+                self.tokens.accepted(token);
             }
             self.end_with_response(id, response);
         }
@@ -300,7 +310,7 @@ impl Session {
             self.stats.stale_inputs += 1;
             return;
         };
-        if self.requests.end(id).is_some() {
+        if self.end_request(id).is_some() {
             let cause = Cause::Network { phase: failure.phase, message: failure.message };
             let outcome =
                 if failure.not_sent { RequestOutcome::NotSent(cause) } else { RequestOutcome::Unknown(cause) };
@@ -316,7 +326,7 @@ impl Session {
         }
         for id in self.requests.waiting() {
             let by_socket = self.ready().is_some() && self.requests.get(id).is_some_and(|entry| !entry.https_only);
-            if !by_socket && self.requests.end(id).is_some() {
+            if !by_socket && self.end_request(id).is_some() {
                 self.out.tell(Event::Response { id, outcome: RequestOutcome::NotSent(cause.clone()) });
             }
         }
@@ -331,7 +341,7 @@ impl Session {
             let repeat = self.requests.get(id).is_some_and(|entry| entry.repeat && now < entry.deadline);
             if repeat {
                 self.requests.requeue(id);
-            } else if self.requests.end(id).is_some() {
+            } else if self.end_request(id).is_some() {
                 self.out.tell(Event::Response { id, outcome: RequestOutcome::Unknown(cause.clone()) });
             }
         }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::Session;
+use super::link::Link;
 use super::subscription::{Active, Wanted};
 use crate::config::Config;
 use crate::error::RestoreError;
 use crate::ids::SubscriptionId;
 use crate::ledger::{Ledger, PendingGap};
 use crate::output::GapCause;
-use crate::snapshot::{Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
+use crate::snapshot::{MAX_RECENT, Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
 use crate::time::{ClockReading, Timestamp, UnixMillis};
 use crate::wire::{Limits, Wsc};
 
@@ -19,6 +20,8 @@ pub(super) struct Recovery {
     pub(super) wsc: Option<Wsc>,
     /// When the last frame of a ready connection came.
     pub(super) last_seen: Timestamp,
+    /// When the frame before that one came.
+    earlier_seen: Timestamp,
     /// The same by the wall clock, when it was another process that received it: it may lie before the driver's epoch.
     pub(super) seen_before: Option<UnixMillis>,
     pub(super) limits: Limits,
@@ -50,6 +53,7 @@ impl Recovery {
         Self {
             wsc: None,
             last_seen: now,
+            earlier_seen: now,
             seen_before: None,
             limits,
             lost: None,
@@ -61,6 +65,7 @@ impl Recovery {
 
     /// A frame of a ready connection came.
     pub(super) fn seen(&mut self, now: Timestamp) {
+        self.earlier_seen = self.last_seen;
         self.last_seen = now;
         self.seen_before = None;
     }
@@ -100,10 +105,20 @@ impl Session {
         self.recovery.seen_before.unwrap_or_else(|| self.clock.unix_at(self.recovery.last_seen))
     }
 
+    /// When the last frame but the present one came.
+    pub(super) fn seen_before_this_frame(&self) -> UnixMillis {
+        match self.link {
+            Link::Ready { .. } | Link::Closing { .. } => self.clock.unix_at(self.recovery.earlier_seen),
+            _ => self.last_seen(),
+        }
+    }
+
     /// How many notifications the server keeps, as far as it is believed.
     pub(super) fn buffer_size(&self) -> usize {
         let told = self.recovery.limits.recovery_buffer_size.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        told.unwrap_or(self.config.recovery_buffer_size).min(self.config.limits.recovery_buffer)
+        // The keys of twice as many notifications must fit into a snapshot.
+        let limit = self.config.limits.recovery_buffer.min(MAX_RECENT / 2);
+        told.unwrap_or(self.config.recovery_buffer_size).min(limit)
     }
 
     /// REC-1: after the window the recovery handle is not used any more.
@@ -157,6 +172,7 @@ impl Session {
             recent: self.ledger.recent().collect(),
             last: self.ledger.last().map(Box::from),
             gap: self.ledger.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
+            unproven: self.ledger.unproven(),
             detached: self.recovery.detached,
             next_subscription: self.subs.next,
         })
@@ -188,7 +204,11 @@ impl Session {
         };
         session.ledger = Ledger::restore(clock, snapshot.recent, snapshot.last, pending);
         session.ledger.set_buffer(session.buffer_size());
+        if let Some(since) = snapshot.unproven {
+            session.ledger.doubt(since);
+        }
         session.subs.next = snapshot.next_subscription;
+        session.subs.confirmed = Some(snapshot.last_seen);
         session.subs.unsure = snapshot.unsure;
         session.subs.removing = snapshot.removing.map(SubscriptionId);
         session.subs.wanted = snapshot.wanted.map(|w| Wanted { id: SubscriptionId(w.id), filters: w.filters });

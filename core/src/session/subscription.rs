@@ -11,7 +11,7 @@ use crate::ids::SubscriptionId;
 use crate::notification::Notification;
 use crate::output::{Action, Event, GapCause, Purpose, SubscriptionInfo};
 use crate::retry::{Outlook, next_attempt};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, UnixMillis};
 use crate::timers::TimerKind;
 use crate::wire::{Payload, SubscriptionReply, client_request, subscription_body, subscription_reply};
 
@@ -60,6 +60,8 @@ pub(super) struct Subscriptions {
     call: Option<Call>,
     failures: u32,
     held: VecDeque<Notification>,
+    /// The server was last known to have the active one.
+    pub(super) confirmed: Option<UnixMillis>,
     pub(super) next: u64,
 }
 
@@ -79,6 +81,7 @@ impl Subscriptions {
 
     pub(super) fn lost_on_server(&mut self) {
         self.active = None;
+        self.confirmed = None;
         self.unsure = false;
         self.lost = true;
     }
@@ -127,8 +130,16 @@ impl Session {
         true
     }
 
-    fn retry_subscription_now(&mut self) {
+    /// What is wanted has changed: a retry of what was wanted before is not waited for.
+    pub(super) fn retry_subscription_now(&mut self) {
         if !self.subs.is_calling() {
+            self.timers.stop(TimerKind::Subscribe);
+        }
+    }
+
+    /// Stops the deadline of a call. The wait after a refusal goes on, whatever happens to the connection (SUB-5).
+    pub(super) fn forget_call_timer(&mut self) {
+        if self.subs.is_calling() {
             self.timers.stop(TimerKind::Subscribe);
         }
     }
@@ -167,6 +178,10 @@ impl Session {
         self.add_user_agent(&mut headers);
         let id = self.message_id(message);
         let text = client_request(&id, method.as_str(), &path, None, &headers, body.as_deref());
+        if purpose == Purpose::Subscribe {
+            // Nothing of a subscription can be lost before it was asked for.
+            self.ledger.doubt(self.last_seen());
+        }
         self.subs.call = Some(Call { message, kind });
         self.arm(TimerKind::Subscribe, now.after(self.config.request_timeout));
         if purpose == Purpose::Subscribe && self.subs.lost {
@@ -202,8 +217,9 @@ impl Session {
             (CallKind::Create(wanted) | CallKind::Update(wanted), Some(reply)) => self.subscribed(wanted, reply, now),
             (CallKind::Delete, _) if success || matches!(status, 401 | 404) => self.removed(now),
             (CallKind::Update(_), None) if status == 404 => {
+                // Nobody knows since when it was gone.
+                let since = self.subs.confirmed.unwrap_or_else(|| self.last_seen());
                 self.subs.lost_on_server();
-                let since = self.last_seen();
                 self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
             }
             (kind, _) => {
@@ -231,9 +247,8 @@ impl Session {
             let since = self.last_seen();
             self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
         }
-        if !self.ledger.is_replaying() {
-            self.flush_gap(now);
-        }
+        self.subs.confirmed = Some(self.clock.unix_at(now));
+        self.ledger.proven(now, &mut self.out);
         self.out.tell(Event::Subscribed(SubscriptionInfo {
             id: wanted.id,
             server_id: reply.id.clone(),
@@ -253,18 +268,20 @@ impl Session {
 
     /// It is gone from the server, or never was there.
     fn removed(&mut self, now: Timestamp) {
-        self.subs.active = None;
-        self.subs.unsure = false;
+        let had = self.subs.active.take().is_some() | std::mem::take(&mut self.subs.unsure);
         self.subs.lost = false;
         self.subs.failures = 0;
         self.stats.foreign += self.subs.held.len() as u64;
         self.subs.held.clear();
         if self.subs.wanted.is_none() {
             self.ledger.replay_ended(now, &mut self.out);
-            self.flush_gap(now);
+            self.ledger.proven(now, &mut self.out);
         }
-        self.out.snapshot_changed();
-        if let Some(id) = self.subs.removing.take() {
+        let removed = self.subs.removing.take();
+        if had || removed.is_some() {
+            self.out.snapshot_changed();
+        }
+        if let Some(id) = removed {
             self.out.tell(Event::Unsubscribed { id });
         }
     }
@@ -290,7 +307,7 @@ impl Session {
                 Some(self.subscription_retry(floor, now))
             }
             Class::RefreshToken => {
-                self.access_refused();
+                self.access_refused(self.tokens.number());
                 // Should the budget of logins be spent, the retry asks again.
                 let _ = self.ask(now);
                 Some(self.subscription_retry(floor, now))
@@ -328,7 +345,7 @@ impl Session {
         }
         if self.subs.active.is_none() {
             self.subs.lost = false;
-            self.flush_gap(now);
+            self.ledger.proven(now, &mut self.out);
         }
     }
 

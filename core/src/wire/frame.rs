@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::scan::scan;
 use super::text::{Key, Text, each_field, each_item, number};
 use crate::secret::Secret;
 
@@ -27,7 +28,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn from_word(word: &str) -> Self {
+    pub(super) fn from_word(word: &str) -> Self {
         match word {
             "ConnectionDetails" => Self::ConnectionDetails,
             "ServerNotification" => Self::ServerNotification,
@@ -67,7 +68,8 @@ pub(crate) struct Meta<'a> {
     pub(crate) message_id: Option<Text<'a>>,
     pub(crate) status: Option<u16>,
     pub(crate) wsc: Option<Wsc>,
-    pub(crate) headers: Option<&'a RawValue>,
+    /// As JSON text.
+    pub(crate) headers: Option<&'a str>,
 }
 
 impl<'a> Meta<'a> {
@@ -85,7 +87,7 @@ impl<'a> Meta<'a> {
                 let _ = map.try_append(name, value);
             }
         };
-        each_field(raw.get(), |name, value| {
+        each_field(raw, |name, value| {
             if value.get().starts_with('[') {
                 each_item(value.get(), |item| add(name, item));
             } else {
@@ -106,7 +108,7 @@ impl<'a> Meta<'a> {
             "messageId" => meta.message_id = Text::from_raw(value),
             "status" => meta.status = value.get().parse().ok(),
             "wsc" => meta.wsc = Wsc::from_raw(value),
-            "headers" => meta.headers = Some(value),
+            "headers" => meta.headers = Some(value.get()),
             _ => {}
         });
         Ok(meta)
@@ -135,7 +137,7 @@ impl<'de> Deserialize<'de> for Meta<'de> {
                         b"messageId" => meta.message_id = map.next_value::<Scalar<'de>>()?.into_text(),
                         b"status" => meta.status = map.next_value::<Scalar<'de>>()?.into_status(),
                         b"wsc" => meta.wsc = map.next_value::<Option<&'de RawValue>>()?.and_then(Wsc::from_raw),
-                        b"headers" => meta.headers = map.next_value()?,
+                        b"headers" => meta.headers = map.next_value::<Option<&'de RawValue>>()?.map(RawValue::get),
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
@@ -155,7 +157,8 @@ pub(crate) struct NotificationFields<'a> {
     pub(crate) timestamp: Option<Text<'a>>,
     pub(crate) subscription_id: Option<Text<'a>>,
     pub(crate) owner_id: Option<Text<'a>>,
-    pub(crate) body: Option<&'a RawValue>,
+    /// As JSON text.
+    pub(crate) body: Option<&'a str>,
 }
 
 impl<'a> NotificationFields<'a> {
@@ -181,7 +184,7 @@ impl<'a> NotificationFields<'a> {
             "timestamp" => fields.timestamp = Text::from_raw(value),
             "subscriptionId" => fields.subscription_id = Text::from_raw(value),
             "ownerId" => fields.owner_id = Text::from_raw(value),
-            "body" => fields.body = Some(value).filter(|raw| raw.get() != "null"),
+            "body" => fields.body = Some(value.get()).filter(|json| *json != "null"),
             "pn_apns" if envelope => inner = Some(Self::tolerant(value.get(), false)),
             _ => {}
         });
@@ -231,7 +234,7 @@ impl<'de> Visitor<'de> for FieldsSeed {
                 b"timestamp" => fields.timestamp = map.next_value::<Scalar<'de>>()?.into_text(),
                 b"subscriptionId" => fields.subscription_id = map.next_value::<Scalar<'de>>()?.into_text(),
                 b"ownerId" => fields.owner_id = map.next_value::<Scalar<'de>>()?.into_text(),
-                b"body" => fields.body = map.next_value()?,
+                b"body" => fields.body = map.next_value::<Option<&'de RawValue>>()?.map(RawValue::get),
                 b"pn_apns" if self.envelope => inner = map.next_value_seed(Self { envelope: false })?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -382,6 +385,11 @@ fn read<'a, V: Visitor<'a>>(text: &'a str, visitor: V) -> Result<V::Value, Malfo
 
 /// Reads one text frame: JSON, else the strict multipart form.
 pub(crate) fn parse(text: &str) -> Result<Message<'_>, Malformed> {
+    scan(text).map_or_else(|| parse_slowly(text), Ok)
+}
+
+/// The general reader.
+pub(super) fn parse_slowly(text: &str) -> Result<Message<'_>, Malformed> {
     read(text, Typed).or_else(|_| tolerant(text)).or_else(|_| multipart(text))
 }
 

@@ -7,6 +7,7 @@
 mod show;
 mod words;
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use ringcentral_ws_core::contract::Checked;
@@ -25,12 +26,15 @@ pub struct Rig {
     quiet: bool,
     login: AuthId,
     call: HttpId,
+    token_call: HttpId,
     conn: ConnId,
-    heartbeat: String,
+    /// Heartbeats that were not echoed; the last one stays.
+    heartbeats: VecDeque<String>,
     message: String,
     messages: Vec<(RequestId, String)>,
     calls: Vec<(RequestId, HttpId)>,
-    last_request: RequestId,
+    /// Path and query of each request.
+    requests: Vec<(RequestId, String)>,
 }
 
 /// Where the wall clock stands when the session is made.
@@ -49,12 +53,13 @@ impl Rig {
             quiet: false,
             login: AuthId::from(0),
             call: HttpId::from(0),
+            token_call: HttpId::from(0),
             conn: ConnId::from(0),
-            heartbeat: String::new(),
+            heartbeats: VecDeque::new(),
             message: String::new(),
             messages: Vec::new(),
             calls: Vec::new(),
-            last_request: RequestId::from(0),
+            requests: Vec::new(),
         }
     }
 
@@ -104,7 +109,8 @@ impl Rig {
             "cancel" => self.session.cancel(w.number().into(), self.now).unwrap(),
             "request" => self.request(w),
             "ready" => return self.ready(w),
-            "run" => return self.run_timers(),
+            "up" => self.up(&mut w),
+            "run" => return self.run_timers(w.flag("echo")),
             "restart" => return self.restart(w),
             "snapshot" => {
                 let json = self.session.snapshot().map(|s| s.to_json());
@@ -140,11 +146,19 @@ impl Rig {
         self.give(Input::Frame { conn, frame: Frame::Text(text) });
     }
 
+    /// The oldest heartbeat that was not echoed comes back.
+    fn echo(&mut self) {
+        let id = self.heartbeats.front().cloned().unwrap_or_default();
+        if self.heartbeats.len() > 1 {
+            self.heartbeats.pop_front();
+        }
+        self.frame(&words::heartbeat(&id));
+    }
+
     fn input(&mut self, verb: &str, mut w: Words, line: &str) {
         if let Some(n) = w.value("conn") {
             self.conn = ConnId::from(n.parse::<u64>().unwrap());
         }
-        let conn = self.conn;
         match verb {
             "timeout" => self.give(Input::Timeout),
             "resumed" => self.give(Input::Resumed),
@@ -174,6 +188,27 @@ impl Rig {
                 let failure = w.http_failure();
                 self.give(Input::HttpFailed { id, failure });
             }
+            "frame" => self.frame(&w.raw()),
+            "details" => self.frame(&w.details()),
+            "notify" => w.notifications().iter().for_each(|text| self.frame(text)),
+            "echo" => self.echo(),
+            "subscribed" => self.frame(&w.subscribed(&self.message.clone())),
+            "reply" => {
+                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
+                self.frame(&w.reply(&message));
+            }
+            "error" => {
+                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
+                self.frame(&w.error(&message));
+            }
+            _ => self.transport(verb, w, line),
+        }
+    }
+
+    /// What the transport tells of the connection.
+    fn transport(&mut self, verb: &str, mut w: Words, line: &str) {
+        let conn = self.conn;
+        match verb {
             "opened" => self.give(Input::Opened { conn }),
             "open-failed" => {
                 let failure = w.open_failure();
@@ -188,23 +223,15 @@ impl Rig {
             "ping" => self.give(Input::Frame { conn, frame: Frame::Control }),
             "binary" => self.give(Input::Frame { conn, frame: Frame::Binary(b"\0") }),
             "toolarge" => self.give(Input::Frame { conn, frame: Frame::TooLarge(1 << 30) }),
-            "frame" => self.frame(&w.raw()),
-            "details" => self.frame(&w.details()),
-            "notify" => w.notifications().iter().for_each(|text| self.frame(text)),
-            "echo" => self.frame(&words::heartbeat(&self.heartbeat.clone())),
-            "subscribed" => self.frame(&w.subscribed(&self.message.clone())),
-            "reply" => {
-                let message = w.value("to").map_or_else(|| self.message.clone(), |n| self.message_of(&n));
-                self.frame(&w.reply(&message));
-            }
-            "error" => self.frame(&w.error(&self.message.clone())),
             other => panic!("`{line}`: `{other}` is no verb"),
         }
     }
 
     fn request(&mut self, w: Words) {
-        match self.session.request(w.request(), self.now) {
-            Ok(id) => self.last_request = id,
+        let request = w.request();
+        let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+        match self.session.request(request, self.now) {
+            Ok(id) => self.requests.push((id, path)),
             Err(why) => {
                 let _ = writeln!(self.text, "  refused: {why}");
             }
@@ -217,6 +244,9 @@ impl Rig {
     }
 
     fn call_of(&self, request: &str) -> HttpId {
+        if request == "token" {
+            return self.token_call;
+        }
         let id = RequestId::from(request.parse::<u64>().unwrap());
         self.calls.iter().rev().find(|(of, _)| *of == id).unwrap().1
     }
@@ -246,16 +276,37 @@ impl Rig {
         self.quiet = false;
     }
 
-    /// Sleeps exactly to each deadline up to the present.
-    fn run_timers(&mut self) {
+    /// From the call for a WebSocket token to ConnectionDetails. Only what these cause is shown.
+    fn up(&mut self, w: &mut Words) {
+        self.quiet = true;
+        self.give(Input::HttpResponse { id: self.call, response: Words::new("").token() });
+        self.drain();
+        self.give(Input::Opened { conn: self.conn });
+        self.drain();
+        self.quiet = false;
+        self.frame(&w.details());
+    }
+
+    /// Sleeps exactly to each deadline up to the present. `echo`: each heartbeat is answered at once, and not shown.
+    fn run_timers(&mut self, echo: bool) {
         let end = self.now;
+        let mut answered = self.session.stats().heartbeats;
         loop {
             match self.session.poll_output() {
                 Output::Wait(Wait::Until { at, reason }) if at <= end => {
                     self.now = at;
-                    let _ = writeln!(self.text, "  {at} {reason:?}");
+                    self.quiet = echo && reason == TimerKind::Heartbeat;
+                    if !self.quiet {
+                        let _ = writeln!(self.text, "  {at} {reason:?}");
+                    }
                     self.give(Input::Timeout);
                     self.drain_as("    ");
+                    if echo && self.session.stats().heartbeats > answered {
+                        answered = self.session.stats().heartbeats;
+                        self.echo();
+                        self.drain_as("    ");
+                    }
+                    self.quiet = false;
                 }
                 Output::Wait(_) => break,
                 other => panic!("not drained: {other:?}"),
@@ -298,13 +349,17 @@ impl Rig {
             Action::Authorize { id, .. } => self.login = *id,
             Action::Http { id, request } => {
                 self.call = *id;
-                if !request.uri().path().ends_with("/wstoken") {
-                    self.calls.push((self.last_request, *id));
+                if request.uri().path().ends_with("/wstoken") {
+                    self.token_call = *id;
+                } else {
+                    let path = request.uri().path_and_query().map_or("", |p| p.as_str());
+                    let of = self.requests.iter().rev().find(|(_, own)| own == path).unwrap().0;
+                    self.calls.push((of, *id));
                 }
             }
-            Action::Open { conn, .. } => self.conn = *conn,
+            Action::Open { conn, .. } => (self.conn, self.heartbeats) = (*conn, VecDeque::new()),
             Action::Send { text, purpose, .. } => match purpose {
-                Purpose::Heartbeat => self.heartbeat = words::message_id(text),
+                Purpose::Heartbeat => self.heartbeats.push_back(words::message_id(text)),
                 Purpose::Request(id) => self.messages.push((*id, words::message_id(text))),
                 _ => self.message = words::message_id(text),
             },

@@ -87,6 +87,9 @@ async fn bind(address: SocketAddr) -> TcpListener {
 
 async fn connection(tcp: TcpStream, tls: Option<TlsAcceptor>, refuse: Refusals, shared: Arc<Shared>) {
     let _ = tcp.set_nodelay(true);
+    if shared.stall.subscribe().wait_for(|stall| !stall).await.is_err() {
+        return;
+    }
     let split = Arc::clone(&shared.split);
     let stream = match tls {
         None => Stream::plain(tcp, split),

@@ -44,6 +44,7 @@ pub(super) fn answer(request: &HttpRequest, refuse: &Refusals, shared: &Arc<Shar
     let answer = match (request.method.as_str(), name) {
         ("GET", _) => look(name, query, shared),
         ("POST", "refuse") => refuse_for(&wish, refuse),
+        ("POST", "stall") => stall_for(&wish, shared),
         ("POST", _) => happen(name, &wish, shared).or_else(|| fault(name, &wish, shared)),
         _ => None,
     };
@@ -194,6 +195,17 @@ fn refuse_for(wish: &Wish, refuse: &Refusals) -> Answer {
     tokio::spawn(async move {
         tokio::time::sleep(pause).await;
         let _ = refuse.send(Refuse { on: false, done: None });
+    });
+    done()
+}
+
+fn stall_for(wish: &Wish, shared: &Arc<Shared>) -> Answer {
+    let pause = wish.ms(5000);
+    shared.stall.send_replace(true);
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        tokio::time::sleep(pause).await;
+        shared.stall.send_replace(false);
     });
     done()
 }

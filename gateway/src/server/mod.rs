@@ -9,7 +9,7 @@ mod stream;
 mod tls;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,6 +30,8 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct ServerConfig {
     /// Where to listen (`127.0.0.1:0`, any free port of the loopback).
     pub listen: SocketAddr,
+    /// The host that URLs name, if it is not the address listened on: for a server in a container, say.
+    pub public_host: Option<String>,
     /// Serve HTTPS and WSS, with a certificate of a CA made for this server (off).
     pub tls: bool,
     /// Settings of the gateway. `base_url`, `ws_url` and `unix_ms_at_start` are filled in at the start.
@@ -38,7 +40,8 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), tls: false, gateway: GatewayConfig::default() }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { listen, public_host: None, tls: false, gateway: GatewayConfig::default() }
     }
 }
 
@@ -62,10 +65,14 @@ impl Server {
         let listener = TcpListener::bind(config.listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let tls = if config.tls { Some(tls::Identity::new(address.ip())?) } else { None };
+        let host = config.public_host.clone().unwrap_or_else(|| match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        });
+        let tls = if config.tls { Some(tls::Identity::new(&host)?) } else { None };
         let s = if config.tls { "s" } else { "" };
-        config.gateway.base_url = format!("http{s}://{address}");
-        config.gateway.ws_url = format!("ws{s}://{address}/ws");
+        config.gateway.base_url = format!("http{s}://{host}:{}", address.port());
+        config.gateway.ws_url = format!("ws{s}://{host}:{}/ws", address.port());
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         config.gateway.unix_ms_at_start = u64::try_from(since_epoch.as_millis()).unwrap_or(0);
         let shared = Arc::new(Shared::new(Gateway::new(config.gateway), address.ip().is_loopback()));
@@ -161,6 +168,11 @@ impl Server {
         if self.refuse.send(Refuse { on, done: Some(done) }).is_ok() {
             let _ = ack.recv_timeout(ACK_TIMEOUT);
         }
+    }
+
+    /// While on, a new connection is accepted and then nothing: no TLS, no answer. Once off, it is served.
+    pub fn stall_connections(&self, on: bool) {
+        self.shared.stall.send_replace(on);
     }
 
     /// Closes every WebSocket connection politely.

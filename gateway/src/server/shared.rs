@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     delay_us: AtomicU64,
     pub(super) split: Arc<AtomicUsize>,
     pub(super) loopback: bool,
+    /// While true, new connections are accepted and then nothing.
+    pub(super) stall: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,7 @@ impl Shared {
             delay_us: AtomicU64::new(0),
             split: Arc::new(AtomicUsize::new(0)),
             loopback,
+            stall: watch::Sender::new(false),
         }
     }
 

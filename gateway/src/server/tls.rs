@@ -1,7 +1,6 @@
 //! A certificate authority made for one server, and the server's certificate.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
@@ -15,8 +14,8 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// For `localhost`, the loopback addresses and the address listened on.
-    pub(super) fn new(ip: IpAddr) -> io::Result<Self> {
+    /// For `localhost`, the loopback addresses and this host.
+    pub(super) fn new(host: &str) -> io::Result<Self> {
         let mut ca_params = CertificateParams::new(Vec::new()).map_err(io::Error::other)?;
         ca_params.distinguished_name.push(DnType::CommonName, "Gateway stand-in test CA");
         ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -24,8 +23,9 @@ impl Identity {
         let ca_key = KeyPair::generate().map_err(io::Error::other)?;
         let ca = CertifiedIssuer::self_signed(ca_params, ca_key).map_err(io::Error::other)?;
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-        if !ip.is_loopback() {
-            names.push(ip.to_string());
+        let host = host.trim_matches(['[', ']']);
+        if !names.iter().any(|name| name == host) {
+            names.push(host.to_owned());
         }
         let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
         params.distinguished_name.push(DnType::CommonName, "Gateway stand-in");

@@ -1,0 +1,109 @@
+//! Snapshots: how large, how they fail, and that none is ever written that cannot be read.
+
+#[path = "support/direct.rs"]
+mod direct;
+
+use direct::{DETAILS, Direct, details, notification};
+use ringcentral_ws_core::*;
+
+fn snapshot() -> String {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    (0..3).for_each(|n| drop(s.frame(&notification(n))));
+    s.session.snapshot().unwrap().to_json()
+}
+
+// CLAUSE PST-3
+#[test]
+fn a_truncated_snapshot_is_corrupt_wherever_it_ends() {
+    let text = snapshot();
+    assert!(Snapshot::from_json(&text).is_ok());
+    for end in 0..text.len() {
+        let Some(part) = text.get(..end) else { continue };
+        assert!(matches!(Snapshot::from_json(part), Err(RestoreError::Corrupt(_))), "{end}");
+    }
+}
+
+// CLAUSE PST-3 FRM-1
+#[test]
+fn a_damaged_snapshot_is_refused_or_harmless() {
+    let text = snapshot();
+    for at in 0..text.len() {
+        for byte in [b' ', b'0', b'"', b'}', b'-'] {
+            let mut damaged = text.clone().into_bytes();
+            damaged[at] = byte;
+            let Ok(snapshot) = Snapshot::from_json(&String::from_utf8(damaged).unwrap()) else { continue };
+            let Ok(restored) = contract::Checked::restore(Config::default(), snapshot, 1, direct::clock()) else {
+                continue;
+            };
+            let mut s = Direct::around(restored);
+            s.session.connect(s.now).unwrap();
+            s.drain();
+            s.authorize();
+            s.open();
+            s.frame(&details(DETAILS));
+        }
+    }
+}
+
+// CLAUSE PST-3
+#[test]
+fn each_reason_has_its_type() {
+    let text = snapshot();
+    let newer = text.replacen(r#""version":1"#, r#""version":2,"wholly":"new""#, 1);
+    assert_eq!(Snapshot::from_json(&newer), Err(RestoreError::Newer { found: 2, known: 1 }));
+    assert_eq!(Snapshot::from_json(r#"{"version":9}"#), Err(RestoreError::Newer { found: 9, known: 1 }));
+    for bad in ["", "null", "[]", "{}", r#"{"version":1}"#, r#"{"version":"1"}"#, r#"{"version":-1}"#] {
+        assert!(matches!(Snapshot::from_json(bad), Err(RestoreError::Corrupt(_))), "{bad}");
+    }
+    let zero = text.replacen(r#""version":1"#, r#""version":0"#, 1);
+    assert!(matches!(Snapshot::from_json(&zero), Err(RestoreError::Corrupt(_))));
+    let config = Config { server: "https://other.test".parse().unwrap(), ..Config::default() };
+    let snapshot = Snapshot::from_json(&text).unwrap();
+    assert_eq!(Session::restore(config, snapshot, 1, direct::clock()).err(), Some(RestoreError::OtherServer));
+}
+
+// CLAUSE PST-1
+#[test]
+fn without_a_subscription_it_is_small() {
+    let fields = format!("{DETAILS},\"idleTimeout\":18446744073709551615,\"maxActiveRequests\":18446744073709551615");
+    let fields = fields.replace("100", "18446744073709551615").replace("180,", "18446744073709551615,");
+    let mut s = Direct::connecting(Config::default());
+    s.frame(&details(&fields));
+    let text = s.session.snapshot().unwrap().to_json();
+    assert!(text.len() <= 512, "{} {text}", text.len());
+}
+
+// CLAUSE PST-1 REC-4
+#[test]
+fn with_a_subscription_it_grows_by_filters_and_ids_only() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    (0..5_000).for_each(|n| drop(s.frame(&notification(usize::MAX - n))));
+    let text = s.session.snapshot().unwrap().to_json();
+    // 256 ids of up to 32 hex digits, quotes and comma.
+    assert!(text.len() <= 512 + 256 * 35 + 100, "{}", text.len());
+}
+
+// CLAUSE PST-1 SEC-3
+#[test]
+fn what_is_written_can_be_read() {
+    // The most and longest filters, twice, with everything escaped.
+    let longest = |n: usize| format!("/{n:04}{}", "\"".repeat(MAX_FILTER_BYTES - 5));
+    let filters = Filters::new((0..MAX_FILTERS).map(longest)).unwrap();
+    let mut s = Session::new(Config::default(), 1, direct::clock());
+    s.subscribe(filters, Timestamp::ZERO).unwrap();
+    while !matches!(s.poll_output(), Output::Wait(_)) {}
+    let text = s.snapshot().unwrap().to_json();
+    assert!(Snapshot::from_json(&text).is_ok(), "{} bytes", text.len());
+
+    // A setting that believes in a very large buffer.
+    let mut config = Config::default();
+    config.limits.recovery_buffer = 100_000;
+    let mut s = Direct::connecting(config);
+    s.frame(&details(r#""recoveryBufferSize":100000"#));
+    s.subscribed();
+    (0..9_000).for_each(|n| drop(s.frame(&notification(n))));
+    let text = s.session.snapshot().unwrap().to_json();
+    assert!(Snapshot::from_json(&text).is_ok());
+}

@@ -1,0 +1,136 @@
+//! What must not show, does not show: in no output, no state, no error (SEC-1). And what goes into an address is
+//! encoded (TOK-8).
+
+#[path = "support/direct.rs"]
+mod direct;
+
+use std::fmt::Write as _;
+
+use direct::{Direct, actions, error_body};
+use ringcentral_ws_core::*;
+
+const ACCESS: &str = "access-hunter1";
+const WS: &str = "ws-hunter2";
+const WSC: &str = "wsc-hunter3";
+
+fn authorized(s: &mut Direct) -> Vec<Output> {
+    let token = AccessToken { secret: ACCESS.into(), expires_in: None };
+    s.input(Input::Authorized { id: s.login, token })
+}
+
+fn address(outputs: &[Output]) -> SecretUrl {
+    actions(outputs).find_map(|a| if let Action::Open { url, .. } = a { Some(url.clone()) } else { None }).unwrap()
+}
+
+// CLAUSE SEC-1
+#[test]
+fn nothing_printed_holds_a_secret() {
+    let mut shown = String::new();
+    let mut s = Direct::new(Config::default());
+    let mut show = |s: &Direct, outputs: Vec<Output>| {
+        for output in &outputs {
+            let _ = write!(shown, "{output:?}");
+            if let Output::Action(Action::Open { url, .. }) = output {
+                let _ = write!(shown, "{url}");
+            }
+            if let Output::Event(Event::Retry { cause, .. }) = output {
+                let _ = write!(shown, "{cause}");
+            }
+        }
+        let _ = write!(shown, "{:?}{:?}", s.session, s.session.snapshot());
+    };
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    let outputs = authorized(&mut s);
+    show(&s, outputs);
+    for body in [
+        format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.test/ws?key=1","expires_in":600"#),
+        format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.test/ws?key=1","expires_in":600}}"#),
+    ] {
+        let outputs = s.http(200, &body);
+        show(&s, outputs);
+        let outputs = s.sleep(std::time::Duration::from_secs(4));
+        show(&s, outputs);
+    }
+    s.input(Input::Opened { conn: s.conn });
+    let wsc = format!(r#""wsc":{{"token":"{WSC}","sequence":1}}"#);
+    let outputs = s.frame(&format!(r#"[{{"type":"ConnectionDetails",{wsc}}},{{"recoveryTimeout":180}}]"#));
+    show(&s, outputs);
+    s.subscribed();
+    let outputs = s.frame(&format!(r#"[{{"type":"ServerNotification",{wsc}}},{{"uuid":"1","subscriptionId":"s"}}]"#));
+    show(&s, outputs);
+    let outputs = s.frame(&format!(r#"[{{"type":"ServerNotification",{wsc}"#));
+    show(&s, outputs);
+    let outputs = s.closed(None);
+    show(&s, outputs);
+    let outputs = s.sleep(std::time::Duration::from_secs(4));
+    show(&s, outputs);
+    let outputs = s.http(200, &format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.test/ws"}}"#));
+    assert!(address(&outputs).expose().as_str().contains(WSC));
+    show(&s, outputs);
+    let snapshot = s.session.snapshot().unwrap();
+    assert!(snapshot.to_json().contains(WSC) && !snapshot.to_json().contains(WS));
+    let cut = snapshot.to_json().replace(r#""sequence":1"#, r#""sequence":"x""#);
+    let _ = write!(shown, "{:?}", Snapshot::from_json(&cut).unwrap_err());
+    for secret in [ACCESS, WS, WSC] {
+        assert!(!shown.contains(secret), "{secret}");
+    }
+}
+
+// CLAUSE SEC-1
+#[test]
+fn the_access_token_is_marked_as_sensitive() {
+    let mut s = Direct::new(Config::default());
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    let outputs = authorized(&mut s);
+    let request =
+        actions(&outputs).find_map(|a| if let Action::Http { request, .. } = a { Some(request) } else { None });
+    let header = &request.unwrap().headers()[http::header::AUTHORIZATION];
+    assert!(header.is_sensitive());
+    assert_eq!(header, &format!("Bearer {ACCESS}"));
+}
+
+// CLAUSE TOK-8
+#[test]
+fn values_in_the_address_are_encoded_and_its_query_is_kept() {
+    let mut s = Direct::new(Config::default());
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    s.authorize();
+    let body = r#"{"ws_access_token":"a+b/c=&d e%","uri":"wss://h.test:8443/ws?x=1&y=a%20b","expires_in":60}"#;
+    let outputs = s.http(200, body);
+    let url = address(&outputs);
+    let query = url.expose().query().unwrap();
+    assert!(query.starts_with("x=1&y=a%20b&access_token=a%2Bb%2Fc%3D%26d"), "{query}");
+    let pairs: Vec<_> = url.expose().query_pairs().into_owned().collect();
+    assert_eq!(pairs[2], ("access_token".into(), "a+b/c=&d e%".into()));
+    assert_eq!(url.expose().port(), Some(8443));
+    assert_eq!(url.to_string(), "wss://h.test:8443/ws?***");
+}
+
+// CLAUSE TOK-5 SEC-1
+#[test]
+fn a_missing_permission_is_named() {
+    for (code, message) in [
+        (
+            "CMN-401",
+            "In order to call this API endpoint, application needs to have [WebSocketsSubscription] permission",
+        ),
+        ("SUB-528", "[SubscriptionWebSocket] application permission is required for [WebSocket] transport"),
+        ("InsufficientPermissions", "Insufficient permissions"),
+    ] {
+        let mut s = Direct::new(Config::default());
+        s.session.connect(s.now).unwrap();
+        s.drain();
+        authorized(&mut s);
+        let outputs = s.http(403, &error_body(code).replace(r#""m""#, &format!("{message:?}")));
+        let reason = outputs.iter().find_map(|o| match o {
+            Output::Event(Event::Closed { reason: CloseReason::Permanent(cause) }) => Some(cause.to_string()),
+            _ => None,
+        });
+        let reason = reason.unwrap();
+        assert!(reason.contains(message) && reason.contains("WebSocket Subscriptions"), "{reason}");
+        assert!(!reason.contains(ACCESS));
+    }
+}

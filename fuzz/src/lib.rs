@@ -1,0 +1,15 @@
+//! Deterministic simulation and fuzz targets for [`ringcentral_ws_core`]. See the README of this folder.
+#![forbid(unsafe_code)]
+
+mod oracle;
+mod report;
+mod rng;
+mod sim;
+mod simulate;
+mod subject;
+
+pub use oracle::Violation;
+pub use report::Report;
+pub use sim::Story;
+pub use simulate::{DAY, Failure, simulate, tell};
+pub use subject::{Maker, Plain, Subject, WithContract};

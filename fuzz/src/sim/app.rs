@@ -1,0 +1,307 @@
+//! The application: what it wants, what it is told, what it writes down.
+
+use ringcentral_ws_core::{Body, CloseReason, Event, Filters, RequestOptions, RequestOutcome, Resumption};
+
+use super::client::Published;
+use super::net::{Alarm, Parcel};
+use super::plan::{HOUR, MINUTE, S};
+use super::{World, trace};
+use crate::oracle::violated;
+use crate::subject::{Maker, Subject};
+
+/// What happens on the server, and what can be subscribed to.
+pub(super) const EVENTS: [&str; 3] = [
+    "/restapi/v1.0/account/~/extension/~/message-store",
+    "/restapi/v1.0/account/~/extension/~/presence",
+    "/restapi/v1.0/account/~/extension/~/voicemail",
+];
+/// A gap or a loss of the connection must have a fault so recently.
+const EXPLAINS: u64 = HOUR;
+
+/// What the application knows, in memory and on disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct App {
+    /// It asked for notifications.
+    pub(crate) wants: bool,
+    /// It was told that it gets them.
+    pub(crate) confirmed: bool,
+    /// It asked for the end.
+    pub(crate) closing: bool,
+}
+
+impl<M: Maker> World<M> {
+    /// A process starts, from the published snapshot if there is one.
+    pub(super) fn start(&mut self, client: usize) {
+        let base = *self.rng.pick(&[0, S, 30 * HOUR]);
+        let seed = self.rng.next();
+        let c = &mut self.clients[client];
+        let clock = c.boot(base, self.now);
+        let config = self.plan.config.clone();
+        let restored = c.published.clone().and_then(|p| {
+            let session = self.maker.restore(config.clone(), p.snapshot, seed, clock).ok()?;
+            Some((session, p.app))
+        });
+        let found = restored.is_some();
+        let (session, app) = restored.unwrap_or_else(|| (self.maker.create(config, seed, clock), App::default()));
+        c.session = Some(session);
+        c.app = App { closing: false, ..app };
+        trace!(self, "{client}: process {} starts{}", c.life, if found { " from a snapshot" } else { "" });
+        let now = c.time(self.now);
+        if let Some(session) = &mut c.session {
+            let _ = session.connect(now);
+        }
+        if !self.clients[client].app.wants || self.rng.chance(300) {
+            self.subscribe(client);
+        }
+        self.drain_or_sip(client);
+    }
+
+    pub(super) fn subscribe(&mut self, client: usize) {
+        let mut events = EVENTS.to_vec();
+        // The first is always among them: the last notifications of a run must flow.
+        events.retain(|event| event == &EVENTS[0] || self.rng.chance(700));
+        let Ok(filters) = Filters::new(events) else { return };
+        trace!(self, "{client}: app subscribes to {} filters", filters.len());
+        let c = &mut self.clients[client];
+        let now = c.time(self.now);
+        let Some(session) = &mut c.session else { return };
+        if session.subscribe(filters, now).is_ok() {
+            c.app.wants = true;
+            c.app.confirmed = false;
+        } else if c.undrained {
+            self.drain(client);
+            self.alarm_in(client, S, Alarm::Subscribe);
+        }
+    }
+
+    fn unsubscribe(&mut self, client: usize) {
+        trace!(self, "{client}: app unsubscribes");
+        let c = &mut self.clients[client];
+        let now = c.time(self.now);
+        let Some(session) = &mut c.session else { return };
+        if session.unsubscribe(now).is_ok() {
+            c.app.wants = false;
+            c.app.confirmed = false;
+            c.oracle.unwanted();
+        }
+        self.alarm_in(client, 10 * S, Alarm::Subscribe);
+    }
+
+    pub(super) fn alarm_in(&mut self, client: usize, mean: u64, alarm: Alarm) {
+        let life = self.clients[client].life;
+        let at = self.now + self.rng.wait(mean);
+        self.net.push(at, Parcel::Alarm { client, life, alarm });
+    }
+
+    /// The application does something.
+    pub(super) fn app_acts(&mut self) {
+        let client = self.rng.below(self.clients.len() as u64) as usize;
+        let calm = self.now >= self.plan.calm_at;
+        let c = &self.clients[client];
+        if c.session.is_none() || c.suspended || c.app.closing {
+            return;
+        }
+        match self.rng.below(10) {
+            0 => self.subscribe(client),
+            1 if !calm => self.unsubscribe(client),
+            2 => {
+                let c = &mut self.clients[client];
+                let now = c.time(self.now);
+                let open = c.books.any_open();
+                if let (Some(session), Some(id)) = (&mut c.session, open) {
+                    let _ = session.cancel(id, now);
+                }
+            }
+            3 => self.recover(client),
+            4 => (0..20).for_each(|_| self.request(client)),
+            _ => self.request(client),
+        }
+        self.drain_or_sip(client);
+    }
+
+    pub(super) fn recover(&mut self, client: usize) {
+        let c = &mut self.clients[client];
+        let now = c.time(self.now);
+        if let Some(session) = &mut c.session {
+            let _ = session.recover(now);
+        }
+    }
+
+    fn request(&mut self, client: usize) {
+        let c = &mut self.clients[client];
+        c.books.next += 1;
+        let number = c.books.next;
+        let own = "/restapi/v1.0/account/~/extension/~";
+        let post = self.rng.chance(300);
+        let repeat_if_safe = self.rng.chance(300);
+        let timeout = Some(std::time::Duration::from_secs(self.rng.between(1, 60)));
+        let request = http::Request::builder().header("x-number", number);
+        let request = if post {
+            let body = r#"{"to":[{"phoneNumber":"+16505550100"}],"text":"hi"}"#;
+            request.method("POST").uri(format!("{own}/sms")).body(Body::from(body))
+        } else {
+            request.uri(own).body(Body::empty())
+        };
+        let Ok(mut request) = request else { return };
+        request.extensions_mut().insert(RequestOptions { timeout, repeat_if_safe });
+        let now = c.time(self.now);
+        let Some(session) = &mut c.session else { return };
+        if let Ok(id) = session.request(request, now) {
+            trace!(self, "{client}: app asks {id}, number {number}");
+            let verdict = c.books.accepted(id, number, repeat_if_safe && !post);
+            self.judge(verdict);
+        }
+    }
+
+    /// An event for the application.
+    pub(super) fn tell(&mut self, client: usize, event: Event) {
+        trace!(self, "{client}: app is told {}", brief(&event));
+        let c = &mut self.clients[client];
+        let verdict = match &event {
+            Event::Notification(n) => c.oracle.delivered(n.uuid()),
+            Event::Gap(gap) => {
+                *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
+                let (since, until) = (c.from_unix(gap.since), c.from_unix(gap.until));
+                let verdict = c.oracle.gap(gap.after.as_deref(), since, until);
+                verdict.and_then(|()| self.is_explained(client, "false-alarm", &event))
+            }
+            Event::Subscribed(info) => {
+                if c.app.wants {
+                    c.oracle.confirmed(&info.server_id);
+                    c.app.confirmed = true;
+                } else {
+                    c.oracle.known(&info.server_id);
+                }
+                Ok(())
+            }
+            Event::Response { id, outcome } => {
+                *self.report.outcomes.entry(name_of_outcome(outcome)).or_default() += 1;
+                c.books.ended(*id, outcome)
+            }
+            Event::Disconnected { cause, .. } => {
+                let ordinary = matches!(
+                    cause,
+                    ringcentral_ws_core::Cause::Renewal | ringcentral_ws_core::Cause::Closed
+                );
+                if !self.plan.config.auto_recover && !c.app.closing {
+                    self.alarm_in(client, 10 * S, Alarm::Recover);
+                }
+                if ordinary { Ok(()) } else { self.is_explained(client, "needless-loss", &event) }
+            }
+            Event::SubscriptionFailed { retry_at, .. } => {
+                if retry_at.is_none() {
+                    c.app.confirmed = false;
+                    self.alarm_in(client, MINUTE, Alarm::Subscribe);
+                }
+                Ok(())
+            }
+            Event::Connected { resumption: Resumption::Lost, .. } => {
+                c.app.confirmed = false;
+                Ok(())
+            }
+            Event::SnapshotChanged => {
+                c.dirty = true;
+                Ok(())
+            }
+            Event::Closed { reason } => self.closed(client, reason),
+            _ => Ok(()),
+        };
+        self.judge(verdict);
+    }
+
+    /// Nothing goes wrong by itself.
+    fn is_explained(&self, client: usize, check: &'static str, event: &Event) -> Result<(), crate::Violation> {
+        match self.clients[client].faulted_at {
+            Some(at) if self.now <= at + EXPLAINS => Ok(()),
+            _ => violated(check, format!("client {client}: {} although all was well", brief(event))),
+        }
+    }
+
+    fn closed(&mut self, client: usize, reason: &CloseReason) -> Result<(), crate::Violation> {
+        let c = &mut self.clients[client];
+        let asked = c.app.closing;
+        let name = match reason {
+            CloseReason::Permanent(cause) => format!("permanent: {}", cause_name(cause)),
+            other => format!("{other:?}"),
+        };
+        *self.report.endings.entry(name.clone()).or_default() += 1;
+        match reason {
+            CloseReason::Revoked | CloseReason::Detached if asked => Ok(()),
+            CloseReason::Permanent(_) if asked => Ok(()),
+            CloseReason::Permanent(cause) => {
+                let refused = matches!(cause, ringcentral_ws_core::Cause::Unauthorized);
+                if refused && self.weather.tokens_fail {
+                    return Ok(());
+                }
+                violated("closed", format!("client {client} gave up: {name}"))
+            }
+            _ => violated("closed", format!("client {client} ended unasked: {name}")),
+        }
+    }
+
+    /// The snapshot changed, and the application has taken all events before it.
+    pub(super) fn may_publish(&mut self, client: usize) {
+        let Some(every) = self.plan.publish_every else { return };
+        let c = &mut self.clients[client];
+        if self.now < c.published_at + every && !c.app.closing {
+            return;
+        }
+        self.publish(client);
+    }
+
+    fn publish(&mut self, client: usize) {
+        let c = &mut self.clients[client];
+        let Some(snapshot) = c.session.as_ref().and_then(Subject::snapshot) else { return };
+        c.dirty = false;
+        c.published_at = self.now;
+        c.published = Some(Published { snapshot, mark: c.oracle.publish(), app: c.app.clone() });
+    }
+
+    /// The session is over. The process writes down what is left and ends.
+    pub(super) fn ended(&mut self, client: usize) {
+        let c = &mut self.clients[client];
+        if c.session.is_none() {
+            return;
+        }
+        let verdict = c.books.finish();
+        self.judge(verdict);
+        if self.plan.publish_every.is_some() {
+            self.publish(client);
+        }
+        let revoked = self.clients[client].revoking;
+        if revoked {
+            self.clients[client].published = None;
+            self.clients[client].revoking = false;
+        }
+        self.process_ends(client);
+    }
+}
+
+fn name_of_outcome(outcome: &RequestOutcome) -> &'static str {
+    match outcome {
+        RequestOutcome::Response { response, .. } if response.status().is_success() => "answered",
+        RequestOutcome::Response { .. } => "answered with an error",
+        RequestOutcome::NotSent(_) => "not sent",
+        RequestOutcome::Unknown(_) => "unknown",
+        RequestOutcome::TimedOut { .. } => "timed out",
+        RequestOutcome::Cancelled { .. } => "cancelled",
+        _ => "other",
+    }
+}
+
+fn cause_name(cause: &ringcentral_ws_core::Cause) -> String {
+    let text = format!("{cause:?}");
+    text.split(['(', ' ', '{']).next().unwrap_or_default().to_owned()
+}
+
+/// An event in a few words without secrets.
+fn brief(event: &Event) -> String {
+    match event {
+        Event::Notification(n) => format!("notification {}", n.uuid()),
+        Event::Connected { conn, resumption, .. } => format!("connected {conn} {resumption:?}"),
+        Event::Subscribed(info) => format!("subscribed {} as {}", info.id, info.server_id),
+        Event::Response { id, outcome } => format!("response {id} {}", name_of_outcome(outcome)),
+        Event::SubscriptionFailed { id, retry_at, .. } => format!("subscription {id} failed, retry {retry_at:?}"),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,293 @@
+//! The driver: feeds a session its inputs, drains it, and does what it says.
+
+use ringcentral_ws_core::{Action, AuthReason, CloseInfo, ConnId, Frame, Input, OpenFailure, Output, Purpose, Wait};
+use ringcentral_ws_gateway::HttpRequest;
+
+use super::net::{Alarm, Call, Parcel};
+use super::plan::S;
+use super::{World, trace};
+use crate::oracle::violated;
+use crate::subject::{Maker, Subject};
+
+/// A driver that drains in part leaves this many outputs at most in one go.
+const SIP: u64 = 3;
+
+impl<M: Maker> World<M> {
+    pub(super) fn delay(&mut self) -> u64 {
+        self.plan.delay + self.rng.below(self.plan.jitter)
+    }
+
+    /// The timer of a client ran out.
+    pub(super) fn wake(&mut self, client: usize) {
+        self.clients[client].wake = u64::MAX;
+        self.input(client, Input::Timeout);
+    }
+
+    /// Tells the session something, then drains it, perhaps only in part.
+    pub(super) fn input(&mut self, client: usize, input: Input<'_>) {
+        let c = &mut self.clients[client];
+        if c.session.is_none() {
+            return;
+        }
+        let now = c.time(self.now);
+        if c.undrained {
+            let again = input.clone();
+            let refused = c.session.as_mut().is_some_and(|session| session.handle_input(input, now).is_err());
+            if refused {
+                self.drain(client);
+                self.input_drained(client, again);
+            }
+        } else {
+            self.input_drained(client, input);
+        }
+        self.drain_or_sip(client);
+    }
+
+    fn input_drained(&mut self, client: usize, input: Input<'_>) {
+        let c = &mut self.clients[client];
+        let now = c.time(self.now);
+        let refused = c.session.as_mut().is_some_and(|session| session.handle_input(input, now).is_err());
+        if refused {
+            self.judge(violated("contract", "a drained session refused an input".to_owned()));
+        }
+    }
+
+    pub(super) fn drain_or_sip(&mut self, client: usize) {
+        if self.plan.lazy == 0 || !self.rng.chance(self.plan.lazy) {
+            return self.drain(client);
+        }
+        for _ in 0..self.rng.below(SIP + 1) {
+            if !self.poll(client) {
+                return;
+            }
+        }
+        let c = &mut self.clients[client];
+        if c.session.is_some() {
+            c.undrained = true;
+            c.wake = u64::MAX;
+            let life = c.life;
+            let later = self.now + self.rng.below(S / 10);
+            self.net.push(later, Parcel::Alarm { client, life, alarm: Alarm::Drain });
+        }
+    }
+
+    pub(super) fn drain(&mut self, client: usize) {
+        while self.poll(client) {}
+    }
+
+    /// Takes one output. `false`: there is none, or no process.
+    fn poll(&mut self, client: usize) -> bool {
+        let Some(session) = &mut self.clients[client].session else { return false };
+        match session.poll_output() {
+            Output::Action(action) => self.act(client, action),
+            Output::Event(event) => self.tell(client, event),
+            Output::Wait(wait) => {
+                let c = &mut self.clients[client];
+                c.undrained = false;
+                c.wake = match wait {
+                    Wait::Until { at, .. } => c.true_time(at),
+                    Wait::ForInput | Wait::Finished => u64::MAX,
+                };
+                if c.dirty {
+                    self.may_publish(client);
+                }
+                if wait == Wait::Finished {
+                    self.ended(client);
+                }
+                return false;
+            }
+        }
+        self.clients[client].session.is_some()
+    }
+
+    fn act(&mut self, client: usize, action: Action) {
+        match action {
+            Action::Send { conn, text, purpose } => {
+                if let Purpose::Request(id) = purpose {
+                    trace!(self, "{client}: sends request {id}");
+                }
+                self.send(client, conn, text);
+            }
+            Action::Resubscribe { conn, text } => self.send(client, conn, text),
+            Action::Authorize { id, reason } => self.authorize(client, id, reason),
+            Action::Http { id, request } => self.call(client, id, &request),
+            Action::Open { conn, url } => {
+                let url = url.expose();
+                let query = url.query().unwrap_or_default();
+                self.open(client, conn, format!("{}?{query}", url.path()));
+            }
+            Action::Close { conn, code, .. } => {
+                trace!(self, "{client}: closes {conn} with {code}");
+                if let Some(link) = self.link_of(client, conn) {
+                    let at = self.now + self.delay();
+                    self.net.to_server(link, at, Parcel::CloseToServer { link });
+                }
+            }
+            Action::Drop { conn } => {
+                trace!(self, "{client}: drops {conn}");
+                if let Some(link) = self.link_of(client, conn) {
+                    self.hang_up(link);
+                }
+            }
+            Action::AbortHttp { id } => {
+                trace!(self, "{client}: aborts http {id}");
+                self.clients[client].calls.remove(&id);
+            }
+            other => self.judge(violated("contract", format!("an unknown action {other:?}"))),
+        }
+    }
+
+    pub(super) fn link_of(&mut self, client: usize, conn: ConnId) -> Option<usize> {
+        let link = self.clients[client].link.filter(|link| self.net.links[*link].conn == conn);
+        if link.is_none() {
+            self.judge(violated("contract", format!("an action for {conn}, which is not live")));
+        }
+        link
+    }
+
+    /// The client forgets its end of the connection.
+    pub(super) fn hang_up(&mut self, link: usize) {
+        let l = &mut self.net.links[link];
+        l.client_open = false;
+        let (client, dead) = (l.client, l.dead);
+        self.clients[client].link = None;
+        if !dead {
+            let at = self.now + self.delay();
+            self.net.to_server(link, at, Parcel::ResetToServer { link });
+        }
+    }
+
+    fn send(&mut self, client: usize, conn: ConnId, text: String) {
+        trace!(self, "{client}: sends on {conn} {}", name_of(&text));
+        let Some(link) = self.link_of(client, conn) else { return };
+        if !self.net.links[link].ready {
+            self.judge(violated("before-details", format!("{} on {conn}", name_of(&text))));
+        }
+        let at = self.now + self.delay();
+        self.net.to_server(link, at, Parcel::ToServer { link, text });
+    }
+
+    fn authorize(&mut self, client: usize, id: ringcentral_ws_core::AuthId, reason: AuthReason) {
+        trace!(self, "{client}: asks for a token {id} {reason:?}");
+        let life = self.clients[client].life;
+        if reason == AuthReason::Refused
+            && let Some(login) = &mut self.clients[client].login
+        {
+            login.access.clear();
+        }
+        let fails = self.now < self.weather.no_credentials_until;
+        if fails && self.rng.chance(200) {
+            return;
+        }
+        let at = self.now + self.rng.between(S / 100, S);
+        self.net.push(at, Parcel::AuthDone { client, life, id, fails });
+    }
+
+    fn call(&mut self, client: usize, id: ringcentral_ws_core::HttpId, request: &http::Request<bytes::Bytes>) {
+        let uri = request.uri();
+        let target = uri.path_and_query().map_or("/", |p| p.as_str());
+        trace!(self, "{client}: http {id} {} {}", request.method(), uri.path());
+        if uri.path() == "/restapi/oauth/wstoken" {
+            let verdict = self.clients[client].books.token_call(self.now);
+            self.judge(verdict);
+        }
+        let c = &mut self.clients[client];
+        c.calls.insert(id);
+        let to = Call { client, life: c.life, id };
+        let headers = request.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()));
+        let request = HttpRequest {
+            method: request.method().to_string(),
+            target: target.to_owned(),
+            headers: headers.collect(),
+            body: request.body().to_vec(),
+        };
+        self.post(to, request);
+    }
+
+    fn open(&mut self, client: usize, conn: ConnId, target: String) {
+        trace!(self, "{client}: opens {conn}{}", if target.contains("wsc=") { " with wsc" } else { "" });
+        let verdict = self.clients[client].books.attempt(self.now);
+        self.judge(verdict);
+        if self.clients[client].link.is_some() {
+            self.judge(violated("contract", format!("{conn} is opened beside a live connection")));
+        }
+        let link = self.net.connect(client, conn);
+        self.clients[client].link = Some(link);
+        self.dial(link, target);
+    }
+
+    /// Whether the socket of this link still is the client's.
+    pub(super) fn is_live(&self, link: usize) -> bool {
+        let l = &self.net.links[link];
+        l.client_open && self.clients[l.client].link == Some(link)
+    }
+
+    /// Something arrived at the client's socket.
+    pub(super) fn socket_text(&mut self, link: usize, text: &str, uuid: u64) {
+        let l = &mut self.net.links[link];
+        if l.dead || !l.client_open {
+            l.frames_lost = true;
+            if uuid != 0 {
+                l.undelivered.push(uuid);
+            }
+            return;
+        }
+        let (client, conn) = (l.client, l.conn);
+        trace!(self, "{client}: gets on {conn} {}", name_of(text));
+        let c = &mut self.clients[client];
+        if c.corrupt > 0 {
+            c.corrupt -= 1;
+            self.net.links[link].frames_lost = true;
+            return self.spoiled_frame(client, conn, text);
+        }
+        if text.starts_with("[{\"type\":\"ConnectionDetails\"") {
+            self.net.links[link].ready = true;
+        }
+        let twice = self.clients[client].duplicate > 0;
+        self.input(client, Input::Frame { conn, frame: Frame::Text(text) });
+        if twice && self.is_live(link) {
+            self.clients[client].duplicate -= 1;
+            self.input(client, Input::Frame { conn, frame: Frame::Text(text) });
+        }
+    }
+
+    /// The connection ended, as the client sees it.
+    pub(super) fn socket_closed(&mut self, link: usize, code: Option<u16>) {
+        self.settle(link);
+        if !self.is_live(link) {
+            return;
+        }
+        let l = &mut self.net.links[link];
+        l.client_open = false;
+        let (client, conn) = (l.client, l.conn);
+        trace!(self, "{client}: {conn} closed with {code:?}");
+        self.clients[client].link = None;
+        let reason = "".into();
+        self.input(client, Input::Closed { conn, close: CloseInfo { code, reason } });
+    }
+
+    pub(super) fn open_failed(&mut self, link: usize, failure: OpenFailure) {
+        if !self.is_live(link) {
+            return;
+        }
+        let l = &mut self.net.links[link];
+        l.client_open = false;
+        let (client, conn) = (l.client, l.conn);
+        trace!(self, "{client}: {conn} not opened {:?} {:?}", failure.phase, failure.status);
+        self.clients[client].link = None;
+        self.input(client, Input::OpenFailed { conn, failure });
+    }
+}
+
+/// A frame by its type and message id, which are no secrets.
+pub(super) fn name_of(text: &str) -> String {
+    let field = |name: &str| {
+        let rest = text.split_once(name)?.1;
+        rest.split_once('"').map(|(value, _)| value.to_owned())
+    };
+    let kind = field("\"type\":\"").unwrap_or_default();
+    let id = field("\"messageId\":\"").unwrap_or_default();
+    let method = field("\"method\":\"").unwrap_or_default();
+    format!("{kind} {id} {method}")
+}

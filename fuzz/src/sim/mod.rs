@@ -1,0 +1,297 @@
+//! The world in virtual time: clients, a network with faults, one gateway, and the books that must balance.
+
+mod app;
+mod books;
+mod client;
+mod driver;
+mod fault;
+mod net;
+pub(crate) mod plan;
+mod server;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ringcentral_ws_gateway::{Gateway, GatewayEvent};
+
+use self::client::Client;
+use self::fault::Weather;
+use self::net::Net;
+use self::plan::{MINUTE, Plan, S};
+use crate::oracle::{Verdict, Violation, violated};
+use crate::report::Report;
+use crate::rng::Rng;
+use crate::subject::Maker;
+
+/// Adds a line to the story, if it is being told.
+macro_rules! trace {
+    ($world:expr, $($args:tt)*) => {
+        if let Some(story) = &mut $world.story {
+            story.add($world.now, format!($($args)*));
+        }
+    };
+}
+pub(crate) use trace;
+
+/// After the faults have stopped, a client must be ready within this.
+const HEAL: u64 = 15 * MINUTE;
+/// A run that needs more steps than this is going in circles.
+const MAX_STEPS: u64 = 20_000_000;
+
+/// The last steps of a run. Holds no secret: frames are named, not quoted.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    lines: VecDeque<String>,
+    limit: usize,
+}
+
+impl Story {
+    /// A story of at most this many lines: the last ones.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { lines: VecDeque::new(), limit }
+    }
+
+    fn add(&mut self, now: u64, line: String) {
+        if self.lines.len() >= self.limit {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(format!("{:>6}.{:06} {line}", now / S, now % S));
+    }
+
+    /// The lines.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+}
+
+/// One run.
+pub(crate) struct World<M: Maker> {
+    pub(crate) maker: M,
+    pub(crate) plan: Plan,
+    pub(crate) rng: Rng,
+    /// Microseconds since the beginning.
+    pub(crate) now: u64,
+    pub(crate) gateway: Gateway,
+    pub(crate) net: Net,
+    pub(crate) clients: Vec<Client<M::Subject>>,
+    /// Gateway session → client and subscription.
+    pub(crate) sessions: BTreeMap<u64, (usize, Option<u32>)>,
+    pub(crate) weather: Weather,
+    pub(crate) next_traffic: u64,
+    pub(crate) next_app: u64,
+    pub(crate) report: Report,
+    pub(crate) story: Option<Story>,
+    pub(crate) violation: Option<Violation>,
+    made: u64,
+}
+
+impl<M: Maker> World<M> {
+    pub(crate) fn new(maker: M, seed: u64, plan: Plan, story: Option<Story>) -> Self {
+        let mut rng = Rng::new(seed);
+        let gateway = Gateway::new(plan.gateway.clone());
+        let clients = (0..plan.clients).map(|_| Client::new(&plan)).collect();
+        let weather = Weather::new(&plan, &mut rng);
+        Self {
+            next_traffic: rng.wait(plan.traffic_every),
+            next_app: if plan.app_every == 0 { u64::MAX } else { rng.wait(plan.app_every) },
+            maker,
+            rng,
+            now: 0,
+            gateway,
+            net: Net::default(),
+            clients,
+            sessions: BTreeMap::new(),
+            weather,
+            report: Report::default(),
+            story,
+            violation: None,
+            made: 0,
+            plan,
+        }
+    }
+
+    /// Runs to the end or to the first violation.
+    pub(crate) fn run(&mut self) {
+        for client in 0..self.clients.len() {
+            self.start(client);
+        }
+        let calm = self.plan.calm_at;
+        self.run_until(calm);
+        self.clear_up();
+        self.run_until((calm + HEAL).min(self.plan.end_at));
+        for client in 0..self.clients.len() {
+            let verdict = self.is_healed(client);
+            self.judge(verdict);
+        }
+        let healed = self.now;
+        for _ in 0..3 {
+            self.notify_of(app::EVENTS[0]);
+            self.run_until(self.now + S);
+        }
+        let quiet = self.now + 4 * MINUTE;
+        self.next_app = u64::MAX;
+        self.run_until(quiet);
+        self.next_traffic = u64::MAX;
+        self.run_until(quiet + 2 * MINUTE);
+        for client in 0..self.clients.len() {
+            let verdict = self.is_balanced(client, healed);
+            self.judge(verdict);
+        }
+        let end = self.plan.end_at;
+        self.run_until(end);
+        self.finish();
+    }
+
+    fn run_until(&mut self, end: u64) {
+        while self.violation.is_none() {
+            let next = self.next_step();
+            if next > end {
+                break;
+            }
+            self.report.steps += 1;
+            if self.report.steps > MAX_STEPS {
+                self.judge(violated("circles", "too many steps".to_owned()));
+            }
+            self.step(next);
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn next_step(&self) -> u64 {
+        let mut next = self.net.next().min(self.next_traffic).min(self.next_app).min(self.weather.next);
+        for client in &self.clients {
+            next = next.min(client.wake);
+        }
+        self.gateway.next_deadline().map_or(next, |at| next.min(at))
+    }
+
+    /// What arrived comes before timers that are due.
+    fn step(&mut self, at: u64) {
+        self.now = self.now.max(at);
+        if self.net.next() <= self.now {
+            if let Some(parcel) = self.net.pop() {
+                self.deliver(parcel);
+            }
+            return;
+        }
+        if let Some(client) = self.clients.iter().position(|client| client.wake <= self.now) {
+            return self.wake(client);
+        }
+        if self.gateway.next_deadline().is_some_and(|at| at <= self.now) {
+            self.gateway.handle_timeout(self.now);
+            return self.pump();
+        }
+        if self.next_traffic <= self.now {
+            self.next_traffic = self.now + self.rng.wait(self.plan.traffic_every);
+            return self.notify();
+        }
+        if self.next_app <= self.now {
+            self.next_app = self.now + self.rng.wait(self.plan.app_every);
+            return self.app_acts();
+        }
+        self.fault_due();
+    }
+
+    /// Something happens on the server that the clients may have subscribed to.
+    pub(crate) fn notify(&mut self) {
+        let event = *self.rng.pick(&app::EVENTS);
+        self.notify_of(event);
+    }
+
+    fn notify_of(&mut self, event: &str) {
+        self.made += 1;
+        let body = format!("{{\"n\":{}}}", self.made);
+        self.gateway.notify(event, &body, self.now);
+        self.pump();
+    }
+
+    pub(crate) fn judge(&mut self, verdict: Verdict) {
+        if let Err(violation) = verdict
+            && self.violation.is_none()
+        {
+            trace!(self, "VIOLATION {violation}");
+            self.violation = Some(violation);
+        }
+    }
+
+    /// The books of the gateway.
+    pub(crate) fn read_events(&mut self) {
+        while let Some(event) = self.gateway.poll_event() {
+            match event {
+                GatewayEvent::Connected { conn, session, recovery, replayed } => {
+                    let client = self.net.links[conn as usize - 1].client;
+                    trace!(self, "server: connection {conn} has session {session}, {recovery:?}, {replayed} replayed");
+                    self.sessions.entry(session).or_insert((client, None));
+                }
+                GatewayEvent::Sent { session, uuid, replay: false, .. } | GatewayEvent::Buffered { session, uuid } => {
+                    trace!(self, "server: notification {uuid} for session {session}");
+                    if let Some((client, Some(subscription))) = self.sessions.get(&session).copied() {
+                        self.clients[client].oracle.made(uuid, subscription, self.now);
+                    }
+                }
+                GatewayEvent::Subscribed { session, id, .. } => {
+                    trace!(self, "server: subscription {id} of session {session}");
+                    if let Some((client, subscription)) = self.sessions.get_mut(&session) {
+                        *subscription = Some(self.clients[*client].oracle.subscription(&id));
+                    }
+                }
+                GatewayEvent::Lost { session, uuids, cause } => {
+                    trace!(self, "server: session {session} lost {uuids:?}: {cause:?}");
+                    self.note_lost(session, &uuids, cause);
+                }
+                GatewayEvent::SessionEnded { session } => {
+                    trace!(self, "server: session {session} ended");
+                    self.sessions.remove(&session);
+                }
+                other => trace!(self, "server: {other:?}"),
+            }
+        }
+    }
+
+    fn is_healed(&self, client: usize) -> Verdict {
+        let c = &self.clients[client];
+        let problem = match &c.session {
+            None => "no process",
+            Some(_) if c.link.is_none_or(|link| !self.net.links[link].ready) => "not connected",
+            Some(_) if !c.app.confirmed => "not subscribed",
+            Some(_) => return Ok(()),
+        };
+        violated("heal", format!("client {client}: {problem} {} min after the last fault", HEAL / MINUTE))
+    }
+
+    fn is_balanced(&mut self, client: usize, healed: u64) -> Verdict {
+        let c = &mut self.clients[client];
+        c.oracle.finish()?;
+        let flowing = c.oracle.delivered_since(healed);
+        if flowing < 3 {
+            return violated("flow", format!("client {client}: {flowing} of 3 notifications came after healing"));
+        }
+        c.books.finish()
+    }
+
+    fn finish(&mut self) {
+        let stats = self.gateway.observations();
+        let checks = [
+            ("token-reuse", stats.ws_tokens_presented_again, "WebSocket tokens presented again"),
+            ("before-details", stats.frames_before_details, "frames before ConnectionDetails"),
+            ("active-requests", stats.active_requests_exceeded, "requests beyond the allowed number"),
+        ];
+        for (check, count, what) in checks {
+            if count > 0 {
+                self.judge(violated(check, format!("{count} {what}")));
+            }
+        }
+        self.report.heartbeats += stats.heartbeats;
+        self.report.recoveries += stats.recoveries;
+        self.report.recoveries_failed += stats.recoveries_failed;
+        for client in &self.clients {
+            self.report.sent += client.oracle.made_count();
+            self.report.delivered += client.oracle.delivered;
+            self.report.covered += client.oracle.covered;
+            self.report.excused += client.oracle.excused;
+            self.report.false_alarms += client.oracle.false_alarms;
+        }
+        self.report.micros += self.plan.end_at * self.clients.len() as u64;
+        self.report.runs += 1;
+    }
+}

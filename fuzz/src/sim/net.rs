@@ -1,0 +1,166 @@
+//! The network: messages under way, in order of arrival.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use ringcentral_ws_core::{AuthId, ConnId, HttpFailure, HttpId, OpenFailure};
+use ringcentral_ws_gateway::{HttpRequest, HttpResponse};
+
+/// One end of a wire sends this to the other, or a process sets itself an alarm.
+#[derive(Debug)]
+pub(crate) enum Parcel {
+    ToServer { link: usize, text: String },
+    /// `uuid` is 0 for anything but a notification.
+    ToClient { link: usize, text: String, uuid: u64 },
+    Ping { link: usize },
+    Pong { link: usize },
+    /// A close frame, or the answer to one.
+    CloseToClient { link: usize, code: u16 },
+    CloseToServer { link: usize },
+    ResetToClient { link: usize },
+    ResetToServer { link: usize },
+    OpenArrives { link: usize, target: String, answer_lost: bool },
+    Opened { link: usize },
+    OpenFailed { link: usize, failure: OpenFailure },
+    HttpArrives { to: Call, request: HttpRequest, answer_lost: bool },
+    HttpDone { to: Call, result: Result<HttpResponse, HttpFailure> },
+    AuthDone { client: usize, life: u32, id: AuthId, fails: bool },
+    Alarm { client: usize, life: u32, alarm: Alarm },
+    Online,
+}
+
+/// Who waits for an HTTP answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) client: usize,
+    pub(crate) life: u32,
+    pub(crate) id: HttpId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alarm {
+    Drain,
+    Resume { told: bool },
+    Read,
+    Start,
+    Recover,
+    Subscribe,
+    SendReady,
+}
+
+/// A connection between a client and the gateway.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) client: usize,
+    pub(crate) conn: ConnId,
+    pub(crate) to_server_last: u64,
+    pub(crate) to_client_last: u64,
+    /// The client still holds its end.
+    pub(crate) client_open: bool,
+    /// The gateway was told of it and has not been told its end.
+    pub(crate) server_knows: bool,
+    /// Nothing that is sent arrives.
+    pub(crate) dead: bool,
+    /// Notifications that were sent on it and will never arrive.
+    pub(crate) undelivered: Vec<u64>,
+    /// Any frame to the client was lost.
+    pub(crate) frames_lost: bool,
+    /// ConnectionDetails were handed to the session.
+    pub(crate) ready: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: u64,
+    seq: u64,
+    parcel: Parcel,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    /// The heap gives the greatest first: that is the earliest.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.seq).cmp(&(self.at, self.seq))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Net {
+    heap: BinaryHeap<Entry>,
+    seq: u64,
+    pub(crate) links: Vec<Link>,
+}
+
+impl Net {
+    pub(crate) fn next(&self) -> u64 {
+        self.heap.peek().map_or(u64::MAX, |entry| entry.at)
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Parcel> {
+        self.heap.pop().map(|entry| entry.parcel)
+    }
+
+    pub(crate) fn push(&mut self, at: u64, parcel: Parcel) {
+        self.seq += 1;
+        self.heap.push(Entry { at, seq: self.seq, parcel });
+    }
+
+    /// Sends to the client, behind everything sent before.
+    pub(crate) fn to_client(&mut self, link: usize, at: u64, parcel: Parcel) {
+        let l = &mut self.links[link];
+        l.to_client_last = l.to_client_last.max(at);
+        let at = l.to_client_last;
+        self.push(at, parcel);
+    }
+
+    /// Sends to the server, behind everything sent before.
+    pub(crate) fn to_server(&mut self, link: usize, at: u64, parcel: Parcel) {
+        let l = &mut self.links[link];
+        l.to_server_last = l.to_server_last.max(at);
+        let at = l.to_server_last;
+        self.push(at, parcel);
+    }
+
+    pub(crate) fn connect(&mut self, client: usize, conn: ConnId) -> usize {
+        self.links.push(Link {
+            client,
+            conn,
+            to_server_last: 0,
+            to_client_last: 0,
+            client_open: true,
+            server_knows: false,
+            dead: false,
+            undelivered: Vec::new(),
+            frames_lost: false,
+            ready: false,
+        });
+        self.links.len() - 1
+    }
+}
+
+impl Net {
+    /// Adds the notifications that are under way to the client on this link.
+    pub(crate) fn under_way(&self, of: usize, uuids: &mut Vec<u64>) {
+        for entry in &self.heap {
+            if let Parcel::ToClient { link, uuid, .. } = &entry.parcel
+                && *link == of
+                && *uuid != 0
+            {
+                uuids.push(*uuid);
+            }
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The far end: parcels that arrive, the gateway's answers, and what becomes of what was under way.
+
+use ringcentral_ws_core::{AccessToken, AuthFailure, Frame, HttpFailure, Input, OpenFailure, Phase};
+use ringcentral_ws_gateway::{FrameKind, GatewayOutput, HttpRequest, HttpResponse, LossCause, Upgrade};
+
+use super::client::Login;
+use super::net::{Alarm, Call, Parcel};
+use super::{World, trace};
+use crate::oracle::violated;
+use crate::subject::Maker;
+
+const CLIENT_AUTH: &str = "Basic Z2F0ZXdheS1jbGllbnQtaWQ6Z2F0ZXdheS1jbGllbnQtc2VjcmV0";
+
+impl<M: Maker> World<M> {
+    /// Carries out the gateway's orders.
+    pub(super) fn pump(&mut self) {
+        self.read_events();
+        while let Some(output) = self.gateway.poll() {
+            let (GatewayOutput::Send { conn, .. }
+            | GatewayOutput::Ping { conn }
+            | GatewayOutput::Close { conn, .. }
+            | GatewayOutput::Reset { conn }) = &output;
+            let link = *conn as usize - 1;
+            let l = &mut self.net.links[link];
+            if l.dead || !l.client_open {
+                if let GatewayOutput::Send { kind, .. } = &output {
+                    l.frames_lost = true;
+                    if let FrameKind::Notification { uuid } = kind {
+                        l.undelivered.push(*uuid);
+                    }
+                }
+                continue;
+            }
+            let parcel = match output {
+                GatewayOutput::Send { text, kind, .. } => {
+                    let uuid = if let FrameKind::Notification { uuid } = kind { uuid } else { 0 };
+                    Parcel::ToClient { link, text, uuid }
+                }
+                GatewayOutput::Ping { .. } => Parcel::Ping { link },
+                GatewayOutput::Close { code, .. } => Parcel::CloseToClient { link, code },
+                GatewayOutput::Reset { .. } => Parcel::ResetToClient { link },
+            };
+            let at = self.now + self.delay();
+            self.net.to_client(link, at, parcel);
+        }
+    }
+
+    /// The client a parcel is for, and whether it comes through a socket.
+    fn addressee(&self, parcel: &Parcel) -> Option<(usize, bool)> {
+        match parcel {
+            Parcel::ToClient { link, .. }
+            | Parcel::Ping { link }
+            | Parcel::CloseToClient { link, .. }
+            | Parcel::ResetToClient { link } => Some((self.net.links[*link].client, true)),
+            Parcel::Opened { link } | Parcel::OpenFailed { link, .. } => Some((self.net.links[*link].client, false)),
+            Parcel::HttpDone { to, .. } => Some((to.client, false)),
+            Parcel::AuthDone { client, .. } => Some((*client, false)),
+            Parcel::Alarm { alarm: Alarm::Resume { .. } | Alarm::Read, .. } => None,
+            Parcel::Alarm { client, .. } => Some((*client, false)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn deliver(&mut self, parcel: Parcel) {
+        if let Some((client, by_socket)) = self.addressee(&parcel) {
+            let c = &mut self.clients[client];
+            if c.suspended || c.not_reading && by_socket {
+                return c.inbox.push_back(parcel);
+            }
+        }
+        match parcel {
+            Parcel::ToServer { link, text } => self.server_text(link, &text),
+            Parcel::ToClient { link, text, uuid } => self.socket_text(link, &text, uuid),
+            Parcel::Ping { link } => self.ping(link),
+            Parcel::Pong { link } => {
+                if !self.net.links[link].dead {
+                    self.gateway.ws_pong(link as u64 + 1, self.now);
+                    self.pump();
+                }
+            }
+            Parcel::CloseToClient { link, code } => {
+                if !self.net.links[link].dead {
+                    self.socket_closed(link, Some(code));
+                }
+            }
+            Parcel::CloseToServer { link } => {
+                if !self.net.links[link].dead {
+                    let at = self.now + self.delay();
+                    self.net.to_client(link, at, Parcel::CloseToClient { link, code: 1000 });
+                }
+            }
+            Parcel::ResetToClient { link } => self.socket_closed(link, None),
+            Parcel::ResetToServer { link } => self.settle(link),
+            Parcel::OpenArrives { link, target, answer_lost } => self.upgrade(link, &target, answer_lost),
+            Parcel::Opened { link } => {
+                if self.is_live(link) && !self.net.links[link].dead {
+                    let l = &self.net.links[link];
+                    let (client, conn) = (l.client, l.conn);
+                    self.input(client, Input::Opened { conn });
+                }
+            }
+            Parcel::OpenFailed { link, failure } => self.open_failed(link, failure),
+            Parcel::HttpArrives { to, request, answer_lost } => self.serve(to, &request, answer_lost),
+            Parcel::HttpDone { to, result } => self.http_done(to, result),
+            Parcel::AuthDone { client, life, id, fails } => {
+                if self.clients[client].life == life {
+                    self.auth_done(client, id, fails);
+                }
+            }
+            Parcel::Alarm { client, life, alarm } => {
+                if self.clients[client].life == life {
+                    self.alarm(client, alarm);
+                }
+            }
+            Parcel::Online => self.online(),
+        }
+    }
+
+    fn server_text(&mut self, link: usize, text: &str) {
+        let l = &self.net.links[link];
+        if l.dead || !l.server_knows {
+            return;
+        }
+        let client = l.client;
+        if let Some(number) = number_in(text) {
+            let verdict = self.clients[client].books.reached(number);
+            self.judge(verdict);
+        }
+        self.gateway.ws_text(link as u64 + 1, text, self.now);
+        self.pump();
+    }
+
+    fn ping(&mut self, link: usize) {
+        if !self.is_live(link) || self.net.links[link].dead {
+            return;
+        }
+        let (client, conn) = (self.net.links[link].client, self.net.links[link].conn);
+        let at = self.now + self.delay();
+        self.net.to_server(link, at, Parcel::Pong { link });
+        self.input(client, Input::Frame { conn, frame: Frame::Control });
+    }
+
+    /// An upgrade request arrived.
+    fn upgrade(&mut self, link: usize, target: &str, answer_lost: bool) {
+        let l = &self.net.links[link];
+        if l.dead || !l.client_open {
+            return;
+        }
+        let client = l.client;
+        for older in 0..link {
+            if self.net.links[older].client == client {
+                self.settle(older);
+            }
+        }
+        let upgrade = self.gateway.ws_open(link as u64 + 1, target, None, self.now);
+        let at = self.now + self.delay();
+        match upgrade {
+            _ if answer_lost => {
+                self.net.links[link].server_knows = true;
+                self.net.links[link].dead = true;
+                let failure = failure(Phase::Response);
+                self.net.push(at, Parcel::OpenFailed { link, failure });
+                self.net.push(at, Parcel::ResetToServer { link });
+            }
+            Upgrade::Accepted => {
+                self.net.links[link].server_knows = true;
+                self.net.to_client(link, at, Parcel::Opened { link });
+            }
+            Upgrade::Refused(response) => {
+                let after = response.get("Retry-After").and_then(|text| text.parse().ok());
+                let retry_after = after.map(std::time::Duration::from_secs);
+                let failure = OpenFailure { status: Some(response.status), retry_after, ..failure(Phase::Response) };
+                self.net.push(at, Parcel::OpenFailed { link, failure });
+            }
+        }
+        self.pump();
+    }
+
+    /// The server learns that the connection is gone, and what never arrived on it.
+    pub(super) fn settle(&mut self, link: usize) {
+        let l = &mut self.net.links[link];
+        if !l.server_knows {
+            return;
+        }
+        l.server_knows = false;
+        let mut undelivered = std::mem::take(&mut l.undelivered);
+        self.net.under_way(link, &mut undelivered);
+        for parcel in &self.clients[self.net.links[link].client].inbox {
+            if let Parcel::ToClient { link: of, uuid, .. } = parcel
+                && *of == link
+                && *uuid != 0
+            {
+                undelivered.push(*uuid);
+            }
+        }
+        self.net.links[link].dead = true;
+        if undelivered.is_empty() {
+            self.gateway.ws_closed(link as u64 + 1, self.now);
+        } else {
+            trace!(self, "server: {undelivered:?} never arrived");
+            self.gateway.ws_lost(link as u64 + 1, &undelivered, self.now);
+        }
+        self.pump();
+    }
+
+    pub(super) fn note_lost(&mut self, session: u64, uuids: &[u64], cause: LossCause) {
+        if cause == LossCause::Undelivered
+            && let Some((client, _)) = self.sessions.get(&session)
+        {
+            uuids.iter().for_each(|uuid| self.clients[*client].oracle.excuse(*uuid));
+        }
+    }
+
+    fn serve(&mut self, to: Call, request: &HttpRequest, answer_lost: bool) {
+        let (response, delay) = self.gateway.http_delayed(request, self.now);
+        if let Some(number) = request.get("x-number").and_then(|number| number.parse().ok())
+            && response.status != 401
+            && self.clients[to.client].life == to.life
+        {
+            let verdict = self.clients[to.client].books.reached(number);
+            self.judge(verdict);
+        }
+        self.pump();
+        let at = self.now + delay + self.delay();
+        let result = if answer_lost { Err(http_failure(Phase::Response, false)) } else { Ok(response) };
+        self.net.push(at, Parcel::HttpDone { to, result });
+    }
+
+    fn http_done(&mut self, to: Call, result: Result<HttpResponse, HttpFailure>) {
+        let c = &mut self.clients[to.client];
+        if c.life != to.life || !c.calls.remove(&to.id) {
+            return;
+        }
+        trace!(self, "{}: http {} done {:?}", to.client, to.id, result.as_ref().map(|r| r.status));
+        match result {
+            Err(failure) => self.input(to.client, Input::HttpFailed { id: to.id, failure }),
+            Ok(answer) => {
+                let mut response = http::Response::builder().status(answer.status);
+                for (name, value) in &answer.headers {
+                    response = response.header(name, value);
+                }
+                match response.body(bytes::Bytes::from(answer.body)) {
+                    Ok(response) => self.input(to.client, Input::HttpResponse { id: to.id, response }),
+                    Err(error) => self.judge(violated("simulator", format!("not a response: {error}"))),
+                }
+            }
+        }
+    }
+
+    fn auth_done(&mut self, client: usize, id: ringcentral_ws_core::AuthId, fails: bool) {
+        if fails {
+            let message = "simulated".into();
+            let failure = AuthFailure { permanent: false, code: None, message, retry_after: None };
+            return self.input(client, Input::AuthorizeFailed { id, failure });
+        }
+        let refresh = self.clients[client].login.as_ref().and_then(|login| login.refresh.clone());
+        let login = match refresh.and_then(|token| self.refresh(&token)) {
+            Some(login) => login,
+            None => {
+                // A new login is another OAuth session: the WebSocket session is lost with the old one.
+                self.clients[client].faulted_at = Some(self.now);
+                let Some(login) = self.gateway.login(client, self.now) else { return };
+                Login { access: login.access_token, refresh: login.refresh_token }
+            }
+        };
+        self.pump();
+        let secret = login.access.as_str().into();
+        let expires_in = Some(self.plan.gateway.oauth.access_token_lifetime);
+        self.clients[client].login = Some(login);
+        self.input(client, Input::Authorized { id, token: AccessToken { secret, expires_in } });
+    }
+
+    fn refresh(&mut self, token: &str) -> Option<Login> {
+        let body = format!("grant_type=refresh_token&refresh_token={}", token.replace('+', "%2B").replace('=', "%3D"));
+        let request = HttpRequest::new("POST", "/restapi/oauth/token").header("Authorization", CLIENT_AUTH);
+        let answer = self.gateway.http(&request.with_body(body), self.now);
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let field = |name: &str| Some(text.split_once(name)?.1.split_once('"')?.0.to_owned());
+        let access = field("\"access_token\":\"").filter(|_| answer.status == 200)?;
+        Some(Login { access, refresh: field("\"refresh_token\":\"") })
+    }
+
+    /// A process is gone, for whatever reason; its sockets go with it.
+    pub(super) fn process_ends(&mut self, client: usize) {
+        let c = &mut self.clients[client];
+        let link = c.link;
+        let mark = c.published.as_ref().map(|published| published.mark.clone());
+        if mark.is_none() {
+            c.app = super::app::App::default();
+        }
+        // Before the inbox is emptied: what lies in it never arrived.
+        if let Some(link) = link {
+            self.hang_up(link);
+            for parcel in std::mem::take(&mut self.clients[client].inbox) {
+                if let Parcel::ToClient { link, uuid, .. } = parcel
+                    && uuid != 0
+                {
+                    self.net.links[link].undelivered.push(uuid);
+                }
+            }
+        }
+        let c = &mut self.clients[client];
+        c.end();
+        c.oracle.crash(mark);
+        let downtime = self.downtime();
+        self.alarm_in(client, downtime, Alarm::Start);
+    }
+}
+
+pub(super) fn failure(phase: Phase) -> OpenFailure {
+    OpenFailure { phase, status: None, retry_after: None, message: "simulated".into() }
+}
+
+pub(super) fn http_failure(phase: Phase, not_sent: bool) -> HttpFailure {
+    HttpFailure { phase, not_sent, message: "simulated".into() }
+}
+
+/// The number of the application's request in a frame.
+fn number_in(text: &str) -> Option<u64> {
+    if text.len() < 100 {
+        return None;
+    }
+    text.split_once("\"x-number\":\"")?.1.split_once('"')?.0.parse().ok()
+}

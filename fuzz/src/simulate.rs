@@ -1,0 +1,81 @@
+//! Runs by seed.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::oracle::Violation;
+use crate::report::Report;
+use crate::sim::plan::Plan;
+use crate::sim::{Story, World};
+use crate::subject::Maker;
+
+/// A day in microseconds: the usual length of a run.
+pub const DAY: u64 = crate::sim::plan::DAY;
+/// How many steps before a violation are told.
+const TOLD: usize = 60;
+
+/// A run that ended in a violation.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The seed of the run: it is enough to see it again.
+    pub seed: u64,
+    /// What was violated.
+    pub violation: Violation,
+    /// The last steps before it.
+    pub story: Story,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}: {}", self.seed, self.violation)?;
+        self.story.lines().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+/// One run of this length in microseconds.
+///
+/// # Errors
+///
+/// The violation, with the story of its last steps.
+pub fn simulate<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<Report, Box<Failure>> {
+    match attempt(maker, seed, length, None) {
+        (Ok(report), _) => Ok(report),
+        (Err(_), _) => {
+            let (result, story) = tell(maker, seed, length, TOLD);
+            let violation = result.err().unwrap_or_else(|| Violation {
+                check: "simulator",
+                what: "the run ended otherwise when it was repeated".to_owned(),
+            });
+            Err(Box::new(Failure { seed, violation, story }))
+        }
+    }
+}
+
+/// One run, and its last steps.
+pub fn tell<M: Maker + Clone>(
+    maker: &M,
+    seed: u64,
+    length: u64,
+    steps: usize,
+) -> (Result<Report, Violation>, Story) {
+    let (result, story) = attempt(maker, seed, length, Some(Story::new(steps)));
+    (result, story.unwrap_or_default())
+}
+
+fn attempt<M: Maker + Clone>(
+    maker: &M,
+    seed: u64,
+    length: u64,
+    story: Option<Story>,
+) -> (Result<Report, Violation>, Option<Story>) {
+    let mut world = World::new(maker.clone(), seed, Plan::new(seed, length), story);
+    let result = match catch_unwind(AssertUnwindSafe(|| world.run())) {
+        Ok(()) => world.violation.take().map_or(Ok(()), Err),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(Violation { check: "contract", what: text.unwrap_or_else(|| "a panic".to_owned()) })
+        }
+    };
+    (result.map(|()| world.report), world.story)
+}
