@@ -218,7 +218,7 @@ mod tests {
 
     use async_tungstenite::accept_async;
     use futures_util::future::{join, poll_fn};
-    use futures_util::{FutureExt, SinkExt, StreamExt};
+    use futures_util::{FutureExt, StreamExt};
 
     use super::*;
     use crate::testing::{Memory, Pipe, block_on, pipe};

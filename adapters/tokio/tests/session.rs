@@ -217,6 +217,50 @@ async fn a_slow_application_stops_reading_and_nothing_else() {
     client.close(Close::Revoke).await;
 }
 
+// CLAUSE HB-2
+#[tokio::test]
+async fn a_silent_peer_is_left_and_the_session_recovered() {
+    let server = server();
+    let config = Config {
+        heartbeat_interval: Duration::from_millis(50),
+        heartbeat_timeout: Duration::from_millis(100),
+        ..config()
+    };
+    let (client, mut events) = builder(&server).config(config).start().unwrap();
+    subscribed(&mut events).await;
+    server.half_open();
+    server.receive_sms(0, "+1", "into the void");
+    let cause =
+        until(&mut events, |e| if let Event::Disconnected { cause, .. } = e { Some(cause.as_str()) } else { None });
+    assert_eq!(cause.await, "heartbeat_timeout");
+    assert_eq!(text(&mut events).await, "into the void", "replayed");
+    client.close(Close::Revoke).await;
+}
+
+// CLAUSE PST-4
+#[tokio::test]
+async fn a_snapshot_waits_for_the_events_before_it() {
+    let server = server();
+    let (client, mut events) = builder(&server).start().unwrap();
+    subscribed(&mut events).await;
+    let is_change = |e: &Event| matches!(e, Event::SnapshotChanged).then_some(());
+    until(&mut events, is_change).await;
+    let before = client.snapshot().unwrap();
+    server.receive_sms(0, "+1", "one");
+    let delivered = async {
+        while client.stats().notifications == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, delivered).await.unwrap();
+    assert!(client.snapshot().unwrap() == before, "not taken yet");
+    assert_eq!(text(&mut events).await, "one");
+    assert!(client.snapshot().unwrap() == before, "taken, perhaps not yet handled");
+    until(&mut events, is_change).await;
+    assert!(client.snapshot().unwrap() != before);
+    client.close(Close::Revoke).await;
+}
+
 // CLAUSE CLS-1
 #[tokio::test]
 async fn close_ends_in_time_when_the_peer_is_gone() {
