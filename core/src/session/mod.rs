@@ -213,10 +213,24 @@ impl Session {
             Input::Frame { conn, .. } => self.sign_of_life(*conn, now),
             _ => {}
         }
-        self.run_timers(now);
-        if matches!(self.link, Link::Closed) {
-            return Ok(());
+        // What has ended needs no end by a timer that is due at the same time (C16).
+        let ended = matches!(
+            input,
+            Input::HttpResponse { .. } | Input::HttpFailed { .. } | Input::OpenFailed { .. } | Input::Closed { .. }
+        );
+        if !ended {
+            self.run_timers(now);
         }
+        if !matches!(self.link, Link::Closed) {
+            self.take(input, now);
+        }
+        if ended && !matches!(self.link, Link::Closed) {
+            self.run_timers(now);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, input: Input<'_>, now: Timestamp) {
         match input {
             Input::Authorized { id, token } => self.authorized(id, token, now),
             Input::AuthorizeFailed { id, failure } => self.authorize_failed(id, failure, now),
@@ -231,7 +245,6 @@ impl Session {
             Input::NetworkChanged { online } => self.network_changed(online, now),
             Input::Resumed | Input::Timeout => {}
         }
-        Ok(())
     }
 
     /// Starts the first connection. Later calls change nothing.
