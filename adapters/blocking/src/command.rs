@@ -33,6 +33,8 @@ pub(crate) struct Signals {
     pub(crate) abandoned: AtomicBool,
     /// Requests were cancelled.
     pub(crate) cancels: AtomicBool,
+    /// The session has ended: what has no answer was never sent.
+    pub(crate) finished: AtomicBool,
 }
 
 /// The handles' end, shared by all of them. When the last is gone everything ends at once.
@@ -102,7 +104,7 @@ impl Pending {
     pub fn wait(mut self) -> Result<http::Response<Body>, RequestError> {
         match self.refused.take() {
             Some(refused) => Err(refused),
-            None => finish(self.answer.recv().ok()),
+            None => self.finish(self.answer.recv().ok()),
         }
     }
 
@@ -113,9 +115,26 @@ impl Pending {
             return Some(Err(refused));
         }
         match self.answer.recv_timeout(limit) {
-            Ok(answer) => Some(finish(Some(answer))),
+            Ok(answer) => Some(self.finish(Some(answer))),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(finish(None)),
+            Err(RecvTimeoutError::Disconnected) => Some(self.finish(None)),
+        }
+    }
+
+    fn finish(&self, answer: Option<Answer>) -> Result<http::Response<Body>, RequestError> {
+        match answer {
+            Some(Ok(RequestOutcome::Response { response, via })) => {
+                let mut response = response.map(Body::from);
+                response.extensions_mut().insert(via);
+                Ok(response)
+            }
+            Some(Ok(RequestOutcome::NotSent(cause))) => Err(RequestError::NotSent(cause)),
+            Some(Ok(RequestOutcome::TimedOut { sent })) => Err(RequestError::TimedOut { sent }),
+            Some(Ok(RequestOutcome::Cancelled { sent })) => Err(RequestError::Cancelled { sent }),
+            Some(Ok(RequestOutcome::Unknown(cause))) => Err(RequestError::Unknown(cause)),
+            Some(Err(refused)) => Err(RequestError::Refused(Box::new(refused))),
+            None if self.remote.signals.finished.load(Ordering::SeqCst) => Err(RequestError::NotSent(Cause::Closed)),
+            Some(Ok(_)) | None => Err(RequestError::Unknown(Cause::Closed)),
         }
     }
 }
@@ -131,22 +150,6 @@ impl Drop for Pending {
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending").finish_non_exhaustive()
-    }
-}
-
-fn finish(answer: Option<Answer>) -> Result<http::Response<Body>, RequestError> {
-    match answer {
-        Some(Ok(RequestOutcome::Response { response, via })) => {
-            let mut response = response.map(Body::from);
-            response.extensions_mut().insert(via);
-            Ok(response)
-        }
-        Some(Ok(RequestOutcome::NotSent(cause))) => Err(RequestError::NotSent(cause)),
-        Some(Ok(RequestOutcome::TimedOut { sent })) => Err(RequestError::TimedOut { sent }),
-        Some(Ok(RequestOutcome::Cancelled { sent })) => Err(RequestError::Cancelled { sent }),
-        Some(Ok(RequestOutcome::Unknown(cause))) => Err(RequestError::Unknown(cause)),
-        Some(Err(refused)) => Err(RequestError::Refused(Box::new(refused))),
-        Some(Ok(_)) | None => Err(RequestError::Unknown(Cause::Closed)),
     }
 }
 

@@ -4,8 +4,8 @@ mod turn;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use bytes::Bytes;
 use http::Response;
@@ -82,6 +82,8 @@ pub(crate) struct Driver {
     socket_first: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
+    /// The end, which is told when no command can come any more.
+    last: Option<Event>,
 }
 
 impl Driver {
@@ -101,6 +103,7 @@ impl Driver {
             completions,
             socket_first: false,
             unpublished: 0,
+            last: None,
         }
     }
 
@@ -153,7 +156,7 @@ impl Driver {
                 // The last snapshot goes before it; it can be taken, as this is the Session's last output.
                 self.unpublished += 1;
                 self.publish();
-                self.parts.hub.push(event, None);
+                self.last = Some(event);
             }
             event => self.parts.hub.push(event, None),
         }
@@ -369,6 +372,7 @@ impl Driver {
     /// Lets go of everything. The events that wait stay with the application.
     fn finish(&mut self) {
         self.publish();
+        self.parts.signals.finished.store(true, Ordering::SeqCst);
         while let Ok(command) = self.parts.inbox.try_recv() {
             match command {
                 Command::Close(_, reply) => self.closers.push(reply),
@@ -378,6 +382,11 @@ impl Driver {
                 // Their askers see the closed channel.
                 Command::Subscribe(..) | Command::Unsubscribe(_) | Command::Recover(_) | Command::Network(_) => {}
             }
+        }
+        // Who asks after this, or was not seen, learns from the closed channel that nothing was sent.
+        self.parts.inbox = sync_channel(0).1;
+        if let Some(event) = self.last.take() {
+            self.parts.hub.push(event, None);
         }
         for reply in self.closers.drain(..) {
             let _ = reply.try_send(());
