@@ -276,12 +276,12 @@ fn unreadable(w: &mut World<'_>) {
 fn slow_application(w: &mut World<'_>) {
     w.setup.event_queue = 4;
     w.setup.config.heartbeat_interval = Duration::from_millis(100);
-    w.setup.config.heartbeat_timeout = Duration::from_secs(5);
+    w.setup.config.heartbeat_timeout = Duration::from_secs(1);
     w.subscribe();
     for n in 0..60 {
         w.sms(&format!("{n};"));
     }
-    w.until_server(|server| server.observations().heartbeats >= 3);
+    w.until_server(|server| server.observations().heartbeats >= 2);
     let read = w.client().stats();
     assert!(read.notifications < 60, "reading has stopped: {read:?}");
     w.until("notification 59;");
@@ -367,6 +367,6 @@ fn dropped_while_connecting(w: &mut World<'_>) {
     w.proxy.fault(Fault::Frozen);
     w.start();
     w.until_server(|server| server.observations().ws_tokens_requested > 0);
-    w.running = None;
+    w.stop();
     w.proxy.fault(Fault::None);
 }

@@ -27,7 +27,13 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(harness: &'a dyn Harness, tls: bool) -> Self {
+    /// A server and a proxy, and no client yet.
+    ///
+    /// # Panics
+    ///
+    /// When the loopback has no ports.
+    #[must_use]
+    pub fn new(harness: &'a dyn Harness, tls: bool) -> Self {
         let mut gateway = GatewayConfig::default();
         gateway.ws_token.rate_limit = None;
         let config = ServerConfig { gateway, tls, ..ServerConfig::default() };
@@ -62,6 +68,11 @@ impl<'a> World<'a> {
     pub fn start(&mut self) {
         self.running = None;
         self.running = Some(self.harness.start(self.setup.clone()));
+    }
+
+    /// Drops the client's handles.
+    pub fn stop(&mut self) {
+        self.running = None;
     }
 
     /// Starts the client and waits until it is subscribed.

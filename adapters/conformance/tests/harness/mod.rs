@@ -29,7 +29,7 @@ pub(crate) static TOKIO: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 });
 
-type Block = fn(BoxFuture<'_, ()>);
+pub(crate) type Block = fn(BoxFuture<'_, ()>);
 
 /// The driver on a runtime.
 pub(crate) struct Async<R> {
@@ -46,7 +46,7 @@ struct AsyncRunning<R> {
     refresh: Arc<Mutex<Option<String>>>,
 }
 
-fn wait_for<T: Send>(block: Block, work: impl Future<Output = T> + Send) -> T {
+pub(crate) fn wait_for<T: Send>(block: Block, work: impl Future<Output = T> + Send) -> T {
     let mut done = None;
     block(Box::pin(async { done = Some(work.await) }));
     done.expect("block_on runs to the end")
