@@ -65,6 +65,13 @@ pub fn all() -> Vec<Scenario> {
         plain("request times out", request_times_out),
         plain("request cut off", request_cut_off),
         plain("large download", large_download),
+        plain("every method, over HTTPS", |w| methods(w, false)),
+        tls("every method, over HTTPS, TLS", |w| methods(w, false)),
+        plain("every method, over the socket", |w| methods(w, true)),
+        plain("large messages", large_messages),
+        tls("large messages, TLS", large_messages),
+        plain("pings", pings),
+        plain("connection stalls under HTTPS", stalled_call),
         plain("handles dropped while connecting", dropped_while_connecting),
     ]
 }
@@ -369,4 +376,61 @@ fn dropped_while_connecting(w: &mut World<'_>) {
     w.until_server(|server| server.observations().ws_tokens_requested > 0);
     w.stop();
     w.proxy.fault(Fault::None);
+}
+
+fn methods(w: &mut World<'_>, over_socket: bool) {
+    w.setup.config.rest_over_websocket = over_socket;
+    w.subscribe();
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] {
+        for body in ["", r#"{"a":1}"#] {
+            if over_socket && method == "HEAD" {
+                continue;
+            }
+            let request = http::Request::builder().method(method).uri("/restapi/v1.0/_echo");
+            let request = request.header("content-type", "application/json").body(Body::from(body));
+            w.request(request.expect("a request"));
+        }
+    }
+    w.sms_arrives("after");
+    w.close(Close::Revoke);
+}
+
+fn large_messages(w: &mut World<'_>) {
+    w.setup.config.rest_over_websocket = true;
+    w.subscribe();
+    let large = "x".repeat(700_000);
+    for n in 0..4 {
+        w.sms(&format!("{n} {large}"));
+    }
+    let body = Body::from(format!("{{\"a\":\"{large}\"}}"));
+    let post = http::Request::post("/restapi/v1.0/_echo").header("content-type", "application/json").body(body);
+    let outcome = w.request(post.expect("a request"));
+    assert!(matches!(outcome, Outcome::Response(200, 700_000.., Some(Via::WebSocket))), "{outcome:?}");
+    w.until("notification 3 ");
+    w.close(Close::Revoke);
+}
+
+fn pings(w: &mut World<'_>) {
+    w.server.with_gateway(|gateway, _| {
+        gateway.config_mut().ping_interval = Some(Duration::from_millis(50));
+        gateway.config_mut().pong_timeout = Duration::from_secs(5);
+    });
+    w.subscribe();
+    // Time for pings; the fewer there are, the weaker the check, and no more.
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(w.server.observations().pongs_missed, 0);
+    w.sms_arrives("one");
+    assert_eq!(w.client().stats().connections, 1);
+    w.close(Close::Revoke);
+}
+
+/// The server takes calls and answers none; closing does not wait for them.
+fn stalled_call(w: &mut World<'_>) {
+    w.setup.config.close_timeout = Duration::from_millis(300);
+    w.setup.config.token_timeout = Duration::from_millis(400);
+    w.server.stall_connections(true);
+    w.start();
+    w.until("retry");
+    w.close(Close::Revoke);
+    w.server.stall_connections(false);
 }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use ringcentral_ws_core::{Cause, CloseReason, Event};
 
+/// Letters of a message that are compared.
+const SHOWN: usize = 20;
+
 /// One line for each event, in order; times, ids and delays left out. Snapshots are left out too, because adapters may
 /// tell several changes at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +44,8 @@ pub(crate) fn line(event: &Event) -> Option<String> {
         Event::Unsubscribed { .. } => "unsubscribed".to_owned(),
         Event::Notification(n) => {
             let body: serde_json::Value = serde_json::from_str(n.body()).unwrap_or_default();
-            format!("notification {}", body["subject"].as_str().unwrap_or("?"))
+            let start: String = body["subject"].as_str().unwrap_or("?").chars().take(SHOWN).collect();
+            format!("notification {start}")
         }
         Event::Recovered { .. } => "recovered".to_owned(),
         Event::RecoveryFailed { code, .. } => format!("recovery failed {}", code.as_deref().unwrap_or("-")),

@@ -7,9 +7,12 @@ use mio::{Interest, Registry, Token};
 use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl};
 use tungstenite::client::{IntoClientRequest, client};
 use tungstenite::handshake::MidHandshake;
-use tungstenite::handshake::client::{ClientHandshake, Request};
+use tungstenite::handshake::client::{ClientHandshake, Request, Response};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes, WebSocket};
+
+/// An upgrade in progress.
+type Handshake = ClientHandshake<TcpStream>;
 
 /// What came of looking.
 pub(crate) enum Arrival {
@@ -25,7 +28,7 @@ pub(crate) enum Arrival {
 pub(crate) enum Link {
     None,
     Connecting(ConnId, TcpStream, Request),
-    Upgrading(ConnId, MidHandshake<ClientHandshake<TcpStream>>),
+    Upgrading(ConnId, MidHandshake<Handshake>),
     Open(ConnId, WebSocket<TcpStream>),
 }
 
@@ -110,10 +113,7 @@ impl Link {
     fn upgrade(
         &mut self,
         conn: ConnId,
-        result: Result<
-            (WebSocket<TcpStream>, http::Response<Option<Vec<u8>>>),
-            HandshakeError<ClientHandshake<TcpStream>>,
-        >,
+        result: Result<(WebSocket<TcpStream>, Response), HandshakeError<Handshake>>,
     ) -> Option<(ConnId, Arrival)> {
         match result {
             Ok((socket, _)) => {
