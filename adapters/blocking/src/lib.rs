@@ -14,7 +14,7 @@
 //! # }
 //! ```
 //!
-//! One thread owns the [`Session`](ringcentral_ws_core::Session) and the socket. It never waits for the application, so
+//! One thread owns the [`Session`] and the socket. It never waits for the application, so
 //! a slow consumer stops neither heartbeats nor deadlines. Whatever can only block (names, connecting, HTTPS calls,
 //! credentials) has a thread of its own while it lasts.
 

@@ -112,7 +112,10 @@ async fn futures_are_dropped<R: Runtime>(runtime: R) {
 fn dropped_futures_lose_nothing() {
     fn in_time(work: impl Future<Output = ()> + Send + 'static, block: fn(BoxFuture<'_, ()>)) {
         let (sender, done) = std::sync::mpsc::channel();
-        std::thread::spawn(move || sender.send(wait_for(block, work)));
+        std::thread::spawn(move || {
+            wait_for(block, work);
+            sender.send(())
+        });
         done.recv_timeout(PATIENCE).expect("it ends in time, without a panic");
     }
     in_time(futures_are_dropped(Tokio), |work| TOKIO.block_on(work));
