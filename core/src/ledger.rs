@@ -17,6 +17,8 @@ pub(crate) struct Ledger {
     recent: Recent,
     last: Option<Box<str>>,
     pending: Option<PendingGap>,
+    /// Losses in the middle of what a replay holds back, each with the number of notifications before it.
+    later: Vec<(usize, PendingGap)>,
     replay: Replay,
     /// From here on nothing is proven complete: the end of a replay, or of the making of a subscription, was not seen.
     unproven: Option<UnixMillis>,
@@ -81,6 +83,7 @@ impl Ledger {
             recent: Recent::default(),
             last: None,
             pending: None,
+            later: Vec::new(),
             replay: Replay::None,
             unproven: None,
             gaps: 0,
@@ -119,15 +122,23 @@ impl Ledger {
     }
 
     pub(crate) fn pending(&self) -> Option<&PendingGap> {
-        self.pending.as_ref()
+        self.pending.as_ref().or(self.later.first().map(|(_, gap)| gap))
     }
 
     /// Notes a loss that is reported when delivery is continuous again, or at the end. The first cause stands.
     pub(crate) fn lost(&mut self, cause: GapCause, since: UnixMillis, out: &mut Outbox) {
-        if self.pending.is_none() {
-            self.pending = Some(PendingGap { cause, since: self.unproven.unwrap_or(since) });
-            out.snapshot_changed();
+        let gap = PendingGap { cause, since: self.unproven.unwrap_or(since) };
+        match &self.replay {
+            Replay::Held { held, .. } if !held.is_empty() => {
+                if self.later.last().is_some_and(|(at, _)| *at == held.len()) {
+                    return;
+                }
+                self.later.push((held.len(), gap));
+            }
+            _ if self.pending.is_some() => return,
+            _ => self.pending = Some(gap),
         }
+        out.snapshot_changed();
     }
 
     pub(crate) const fn unproven(&self) -> Option<UnixMillis> {
@@ -150,7 +161,6 @@ impl Ledger {
     /// Reports a noted loss.
     pub(crate) fn flush_gap(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Some(p) = self.pending.take() {
-            self.unproven = None;
             let gap = Gap { cause: p.cause, after: self.last.clone(), since: p.since, until: self.clock.unix_at(now) };
             self.gaps += 1;
             out.tell(Event::Gap(gap));
@@ -167,9 +177,16 @@ impl Ledger {
     /// All of the replay has come, and less than the buffer holds: nothing fell out.
     pub(crate) fn replay_ended(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Replay::Held { held, .. } = std::mem::replace(&mut self.replay, Replay::None) {
-            self.unproven = None;
             self.flush_gap(now, out);
-            held.into_iter().for_each(|n| self.hand_over(n, out));
+            let mut later = std::mem::take(&mut self.later).into_iter().peekable();
+            for (i, n) in held.into_iter().enumerate() {
+                if let Some((_, gap)) = later.next_if(|(at, _)| *at == i) {
+                    self.pending = Some(gap);
+                    self.flush_gap(now, out);
+                }
+                self.hand_over(n, out);
+            }
+            self.pending = later.next().map(|(_, gap)| gap);
         }
     }
 
@@ -180,15 +197,17 @@ impl Ledger {
     }
 
     fn replay_given_up(&mut self, cause: GapCause, now: Timestamp, out: &mut Outbox) {
-        let mut unproven = self.unproven;
         if let Replay::Held { held, since, .. } = &self.replay
             && !held.is_empty()
         {
             self.pending.get_or_insert(PendingGap { cause, since: *since });
-            unproven = None;
         }
         self.replay_ended(now, out);
-        self.unproven = unproven;
+    }
+
+    /// Nothing of a replay has come yet.
+    pub(crate) fn is_replay_awaited(&self) -> bool {
+        matches!(&self.replay, Replay::Held { held, .. } if held.is_empty())
     }
 
     pub(crate) fn is_replaying(&self) -> bool {
@@ -222,13 +241,22 @@ impl Ledger {
         !duplicate
     }
 
+    /// Something that cannot be read came where a replay was expected: it had a place in the server's buffer.
+    pub(crate) fn unreadable(&mut self, now: Timestamp, out: &mut Outbox) {
+        if let Replay::Held { buffer, .. } = &mut self.replay {
+            *buffer = buffer.saturating_sub(1);
+            if *buffer == 0 {
+                self.replay_overflowed(now, out);
+            }
+        }
+    }
+
     fn replay_overflowed(&mut self, now: Timestamp, out: &mut Outbox) {
         self.replay_given_up(GapCause::ReplayOverflow, now, out);
     }
 
     /// The cursor moves before the event is emitted.
     fn hand_over(&mut self, n: Notification, out: &mut Outbox) {
-        self.unproven = None;
         match &mut self.last {
             _ if n.uuid().is_empty() => {}
             Some(last) if last.len() == n.uuid().len() => {

@@ -72,6 +72,7 @@ impl Session {
         if self.subs.may_be_active() {
             let since = self.seen_before_this_frame();
             self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);
+            self.ledger.unreadable(now, &mut self.out);
             if self.subs.active.is_some() && self.ready().is_some() && !self.ledger.is_replaying() {
                 self.flush_gap(now);
             }
@@ -239,6 +240,18 @@ impl Session {
         }
         if !self.ledger.is_replaying() {
             self.timers.stop(TimerKind::Replay);
+            self.flush_gap(now);
+        }
+    }
+
+    /// The end of a replay has not been marked in time. As long as nothing of it came, it may still come whole.
+    pub(super) fn replay_due(&mut self, now: Timestamp) {
+        if self.ledger.is_replay_awaited() {
+            return self.arm(TimerKind::Replay, now.after(self.config.heartbeat_timeout));
+        }
+        self.ledger.replay_interrupted(now, &mut self.out);
+        if self.subs.active.is_some() {
+            self.flush_gap(now);
         }
     }
 
@@ -254,6 +267,9 @@ impl Session {
             self.fence = None;
             self.timers.stop(TimerKind::Replay);
             self.ledger.replay_ended(now, &mut self.out);
+            if self.subs.active.is_some() {
+                self.ledger.proven(now, &mut self.out);
+            }
         }
     }
 

@@ -388,7 +388,7 @@ impl Session {
                 TimerKind::Handshake => self.handshake_timed_out(now),
                 TimerKind::Heartbeat => self.heartbeat_due(now),
                 TimerKind::Liveness => self.lose(Cause::HeartbeatTimeout, true, now),
-                TimerKind::Replay => self.ledger.replay_interrupted(now, &mut self.out),
+                TimerKind::Replay => self.replay_due(now),
                 TimerKind::Renewal => self.renewal_due(now),
                 TimerKind::Close => self.close_timed_out(now),
                 TimerKind::Subscribe => self.subscribe_due(now),
