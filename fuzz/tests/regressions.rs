@@ -115,3 +115,35 @@ fn an_account_that_is_never_quiet_still_sends_heartbeats() {
         assert!(rig.now.since(last.1) < Duration::from_secs(1800), "idle for {:?}", rig.now.since(last.1));
     }
 }
+
+/// REC-5: what is read after a sleep may have waited in the socket since its beginning. A loss after it was reported
+/// as beginning at the wake-up, although notifications of the time asleep were lost.
+#[test]
+fn a_gap_after_a_sleep_begins_before_the_sleep() {
+    let mut rig = Rig::new(r#""recoveryTimeout":180"#);
+    rig.notify(1);
+    let asleep = rig.now;
+    rig.now = rig.now.after(Duration::from_secs(170));
+    rig.give(Input::Resumed);
+    rig.give(Input::Frame { conn: rig.conn, frame: Frame::Control });
+    rig.give(Input::Closed { conn: rig.conn, close: CloseInfo::default() });
+    rig.reconnect();
+    rig.connect(r#""recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#);
+    let reply = format!(r#"[{{"type":"ClientRequest","messageId":"{}","status":200}},{SUBSCRIBED}]"#, rig.sent);
+    rig.frame(&reply);
+    let since: Vec<_> = rig.gaps().iter().map(|gap| gap.since.0).collect();
+    assert_eq!(since, [asleep.as_micros() / 1000]);
+}
+
+/// The same without a loss: the answer to a heartbeat sent after the sleep proves that all has been read.
+#[test]
+fn an_answered_heartbeat_ends_the_doubt_about_a_sleep() {
+    let mut rig = Rig::new(r#""recoveryTimeout":180"#);
+    rig.now = rig.now.after(Duration::from_secs(100));
+    rig.give(Input::Resumed);
+    rig.echo();
+    let awake = rig.now;
+    rig.now = rig.now.after(Duration::from_secs(1));
+    rig.frame("not JSON");
+    assert_eq!(rig.gaps()[0].since.0, awake.as_micros() / 1000);
+}

@@ -254,6 +254,9 @@ impl Session {
     fn echo(&mut self, message: &Message<'_>, now: Timestamp) {
         let number = message.meta.message_id.as_deref().and_then(|id| self.own_message(id));
         self.out.snapshot_changed();
+        if let Some(number) = number {
+            self.recovery.heartbeat_answered(number);
+        }
         if number.is_some() && number == self.fence {
             self.fence = None;
             self.timers.stop(TimerKind::Replay);
