@@ -72,7 +72,7 @@ pub(crate) struct PendingGap {
 #[derive(Clone, Debug)]
 enum Replay {
     None,
-    Held { buffer: usize, since: UnixMillis, held: VecDeque<Notification> },
+    Held { buffer: usize, left: usize, since: UnixMillis, held: VecDeque<Notification> },
 }
 
 impl Ledger {
@@ -171,7 +171,8 @@ impl Ledger {
     /// A recovery succeeded; what follows is replay until `replay_ended`.
     pub(crate) fn replay_started(&mut self, buffer: usize, since: UnixMillis) {
         let since = *self.unproven.get_or_insert(since);
-        self.replay = Replay::Held { buffer, since, held: VecDeque::new() };
+        let buffer = buffer.max(1);
+        self.replay = Replay::Held { buffer, left: buffer, since, held: VecDeque::new() };
     }
 
     /// All of the replay has come, and less than the buffer holds: nothing fell out.
@@ -226,14 +227,16 @@ impl Ledger {
         match &mut self.replay {
             Replay::None if duplicate => {}
             Replay::None => self.hand_over(n, out),
-            Replay::Held { held, buffer, .. } => {
-                // A duplicate fills a place of the server's buffer too.
-                *buffer = buffer.saturating_sub(1);
-                let full = *buffer == 0;
-                if !duplicate {
+            Replay::Held { held, buffer, left, .. } => {
+                // What fell out of the buffer was older than all that is in it. Up to a notification that had been
+                // delivered nothing can be missing, so only those after it count.
+                if duplicate {
+                    *left = *buffer;
+                } else {
+                    *left -= 1;
                     held.push_back(n);
                 }
-                if full {
+                if *left == 0 {
                     self.replay_overflowed(now, out);
                 }
             }
@@ -325,6 +328,22 @@ mod tests {
             assert_eq!(seen[0] == "gap replay_overflow", gap, "{count}");
             let delivered: Vec<_> = seen.iter().filter(|s| !s.starts_with("gap")).cloned().collect();
             assert_eq!(delivered, (0..count).map(|i| i.to_string()).collect::<Vec<_>>());
+        }
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn what_had_been_delivered_neither_hides_nor_feigns_an_overflow() {
+        for (replay, gap) in [(vec![1, 2, 3], false), (vec![1, 2, 3, 4], false), (vec![2, 3, 4, 5], true)] {
+            let (mut l, mut out) = ledger();
+            (1..=3).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
+            drain(&mut out);
+            l.replay_started(2, UnixMillis(0));
+            replay.iter().for_each(|i| drop(l.take(notification(*i), Timestamp::ZERO, &mut out)));
+            l.replay_ended(Timestamp::ZERO, &mut out);
+            let seen = drain(&mut out);
+            assert_eq!(seen.iter().any(|s| s == "gap replay_overflow"), gap, "{replay:?}");
+            assert_eq!(seen.len(), replay.iter().filter(|i| **i > 3).count() + usize::from(gap));
         }
     }
 

@@ -307,6 +307,7 @@ impl Session {
 
     /// HB-4: no timer that ran out during the sleep may act before the waiting bytes were read.
     pub(super) fn resumed(&mut self, now: Timestamp) {
+        self.recovery.sleep_ended(self.next_id);
         match self.link {
             Link::Ready { .. } => self.probe(now),
             _ => self.network_changed(true, now),

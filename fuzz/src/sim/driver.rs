@@ -125,7 +125,8 @@ impl<M: Maker> World<M> {
             }
             Action::Drop { conn } => {
                 trace!(self, "{client}: drops {conn}");
-                if let Some(link) = self.link_of(client, conn) {
+                // It may have been closed while this waited to be drained.
+                if let Some(link) = self.clients[client].link.filter(|link| self.net.links[*link].conn == conn) {
                     self.hang_up(link);
                 }
             }

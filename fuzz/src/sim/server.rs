@@ -167,6 +167,7 @@ impl<M: Maker> World<M> {
                 self.net.to_client(link, at, Parcel::Opened { link });
             }
             Upgrade::Refused(response) => {
+                self.explain(client);
                 let after = response.get("Retry-After").and_then(|text| text.parse().ok());
                 let retry_after = after.map(std::time::Duration::from_secs);
                 let failure = OpenFailure { status: Some(response.status), retry_after, ..failure(Phase::Response) };
@@ -221,9 +222,18 @@ impl<M: Maker> World<M> {
             self.judge(verdict);
         }
         self.pump();
+        if answer_lost || response.status >= 400 {
+            self.explain(to.client);
+        }
         let at = self.now + delay + self.delay();
         let result = if answer_lost { Err(http_failure(Phase::Response, false)) } else { Ok(response) };
         self.net.push(at, Parcel::HttpDone { to, result });
+    }
+
+    /// A fault took effect now, perhaps long after it was planned.
+    pub(super) fn explain(&mut self, client: usize) {
+        let c = &mut self.clients[client];
+        c.faulted_at = c.faulted_at.max(Some(self.now));
     }
 
     fn http_done(&mut self, to: Call, result: Result<HttpResponse, HttpFailure>) {
