@@ -164,7 +164,7 @@ impl<M: Maker> World<M> {
             Event::Notification(n) => c.oracle.delivered(n.uuid()),
             Event::Gap(gap) => {
                 *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
-                let (since, until) = (c.from_unix(gap.since), c.from_unix(gap.until));
+                let (since, until) = (c.sim_time_of(gap.since), c.sim_time_of(gap.until));
                 let verdict = c.oracle.gap(gap.after.as_deref(), since, until);
                 // A replay that begins with what had been delivered looks as large as the server's buffer.
                 let tail = gap.cause == GapCause::ReplayOverflow && self.plan.gateway.replay_sent_tail > 0;
@@ -184,10 +184,8 @@ impl<M: Maker> World<M> {
                 c.books.ended(*id, outcome)
             }
             Event::Disconnected { cause, .. } => {
-                let ordinary = matches!(
-                    cause,
-                    ringcentral_ws_core::Cause::Renewal | ringcentral_ws_core::Cause::Closed
-                );
+                let ordinary =
+                    matches!(cause, ringcentral_ws_core::Cause::Renewal | ringcentral_ws_core::Cause::Closed);
                 if !self.plan.config.auto_recover && !c.app.closing {
                     self.alarm_in(client, 10 * S, Alarm::Recover);
                 }

@@ -41,7 +41,7 @@ impl<M: Maker> World<M> {
                 GatewayOutput::Reset { .. } => Parcel::ResetToClient { link },
             };
             let at = self.now + self.delay();
-            self.net.to_client(link, at, parcel);
+            self.net.send_to_client(link, at, parcel);
         }
     }
 
@@ -86,7 +86,7 @@ impl<M: Maker> World<M> {
             Parcel::CloseToServer { link } => {
                 if !self.net.links[link].dead {
                     let at = self.now + self.delay();
-                    self.net.to_client(link, at, Parcel::CloseToClient { link, code: 1000 });
+                    self.net.send_to_client(link, at, Parcel::CloseToClient { link, code: 1000 });
                 }
             }
             Parcel::ResetToClient { link } => self.socket_closed(link, None),
@@ -136,7 +136,7 @@ impl<M: Maker> World<M> {
         }
         let (client, conn) = (self.net.links[link].client, self.net.links[link].conn);
         let at = self.now + self.delay();
-        self.net.to_server(link, at, Parcel::Pong { link });
+        self.net.send_to_server(link, at, Parcel::Pong { link });
         self.input(client, Input::Frame { conn, frame: Frame::Control });
     }
 
@@ -164,7 +164,7 @@ impl<M: Maker> World<M> {
             }
             Upgrade::Accepted => {
                 self.net.links[link].server_knows = true;
-                self.net.to_client(link, at, Parcel::Opened { link });
+                self.net.send_to_client(link, at, Parcel::Opened { link });
             }
             Upgrade::Refused(response) => {
                 self.explain(client);
