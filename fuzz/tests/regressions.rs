@@ -95,8 +95,7 @@ impl Rig {
     }
 
     fn gaps(&self) -> Vec<&Gap> {
-        let gap = |event| if let &Event::Gap(ref gap) = event { Some(gap) } else { None };
-        self.told.iter().filter_map(gap).collect()
+        self.told.iter().filter_map(|event| if let Event::Gap(gap) = event { Some(gap) } else { None }).collect()
     }
 }
 
