@@ -246,9 +246,9 @@ impl Ledger {
 
     /// Something that cannot be read came where a replay was expected: it had a place in the server's buffer.
     pub(crate) fn unreadable(&mut self, now: Timestamp, out: &mut Outbox) {
-        if let Replay::Held { buffer, .. } = &mut self.replay {
-            *buffer = buffer.saturating_sub(1);
-            if *buffer == 0 {
+        if let Replay::Held { left, .. } = &mut self.replay {
+            *left -= 1;
+            if *left == 0 {
                 self.replay_overflowed(now, out);
             }
         }
@@ -333,13 +333,31 @@ mod tests {
 
     // CLAUSE REC-5
     #[test]
+    fn what_cannot_be_read_takes_a_place_in_the_buffer() {
+        for (readable, gap) in [(98, false), (99, true)] {
+            let (mut l, mut out) = ledger();
+            l.replay_started(100, UnixMillis(0));
+            l.take(notification(0), Timestamp::ZERO, &mut out);
+            l.unreadable(Timestamp::ZERO, &mut out);
+            for i in 1..readable {
+                l.take(notification(i), Timestamp::ZERO, &mut out);
+            }
+            l.replay_ended(Timestamp::ZERO, &mut out);
+            assert_eq!(drain(&mut out)[0] == "gap replay_overflow", gap, "{readable}");
+        }
+    }
+
+    // CLAUSE REC-5
+    #[test]
     fn what_had_been_delivered_neither_hides_nor_feigns_an_overflow() {
         for (replay, gap) in [(vec![1, 2, 3], false), (vec![1, 2, 3, 4], false), (vec![2, 3, 4, 5], true)] {
             let (mut l, mut out) = ledger();
             (1..=3).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
             drain(&mut out);
             l.replay_started(2, UnixMillis(0));
-            replay.iter().for_each(|i| drop(l.take(notification(*i), Timestamp::ZERO, &mut out)));
+            for i in &replay {
+                l.take(notification(*i), Timestamp::ZERO, &mut out);
+            }
             l.replay_ended(Timestamp::ZERO, &mut out);
             let seen = drain(&mut out);
             assert_eq!(seen.iter().any(|s| s == "gap replay_overflow"), gap, "{replay:?}");
