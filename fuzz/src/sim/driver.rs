@@ -190,7 +190,8 @@ impl<M: Maker> World<M> {
         let uri = request.uri();
         let target = uri.path_and_query().map_or("/", |p| p.as_str());
         trace!(self, "{client}: http {id} {} {}", request.method(), uri.path());
-        if uri.path() == "/restapi/oauth/wstoken" {
+        // A process whose clock went back counts wrongly.
+        if uri.path() == "/restapi/oauth/wstoken" && !self.plan.faults.contains(&super::plan::Fault::ClockBack) {
             let verdict = self.clients[client].books.token_call(self.now);
             self.judge(verdict);
         }
@@ -210,8 +211,10 @@ impl<M: Maker> World<M> {
 
     fn open(&mut self, client: usize, conn: ConnId, target: String) {
         trace!(self, "{client}: opens {conn}{}", if target.contains("wsc=") { " with wsc" } else { "" });
-        let verdict = self.clients[client].books.attempt(self.now);
-        self.judge(verdict);
+        if !self.plan.faults.contains(&super::plan::Fault::ClockBack) {
+            let verdict = self.clients[client].books.attempt(self.now);
+            self.judge(verdict);
+        }
         if self.clients[client].link.is_some() {
             self.judge(violated("contract", format!("{conn} is opened beside a live connection")));
         }
