@@ -192,7 +192,8 @@ impl<M: Maker> World<M> {
         trace!(self, "{client}: http {id} {} {}", request.method(), uri.path());
         // A process whose clock went back counts wrongly.
         if uri.path() == "/restapi/oauth/wstoken" && !self.plan.faults.contains(&super::plan::Fault::ClockBack) {
-            let verdict = self.clients[client].books.token_call(self.now);
+            let slack = self.slack();
+            let verdict = self.clients[client].books.token_call(self.now, slack);
             self.judge(verdict);
         }
         let c = &mut self.clients[client];
@@ -209,10 +210,16 @@ impl<M: Maker> World<M> {
         self.post(to, request);
     }
 
+    /// How late a decision may be carried out.
+    fn slack(&self) -> u64 {
+        if self.plan.lazy == 0 { 0 } else { S }
+    }
+
     fn open(&mut self, client: usize, conn: ConnId, target: String) {
         trace!(self, "{client}: opens {conn}{}", if target.contains("wsc=") { " with wsc" } else { "" });
         if !self.plan.faults.contains(&super::plan::Fault::ClockBack) {
-            let verdict = self.clients[client].books.attempt(self.now);
+            let slack = self.slack();
+            let verdict = self.clients[client].books.attempt(self.now, slack);
             self.judge(verdict);
         }
         if self.clients[client].link.is_some() {
