@@ -8,6 +8,7 @@ mod rng;
 mod sim;
 mod simulate;
 mod subject;
+pub mod targets;
 
 pub use defects::{Defect, Defective, Mutant};
 pub use oracle::Violation;

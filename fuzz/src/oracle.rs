@@ -205,7 +205,8 @@ impl Oracle {
                 continue;
             }
             let latency = self.latency;
-            let cover = self.at.gaps.iter_mut().find(|gap| created <= gap.until + 1_000 && gap.since <= created + latency);
+            let cover =
+                self.at.gaps.iter_mut().find(|gap| created <= gap.until + 1_000 && gap.since <= created + latency);
             match cover {
                 Some(gap) => gap.empty = false,
                 None => {

@@ -184,10 +184,8 @@ impl<M: Maker> World<M> {
                 c.books.ended(*id, outcome)
             }
             Event::Disconnected { cause, .. } => {
-                let ordinary = matches!(
-                    cause,
-                    ringcentral_ws_core::Cause::Renewal | ringcentral_ws_core::Cause::Closed
-                );
+                let ordinary =
+                    matches!(cause, ringcentral_ws_core::Cause::Renewal | ringcentral_ws_core::Cause::Closed);
                 if !self.plan.config.auto_recover && !c.app.closing {
                     self.alarm_in(client, 10 * S, Alarm::Recover);
                 }

@@ -9,23 +9,68 @@ use ringcentral_ws_gateway::{HttpRequest, HttpResponse};
 /// One end of a wire sends this to the other, or a process sets itself an alarm.
 #[derive(Debug)]
 pub(crate) enum Parcel {
-    ToServer { link: usize, text: String },
+    ToServer {
+        link: usize,
+        text: String,
+    },
     /// `uuid` is 0 for anything but a notification.
-    ToClient { link: usize, text: String, uuid: u64 },
-    Ping { link: usize },
-    Pong { link: usize },
+    ToClient {
+        link: usize,
+        text: String,
+        uuid: u64,
+    },
+    Ping {
+        link: usize,
+    },
+    Pong {
+        link: usize,
+    },
     /// A close frame, or the answer to one.
-    CloseToClient { link: usize, code: u16 },
-    CloseToServer { link: usize },
-    ResetToClient { link: usize },
-    ResetToServer { link: usize },
-    OpenArrives { link: usize, target: String, answer_lost: bool },
-    Opened { link: usize },
-    OpenFailed { link: usize, failure: OpenFailure },
-    HttpArrives { to: Call, request: HttpRequest, answer_lost: bool },
-    HttpDone { to: Call, result: Result<HttpResponse, HttpFailure> },
-    AuthDone { client: usize, life: u32, id: AuthId, fails: bool },
-    Alarm { client: usize, life: u32, alarm: Alarm },
+    CloseToClient {
+        link: usize,
+        code: u16,
+    },
+    CloseToServer {
+        link: usize,
+    },
+    ResetToClient {
+        link: usize,
+    },
+    ResetToServer {
+        link: usize,
+    },
+    OpenArrives {
+        link: usize,
+        target: String,
+        answer_lost: bool,
+    },
+    Opened {
+        link: usize,
+    },
+    OpenFailed {
+        link: usize,
+        failure: OpenFailure,
+    },
+    HttpArrives {
+        to: Call,
+        request: HttpRequest,
+        answer_lost: bool,
+    },
+    HttpDone {
+        to: Call,
+        result: Result<HttpResponse, HttpFailure>,
+    },
+    AuthDone {
+        client: usize,
+        life: u32,
+        id: AuthId,
+        fails: bool,
+    },
+    Alarm {
+        client: usize,
+        life: u32,
+        alarm: Alarm,
+    },
     Online,
 }
 

@@ -113,8 +113,7 @@ impl Plan {
         let r = &mut rng;
         let calm = r.chance(150);
         let share = *r.pick(&[100, 250, 500]);
-        let faults: Vec<Fault> =
-            Fault::ALL.iter().copied().filter(|_| !calm && r.chance(share)).collect();
+        let faults: Vec<Fault> = Fault::ALL.iter().copied().filter(|_| !calm && r.chance(share)).collect();
         let crashes = faults.iter().any(|f| matches!(f, Fault::Crash | Fault::Detach | Fault::Revoke));
         let clients = if r.chance(100) { 1 + r.below(4) as usize } else { 1 };
         let heal = HOUR.min(length / 3);
