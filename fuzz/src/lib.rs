@@ -1,13 +1,16 @@
 //! Deterministic simulation and fuzz targets for [`ringcentral_ws_core`]. See the README of this folder.
 #![forbid(unsafe_code)]
 
+mod defects;
 mod oracle;
 mod report;
 mod rng;
 mod sim;
 mod simulate;
 mod subject;
+pub mod targets;
 
+pub use defects::{Defect, Defective, Mutant};
 pub use oracle::Violation;
 pub use report::Report;
 pub use sim::Story;

@@ -154,7 +154,7 @@ fn gateway_config(r: &mut Rng, clients: usize) -> GatewayConfig {
     g.users = (0..clients as u32).map(UserConfig::numbered).collect();
     if r.chance(500) {
         g.recovery_buffer_size = *r.pick(&[1, 3, 10, 100]);
-        g.recovery_timeout = Duration::from_secs(*r.pick(&[30, 60, 180]));
+        g.recovery_timeout = Duration::from_secs(*r.pick(&[60, 120, 180]));
         g.absolute_timeout = Duration::from_secs(*r.pick(&[3_600, 7_200, 86_400]));
         g.ws_token.lifetime = Duration::from_secs(*r.pick(&[30, 60, 600]));
         g.rotate_wsc_every = *r.pick(&[None, Some(1), Some(3)]);
