@@ -88,7 +88,7 @@ impl Mutant {
     /// `true` once in `n` calls.
     fn every(&mut self, n: u64) -> bool {
         self.count += 1;
-        self.count % n == 0
+        self.count.is_multiple_of(n)
     }
 
     /// What becomes of an output; `None`: it is swallowed.

@@ -11,7 +11,7 @@ pub fn heal(data: &[u8]) {
     for op in ops(data, 200) {
         player.play(&op);
     }
-    player.to_subscribed();
+    player.reach_subscribed();
     assert!(
         matches!(player.state(), SessionState::Ready { .. } | SessionState::Closed),
         "C14: it is {:?}",

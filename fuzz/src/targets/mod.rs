@@ -23,9 +23,9 @@ pub fn frame(data: &[u8]) {
     }
     for ready in [false, true] {
         let mut player = Player::new(small(), 1, Style::default());
-        player.to_handshake();
+        player.reach_handshake();
         if ready {
-            player.to_subscribed();
+            player.reach_subscribed();
         }
         for part in data.split(|byte| *byte == b'\n').take(64) {
             let Some(conn) = player.conn else { break };
@@ -48,7 +48,7 @@ pub fn snapshot(data: &[u8]) {
     assert!(session.snapshot().is_some(), "a session at rest has a snapshot");
     let _ = session.connect(clock.now);
     let mut player = Player::around(session, clock.now, Style::default());
-    player.to_subscribed();
+    player.reach_subscribed();
     player.close();
 }
 

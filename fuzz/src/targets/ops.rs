@@ -189,7 +189,7 @@ impl Player {
     pub(super) fn complete(&mut self, how: u8) {
         match self.open.pop_front() {
             Some(Open::Login(id)) if how % 4 < 3 => {
-                let expires_in = (how % 4 != 0).then(|| Duration::from_secs(u64::from(how) * 10));
+                let expires_in = (!how.is_multiple_of(4)).then(|| Duration::from_secs(u64::from(how) * 10));
                 self.give(&Input::Authorized { id, token: AccessToken { secret: Secret::from("access"), expires_in } });
             }
             Some(Open::Login(id)) => {
@@ -351,7 +351,7 @@ impl Player {
     }
 
     /// From the beginning to the open socket, ConnectionDetails awaited.
-    pub(super) fn to_handshake(&mut self) {
+    pub(super) fn reach_handshake(&mut self) {
         for _ in 0..8 {
             if let Some(Open::Socket(conn)) = self.open.front().cloned() {
                 self.open.pop_front();
@@ -362,7 +362,7 @@ impl Player {
         }
     }
 
-    pub(super) fn to_subscribed(&mut self) {
+    pub(super) fn reach_subscribed(&mut self) {
         for _ in 0..200 {
             match self.session.state() {
                 SessionState::Closed => return,
