@@ -7,7 +7,8 @@ use ringcentral_ws_fuzz::targets;
 
 #[test]
 fn the_corpus_is_clean() {
-    let targets: [(&str, fn(&[u8])); 5] = [
+    type Target = fn(&[u8]);
+    let targets: [(&str, Target); 5] = [
         ("frame", targets::frame),
         ("session", targets::session),
         ("heal", targets::heal),
