@@ -306,7 +306,7 @@ impl<M: Maker> World<M> {
             let phase = *self.rng.pick(&phases);
             // One of them hangs until the session loses patience.
             if !self.rng.chance(200) {
-                self.net.push(at, Parcel::OpenFailed { link, failure: failure(phase) });
+                self.net.push(at, Parcel::OpenFailed { link, failure: Box::new(failure(phase)) });
             }
             return;
         }
@@ -329,15 +329,17 @@ impl<M: Maker> World<M> {
             let w = &mut self.weather;
             w.http_fails = w.http_fails.saturating_sub(u32::from(!offline));
             match self.rng.below(3) {
-                1 if !offline => self.net.push(at, Parcel::HttpArrives { to, request, answer_lost: true }),
+                1 if !offline => {
+                    self.net.push(at, Parcel::HttpArrives { to, request: Box::new(request), answer_lost: true })
+                }
                 _ => {
-                    let result = Err(http_failure(Phase::Tcp, true));
+                    let result = Box::new(Err(http_failure(Phase::Tcp, true)));
                     self.net.push(at, Parcel::HttpDone { to, result });
                 }
             }
             return;
         }
-        self.net.push(at, Parcel::HttpArrives { to, request, answer_lost: false });
+        self.net.push(at, Parcel::HttpArrives { to, request: Box::new(request), answer_lost: false });
     }
 
     pub(super) fn online(&mut self) {
