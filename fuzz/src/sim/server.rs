@@ -235,6 +235,7 @@ impl<M: Maker> World<M> {
 
     /// A fault took effect now, perhaps long after it was planned.
     pub(super) fn explain(&mut self, client: usize) {
+        self.weather.scripted = self.weather.scripted.saturating_sub(1);
         let c = &mut self.clients[client];
         c.faulted_at = c.faulted_at.max(Some(self.now));
     }
