@@ -14,5 +14,5 @@ pub use defects::{Defect, Defective, Mutant};
 pub use oracle::Violation;
 pub use report::Report;
 pub use sim::Story;
-pub use simulate::{DAY, Failure, simulate, tell};
+pub use simulate::{DAY, Failure, calm, simulate, tell};
 pub use subject::{Maker, Plain, Subject, WithContract};

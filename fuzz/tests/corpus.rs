@@ -5,9 +5,10 @@ use std::path::Path;
 
 use ringcentral_ws_fuzz::targets;
 
+type Target = fn(&[u8]);
+
 #[test]
 fn the_corpus_is_clean() {
-    type Target = fn(&[u8]);
     let targets: [(&str, Target); 5] = [
         ("frame", targets::frame),
         ("session", targets::session),

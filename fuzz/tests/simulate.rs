@@ -16,13 +16,13 @@ fn run<M: Maker + Clone>(maker: &M, seeds: std::ops::Range<u64>, length: u64) ->
 
 #[test]
 fn days_of_faults_break_no_promise() {
-    let total = run(&Plain, 0..300, DAY);
+    let total = run(&Plain, 0..120, DAY);
     // The run is worth something only if all this happened.
-    assert!(total.days() >= 300.0 && total.recoveries > 100 && total.recoveries_failed > 100);
-    assert!(total.delivered > 10_000 && total.covered > 100);
+    assert!(total.days() >= 120.0 && total.recoveries > 100 && total.recoveries_failed > 50);
+    assert!(total.delivered > 10_000 && total.covered > 50);
 }
 
 #[test]
 fn the_contract_holds_meanwhile() {
-    run(&WithContract, 100_000..100_200, DAY / 4);
+    run(&WithContract, 100_000..100_080, DAY / 4);
 }

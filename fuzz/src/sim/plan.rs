@@ -107,6 +107,23 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// A day like any other: nothing goes wrong. It shows what a heartbeat costs.
+    pub(crate) fn calm(seed: u64, length: u64) -> Self {
+        Self {
+            clients: 1,
+            faults: Vec::new(),
+            traffic_every: 10 * MINUTE,
+            app_every: 0,
+            delay: 20 * S / 1000,
+            jitter: 1,
+            lazy: 0,
+            publish_every: None,
+            config: Config::default(),
+            gateway: GatewayConfig::default(),
+            ..Self::new(seed, length)
+        }
+    }
+
     /// The run of this seed, which lasts this long.
     pub(crate) fn new(seed: u64, length: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x706c_616e);

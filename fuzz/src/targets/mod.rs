@@ -1,5 +1,6 @@
 //! The fuzz targets as functions of bytes. Each panics if, and only if, something is wrong.
 
+mod exhaust;
 mod heal;
 mod metamorphic;
 mod ops;
@@ -8,6 +9,7 @@ mod session;
 use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::{ClockReading, Config, Frame, Input, Snapshot, Timestamp, UnixMillis};
 
+pub use self::exhaust::exhaust;
 pub use self::heal::heal;
 pub use self::metamorphic::metamorphic;
 pub use self::session::session;

@@ -84,6 +84,7 @@ enum Open {
     Closing(ConnId),
 }
 
+#[derive(Clone)]
 pub(super) struct Player {
     session: Checked,
     now: Timestamp,
