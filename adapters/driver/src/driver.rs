@@ -241,6 +241,9 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn apply(&mut self, turn: Turn<R::Stream>) {
+        if let Turn::Received = turn {
+            return;
+        }
         let now = self.clock.read().now;
         match turn {
             Turn::Resumed => self.feed(Input::Resumed, now),
@@ -264,10 +267,9 @@ impl<R: Runtime> Driver<R> {
             }
             Turn::Pressure(conn, Pressure::Blocked) => self.feed(Input::SendBlocked { conn }, now),
             Turn::Pressure(conn, Pressure::Ready) => self.feed(Input::SendReady { conn }, now),
-            Turn::Incoming(conn, incoming) => self.incoming(conn, &incoming, now),
             Turn::Done(done) => self.done(done, now),
             Turn::Idle => self.publish(),
-            Turn::Abandoned => {}
+            Turn::Received | Turn::Abandoned => {}
         }
     }
 

@@ -18,6 +18,7 @@ mod mask;
 mod outlet;
 mod runtime;
 mod socket;
+mod surge;
 #[cfg(test)]
 mod testing;
 mod tls;

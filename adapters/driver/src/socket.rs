@@ -18,6 +18,7 @@ use crate::dial::{Target, dial};
 use crate::https::Https;
 use crate::limits::IoLimits;
 use crate::runtime::{Runtime, within};
+use crate::surge::Surge;
 use crate::tls::Transport;
 
 /// What came in.
@@ -38,7 +39,7 @@ pub(crate) enum Pressure {
 }
 
 pub(crate) struct Socket<S> {
-    stream: WebSocketStream<Transport<S>>,
+    stream: WebSocketStream<Surge<Transport<S>>>,
     queue: VecDeque<Message>,
     queued_bytes: usize,
     blocked: bool,
@@ -70,7 +71,7 @@ pub(crate) async fn open<R: Runtime>(
         .write_buffer_size(limits.socket_buffer)
         .max_message_size(Some(max_message))
         .max_frame_size(Some(max_message));
-    let upgrade = client_async_with_config(request, stream, Some(config));
+    let upgrade = client_async_with_config(request, Surge::new(stream), Some(config));
     match within(&https.runtime, limits.upgrade, upgrade).await {
         None => Err(plain(Phase::Request, "the WebSocket upgrade took too long")),
         Some(Err(error)) => Err(refused(&error)),
@@ -98,7 +99,7 @@ fn refused(error: &tungstenite::Error) -> OpenFailure {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    fn new(stream: WebSocketStream<Transport<S>>, limits: &IoLimits) -> Self {
+    fn new(stream: WebSocketStream<Surge<Transport<S>>>, limits: &IoLimits) -> Self {
         Self {
             stream,
             queue: VecDeque::new(),
