@@ -52,12 +52,7 @@ pub fn simulate<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<R
 }
 
 /// One run, and its last steps.
-pub fn tell<M: Maker + Clone>(
-    maker: &M,
-    seed: u64,
-    length: u64,
-    steps: usize,
-) -> (Result<Report, Violation>, Story) {
+pub fn tell<M: Maker + Clone>(maker: &M, seed: u64, length: u64, steps: usize) -> (Result<Report, Violation>, Story) {
     let (result, story) = attempt(maker, seed, length, Some(Story::new(steps)));
     (result, story.unwrap_or_default())
 }

@@ -155,6 +155,8 @@ pub struct Session {
     bad_frames: usize,
     /// The heartbeat whose echo marks the end of a replay.
     fence: Option<u64>,
+    /// When the last message left, or the connection became ready: the server's idle timer looks at nothing else.
+    last_sent: Timestamp,
     tokens: Tokens,
     recovery: Recovery,
     ledger: Ledger,
@@ -186,6 +188,7 @@ impl Session {
             not_before: Timestamp::ZERO,
             bad_frames: 0,
             fence: None,
+            last_sent: clock.now,
             tokens: Tokens::new(&config),
             recovery: Recovery::new(clock.now),
             ledger: Ledger::new(clock),
@@ -388,7 +391,7 @@ impl Session {
                 TimerKind::Handshake => self.handshake_timed_out(now),
                 TimerKind::Heartbeat => self.heartbeat_due(now),
                 TimerKind::Liveness => self.lose(Cause::HeartbeatTimeout, true, now),
-                TimerKind::Replay => self.ledger.replay_interrupted(now, &mut self.out),
+                TimerKind::Replay => self.replay_due(now),
                 TimerKind::Renewal => self.renewal_due(now),
                 TimerKind::Close => self.close_timed_out(now),
                 TimerKind::Subscribe => self.subscribe_due(now),

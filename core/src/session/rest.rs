@@ -185,6 +185,7 @@ impl Session {
         let text = client_request(&message_id, method, uri.path(), uri.query(), &headers, body);
         entry.request = keep.then_some(request);
         self.requests.sent_on_socket(id, message);
+        self.last_sent = self.now;
         self.out.act(Action::Send { conn, text, purpose: Purpose::Request(id) });
     }
 

@@ -183,6 +183,7 @@ impl Session {
             self.ledger.doubt(self.last_seen());
         }
         self.subs.call = Some(Call { message, kind });
+        self.last_sent = now;
         self.arm(TimerKind::Subscribe, now.after(self.config.request_timeout));
         if purpose == Purpose::Subscribe && self.subs.lost {
             self.out.act(Action::Resubscribe { conn, text });

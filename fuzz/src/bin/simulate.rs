@@ -41,7 +41,8 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("seed-range") => {
                 let text = parser.value()?.string()?;
                 let (from, to) = text.split_once("..").ok_or("a range is written A..B")?;
-                options.seeds = from.parse().map_err(|_| "A is not a number")?..to.parse().map_err(|_| "B is not a number")?;
+                options.seeds =
+                    from.parse().map_err(|_| "A is not a number")?..to.parse().map_err(|_| "B is not a number")?;
             }
             Long("checked") => options.checked = true,
             Long("story") => options.story = Some(parser.value()?.parse()?),

@@ -112,7 +112,7 @@ impl<S> Client<S> {
     }
 
     /// A wall clock time in the time of the simulation.
-    pub(crate) fn from_unix(&self, at: UnixMillis) -> u64 {
+    pub(crate) fn sim_time_of(&self, at: UnixMillis) -> u64 {
         at.0.saturating_sub(self.unix_start) * 1000
     }
 

@@ -120,12 +120,13 @@ impl<M: Maker> World<M> {
                 trace!(self, "{client}: closes {conn} with {code}");
                 if let Some(link) = self.link_of(client, conn) {
                     let at = self.now + self.delay();
-                    self.net.to_server(link, at, Parcel::CloseToServer { link });
+                    self.net.send_to_server(link, at, Parcel::CloseToServer { link });
                 }
             }
             Action::Drop { conn } => {
                 trace!(self, "{client}: drops {conn}");
-                if let Some(link) = self.link_of(client, conn) {
+                // It may have been closed while this waited to be drained.
+                if let Some(link) = self.clients[client].link.filter(|link| self.net.links[*link].conn == conn) {
                     self.hang_up(link);
                 }
             }
@@ -153,7 +154,7 @@ impl<M: Maker> World<M> {
         self.clients[client].link = None;
         if !dead {
             let at = self.now + self.delay();
-            self.net.to_server(link, at, Parcel::ResetToServer { link });
+            self.net.send_to_server(link, at, Parcel::ResetToServer { link });
         }
     }
 
@@ -164,7 +165,7 @@ impl<M: Maker> World<M> {
             self.judge(violated("before-details", format!("{} on {conn}", name_of(&text))));
         }
         let at = self.now + self.delay();
-        self.net.to_server(link, at, Parcel::ToServer { link, text });
+        self.net.send_to_server(link, at, Parcel::ToServer { link, text });
     }
 
     fn authorize(&mut self, client: usize, id: ringcentral_ws_core::AuthId, reason: AuthReason) {

@@ -35,7 +35,7 @@ pub(crate) use trace;
 /// After the faults have stopped, a client must be ready within this.
 const HEAL: u64 = 15 * MINUTE;
 /// A run that needs more steps than this is going in circles.
-const MAX_STEPS: u64 = 20_000_000;
+const MAX_STEPS: u64 = 500_000;
 
 /// The last steps of a run. Holds no secret: frames are named, not quoted.
 #[derive(Clone, Debug, Default)]

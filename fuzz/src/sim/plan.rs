@@ -64,6 +64,24 @@ faults! {
     Burst "burst of notifications",
 }
 
+impl Fault {
+    /// Whether it is something that a process that runs does or is given.
+    pub(crate) const fn needs_process(self) -> bool {
+        matches!(
+            self,
+            Self::SubscriptionRefused
+                | Self::ClockBack
+                | Self::Suspend
+                | Self::Detach
+                | Self::Revoke
+                | Self::SlowConsumer
+                | Self::SendBlocked
+                | Self::Garbage
+                | Self::NetworkHint
+        )
+    }
+}
+
 /// One run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -95,8 +113,7 @@ impl Plan {
         let r = &mut rng;
         let calm = r.chance(150);
         let share = *r.pick(&[100, 250, 500]);
-        let faults: Vec<Fault> =
-            Fault::ALL.iter().copied().filter(|_| !calm && r.chance(share)).collect();
+        let faults: Vec<Fault> = Fault::ALL.iter().copied().filter(|_| !calm && r.chance(share)).collect();
         let crashes = faults.iter().any(|f| matches!(f, Fault::Crash | Fault::Detach | Fault::Revoke));
         let clients = if r.chance(100) { 1 + r.below(4) as usize } else { 1 };
         let heal = HOUR.min(length / 3);
@@ -132,6 +149,8 @@ fn client_config(r: &mut Rng) -> Config {
 fn gateway_config(r: &mut Rng, clients: usize) -> GatewayConfig {
     let mut g = GatewayConfig::default();
     g.seed = r.next();
+    // Abandoned subscriptions live for a day: a stormy day would fill the real limit of 20.
+    g.max_subscriptions = 100_000;
     g.users = (0..clients as u32).map(UserConfig::numbered).collect();
     if r.chance(500) {
         g.recovery_buffer_size = *r.pick(&[1, 3, 10, 100]);

@@ -41,7 +41,7 @@ impl<M: Maker> World<M> {
                 GatewayOutput::Reset { .. } => Parcel::ResetToClient { link },
             };
             let at = self.now + self.delay();
-            self.net.to_client(link, at, parcel);
+            self.net.send_to_client(link, at, parcel);
         }
     }
 
@@ -86,7 +86,7 @@ impl<M: Maker> World<M> {
             Parcel::CloseToServer { link } => {
                 if !self.net.links[link].dead {
                     let at = self.now + self.delay();
-                    self.net.to_client(link, at, Parcel::CloseToClient { link, code: 1000 });
+                    self.net.send_to_client(link, at, Parcel::CloseToClient { link, code: 1000 });
                 }
             }
             Parcel::ResetToClient { link } => self.socket_closed(link, None),
@@ -136,7 +136,7 @@ impl<M: Maker> World<M> {
         }
         let (client, conn) = (self.net.links[link].client, self.net.links[link].conn);
         let at = self.now + self.delay();
-        self.net.to_server(link, at, Parcel::Pong { link });
+        self.net.send_to_server(link, at, Parcel::Pong { link });
         self.input(client, Input::Frame { conn, frame: Frame::Control });
     }
 
@@ -164,9 +164,10 @@ impl<M: Maker> World<M> {
             }
             Upgrade::Accepted => {
                 self.net.links[link].server_knows = true;
-                self.net.to_client(link, at, Parcel::Opened { link });
+                self.net.send_to_client(link, at, Parcel::Opened { link });
             }
             Upgrade::Refused(response) => {
+                self.explain(client);
                 let after = response.get("Retry-After").and_then(|text| text.parse().ok());
                 let retry_after = after.map(std::time::Duration::from_secs);
                 let failure = OpenFailure { status: Some(response.status), retry_after, ..failure(Phase::Response) };
@@ -221,9 +222,18 @@ impl<M: Maker> World<M> {
             self.judge(verdict);
         }
         self.pump();
+        if answer_lost || response.status >= 400 {
+            self.explain(to.client);
+        }
         let at = self.now + delay + self.delay();
         let result = if answer_lost { Err(http_failure(Phase::Response, false)) } else { Ok(response) };
         self.net.push(at, Parcel::HttpDone { to, result });
+    }
+
+    /// A fault took effect now, perhaps long after it was planned.
+    pub(super) fn explain(&mut self, client: usize) {
+        let c = &mut self.clients[client];
+        c.faulted_at = c.faulted_at.max(Some(self.now));
     }
 
     fn http_done(&mut self, to: Call, result: Result<HttpResponse, HttpFailure>) {
