@@ -3,8 +3,10 @@
 mod env;
 mod oauth;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
@@ -35,6 +37,20 @@ pub trait CredentialSource: Send + Sync + 'static {
     fn server(&self) -> Option<&Url> {
         None
     }
+}
+
+/// Asks a source. A panic in it is an error of its own that nothing can be done about; the driver goes on.
+pub(crate) async fn ask(source: &dyn CredentialSource, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
+    // Nothing of the driver is touched by the future but the calls it makes, so no broken state can be seen.
+    let asked = AssertUnwindSafe(async { source.access_token(request).await }).catch_unwind().await;
+    asked.unwrap_or_else(|_| {
+        Err(AuthFailure {
+            permanent: true,
+            code: None,
+            message: "the credential source panicked: this is an error in the program, not in its settings".into(),
+            retry_after: None,
+        })
+    })
 }
 
 impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {

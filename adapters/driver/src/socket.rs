@@ -60,7 +60,7 @@ pub(crate) async fn open<R: Runtime>(
 ) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
     let limits = &https.limits;
     let target = Target::of(url.expose()).ok_or_else(|| plain(Phase::Dns, "the address is neither ws nor wss"))?;
-    let stream = dial(&https.runtime, limits, &https.tls, &target).await.map_err(from_dial)?;
+    let stream = dial(&https.runtime, limits, &https.tls, https.proxy.as_ref(), &target).await.map_err(from_dial)?;
     let request = url
         .expose()
         .as_str()
@@ -222,6 +222,7 @@ mod tests {
     use futures_util::{FutureExt, StreamExt};
 
     use super::*;
+    use crate::download::ContentHosts;
     use crate::testing::{Memory, Pipe, block_on, pipe};
     use crate::tls::default_tls;
 
@@ -230,7 +231,9 @@ mod tests {
     fn connect(limits: IoLimits, max: usize) -> (Box<Socket<Pipe>>, Server) {
         let (client, server) = pipe(256);
         let runtime = Memory { streams: Arc::new(Mutex::new([client].into())), stuck: false };
-        let https = Https::new(runtime, Arc::new(limits), default_tls(), false);
+        let base = "http://localhost".parse().unwrap();
+        let content = ContentHosts { server: base, hosts: Vec::new(), allow_insecure: false };
+        let https = Https::new(runtime, Arc::new(limits), default_tls(), content);
         let url = SecretUrl::new("ws://localhost/ws?access_token=t".parse().unwrap());
         let (socket, server) = block_on(join(open(&https, &url, max), accept_async(server)));
         (socket.unwrap(), server.unwrap())
