@@ -1,6 +1,7 @@
 //! Where access tokens come from.
 
 mod env;
+mod limit;
 mod oauth;
 
 use std::panic::AssertUnwindSafe;
@@ -88,5 +89,41 @@ impl CredentialSource for FixedToken {
             }
             Ok(AccessToken { secret: self.0.clone(), expires_in: None })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringcentral_ws_core::HttpFailure;
+
+    use super::*;
+
+    struct Broken;
+
+    impl CredentialSource for Broken {
+        fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
+            assert_eq!(request.reason, AuthReason::Missing, "before there is a future");
+            Box::pin(async { panic!("in the future") })
+        }
+    }
+
+    struct NoCalls;
+
+    impl HttpsSender for NoCalls {
+        fn send(
+            &self,
+            _: http::Request<bytes::Bytes>,
+        ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, HttpFailure>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_source_is_a_failure() {
+        for reason in [AuthReason::Missing, AuthReason::Expiring] {
+            let request = TokenRequest { reason, held: None, https: &NoCalls };
+            let failure = ask(&Broken, request).now_or_never().unwrap().unwrap_err();
+            assert!(failure.permanent && failure.message.contains("panicked"), "{failure:?}");
+        }
     }
 }

@@ -21,8 +21,9 @@ use crate::dial::{Target, dial, is_loopback, not_sent};
 use crate::download::ContentHosts;
 use crate::gzip;
 use crate::limits::IoLimits;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, ProxyError};
 use crate::runtime::{Runtime, within};
+use crate::tls::default_tls;
 
 /// Size of hyper's buffers. A response head must fit.
 const BUFFER: usize = 64 << 10;
@@ -31,6 +32,24 @@ const BUFFER: usize = 64 << 10;
 pub trait HttpsSender: Send + Sync {
     /// Sends one request with an absolute URI. Any status is a success; redirects are not followed.
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>>;
+}
+
+/// A client for HTTPS calls outside of a session, such as the exchange of an authorization code. It takes the proxy
+/// from the environment, and `tls` in place of [`default_tls`](crate::default_tls).
+///
+/// # Errors
+///
+/// [`ProxyError`] when the environment names a proxy that cannot be used.
+pub fn https_client<R: Runtime>(
+    runtime: R,
+    limits: IoLimits,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<Arc<dyn HttpsSender>, ProxyError> {
+    let server = Url::parse("https://localhost").map_err(|_| ProxyError::Address)?;
+    let content = ContentHosts { server, hosts: Vec::new(), allow_insecure: false };
+    let mut https = Https::new(runtime, Arc::new(limits), tls.unwrap_or_else(default_tls), content);
+    https.proxy = Proxy::from_env()?;
+    Ok(Arc::new(https))
 }
 
 /// The driver's own [`HttpsSender`].
@@ -253,7 +272,6 @@ mod tests {
 
     use super::*;
     use crate::testing::{Memory, Pipe, block_on, pipe};
-    use crate::tls::default_tls;
 
     fn client(streams: Vec<Pipe>, limits: IoLimits) -> Https<Memory> {
         let runtime = Memory { streams: Arc::new(Mutex::new(streams.into())), stuck: false };

@@ -35,7 +35,7 @@ pub use credentials::{CredentialSource, EnvError, FixedToken, Jwt, RefreshToken,
 pub use download::{Download, DownloadError};
 pub use futures_util::future::BoxFuture;
 pub use http;
-pub use https::HttpsSender;
+pub use https::{HttpsSender, https_client};
 pub use limits::IoLimits;
 pub use outlet::Events;
 pub use proxy::{Proxy, ProxyError};
