@@ -13,7 +13,7 @@ use std::time::Duration;
 use self::auth::Tokens;
 use self::link::Link;
 use self::requests::Requests;
-pub use self::rest::RequestOptions;
+pub use self::rest::{OverHttps, RequestOptions};
 use self::resume::Recovery;
 use self::subscription::Subscriptions;
 use crate::classify::Cause;
