@@ -141,14 +141,14 @@ fn nearly_everyone_is_back_inside_the_window() {
     for how in OUTAGES {
         for seconds in [1, 10, 30, 59, 61, 90, 120, 140, 150, 160, 165, 170] {
             let back = LOSS + Duration::from_secs(seconds);
-            let clients = 2_000;
+            let clients = 500;
             let inside = (0..clients).filter(|seed| {
                 let mut client = Client::lost(*seed, Some(1001));
                 let (_, success) = client.run(LOSS + WINDOW, back, Some(how));
                 success.is_some()
             });
             let missed = clients as usize - inside.count();
-            assert!(missed <= 2, "{how:?} of {seconds} s: {missed} of {clients} missed the window");
+            assert!(missed * 1000 <= clients as usize, "{how:?} of {seconds} s: {missed} of {clients} missed the window");
         }
     }
 }
@@ -156,7 +156,7 @@ fn nearly_everyone_is_back_inside_the_window() {
 // CLAUSE BCK-1 BCK-2
 #[test]
 fn a_fleet_does_not_come_in_step() {
-    const FLEET: u64 = 20_000;
+    const FLEET: u64 = 5_000;
     for (how, code) in [(Outage::NoRest, Some(1001)), (Outage::NoGateway, Some(1001)), (Outage::Unavailable, None)] {
         let back = LOSS + Duration::from_secs(100);
         let mut tenths = vec![0_u64; 3_000];
