@@ -2,6 +2,7 @@
 
 mod cause;
 mod codes;
+mod reply;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -10,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 
 pub use self::cause::Cause;
 pub use self::codes::CODES;
+pub use self::reply::RateLimit;
 use crate::wire::{Text, each_field, each_item};
 
 /// Longest message kept, in characters.
@@ -115,7 +117,12 @@ pub struct ApiErrorInfo {
     pub retry_after: Option<Duration>,
     /// The parameter that is wrong.
     pub parameter: Option<Box<str>>,
+    /// The rate limit the call counts against, if the headers tell.
+    pub rate_limit: Option<RateLimit>,
 }
+
+/// An error answer, as [`ApiError::from_response`](ApiErrorInfo::from_response) reads it.
+pub type ApiError = ApiErrorInfo;
 
 /// One level of an error body.
 #[derive(Default)]
@@ -177,6 +184,7 @@ impl ApiErrorInfo {
             request_id,
             retry_after: retry_after_text(headers).and_then(seconds),
             parameter: fields.parameter,
+            rate_limit: RateLimit::from_headers(headers),
         }
     }
 

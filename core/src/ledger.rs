@@ -17,6 +17,8 @@ pub(crate) struct Ledger {
     recent: Recent,
     last: Option<Box<str>>,
     pending: Option<PendingGap>,
+    /// Losses in the middle of what a replay holds back, each with the number of notifications before it.
+    later: Vec<(usize, PendingGap)>,
     replay: Replay,
     /// From here on nothing is proven complete: the end of a replay, or of the making of a subscription, was not seen.
     unproven: Option<UnixMillis>,
@@ -70,7 +72,7 @@ pub(crate) struct PendingGap {
 #[derive(Clone, Debug)]
 enum Replay {
     None,
-    Held { buffer: usize, since: UnixMillis, held: VecDeque<Notification> },
+    Held { left: usize, since: UnixMillis, held: VecDeque<Notification> },
 }
 
 impl Ledger {
@@ -81,6 +83,7 @@ impl Ledger {
             recent: Recent::default(),
             last: None,
             pending: None,
+            later: Vec::new(),
             replay: Replay::None,
             unproven: None,
             gaps: 0,
@@ -119,15 +122,23 @@ impl Ledger {
     }
 
     pub(crate) fn pending(&self) -> Option<&PendingGap> {
-        self.pending.as_ref()
+        self.pending.as_ref().or(self.later.first().map(|(_, gap)| gap))
     }
 
     /// Notes a loss that is reported when delivery is continuous again, or at the end. The first cause stands.
     pub(crate) fn lost(&mut self, cause: GapCause, since: UnixMillis, out: &mut Outbox) {
-        if self.pending.is_none() {
-            self.pending = Some(PendingGap { cause, since: self.unproven.unwrap_or(since) });
-            out.snapshot_changed();
+        let gap = PendingGap { cause, since: self.unproven.unwrap_or(since) };
+        match &self.replay {
+            Replay::Held { held, .. } if !held.is_empty() => {
+                if self.later.last().is_some_and(|(at, _)| *at == held.len()) {
+                    return;
+                }
+                self.later.push((held.len(), gap));
+            }
+            _ if self.pending.is_some() => return,
+            _ => self.pending = Some(gap),
         }
+        out.snapshot_changed();
     }
 
     pub(crate) const fn unproven(&self) -> Option<UnixMillis> {
@@ -150,7 +161,6 @@ impl Ledger {
     /// Reports a noted loss.
     pub(crate) fn flush_gap(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Some(p) = self.pending.take() {
-            self.unproven = None;
             let gap = Gap { cause: p.cause, after: self.last.clone(), since: p.since, until: self.clock.unix_at(now) };
             self.gaps += 1;
             out.tell(Event::Gap(gap));
@@ -161,15 +171,22 @@ impl Ledger {
     /// A recovery succeeded; what follows is replay until `replay_ended`.
     pub(crate) fn replay_started(&mut self, buffer: usize, since: UnixMillis) {
         let since = *self.unproven.get_or_insert(since);
-        self.replay = Replay::Held { buffer, since, held: VecDeque::new() };
+        self.replay = Replay::Held { left: buffer, since, held: VecDeque::new() };
     }
 
     /// All of the replay has come, and less than the buffer holds: nothing fell out.
     pub(crate) fn replay_ended(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Replay::Held { held, .. } = std::mem::replace(&mut self.replay, Replay::None) {
-            self.unproven = None;
             self.flush_gap(now, out);
-            held.into_iter().for_each(|n| self.hand_over(n, out));
+            let mut later = std::mem::take(&mut self.later).into_iter().peekable();
+            for (i, n) in held.into_iter().enumerate() {
+                if let Some((_, gap)) = later.next_if(|(at, _)| *at == i) {
+                    self.pending = Some(gap);
+                    self.flush_gap(now, out);
+                }
+                self.hand_over(n, out);
+            }
+            self.pending = later.next().map(|(_, gap)| gap);
         }
     }
 
@@ -180,15 +197,17 @@ impl Ledger {
     }
 
     fn replay_given_up(&mut self, cause: GapCause, now: Timestamp, out: &mut Outbox) {
-        let mut unproven = self.unproven;
         if let Replay::Held { held, since, .. } = &self.replay
             && !held.is_empty()
         {
             self.pending.get_or_insert(PendingGap { cause, since: *since });
-            unproven = None;
         }
         self.replay_ended(now, out);
-        self.unproven = unproven;
+    }
+
+    /// Nothing of a replay has come yet.
+    pub(crate) fn is_replay_awaited(&self) -> bool {
+        matches!(&self.replay, Replay::Held { held, .. } if held.is_empty())
     }
 
     pub(crate) fn is_replaying(&self) -> bool {
@@ -207,19 +226,30 @@ impl Ledger {
         match &mut self.replay {
             Replay::None if duplicate => {}
             Replay::None => self.hand_over(n, out),
-            Replay::Held { held, buffer, .. } => {
-                // A duplicate fills a place of the server's buffer too.
-                *buffer = buffer.saturating_sub(1);
-                let full = *buffer == 0;
+            Replay::Held { held, left, .. } => {
+                // A duplicate fills a place of the server's buffer too, but duplicates alone lack nothing: the doubt
+                // comes up with the first new one.
+                *left = left.saturating_sub(1);
+                let full = *left == 0;
                 if !duplicate {
                     held.push_back(n);
                 }
-                if full {
+                if full && !held.is_empty() {
                     self.replay_overflowed(now, out);
                 }
             }
         }
         !duplicate
+    }
+
+    /// Something that cannot be read came where a replay was expected: it had a place in the server's buffer.
+    pub(crate) fn unreadable(&mut self, now: Timestamp, out: &mut Outbox) {
+        if let Replay::Held { left, .. } = &mut self.replay {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.replay_overflowed(now, out);
+            }
+        }
     }
 
     fn replay_overflowed(&mut self, now: Timestamp, out: &mut Outbox) {
@@ -228,7 +258,6 @@ impl Ledger {
 
     /// The cursor moves before the event is emitted.
     fn hand_over(&mut self, n: Notification, out: &mut Outbox) {
-        self.unproven = None;
         match &mut self.last {
             _ if n.uuid().is_empty() => {}
             Some(last) if last.len() == n.uuid().len() => {
@@ -297,6 +326,40 @@ mod tests {
             assert_eq!(seen[0] == "gap replay_overflow", gap, "{count}");
             let delivered: Vec<_> = seen.iter().filter(|s| !s.starts_with("gap")).cloned().collect();
             assert_eq!(delivered, (0..count).map(|i| i.to_string()).collect::<Vec<_>>());
+        }
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn what_cannot_be_read_takes_a_place_in_the_buffer() {
+        for (readable, gap) in [(98, false), (99, true)] {
+            let (mut l, mut out) = ledger();
+            l.replay_started(100, UnixMillis(0));
+            l.take(notification(0), Timestamp::ZERO, &mut out);
+            l.unreadable(Timestamp::ZERO, &mut out);
+            for i in 1..readable {
+                l.take(notification(i), Timestamp::ZERO, &mut out);
+            }
+            l.replay_ended(Timestamp::ZERO, &mut out);
+            assert_eq!(drain(&mut out)[0] == "gap replay_overflow", gap, "{readable}");
+        }
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn what_had_been_delivered_does_not_hide_an_overflow() {
+        for (replay, gap) in [(vec![1, 2, 3], false), (vec![3, 4], true), (vec![1, 2, 3, 4], true)] {
+            let (mut l, mut out) = ledger();
+            (1..=3).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
+            drain(&mut out);
+            l.replay_started(2, UnixMillis(0));
+            for i in &replay {
+                l.take(notification(*i), Timestamp::ZERO, &mut out);
+            }
+            l.replay_ended(Timestamp::ZERO, &mut out);
+            let seen = drain(&mut out);
+            assert_eq!(seen.iter().any(|s| s == "gap replay_overflow"), gap, "{replay:?}");
+            assert_eq!(seen.len(), replay.iter().filter(|i| **i > 3).count() + usize::from(gap));
         }
     }
 

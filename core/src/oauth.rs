@@ -1,11 +1,14 @@
 //! The OAuth calls a credential source needs, as plain requests and answers.
 
+mod pkce;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use url::{Url, form_urlencoded};
 
+pub use self::pkce::{Callback, Pkce};
 use crate::classify::{ApiErrorInfo, Class};
 use crate::input::AuthFailure;
 use crate::secret::Secret;
@@ -108,8 +111,14 @@ impl ClientApp {
     }
 }
 
-/// Standard base64 with padding.
-fn base64(bytes: &[u8]) -> String {
+/// Base64 for URLs, without padding.
+fn base64_url(bytes: &[u8]) -> String {
+    base64(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
+}
+
+/// Standard base64 with padding, as in `Basic` credentials.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {

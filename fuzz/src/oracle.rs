@@ -60,9 +60,16 @@ struct ToldGap {
 pub(crate) struct Mark {
     cursor: usize,
     last: Option<usize>,
+    /// What the application was given last, late ones included.
+    told: Option<usize>,
     gaps: Vec<ToldGap>,
     confirmed: BTreeSet<u32>,
     ever: BTreeSet<u32>,
+    /// The one that stands; another one takes its place.
+    current: Option<u32>,
+    retired: BTreeSet<u32>,
+    /// The application was told that it may get nothing until further notice.
+    lapsed: bool,
 }
 
 /// The books of one client.
@@ -71,6 +78,8 @@ pub(crate) struct Oracle {
     sent: Vec<Sent>,
     by_uuid: BTreeMap<u64, usize>,
     subscriptions: BTreeMap<Box<str>, u32>,
+    /// How many notifications had been made when each subscription came to be.
+    born: Vec<usize>,
     at: Mark,
     /// Delivered since the last publication.
     unwritten: Vec<usize>,
@@ -79,6 +88,7 @@ pub(crate) struct Oracle {
     pub(crate) delivered: u64,
     pub(crate) covered: u64,
     pub(crate) excused: u64,
+    pub(crate) late: u64,
     pub(crate) false_alarms: u64,
 }
 
@@ -94,6 +104,7 @@ impl Oracle {
         }
         let n = self.subscriptions.len() as u32;
         self.subscriptions.insert(id.into(), n);
+        self.born.push(self.sent.len());
         n
     }
 
@@ -103,7 +114,9 @@ impl Oracle {
             return;
         }
         self.by_uuid.insert(uuid, self.sent.len());
-        self.sent.push(Sent { uuid, created: now, subscription, state: State::Due });
+        // A subscription that was replaced may live on for a while on the server; its session is left to die.
+        let state = if self.at.lapsed || self.at.retired.contains(&subscription) { State::Excused } else { State::Due };
+        self.sent.push(Sent { uuid, created: now, subscription, state });
     }
 
     /// The server lost one in a way the client cannot know of.
@@ -121,12 +134,27 @@ impl Oracle {
         let n = self.subscription(id);
         self.at.confirmed.insert(n);
         self.at.ever.insert(n);
+        self.at.lapsed = false;
+        self.at.retired.remove(&n);
+        if let Some(old) = self.at.current.replace(n).filter(|old| *old != n) {
+            self.at.retired.insert(old);
+            // From its birth on the new one gets the same notifications.
+            let born = self.born[n as usize];
+            for sent in self.sent[born..].iter_mut().filter(|s| s.subscription == old && s.state == State::Due) {
+                sent.state = State::Excused;
+            }
+        }
     }
 
     /// The application was told of a subscription it no longer wants.
     pub(crate) fn known(&mut self, id: &str) {
         let n = self.subscription(id);
         self.at.ever.insert(n);
+    }
+
+    /// The application was told that its wish is refused for good.
+    pub(crate) fn refused(&mut self) {
+        self.at.lapsed = true;
     }
 
     /// The application wants nothing any more: what is under way is not owed.
@@ -137,6 +165,7 @@ impl Oracle {
             }
         }
         self.at.confirmed.clear();
+        self.at.current = None;
     }
 
     /// The application got a notification.
@@ -151,6 +180,14 @@ impl Oracle {
             return violated("foreign", format!("{uuid} is of a subscription that was never confirmed"));
         }
         if let Some(last) = self.at.last.filter(|last| *last >= index) {
+            if matches!(sent.state, State::Excused | State::Passed) {
+                // The server had not delivered it in its time, and sends it again in a longer replay.
+                self.sent[index].state = State::Delivered;
+                self.unwritten.push(index);
+                self.late += 1;
+                self.at.told = Some(index);
+                return Ok(());
+            }
             return violated("order", format!("{uuid} came after {}, which is newer", self.sent[last].uuid));
         }
         self.settle(index)?;
@@ -158,6 +195,7 @@ impl Oracle {
         self.unwritten.push(index);
         self.delivered += 1;
         self.at.last = Some(index);
+        self.at.told = Some(index);
         self.at.cursor = self.at.cursor.max(index + 1);
         self.false_alarms += self.at.gaps.iter().filter(|gap| gap.empty).count() as u64;
         self.at.gaps.clear();
@@ -175,7 +213,8 @@ impl Oracle {
                 continue;
             }
             let latency = self.latency;
-            let cover = self.at.gaps.iter_mut().find(|gap| created <= gap.until + 1_000 && gap.since <= created + latency);
+            let cover =
+                self.at.gaps.iter_mut().find(|gap| created <= gap.until + 1_000 && gap.since <= created + latency);
             match cover {
                 Some(gap) => gap.empty = false,
                 None => {
@@ -192,7 +231,7 @@ impl Oracle {
 
     /// The application was told of a gap; times in µs of the simulation.
     pub(crate) fn gap(&mut self, after: Option<&str>, since: u64, until: u64) -> Verdict {
-        let last = self.at.last.map(|last| self.sent[last].uuid.to_string());
+        let last = self.at.told.map(|told| self.sent[told].uuid.to_string());
         if after != last.as_deref() {
             return violated("gap-after", format!("the gap begins after {after:?}, the last one was {last:?}"));
         }

@@ -58,11 +58,9 @@ impl Report {
         self.covered += other.covered;
         self.excused += other.excused;
         self.false_alarms += other.false_alarms;
-        for (mine, theirs) in [
-            (&mut self.gaps, &other.gaps),
-            (&mut self.faults, &other.faults),
-            (&mut self.outcomes, &other.outcomes),
-        ] {
+        for (mine, theirs) in
+            [(&mut self.gaps, &other.gaps), (&mut self.faults, &other.faults), (&mut self.outcomes, &other.outcomes)]
+        {
             for (key, count) in theirs {
                 *mine.entry(key).or_default() += count;
             }

@@ -1,6 +1,7 @@
 //! Where access tokens come from.
 
 mod env;
+mod limit;
 mod login;
 
 use std::sync::Arc;

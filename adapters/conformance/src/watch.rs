@@ -53,6 +53,11 @@ pub fn line_protocol(program: &Path) {
     assert_eq!(output.status.code(), Some(2));
     let output = with_credentials(program, &server).env("RC_APP_CLIENT_SECRET", "wrong").arg(FILTER).output();
     assert_eq!(output.expect("it runs").status.code(), Some(1));
+    server.refuse_connections(true);
+    let output = with_credentials(program, &server).arg(FILTER).output().expect("it runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && error.contains("cannot be reached"), "{error}");
+    server.refuse_connections(false);
     let file = std::env::temp_dir().join(format!("{}-{}.state", name(program), std::process::id()));
     let start = || Talk::start(with_credentials(program, &server).args(["--json", FILTER, "--state"]).arg(&file));
     let mut talk = start();

@@ -8,20 +8,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender};
 use ringcentral_ws_core::{
-    Body, Cause, Close, CommandError, Config, FilterError, Filters, RequestOutcome, RestoreError, Session,
-    SessionState, Snapshot, Stats, SubscriptionId,
+    Body, Cause, Close, CommandError, Config, FilterError, Filters, InvalidReason, OverHttps, RequestOutcome,
+    RestoreError, Session, SessionState, Snapshot, Stats, SubscriptionId,
 };
 use rustls::ClientConfig;
+use url::Url;
 
 use crate::clock::Clock;
 use crate::command::{Answer, Command, RequestError};
 use crate::credentials::CredentialSource;
 use crate::dial::is_loopback;
+use crate::download::{self, ContentHosts, Download, Streamed};
 use crate::driver::{Driver, Parts};
-use crate::https::Https;
+use crate::https::{Https, HttpsSender};
 use crate::limits::IoLimits;
 use crate::mask::{Debug, DebugSink};
 use crate::outlet::{Events, Shared, queue};
+use crate::proxy::{Proxy, ProxyError};
 use crate::runtime::Runtime;
 use crate::tls::default_tls;
 
@@ -35,6 +38,7 @@ pub struct Client<R> {
     commands: Sender<Command>,
     cancels: Sender<u64>,
     tickets: Arc<AtomicU64>,
+    content: Arc<ContentHosts>,
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -114,6 +118,37 @@ impl<R> Client<R> {
         }
     }
 
+    /// Makes a REST call over HTTPS and leaves the body to be read as it comes: for recordings, faxes and whatever
+    /// else may be large. The deadline of the request covers its head; each read has `IoLimits::download_read`.
+    ///
+    /// The URI is a path, or an absolute address as the server names them (`contentUri`). Such an address, and a
+    /// redirect, must belong to the server or to a content host ([`Builder::content_hosts`]), because the access
+    /// token goes there. The body of a status that is no success is read at once.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which tells whether the request may have run. Of the body:
+    /// [`DownloadError`](crate::DownloadError).
+    pub async fn download(&self, mut request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
+        let mut origin = None;
+        if request.uri().authority().is_some() {
+            let address = Url::parse(&request.uri().to_string()).ok().filter(|url| self.content.allow(url));
+            let Some(address) = address else {
+                return Err(RequestError::Refused(Box::new(CommandError::Invalid(
+                    request,
+                    InvalidReason::ForeignHost,
+                ))));
+            };
+            origin = address.origin().ascii_serialization().parse().ok();
+            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            *request.uri_mut() = path.parse().unwrap_or_default();
+        }
+        request.extensions_mut().insert(OverHttps);
+        request.extensions_mut().insert(Streamed { origin });
+        let response = self.request(request).await?;
+        Ok(download::unwrap(response.map(|body| body.as_bytes().clone())))
+    }
+
     /// Ends the session and returns when it has ended, within `Config::close_timeout` (CLS-1). It does not wait for
     /// events to be taken. The first mode given counts.
     pub async fn close(&self, mode: Close) {
@@ -158,6 +193,7 @@ impl<R> Clone for Client<R> {
             commands: self.commands.clone(),
             cancels: self.cancels.clone(),
             tickets: Arc::clone(&self.tickets),
+            content: Arc::clone(&self.content),
             runtime: PhantomData,
         }
     }
@@ -183,6 +219,14 @@ impl Drop for CancelOnDrop<'_> {
     }
 }
 
+/// Where RingCentral keeps content.
+const CONTENT_HOST: &str = "ringcentral.com";
+
+enum ProxyChoice {
+    Environment,
+    Given(Option<Proxy>),
+}
+
 /// Settings of a client that is to be started.
 #[must_use = "nothing happens before start"]
 pub struct Builder<R> {
@@ -193,6 +237,9 @@ pub struct Builder<R> {
     limits: IoLimits,
     snapshot: Option<Snapshot>,
     tls: Option<Arc<ClientConfig>>,
+    content_hosts: Vec<String>,
+    proxy: ProxyChoice,
+    http_client: Option<Arc<dyn HttpsSender>>,
     debug: Option<DebugSink>,
 }
 
@@ -207,6 +254,9 @@ impl<R: Runtime> Builder<R> {
             limits: IoLimits::default(),
             snapshot: None,
             tls: None,
+            content_hosts: vec![CONTENT_HOST.to_owned()],
+            proxy: ProxyChoice::Environment,
+            http_client: None,
             debug: None,
         }
     }
@@ -246,6 +296,31 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
+    /// Hosts, each with its subdomains, that downloads may go to beside the server itself, in place of
+    /// `ringcentral.com`. The access token is sent to them.
+    pub fn content_hosts<I>(mut self, hosts: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.content_hosts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A proxy for HTTPS and the WebSocket, or none, in place of what the environment says
+    /// ([`Proxy::from_env`](crate::Proxy::from_env)).
+    pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = ProxyChoice::Given(proxy);
+        self
+    }
+
+    /// An HTTP client of yours for all HTTPS calls, logins included; the WebSocket stays the driver's. Its responses
+    /// are read whole, so downloads through it are not streamed, and limits, proxy and TLS settings are its own.
+    pub fn http_client(mut self, client: impl HttpsSender + 'static) -> Self {
+        self.http_client = Some(Arc::new(client));
+        self
+    }
+
     /// Hands each message to `sink`, as one line with secrets masked. It is called from the driver's task and must
     /// not block. The same lines go to `tracing`, target `ringcentral_ws::frames`, level trace.
     pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -271,7 +346,15 @@ impl<R: Runtime> Builder<R> {
         let seed = getrandom::u64().map_err(|error| StartError::Seed(io::Error::other(error)))?;
         let clock = Clock::new(self.limits.clock_slack);
         let max_message = config.limits.frame_bytes;
-        let allow_insecure = config.allow_insecure;
+        let content = ContentHosts {
+            server: config.server.clone(),
+            hosts: self.content_hosts,
+            allow_insecure: config.allow_insecure,
+        };
+        let proxy = match self.proxy {
+            ProxyChoice::Environment => Proxy::from_env()?,
+            ProxyChoice::Given(proxy) => proxy,
+        };
         let shared = Arc::new(Shared::new(self.snapshot.clone()));
         let session = match self.snapshot {
             Some(snapshot) => Session::restore(config, snapshot, seed, clock.reading())?,
@@ -282,11 +365,13 @@ impl<R: Runtime> Builder<R> {
         let (outlet, events) = queue(self.limits.event_queue, Arc::clone(&shared), commands.clone());
         let tls = self.tls.unwrap_or_else(default_tls);
         let limits = Arc::new(self.limits);
-        let https = Https::new(self.runtime.clone(), limits, tls, allow_insecure);
+        let mut https = Https::new(self.runtime.clone(), limits, tls, content.clone());
+        https.proxy = proxy;
         let parts = Parts {
             session,
             clock,
             https: Arc::new(https),
+            sender: self.http_client,
             credentials: self.credentials,
             shared: Arc::clone(&shared),
             commands: inbox,
@@ -297,7 +382,14 @@ impl<R: Runtime> Builder<R> {
         };
         let task = Driver::new(parts).run(filters);
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
-        let client = Client { shared, commands, cancels, tickets: Arc::default(), runtime: PhantomData };
+        let client = Client {
+            shared,
+            commands,
+            cancels,
+            tickets: Arc::default(),
+            content: Arc::new(content),
+            runtime: PhantomData,
+        };
         Ok((client, events))
     }
 }
@@ -310,6 +402,8 @@ pub enum StartError {
     Filter(FilterError),
     /// The snapshot cannot be used; start without it.
     Snapshot(RestoreError),
+    /// The proxy that the environment names cannot be used.
+    Proxy(ProxyError),
     /// The server has no TLS and is not this machine.
     InsecureServer,
     /// No runtime is running here: start the client from inside of one.
@@ -324,6 +418,12 @@ impl From<FilterError> for StartError {
     }
 }
 
+impl From<ProxyError> for StartError {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
 impl From<RestoreError> for StartError {
     fn from(error: RestoreError) -> Self {
         Self::Snapshot(error)
@@ -335,6 +435,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Filter(error) => error.fmt(f),
             Self::Snapshot(error) => error.fmt(f),
+            Self::Proxy(error) => write!(f, "{error}; see HTTPS_PROXY"),
             Self::InsecureServer => f.write_str(
                 "the server's address is not https, so credentials would travel in the clear: use https, a loopback \
                  address, or set `allow_insecure`",

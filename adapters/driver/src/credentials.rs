@@ -1,10 +1,13 @@
 //! Where access tokens come from.
 
 mod env;
+mod limit;
 mod oauth;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
@@ -35,6 +38,20 @@ pub trait CredentialSource: Send + Sync + 'static {
     fn server(&self) -> Option<&Url> {
         None
     }
+}
+
+/// Asks a source. A panic in it is an error of its own that nothing can be done about; the driver goes on.
+pub(crate) async fn ask(source: &dyn CredentialSource, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
+    // Nothing of the driver is touched by the future but the calls it makes, so no broken state can be seen.
+    let asked = AssertUnwindSafe(async { source.access_token(request).await }).catch_unwind().await;
+    asked.unwrap_or_else(|_| {
+        Err(AuthFailure {
+            permanent: true,
+            code: None,
+            message: "the credential source panicked: this is an error in the program, not in its settings".into(),
+            retry_after: None,
+        })
+    })
 }
 
 impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
@@ -72,5 +89,41 @@ impl CredentialSource for FixedToken {
             }
             Ok(AccessToken { secret: self.0.clone(), expires_in: None })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringcentral_ws_core::HttpFailure;
+
+    use super::*;
+
+    struct Broken;
+
+    impl CredentialSource for Broken {
+        fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
+            assert_eq!(request.reason, AuthReason::Missing, "before there is a future");
+            Box::pin(async { panic!("in the future") })
+        }
+    }
+
+    struct NoCalls;
+
+    impl HttpsSender for NoCalls {
+        fn send(
+            &self,
+            _: http::Request<bytes::Bytes>,
+        ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, HttpFailure>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_source_is_a_failure() {
+        for reason in [AuthReason::Missing, AuthReason::Expiring] {
+            let request = TokenRequest { reason, held: None, https: &NoCalls };
+            let failure = ask(&Broken, request).now_or_never().unwrap().unwrap_err();
+            assert!(failure.permanent && failure.message.contains("panicked"), "{failure:?}");
+        }
     }
 }

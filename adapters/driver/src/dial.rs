@@ -9,6 +9,7 @@ use rustls::ClientConfig;
 use url::{Host, Url};
 
 use crate::limits::IoLimits;
+use crate::proxy::Proxy;
 use crate::runtime::{Runtime, within};
 use crate::tls::{Transport, encrypt};
 
@@ -41,11 +42,17 @@ impl Target {
 /// Whether an address means this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => is_loopback_host(name),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// The same for a host alone: a name, or an address without brackets.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// A step that failed before any byte of a request left.
@@ -57,10 +64,24 @@ pub(crate) async fn dial<R: Runtime>(
     runtime: &R,
     limits: &IoLimits,
     tls: &Arc<ClientConfig>,
+    proxy: Option<&Proxy>,
     target: &Target,
 ) -> Result<Transport<R::Stream>, HttpFailure> {
-    let Target { host, port, tls: wants_tls } = target;
-    let lookup = within(runtime, limits.dns, runtime.resolve(host, *port)).await;
+    let Some((proxy, (host, port))) = proxy.and_then(|proxy| Some((proxy, proxy.for_target(target)?))) else {
+        let stream = reach(runtime, limits, &target.host, target.port).await?;
+        return finish(runtime, limits.tls, tls, target, stream).await;
+    };
+    let mut stream = reach(runtime, limits, host, port).await?;
+    match within(runtime, limits.tcp, proxy.tunnel(&mut stream, target)).await {
+        None => Err(not_sent(Phase::Tcp, format!("the proxy {host}:{port} did not answer in time"))),
+        Some(Err(why)) => Err(not_sent(Phase::Tcp, why)),
+        Some(Ok(())) => finish(runtime, limits.tls, tls, target, stream).await,
+    }
+}
+
+/// A TCP stream to a host.
+async fn reach<R: Runtime>(runtime: &R, limits: &IoLimits, host: &str, port: u16) -> Result<R::Stream, HttpFailure> {
+    let lookup = within(runtime, limits.dns, runtime.resolve(host, port)).await;
     let addresses = match lookup {
         None => return Err(not_sent(Phase::Dns, format!("looking up {host} took too long"))),
         Some(Err(error)) => return Err(not_sent(Phase::Dns, format!("{host} was not found: {error}"))),
@@ -73,7 +94,7 @@ pub(crate) async fn dial<R: Runtime>(
         let share = left / u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
         left = left.saturating_sub(share);
         match within(runtime, share, runtime.connect(*address)).await {
-            Some(Ok(stream)) => return finish(runtime, limits.tls, tls, host, *wants_tls, stream).await,
+            Some(Ok(stream)) => return Ok(stream),
             Some(Err(error)) => failure = not_sent(Phase::Tcp, format!("{address}: {error}")),
             None => failure = not_sent(Phase::Tcp, format!("{address} did not answer in time")),
         }
@@ -85,11 +106,11 @@ async fn finish<R: Runtime>(
     runtime: &R,
     limit: Duration,
     tls: &Arc<ClientConfig>,
-    host: &str,
-    wants_tls: bool,
+    target: &Target,
     stream: R::Stream,
 ) -> Result<Transport<R::Stream>, HttpFailure> {
-    if !wants_tls {
+    let host = &target.host;
+    if !target.tls {
         return Ok(Transport::Plain(stream));
     }
     match within(runtime, limit, encrypt(Arc::clone(tls), host, stream)).await {

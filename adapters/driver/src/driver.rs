@@ -21,7 +21,8 @@ use self::turn::{Sleep, Turn};
 use crate::client::Inbox;
 use crate::clock::Clock;
 use crate::command::{Answer, Command, Reply};
-use crate::credentials::{CredentialSource, TokenRequest};
+use crate::credentials::{CredentialSource, TokenRequest, ask};
+use crate::download::Streamed;
 use crate::https::{Https, HttpsSender};
 use crate::mask::Debug;
 use crate::outlet::{Outlet, Shared};
@@ -33,6 +34,8 @@ pub(crate) struct Parts<R: Runtime> {
     pub(crate) session: Session,
     pub(crate) clock: Clock,
     pub(crate) https: Arc<Https<R>>,
+    /// Makes the calls; `https` itself, unless the application has a client of its own.
+    pub(crate) sender: Option<Arc<dyn HttpsSender>>,
     pub(crate) credentials: Arc<dyn CredentialSource>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) commands: Inbox,
@@ -64,6 +67,7 @@ pub(crate) struct Driver<R: Runtime> {
     session: Session,
     clock: Clock,
     https: Arc<Https<R>>,
+    sender: Option<Arc<dyn HttpsSender>>,
     credentials: Arc<dyn CredentialSource>,
     /// The access token the Session was given last.
     held: Option<Secret>,
@@ -95,6 +99,7 @@ impl<R: Runtime> Driver<R> {
             session: parts.session,
             clock: parts.clock,
             https: parts.https,
+            sender: parts.sender,
             credentials: parts.credentials,
             held: None,
             shared: parts.shared,
@@ -185,15 +190,21 @@ impl<R: Runtime> Driver<R> {
     fn act(&mut self, action: Action) {
         match action {
             Action::Authorize { id, reason } => {
-                let (source, https, held) = (Arc::clone(&self.credentials), Arc::clone(&self.https), self.held.clone());
+                let (source, sender, held) = (Arc::clone(&self.credentials), self.sender(), self.held.clone());
                 self.calls.push(Box::pin(async move {
-                    let request = TokenRequest { reason, held: held.as_ref(), https: &*https };
-                    Done::Auth(id, source.access_token(request).await)
+                    let request = TokenRequest { reason, held: held.as_ref(), https: &*sender };
+                    Done::Auth(id, ask(&*source, request).await)
                 }));
             }
             Action::Http { id, request } => {
-                let https = Arc::clone(&self.https);
-                let (call, abort) = abortable(async move { https.send(request).await });
+                let (https, own) = (Arc::clone(&self.https), self.sender.clone());
+                let (call, abort) = abortable(async move {
+                    match own {
+                        Some(own) => own.send(request).await,
+                        None if request.extensions().get::<Streamed>().is_some() => https.download(request).await,
+                        None => https.send(request).await,
+                    }
+                });
                 self.aborts.insert(id, abort);
                 self.calls
                     .push(Box::pin(async move { call.await.map_or(Done::Aborted(id), |done| Done::Http(id, done)) }));
@@ -233,6 +244,10 @@ impl<R: Runtime> Driver<R> {
         }
     }
 
+    fn sender(&self) -> Arc<dyn HttpsSender> {
+        self.sender.clone().unwrap_or_else(|| Arc::clone(&self.https) as Arc<dyn HttpsSender>)
+    }
+
     fn socket(&mut self, conn: ConnId) -> Option<&mut Socket<R::Stream>> {
         match &mut self.link {
             Link::Open(c, socket) if *c == conn => Some(&mut **socket),
@@ -241,6 +256,9 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn apply(&mut self, turn: Turn<R::Stream>) {
+        if let Turn::Received = turn {
+            return;
+        }
         let now = self.clock.read().now;
         match turn {
             Turn::Resumed => self.feed(Input::Resumed, now),
@@ -264,10 +282,9 @@ impl<R: Runtime> Driver<R> {
             }
             Turn::Pressure(conn, Pressure::Blocked) => self.feed(Input::SendBlocked { conn }, now),
             Turn::Pressure(conn, Pressure::Ready) => self.feed(Input::SendReady { conn }, now),
-            Turn::Incoming(conn, incoming) => self.incoming(conn, &incoming, now),
             Turn::Done(done) => self.done(done, now),
             Turn::Idle => self.publish(),
-            Turn::Abandoned => {}
+            Turn::Received | Turn::Abandoned => {}
         }
     }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::future::BoxFuture;
+use http::response::Parts;
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -17,8 +18,12 @@ use rustls::ClientConfig;
 use url::Url;
 
 use crate::dial::{Target, dial, is_loopback, not_sent};
+use crate::download::ContentHosts;
+use crate::gzip;
 use crate::limits::IoLimits;
+use crate::proxy::{Proxy, ProxyError};
 use crate::runtime::{Runtime, within};
+use crate::tls::default_tls;
 
 /// Size of hyper's buffers. A response head must fit.
 const BUFFER: usize = 64 << 10;
@@ -29,20 +34,46 @@ pub trait HttpsSender: Send + Sync {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>>;
 }
 
+/// A client for HTTPS calls outside of a session, such as the exchange of an authorization code. It takes the proxy
+/// from the environment, and `tls` in place of [`default_tls`](crate::default_tls).
+///
+/// # Errors
+///
+/// [`ProxyError`] when the environment names a proxy that cannot be used.
+pub fn https_client<R: Runtime>(
+    runtime: R,
+    limits: IoLimits,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<Arc<dyn HttpsSender>, ProxyError> {
+    let server = Url::parse("https://localhost").map_err(|_| ProxyError::Address)?;
+    let content = ContentHosts { server, hosts: Vec::new(), allow_insecure: false };
+    let mut https = Https::new(runtime, Arc::new(limits), tls.unwrap_or_else(default_tls), content);
+    https.proxy = Proxy::from_env()?;
+    Ok(Arc::new(https))
+}
+
 /// The driver's own [`HttpsSender`].
 pub(crate) struct Https<R: Runtime> {
     pub(crate) runtime: R,
     pub(crate) limits: Arc<IoLimits>,
     pub(crate) tls: Arc<ClientConfig>,
-    pub(crate) allow_insecure: bool,
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) content: ContentHosts,
     idle: Mutex<Vec<Idle>>,
 }
 
-struct Connection {
+/// A response whose body is still to be read, and the connection it comes on.
+pub(crate) struct Answer {
+    pub(crate) head: Parts,
+    pub(crate) body: Incoming,
+    pub(crate) connection: Connection,
+}
+
+pub(crate) struct Connection {
     target: Target,
     requests: SendRequest<Full<Bytes>>,
     /// Moves bytes; must be polled beside every use. `None` when it has ended.
-    work: Option<BoxFuture<'static, ()>>,
+    pub(crate) work: Option<BoxFuture<'static, ()>>,
 }
 
 struct Idle {
@@ -58,16 +89,22 @@ impl<R: Runtime> HttpsSender for Https<R> {
 }
 
 impl<R: Runtime> Https<R> {
-    pub(crate) fn new(runtime: R, limits: Arc<IoLimits>, tls: Arc<ClientConfig>, allow_insecure: bool) -> Self {
-        Self { runtime, limits, tls, allow_insecure, idle: Mutex::new(Vec::new()) }
+    pub(crate) fn new(runtime: R, limits: Arc<IoLimits>, tls: Arc<ClientConfig>, content: ContentHosts) -> Self {
+        Self { runtime, limits, tls, proxy: None, content, idle: Mutex::new(Vec::new()) }
     }
 
-    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+    async fn call(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+        gzip::accept(request.headers_mut());
+        self.whole(self.begin(request).await?).await
+    }
+
+    /// Makes a call up to the head of its response.
+    pub(crate) async fn begin(&self, request: Request<Bytes>) -> Result<Answer, HttpFailure> {
         let (target, request) = self.prepare(request)?;
         let shown = format!("{} {}:{}{}", request.method(), target.host, target.port, request.uri().path());
         let result = self.exchange(target, request).await;
         match &result {
-            Ok(response) => tracing::debug!(target: "ringcentral_ws::http", "{shown} -> {}", response.status()),
+            Ok(answer) => tracing::debug!(target: "ringcentral_ws::http", "{shown} -> {}", answer.head.status),
             Err(failure) => tracing::debug!(target: "ringcentral_ws::http", "{shown} failed: {}", failure.message),
         }
         result
@@ -78,7 +115,7 @@ impl<R: Runtime> Https<R> {
         let bad = |why: &str| not_sent(Phase::Dns, why);
         let url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the request has no absolute address"))?;
         let target = Target::of(&url).ok_or_else(|| bad("the address is neither http nor https"))?;
-        if !target.tls && !self.allow_insecure && !is_loopback(&url) {
+        if !target.tls && !self.content.allow_insecure && !is_loopback(&url) {
             return Err(bad("plain http goes to loopback only: use https"));
         }
         let (mut head, body) = request.into_parts();
@@ -91,34 +128,24 @@ impl<R: Runtime> Https<R> {
         Ok((target, Request::from_parts(head, Full::new(body))))
     }
 
-    async fn exchange(
-        &self,
-        target: Target,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Bytes>, HttpFailure> {
+    async fn exchange(&self, target: Target, mut request: Request<Full<Bytes>>) -> Result<Answer, HttpFailure> {
         // A kept connection may have ended meanwhile; then the request comes back unsent and takes a new one.
         while let Some(mut kept) = self.take(&target) {
             match self.on_connection(&mut kept, request).await {
-                Ok(response) => {
-                    self.keep(kept);
-                    return Ok(response);
-                }
+                Ok((head, body)) => return Ok(Answer { head, body, connection: kept }),
                 Err((failure, None)) => return Err(failure),
                 Err((_, Some(unsent))) => request = unsent,
             }
         }
         let mut fresh = self.open(target).await?;
         match self.on_connection(&mut fresh, request).await {
-            Ok(response) => {
-                self.keep(fresh);
-                Ok(response)
-            }
+            Ok((head, body)) => Ok(Answer { head, body, connection: fresh }),
             Err((failure, _)) => Err(failure),
         }
     }
 
     async fn open(&self, target: Target) -> Result<Connection, HttpFailure> {
-        let stream = dial(&self.runtime, &self.limits, &self.tls, &target).await?;
+        let stream = dial(&self.runtime, &self.limits, &self.tls, self.proxy.as_ref(), &target).await?;
         let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(Wire(stream)).await;
         let (requests, work) = handshake.map_err(|error| not_sent(Phase::Request, error.to_string()))?;
         let work = Some(Box::pin(async move { drop(work.await) }) as BoxFuture<'static, ()>);
@@ -130,31 +157,36 @@ impl<R: Runtime> Https<R> {
         &self,
         connection: &mut Connection,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Bytes>, (HttpFailure, Option<Request<Full<Bytes>>>)> {
+    ) -> Result<(Parts, Incoming), (HttpFailure, Option<Request<Full<Bytes>>>)> {
         let Connection { requests, work, .. } = connection;
-        let failed = |phase, message: String| HttpFailure { phase, not_sent: false, message: message.into() };
         let head = async {
             // Not ready means ended, and then sending gives the request back.
             let _ = requests.ready().await;
             requests.try_send_request(request).await
         };
-        let head = match within(&self.runtime, self.limits.response_head, beside(head, work)).await {
-            None => return Err((failed(Phase::Request, "no answer in time".to_owned()), None)),
+        match within(&self.runtime, self.limits.response_head, beside(head, work)).await {
+            None => Err((failed(Phase::Request, "no answer in time".to_owned()), None)),
             Some(Err(mut error)) => {
                 let unsent = error.take_message();
                 let message = format!("the connection ended before the answer: {}", error.error());
                 let failure = HttpFailure { not_sent: unsent.is_some(), ..failed(Phase::Request, message) };
-                return Err((failure, unsent));
+                Err((failure, unsent))
             }
-            Some(Ok(head)) => head,
-        };
-        let (head, body) = head.into_parts();
-        let body = beside(read(body, self.limits.response_bytes), work);
-        match within(&self.runtime, self.limits.response_body, body).await {
-            None => Err((failed(Phase::Response, "the answer did not end in time".to_owned()), None)),
-            Some(Err(message)) => Err((failed(Phase::Response, message), None)),
-            Some(Ok(body)) => Ok(Response::from_parts(head, body)),
+            Some(Ok(response)) => Ok(response.into_parts()),
         }
+    }
+
+    /// Reads the body and keeps the connection for the next call.
+    pub(crate) async fn whole(&self, answer: Answer) -> Result<Response<Bytes>, HttpFailure> {
+        let Answer { mut head, body, mut connection } = answer;
+        let body = beside(read(body, self.limits.response_bytes), &mut connection.work);
+        let body = match within(&self.runtime, self.limits.response_body, body).await {
+            None => return Err(failed(Phase::Response, "the answer did not end in time".to_owned())),
+            Some(body) => body.map_err(|message| failed(Phase::Response, message))?,
+        };
+        self.keep(connection);
+        let unpacked = gzip::unpack(&mut head.headers, body, self.limits.response_bytes);
+        Ok(Response::from_parts(head, unpacked.map_err(|message| failed(Phase::Response, message))?))
     }
 
     fn take(&self, target: &Target) -> Option<Connection> {
@@ -164,7 +196,7 @@ impl<R: Runtime> Https<R> {
         Some(idle.swap_remove(at).connection)
     }
 
-    fn keep(&self, connection: Connection) {
+    pub(crate) fn keep(&self, connection: Connection) {
         if connection.work.is_none() || connection.requests.is_closed() {
             return;
         }
@@ -178,6 +210,10 @@ impl<R: Runtime> Https<R> {
     }
 }
 
+fn failed(phase: Phase, message: String) -> HttpFailure {
+    HttpFailure { phase, not_sent: false, message: message.into() }
+}
+
 async fn read(body: Incoming, limit: usize) -> Result<Bytes, String> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
@@ -187,7 +223,7 @@ async fn read(body: Incoming, limit: usize) -> Result<Bytes, String> {
 }
 
 /// Polls the connection's own work beside a future that depends on it.
-async fn beside<T>(future: impl Future<Output = T>, work: &mut Option<BoxFuture<'static, ()>>) -> T {
+pub(crate) async fn beside<T>(future: impl Future<Output = T>, work: &mut Option<BoxFuture<'static, ()>>) -> T {
     let mut future = std::pin::pin!(future);
     poll_fn(|cx| {
         if work.as_mut().is_some_and(|work| work.as_mut().poll(cx).is_ready()) {
@@ -236,11 +272,14 @@ mod tests {
 
     use super::*;
     use crate::testing::{Memory, Pipe, block_on, pipe};
-    use crate::tls::default_tls;
 
     fn client(streams: Vec<Pipe>, limits: IoLimits) -> Https<Memory> {
         let runtime = Memory { streams: Arc::new(Mutex::new(streams.into())), stuck: false };
-        Https::new(runtime, Arc::new(limits), default_tls(), false)
+        Https::new(runtime, Arc::new(limits), default_tls(), anywhere())
+    }
+
+    fn anywhere() -> ContentHosts {
+        ContentHosts { server: "http://localhost".parse().unwrap(), hosts: Vec::new(), allow_insecure: false }
     }
 
     fn get(uri: &str) -> Request<Bytes> {
@@ -285,7 +324,8 @@ mod tests {
         block_on(async {
             let refused = client(Vec::new(), IoLimits::default()).send(get("http://localhost/")).await.unwrap_err();
             assert_eq!((refused.phase, refused.not_sent), (Phase::Tcp, true));
-            let stuck = Https::new(Memory { stuck: true, ..Memory::default() }, Arc::default(), default_tls(), false);
+            let stuck =
+                Https::new(Memory { stuck: true, ..Memory::default() }, Arc::default(), default_tls(), anywhere());
             let slow = stuck.send(get("http://localhost/")).await.unwrap_err();
             assert_eq!((slow.phase, slow.not_sent), (Phase::Dns, true));
             let plain = stuck.send(get("http://h.example/")).await.unwrap_err();

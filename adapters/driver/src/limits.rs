@@ -19,6 +19,10 @@ pub struct IoLimits {
     pub response_body: Duration,
     /// Largest body of a response, in bytes. Default 16 MiB.
     pub response_bytes: usize,
+    /// The next piece of a download. Default 30 s.
+    pub download_read: Duration,
+    /// Redirects a download follows. Default 5.
+    pub redirects: usize,
     /// Most HTTPS connections kept for the next call. Default 2.
     pub idle_connections: usize,
     /// How long such a connection is trusted. Default 20 s.
@@ -53,6 +57,8 @@ impl Default for IoLimits {
             response_head: Duration::from_secs(60),
             response_body: Duration::from_secs(60),
             response_bytes: 16 << 20,
+            download_read: Duration::from_secs(30),
+            redirects: 5,
             idle_connections: 2,
             idle_time: Duration::from_secs(20),
             socket_buffer: 4 << 10,

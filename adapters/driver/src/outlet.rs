@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use futures_util::Stream;
+use futures_util::task::AtomicWaker;
 use ringcentral_ws_core::{Event, SessionState, Snapshot, Stats};
 
 use crate::command::Command;
@@ -43,9 +45,31 @@ impl Shared {
 
 /// An event, and the snapshot that is true once it has been taken.
 #[derive(Debug)]
-pub(crate) struct Queued {
+struct Queued {
     event: Event,
     snapshot: Option<Box<Snapshot>>,
+}
+
+/// What lies between the two ends of the queue.
+#[derive(Debug, Default)]
+struct Line {
+    queue: Mutex<VecDeque<Queued>>,
+    /// Events handed over and not taken yet, those the application's end holds included.
+    untaken: AtomicUsize,
+    /// The driver waits for room.
+    starved: AtomicBool,
+    /// The driver's end is gone.
+    ended: AtomicBool,
+    /// The application's end is gone.
+    abandoned: AtomicBool,
+    application: AtomicWaker,
+    driver: AtomicWaker,
+}
+
+impl Line {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Queued>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The events of a client, in order. A stream; it ends after [`Event::Closed`].
@@ -57,9 +81,9 @@ pub(crate) struct Queued {
 /// Taking [`Event::SnapshotChanged`] makes the new snapshot visible in [`Client::snapshot`](crate::Client::snapshot):
 /// a snapshot never covers an event that has not been taken (PST-4).
 pub struct Events {
-    queue: Pin<Box<Receiver<Box<Queued>>>>,
-    /// Tells the driver that an event was taken.
-    room: Sender<()>,
+    line: Arc<Line>,
+    /// Moved here from the line all at once.
+    ready: VecDeque<Queued>,
     shared: Arc<Shared>,
     /// Keeps the driver's task alive.
     _alive: Sender<Command>,
@@ -68,7 +92,34 @@ pub struct Events {
 impl Events {
     /// The next event; `None` when the session has ended and all were taken. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
-        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+        std::future::poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if self.ready.is_empty() && !self.refill() {
+            self.line.application.register(cx.waker());
+            // First the look at the end, then the one at the queue: what came before the end is not missed.
+            let ended = self.line.ended.load(Ordering::SeqCst);
+            if !self.refill() {
+                // Nothing to do: the room that a burst took is given back.
+                self.ready = VecDeque::new();
+                return if ended { Poll::Ready(None) } else { Poll::Pending };
+            }
+        }
+        let Some(Queued { event, snapshot }) = self.ready.pop_front() else { return Poll::Pending };
+        self.line.untaken.fetch_sub(1, Ordering::SeqCst);
+        if self.line.starved.load(Ordering::SeqCst) {
+            self.line.driver.wake();
+        }
+        if let Some(snapshot) = snapshot {
+            self.shared.publish(*snapshot);
+        }
+        Poll::Ready(Some(event))
+    }
+
+    fn refill(&mut self) -> bool {
+        std::mem::swap(&mut *self.line.queue(), &mut self.ready);
+        !self.ready.is_empty()
     }
 }
 
@@ -76,48 +127,48 @@ impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let taken = std::task::ready!(self.queue.as_mut().poll_next(cx));
-        Poll::Ready(taken.map(|queued| {
-            let _ = self.room.try_send(());
-            let Queued { event, snapshot } = *queued;
-            if let Some(snapshot) = snapshot {
-                self.shared.publish(*snapshot);
-            }
-            event
-        }))
+        self.poll_event(cx)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.line.abandoned.store(true, Ordering::SeqCst);
+        self.line.driver.wake();
     }
 }
 
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Events").field("waiting", &self.queue.len()).finish_non_exhaustive()
+        let waiting = self.line.untaken.load(Ordering::Relaxed);
+        f.debug_struct("Events").field("waiting", &waiting).finish_non_exhaustive()
     }
 }
 
 /// The driver's end of the queue.
 pub(crate) struct Outlet {
-    /// Unbounded by itself, because a bounded channel takes all its memory at once; `capacity` is its bound.
-    queue: Sender<Box<Queued>>,
-    room: Pin<Box<Receiver<()>>>,
+    line: Arc<Line>,
     capacity: usize,
+    /// Fits, and is handed over all at once: one lock and one wake for a burst.
+    batch: Vec<Queued>,
     /// What did not fit. Reading stops while there is any, so one input fills it at most.
-    backlog: VecDeque<Box<Queued>>,
+    backlog: VecDeque<Queued>,
 }
 
 /// Both ends of a queue for `capacity` events.
 pub(crate) fn queue(capacity: usize, shared: Arc<Shared>, alive: Sender<Command>) -> (Outlet, Events) {
-    let (sender, receiver) = async_channel::unbounded();
-    let (room, taken) = async_channel::bounded(1);
+    let line = Arc::new(Line::default());
     let capacity = capacity.max(1);
-    let outlet = Outlet { queue: sender, room: Box::pin(taken), capacity, backlog: VecDeque::new() };
-    (outlet, Events { queue: Box::pin(receiver), room, shared, _alive: alive })
+    let outlet = Outlet { line: Arc::clone(&line), capacity, batch: Vec::new(), backlog: VecDeque::new() };
+    (outlet, Events { line, ready: VecDeque::new(), shared, _alive: alive })
 }
 
 impl Outlet {
+    /// Puts an event into the queue. It is handed over by the next [`poll`](Self::poll).
     pub(crate) fn push(&mut self, event: Event, snapshot: Option<Snapshot>) {
-        let queued = Box::new(Queued { event, snapshot: snapshot.map(Box::new) });
-        if !self.is_full() && self.queue.len() < self.capacity {
-            let _ = self.queue.try_send(queued);
+        let queued = Queued { event, snapshot: snapshot.map(Box::new) };
+        if self.backlog.is_empty() && self.has_room() {
+            self.batch.push(queued);
             return;
         }
         // While nobody listens attempts may go on for days: of what repeats only the last is worth telling.
@@ -133,6 +184,10 @@ impl Outlet {
         self.backlog.push_back(queued);
     }
 
+    fn has_room(&self) -> bool {
+        self.line.untaken.load(Ordering::SeqCst) + self.batch.len() < self.capacity
+    }
+
     /// Events wait for the application.
     pub(crate) fn is_full(&self) -> bool {
         !self.backlog.is_empty()
@@ -142,21 +197,52 @@ impl Outlet {
         self.backlog.len()
     }
 
-    /// Moves the backlog into the queue as room comes. Ready when there is none left, or nobody to take it.
+    /// Hands over what was pushed, and the backlog as room comes. Ready when there is none left, or nobody to take it.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            while self.queue.len() < self.capacity
-                && let Some(next) = self.backlog.pop_front()
-            {
-                let _ = self.queue.try_send(next);
-            }
-            if self.backlog.is_empty() {
-                return Poll::Ready(());
-            }
-            if std::task::ready!(self.room.as_mut().poll_next(cx)).is_none() {
-                self.backlog.clear();
-            }
+        self.hand_over();
+        if self.backlog.is_empty() {
+            return Poll::Ready(());
         }
+        self.line.driver.register(cx.waker());
+        self.line.starved.store(true, Ordering::SeqCst);
+        self.hand_over();
+        if self.backlog.is_empty() {
+            self.line.starved.store(false, Ordering::SeqCst);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    fn hand_over(&mut self) {
+        while !self.backlog.is_empty() && self.has_room() {
+            self.batch.extend(self.backlog.pop_front());
+        }
+        if self.line.abandoned.load(Ordering::SeqCst) {
+            self.backlog.clear();
+            self.batch.clear();
+        }
+        if !self.batch.is_empty() {
+            let mut queue = self.line.queue();
+            self.line.untaken.fetch_add(self.batch.len(), Ordering::SeqCst);
+            queue.extend(self.batch.drain(..));
+            drop(queue);
+            self.line.application.wake();
+        }
+    }
+
+    /// Nothing happens for a while: the room that a burst took is given back.
+    pub(crate) fn rest(&mut self) {
+        if self.batch.is_empty() && self.batch.capacity() > 0 {
+            self.batch = Vec::new();
+        }
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.hand_over();
+        self.line.ended.store(true, Ordering::SeqCst);
+        self.line.application.wake();
     }
 }
 

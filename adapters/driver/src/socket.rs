@@ -18,6 +18,7 @@ use crate::dial::{Target, dial};
 use crate::https::Https;
 use crate::limits::IoLimits;
 use crate::runtime::{Runtime, within};
+use crate::surge::Surge;
 use crate::tls::Transport;
 
 /// What came in.
@@ -38,7 +39,7 @@ pub(crate) enum Pressure {
 }
 
 pub(crate) struct Socket<S> {
-    stream: WebSocketStream<Transport<S>>,
+    stream: WebSocketStream<Surge<Transport<S>>>,
     queue: VecDeque<Message>,
     queued_bytes: usize,
     blocked: bool,
@@ -59,7 +60,7 @@ pub(crate) async fn open<R: Runtime>(
 ) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
     let limits = &https.limits;
     let target = Target::of(url.expose()).ok_or_else(|| plain(Phase::Dns, "the address is neither ws nor wss"))?;
-    let stream = dial(&https.runtime, limits, &https.tls, &target).await.map_err(from_dial)?;
+    let stream = dial(&https.runtime, limits, &https.tls, https.proxy.as_ref(), &target).await.map_err(from_dial)?;
     let request = url
         .expose()
         .as_str()
@@ -70,7 +71,7 @@ pub(crate) async fn open<R: Runtime>(
         .write_buffer_size(limits.socket_buffer)
         .max_message_size(Some(max_message))
         .max_frame_size(Some(max_message));
-    let upgrade = client_async_with_config(request, stream, Some(config));
+    let upgrade = client_async_with_config(request, Surge::new(stream), Some(config));
     match within(&https.runtime, limits.upgrade, upgrade).await {
         None => Err(plain(Phase::Request, "the WebSocket upgrade took too long")),
         Some(Err(error)) => Err(refused(&error)),
@@ -98,7 +99,7 @@ fn refused(error: &tungstenite::Error) -> OpenFailure {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    fn new(stream: WebSocketStream<Transport<S>>, limits: &IoLimits) -> Self {
+    fn new(stream: WebSocketStream<Surge<Transport<S>>>, limits: &IoLimits) -> Self {
         Self {
             stream,
             queue: VecDeque::new(),
@@ -221,6 +222,7 @@ mod tests {
     use futures_util::{FutureExt, StreamExt};
 
     use super::*;
+    use crate::download::ContentHosts;
     use crate::testing::{Memory, Pipe, block_on, pipe};
     use crate::tls::default_tls;
 
@@ -229,7 +231,9 @@ mod tests {
     fn connect(limits: IoLimits, max: usize) -> (Box<Socket<Pipe>>, Server) {
         let (client, server) = pipe(256);
         let runtime = Memory { streams: Arc::new(Mutex::new([client].into())), stuck: false };
-        let https = Https::new(runtime, Arc::new(limits), default_tls(), false);
+        let base = "http://localhost".parse().unwrap();
+        let content = ContentHosts { server: base, hosts: Vec::new(), allow_insecure: false };
+        let https = Https::new(runtime, Arc::new(limits), default_tls(), content);
         let url = SecretUrl::new("ws://localhost/ws?access_token=t".parse().unwrap());
         let (socket, server) = block_on(join(open(&https, &url, max), accept_async(server)));
         (socket.unwrap(), server.unwrap())

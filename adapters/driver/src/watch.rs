@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod human;
 mod json;
+mod reach;
 mod state;
 
 use std::collections::VecDeque;
@@ -21,6 +22,7 @@ use ringcentral_ws_core::{Close, CloseReason, Config, Event, Snapshot};
 use self::args::{Ask, Options};
 use self::demo::{Cue, Director};
 pub use self::demo::{DemoServer, StartDemo, Step};
+use self::reach::{Reach, Watched};
 use crate::client::{Builder, Client, StartError};
 use crate::credentials::{CredentialSource, EnvError, Jwt};
 use crate::outlet::Events;
@@ -99,7 +101,7 @@ async fn watch<R: Runtime>(
         Ok(started) => started,
         Err(why) => return complain(name, &why.to_string(), USAGE),
     };
-    let (client, events) = started;
+    let (client, events, reach) = started;
     let commands = if options.json { read_stdin() } else { async_channel::bounded(1).1 };
     let time_limit: BoxFuture<'static, ()> =
         if perform.is_some() { host.runtime.sleep(demo::TIME_LIMIT) } else { Box::pin(pending()) };
@@ -109,6 +111,7 @@ async fn watch<R: Runtime>(
         client,
         runtime: host.runtime,
         began: Instant::now(),
+        reach,
         work: FuturesUnordered::new(),
         status: None,
         ended: false,
@@ -124,8 +127,11 @@ fn start<R: Runtime>(
     options: &Options,
     credentials: Jwt,
     demo: bool,
-) -> Result<(Client<R>, Events), StartError> {
-    let credentials = Arc::new(keep_login(host.name, options, credentials));
+) -> Result<(Client<R>, Events, Reach), StartError> {
+    let unreached = Arc::default();
+    let source = keep_login(host.name, options, credentials);
+    let server = source.app().server.origin().ascii_serialization();
+    let credentials = Arc::new(Watched { source, unreached: Arc::clone(&unreached) });
     let mut config = match credentials.server() {
         Some(server) if demo => demo::config(server),
         _ => Config::default(),
@@ -152,13 +158,14 @@ fn start<R: Runtime>(
         }
         builder.start()
     };
-    match begin(snapshot) {
+    let (client, events) = match begin(snapshot) {
         Err(StartError::Snapshot(why)) => {
             unusable(&why.to_string());
             begin(None)
         }
         started => started,
-    }
+    }?;
+    Ok((client, events, Reach::new(server, unreached)))
 }
 
 /// With a state file the login is kept too: the server recovers a session only for the login that made it.
@@ -213,6 +220,7 @@ struct Program<R: Runtime> {
     client: Client<R>,
     runtime: R,
     began: Instant,
+    reach: Reach,
     /// Calls under way; each ends in a line for stdout, or none.
     work: FuturesUnordered<BoxFuture<'static, Option<String>>>,
     /// The exit status, once it is decided.
@@ -261,6 +269,11 @@ impl<R: Runtime> Program<R> {
     fn event(&mut self, event: &Event) {
         let line = if self.options.json { json::event(event) } else { human::event(event) };
         self.print(line);
+        if let Some(why) = self.reach.on(event) {
+            self.status = Some(complain(self.name, &why, FAILED));
+            self.ended = true;
+            return;
+        }
         match event {
             Event::SnapshotChanged => self.save(),
             Event::SubscriptionFailed { error, retry_at: None, .. } if !self.options.json => {

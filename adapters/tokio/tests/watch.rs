@@ -213,6 +213,21 @@ fn an_unreachable_server_is_retried_until_it_is_there() {
 }
 
 #[test]
+fn a_server_that_was_never_reached_ends_the_program() {
+    let server = server();
+    server.refuse_connections(true);
+    for flags in [&[][..], &["--json"]] {
+        let began = Instant::now();
+        let (status, _, error) = finish(program_for(&server).args(flags).arg(FILTER));
+        assert_eq!((status, error.lines().count()), (1, 1), "{error}");
+        for part in [server.http_url().as_str(), "refused", "RC_SERVER_URL", "network"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert!(began.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
 fn the_demonstration_ends_well_and_in_time() {
     let began = Instant::now();
     let (status, out, error) = finish(program().arg("--debug"));

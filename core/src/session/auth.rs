@@ -212,7 +212,7 @@ impl Session {
         let id = AuthId(self.fresh_id());
         self.tokens.asking = Some(id);
         self.timers.stop(TimerKind::Refresh);
-        self.arm(TimerKind::Authorize, now.after(self.config.token_timeout));
+        self.arm(TimerKind::Authorize, self.patience(self.config.token_timeout, now));
         self.out.act(Action::Authorize { id, reason });
         Ok(())
     }
@@ -302,7 +302,7 @@ impl Session {
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         self.add_user_agent(request.headers_mut());
         self.tokens.fetching = Some(Fetching { id, began: now, token: self.tokens.number });
-        self.arm(TimerKind::TokenCall, now.after(self.config.token_timeout));
+        self.arm(TimerKind::TokenCall, self.patience(self.config.token_timeout, now));
         self.out.act(Action::Http { id, request });
     }
 

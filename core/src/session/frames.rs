@@ -14,6 +14,9 @@ use crate::wire::{
     ConnectionDetails, Kind, Message, NotificationFields, Payload, RecoveryState, Wsc, heartbeat, parse,
 };
 
+/// The server's idle time-out in seconds, if it does not say (HB-1).
+const IDLE_TIMEOUT: u64 = 1800;
+
 /// What became of the session before a connection.
 enum Fate {
     None,
@@ -28,7 +31,7 @@ impl Session {
             Link::Ready { conn: live } if live == conn => {
                 self.recovery.seen(now);
                 self.timers.stop(TimerKind::Liveness);
-                self.arm(TimerKind::Heartbeat, now.after(self.config.heartbeat_interval));
+                self.plan_heartbeat(now);
             }
             Link::Closing { conn: live, .. } if live == conn => self.recovery.seen(now),
             _ => {}
@@ -72,6 +75,7 @@ impl Session {
         if self.subs.may_be_active() {
             let since = self.seen_before_this_frame();
             self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);
+            self.ledger.unreadable(now, &mut self.out);
             if self.subs.active.is_some() && self.ready().is_some() && !self.ledger.is_replaying() {
                 self.flush_gap(now);
             }
@@ -146,7 +150,11 @@ impl Session {
         };
         self.out.tell(Event::Connected { conn, resumption, details: Box::new(details) });
         match fate {
-            Fate::None => {}
+            Fate::None => {
+                if unclean && self.subs.wanted.is_some() {
+                    self.ledger.lost(GapCause::Restored, since, &mut self.out);
+                }
+            }
             Fate::Lost(code) => {
                 self.stats.recovery_failures += 1;
                 self.out.tell(Event::RecoveryFailed { conn, code });
@@ -155,6 +163,7 @@ impl Session {
                 self.stats.recoveries += 1;
                 if unclean {
                     self.ledger.lost(GapCause::Restored, since, &mut self.out);
+                    self.subs.verify = self.subs.active.is_some();
                 }
                 self.out.tell(Event::Recovered { conn });
                 if self.subs.active.is_some() {
@@ -175,7 +184,8 @@ impl Session {
         self.bad_frames = 0;
         self.fence = None;
         self.timers.stop(TimerKind::Handshake);
-        self.arm(TimerKind::Heartbeat, now.after(self.config.heartbeat_interval));
+        self.last_sent = now;
+        self.plan_heartbeat(now);
         if let Some(age) = self.recovery.limits.absolute_timeout.filter(|age| *age > 0) {
             // A random point of the last tenth (HB-6).
             let age = std::time::Duration::from_secs(age);
@@ -239,6 +249,18 @@ impl Session {
         }
         if !self.ledger.is_replaying() {
             self.timers.stop(TimerKind::Replay);
+            self.flush_gap(now);
+        }
+    }
+
+    /// The end of a replay has not been marked in time. As long as nothing of it came, it may still come whole.
+    pub(super) fn replay_due(&mut self, now: Timestamp) {
+        if self.ledger.is_replay_awaited() {
+            return self.arm(TimerKind::Replay, now.after(self.config.heartbeat_timeout));
+        }
+        self.ledger.replay_interrupted(now, &mut self.out);
+        if self.subs.active.is_some() {
+            self.flush_gap(now);
         }
     }
 
@@ -250,10 +272,16 @@ impl Session {
     fn echo(&mut self, message: &Message<'_>, now: Timestamp) {
         let number = message.meta.message_id.as_deref().and_then(|id| self.own_message(id));
         self.out.snapshot_changed();
+        if let Some(number) = number {
+            self.recovery.heartbeat_answered(number);
+        }
         if number.is_some() && number == self.fence {
             self.fence = None;
             self.timers.stop(TimerKind::Replay);
             self.ledger.replay_ended(now, &mut self.out);
+            if self.subs.active.is_some() {
+                self.ledger.proven(now, &mut self.out);
+            }
         }
     }
 
@@ -285,6 +313,17 @@ impl Session {
         }
     }
 
+    /// HB-1: after silence, and in time for the server's idle timer, which no inbound frame and no ping resets.
+    fn plan_heartbeat(&mut self, now: Timestamp) {
+        let idle = self.recovery.limits.idle_timeout.filter(|idle| *idle > 0).unwrap_or(IDLE_TIMEOUT);
+        let quiet = std::time::Duration::from_secs(idle) / 2;
+        if self.last_sent.after(quiet) <= now {
+            self.send_heartbeat();
+        }
+        let latest = self.last_sent.after(quiet);
+        self.arm(TimerKind::Heartbeat, now.after(self.config.heartbeat_interval).min(latest));
+    }
+
     /// HB-1, HB-2.
     pub(super) fn heartbeat_due(&mut self, now: Timestamp) {
         if self.ready().is_some() {
@@ -306,6 +345,7 @@ impl Session {
         let number = self.fresh_id();
         if let Some(conn) = self.ready() {
             self.stats.heartbeats += 1;
+            self.last_sent = self.now;
             let text = heartbeat(&self.message_id(number));
             self.out.act(Action::Send { conn, text, purpose: Purpose::Heartbeat });
         }

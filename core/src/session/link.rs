@@ -1,5 +1,7 @@
 //! The connection: attempts, loss, renewal, the end.
 
+use std::time::Duration;
+
 use super::{Close, Session};
 use crate::classify::Cause;
 use crate::ids::ConnId;
@@ -91,7 +93,7 @@ impl Session {
         self.next_conn += 1;
         self.requests.blocked = false;
         self.link = Link::Opening { conn, wsc: wsc.is_some() };
-        self.arm(TimerKind::Handshake, now.after(self.config.handshake_timeout));
+        self.arm(TimerKind::Handshake, self.patience(self.config.handshake_timeout, now));
         self.out.act(Action::Open { conn, url });
     }
 
@@ -236,6 +238,16 @@ impl Session {
         if self.tokens.has_ws_token(now) { at } else { at.max(self.tokens.earliest_call(now, reserve)) }
     }
 
+    /// How long a step of an attempt may take. One that hangs must not take the time of the last try (BCK-2).
+    pub(super) fn patience(&self, timeout: Duration, now: Timestamp) -> Timestamp {
+        let at = now.after(timeout);
+        let stretch = self.config.retry.last_chance;
+        match self.window_end() {
+            Some(end) if now < end.before(stretch) => at.min(end.before(stretch / 2)),
+            _ => at,
+        }
+    }
+
     fn plan(&mut self, cause: &Cause, floor: Timestamp, now: Timestamp) -> Timestamp {
         let outlook = Outlook {
             attempt: self.attempt,
@@ -295,6 +307,7 @@ impl Session {
 
     /// HB-4: no timer that ran out during the sleep may act before the waiting bytes were read.
     pub(super) fn resumed(&mut self, now: Timestamp) {
+        self.recovery.sleep_ended(self.next_id);
         match self.link {
             Link::Ready { .. } => self.probe(now),
             _ => self.network_changed(true, now),
@@ -379,9 +392,8 @@ impl Session {
                 self.finish(reason_of(mode), true, now);
             }
             Link::Idle | Link::Offline | Link::Waiting | Link::Token { .. } | Link::Closed => {
-                // A restored session that never connected keeps what its snapshot said.
-                let untouched = self.recovery.restored && matches!(self.link, Link::Idle);
-                self.recovery.detached = mode == Close::Detach && (!untouched || self.recovery.detached);
+                // A restored session that was never connected keeps what its snapshot said.
+                self.recovery.detached = mode == Close::Detach && (!self.recovery.restored || self.recovery.detached);
                 self.finish(reason_of(mode), true, now);
             }
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use self::auth::Tokens;
 use self::link::Link;
 use self::requests::Requests;
-pub use self::rest::RequestOptions;
+pub use self::rest::{OverHttps, RequestOptions};
 use self::resume::Recovery;
 use self::subscription::Subscriptions;
 use crate::classify::Cause;
@@ -131,7 +131,8 @@ pub enum SessionState {
 /// | `Close` | `Closed` | `Drop` |
 /// | `Send`, `Resubscribe`, `Drop`, `AbortHttp` | nothing | |
 ///
-/// A connection that is open ends with `Closed` (input) or `Drop` (action), never both.
+/// A connection that is open ends with `Closed` (input) or `Drop` (action), never both; but a `Drop` that waited in
+/// the queue when `Closed` was told still comes out, and has nothing to do.
 #[derive(Clone, Debug)]
 pub struct Session {
     config: Config,
@@ -155,6 +156,8 @@ pub struct Session {
     bad_frames: usize,
     /// The heartbeat whose echo marks the end of a replay.
     fence: Option<u64>,
+    /// When the last message left, or the connection became ready: the server's idle timer looks at nothing else.
+    last_sent: Timestamp,
     tokens: Tokens,
     recovery: Recovery,
     ledger: Ledger,
@@ -186,6 +189,7 @@ impl Session {
             not_before: Timestamp::ZERO,
             bad_frames: 0,
             fence: None,
+            last_sent: clock.now,
             tokens: Tokens::new(&config),
             recovery: Recovery::new(clock.now),
             ledger: Ledger::new(clock),
@@ -388,7 +392,7 @@ impl Session {
                 TimerKind::Handshake => self.handshake_timed_out(now),
                 TimerKind::Heartbeat => self.heartbeat_due(now),
                 TimerKind::Liveness => self.lose(Cause::HeartbeatTimeout, true, now),
-                TimerKind::Replay => self.ledger.replay_interrupted(now, &mut self.out),
+                TimerKind::Replay => self.replay_due(now),
                 TimerKind::Renewal => self.renewal_due(now),
                 TimerKind::Close => self.close_timed_out(now),
                 TimerKind::Subscribe => self.subscribe_due(now),

@@ -29,12 +29,16 @@ pub struct RequestOptions {
     pub repeat_if_safe: bool,
 }
 
+/// Put into [`http::Request::extensions_mut`], sends the request over HTTPS even if the socket could carry it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OverHttps;
+
 impl Session {
     /// Makes a REST call. It ends in exactly one [`Event::Response`](crate::Event::Response) (REQ-3).
     ///
     /// The URI is a path beginning with `/`, with or without query; scheme and host may be given if they are the
     /// configured server's. The `Authorization` header is the Session's business. [`RequestOptions`] are read from
-    /// the extensions. Needs no connection: without one the call goes over HTTPS.
+    /// the extensions, and over HTTPS all extensions reach [`Action::Http`]. Needs no connection: without one the call goes over HTTPS.
     ///
     /// # Errors
     ///
@@ -185,6 +189,7 @@ impl Session {
         let text = client_request(&message_id, method, uri.path(), uri.query(), &headers, body);
         entry.request = keep.then_some(request);
         self.requests.sent_on_socket(id, message);
+        self.last_sent = self.now;
         self.out.act(Action::Send { conn, text, purpose: Purpose::Request(id) });
     }
 
@@ -207,6 +212,7 @@ impl Session {
         *call.method_mut() = request.method().clone();
         *call.uri_mut() = self.rest_uri(path);
         *call.headers_mut() = request.headers().clone();
+        *call.extensions_mut() = request.extensions().clone();
         call.headers_mut().insert(header::AUTHORIZATION, bearer);
         self.add_user_agent(call.headers_mut());
         let call_id = HttpId(self.fresh_id());
@@ -385,7 +391,8 @@ fn needs_https(request: &Request<Body>) -> bool {
     let body = request.body().as_bytes();
     let other_body = !body.is_empty() && (!sent.is_empty() && !is_json(sent) || std::str::from_utf8(body).is_err());
     let other_wanted = !wanted.is_empty() && !is_json(wanted) && !wanted.contains("*/*");
-    path.starts_with("/restapi/oauth/") || binary_path || other_body || other_wanted
+    let asked = request.extensions().get::<OverHttps>().is_some();
+    asked || path.starts_with("/restapi/oauth/") || binary_path || other_body || other_wanted
 }
 
 /// REQ-6.

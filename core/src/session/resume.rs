@@ -22,6 +22,9 @@ pub(super) struct Recovery {
     pub(super) last_seen: Timestamp,
     /// When the frame before that one came.
     earlier_seen: Timestamp,
+    /// A wake-up that no heartbeat sent after it has been answered since: what is read may have waited in the socket
+    /// for as long as the sleep, and says nothing about the time in between.
+    pub(super) slept: Option<Slept>,
     /// The same by the wall clock, when it was another process that received it: it may lie before the driver's epoch.
     pub(super) seen_before: Option<UnixMillis>,
     pub(super) limits: Limits,
@@ -33,6 +36,15 @@ pub(super) struct Recovery {
     pub(super) restored: bool,
     /// A renewal is under way (HB-6).
     pub(super) renewing: bool,
+}
+
+/// A sleep that nothing received so far tells the end of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slept {
+    /// When the last frame before it came.
+    pub(super) seen: Timestamp,
+    /// The first message number used after it.
+    pub(super) from: u64,
 }
 
 /// A lost session, with the code of the server if it gave one.
@@ -54,6 +66,7 @@ impl Recovery {
             wsc: None,
             last_seen: now,
             earlier_seen: now,
+            slept: None,
             seen_before: None,
             limits,
             lost: None,
@@ -68,6 +81,19 @@ impl Recovery {
         self.earlier_seen = self.last_seen;
         self.last_seen = now;
         self.seen_before = None;
+    }
+
+    /// The process woke up; `from` is the next message number.
+    pub(super) fn sleep_ended(&mut self, from: u64) {
+        let seen = self.slept.map_or(self.last_seen, |slept| slept.seen);
+        self.slept = Some(Slept { seen, from });
+    }
+
+    /// A heartbeat was answered: if it was sent after the sleep, all that waited has been read.
+    pub(super) fn heartbeat_answered(&mut self, number: u64) {
+        if self.slept.is_some_and(|slept| number >= slept.from) {
+            self.slept = None;
+        }
     }
 
     /// What the server does not repeat stays as it was (CON-6).
@@ -100,15 +126,18 @@ impl Session {
         })
     }
 
-    /// When the last frame came, by the wall clock.
+    /// When the last frame came, by the wall clock; after a sleep, the last one before it.
     pub(super) fn last_seen(&self) -> UnixMillis {
-        self.recovery.seen_before.unwrap_or_else(|| self.clock.unix_at(self.recovery.last_seen))
+        let seen = self.recovery.slept.map_or(self.recovery.last_seen, |slept| slept.seen);
+        self.recovery.seen_before.unwrap_or_else(|| self.clock.unix_at(seen))
     }
 
     /// When the last frame but the present one came.
     pub(super) fn seen_before_this_frame(&self) -> UnixMillis {
         match self.link {
-            Link::Ready { .. } | Link::Closing { .. } => self.clock.unix_at(self.recovery.earlier_seen),
+            Link::Ready { .. } | Link::Closing { .. } if self.recovery.slept.is_none() => {
+                self.clock.unix_at(self.recovery.earlier_seen)
+            }
             _ => self.last_seen(),
         }
     }
@@ -173,7 +202,7 @@ impl Session {
             last: self.ledger.last().map(Box::from),
             gap: self.ledger.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
             unproven: self.ledger.unproven(),
-            detached: self.recovery.detached,
+            detached: self.recovery.detached && !self.subs.verify,
             next_subscription: self.subs.next,
         })
     }

@@ -1,6 +1,6 @@
 //! The application: what it wants, what it is told, what it writes down.
 
-use ringcentral_ws_core::{Body, CloseReason, Event, Filters, RequestOptions, RequestOutcome, Resumption};
+use ringcentral_ws_core::{Body, CloseReason, Event, Filters, GapCause, RequestOptions, RequestOutcome, Resumption};
 
 use super::client::Published;
 use super::net::{Alarm, Parcel};
@@ -16,7 +16,7 @@ pub(super) const EVENTS: [&str; 3] = [
     "/restapi/v1.0/account/~/extension/~/voicemail",
 ];
 /// A gap or a loss of the connection must have a fault so recently.
-const EXPLAINS: u64 = HOUR;
+const EXPLAINS: u64 = 3 * HOUR;
 
 /// What the application knows, in memory and on disk.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,9 @@ impl<M: Maker> World<M> {
         let found = restored.is_some();
         let (session, app) = restored.unwrap_or_else(|| (self.maker.create(config, seed, clock), App::default()));
         c.session = Some(session);
+        if c.life > 1 {
+            c.faulted_at = Some(self.now);
+        }
         c.app = App { closing: false, ..app };
         trace!(self, "{client}: process {} starts{}", c.life, if found { " from a snapshot" } else { "" });
         let now = c.time(self.now);
@@ -68,7 +71,7 @@ impl<M: Maker> World<M> {
         if session.subscribe(filters, now).is_ok() {
             c.app.wants = true;
             c.app.confirmed = false;
-        } else if c.undrained {
+        } else {
             self.drain(client);
             self.alarm_in(client, S, Alarm::Subscribe);
         }
@@ -161,9 +164,11 @@ impl<M: Maker> World<M> {
             Event::Notification(n) => c.oracle.delivered(n.uuid()),
             Event::Gap(gap) => {
                 *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
-                let (since, until) = (c.from_unix(gap.since), c.from_unix(gap.until));
+                let (since, until) = (c.sim_time_of(gap.since), c.sim_time_of(gap.until));
                 let verdict = c.oracle.gap(gap.after.as_deref(), since, until);
-                verdict.and_then(|()| self.is_explained(client, "false-alarm", &event))
+                // A replay as large as the server's buffer may be all there was.
+                let full = gap.cause == GapCause::ReplayOverflow;
+                if full { verdict } else { verdict.and_then(|()| self.is_explained(client, "false-alarm", &event)) }
             }
             Event::Subscribed(info) => {
                 if c.app.wants {
@@ -179,18 +184,19 @@ impl<M: Maker> World<M> {
                 c.books.ended(*id, outcome)
             }
             Event::Disconnected { cause, .. } => {
-                let ordinary = matches!(
-                    cause,
-                    ringcentral_ws_core::Cause::Renewal | ringcentral_ws_core::Cause::Closed
-                );
+                let ordinary =
+                    matches!(cause, ringcentral_ws_core::Cause::Renewal | ringcentral_ws_core::Cause::Closed);
                 if !self.plan.config.auto_recover && !c.app.closing {
                     self.alarm_in(client, 10 * S, Alarm::Recover);
                 }
                 if ordinary { Ok(()) } else { self.is_explained(client, "needless-loss", &event) }
             }
             Event::SubscriptionFailed { retry_at, .. } => {
+                c.faulted_at = c.faulted_at.max(Some(self.now));
                 if retry_at.is_none() {
+                    c.app.wants = false;
                     c.app.confirmed = false;
+                    c.oracle.refused();
                     self.alarm_in(client, MINUTE, Alarm::Subscribe);
                 }
                 Ok(())

@@ -24,6 +24,8 @@ pub(crate) struct Weather {
     lose_upgrade: u32,
     http_fails: u32,
     http_hangs: u32,
+    /// Scripted answers that the gateway has not given yet, as far as is known: what is left must not outlast the heal.
+    pub(super) scripted: u32,
     /// Tokens were refused: a session may end for it.
     pub(super) tokens_fail: bool,
 }
@@ -66,11 +68,17 @@ impl<M: Maker> World<M> {
             self.clients[client].corrupt = 0;
             self.clients[client].duplicate = 0;
             self.resume(client, true);
+            if self.clients[client].session.is_none() {
+                self.start(client);
+            }
         }
     }
 
     fn strike(&mut self, fault: Fault, client: usize) {
         let now = self.now;
+        if self.clients[client].suspended && fault.needs_process() {
+            return;
+        }
         match fault {
             Fault::Reset | Fault::HalfOpen | Fault::Stall | Fault::Offline => self.strike_link(fault, client),
             Fault::ConnectRefused => self.strike_and_cut(client, |w, n| w.refuse = n),
@@ -137,6 +145,10 @@ impl<M: Maker> World<M> {
     /// The next calls of a path get one of these answers.
     fn script(&mut self, path: &str, statuses: &[u16], client: usize) {
         for _ in 0..self.rng.between(1, 4) {
+            if self.weather.scripted >= 6 {
+                break;
+            }
+            self.weather.scripted += 1;
             let status = *self.rng.pick(statuses);
             let mut response = HttpResponse::new(status, if status == 200 { "<html>" } else { "" });
             if matches!(status, 429 | 503) && self.rng.chance(500) {
@@ -174,7 +186,7 @@ impl<M: Maker> World<M> {
                 self.weather.offline_until = self.now + time;
                 self.prolong(time);
                 self.net.push(self.now + time, Parcel::Online);
-                if self.rng.chance(500) {
+                if self.rng.chance(500) && !self.clients[client].suspended {
                     self.input(client, Input::NetworkChanged { online: false });
                 }
             }
@@ -193,6 +205,10 @@ impl<M: Maker> World<M> {
                 let time = if self.rng.chance(100) { time * 20 } else { time };
                 self.prolong(time);
                 let told = self.rng.chance(800);
+                if !told {
+                    let oracle = &mut self.clients[client].oracle;
+                    oracle.latency = oracle.latency.max(time * 2);
+                }
                 self.alarm_at(client, time, Alarm::Resume { told });
             }
             Fault::SlowConsumer => {
@@ -292,10 +308,11 @@ impl<M: Maker> World<M> {
         if offline || self.weather.refuse > 0 {
             self.weather.refuse = self.weather.refuse.saturating_sub(u32::from(!offline));
             self.net.links[link].dead = true;
+            self.explain(self.net.links[link].client);
             let phase = *self.rng.pick(&phases);
             // One of them hangs until the session loses patience.
             if !self.rng.chance(200) {
-                self.net.push(at, Parcel::OpenFailed { link, failure: failure(phase) });
+                self.net.push(at, Parcel::OpenFailed { link, failure: Box::new(failure(phase)) });
             }
             return;
         }
@@ -311,20 +328,24 @@ impl<M: Maker> World<M> {
         let offline = self.now < w.offline_until;
         if w.http_hangs > 0 {
             w.http_hangs -= 1;
-            return;
+            return self.explain(to.client);
         }
         if offline || w.http_fails > 0 {
+            self.explain(to.client);
+            let w = &mut self.weather;
             w.http_fails = w.http_fails.saturating_sub(u32::from(!offline));
             match self.rng.below(3) {
-                1 if !offline => self.net.push(at, Parcel::HttpArrives { to, request, answer_lost: true }),
+                1 if !offline => {
+                    self.net.push(at, Parcel::HttpArrives { to, request: Box::new(request), answer_lost: true })
+                }
                 _ => {
-                    let result = Err(http_failure(Phase::Tcp, true));
+                    let result = Box::new(Err(http_failure(Phase::Tcp, true)));
                     self.net.push(at, Parcel::HttpDone { to, result });
                 }
             }
             return;
         }
-        self.net.push(at, Parcel::HttpArrives { to, request, answer_lost: false });
+        self.net.push(at, Parcel::HttpArrives { to, request: Box::new(request), answer_lost: false });
     }
 
     pub(super) fn online(&mut self) {
@@ -340,6 +361,7 @@ impl<M: Maker> World<M> {
             Alarm::Drain => self.drain_or_sip(client),
             Alarm::Resume { told } => self.resume(client, told),
             Alarm::Read => self.read(client),
+            Alarm::Start if self.clients[client].session.is_some() => {}
             Alarm::Start => self.start(client),
             Alarm::Recover => {
                 self.recover(client);
@@ -363,6 +385,7 @@ impl<M: Maker> World<M> {
     /// The process wakes up: first it is told, then it reads what waited.
     fn resume(&mut self, client: usize, told: bool) {
         let c = &mut self.clients[client];
+        c.not_reading = false;
         if std::mem::take(&mut c.suspended) {
             c.faulted_at = Some(self.now);
             if told {
@@ -374,7 +397,7 @@ impl<M: Maker> World<M> {
                 c.wake = self.now;
             }
         }
-        self.read(client);
+        self.read_inbox(client);
     }
 
     fn read(&mut self, client: usize) {
@@ -383,11 +406,11 @@ impl<M: Maker> World<M> {
     }
 
     fn read_inbox(&mut self, client: usize) {
+        if self.clients[client].suspended {
+            return;
+        }
         while let Some(parcel) = self.clients[client].inbox.pop_front() {
             self.deliver(parcel);
-            if self.clients[client].not_reading {
-                break;
-            }
         }
     }
 }

@@ -9,23 +9,68 @@ use ringcentral_ws_gateway::{HttpRequest, HttpResponse};
 /// One end of a wire sends this to the other, or a process sets itself an alarm.
 #[derive(Debug)]
 pub(crate) enum Parcel {
-    ToServer { link: usize, text: String },
+    ToServer {
+        link: usize,
+        text: String,
+    },
     /// `uuid` is 0 for anything but a notification.
-    ToClient { link: usize, text: String, uuid: u64 },
-    Ping { link: usize },
-    Pong { link: usize },
+    ToClient {
+        link: usize,
+        text: String,
+        uuid: u64,
+    },
+    Ping {
+        link: usize,
+    },
+    Pong {
+        link: usize,
+    },
     /// A close frame, or the answer to one.
-    CloseToClient { link: usize, code: u16 },
-    CloseToServer { link: usize },
-    ResetToClient { link: usize },
-    ResetToServer { link: usize },
-    OpenArrives { link: usize, target: String, answer_lost: bool },
-    Opened { link: usize },
-    OpenFailed { link: usize, failure: OpenFailure },
-    HttpArrives { to: Call, request: HttpRequest, answer_lost: bool },
-    HttpDone { to: Call, result: Result<HttpResponse, HttpFailure> },
-    AuthDone { client: usize, life: u32, id: AuthId, fails: bool },
-    Alarm { client: usize, life: u32, alarm: Alarm },
+    CloseToClient {
+        link: usize,
+        code: u16,
+    },
+    CloseToServer {
+        link: usize,
+    },
+    ResetToClient {
+        link: usize,
+    },
+    ResetToServer {
+        link: usize,
+    },
+    OpenArrives {
+        link: usize,
+        target: String,
+        answer_lost: bool,
+    },
+    Opened {
+        link: usize,
+    },
+    OpenFailed {
+        link: usize,
+        failure: Box<OpenFailure>,
+    },
+    HttpArrives {
+        to: Call,
+        request: Box<HttpRequest>,
+        answer_lost: bool,
+    },
+    HttpDone {
+        to: Call,
+        result: Box<Result<HttpResponse, HttpFailure>>,
+    },
+    AuthDone {
+        client: usize,
+        life: u32,
+        id: AuthId,
+        fails: bool,
+    },
+    Alarm {
+        client: usize,
+        life: u32,
+        alarm: Alarm,
+    },
     Online,
 }
 
@@ -119,7 +164,7 @@ impl Net {
     }
 
     /// Sends to the client, behind everything sent before.
-    pub(crate) fn to_client(&mut self, link: usize, at: u64, parcel: Parcel) {
+    pub(crate) fn send_to_client(&mut self, link: usize, at: u64, parcel: Parcel) {
         let l = &mut self.links[link];
         l.to_client_last = l.to_client_last.max(at);
         let at = l.to_client_last;
@@ -127,7 +172,7 @@ impl Net {
     }
 
     /// Sends to the server, behind everything sent before.
-    pub(crate) fn to_server(&mut self, link: usize, at: u64, parcel: Parcel) {
+    pub(crate) fn send_to_server(&mut self, link: usize, at: u64, parcel: Parcel) {
         let l = &mut self.links[link];
         l.to_server_last = l.to_server_last.max(at);
         let at = l.to_server_last;

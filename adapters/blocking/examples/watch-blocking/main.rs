@@ -14,6 +14,7 @@ mod human;
 #[path = "../../../driver/src/watch/json.rs"]
 mod json;
 mod program;
+mod reach;
 #[path = "../../../driver/src/watch/state.rs"]
 mod state;
 
@@ -34,6 +35,7 @@ use ringcentral_ws_gateway::{Server, ServerConfig};
 use self::args::{Ask, Options};
 use self::demo::Step;
 use self::program::Program;
+use self::reach::Reach;
 
 /// The program's name.
 const NAME: &str = "watch-blocking";
@@ -86,15 +88,15 @@ fn watch(mut options: Options, credentials: Jwt, perform: Option<Perform>) -> u8
         let why = format!("no event filter: give at least one, such as {}", filters::PRESENCE);
         return complain(&why, USAGE);
     }
-    match start(&options, credentials, perform.is_some()) {
-        Ok((client, events)) => Program::new(options, client, perform).run(events),
+    let reach = Reach::new(keep_login(&options, credentials));
+    match start(&options, &reach, perform.is_some()) {
+        Ok((client, events)) => Program::new(options, client, reach, perform).run(events),
         Err(why) => complain(&why.to_string(), USAGE),
     }
 }
 
-fn start(options: &Options, credentials: Jwt, demo: bool) -> Result<(Client, Events), StartError> {
-    let credentials = std::sync::Arc::new(keep_login(options, credentials));
-    let mut config = if demo { demo::config(&credentials.app().server) } else { Config::default() };
+fn start(options: &Options, reach: &Reach, demo: bool) -> Result<(Client, Events), StartError> {
+    let mut config = if demo { demo::config(&reach.login().jwt.app().server) } else { Config::default() };
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
     let unusable = |why: &str| eprintln!("{NAME}: the state file cannot be used, starting afresh: {why}");
@@ -107,7 +109,7 @@ fn start(options: &Options, credentials: Jwt, demo: bool) -> Result<(Client, Eve
         }
     };
     let begin = |snapshot: Option<Snapshot>| {
-        let builder = Client::builder(std::sync::Arc::clone(&credentials)).config(config.clone());
+        let builder = Client::builder(reach.login()).config(config.clone());
         let mut builder = builder.filters(&options.filters);
         if let Some(snapshot) = snapshot {
             builder = builder.restore(snapshot);

@@ -11,6 +11,7 @@ use ringcentral_ws_blocking::{Client, Events};
 
 use crate::args::Options;
 use crate::demo::{Cue, Director, TIME_LIMIT};
+use crate::reach::Reach;
 use crate::{FAILED, NAME, Perform, complain, human, json, state};
 
 /// Longest command line on stdin, in bytes.
@@ -49,11 +50,12 @@ pub(crate) struct Program {
     ended: bool,
     /// The state file could not be written, and it was said.
     state_failed: bool,
+    reach: Reach,
     story: Option<Story>,
 }
 
 impl Program {
-    pub(crate) fn new(options: Options, client: Client, perform: Option<Perform>) -> Self {
+    pub(crate) fn new(options: Options, client: Client, reach: Reach, perform: Option<Perform>) -> Self {
         let story =
             perform.map(|perform| Story { perform, director: Director::new(), cues: VecDeque::new(), pause: None });
         Self {
@@ -66,6 +68,7 @@ impl Program {
             status: None,
             ended: false,
             state_failed: false,
+            reach,
             story,
         }
     }
@@ -129,6 +132,11 @@ impl Program {
         }
         let line = if self.options.json { json::event(event) } else { human::event(event) };
         self.print(line);
+        if let Some(why) = self.reach.on(event) {
+            self.status = Some(complain(&why, FAILED));
+            self.ended = true;
+            return;
+        }
         if let Some(snapshot) = snapshot {
             self.save(snapshot);
         }

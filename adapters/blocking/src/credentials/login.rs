@@ -10,7 +10,7 @@ use ringcentral_ws_core::oauth::{ClientApp, TokenSet};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 
-use super::{CredentialSource, TokenRequest};
+use super::{CredentialSource, TokenRequest, limit};
 
 /// A cached token is given to another client only while it has this much life left.
 const WORTH_GIVING: Duration = Duration::from_secs(60);
@@ -137,13 +137,13 @@ impl Login {
 
     fn renew(&self, tokens: &mut Tokens, request: &TokenRequest<'_>) -> Result<TokenSet, AuthFailure> {
         if let Some(refresh) = &tokens.refresh {
-            match call(request, self.app.refresh_request(refresh)) {
+            match self.call(request, self.app.refresh_request(refresh)) {
                 Err(failure) if failure.permanent && self.jwt.is_some() => tokens.refresh = None,
                 done => return done,
             }
         }
         match &self.jwt {
-            Some(jwt) => call(request, self.app.jwt_request(jwt)),
+            Some(jwt) => self.call(request, self.app.jwt_request(jwt)),
             None => Err(AuthFailure {
                 permanent: true,
                 code: None,
@@ -152,12 +152,15 @@ impl Login {
             }),
         }
     }
-}
 
-fn call(asked: &TokenRequest<'_>, request: Request<Bytes>) -> Result<TokenSet, AuthFailure> {
-    match asked.https.send(request) {
-        Ok(answer) => TokenSet::parse(&answer),
-        Err(failure) => Err(AuthFailure { permanent: false, code: None, message: failure.message, retry_after: None }),
+    fn call(&self, asked: &TokenRequest<'_>, request: Request<Bytes>) -> Result<TokenSet, AuthFailure> {
+        limit::take(&self.app)?;
+        match asked.https.send(request) {
+            Ok(answer) => TokenSet::parse(&answer),
+            Err(failure) => {
+                Err(AuthFailure { permanent: false, code: None, message: failure.message, retry_after: None })
+            }
+        }
     }
 }
 

@@ -9,10 +9,11 @@ use futures_util::future::BoxFuture;
 use futures_util::lock::Mutex;
 use http::Request;
 use ringcentral_ws_core::oauth::{ClientApp, TokenSet};
-use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Secret};
+use ringcentral_ws_core::{AccessToken, ApiErrorInfo, AuthFailure, AuthReason, HttpFailure, Secret};
 use url::Url;
 
-use super::{CredentialSource, TokenRequest};
+use super::{CredentialSource, TokenRequest, limit};
+use crate::https::HttpsSender;
 
 /// A cached token is given to another client only while it has this much life left.
 const WORTH_GIVING: Duration = Duration::from_secs(60);
@@ -58,6 +59,15 @@ impl Jwt {
         self
     }
 
+    /// Ends the login on the server, and with it every session made with it. The next token is a new login.
+    ///
+    /// # Errors
+    ///
+    /// When the server could not be told; the tokens are kept then.
+    pub async fn revoke(&self, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
+        self.0.revoke(https).await
+    }
+
     #[cfg(feature = "watch")]
     pub(crate) const fn app(&self) -> &ClientApp {
         &self.0.app
@@ -73,6 +83,24 @@ impl Jwt {
 }
 
 impl RefreshToken {
+    /// Starts from the answer to a login, such as the exchange of an authorization code
+    /// ([`Pkce`](ringcentral_ws_core::oauth::Pkce)). Its access token is used first.
+    #[must_use]
+    pub fn from_tokens(app: ClientApp, tokens: TokenSet) -> Self {
+        let mut login = Login::new(app, None, tokens.refresh_token);
+        login.tokens.get_mut().access = Some((tokens.access_token, Instant::now() + tokens.expires_in));
+        Self(login)
+    }
+
+    /// Ends the login on the server, and with it every session made with it. No more tokens are given.
+    ///
+    /// # Errors
+    ///
+    /// When the server could not be told; the tokens are kept then.
+    pub async fn revoke(&self, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
+        self.0.revoke(https).await
+    }
+
     /// Starts from `token`.
     #[must_use]
     pub fn new(app: ClientApp, token: impl Into<Secret>) -> Self {
@@ -142,7 +170,28 @@ impl Login {
     }
 
     async fn call(&self, asked: &TokenRequest<'_>, request: Request<Bytes>) -> Result<TokenSet, AuthFailure> {
+        limit::take(&self.app)?;
         TokenSet::parse(&asked.https.send(request).await.map_err(unreachable)?)
+    }
+
+    async fn revoke(&self, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
+        let mut tokens = self.tokens.lock().await;
+        let held = tokens.refresh.as_ref().or(tokens.access.as_ref().map(|(token, _)| token));
+        let Some(token) = held else { return Ok(()) };
+        let response = https.send(self.app.revoke_request(token)).await.map_err(unreachable)?;
+        match ApiErrorInfo::from_response(&response) {
+            // Gone already.
+            Some(error) if !matches!(error.status, 400 | 401) => Err(AuthFailure {
+                permanent: false,
+                message: error.to_string().into(),
+                retry_after: error.retry_after,
+                code: error.code,
+            }),
+            _ => {
+                *tokens = Tokens::default();
+                Ok(())
+            }
+        }
     }
 
     fn store(&self, tokens: &mut Tokens, set: TokenSet) -> AccessToken {
@@ -186,7 +235,6 @@ mod tests {
     use ringcentral_ws_core::Phase;
 
     use super::*;
-    use crate::https::HttpsSender;
 
     /// Answers from a script and keeps what was asked.
     #[derive(Default)]
@@ -224,8 +272,9 @@ mod tests {
     const SECOND: &str = r#"{"access_token":"a2","expires_in":3600,"refresh_token":"r2"}"#;
     const GONE: &str = r#"{"error":"invalid_grant"}"#;
 
+    /// On loopback, where no limit is shared between tests.
     fn app() -> ClientApp {
-        let server = "https://h.example".parse().unwrap();
+        let server = "https://localhost".parse().unwrap();
         ClientApp { server, client_id: "id".to_owned(), client_secret: Some("cs".into()) }
     }
 
@@ -274,6 +323,31 @@ mod tests {
         assert_eq!(ask(&source, &https, AuthReason::Refused, Some("a1")).unwrap(), "a2");
         assert_eq!(ask(&source, &https, AuthReason::Refused, Some("a1")).unwrap(), "a2");
         assert_eq!(https.grants().len(), 2);
+    }
+
+    #[test]
+    fn a_login_begins_with_its_tokens_and_can_be_revoked() {
+        let reply = Response::new(Bytes::from_static(FIRST.as_bytes()));
+        let source = RefreshToken::from_tokens(app(), TokenSet::parse(&reply).unwrap());
+        let https = Script::new(&[(503, ""), (200, "")]);
+        assert_eq!(ask(&source, &https, AuthReason::Missing, None).unwrap(), "a1");
+        assert!(source.revoke(&https).now_or_never().unwrap().is_err());
+        source.revoke(&https).now_or_never().unwrap().unwrap();
+        assert_eq!(*https.asked.lock().unwrap(), ["token=r1", "token=r1"]);
+        assert!(ask(&source, &https, AuthReason::Missing, None).unwrap_err().permanent, "the user must log in again");
+    }
+
+    #[test]
+    fn sources_share_the_limit_of_their_app() {
+        let server = "https://limited.example".parse().unwrap();
+        let app = ClientApp { server, client_id: "id".to_owned(), client_secret: None };
+        let https = Script::new(&[(200, FIRST); 9]);
+        for _ in 0..5 {
+            ask(&Jwt::new(app.clone(), "j"), &https, AuthReason::Missing, None).unwrap();
+        }
+        let refused = ask(&Jwt::new(app.clone(), "j"), &https, AuthReason::Missing, None).unwrap_err();
+        assert!(!refused.permanent && refused.retry_after > Some(Duration::from_secs(50)), "{refused:?}");
+        assert_eq!(https.grants().len(), 5, "no call was made");
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::socket::{Incoming, Pressure, Socket};
 
 /// Turns without waiting after which other tasks of the same thread get theirs.
 const FAIR_TURNS: u32 = 128;
+/// Messages that are read in one turn, with one look at the clock and one wake of the application.
+const BURST: u32 = 64;
 /// Events that may wait for the application while a connection is still being made.
 const HANDSHAKE_BACKLOG: usize = 256;
 
@@ -28,7 +30,8 @@ pub(super) enum Turn<S> {
     Cancelled(u64),
     Opened(ConnId, Result<Box<Socket<S>>, OpenFailure>),
     Pressure(ConnId, Pressure),
-    Incoming(ConnId, Incoming),
+    /// A burst of messages, carried out already.
+    Received,
     Done(Done),
     /// Nothing waits to be done.
     Idle,
@@ -60,11 +63,12 @@ impl<R: Runtime> Driver<R> {
             return Poll::Ready(Turn::Resumed);
         }
         self.socket_first = !self.socket_first;
-        let first = if self.socket_first { self.poll_link(cx) } else { self.poll_commands(cx) };
+        let now = reading.now;
+        let first = if self.socket_first { self.poll_link(cx, now) } else { self.poll_commands(cx) };
         if first.is_ready() {
             return first;
         }
-        let second = if self.socket_first { self.poll_commands(cx) } else { self.poll_link(cx) };
+        let second = if self.socket_first { self.poll_commands(cx) } else { self.poll_link(cx, now) };
         if second.is_ready() {
             return second;
         }
@@ -77,6 +81,7 @@ impl<R: Runtime> Driver<R> {
         let turn = self.poll_timer(cx, deadline, reading.now);
         if turn.is_pending() {
             self.busy = 0;
+            self.outlet.rest();
         }
         turn
     }
@@ -88,8 +93,7 @@ impl<R: Runtime> Driver<R> {
         self.commands.as_mut().poll_next(cx).map(|command| command.map_or(Turn::Abandoned, Turn::Command))
     }
 
-    fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<Turn<R::Stream>> {
-        let paused = self.is_paused();
+    fn poll_link(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Poll<Turn<R::Stream>> {
         match &mut self.link {
             Link::None => Poll::Pending,
             Link::Opening(conn, opening) => {
@@ -98,25 +102,56 @@ impl<R: Runtime> Driver<R> {
             }
             Link::Open(conn, socket) => {
                 let conn = *conn;
-                if let Some(pressure) = socket.poll_send(cx) {
-                    return Poll::Ready(Turn::Pressure(conn, pressure));
-                }
-                if !paused && let Some(incoming) = self.ahead.take() {
-                    return Poll::Ready(Turn::Incoming(conn, incoming));
-                }
-                if self.ahead.is_some() {
-                    return Poll::Pending;
-                }
-                match socket.poll_receive(cx) {
-                    // It would become an event, for which there is no room.
-                    Poll::Ready(incoming @ (Incoming::Text(_) | Incoming::Binary(_))) if paused => {
-                        self.ahead = Some(incoming);
-                        Poll::Ready(Turn::Alive(conn))
-                    }
-                    Poll::Ready(incoming) => Poll::Ready(Turn::Incoming(conn, incoming)),
-                    Poll::Pending => Poll::Pending,
+                match socket.poll_send(cx) {
+                    Some(pressure) => Poll::Ready(Turn::Pressure(conn, pressure)),
+                    None => self.poll_burst(cx, conn, now),
                 }
             }
+        }
+    }
+
+    /// Takes the messages that are there, up to [`BURST`].
+    fn poll_burst(&mut self, cx: &mut Context<'_>, conn: ConnId, now: Timestamp) -> Poll<Turn<R::Stream>> {
+        for count in 0..BURST {
+            let incoming = match self.poll_message(cx, conn) {
+                Poll::Ready(Ok(incoming)) => incoming,
+                Poll::Ready(Err(turn)) if count == 0 => return Poll::Ready(turn),
+                Poll::Pending if count == 0 => return Poll::Pending,
+                // The messages before it have shown already that the peer lives.
+                Poll::Ready(Err(_)) | Poll::Pending => break,
+            };
+            self.busy += 1;
+            self.incoming(conn, &incoming, now);
+            let wait = self.drain();
+            // All that is not the next message of a flood is the business of an ordinary turn.
+            let due = matches!(wait, Wait::Until { at, .. } if at <= now) || wait == Wait::Finished;
+            let publish = self.unpublished >= self.https.limits.snapshot_every;
+            if due || publish || !matches!(&self.link, Link::Open(live, _) if *live == conn) {
+                break;
+            }
+        }
+        Poll::Ready(Turn::Received)
+    }
+
+    /// The next message, if there is room for what it causes.
+    fn poll_message(&mut self, cx: &mut Context<'_>, conn: ConnId) -> Poll<Result<Incoming, Turn<R::Stream>>> {
+        let paused = self.is_paused();
+        let Link::Open(_, socket) = &mut self.link else { return Poll::Pending };
+        if self.ahead.is_some() {
+            return if paused {
+                Poll::Pending
+            } else {
+                self.ahead.take().map_or(Poll::Pending, |m| Poll::Ready(Ok(m)))
+            };
+        }
+        match socket.poll_receive(cx) {
+            // It would become an event, for which there is no room.
+            Poll::Ready(incoming @ (Incoming::Text(_) | Incoming::Binary(_))) if paused => {
+                self.ahead = Some(incoming);
+                Poll::Ready(Err(Turn::Alive(conn)))
+            }
+            Poll::Ready(incoming) => Poll::Ready(Ok(incoming)),
+            Poll::Pending => Poll::Pending,
         }
     }
 

@@ -56,7 +56,8 @@ Commands for --json:
   {{\"cmd\":\"recover\"}}
   {{\"cmd\":\"close\",\"mode\":\"revoke\"}}   or \"detach\"
 
-Exit status: 0 after close, 1 after a permanent error, 2 for bad usage.
+Exit status: 0 after close, 1 after a permanent error or when the server cannot be reached at the start (3 attempts),
+2 for bad usage.
 "
     )
 }

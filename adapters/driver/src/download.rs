@@ -1,0 +1,302 @@
+//! Responses whose body is read as it comes, of any size and in little memory.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_io::AsyncRead;
+use futures_util::{Stream, StreamExt, stream};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::BodyExt;
+use ringcentral_ws_core::{HttpFailure, Phase};
+use url::Url;
+
+use crate::dial::{is_loopback, not_sent};
+use crate::https::{Answer, Https, beside};
+use crate::runtime::{Runtime, within};
+
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, DownloadError>> + Send>>;
+
+/// A body that is being downloaded: a stream of chunks, and an [`AsyncRead`] of `futures-io`. It holds a chunk at a
+/// time, at most some 100 KiB with the connection's buffers; while it is not read the server waits. Dropping it ends
+/// the connection.
+pub struct Download {
+    chunks: Chunks,
+    /// Read, and not taken by `poll_read` yet.
+    rest: Bytes,
+    /// What the status made worth reading at once.
+    whole: Bytes,
+    received: u64,
+}
+
+impl Download {
+    fn new(chunks: Chunks) -> Self {
+        Self { chunks, rest: Bytes::new(), whole: Bytes::new(), received: 0 }
+    }
+
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        let only = if bytes.is_empty() { None } else { Some(Ok(bytes.clone())) };
+        Self { whole: bytes, ..Self::new(Box::pin(stream::iter(only))) }
+    }
+
+    /// Bytes taken so far.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The next chunk; `None` at the end.
+    pub async fn chunk(&mut self) -> Option<Result<Bytes, DownloadError>> {
+        self.next().await
+    }
+}
+
+impl AsRef<[u8]> for Download {
+    /// All of the body when the status is no success, for
+    /// [`ApiError::from_response`](ringcentral_ws_core::ApiErrorInfo::from_response); else nothing.
+    fn as_ref(&self) -> &[u8] {
+        &self.whole
+    }
+}
+
+impl Stream for Download {
+    type Item = Result<Bytes, DownloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = if self.rest.is_empty() {
+            ready!(self.chunks.as_mut().poll_next(cx))
+        } else {
+            Some(Ok(std::mem::take(&mut self.rest)))
+        };
+        if let Some(Ok(chunk)) = &next {
+            self.received += chunk.len() as u64;
+        }
+        Poll::Ready(next)
+    }
+}
+
+impl AsyncRead for Download {
+    /// Errors hold a [`DownloadError`].
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        while self.rest.is_empty() {
+            match ready!(self.chunks.as_mut().poll_next(cx)) {
+                None => return Poll::Ready(Ok(0)),
+                Some(Ok(chunk)) => self.rest = chunk,
+                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+            }
+        }
+        let count = buf.len().min(self.rest.len());
+        buf[..count].copy_from_slice(&self.rest.split_to(count));
+        self.received += count as u64;
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download").field("received", &self.received).finish_non_exhaustive()
+    }
+}
+
+/// Why a download ended too early. What was received is good: ask for the rest with [`range`](Self::range).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DownloadError {
+    /// Nothing came within `IoLimits::download_read`.
+    Stalled {
+        /// Bytes received.
+        received: u64,
+    },
+    /// The connection ended before the body did.
+    BrokenOff {
+        /// Bytes received.
+        received: u64,
+        /// One line for people.
+        message: Box<str>,
+    },
+}
+
+impl DownloadError {
+    /// Bytes received before.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        match self {
+            Self::Stalled { received } | Self::BrokenOff { received, .. } => *received,
+        }
+    }
+
+    /// The `Range` header of a request for the rest. A server that supports it answers 206.
+    #[must_use]
+    pub fn range(&self) -> HeaderValue {
+        HeaderValue::try_from(format!("bytes={}-", self.received())).unwrap_or(HeaderValue::from_static("bytes=0-"))
+    }
+}
+
+impl fmt::Display for DownloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stalled { received } => write!(f, "the download stalled after {received} bytes"),
+            Self::BrokenOff { received, message } => {
+                write!(f, "the download broke off after {received} bytes: {message}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for DownloadError {}
+
+/// Marks a request whose body is to be streamed.
+#[derive(Clone, Debug)]
+pub(crate) struct Streamed {
+    /// The scheme and authority to ask, if it is not the server's.
+    pub(crate) origin: Option<Uri>,
+}
+
+/// Carries a [`Download`] in the extensions of a response, which want to be cloned.
+#[derive(Clone)]
+struct Handle(Arc<Mutex<Option<Download>>>);
+
+/// Takes the download out of a response; what has none was read at once.
+pub(crate) fn unwrap<T: Into<Bytes>>(mut response: Response<T>) -> Response<Download> {
+    let handle = response.extensions_mut().remove::<Handle>();
+    let streamed = handle.and_then(|handle| handle.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    response.map(|whole| streamed.unwrap_or_else(|| Download::whole(whole.into())))
+}
+
+/// Hosts beside the server's own that downloads may go to, each with its subdomains.
+#[derive(Clone, Debug)]
+pub(crate) struct ContentHosts {
+    pub(crate) server: Url,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) allow_insecure: bool,
+}
+
+impl ContentHosts {
+    /// The access token goes along, so the host must be trusted and the way encrypted.
+    pub(crate) fn allow(&self, url: &Url) -> bool {
+        if url.origin() == self.server.origin() {
+            return true;
+        }
+        let Some(host) = url.host_str() else { return false };
+        let plain_ok = url.scheme() == "http" && (self.allow_insecure || is_loopback(url));
+        let below = |name: &String| {
+            let name = name.to_ascii_lowercase();
+            host.strip_suffix(name.as_str()).is_some_and(|head| head.is_empty() || head.ends_with('.'))
+        };
+        (url.scheme() == "https" || plain_ok) && self.hosts.iter().any(below)
+    }
+}
+
+impl<R: Runtime> Https<R> {
+    /// Makes a call and leaves the body of a success unread. Redirects of GET and HEAD are followed, to the server
+    /// itself and to content hosts.
+    pub(crate) async fn download(self: Arc<Self>, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+        let mut url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the address cannot be read"))?;
+        let marker = request.extensions().get::<Streamed>().cloned();
+        if let Some(origin) = marker.and_then(|marker| marker.origin) {
+            let whole = format!("{}{}", origin.to_string().trim_end_matches('/'), &url[url::Position::BeforePath..]);
+            url = Url::parse(&whole).map_err(|_| bad("the address cannot be read"))?;
+        }
+        let follow = matches!(*request.method(), Method::GET | Method::HEAD);
+        for _ in 0..=self.limits.redirects {
+            if !self.content.allow(&url) {
+                return Err(bad(&format!(
+                    "downloads do not go to {}: it is no content host",
+                    url.origin().ascii_serialization()
+                )));
+            }
+            let mut next = request.clone();
+            *next.uri_mut() = url.as_str().parse().map_err(|_| bad("the address cannot be written"))?;
+            let answer = self.begin(next).await?;
+            let Some(location) = answer.location().filter(|_| follow) else { return self.deliver(answer).await };
+            url = url.join(&location).map_err(|_| lost("the server redirects to what is no address"))?;
+        }
+        Err(lost("the server redirects too often"))
+    }
+
+    async fn deliver(self: Arc<Self>, answer: Answer) -> Result<Response<Bytes>, HttpFailure> {
+        if !answer.head.status.is_success() {
+            return self.whole(answer).await;
+        }
+        let Answer { head, body, connection } = answer;
+        let state = (self, connection, body, 0_u64, false);
+        let chunks = stream::unfold(state, |(https, mut connection, mut body, received, ended)| async move {
+            if ended {
+                return None;
+            }
+            loop {
+                let frame = beside(body.frame(), &mut connection.work);
+                let error = match within(&https.runtime, https.limits.download_read, frame).await {
+                    None => DownloadError::Stalled { received },
+                    Some(None) => {
+                        https.keep(connection);
+                        return None;
+                    }
+                    Some(Some(Ok(frame))) => match frame.into_data() {
+                        Ok(data) => {
+                            let total = received + data.len() as u64;
+                            return Some((Ok(data), (https, connection, body, total, false)));
+                        }
+                        Err(_trailers) => continue,
+                    },
+                    Some(Some(Err(error))) => DownloadError::BrokenOff { received, message: error.to_string().into() },
+                };
+                return Some((Err(error), (https, connection, body, received, true)));
+            }
+        });
+        let mut response = Response::from_parts(head, Bytes::new());
+        let download = Download::new(Box::pin(chunks));
+        response.extensions_mut().insert(Handle(Arc::new(Mutex::new(Some(download)))));
+        Ok(response)
+    }
+}
+
+impl Answer {
+    /// Where a redirect leads.
+    fn location(&self) -> Option<String> {
+        let redirect = matches!(self.head.status.as_u16(), 301 | 302 | 303 | 307 | 308);
+        let location = self.head.headers.get(header::LOCATION).filter(|_| redirect)?;
+        Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+    }
+}
+
+fn bad(why: &str) -> HttpFailure {
+    not_sent(Phase::Dns, why)
+}
+
+fn lost(why: &str) -> HttpFailure {
+    HttpFailure { phase: Phase::Response, not_sent: false, message: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_goes_to_trusted_hosts_only() {
+        let server = "https://platform.ringcentral.com".parse().unwrap();
+        let content = ContentHosts { server, hosts: vec!["ringcentral.com".into()], allow_insecure: false };
+        let allow = |url: &str| content.allow(&url.parse().unwrap());
+        assert!(allow("https://media.ringcentral.com/x") && allow("https://platform.ringcentral.com/x"));
+        assert!(allow("https://a.b.RingCentral.com/x") && allow("https://ringcentral.com/"));
+        for foreign in [
+            "http://media.ringcentral.com/",
+            "https://media.ringcentral.com.example/",
+            "https://notringcentral.com/",
+            "https://user@h.example/ringcentral.com",
+            "ftp://media.ringcentral.com/",
+        ] {
+            assert!(!allow(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn errors_say_how_to_go_on() {
+        let error = DownloadError::BrokenOff { received: 7, message: "reset".into() };
+        assert_eq!((error.received(), error.range()), (7, HeaderValue::from_static("bytes=7-")));
+        assert!(error.to_string().contains("after 7 bytes"));
+    }
+}

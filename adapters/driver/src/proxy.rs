@@ -1,0 +1,235 @@
+//! Proxies: a tunnel by CONNECT for everything, HTTPS and WebSocket alike.
+
+use std::fmt;
+use std::io;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::{AsyncReadExt, AsyncWriteExt};
+use ringcentral_ws_core::Secret;
+use url::Url;
+
+use crate::dial::{Target, is_loopback_host};
+
+/// Longest answer of a proxy, in bytes.
+const MAX_HEAD: usize = 16 << 10;
+
+/// An HTTP proxy, and the hosts that are reached without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    host: String,
+    port: u16,
+    /// The value of `Proxy-Authorization`.
+    authorization: Option<Secret>,
+    direct: Vec<String>,
+    loopback: bool,
+}
+
+/// Why a proxy cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// It is no address such as `http://user:password@proxy.example:3128`.
+    Address,
+    /// Its scheme is not `http`: TLS towards the proxy and SOCKS are not spoken. What goes through the tunnel has
+    /// TLS of its own.
+    Scheme,
+}
+
+impl fmt::Display for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "the proxy is no address such as http://proxy.example:3128",
+            Self::Scheme => "the proxy's address must begin with http://",
+        })
+    }
+}
+
+impl std::error::Error for ProxyError {}
+
+impl Proxy {
+    /// Reads `http://host:port`, with `user:password@` if the proxy wants it. The port defaults to 80. Everything
+    /// goes through it, loopback included, but for what [`except`](Self::except) names.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError`] when it is no such address.
+    pub fn new(address: &str) -> Result<Self, ProxyError> {
+        let whole = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let url = Url::parse(&whole).map_err(|_| ProxyError::Address)?;
+        if url.scheme() != "http" {
+            return Err(ProxyError::Scheme);
+        }
+        let target = Target::of(&url).ok_or(ProxyError::Address)?;
+        let plain = |text: &str| percent_decode(text);
+        let authorization = (!url.username().is_empty()).then(|| {
+            let pair = format!("{}:{}", plain(url.username()), plain(url.password().unwrap_or_default()));
+            Secret::new(format!("Basic {}", ringcentral_ws_core::oauth::base64(pair.as_bytes())))
+        });
+        Ok(Self { host: target.host, port: target.port, authorization, direct: Vec::new(), loopback: true })
+    }
+
+    /// Hosts that are reached without the proxy, each with its subdomains; `*` means all.
+    #[must_use]
+    pub fn except<I>(mut self, hosts: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let clean =
+            |host: I::Item| host.as_ref().trim().trim_start_matches("*.").trim_start_matches('.').to_lowercase();
+        self.direct.extend(hosts.into_iter().map(clean).filter(|host| !host.is_empty()));
+        self
+    }
+
+    /// What `HTTPS_PROXY` (else `ALL_PROXY`, both also in small letters) and `NO_PROXY` say; `None` when there is no
+    /// proxy. Loopback is always reached without it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError`] when the variable holds no usable address.
+    pub fn from_env() -> Result<Option<Self>, ProxyError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, ProxyError> {
+        let get =
+            |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.trim().is_empty()));
+        let Some(address) = get(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]) else { return Ok(None) };
+        let except = get(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
+        let proxy = Self::new(address.trim())?.except(except.split(','));
+        Ok(Some(Self { loopback: false, ..proxy }))
+    }
+
+    /// Where to connect for a target, if not to the target itself.
+    pub(crate) fn for_target(&self, target: &Target) -> Option<(&str, u16)> {
+        let host = target.host.to_ascii_lowercase();
+        let below =
+            |name: &String| host.strip_suffix(name.as_str()).is_some_and(|head| head.is_empty() || head.ends_with('.'));
+        let named = |name: &String| {
+            let (name_only, port) = name.rsplit_once(':').unwrap_or((name, ""));
+            name == "*" || below(name) || port.parse() == Ok(target.port) && below(&name_only.to_owned())
+        };
+        let direct = self.direct.iter().any(named) || !self.loopback && is_loopback_host(&host);
+        (!direct).then_some((&*self.host, self.port))
+    }
+
+    /// Asks for a tunnel. The error is one line for people.
+    pub(crate) async fn tunnel<S>(&self, stream: &mut S, target: &Target) -> Result<(), String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
+        let to = format!("{host}:{}", target.port);
+        let login = self.authorization.as_ref().map(|value| format!("Proxy-Authorization: {}\r\n", value.expose()));
+        let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{}\r\n", login.unwrap_or_default());
+        let proxy = format!("the proxy {}:{}", self.host, self.port);
+        let broken = |error: io::Error| format!("{proxy} ended the connection: {error}");
+        stream.write_all(request.as_bytes()).await.map_err(broken)?;
+        stream.flush().await.map_err(broken)?;
+        let mut head = Vec::new();
+        let mut byte = [0];
+        // Byte by byte, because what follows the head belongs to the tunnel.
+        while !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") {
+            if head.len() >= MAX_HEAD {
+                return Err(format!("{proxy} answers without an end"));
+            }
+            if stream.read(&mut byte).await.map_err(broken)? == 0 {
+                return Err(format!("{proxy} ended the connection without an answer"));
+            }
+            head.push(byte[0]);
+        }
+        judge(&head).map_err(|why| format!("{proxy} refused {to}: {why}"))
+    }
+}
+
+/// Whether the answer opens the tunnel; if not, its status line.
+fn judge(head: &[u8]) -> Result<(), String> {
+    let line = String::from_utf8_lossy(head.split(|byte| *byte == b'\n').next().unwrap_or_default());
+    let line: String = line.chars().filter(|c| !c.is_control()).take(100).collect();
+    let mut words = line.split_ascii_whitespace();
+    let (version, status) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    match status.parse::<u16>() {
+        Ok(200..=299) if version.starts_with("HTTP/1.") => Ok(()),
+        Ok(407) => Err(format!("{line} (it wants a user and a password in its address)")),
+        _ => Err(if line.is_empty() { "no HTTP answer".to_owned() } else { line }),
+    }
+}
+
+fn percent_decode(text: &str) -> String {
+    // As one value of a form; a literal plus is kept.
+    let form = format!("v={}", text.replace('+', "%2B"));
+    url::form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{block_on, pipe};
+
+    fn target(host: &str, port: u16) -> Target {
+        Target { host: host.to_owned(), port, tls: true }
+    }
+
+    fn from(variables: &[(&str, &str)]) -> Result<Option<Proxy>, ProxyError> {
+        Proxy::read(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_environment_is_read() {
+        assert_eq!(from(&[]), Ok(None));
+        assert_eq!(from(&[("HTTPS_PROXY", " ")]), Ok(None));
+        assert_eq!(from(&[("https_proxy", "socks5://p:1")]), Err(ProxyError::Scheme));
+        assert_eq!(from(&[("HTTPS_PROXY", "http://")]), Err(ProxyError::Address));
+        let proxy = from(&[("HTTPS_PROXY", "p.example:3128"), ("NO_PROXY", "a.example, .b.example:444,*.c.example")]);
+        let proxy = proxy.unwrap().unwrap();
+        assert_eq!(proxy.for_target(&target("platform.example", 443)), Some(("p.example", 3128)));
+        assert_eq!(proxy.for_target(&target("nota.example", 443)), Some(("p.example", 3128)));
+        assert_eq!(proxy.for_target(&target("x.b.example", 443)), Some(("p.example", 3128)));
+        for (host, port) in [("a.example", 443), ("X.A.example", 1), ("b.example", 444), ("c.example", 1)] {
+            assert_eq!(proxy.for_target(&target(host, port)), None, "{host}");
+        }
+        for loopback in ["localhost", "127.0.0.1", "::1"] {
+            assert_eq!(proxy.for_target(&target(loopback, 1)), None);
+        }
+        let all = from(&[("HTTPS_PROXY", "p:1"), ("NO_PROXY", "*")]).unwrap().unwrap();
+        assert_eq!(all.for_target(&target("h", 443)), None);
+        assert!(Proxy::new("p:1").unwrap().for_target(&target("localhost", 1)).is_some(), "asked for by name");
+    }
+
+    fn tunnel(address: &str, answer: &'static [u8]) -> (Result<(), String>, String) {
+        let (mut near, mut far) = pipe(1 << 10);
+        let proxy = Proxy::new(address).unwrap();
+        block_on(async {
+            far.write_all(answer).await.unwrap();
+            far.close().await.unwrap();
+            let result = proxy.tunnel(&mut near, &target("h.example", 443)).await;
+            drop(near);
+            let mut asked = String::new();
+            far.read_to_string(&mut asked).await.unwrap();
+            (result, asked)
+        })
+    }
+
+    // CLAUSE SEC-1
+    #[test]
+    fn tunnels_are_granted_or_refused_in_words() {
+        let (granted, asked) =
+            tunnel("http://u%40x:hunter2@p:3128", b"HTTP/1.1 200 Connection established\r\nA: b\r\n\r\n");
+        assert_eq!(granted, Ok(()));
+        let login = "Proxy-Authorization: Basic dUB4Omh1bnRlcjI=\r\n";
+        assert_eq!(asked, format!("CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\n{login}\r\n"));
+        assert!(!format!("{:?}", Proxy::new("http://u:hunter2@p:1")).contains("hunter2"));
+        assert_eq!(tunnel("p:1", b"HTTP/1.0 200 OK\n\n").0, Ok(()));
+        for (answer, part) in [
+            (&b"HTTP/1.0 403 Forbidden\r\n\r\n"[..], "HTTP/1.0 403 Forbidden"),
+            (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "password"),
+            (b"HTTP/1.1 20", "without an answer"),
+            (b"nonsense\r\n\r\n", "nonsense"),
+            (b"\r\n\r\n", "no HTTP answer"),
+        ] {
+            let (refused, _) = tunnel("p:1", answer);
+            let refused = refused.unwrap_err();
+            assert!(refused.contains(part) && refused.contains("proxy p:1"), "{refused}");
+        }
+    }
+}
