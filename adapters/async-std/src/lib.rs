@@ -26,8 +26,9 @@ use async_std::net::{TcpStream, ToSocketAddrs};
 use async_std::task;
 pub use ringcentral_ws_driver::core::*;
 pub use ringcentral_ws_driver::{
-    BoxFuture, CredentialSource, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt, RefreshToken, RequestError,
-    Runtime, StartError, TokenRequest, core, default_tls, filters, http, rustls,
+    BoxFuture, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt,
+    Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, TokenRequest, core, default_tls, filters, http,
+    rustls, with_query,
 };
 
 /// A client on async-std. See [`ringcentral_ws_driver::Client`].

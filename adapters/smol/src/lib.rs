@@ -23,8 +23,9 @@ use std::time::Duration;
 
 pub use ringcentral_ws_driver::core::*;
 pub use ringcentral_ws_driver::{
-    BoxFuture, CredentialSource, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt, RefreshToken, RequestError,
-    Runtime, StartError, TokenRequest, core, default_tls, filters, http, rustls,
+    BoxFuture, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt,
+    Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, TokenRequest, core, default_tls, filters, http,
+    rustls, with_query,
 };
 use smol::net::{TcpStream, resolve};
 use smol::{Executor, Timer};
