@@ -201,6 +201,9 @@ impl Outlet {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.hand_over();
         if self.backlog.is_empty() {
+            if self.line.starved.load(Ordering::Relaxed) {
+                self.line.starved.store(false, Ordering::SeqCst);
+            }
             return Poll::Ready(());
         }
         self.line.driver.register(cx.waker());

@@ -8,13 +8,9 @@ use std::time::{Duration, Instant};
 use common::*;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 use ringcentral_ws_tokio::{
-    Body, Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, RequestError, SessionState,
-    StartError, Via, http, rustls,
+    Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, RequestError, SessionState,
+    StartError, Via, rustls,
 };
-
-fn get(path: &str) -> http::Request<Body> {
-    http::Request::get(path).body(Body::empty()).unwrap()
-}
 
 // CLAUSE REC-2 REC-3
 #[tokio::test]
