@@ -30,6 +30,7 @@ pub struct Checked {
     live: Option<ConnId>,
     newest: u64,
     closing: bool,
+    late_drop: Option<ConnId>,
     logins: BTreeSet<AuthId>,
     calls: BTreeSet<HttpId>,
     requests: BTreeSet<RequestId>,
@@ -77,6 +78,7 @@ impl Checked {
             live: None,
             newest: 0,
             closing: false,
+            late_drop: None,
             logins: BTreeSet::new(),
             calls: BTreeSet::new(),
             requests: BTreeSet::new(),
@@ -94,7 +96,8 @@ impl Checked {
     /// As [`Session::handle_input`].
     pub fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
         let stale = self.is_stale(&input);
-        let early = match self.wait {
+        let wait = self.wait.take();
+        let early = match wait {
             Some(Wait::Until { at, .. }) => now.max(self.now) < at,
             Some(Wait::ForInput) => true,
             Some(Wait::Finished) | None => false,
@@ -104,13 +107,14 @@ impl Checked {
         assert_eq!(result, self.twin.handle_input(input.clone(), now), "C10");
         if result.is_err() {
             assert_eq!((self.session.state(), self.session.stats()), before, "a refused input changed something");
+            self.wait = wait;
             return result;
         }
-        self.complete(&input);
+        self.complete(&input, wait.is_some());
         self.called(now);
         if early && (stale || matches!(input, Input::Timeout)) {
             assert_eq!(self.session.state(), before.0, "C6, C11");
-            self.quiet = self.wait.map(Output::Wait);
+            self.quiet = wait.map(Output::Wait);
         }
         Ok(())
     }
@@ -130,9 +134,11 @@ impl Checked {
         }
     }
 
-    fn complete(&mut self, input: &Input<'_>) {
+    fn complete(&mut self, input: &Input<'_>, drained: bool) {
         match input {
             Input::OpenFailed { conn, .. } | Input::Closed { conn, .. } if self.live == Some(*conn) => {
+                // It may be about to be dropped: that action then comes too late, and does nothing.
+                self.late_drop = (!drained).then_some(*conn);
                 self.live = None;
                 self.closing = false;
             }
@@ -146,6 +152,7 @@ impl Checked {
         self.now = now.max(self.now);
         self.polls = 0;
         self.quiet = None;
+        self.wait = None;
         self.snapshot_told = false;
     }
 
@@ -291,6 +298,7 @@ impl Checked {
                 assert!(self.live == Some(*conn) && !self.closing, "C5: a close of {conn}");
                 self.closing = true;
             }
+            Action::Drop { conn } if self.late_drop.take() == Some(*conn) => {}
             Action::Drop { conn } => {
                 assert_eq!(self.live, Some(*conn), "C5: a drop of {conn}");
                 (self.live, self.closing) = (None, false);

@@ -1,15 +1,18 @@
 //! Deterministic simulation and fuzz targets for [`ringcentral_ws_core`]. See the README of this folder.
 #![forbid(unsafe_code)]
 
+mod defects;
 mod oracle;
 mod report;
 mod rng;
 mod sim;
 mod simulate;
 mod subject;
+pub mod targets;
 
+pub use defects::{Defect, Defective, Mutant};
 pub use oracle::Violation;
 pub use report::Report;
 pub use sim::Story;
-pub use simulate::{DAY, Failure, simulate, tell};
+pub use simulate::{DAY, Failure, calm, simulate, tell};
 pub use subject::{Maker, Plain, Subject, WithContract};

@@ -78,6 +78,8 @@ pub(crate) struct Oracle {
     sent: Vec<Sent>,
     by_uuid: BTreeMap<u64, usize>,
     subscriptions: BTreeMap<Box<str>, u32>,
+    /// How many notifications had been made when each subscription came to be.
+    born: Vec<usize>,
     at: Mark,
     /// Delivered since the last publication.
     unwritten: Vec<usize>,
@@ -102,6 +104,7 @@ impl Oracle {
         }
         let n = self.subscriptions.len() as u32;
         self.subscriptions.insert(id.into(), n);
+        self.born.push(self.sent.len());
         n
     }
 
@@ -135,6 +138,11 @@ impl Oracle {
         self.at.retired.remove(&n);
         if let Some(old) = self.at.current.replace(n).filter(|old| *old != n) {
             self.at.retired.insert(old);
+            // From its birth on the new one gets the same notifications.
+            let born = self.born[n as usize];
+            for sent in self.sent[born..].iter_mut().filter(|s| s.subscription == old && s.state == State::Due) {
+                sent.state = State::Excused;
+            }
         }
     }
 

@@ -38,7 +38,7 @@ impl fmt::Display for Failure {
 ///
 /// The violation, with the story of its last steps.
 pub fn simulate<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<Report, Box<Failure>> {
-    match attempt(maker, seed, length, None) {
+    match attempt(maker, seed, Plan::new(seed, length), None) {
         (Ok(report), _) => Ok(report),
         (Err(_), _) => {
             let (result, story) = tell(maker, seed, length, TOLD);
@@ -51,19 +51,28 @@ pub fn simulate<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<R
     }
 }
 
+/// One run in which nothing goes wrong.
+///
+/// # Errors
+///
+/// The violation.
+pub fn calm<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<Report, Violation> {
+    attempt(maker, seed, Plan::calm(seed, length), None).0
+}
+
 /// One run, and its last steps.
 pub fn tell<M: Maker + Clone>(maker: &M, seed: u64, length: u64, steps: usize) -> (Result<Report, Violation>, Story) {
-    let (result, story) = attempt(maker, seed, length, Some(Story::new(steps)));
+    let (result, story) = attempt(maker, seed, Plan::new(seed, length), Some(Story::new(steps)));
     (result, story.unwrap_or_default())
 }
 
 fn attempt<M: Maker + Clone>(
     maker: &M,
     seed: u64,
-    length: u64,
+    plan: Plan,
     story: Option<Story>,
 ) -> (Result<Report, Violation>, Option<Story>) {
-    let mut world = World::new(maker.clone(), seed, Plan::new(seed, length), story);
+    let mut world = World::new(maker.clone(), seed, plan, story);
     let result = match catch_unwind(AssertUnwindSafe(|| world.run())) {
         Ok(()) => world.violation.take().map_or(Ok(()), Err),
         Err(panic) => {

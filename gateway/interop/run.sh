@@ -22,6 +22,8 @@ skip() {
 
 # Starts a server of its own for each SDK; sets `url`.
 start() {
+  # Emptied here and not by the redirection, which may come after the first look at it.
+  : >"$work/server.log"
   "$binary" --listen 127.0.0.1:0 "$@" >"$work/server.log" &
   server=$!
   for _ in $(seq 100); do

@@ -311,7 +311,7 @@ impl Session {
     /// HB-1: after silence, and in time for the server's idle timer, which no inbound frame and no ping resets.
     fn plan_heartbeat(&mut self, now: Timestamp) {
         let idle = self.recovery.limits.idle_timeout.filter(|idle| *idle > 0).unwrap_or(IDLE_TIMEOUT);
-        let quiet = std::time::Duration::from_secs(idle / 2);
+        let quiet = std::time::Duration::from_secs(idle) / 2;
         if self.last_sent.after(quiet) <= now {
             self.send_heartbeat();
         }

@@ -392,9 +392,8 @@ impl Session {
                 self.finish(reason_of(mode), true, now);
             }
             Link::Idle | Link::Offline | Link::Waiting | Link::Token { .. } | Link::Closed => {
-                // A restored session that never connected keeps what its snapshot said.
-                let untouched = self.recovery.restored && matches!(self.link, Link::Idle);
-                self.recovery.detached = mode == Close::Detach && (!untouched || self.recovery.detached);
+                // A restored session that was never connected keeps what its snapshot said.
+                self.recovery.detached = mode == Close::Detach && (!self.recovery.restored || self.recovery.detached);
                 self.finish(reason_of(mode), true, now);
             }
         }

@@ -131,7 +131,8 @@ pub enum SessionState {
 /// | `Close` | `Closed` | `Drop` |
 /// | `Send`, `Resubscribe`, `Drop`, `AbortHttp` | nothing | |
 ///
-/// A connection that is open ends with `Closed` (input) or `Drop` (action), never both.
+/// A connection that is open ends with `Closed` (input) or `Drop` (action), never both; but a `Drop` that waited in
+/// the queue when `Closed` was told still comes out, and has nothing to do.
 #[derive(Clone, Debug)]
 pub struct Session {
     config: Config,

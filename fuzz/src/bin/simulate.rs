@@ -3,17 +3,18 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use ringcentral_ws_fuzz::{DAY, Failure, Plain, Report, WithContract, simulate, tell};
+use ringcentral_ws_fuzz::{DAY, Failure, Plain, Report, Story, WithContract, calm, simulate, tell};
 
 const HELP: &str = "\
 Simulates sessions against the stand-in server over a faulty network, in virtual time.
 
-usage: simulate [--days N] [--seed S | --seed-range A..B] [--checked] [--story N] [--keep-going]
+usage: simulate [--days N] [--seed S | --seed-range A..B] [--checked] [--calm] [--story N] [--keep-going]
 
   --days N           so many runs of a day each, from seed 0 on (default 1000)
   --seed S           one run, with the story of its steps if it fails
   --seed-range A..B  the runs of these seeds
   --checked          with the contract checker around every session (every eighth run has it anyway)
+  --calm             nothing goes wrong: for measurements
   --story N          tell the last N steps of each run, failed or not
   --keep-going       do not stop at the first violation
 
@@ -23,13 +24,14 @@ Exit status: 0 when nothing was violated, 1 on a violation, 2 for bad usage.
 struct Options {
     seeds: std::ops::Range<u64>,
     checked: bool,
+    calm: bool,
     story: Option<usize>,
     keep_going: bool,
 }
 
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { seeds: 0..1000, checked: false, story: None, keep_going: false };
+    let mut options = Options { seeds: 0..1000, checked: false, calm: false, story: None, keep_going: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
@@ -46,6 +48,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             }
             Long("checked") => options.checked = true,
             Long("story") => options.story = Some(parser.value()?.parse()?),
+            Long("calm") => options.calm = true,
             Long("keep-going") => options.keep_going = true,
             Long("help") | Short('h') => return Ok(None),
             other => return Err(other.unexpected()),
@@ -54,8 +57,12 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     Ok(Some(options))
 }
 
-fn run(seed: u64, checked: bool) -> Result<Report, Box<Failure>> {
-    if checked { simulate(&WithContract, seed, DAY) } else { simulate(&Plain, seed, DAY) }
+fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
+    if options.calm {
+        let failed = |violation| Box::new(Failure { seed, violation, story: Story::default() });
+        return calm(&Plain, seed, DAY).map_err(failed);
+    }
+    if options.checked || seed % 8 == 7 { simulate(&WithContract, seed, DAY) } else { simulate(&Plain, seed, DAY) }
 }
 
 fn main() -> ExitCode {
@@ -78,7 +85,7 @@ fn main() -> ExitCode {
             let (_, story) = tell(&WithContract, seed, DAY, steps);
             story.lines().for_each(|line| println!("{line}"));
         }
-        match run(seed, options.checked || seed % 8 == 7) {
+        match run(seed, &options) {
             Ok(report) => total.add(&report),
             Err(failure) => {
                 println!("{failure}");

@@ -16,7 +16,7 @@ pub(super) const EVENTS: [&str; 3] = [
     "/restapi/v1.0/account/~/extension/~/voicemail",
 ];
 /// A gap or a loss of the connection must have a fault so recently.
-const EXPLAINS: u64 = HOUR;
+const EXPLAINS: u64 = 3 * HOUR;
 
 /// What the application knows, in memory and on disk.
 #[derive(Clone, Debug, Default)]
@@ -166,9 +166,9 @@ impl<M: Maker> World<M> {
                 *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
                 let (since, until) = (c.sim_time_of(gap.since), c.sim_time_of(gap.until));
                 let verdict = c.oracle.gap(gap.after.as_deref(), since, until);
-                // A replay that begins with what had been delivered looks as large as the server's buffer.
-                let tail = gap.cause == GapCause::ReplayOverflow && self.plan.gateway.replay_sent_tail > 0;
-                if tail { verdict } else { verdict.and_then(|()| self.is_explained(client, "false-alarm", &event)) }
+                // A replay as large as the server's buffer may be all there was.
+                let full = gap.cause == GapCause::ReplayOverflow;
+                if full { verdict } else { verdict.and_then(|()| self.is_explained(client, "false-alarm", &event)) }
             }
             Event::Subscribed(info) => {
                 if c.app.wants {
@@ -194,6 +194,7 @@ impl<M: Maker> World<M> {
             Event::SubscriptionFailed { retry_at, .. } => {
                 c.faulted_at = c.faulted_at.max(Some(self.now));
                 if retry_at.is_none() {
+                    c.app.wants = false;
                     c.app.confirmed = false;
                     c.oracle.refused();
                     self.alarm_in(client, MINUTE, Alarm::Subscribe);

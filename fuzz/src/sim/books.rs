@@ -26,14 +26,14 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    /// TOK-2.
-    pub(crate) fn token_call(&mut self, now: u64) -> Verdict {
-        rolling(&mut self.tokens, 4, now, "token-budget")
+    /// TOK-2. A driver that drains late makes a call later than it was decided, by up to `slack`.
+    pub(crate) fn token_call(&mut self, now: u64, slack: u64) -> Verdict {
+        rolling(&mut self.tokens, 4, (now, slack), "token-budget")
     }
 
     /// BCK-3.
-    pub(crate) fn attempt(&mut self, now: u64) -> Verdict {
-        rolling(&mut self.opens, 12, now, "attempt-budget")
+    pub(crate) fn attempt(&mut self, now: u64, slack: u64) -> Verdict {
+        rolling(&mut self.opens, 12, (now, slack), "attempt-budget")
     }
 
     pub(crate) fn accepted(&mut self, id: RequestId, number: u64, repeatable: bool) -> Verdict {
@@ -93,11 +93,11 @@ impl Books {
 }
 
 /// At most `limit` in any 60 s.
-fn rolling(times: &mut VecDeque<u64>, limit: usize, now: u64, check: &'static str) -> Verdict {
+fn rolling(times: &mut VecDeque<u64>, limit: usize, (now, slack): (u64, u64), check: &'static str) -> Verdict {
     times.push_back(now);
     if times.len() > limit {
         let oldest = times.pop_front().unwrap_or(0);
-        if now - oldest <= MINUTE {
+        if now - oldest + slack <= MINUTE {
             return violated(check, format!("{} in {} ms", limit + 1, (now - oldest) / 1000));
         }
     }

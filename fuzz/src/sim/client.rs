@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use ringcentral_ws_core::{ClockReading, HttpId, Snapshot, Timestamp, UnixMillis};
+use ringcentral_ws_core::{ClockReading, ConnId, HttpId, Snapshot, Timestamp, UnixMillis};
 
 use super::app::App;
 use super::books::Books;
@@ -37,6 +37,8 @@ pub(crate) struct Client<S> {
     pub(crate) wake: u64,
     /// The live connection.
     pub(crate) link: Option<usize>,
+    /// It ended, but the session has not been told yet: actions for it may still come.
+    pub(crate) ending_conn: Option<ConnId>,
     pub(crate) calls: BTreeSet<HttpId>,
     /// Not everything was drained.
     pub(crate) undrained: bool,
@@ -71,6 +73,7 @@ impl<S> Client<S> {
             unix_start: plan.gateway.unix_ms_at_start,
             wake: u64::MAX,
             link: None,
+            ending_conn: None,
             calls: BTreeSet::new(),
             undrained: false,
             suspended: false,

@@ -37,6 +37,7 @@ impl<M: Maker> World<M> {
                 self.drain(client);
                 self.input_drained(client, again);
             }
+            self.clients[client].ending_conn = None;
         } else {
             self.input_drained(client, input);
         }
@@ -45,6 +46,7 @@ impl<M: Maker> World<M> {
 
     fn input_drained(&mut self, client: usize, input: Input<'_>) {
         let c = &mut self.clients[client];
+        c.ending_conn = None;
         let now = c.time(self.now);
         let refused = c.session.as_mut().is_some_and(|session| session.handle_input(input, now).is_err());
         if refused {
@@ -140,7 +142,7 @@ impl<M: Maker> World<M> {
 
     pub(super) fn link_of(&mut self, client: usize, conn: ConnId) -> Option<usize> {
         let link = self.clients[client].link.filter(|link| self.net.links[*link].conn == conn);
-        if link.is_none() {
+        if link.is_none() && self.clients[client].ending_conn != Some(conn) {
             self.judge(violated("contract", format!("an action for {conn}, which is not live")));
         }
         link
@@ -188,8 +190,10 @@ impl<M: Maker> World<M> {
         let uri = request.uri();
         let target = uri.path_and_query().map_or("/", |p| p.as_str());
         trace!(self, "{client}: http {id} {} {}", request.method(), uri.path());
-        if uri.path() == "/restapi/oauth/wstoken" {
-            let verdict = self.clients[client].books.token_call(self.now);
+        // A process whose clock went back counts wrongly.
+        if uri.path() == "/restapi/oauth/wstoken" && !self.plan.faults.contains(&super::plan::Fault::ClockBack) {
+            let slack = self.slack();
+            let verdict = self.clients[client].books.token_call(self.now, slack);
             self.judge(verdict);
         }
         let c = &mut self.clients[client];
@@ -206,10 +210,18 @@ impl<M: Maker> World<M> {
         self.post(to, request);
     }
 
+    /// How late a decision may be carried out.
+    fn slack(&self) -> u64 {
+        if self.plan.lazy == 0 { 0 } else { S }
+    }
+
     fn open(&mut self, client: usize, conn: ConnId, target: String) {
         trace!(self, "{client}: opens {conn}{}", if target.contains("wsc=") { " with wsc" } else { "" });
-        let verdict = self.clients[client].books.attempt(self.now);
-        self.judge(verdict);
+        if !self.plan.faults.contains(&super::plan::Fault::ClockBack) {
+            let slack = self.slack();
+            let verdict = self.clients[client].books.attempt(self.now, slack);
+            self.judge(verdict);
+        }
         if self.clients[client].link.is_some() {
             self.judge(violated("contract", format!("{conn} is opened beside a live connection")));
         }
@@ -264,6 +276,7 @@ impl<M: Maker> World<M> {
         let (client, conn) = (l.client, l.conn);
         trace!(self, "{client}: {conn} closed with {code:?}");
         self.clients[client].link = None;
+        self.clients[client].ending_conn = Some(conn);
         let reason = "".into();
         self.input(client, Input::Closed { conn, close: CloseInfo { code, reason } });
     }
@@ -277,6 +290,7 @@ impl<M: Maker> World<M> {
         let (client, conn) = (l.client, l.conn);
         trace!(self, "{client}: {conn} not opened {:?} {:?}", failure.phase, failure.status);
         self.clients[client].link = None;
+        self.clients[client].ending_conn = Some(conn);
         self.input(client, Input::OpenFailed { conn, failure });
     }
 }

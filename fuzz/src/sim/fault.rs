@@ -24,6 +24,8 @@ pub(crate) struct Weather {
     lose_upgrade: u32,
     http_fails: u32,
     http_hangs: u32,
+    /// Scripted answers that the gateway has not given yet, as far as is known: what is left must not outlast the heal.
+    pub(super) scripted: u32,
     /// Tokens were refused: a session may end for it.
     pub(super) tokens_fail: bool,
 }
@@ -143,6 +145,10 @@ impl<M: Maker> World<M> {
     /// The next calls of a path get one of these answers.
     fn script(&mut self, path: &str, statuses: &[u16], client: usize) {
         for _ in 0..self.rng.between(1, 4) {
+            if self.weather.scripted >= 6 {
+                break;
+            }
+            self.weather.scripted += 1;
             let status = *self.rng.pick(statuses);
             let mut response = HttpResponse::new(status, if status == 200 { "<html>" } else { "" });
             if matches!(status, 429 | 503) && self.rng.chance(500) {
@@ -306,7 +312,7 @@ impl<M: Maker> World<M> {
             let phase = *self.rng.pick(&phases);
             // One of them hangs until the session loses patience.
             if !self.rng.chance(200) {
-                self.net.push(at, Parcel::OpenFailed { link, failure: failure(phase) });
+                self.net.push(at, Parcel::OpenFailed { link, failure: Box::new(failure(phase)) });
             }
             return;
         }
@@ -329,15 +335,17 @@ impl<M: Maker> World<M> {
             let w = &mut self.weather;
             w.http_fails = w.http_fails.saturating_sub(u32::from(!offline));
             match self.rng.below(3) {
-                1 if !offline => self.net.push(at, Parcel::HttpArrives { to, request, answer_lost: true }),
+                1 if !offline => {
+                    self.net.push(at, Parcel::HttpArrives { to, request: Box::new(request), answer_lost: true })
+                }
                 _ => {
-                    let result = Err(http_failure(Phase::Tcp, true));
+                    let result = Box::new(Err(http_failure(Phase::Tcp, true)));
                     self.net.push(at, Parcel::HttpDone { to, result });
                 }
             }
             return;
         }
-        self.net.push(at, Parcel::HttpArrives { to, request, answer_lost: false });
+        self.net.push(at, Parcel::HttpArrives { to, request: Box::new(request), answer_lost: false });
     }
 
     pub(super) fn online(&mut self) {

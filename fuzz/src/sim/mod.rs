@@ -119,6 +119,7 @@ impl<M: Maker> World<M> {
         self.run_until(calm);
         self.clear_up();
         self.run_until((calm + HEAL).min(self.plan.end_at));
+        self.check_server();
         for client in 0..self.clients.len() {
             let verdict = self.is_healed(client);
             self.judge(verdict);
@@ -269,7 +270,8 @@ impl<M: Maker> World<M> {
         c.books.finish()
     }
 
-    fn finish(&mut self) {
+    /// What the server saw that it must not see.
+    fn check_server(&mut self) {
         let stats = self.gateway.observations();
         let checks = [
             ("token-reuse", stats.ws_tokens_presented_again, "WebSocket tokens presented again"),
@@ -281,6 +283,11 @@ impl<M: Maker> World<M> {
                 self.judge(violated(check, format!("{count} {what}")));
             }
         }
+    }
+
+    fn finish(&mut self) {
+        self.check_server();
+        let stats = self.gateway.observations();
         self.report.heartbeats += stats.heartbeats;
         self.report.recoveries += stats.recoveries;
         self.report.recoveries_failed += stats.recoveries_failed;

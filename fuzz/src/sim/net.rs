@@ -49,16 +49,16 @@ pub(crate) enum Parcel {
     },
     OpenFailed {
         link: usize,
-        failure: OpenFailure,
+        failure: Box<OpenFailure>,
     },
     HttpArrives {
         to: Call,
-        request: HttpRequest,
+        request: Box<HttpRequest>,
         answer_lost: bool,
     },
     HttpDone {
         to: Call,
-        result: Result<HttpResponse, HttpFailure>,
+        result: Box<Result<HttpResponse, HttpFailure>>,
     },
     AuthDone {
         client: usize,

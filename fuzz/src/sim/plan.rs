@@ -107,6 +107,23 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// A day like any other: nothing goes wrong. It shows what a heartbeat costs.
+    pub(crate) fn calm(seed: u64, length: u64) -> Self {
+        Self {
+            clients: 1,
+            faults: Vec::new(),
+            traffic_every: 10 * MINUTE,
+            app_every: 0,
+            delay: 20 * S / 1000,
+            jitter: 1,
+            lazy: 0,
+            publish_every: None,
+            config: Config::default(),
+            gateway: GatewayConfig::default(),
+            ..Self::new(seed, length)
+        }
+    }
+
     /// The run of this seed, which lasts this long.
     pub(crate) fn new(seed: u64, length: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x706c_616e);
@@ -154,7 +171,7 @@ fn gateway_config(r: &mut Rng, clients: usize) -> GatewayConfig {
     g.users = (0..clients as u32).map(UserConfig::numbered).collect();
     if r.chance(500) {
         g.recovery_buffer_size = *r.pick(&[1, 3, 10, 100]);
-        g.recovery_timeout = Duration::from_secs(*r.pick(&[30, 60, 180]));
+        g.recovery_timeout = Duration::from_secs(*r.pick(&[60, 120, 180]));
         g.absolute_timeout = Duration::from_secs(*r.pick(&[3_600, 7_200, 86_400]));
         g.ws_token.lifetime = Duration::from_secs(*r.pick(&[30, 60, 600]));
         g.rotate_wsc_every = *r.pick(&[None, Some(1), Some(3)]);

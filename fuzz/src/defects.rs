@@ -1,0 +1,237 @@
+//! Sessions with a defect each: what the oracle must find.
+
+use std::collections::VecDeque;
+
+use http::Request;
+use ringcentral_ws_core::{
+    Action, Body, ClockReading, Close, CommandError, Config, Event, Filters, Frame, Input, NotDrained, Output, Purpose,
+    RequestId, RestoreError, Session, SessionState, Snapshot, SubscriptionId, Timestamp,
+};
+
+use crate::subject::{Maker, Subject};
+
+macro_rules! defects {
+    ($($name:ident $text:literal,)*) => {
+        /// The defects.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "each says what it is by its name and as_str")]
+        pub enum Defect { $($name,)* }
+
+        impl Defect {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// In words.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+defects! {
+    DropNotification "every 20th notification is dropped",
+    DeliverTwice "every 20th notification is delivered twice",
+    Swap "two notifications change places",
+    SwallowGap "gaps are not told",
+    LateGap "a gap is told after the next notification",
+    WrongGap "a gap does not say after which notification",
+    LoseOutcome "every third request never ends",
+    DoubleOutcome "every third request ends twice",
+    SendEarly "a heartbeat is sent before ConnectionDetails",
+    ReuseToken "the first WebSocket token is presented again",
+    NoReconnect "a lost connection is not replaced",
+    StaleWsc "the first wsc is presented for ever",
+    IgnoreFailed "a failed recovery is taken for a good one",
+    NeverHeartbeat "no heartbeat is sent",
+    ImpatientToken "every call for a WebSocket token is made three times",
+    RepeatRequest "requests are sent twice on the socket",
+    ForeignDelivered "the subscription is told under another id",
+    EndlessWait "timers are ignored",
+}
+
+/// Makes sessions with a defect.
+#[derive(Clone, Copy, Debug)]
+pub struct Defective(pub Defect);
+
+impl Maker for Defective {
+    type Subject = Mutant;
+
+    fn create(&self, config: Config, seed: u64, clock: ClockReading) -> Mutant {
+        Mutant::new(self.0, Session::new(config, seed, clock))
+    }
+
+    fn restore(&self, c: Config, s: Snapshot, seed: u64, clock: ClockReading) -> Result<Mutant, RestoreError> {
+        Ok(Mutant::new(self.0, Session::restore(c, s, seed, clock)?))
+    }
+}
+
+/// A session between whose outputs and the driver something goes wrong.
+#[derive(Debug)]
+pub struct Mutant {
+    defect: Defect,
+    session: Session,
+    /// What is put out before anything else.
+    next: VecDeque<Output>,
+    kept: Option<Output>,
+    count: u64,
+    first: Option<ringcentral_ws_core::SecretUrl>,
+    first_wsc: Option<String>,
+}
+
+impl Mutant {
+    fn new(defect: Defect, session: Session) -> Self {
+        Self { defect, session, next: VecDeque::new(), kept: None, count: 0, first: None, first_wsc: None }
+    }
+
+    /// `true` once in `n` calls.
+    fn every(&mut self, n: u64) -> bool {
+        self.count += 1;
+        self.count.is_multiple_of(n)
+    }
+
+    /// What becomes of an output; `None`: it is swallowed.
+    fn spoil(&mut self, output: Output) -> Option<Output> {
+        match output {
+            Output::Event(event) => self.spoil_event(event),
+            Output::Action(action) => self.spoil_action(action),
+            Output::Wait(_) => Some(output),
+        }
+    }
+
+    fn spoil_event(&mut self, event: Event) -> Option<Output> {
+        use Defect as D;
+        let output = Output::Event(event);
+        let Output::Event(event) = &output else { return None };
+        match (self.defect, event) {
+            (D::DropNotification, Event::Notification(_)) if self.every(20) => return None,
+            (D::DeliverTwice, Event::Notification(_)) if self.every(20) => self.next.push_back(output.clone()),
+            (D::Swap, Event::Notification(_)) => {
+                if self.kept.is_none() && self.every(20) {
+                    self.kept = Some(output);
+                    return None;
+                }
+                self.next.extend(self.kept.take());
+            }
+            (D::SwallowGap, Event::Gap(_)) => return None,
+            (D::LateGap, Event::Gap(_)) => {
+                self.kept = Some(output);
+                return None;
+            }
+            (D::LateGap, Event::Notification(_)) => self.next.extend(self.kept.take()),
+            (D::WrongGap, Event::Gap(gap)) => {
+                let mut gap = gap.clone();
+                gap.after = None;
+                return Some(Output::Event(Event::Gap(gap)));
+            }
+            (D::LoseOutcome, Event::Response { .. }) if self.every(3) => return None,
+            (D::DoubleOutcome, Event::Response { .. }) if self.every(3) => self.next.push_back(output.clone()),
+            (D::ForeignDelivered, Event::Subscribed(info)) => {
+                let mut info = info.clone();
+                info.server_id = "another".into();
+                return Some(Output::Event(Event::Subscribed(info)));
+            }
+            _ => {}
+        }
+        Some(output)
+    }
+
+    fn spoil_action(&mut self, action: Action) -> Option<Output> {
+        use Defect as D;
+        match (self.defect, &action) {
+            (D::NeverHeartbeat, Action::Send { purpose: Purpose::Heartbeat, .. }) => return None,
+            (D::NoReconnect, Action::Open { .. }) if !self.every(1) || self.count > 1 => return None,
+            (D::ReuseToken, Action::Open { conn, url }) => {
+                let (conn, first) = (*conn, self.first.get_or_insert_with(|| url.clone()).clone());
+                return Some(Output::Action(Action::Open { conn, url: first }));
+            }
+            (D::StaleWsc, Action::Open { conn, url }) => {
+                let conn = *conn;
+                let mut url = url.expose().clone();
+                let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+                if let Some((_, wsc)) = pairs.iter().find(|(name, _)| name == "wsc") {
+                    let first = self.first_wsc.get_or_insert_with(|| wsc.clone()).clone();
+                    url.query_pairs_mut().clear().extend_pairs(
+                        pairs.iter().map(|(name, value)| (name, if name == "wsc" { &first } else { value })),
+                    );
+                }
+                return Some(Output::Action(Action::Open { conn, url: ringcentral_ws_core::SecretUrl::new(url) }));
+            }
+            (D::ImpatientToken, Action::Http { .. }) => {
+                (0..2).for_each(|_| self.next.push_back(Output::Action(action.clone())));
+            }
+            (D::RepeatRequest, Action::Send { purpose: Purpose::Request(_), .. }) => {
+                self.next.push_back(Output::Action(action.clone()));
+            }
+            (D::SendEarly, Action::Open { conn, .. }) => {
+                let (conn, purpose) = (*conn, Purpose::Heartbeat);
+                let text = "[{\"type\":\"Heartbeat\",\"messageId\":\"early\"}]".to_owned();
+                self.next.push_back(Output::Action(Action::Send { conn, text, purpose }));
+            }
+            _ => {}
+        }
+        Some(Output::Action(action))
+    }
+}
+
+impl Subject for Mutant {
+    fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
+        match (self.defect, &input) {
+            (Defect::EndlessWait, Input::Timeout) => Ok(()),
+            (Defect::IgnoreFailed, Input::Frame { conn, frame: Frame::Text(text) }) => {
+                let text = text.replace("\"recoveryState\":\"Failed\"", "\"recoveryState\":\"Successful\"");
+                self.session.handle_input(Input::Frame { conn: *conn, frame: Frame::Text(&text) }, now)
+            }
+            _ => self.session.handle_input(input, now),
+        }
+    }
+
+    fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        self.session.connect(now)
+    }
+
+    fn subscribe(&mut self, filters: Filters, now: Timestamp) -> Result<SubscriptionId, CommandError<Filters>> {
+        self.session.subscribe(filters, now)
+    }
+
+    fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
+        self.session.unsubscribe(now)
+    }
+
+    fn request(&mut self, request: Request<Body>, now: Timestamp) -> Result<RequestId, CommandError<Request<Body>>> {
+        self.session.request(request, now)
+    }
+
+    fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
+        self.session.cancel(id, now)
+    }
+
+    fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
+        self.session.recover(now)
+    }
+
+    fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
+        self.session.close(mode, now)
+    }
+
+    fn poll_output(&mut self) -> Output {
+        loop {
+            if let Some(output) = self.next.pop_front() {
+                return output;
+            }
+            let output = self.session.poll_output();
+            if let Some(output) = self.spoil(output) {
+                return output;
+            }
+        }
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        self.session.snapshot()
+    }
+
+    fn state(&self) -> SessionState {
+        self.session.state()
+    }
+}

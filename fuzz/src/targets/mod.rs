@@ -1,0 +1,66 @@
+//! The fuzz targets as functions of bytes. Each panics if, and only if, something is wrong.
+
+mod exhaust;
+mod heal;
+mod metamorphic;
+mod ops;
+mod session;
+
+use ringcentral_ws_core::contract::Checked;
+use ringcentral_ws_core::{ClockReading, Config, Frame, Input, Snapshot, Timestamp, UnixMillis};
+
+pub use self::exhaust::exhaust;
+pub use self::heal::heal;
+pub use self::metamorphic::metamorphic;
+pub use self::session::session;
+use crate::targets::ops::{Player, Style};
+
+/// Inputs longer than this add nothing but time.
+const MAX_LEN: usize = 64 << 10;
+
+/// Bytes as frames of a connection in each of its states: text if they are UTF-8, split at line ends, else binary.
+pub fn frame(data: &[u8]) {
+    if data.len() > MAX_LEN {
+        return;
+    }
+    for ready in [false, true] {
+        let mut player = Player::new(small(), 1, Style::default());
+        player.reach_handshake();
+        if ready {
+            player.reach_subscribed();
+        }
+        for part in data.split(|byte| *byte == b'\n').take(64) {
+            let Some(conn) = player.conn else { break };
+            let frame = std::str::from_utf8(part).map_or(Frame::Binary(part), Frame::Text);
+            player.give(&Input::Frame { conn, frame });
+        }
+        player.close();
+    }
+}
+
+/// Bytes as a snapshot: read, restored, and used.
+pub fn snapshot(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if text.len() > MAX_LEN {
+        return;
+    }
+    let Ok(snapshot) = Snapshot::from_json(text) else { return };
+    let clock = ClockReading { now: Timestamp::from_secs(1), unix: UnixMillis(1_800_000_000_000) };
+    let Ok(mut session) = Checked::restore(small(), snapshot, 1, clock) else { return };
+    assert!(session.snapshot().is_some(), "a session at rest has a snapshot");
+    let _ = session.connect(clock.now);
+    let mut player = Player::around(session, clock.now, Style::default());
+    player.reach_subscribed();
+    player.close();
+}
+
+/// Small limits, so that short inputs reach them.
+fn small() -> Config {
+    let mut config = Config { rest_over_websocket: true, ..Config::default() };
+    config.limits.queued_requests = 3;
+    config.limits.active_requests = 2;
+    config.limits.held_notifications = 2;
+    config.limits.bad_frames = 3;
+    config.limits.frame_bytes = 16 << 10;
+    config
+}

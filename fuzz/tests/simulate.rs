@@ -1,0 +1,28 @@
+//! Many sessions in virtual time: nothing may be violated.
+
+use ringcentral_ws_fuzz::{DAY, Maker, Plain, Report, WithContract, simulate};
+
+fn run<M: Maker + Clone>(maker: &M, seeds: std::ops::Range<u64>, length: u64) -> Report {
+    let mut total = Report::default();
+    for seed in seeds {
+        match simulate(maker, seed, length) {
+            Ok(report) => total.add(&report),
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+    println!("{total}");
+    total
+}
+
+#[test]
+fn days_of_faults_break_no_promise() {
+    let total = run(&Plain, 0..120, DAY);
+    // The run is worth something only if all this happened.
+    assert!(total.days() >= 120.0 && total.recoveries > 100 && total.recoveries_failed > 50);
+    assert!(total.delivered > 10_000 && total.covered > 50);
+}
+
+#[test]
+fn the_contract_holds_meanwhile() {
+    run(&WithContract, 100_000..100_080, DAY / 4);
+}
