@@ -89,6 +89,8 @@ async fn broken_answers_are_told_apart() {
         let (may_have_run, told, message) = network(in_time(client.request(get(path))).await);
         assert!(may_have_run && told == phase && message.contains(part), "{path}: {told:?} {message}");
     }
+    let packed = in_time(client.request(get("/gzip"))).await.unwrap();
+    assert_eq!(packed.body().as_bytes(), &b"unpacked"[..]);
     let ok = in_time(client.request(get("/ok"))).await.unwrap();
     assert_eq!(ok.body().as_bytes(), &b"ok"[..], "the client goes on");
 }

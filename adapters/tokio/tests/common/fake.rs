@@ -35,14 +35,26 @@ fn linger(mut stream: TcpStream) -> io::Result<()> {
     io::copy(&mut stream, &mut io::sink()).map(drop)
 }
 
+/// The word "unpacked" in gzip.
+const UNPACKED: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\xcd\x2b\x48\x4c\xce\x4e\x4d\x01\x00\x96\x62\x2f\xca\x08\x00\x00\x00";
+
 /// Answers by path.
 pub(crate) fn bad_server() -> SocketAddr {
     listen(|head, mut stream| {
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let login = head.to_ascii_lowercase().contains("authorization: bearer token");
+        if path == "/gzip" && head.contains("accept-encoding: gzip") {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+                UNPACKED.len()
+            );
+            stream.write_all(&[head.as_bytes(), UNPACKED].concat())?;
+            return stream.shutdown(Shutdown::Write);
+        }
         let mut say = |text: &str| stream.write_all(text.as_bytes());
         match path.as_str() {
-            "/ok" if login => say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?,
+            "/ok" if login => say("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")?,
             "/truncated" => say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789")?,
             "/truncated-head" => say("HTTP/1.1 200 OK\r\nContent-Le")?,
             "/no-http" => say("SSH-2.0-OpenSSH_9.6\r\n\r\n")?,
@@ -54,11 +66,15 @@ pub(crate) fn bad_server() -> SocketAddr {
                 say("HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n")?;
                 while stream.write_all(&[b'x'; 65_536]).is_ok() {}
             }
-            "/redirect" => say("HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n")?,
+            "/redirect" => {
+                say("HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n")?
+            }
             "/redirect-foreign" => {
                 say("HTTP/1.1 302 Found\r\nLocation: https://h.example/ok\r\nContent-Length: 0\r\n\r\n")?;
             }
-            "/redirect-loop" => say("HTTP/1.1 307 Again\r\nLocation: /redirect-loop\r\nContent-Length: 0\r\n\r\n")?,
+            "/redirect-loop" => {
+                say("HTTP/1.1 307 Again\r\nConnection: close\r\nLocation: /redirect-loop\r\nContent-Length: 0\r\n\r\n")?
+            }
             _ => say("HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?,
         }
         stream.shutdown(Shutdown::Write)
