@@ -150,7 +150,11 @@ impl Session {
         };
         self.out.tell(Event::Connected { conn, resumption, details: Box::new(details) });
         match fate {
-            Fate::None => {}
+            Fate::None => {
+                if unclean && self.subs.wanted.is_some() {
+                    self.ledger.lost(GapCause::Restored, since, &mut self.out);
+                }
+            }
             Fate::Lost(code) => {
                 self.stats.recovery_failures += 1;
                 self.out.tell(Event::RecoveryFailed { conn, code });
@@ -159,6 +163,7 @@ impl Session {
                 self.stats.recoveries += 1;
                 if unclean {
                     self.ledger.lost(GapCause::Restored, since, &mut self.out);
+                    self.subs.verify = self.subs.active.is_some();
                 }
                 self.out.tell(Event::Recovered { conn });
                 if self.subs.active.is_some() {

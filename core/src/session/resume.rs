@@ -202,7 +202,7 @@ impl Session {
             last: self.ledger.last().map(Box::from),
             gap: self.ledger.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
             unproven: self.ledger.unproven(),
-            detached: self.recovery.detached,
+            detached: self.recovery.detached && !self.subs.verify,
             next_subscription: self.subs.next,
         })
     }

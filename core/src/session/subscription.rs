@@ -57,6 +57,8 @@ pub(super) struct Subscriptions {
     pub(super) unsure: bool,
     /// The server lost it: the next creating call is named apart (REC-3).
     lost: bool,
+    /// The subscription of a snapshot that was not the last word: it may have been replaced since, which a PUT tells.
+    pub(super) verify: bool,
     call: Option<Call>,
     failures: u32,
     held: VecDeque<Notification>,
@@ -83,6 +85,7 @@ impl Subscriptions {
         self.active = None;
         self.confirmed = None;
         self.unsure = false;
+        self.verify = false;
         self.lost = true;
     }
 
@@ -157,7 +160,9 @@ impl Session {
                 self.close_after_delete(now);
             }
             (Some(wanted), None) => self.call(CallKind::Create(wanted.clone()), now),
-            (Some(wanted), Some(active)) if wanted.id != active.id => self.call(CallKind::Update(wanted.clone()), now),
+            (Some(wanted), Some(active)) if wanted.id != active.id || self.subs.verify => {
+                self.call(CallKind::Update(wanted.clone()), now)
+            }
             (Some(_), Some(_)) => {}
         }
     }
@@ -182,6 +187,7 @@ impl Session {
             // Nothing of a subscription can be lost before it was asked for.
             self.ledger.doubt(self.last_seen());
         }
+        self.subs.verify = false;
         self.subs.call = Some(Call { message, kind });
         self.last_sent = now;
         self.arm(TimerKind::Subscribe, now.after(self.config.request_timeout));
@@ -358,7 +364,8 @@ impl Session {
     /// The connection is gone, and with it the answer (SUB-8): the wish stays.
     pub(super) fn subs_disconnected(&mut self) {
         self.subs.unsure |= self.subs.is_creating();
-        self.subs.call = None;
+        let call = self.subs.call.take();
+        self.subs.verify |= call.is_some_and(|call| matches!(call.kind, CallKind::Update(_)));
         if !self.subs.held.is_empty() {
             self.stats.foreign += self.subs.held.len() as u64;
             self.subs.held.clear();
