@@ -22,7 +22,7 @@ use crate::client::Inbox;
 use crate::clock::Clock;
 use crate::command::{Answer, Command, Reply};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::download::Streamed;
+use crate::download::{Streamed, readdress};
 use crate::https::{Https, HttpsSender};
 use crate::mask::Debug;
 use crate::outlet::{Outlet, Shared};
@@ -196,7 +196,8 @@ impl<R: Runtime> Driver<R> {
                     Done::Auth(id, ask(&*source, request).await)
                 }));
             }
-            Action::Http { id, request } => {
+            Action::Http { id, mut request } => {
+                readdress(&mut request);
                 let (https, own) = (Arc::clone(&self.https), self.sender.clone());
                 let (call, abort) = abortable(async move {
                     match own {

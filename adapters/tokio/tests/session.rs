@@ -8,13 +8,9 @@ use std::time::{Duration, Instant};
 use common::*;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 use ringcentral_ws_tokio::{
-    Body, Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, RequestError, SessionState,
-    StartError, Via, http, rustls,
+    Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, OverHttps, RequestError,
+    SessionState, StartError, Via, rustls,
 };
-
-fn get(path: &str) -> http::Request<Body> {
-    http::Request::get(path).body(Body::empty()).unwrap()
-}
 
 // CLAUSE REC-2 REC-3
 #[tokio::test]
@@ -215,6 +211,49 @@ async fn a_slow_application_stops_reading_and_nothing_else() {
     }
     assert_eq!(client.stats().connections, 1, "the connection was never given up");
     client.close(Close::Revoke).await;
+}
+
+#[tokio::test]
+async fn calls_get_their_turn_in_a_flood() {
+    let server = Arc::new(server());
+    let (client, mut events) =
+        builder(&server).config(Config { rest_over_websocket: true, ..config() }).start().unwrap();
+    subscribed(&mut events).await;
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (flooder, end) = (Arc::clone(&server), Arc::clone(&stop));
+    let flood = std::thread::spawn(move || {
+        while !end.load(std::sync::atomic::Ordering::Relaxed) {
+            for _ in 0..100 {
+                flooder.receive_sms(0, "+1", "flood");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let calls = async {
+        for (way, n) in [(true, 10), (false, 10)] {
+            for _ in 0..n {
+                let mut request = get("/restapi/v1.0/account/~");
+                if !way {
+                    request.extensions_mut().insert(OverHttps);
+                }
+                let reply = client.request(request).await.unwrap();
+                assert_eq!(reply.extensions().get::<Via>() == Some(&Via::WebSocket), way);
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        client.close(Close::Revoke).await;
+    };
+    let take = async {
+        let mut seen = 0_u64;
+        while let Some(event) = events.next().await {
+            seen += u64::from(matches!(event, Event::Notification(_)));
+        }
+        seen
+    };
+    let both = futures_util::future::join(calls, take);
+    let ((), seen) = tokio::time::timeout(3 * PATIENCE, both).await.expect("all calls end");
+    assert!(seen > 100 && client.stats().notifications == seen, "{seen}");
+    flood.join().unwrap();
 }
 
 // CLAUSE HB-2

@@ -82,6 +82,7 @@ impl<R: Runtime> Driver<R> {
         if turn.is_pending() {
             self.busy = 0;
             self.outlet.rest();
+            self.https.sweep();
         }
         turn
     }
