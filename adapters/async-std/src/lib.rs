@@ -1,0 +1,63 @@
+//! The RingCentral WebSocket client on async-std: every notification once and in order, or a gap report says so first.
+//!
+//! async-std is discontinued (RUSTSEC-2025-0052). This crate is for programs that still run on it; new ones take
+//! `ringcentral-ws-smol`, which has the same API, or `ringcentral-ws-tokio`.
+//!
+//! ```no_run
+//! use ringcentral_ws_async_std::filters::{SMS, VOICEMAIL};
+//! use ringcentral_ws_async_std::{Client, Jwt};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! async_std::task::block_on(async {
+//!     let (_client, mut events) = Client::builder(Jwt::from_env()?).filters([SMS, VOICEMAIL]).start()?;
+//!     while let Some(event) = events.next().await {
+//!         println!("{event:?}");
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_std::net::{TcpStream, ToSocketAddrs};
+use async_std::task;
+pub use ringcentral_ws_driver::core::*;
+pub use ringcentral_ws_driver::{
+    BoxFuture, CredentialSource, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt, RefreshToken, RequestError,
+    Runtime, StartError, TokenRequest, core, default_tls, filters, http, rustls,
+};
+
+/// A client on async-std. See [`ringcentral_ws_driver::Client`].
+pub type Client = ringcentral_ws_driver::Client<AsyncStd>;
+/// Settings of a client on async-std. See [`ringcentral_ws_driver::Builder`].
+pub type Builder = ringcentral_ws_driver::Builder<AsyncStd>;
+
+/// async-std's global runtime, which runs by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AsyncStd;
+
+impl Runtime for AsyncStd {
+    type Stream = TcpStream;
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok((host, port).to_socket_addrs().await?.collect())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(task::sleep(duration))
+    }
+
+    fn spawn(&self, work: BoxFuture<'static, ()>) -> io::Result<()> {
+        drop(task::spawn(work));
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! Shows RingCentral notifications as they come; `--help` tells more. Without credentials in the environment it plays
+//! a demonstration on a server in this process.
+//!
+//! The command line, the lines in and out, the state file and the story are those of the other adapters: their files
+//! are taken in by path, because the crate they belong to is asynchronous. Only the program's loop is its own.
+
+#[path = "../../../driver/src/watch/args.rs"]
+mod args;
+#[path = "../../../driver/src/watch/demo.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the asynchronous half is for the others")]
+mod demo;
+#[path = "../../../driver/src/watch/human.rs"]
+mod human;
+#[path = "../../../driver/src/watch/json.rs"]
+mod json;
+mod program;
+#[path = "../../../driver/src/watch/state.rs"]
+mod state;
+
+/// Names that the files taken in expect.
+mod command {
+    pub(crate) use ringcentral_ws_blocking::RequestError;
+}
+mod credentials {
+    pub(crate) use ringcentral_ws_blocking::Jwt;
+}
+use std::process::ExitCode;
+
+use ringcentral_ws_blocking::core::oauth::ClientApp;
+use ringcentral_ws_blocking::core::{Config, Secret, Snapshot};
+use ringcentral_ws_blocking::{Client, EnvError, Events, Jwt, StartError, filters};
+use ringcentral_ws_gateway::{Server, ServerConfig};
+
+use self::args::{Ask, Options};
+use self::demo::Step;
+use self::program::Program;
+
+/// The program's name.
+const NAME: &str = "watch-blocking";
+/// Exit status for bad usage.
+const USAGE: u8 = 2;
+/// Exit status after a permanent error.
+const FAILED: u8 = 1;
+
+/// Makes the demonstration's server do something.
+type Perform = Box<dyn FnMut(Step)>;
+
+fn main() -> ExitCode {
+    ExitCode::from(run())
+}
+
+fn run() -> u8 {
+    let options = match args::parse(std::env::args_os().skip(1)) {
+        Ok(Ask::Watch(options)) => options,
+        Ok(Ask::Help) => return say(&args::help(NAME)),
+        Ok(Ask::Version) => return say(&format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"))),
+        Err(why) => return complain(&why, USAGE),
+    };
+    match Jwt::from_env() {
+        Ok(credentials) => watch(options, credentials, None),
+        Err(EnvError::Nothing) => match start_demo() {
+            Ok((credentials, perform)) => watch(options, credentials, Some(perform)),
+            Err(why) => complain(&format!("the demonstration's server did not start: {why}"), FAILED),
+        },
+        Err(error) => complain(&error.to_string(), USAGE),
+    }
+}
+
+fn say(text: &str) -> u8 {
+    use std::io::Write;
+    u8::from(std::io::stdout().write_all(text.as_bytes()).is_err())
+}
+
+fn complain(why: &str, status: u8) -> u8 {
+    eprintln!("{NAME}: {why}");
+    status
+}
+
+fn watch(mut options: Options, credentials: Jwt, perform: Option<Perform>) -> u8 {
+    if perform.is_some() {
+        eprintln!("{NAME}: no credentials in the environment, so this is a demonstration; see --help");
+        if !options.filters.iter().any(|filter| filter == demo::FILTER) {
+            options.filters.push(demo::FILTER.to_owned());
+        }
+    } else if options.filters.is_empty() && !options.json && options.state.is_none() {
+        let why = format!("no event filter: give at least one, such as {}", filters::PRESENCE);
+        return complain(&why, USAGE);
+    }
+    match start(&options, credentials, perform.is_some()) {
+        Ok((client, events)) => Program::new(options, client, perform).run(events),
+        Err(why) => complain(&why.to_string(), USAGE),
+    }
+}
+
+fn start(options: &Options, credentials: Jwt, demo: bool) -> Result<(Client, Events), StartError> {
+    let credentials = std::sync::Arc::new(keep_login(options, credentials));
+    let mut config = if demo { demo::config(&credentials.app().server) } else { Config::default() };
+    config.rest_over_websocket = options.rest_over_websocket;
+    config.auto_recover = !options.no_auto_recover;
+    let unusable = |why: &str| eprintln!("{NAME}: the state file cannot be used, starting afresh: {why}");
+    let snapshot = match options.state.as_deref().map(state::load) {
+        None => None,
+        Some(Ok(snapshot)) => snapshot,
+        Some(Err(why)) => {
+            unusable(&why);
+            None
+        }
+    };
+    let begin = |snapshot: Option<Snapshot>| {
+        let builder = Client::builder(std::sync::Arc::clone(&credentials)).config(config.clone());
+        let mut builder = builder.filters(&options.filters);
+        if let Some(snapshot) = snapshot {
+            builder = builder.restore(snapshot);
+        }
+        if options.debug {
+            builder = builder.debug(|line| eprintln!("{line}"));
+        }
+        builder.start()
+    };
+    match begin(snapshot) {
+        Err(StartError::Snapshot(why)) => {
+            unusable(&why.to_string());
+            begin(None)
+        }
+        started => started,
+    }
+}
+
+/// With a state file the login is kept too: the server recovers a session only for the login that made it.
+fn keep_login(options: &Options, mut credentials: Jwt) -> Jwt {
+    let Some(file) = options.state.clone() else { return credentials };
+    let app = credentials.app().clone();
+    if let Some(token) = state::load_login(&file, &app) {
+        credentials = credentials.with_refresh_token(token);
+    }
+    credentials.on_tokens(move |tokens| {
+        if let Some(token) = &tokens.refresh_token
+            && let Err(error) = state::save_login(&file, &app, token)
+        {
+            eprintln!("{NAME}: the login cannot be kept, so the next start cannot recover: {error}");
+        }
+    })
+}
+
+fn start_demo() -> Result<(Jwt, Perform), Box<dyn std::error::Error>> {
+    let server = Server::start(ServerConfig::default())?;
+    let (app, jwt) = server.with_gateway(|gateway, _| {
+        let config = gateway.config();
+        (config.app.clone(), config.users[0].jwt.clone())
+    });
+    let app = ClientApp {
+        server: server.http_url().parse()?,
+        client_id: app.client_id,
+        client_secret: Some(Secret::new(app.client_secret)),
+    };
+    let perform = move |step| match step {
+        Step::Sms(text) => drop(server.receive_sms(0, "+16505550100", text)),
+        Step::Cut => server.drop_connections(),
+        Step::Restart => server.restart(),
+    };
+    Ok((Jwt::new(app, jwt), Box::new(perform)))
+}

@@ -1,0 +1,264 @@
+//! From a host name to a stream: blocking, with a deadline for each step, and with a way to end it from outside.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ringcentral_ws_core::{HttpFailure, Phase};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use url::{Host, Url};
+
+use crate::limits::IoLimits;
+
+/// What connections are made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Net {
+    pub(crate) limits: Arc<IoLimits>,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) allow_insecure: bool,
+}
+
+/// Where to, and whether with TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    host: String,
+    port: u16,
+    pub(crate) tls: bool,
+}
+
+impl Target {
+    /// Reads `https`, `wss`, `http` and `ws` addresses.
+    pub(crate) fn of(url: &Url) -> Option<Self> {
+        let tls = match url.scheme() {
+            "https" | "wss" => true,
+            "http" | "ws" => false,
+            _ => return None,
+        };
+        let host = match url.host()? {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_string(),
+        };
+        Some(Self { host, port: url.port().unwrap_or(if tls { 443 } else { 80 }), tls })
+    }
+}
+
+/// Whether an address means this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Ends, from any thread, what another one waits for on a socket.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Abort(Arc<AbortState>);
+
+#[derive(Debug, Default)]
+struct AbortState {
+    fired: AtomicBool,
+    sockets: Mutex<Vec<Weak<TcpStream>>>,
+}
+
+impl Abort {
+    pub(crate) fn fire(&self) {
+        self.0.fired.store(true, Ordering::SeqCst);
+        for socket in self.sockets().iter().filter_map(Weak::upgrade) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn is_fired(&self) -> bool {
+        self.0.fired.load(Ordering::SeqCst)
+    }
+
+    /// From now on `fire` ends this socket too; at once if it was fired before.
+    pub(crate) fn watch(&self, socket: &Arc<TcpStream>) {
+        let mut sockets = self.sockets();
+        sockets.retain(|known| known.strong_count() > 0);
+        let weak = Arc::downgrade(socket);
+        if !sockets.iter().any(|known| known.ptr_eq(&weak)) {
+            sockets.push(weak);
+        }
+        if self.is_fired() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn sockets(&self) -> std::sync::MutexGuard<'_, Vec<Weak<TcpStream>>> {
+        self.0.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A TCP stream. With a deadline it blocks, and fails when that has passed; without one it does as the socket is set.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    pub(crate) socket: Arc<TcpStream>,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Tcp {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let Some(deadline) = self.deadline else { return Ok(None) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(too_late()) } else { Ok(Some(left)) }
+    }
+
+    /// Systems name a time-out differently.
+    fn named<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.deadline.is_some() => Err(too_late()),
+            other => other,
+        }
+    }
+}
+
+fn too_late() -> io::Error {
+    io::Error::from(io::ErrorKind::TimedOut)
+}
+
+impl Read for Tcp {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Some(left) = self.left()? {
+            self.socket.set_read_timeout(Some(left))?;
+        }
+        let read = (&*self.socket).read(buf);
+        self.named(read)
+    }
+}
+
+impl Write for Tcp {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if let Some(left) = self.left()? {
+            self.socket.set_write_timeout(Some(left))?;
+        }
+        let written = (&*self.socket).write(buf);
+        self.named(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A TCP stream with or without TLS on it.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Plain(Tcp),
+    Tls(Box<StreamOwned<ClientConnection, Tcp>>),
+}
+
+impl Stream {
+    pub(crate) fn tcp(&mut self) -> &mut Tcp {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => &mut tls.sock,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.read(buf),
+            Self::Tls(tls) => tls.read(buf),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.write(buf),
+            Self::Tls(tls) => tls.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(tcp) => tcp.flush(),
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+}
+
+/// A step that failed before any byte of a request left.
+pub(crate) fn not_sent(phase: Phase, message: impl Into<Box<str>>) -> HttpFailure {
+    HttpFailure { phase, not_sent: true, message: message.into() }
+}
+
+/// Connects. The stream has the deadline of its last step, which the caller replaces.
+pub(crate) fn dial(net: &Net, target: &Target, abort: &Abort) -> Result<Stream, HttpFailure> {
+    let addresses = resolve(net, target)?;
+    let host = &target.host;
+    let mut failure = not_sent(Phase::Dns, format!("{host} has no address"));
+    let mut left = net.limits.tcp;
+    for (i, address) in addresses.iter().enumerate() {
+        if abort.is_fired() {
+            return Err(not_sent(Phase::Tcp, "given up"));
+        }
+        // Each address gets an equal share of what is left, so that a dead one cannot use up the time of the rest.
+        let share = left / u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
+        left = left.saturating_sub(share);
+        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
+            Ok(socket) => return encrypt(net, target, abort, socket),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                failure = not_sent(Phase::Tcp, format!("{address} did not answer in time"));
+            }
+            Err(error) => failure = not_sent(Phase::Tcp, format!("{address}: {error}")),
+        }
+    }
+    Err(failure)
+}
+
+/// The system's lookup cannot be given a deadline, so it has a thread, which is left behind when it takes too long.
+fn resolve(net: &Net, target: &Target) -> Result<Vec<SocketAddr>, HttpFailure> {
+    if let Ok(ip) = target.host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, target.port)]);
+    }
+    let (sender, answer) = channel();
+    let (host, port) = (target.host.clone(), target.port);
+    let lookup = move || {
+        let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
+    };
+    let host = &target.host;
+    let failed = |error: io::Error| not_sent(Phase::Dns, format!("{host} was not found: {error}"));
+    thread::Builder::new().name("ringcentral-dns".to_owned()).spawn(lookup).map_err(failed)?;
+    match answer.recv_timeout(net.limits.dns) {
+        Ok(found) => found.map_err(failed),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Err(not_sent(Phase::Dns, format!("looking up {host} took too long")))
+        }
+    }
+}
+
+fn encrypt(net: &Net, target: &Target, abort: &Abort, socket: TcpStream) -> Result<Stream, HttpFailure> {
+    let host = &target.host;
+    socket.set_nodelay(true).map_err(|error| not_sent(Phase::Tcp, error.to_string()))?;
+    let socket = Arc::new(socket);
+    abort.watch(&socket);
+    let mut tcp = Tcp { socket, deadline: Some(Instant::now() + net.limits.tls) };
+    if !target.tls {
+        return Ok(Stream::Plain(tcp));
+    }
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::TimedOut => not_sent(Phase::Tls, format!("the TLS handshake with {host} took too long")),
+        _ => not_sent(Phase::Tls, format!("no TLS connection to {host}: {error}")),
+    };
+    let name = ServerName::try_from(host.clone())
+        .map_err(|_| not_sent(Phase::Tls, format!("no TLS connection to {host}: it cannot have a certificate")))?;
+    let connection = ClientConnection::new(Arc::clone(&net.tls), name).map_err(|error| failed(io::Error::other(error)));
+    let mut connection = connection?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut tcp).map_err(failed)?;
+    }
+    Ok(Stream::Tls(Box::new(StreamOwned::new(connection, tcp))))
+}

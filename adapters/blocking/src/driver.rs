@@ -1,0 +1,412 @@
+//! The one thread that owns a Session and its socket.
+
+mod turn;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+
+use bytes::Bytes;
+use http::Response;
+use mio::{Poll, Token, Waker};
+use ringcentral_ws_core::{
+    AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
+    HttpId, Input, OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Session, Timestamp, Wait,
+};
+use tungstenite::WebSocket;
+
+use self::turn::Turn;
+use crate::clock::Clock;
+use crate::command::{Answer, Command, Reply, Signals};
+use crate::credentials::{CredentialSource, TokenRequest};
+use crate::dial::{Abort, Stream};
+use crate::events::Hub;
+use crate::https::{Https, HttpsSender, abortable};
+use crate::mask::Debug;
+use crate::socket::{self, Incoming, Pressure, Socket};
+
+/// The poller's name for a wake-up.
+pub(crate) const WAKE: Token = Token(0);
+/// The poller's name for the socket.
+const SOCKET: Token = Token(1);
+
+/// What a driver is made of.
+pub(crate) struct Parts {
+    pub(crate) session: Session,
+    pub(crate) clock: Clock,
+    pub(crate) https: Arc<Https>,
+    pub(crate) credentials: Arc<dyn CredentialSource>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) inbox: Receiver<Command>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) waker: Arc<Waker>,
+    pub(crate) poll: Poll,
+    pub(crate) max_message: usize,
+    pub(crate) debug: Debug,
+}
+
+/// What a helping thread brings back.
+enum Done {
+    Auth(AuthId, Result<AccessToken, AuthFailure>),
+    Http(HttpId, Result<Response<Bytes>, HttpFailure>),
+    Opened(ConnId, Result<Box<WebSocket<Stream>>, OpenFailure>),
+}
+
+enum Link {
+    None,
+    Opening(ConnId, Abort),
+    Open(ConnId, Box<Socket>),
+}
+
+struct Waiting {
+    cancelled: Arc<AtomicBool>,
+    reply: Reply<Answer>,
+}
+
+pub(crate) struct Driver {
+    parts: Parts,
+    poll_events: mio::Events,
+    /// The access token the Session was given last.
+    held: Option<Secret>,
+    requests: BTreeMap<RequestId, Waiting>,
+    closers: Vec<Reply<()>>,
+    link: Link,
+    /// A message that was read while the application lets events wait.
+    ahead: Option<Incoming>,
+    calls: BTreeMap<HttpId, Abort>,
+    logins: BTreeMap<AuthId, Abort>,
+    done: Receiver<Done>,
+    completions: Sender<Done>,
+    /// Whether the socket comes before the commands in the next turn.
+    socket_first: bool,
+    /// Changes of the snapshot that were not published yet.
+    unpublished: usize,
+    /// The end, which is told when no command can come any more.
+    last: Option<Event>,
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let (completions, done) = channel();
+        Self {
+            parts,
+            poll_events: mio::Events::with_capacity(8),
+            held: None,
+            requests: BTreeMap::new(),
+            closers: Vec::new(),
+            link: Link::None,
+            ahead: None,
+            calls: BTreeMap::new(),
+            logins: BTreeMap::new(),
+            done,
+            completions,
+            socket_first: false,
+            unpublished: 0,
+            last: None,
+        }
+    }
+
+    /// Runs the session to its end, or until nobody holds a handle any more.
+    pub(crate) fn run(mut self, filters: Option<Filters>) {
+        let now = self.parts.clock.read().now;
+        if let Some(filters) = filters {
+            // A new session refuses nothing.
+            let _ = self.parts.session.subscribe(filters, now);
+            let _ = self.drain();
+        }
+        let _ = self.parts.session.connect(now);
+        loop {
+            let wait = self.drain();
+            self.parts.hub.set_status((self.parts.session.state(), self.parts.session.stats()));
+            if self.unpublished >= self.parts.https.net.limits.snapshot_every {
+                self.publish();
+            }
+            if wait == Wait::Finished {
+                return self.finish();
+            }
+            match self.next_turn(wait) {
+                Turn::Abandoned => return,
+                turn => self.apply(turn),
+            }
+        }
+    }
+
+    /// Carries out everything the Session wants, and says how long to wait.
+    fn drain(&mut self) -> Wait {
+        loop {
+            match self.parts.session.poll_output() {
+                Output::Action(action) => self.act(action),
+                Output::Event(event) => self.tell(event),
+                Output::Wait(wait) => return wait,
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Response { id, outcome } => {
+                if let Some(waiting) = self.requests.remove(&id) {
+                    let _ = waiting.reply.try_send(Ok(outcome));
+                }
+            }
+            // Told with the snapshot itself, when the burst is over.
+            Event::SnapshotChanged => self.unpublished += 1,
+            Event::Closed { .. } => {
+                // The last snapshot goes before it; it can be taken, as this is the Session's last output.
+                self.unpublished += 1;
+                self.publish();
+                self.last = Some(event);
+            }
+            event => self.parts.hub.push(event, None),
+        }
+    }
+
+    /// Puts the newest snapshot behind the events it covers.
+    fn publish(&mut self) {
+        if self.unpublished > 0
+            && let Some(snapshot) = self.parts.session.snapshot()
+        {
+            self.unpublished = 0;
+            self.parts.hub.push(Event::SnapshotChanged, Some(snapshot));
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Authorize { id, reason } => {
+                let (source, https) = (Arc::clone(&self.parts.credentials), Arc::clone(&self.parts.https));
+                let held = self.held.clone();
+                let abort = self.help(Done::Auth(id, Err(no_thread_for_login())), move |abort| {
+                    let request = TokenRequest { reason, held: held.as_ref(), https: &*https };
+                    Done::Auth(id, abortable(abort, || source.access_token(request)))
+                });
+                self.logins.insert(id, abort);
+            }
+            Action::Http { id, request } => {
+                let https = Arc::clone(&self.parts.https);
+                let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
+                    Done::Http(id, abortable(abort, || https.send(request)))
+                });
+                self.calls.insert(id, abort);
+            }
+            Action::AbortHttp { id } => {
+                if let Some(abort) = self.calls.remove(&id) {
+                    abort.fire();
+                }
+            }
+            Action::Open { conn, url } => self.open(conn, url),
+            Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
+                self.parts.debug.frame("->", &text);
+                if let Some(socket) = self.socket(conn) {
+                    socket.queue_text(text);
+                }
+            }
+            Action::Close { conn, code, reason } => {
+                self.parts.debug.note(|| format!("close {conn}: {code} {reason}"));
+                if let Some(socket) = self.socket(conn) {
+                    socket.queue_close(code, reason);
+                }
+            }
+            Action::Drop { conn } => {
+                if matches!(&self.link, Link::Opening(c, _) | Link::Open(c, _) if *c == conn) {
+                    self.parts.debug.note(|| format!("drop {conn}"));
+                    self.unlink();
+                }
+            }
+            other => self.parts.debug.note(|| format!("an action this driver does not know: {other:?}")),
+        }
+    }
+
+    /// Has a thread of its own do what can only block. `failed` is the result when there is no thread to be had.
+    fn help(&self, failed: Done, work: impl FnOnce(&Abort) -> Done + Send + 'static) -> Abort {
+        let abort = Abort::default();
+        let (sender, waker, watched) = (self.completions.clone(), Arc::clone(&self.parts.waker), abort.clone());
+        let run = move || {
+            let _ = sender.send(work(&watched));
+            let _ = waker.wake();
+        };
+        if std::thread::Builder::new().name("ringcentral-call".to_owned()).spawn(run).is_err() {
+            let _ = self.completions.send(failed);
+        }
+        abort
+    }
+
+    fn open(&mut self, conn: ConnId, url: SecretUrl) {
+        self.parts.debug.note(|| format!("open {conn}: {url}"));
+        self.unlink();
+        let (https, max) = (Arc::clone(&self.parts.https), self.parts.max_message);
+        let failure = no_thread_for_call();
+        let failed = OpenFailure { phase: failure.phase, status: None, retry_after: None, message: failure.message };
+        let abort = self.help(Done::Opened(conn, Err(failed)), move |abort| {
+            Done::Opened(conn, socket::open(&https.net, &url, max, abort).map(Box::new))
+        });
+        self.link = Link::Opening(conn, abort);
+    }
+
+    /// Forgets the socket, or the one in the making.
+    fn unlink(&mut self) {
+        self.ahead = None;
+        match std::mem::replace(&mut self.link, Link::None) {
+            Link::None => {}
+            Link::Opening(_, abort) => abort.fire(),
+            Link::Open(_, socket) => socket.forget(self.parts.poll.registry()),
+        }
+    }
+
+    fn socket(&mut self, conn: ConnId) -> Option<&mut Socket> {
+        match &mut self.link {
+            Link::Open(c, socket) if *c == conn => Some(&mut **socket),
+            _ => None,
+        }
+    }
+
+    fn apply(&mut self, turn: Turn) {
+        let now = self.parts.clock.read().now;
+        match turn {
+            Turn::Resumed => self.feed(Input::Resumed, now),
+            Turn::Timeout => self.feed(Input::Timeout, now),
+            Turn::Alive(conn) => self.feed(Input::Frame { conn, frame: Frame::Control }, now),
+            Turn::Command(command) => self.command(command, now),
+            Turn::Cancelled(id) => drop(self.parts.session.cancel(id, now)),
+            Turn::Pressure(conn, Pressure::Blocked) => self.feed(Input::SendBlocked { conn }, now),
+            Turn::Pressure(conn, Pressure::Ready) => self.feed(Input::SendReady { conn }, now),
+            Turn::Incoming(conn, incoming) => self.incoming(conn, &incoming, now),
+            Turn::Done(done) => self.done(done, now),
+            Turn::Idle => self.publish(),
+            Turn::Abandoned => {}
+        }
+    }
+
+    /// The Session is always drained before it is fed, so it never refuses.
+    fn feed(&mut self, input: Input<'_>, now: Timestamp) {
+        let _ = self.parts.session.handle_input(input, now);
+    }
+
+    fn incoming(&mut self, conn: ConnId, incoming: &Incoming, now: Timestamp) {
+        let frame = match incoming {
+            Incoming::Text(text) => {
+                self.parts.debug.frame("<-", text);
+                Frame::Text(text)
+            }
+            Incoming::Binary(bytes) => Frame::Binary(bytes),
+            Incoming::Control => Frame::Control,
+            Incoming::TooLarge(size) => Frame::TooLarge(*size),
+            Incoming::Closed(close) => return self.closed(conn, close.clone(), now),
+        };
+        self.feed(Input::Frame { conn, frame }, now);
+    }
+
+    fn closed(&mut self, conn: ConnId, close: CloseInfo, now: Timestamp) {
+        self.parts.debug.note(|| format!("closed {conn}: {:?} {}", close.code, close.reason));
+        self.unlink();
+        self.feed(Input::Closed { conn, close }, now);
+    }
+
+    fn done(&mut self, done: Done, now: Timestamp) {
+        match done {
+            Done::Auth(id, result) => {
+                self.logins.remove(&id);
+                match result {
+                    Ok(token) => {
+                        self.held = Some(token.secret.clone());
+                        self.feed(Input::Authorized { id, token }, now);
+                    }
+                    Err(failure) => self.feed(Input::AuthorizeFailed { id, failure }, now),
+                }
+            }
+            // One that was aborted is no longer in the list, and its end does not count (C16).
+            Done::Http(id, result) if self.calls.remove(&id).is_some() => match result {
+                Ok(response) => self.feed(Input::HttpResponse { id, response }, now),
+                Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
+            },
+            Done::Http(..) => {}
+            Done::Opened(conn, result) if matches!(&self.link, Link::Opening(c, _) if *c == conn) => {
+                self.opened(conn, result, now);
+            }
+            Done::Opened(..) => {}
+        }
+    }
+
+    fn opened(&mut self, conn: ConnId, result: Result<Box<WebSocket<Stream>>, OpenFailure>, now: Timestamp) {
+        let registered = result.and_then(|socket| {
+            let limits = &self.parts.https.net.limits;
+            Socket::new(*socket, limits, self.parts.poll.registry(), SOCKET).map_err(|error| OpenFailure {
+                phase: Phase::Request,
+                status: None,
+                retry_after: None,
+                message: error.to_string().into(),
+            })
+        });
+        match registered {
+            Ok(socket) => {
+                self.link = Link::Open(conn, Box::new(socket));
+                self.feed(Input::Opened { conn }, now);
+            }
+            Err(failure) => {
+                self.link = Link::None;
+                self.parts.debug.note(|| format!("open {conn} failed: {}", failure.message));
+                self.feed(Input::OpenFailed { conn, failure }, now);
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Timestamp) {
+        let session = &mut self.parts.session;
+        match command {
+            Command::Subscribe(filters, reply) => drop(reply.try_send(session.subscribe(filters, now))),
+            Command::Unsubscribe(reply) => drop(reply.try_send(session.unsubscribe(now))),
+            Command::Recover(reply) => drop(reply.try_send(session.recover(now))),
+            Command::Network(online) => self.feed(Input::NetworkChanged { online }, now),
+            Command::Close(mode, reply) => {
+                self.closers.push(reply);
+                let _ = session.close(mode, now);
+            }
+            Command::Request { request, cancelled, reply } => match session.request(*request, now) {
+                Ok(id) => drop(self.requests.insert(id, Waiting { cancelled, reply })),
+                Err(refused) => drop(reply.try_send(Err(refused))),
+            },
+        }
+    }
+
+    /// Lets go of everything. The events that wait stay with the application.
+    fn finish(&mut self) {
+        self.publish();
+        self.parts.signals.finished.store(true, Ordering::SeqCst);
+        while let Ok(command) = self.parts.inbox.try_recv() {
+            match command {
+                Command::Close(_, reply) => self.closers.push(reply),
+                Command::Request { request, reply, .. } => {
+                    let _ = reply.try_send(Err(CommandError::Closed(*request)));
+                }
+                // Their askers see the closed channel.
+                Command::Subscribe(..) | Command::Unsubscribe(_) | Command::Recover(_) | Command::Network(_) => {}
+            }
+        }
+        // Who asks after this, or was not seen, learns from the closed channel that nothing was sent.
+        self.parts.inbox = sync_channel(0).1;
+        if let Some(event) = self.last.take() {
+            self.parts.hub.push(event, None);
+        }
+        for reply in self.closers.drain(..) {
+            let _ = reply.try_send(());
+        }
+    }
+}
+
+/// However the thread ends, nobody waits for it in vain.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.unlink();
+        self.calls.values().chain(self.logins.values()).for_each(Abort::fire);
+        self.parts.hub.end();
+    }
+}
+
+fn no_thread_for_login() -> AuthFailure {
+    AuthFailure { permanent: false, code: None, message: "the system gave no thread".into(), retry_after: None }
+}
+
+fn no_thread_for_call() -> HttpFailure {
+    HttpFailure { phase: Phase::Dns, not_sent: true, message: "the system gave no thread".into() }
+}

@@ -1,0 +1,145 @@
+//! What the thread waits for, and in which order it looks.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::TryRecvError;
+
+use ringcentral_ws_core::{ConnId, RequestId, SessionState, TimerKind, Wait};
+
+use super::{Done, Driver, Link, SOCKET};
+use crate::command::Command;
+use crate::socket::{Incoming, Pressure};
+
+/// Events that may wait for the application while a connection is still being made.
+const HANDSHAKE_BACKLOG: usize = 256;
+
+/// One thing that happened.
+pub(super) enum Turn {
+    /// The process was away.
+    Resumed,
+    Timeout,
+    /// The peer lives, though its messages must wait.
+    Alive(ConnId),
+    Command(Command),
+    Cancelled(RequestId),
+    Pressure(ConnId, Pressure),
+    Incoming(ConnId, Incoming),
+    Done(Done),
+    /// Nothing waits to be done.
+    Idle,
+    /// The last handle is gone.
+    Abandoned,
+}
+
+impl Driver {
+    /// Waits for the next thing that happens: a jump of the clock, then commands and the socket in turns, then what
+    /// helping threads bring, and timers only when nothing else is ready (HB-4).
+    pub(super) fn next_turn(&mut self, wait: Wait) -> Turn {
+        let deadline = if let Wait::Until { at, reason } = wait { Some((at, reason)) } else { None };
+        loop {
+            if self.parts.signals.abandoned.load(Ordering::SeqCst) {
+                return Turn::Abandoned;
+            }
+            let reading = self.parts.clock.read();
+            let (slack, longest) = (self.parts.https.net.limits.clock_slack, self.parts.https.net.limits.longest_sleep);
+            if reading.jumped || deadline.is_some_and(|(at, _)| reading.now.since(at) > slack) {
+                return Turn::Resumed;
+            }
+            if let Some(turn) = self.look() {
+                return turn;
+            }
+            let span = match deadline {
+                Some((at, reason)) if at <= reading.now => return self.due(reason),
+                Some((at, _)) => at.since(reading.now).min(longest),
+                None => longest,
+            };
+            // An interrupted wait is only an early look.
+            if self.parts.poll.poll(&mut self.poll_events, Some(span)).is_ok()
+                && let Link::Open(_, socket) = &mut self.link
+            {
+                for event in self.poll_events.iter().filter(|event| event.token() == SOCKET) {
+                    let ended = event.is_error();
+                    socket.ready(event.is_readable() || event.is_read_closed() || ended, event.is_writable() || ended);
+                }
+            }
+        }
+    }
+
+    fn look(&mut self) -> Option<Turn> {
+        self.socket_first = !self.socket_first;
+        let first = if self.socket_first { self.look_at_link() } else { self.look_at_commands() };
+        if first.is_some() {
+            return first;
+        }
+        let second = if self.socket_first { self.look_at_commands() } else { self.look_at_link() };
+        if second.is_some() {
+            return second;
+        }
+        if let Ok(done) = self.done.try_recv() {
+            return Some(Turn::Done(done));
+        }
+        (self.unpublished > 0).then_some(Turn::Idle)
+    }
+
+    fn look_at_commands(&mut self) -> Option<Turn> {
+        if self.parts.signals.cancels.load(Ordering::SeqCst) {
+            let cancelled = |waiting: &super::Waiting| waiting.cancelled.load(Ordering::SeqCst);
+            // Cleared first: a cancellation that comes meanwhile sets it again.
+            self.parts.signals.cancels.store(false, Ordering::SeqCst);
+            let found = self.requests.iter().find(|(_, waiting)| cancelled(waiting)).map(|(id, _)| *id);
+            if let Some(id) = found {
+                // There may be more.
+                self.parts.signals.cancels.store(true, Ordering::SeqCst);
+                self.requests.remove(&id);
+                return Some(Turn::Cancelled(id));
+            }
+        }
+        loop {
+            return match self.parts.inbox.try_recv() {
+                // Nobody waits for it any more, so it is never sent.
+                Ok(Command::Request { cancelled, .. }) if cancelled.load(Ordering::SeqCst) => continue,
+                Ok(command) => Some(Turn::Command(command)),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => Some(Turn::Abandoned),
+            };
+        }
+    }
+
+    fn look_at_link(&mut self) -> Option<Turn> {
+        let paused = self.is_paused();
+        let Link::Open(conn, socket) = &mut self.link else { return None };
+        let conn = *conn;
+        if let Some(pressure) = socket.send() {
+            return Some(Turn::Pressure(conn, pressure));
+        }
+        if !paused && let Some(incoming) = self.ahead.take() {
+            return Some(Turn::Incoming(conn, incoming));
+        }
+        if self.ahead.is_some() {
+            return None;
+        }
+        match socket.receive()? {
+            // It would become an event, for which there is no room.
+            incoming @ (Incoming::Text(_) | Incoming::Binary(_)) if paused => {
+                self.ahead = Some(incoming);
+                Some(Turn::Alive(conn))
+            }
+            incoming => Some(Turn::Incoming(conn, incoming)),
+        }
+    }
+
+    /// Whether messages must wait for the application. While a connection is being made they need not: they cause few
+    /// events, and leaving them unread would fail the attempt.
+    fn is_paused(&self) -> bool {
+        let backlog = self.parts.hub.backlog();
+        let ready = matches!(self.parts.session.state(), SessionState::Ready { .. });
+        backlog > 0 && (ready || backlog >= HANDSHAKE_BACKLOG)
+    }
+
+    fn due(&self, reason: TimerKind) -> Turn {
+        // Unread messages prove that the peer was there: only the application is late (HB-3).
+        match (&self.link, &self.ahead) {
+            (Link::Open(conn, _), Some(_)) if reason == TimerKind::Liveness => Turn::Alive(*conn),
+            _ => Turn::Timeout,
+        }
+    }
+}

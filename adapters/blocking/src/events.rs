@@ -1,0 +1,176 @@
+//! The way of events to the application: a bounded queue that never makes the I/O thread wait.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ringcentral_ws_core::{Event, SessionState, Snapshot, Stats};
+
+use crate::command::Remote;
+
+/// What the I/O thread and the handles share.
+pub(crate) struct Hub {
+    state: Mutex<State>,
+    arrived: Condvar,
+    capacity: usize,
+}
+
+struct State {
+    queue: VecDeque<(Event, Option<Box<Snapshot>>)>,
+    /// No further events will come.
+    ended: bool,
+    /// Nobody takes events any more.
+    unread: bool,
+    snapshot: Option<Snapshot>,
+    status: (SessionState, Stats),
+}
+
+impl Hub {
+    pub(crate) fn new(capacity: usize, snapshot: Option<Snapshot>) -> Self {
+        let status = (SessionState::Idle, Stats::default());
+        let state = State { queue: VecDeque::new(), ended: false, unread: false, snapshot, status };
+        Self { state: Mutex::new(state), arrived: Condvar::new(), capacity: capacity.max(1) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, event: Event, snapshot: Option<Snapshot>) {
+        let mut state = self.lock();
+        if state.unread {
+            return;
+        }
+        // While nobody listens attempts may go on for days: of what repeats only the last is worth telling.
+        let repeats = |last: &Event| {
+            matches!(
+                (last, &event),
+                (Event::Retry { .. }, Event::Retry { .. }) | (Event::SnapshotChanged, Event::SnapshotChanged)
+            )
+        };
+        if state.queue.len() > self.capacity && state.queue.back().is_some_and(|(last, _)| repeats(last)) {
+            state.queue.pop_back();
+        }
+        state.queue.push_back((event, snapshot.map(Box::new)));
+        drop(state);
+        self.arrived.notify_one();
+    }
+
+    /// Events beyond the queue's capacity. Reading stops while there are any, so one input adds to them at most.
+    pub(crate) fn backlog(&self) -> usize {
+        self.lock().queue.len().saturating_sub(self.capacity)
+    }
+
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.arrived.notify_all();
+    }
+
+    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
+        self.lock().snapshot.clone()
+    }
+
+    pub(crate) fn status(&self) -> (SessionState, Stats) {
+        self.lock().status
+    }
+
+    pub(crate) fn set_status(&self, status: (SessionState, Stats)) {
+        self.lock().status = status;
+    }
+}
+
+/// No event came in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no event came in time")
+    }
+}
+
+impl std::error::Error for TimedOut {}
+
+/// The events of a client, in order: an iterator that waits for each, and ends after [`Event::Closed`].
+///
+/// The queue is bounded (`IoLimits::event_queue`). When it is full the client stops reading the socket, so that TCP
+/// makes the server wait; heartbeats, deadlines and commands go on. Replies wait behind the unread events, so do not
+/// wait for a request while nobody takes events.
+///
+/// Taking [`Event::SnapshotChanged`] makes the new snapshot visible in [`Client::snapshot`](crate::Client::snapshot):
+/// a snapshot never covers an event that has not been taken (PST-4).
+pub struct Events {
+    remote: Arc<Remote>,
+}
+
+impl Events {
+    pub(crate) const fn new(remote: Arc<Remote>) -> Self {
+        Self { remote }
+    }
+
+    /// The next event, if it comes in time; `Ok(None)` when the session has ended and all were taken.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`] when none came; nothing is lost.
+    pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Event>, TimedOut> {
+        // A time beyond the clock's end is no limit.
+        self.await_event(Instant::now().checked_add(limit))
+    }
+
+    fn await_event(&self, until: Option<Instant>) -> Result<Option<Event>, TimedOut> {
+        let hub = &self.remote.hub;
+        let mut state = hub.lock();
+        loop {
+            if let Some((event, snapshot)) = state.queue.pop_front() {
+                if let Some(snapshot) = snapshot {
+                    state.snapshot = Some(*snapshot);
+                }
+                let room = state.queue.len() == hub.capacity;
+                drop(state);
+                if room {
+                    self.remote.wake();
+                }
+                return Ok(Some(event));
+            }
+            if state.ended {
+                return Ok(None);
+            }
+            state = match until {
+                None => hub.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(TimedOut);
+                    }
+                    hub.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        self.await_event(None).unwrap_or(None)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let mut state = self.remote.hub.lock();
+        state.unread = true;
+        state.queue.clear();
+        drop(state);
+        self.remote.wake();
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("waiting", &self.remote.hub.lock().queue.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,45 @@
+//! The RingCentral WebSocket client on threads, without async: every notification once and in order, or a gap report
+//! says so first.
+//!
+//! ```no_run
+//! use ringcentral_ws_blocking::filters::{SMS, VOICEMAIL};
+//! use ringcentral_ws_blocking::{Client, Jwt};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (_client, events) = Client::builder(Jwt::from_env()?).filters([SMS, VOICEMAIL]).start()?;
+//! for event in events {
+//!     println!("{event:?}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One thread owns the [`Session`] and the socket. It never waits for the application, so
+//! a slow consumer stops neither heartbeats nor deadlines. Whatever can only block (names, connecting, HTTPS calls,
+//! credentials) has a thread of its own while it lasts.
+
+mod client;
+mod clock;
+mod command;
+mod credentials;
+mod dial;
+mod driver;
+mod events;
+pub mod filters;
+mod https;
+mod limits;
+mod mask;
+mod socket;
+mod tls;
+
+pub use client::{Builder, Client, StartError};
+pub use command::{Pending, RequestError};
+pub use credentials::{CredentialSource, EnvError, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use events::{Events, TimedOut};
+pub use http;
+pub use https::HttpsSender;
+pub use limits::IoLimits;
+pub use ringcentral_ws_core as core;
+pub use ringcentral_ws_core::*;
+pub use rustls;
+pub use tls::default_tls;

@@ -1,0 +1,69 @@
+//! Limits of I/O, the only numbers here. What the protocol asks for is in `Config`.
+
+use std::time::Duration;
+
+/// Limits of input and output. `Default` suits a service on the open internet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IoLimits {
+    /// Looking up a name. Default 5 s.
+    pub dns: Duration,
+    /// Connecting, over all addresses of the host together. Default 10 s.
+    pub tcp: Duration,
+    /// The TLS handshake. Default 10 s.
+    pub tls: Duration,
+    /// The WebSocket upgrade. Default 10 s.
+    pub upgrade: Duration,
+    /// An HTTPS call, from its first byte to the head of the response. Default 60 s.
+    pub response_head: Duration,
+    /// The body of a response. Default 60 s.
+    pub response_body: Duration,
+    /// Largest body of a response, in bytes. Default 16 MiB.
+    pub response_bytes: usize,
+    /// Most HTTPS connections kept for the next call. Default 2.
+    pub idle_connections: usize,
+    /// How long such a connection is trusted. Default 20 s.
+    pub idle_time: Duration,
+    /// Read and write buffer of a WebSocket, in bytes. Default 4 KiB.
+    pub socket_buffer: usize,
+    /// The Session is told to hold back when this many bytes wait to be sent. Default 64 KiB.
+    pub send_high: usize,
+    /// It is told to go on when this few are left. Default 16 KiB.
+    pub send_low: usize,
+    /// The connection is given up when this many bytes wait to be sent. Default 64 MiB.
+    pub send_max: usize,
+    /// Events waiting for the application before reading stops. Default 1024.
+    pub event_queue: usize,
+    /// Commands waiting for the driver before their callers wait. Default 32.
+    pub command_queue: usize,
+    /// A timer this late, or clocks that differ by this much, mean that the process was away. Default 2 s.
+    pub clock_slack: Duration,
+    /// Longest sleep of the thread, so that a wake-up of the machine is noticed. Default 10 s.
+    pub longest_sleep: Duration,
+    /// A snapshot is published at the latest after this many messages in a row. Default 64.
+    pub snapshot_every: usize,
+}
+
+impl Default for IoLimits {
+    fn default() -> Self {
+        Self {
+            dns: Duration::from_secs(5),
+            tcp: Duration::from_secs(10),
+            tls: Duration::from_secs(10),
+            upgrade: Duration::from_secs(10),
+            response_head: Duration::from_secs(60),
+            response_body: Duration::from_secs(60),
+            response_bytes: 16 << 20,
+            idle_connections: 2,
+            idle_time: Duration::from_secs(20),
+            socket_buffer: 4 << 10,
+            send_high: 64 << 10,
+            send_low: 16 << 10,
+            send_max: 64 << 20,
+            event_queue: 1024,
+            command_queue: 32,
+            clock_slack: Duration::from_secs(2),
+            longest_sleep: Duration::from_secs(10),
+            snapshot_every: 64,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The client against the stand-in, over real sockets.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ringcentral_ws_blocking::filters::SMS;
+use ringcentral_ws_blocking::oauth::ClientApp;
+use ringcentral_ws_blocking::{
+    Body, Builder, Client, Close, CommandError, Config, Event, Events, Filters, FixedToken, Jwt, RefreshToken,
+    RequestError, SessionState, StartError, TimedOut, Via, http,
+};
+use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
+
+/// Nothing here takes this long; it only turns a hang into a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn server() -> Server {
+    Server::start(ServerConfig::default()).unwrap()
+}
+
+fn app(server: &Server) -> (ClientApp, String) {
+    let (app, jwt) = server.with_gateway(|g, _| (g.config().app.clone(), g.config().users[0].jwt.clone()));
+    let server = server.http_url().parse().unwrap();
+    (ClientApp { server, client_id: app.client_id, client_secret: Some(app.client_secret.into()) }, jwt)
+}
+
+fn builder(server: &Server) -> Builder {
+    let (app, jwt) = app(server);
+    Client::builder(Jwt::new(app, jwt)).filters([SMS])
+}
+
+fn get(path: &str) -> http::Request<Body> {
+    http::Request::get(path).body(Body::empty()).unwrap()
+}
+
+fn until<T>(events: &mut Events, mut found: impl FnMut(&Event) -> Option<T>) -> T {
+    loop {
+        let event = events.next_timeout(PATIENCE).expect("an event").expect("it goes on");
+        if let Some(found) = found(&event) {
+            return found;
+        }
+    }
+}
+
+fn subscribed(events: &mut Events) {
+    until(events, |event| matches!(event, Event::Subscribed(_)).then_some(()));
+}
+
+#[test]
+fn handles_work_on_many_threads() {
+    let server = server();
+    let (client, events) = builder(&server).start().unwrap();
+    let texts = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&texts);
+    let consumer = std::thread::spawn(move || {
+        for event in events {
+            if matches!(event, Event::Notification(_)) {
+                *counted.lock().unwrap() += 1;
+            }
+        }
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let client = client.clone();
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let reply = client.request(get("/restapi/v1.0/account/~")).unwrap();
+                    assert_eq!((reply.status().as_u16(), reply.extensions().get()), (200, Some(&Via::Https)));
+                }
+            });
+        }
+    });
+    let began = Instant::now();
+    while *texts.lock().unwrap() < 3 {
+        server.receive_sms(0, "+1", "hello");
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    client.close(Close::Revoke);
+    consumer.join().unwrap();
+    assert_eq!(client.state(), SessionState::Closed);
+    assert!(matches!(client.request(get("/a")), Err(RequestError::Refused(_))));
+    assert!(matches!(client.subscribe(Filters::new(["/a"]).unwrap()), Err(CommandError::Closed(_))));
+    assert!(matches!(client.recover(), Err(CommandError::Closed(()))));
+}
+
+#[test]
+fn dropped_requests_are_cancelled() {
+    let mut slow = GatewayConfig::default();
+    slow.reply_delay = Duration::from_millis(200);
+    let server = Server::start(ServerConfig { gateway: slow, ..ServerConfig::default() }).unwrap();
+    let config = Config { rest_over_websocket: true, ..Config::default() };
+    let (client, mut events) = builder(&server).config(config).start().unwrap();
+    subscribed(&mut events);
+    let mut first = client.start_request(get("/restapi/v1.0/account/~"));
+    assert!(first.wait_timeout(Duration::from_millis(1)).is_none());
+    drop(first);
+    let second = client.start_request(get("/restapi/v1.0/account/~"));
+    let third = client.start_request(get("/restapi/v1.0/account/~"));
+    assert_eq!(third.wait().unwrap().status(), 200);
+    assert_eq!(second.wait().unwrap().status(), 200);
+    client.close(Close::Revoke);
+}
+
+// CLAUSE CLS-1
+#[test]
+fn close_ends_in_time_whatever_the_peer_does() {
+    let server = server();
+    let config = Config { close_timeout: Duration::from_millis(200), ..Config::default() };
+    let (client, mut events) = builder(&server).config(config.clone()).start().unwrap();
+    subscribed(&mut events);
+    server.half_open();
+    let began = Instant::now();
+    client.close(Close::Revoke);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // Also while the login hangs.
+    server.stall_connections(true);
+    let (client, mut events) = builder(&server).config(config).start().unwrap();
+    let waited = loop {
+        match events.next_timeout(Duration::from_millis(50)) {
+            Ok(Some(Event::SnapshotChanged)) => {}
+            other => break other,
+        }
+    };
+    assert_eq!(waited, Err(TimedOut));
+    let began = Instant::now();
+    client.close(Close::Detach);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(events.by_ref().last().is_some_and(|event| matches!(event, Event::Closed { .. })));
+    assert!(events.next().is_none());
+}
+
+#[test]
+fn the_events_alone_keep_it_alive() {
+    let server = server();
+    let (client, mut events) = builder(&server).start().unwrap();
+    subscribed(&mut events);
+    drop(client);
+    server.receive_sms(0, "+1", "one");
+    until(&mut events, |event| matches!(event, Event::Notification(_)).then_some(()));
+    drop(events);
+    let began = Instant::now();
+    while server.with_gateway(|g, _| g.connections().count()) > 0 {
+        assert!(began.elapsed() < PATIENCE, "the socket closes");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_refresh_token_is_enough_and_rotates() {
+    let server = server();
+    let (app, jwt) = app(&server);
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = |kept: &Arc<Mutex<Vec<String>>>| {
+        let kept = Arc::clone(kept);
+        move |tokens: &ringcentral_ws_blocking::oauth::TokenSet| {
+            kept.lock().unwrap().extend(tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()));
+        }
+    };
+    let (client, mut events) =
+        Client::builder(Jwt::new(app.clone(), jwt).on_tokens(keep(&kept))).filters([SMS]).start().unwrap();
+    subscribed(&mut events);
+    client.close(Close::Revoke);
+    let token = kept.lock().unwrap().last().cloned().unwrap();
+    let login = RefreshToken::new(app, token.as_str()).on_tokens(keep(&kept));
+    let (client, mut events) = Client::builder(login).filters([SMS]).start().unwrap();
+    subscribed(&mut events);
+    client.close(Close::Revoke);
+    let kept = kept.lock().unwrap();
+    assert!(kept.len() == 2 && kept[0] != kept[1]);
+}
+
+#[test]
+fn mistakes_are_told_at_the_start() {
+    let server = server();
+    let far = Config { server: "http://h.example".parse().unwrap(), ..Config::default() };
+    assert!(matches!(Client::builder(FixedToken::new("t")).config(far).start(), Err(StartError::InsecureServer)));
+    assert!(matches!(builder(&server).filters(["sms"]).start(), Err(StartError::Filter(_))));
+    // A fixed token that is refused ends the session.
+    let config = Config { server: server.http_url().parse().unwrap(), ..Config::default() };
+    let (_client, mut events) = Client::builder(FixedToken::new("wrong")).config(config).start().unwrap();
+    let reason =
+        until(&mut events, |event| if let Event::Closed { reason } = event { Some(reason.clone()) } else { None });
+    assert!(!format!("{reason:?}").contains("wrong"), "{reason:?}");
+}

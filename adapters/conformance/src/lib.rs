@@ -1,0 +1,93 @@
+//! The same scenarios, over real sockets, for every adapter: faults differ, and all adapters must tell the same events.
+//!
+//! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
+//! [`watch`] checks that a `watch` program speaks the line protocol.
+
+mod proxy;
+pub mod scenarios;
+mod trace;
+pub mod watch;
+mod world;
+
+use std::time::Duration;
+
+use ringcentral_ws_core::oauth::ClientApp;
+use ringcentral_ws_core::{Body, Close, Config, Event, Snapshot, Stats, Via};
+
+pub use self::proxy::{Fault, Proxy};
+pub use self::trace::Trace;
+pub use self::world::World;
+
+/// Nothing here takes this long; it only turns a hang into a failure.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a client is started with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The app to log in to.
+    pub app: ClientApp,
+    /// The JWT to log in with.
+    pub jwt: String,
+    /// Log in with this refresh token first.
+    pub refresh_token: Option<String>,
+    /// Settings of the session.
+    pub config: Config,
+    /// What to subscribe to.
+    pub filters: Vec<String>,
+    /// Certificates to trust besides the usual, in DER.
+    pub trust: Option<Vec<u8>>,
+    /// The session to continue.
+    pub snapshot: Option<Snapshot>,
+    /// Events that may wait for the application.
+    pub event_queue: usize,
+    /// The limit of each step of connecting.
+    pub step_limit: Duration,
+}
+
+/// An adapter.
+pub trait Harness: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// Starts a client.
+    fn start(&self, setup: Setup) -> Box<dyn Running>;
+}
+
+/// A client that runs. Dropping it drops all its handles.
+pub trait Running: Send {
+    /// The next event within `limit`: `None` when none came, `Some(None)` after the last.
+    fn next_event(&mut self, limit: Duration) -> Option<Option<Event>>;
+
+    /// Makes a request and waits for its end.
+    fn request(&mut self, request: http::Request<Body>) -> Outcome;
+
+    /// Closes, and waits for the end.
+    fn close(&mut self, mode: Close);
+
+    /// The session as it can be continued, and the refresh token that goes with it.
+    fn keep(&self) -> (Option<Snapshot>, Option<String>);
+
+    /// The counters.
+    fn stats(&self) -> Stats;
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a response: status, size of the body, and the way it went.
+    Response(u16, usize, Option<Via>),
+    /// Without one: the word of the line protocol, and whether it may have run.
+    Failed(&'static str, bool),
+}
+
+/// Runs one scenario.
+///
+/// # Panics
+///
+/// When something that must happen does not.
+#[must_use]
+pub fn run(scenario: &scenarios::Scenario, harness: &dyn Harness) -> Trace {
+    let mut world = World::new(harness, scenario.tls);
+    (scenario.play)(&mut world);
+    world.end()
+}

@@ -1,0 +1,160 @@
+//! A `watch` program from outside: the demonstration, and the line protocol.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use ringcentral_ws_gateway::{Server, ServerConfig};
+use serde_json::{Value, json};
+
+use crate::PATIENCE;
+
+const FILTER: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
+
+/// The example of this name, built beside the test that asks.
+///
+/// # Panics
+///
+/// When it is not there.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().expect("a test has a file");
+    let program = tests.parent().and_then(Path::parent).expect("a folder").join("examples").join(name);
+    assert!(program.exists(), "`cargo test --test` builds no examples: run `cargo build --example {name}` first");
+    program
+}
+
+/// Runs the demonstration to its end.
+///
+/// # Panics
+///
+/// When it does not show what it should.
+pub fn demonstration(program: &Path) {
+    let output = command(program).arg("--debug").output().expect("it runs");
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}\n{error}");
+    for part in ["subscribed", "notification", "recovered", "GAP", "not recovered", "closed"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    for secret in ["gateway-client-secret", "gateway.user-0.jwt", "access_token=", "Bearer "] {
+        assert!(!out.contains(secret) && !error.contains(secret), "{secret}");
+    }
+}
+
+/// Speaks the line protocol with it, and has it keep its session in a file.
+///
+/// # Panics
+///
+/// When an answer is missing or wrong.
+pub fn line_protocol(program: &Path) {
+    let server = Server::start(ServerConfig::default()).expect("the loopback serves");
+    let output = with_credentials(program, &server).arg("--jsn").output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let output = with_credentials(program, &server).env("RC_APP_CLIENT_SECRET", "wrong").arg(FILTER).output();
+    assert_eq!(output.expect("it runs").status.code(), Some(1));
+    let file = std::env::temp_dir().join(format!("{}-{}.state", name(program), std::process::id()));
+    let start = || Talk::start(with_credentials(program, &server).args(["--json", FILTER, "--state"]).arg(&file));
+    let mut talk = start();
+    assert_eq!(talk.next("connected")["resumption"], "fresh");
+    let subscribed = talk.next("subscribed");
+    server.receive_sms(0, "+16505550100", "Héllo \"x\"\n");
+    let notification = talk.next("notification");
+    assert_eq!(notification["subscription"], subscribed["id"]);
+    assert_eq!(notification["body"]["subject"], "Héllo \"x\"\n");
+    talk.say(&json!({ "cmd": "request", "id": "r1", "path": "/restapi/v1.0/account/~/extension/~" }));
+    let response = talk.next("response");
+    assert_eq!((&response["id"], &response["status"], &response["via"]), (&json!("r1"), &json!(200), &json!("https")));
+    talk.say(&json!({ "cmd": "dance" }));
+    assert!(talk.next("error")["message"].as_str().is_some_and(|message| message.contains("dance")));
+    talk.say(&json!({ "cmd": "subscribe", "filters": [FILTER, "/restapi/v1.0/account/~/extension/~/presence"] }));
+    assert_eq!(talk.next("subscribed")["filters"].as_array().map(Vec::len), Some(2));
+    server.drop_connections();
+    server.receive_sms(0, "+16505550100", "again");
+    assert_eq!(talk.next("connected")["resumption"], "recovered");
+    assert_eq!(talk.next("notification")["body"]["subject"], "again");
+    talk.close("detach", "detached");
+    server.receive_sms(0, "+16505550100", "while away");
+    let mut talk = start();
+    assert_eq!(talk.next("connected")["resumption"], "recovered");
+    assert_eq!(talk.next("notification")["body"]["subject"], "while away");
+    // A call under way is told before the end.
+    talk.say(&json!({ "cmd": "request", "id": 7, "path": "/restapi/v1.0/_delay/20000" }));
+    talk.close("revoke", "revoked");
+    let told = |event: &str| talk.all.rfind(&format!("{{\"event\":\"{event}\"")).expect("it was told");
+    assert!(told("response") < told("closed"), "{}", talk.all);
+    std::fs::remove_file(&file).expect("the state was kept");
+    let _ = std::fs::remove_file(file.with_extension("state.login"));
+}
+
+fn name(program: &Path) -> String {
+    program.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for name in ["SERVER_URL", "APP_CLIENT_ID", "APP_CLIENT_SECRET", "USER_JWT"] {
+        command.env_remove(format!("RC_{name}"));
+    }
+    for name in ["SERVER_URL", "CLIENT_ID", "CLIENT_SECRET", "JWT_TOKEN"] {
+        command.env_remove(format!("RINGCENTRAL_{name}"));
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn with_credentials(program: &Path, server: &Server) -> Command {
+    let mut command = command(program);
+    let (app, jwt) = server.with_gateway(|g, _| (g.config().app.clone(), g.config().users[0].jwt.clone()));
+    command.env("RC_SERVER_URL", server.http_url()).env("RC_APP_CLIENT_ID", app.client_id);
+    command.env("RC_APP_CLIENT_SECRET", app.client_secret).env("RC_USER_JWT", jwt);
+    command
+}
+
+struct Talk {
+    child: Child,
+    commands: ChildStdin,
+    lines: Receiver<String>,
+    all: String,
+}
+
+impl Talk {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+        let commands = child.stdin.take().expect("piped");
+        let (sender, lines) = channel();
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, commands, lines, all: String::new() }
+    }
+
+    fn say(&mut self, command: &Value) {
+        writeln!(self.commands, "{command}").expect("it reads");
+    }
+
+    /// The next line with this `event`; those before it are skipped.
+    fn next(&mut self, event: &str) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {event} after\n{}", self.all));
+            self.all.push_str(&line);
+            self.all.push('\n');
+            let line: Value = serde_json::from_str(&line).expect("a line is JSON");
+            if line["event"] == event {
+                return line;
+            }
+        }
+    }
+
+    fn close(&mut self, mode: &str, reason: &str) {
+        self.say(&json!({ "cmd": "close", "mode": mode }));
+        assert_eq!(self.next("closed")["reason"], reason);
+        assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,207 @@
+//! What a scenario plays with: a server, a proxy in front of its WebSocket, and one client.
+
+use std::time::{Duration, Instant};
+
+use ringcentral_ws_core::oauth::ClientApp;
+use ringcentral_ws_core::{Body, Close, Config, Event, RetryPolicy, Secret};
+use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
+
+use crate::trace::line;
+use crate::{Harness, Outcome, PATIENCE, Proxy, Running, Setup, Trace};
+
+/// The filter of all scenarios.
+const SMS: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
+
+/// One run of one scenario.
+pub struct World<'a> {
+    harness: &'a dyn Harness,
+    /// Dropped first: clients go before servers.
+    pub(crate) running: Option<Box<dyn Running>>,
+    trace: Trace,
+    /// What the next client is started with.
+    pub setup: Setup,
+    /// In front of the WebSocket only; HTTP goes to the server directly.
+    pub proxy: Proxy,
+    /// The server.
+    pub server: Server,
+}
+
+impl<'a> World<'a> {
+    /// A server and a proxy, and no client yet.
+    ///
+    /// # Panics
+    ///
+    /// When the loopback has no ports.
+    #[must_use]
+    pub fn new(harness: &'a dyn Harness, tls: bool) -> Self {
+        let mut gateway = GatewayConfig::default();
+        gateway.ws_token.rate_limit = None;
+        let config = ServerConfig { gateway, tls, ..ServerConfig::default() };
+        let server = Server::start(config).expect("the loopback serves");
+        let proxy = Proxy::start(server.address()).expect("the loopback serves");
+        let scheme = if tls { "wss" } else { "ws" };
+        let (app, jwt) = server.with_gateway(|gateway, _| {
+            gateway.config_mut().ws_url = format!("{scheme}://{}/ws", proxy.address());
+            let config = gateway.config();
+            let app = ClientApp {
+                server: config.base_url.parse().expect("a URL"),
+                client_id: config.app.client_id.clone(),
+                client_secret: Some(Secret::new(config.app.client_secret.as_str())),
+            };
+            (app, config.users[0].jwt.clone())
+        });
+        let setup = Setup {
+            app,
+            jwt,
+            refresh_token: None,
+            config: quick(),
+            filters: vec![SMS.to_owned()],
+            trust: server.ca_der().map(<[u8]>::to_vec),
+            snapshot: None,
+            event_queue: 1024,
+            step_limit: Duration::from_secs(10),
+        };
+        Self { harness, running: None, trace: Trace::default(), setup, proxy, server }
+    }
+
+    /// Starts the client, in place of the one before.
+    pub fn start(&mut self) {
+        self.running = None;
+        self.running = Some(self.harness.start(self.setup.clone()));
+    }
+
+    /// Drops the client's handles.
+    pub fn stop(&mut self) {
+        self.running = None;
+    }
+
+    /// Starts the client and waits until it is subscribed.
+    pub fn subscribe(&mut self) {
+        self.start();
+        self.until("subscribed");
+    }
+
+    /// Takes events up to the first whose line begins like this.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    pub fn until(&mut self, beginning: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.client().next_event(left) {
+                None => panic!("no `{beginning}` in time after\n{}", self.trace),
+                Some(None) => panic!("the events ended without `{beginning}` after\n{}", self.trace),
+                Some(Some(event)) => {
+                    if self.note(&event).is_some_and(|line| line.starts_with(beginning)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, event: &Event) -> Option<String> {
+        let line = line(event)?;
+        self.trace.push(line.clone());
+        Some(line)
+    }
+
+    /// The client.
+    ///
+    /// # Panics
+    ///
+    /// When none was started.
+    pub fn client(&mut self) -> &mut dyn Running {
+        &mut **self.running.as_mut().expect("a client was started")
+    }
+
+    /// The server gets an SMS for the client.
+    pub fn sms(&self, text: &str) {
+        self.server.receive_sms(0, "+16505550100", text);
+    }
+
+    /// An SMS comes through.
+    pub fn sms_arrives(&mut self, text: &str) {
+        self.sms(text);
+        self.until(&format!("notification {text}"));
+    }
+
+    /// Makes a GET request and notes its end.
+    ///
+    /// # Panics
+    ///
+    /// When the path cannot be one.
+    pub fn get(&mut self, path: &str) -> Outcome {
+        self.request(http::Request::get(path).body(Body::empty()).expect("a path"))
+    }
+
+    /// Makes a request and notes its end.
+    pub fn request(&mut self, request: http::Request<Body>) -> Outcome {
+        let outcome = self.client().request(request);
+        // Ids in the body differ in length.
+        let shown = match &outcome {
+            Outcome::Response(status, _, via) => format!("response {status} {via:?}"),
+            Outcome::Failed(how, may_have_run) => format!("request {how}, may have run: {may_have_run}"),
+        };
+        self.trace.push(shown);
+        outcome
+    }
+
+    /// Closes, and takes the last events.
+    pub fn close(&mut self, mode: Close) {
+        self.client().close(mode);
+        self.until("closed");
+        self.at_end();
+    }
+
+    /// After `closed` nothing follows.
+    ///
+    /// # Panics
+    ///
+    /// When something does.
+    pub fn at_end(&mut self) {
+        loop {
+            match self.client().next_event(PATIENCE) {
+                Some(None) => return,
+                Some(Some(event)) => assert!(line(&event).is_none(), "{event:?} after the end"),
+                None => panic!("the events do not end"),
+            }
+        }
+    }
+
+    /// Waits until the server has seen it.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come to pass.
+    pub fn until_server(&self, mut seen: impl FnMut(&Server) -> bool) {
+        let began = Instant::now();
+        while !seen(&self.server) {
+            assert!(began.elapsed() < PATIENCE, "the server never saw it");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub(crate) fn end(mut self) -> Trace {
+        self.running = None;
+        self.until_server(|server| server.with_gateway(|gateway, _| gateway.connections().count()) == 0);
+        self.trace
+    }
+}
+
+/// Retries at once, so that no scenario waits for jitter.
+fn quick() -> Config {
+    let short = Duration::from_millis(20);
+    let retry = RetryPolicy {
+        socket_lost: short,
+        server_closed: short,
+        base: short,
+        max: short,
+        token_calls_per_minute: 1000,
+        attempts_per_minute: 1000,
+        ..RetryPolicy::default()
+    };
+    Config { retry, ..Config::default() }
+}

@@ -1,0 +1,74 @@
+//! Clients dropped at many random moments leave nothing behind. One test, alone in its process, because it counts.
+#![cfg(target_os = "linux")]
+
+mod harness;
+
+use std::time::{Duration, Instant};
+
+use ringcentral_ws_conformance::{Fault, Harness, PATIENCE, World};
+use ringcentral_ws_core::Close;
+
+/// Teardowns of each adapter.
+const ROUNDS: u64 = 40;
+
+fn count(folder: &str) -> usize {
+    std::fs::read_dir(folder).expect("Linux has it").count()
+}
+
+/// Open descriptors and threads of this process.
+fn held() -> (usize, usize) {
+    (count("/proc/self/fd"), count("/proc/self/task"))
+}
+
+/// Lives and is dropped after so long; some lose their connection, some are closed first.
+fn live(world: &mut World<'_>, round: u64, random: u64) {
+    world.start();
+    std::thread::sleep(Duration::from_micros(random % 25_000));
+    match round % 5 {
+        1 => world.proxy.reset(),
+        2 => world.proxy.fault(Fault::Frozen),
+        3 => world.sms("unread"),
+        4 => world.client().close(Close::Detach),
+        _ => {}
+    }
+    std::thread::sleep(Duration::from_micros(random / 25_000 % 5_000));
+    world.stop();
+    world.proxy.fault(Fault::None);
+}
+
+fn leaves_nothing(harness: &dyn Harness) {
+    let mut world = World::new(harness, false);
+    // Runtimes and their pools start threads on first use, and keep some for good.
+    for round in 0..5 {
+        live(&mut world, round, 20_000);
+    }
+    world.proxy.end();
+    world.until_server(|server| server.with_gateway(|g, _| g.connections().count()) == 0);
+    std::thread::sleep(Duration::from_millis(1_500));
+    let before = held();
+    let mut seed = 11_u64;
+    for round in 0..ROUNDS {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        live(&mut world, round, seed >> 33);
+    }
+    world.proxy.end();
+    let began = Instant::now();
+    loop {
+        world.until_server(|server| server.with_gateway(|g, _| g.connections().count()) == 0);
+        let after = held();
+        if after.0 <= before.0 && after.1 <= before.1 {
+            println!("{}: {ROUNDS} teardowns; descriptors and threads {before:?}, then {after:?}", harness.name());
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{}: {before:?} before, {after:?} after", harness.name());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn dropped_clients_leave_nothing_behind() {
+    for harness in harness::all() {
+        leaves_nothing(&*harness);
+    }
+    assert_eq!(harness::TOKIO.metrics().num_alive_tasks(), 0, "no task of tokio is left");
+}

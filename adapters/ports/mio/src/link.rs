@@ -1,0 +1,162 @@
+//! The socket: opening, upgrading, open. It never blocks; mio wakes the loop when there is more to do.
+
+use std::io;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl};
+use tungstenite::client::{IntoClientRequest, client};
+use tungstenite::handshake::MidHandshake;
+use tungstenite::handshake::client::{ClientHandshake, Request, Response};
+use tungstenite::protocol::CloseFrame;
+use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes, WebSocket};
+
+/// An upgrade in progress.
+type Handshake = ClientHandshake<TcpStream>;
+
+/// What came of looking.
+pub(crate) enum Arrival {
+    Opened,
+    OpenFailed(OpenFailure),
+    Text(Utf8Bytes),
+    Binary(Bytes),
+    Control,
+    Closed(CloseInfo),
+}
+
+/// At most one connection, by the Session's word (C4).
+pub(crate) enum Link {
+    None,
+    Connecting(ConnId, TcpStream, Request),
+    Upgrading(ConnId, MidHandshake<Handshake>),
+    Open(ConnId, WebSocket<TcpStream>),
+}
+
+impl Link {
+    /// Begins to connect. There is no deadline here: the Session's own ends it by `Action::Drop`.
+    pub(crate) fn open(
+        &mut self,
+        conn: ConnId,
+        url: &SecretUrl,
+        registry: &Registry,
+        token: Token,
+    ) -> Result<(), OpenFailure> {
+        *self = Self::None;
+        let request = url.expose().as_str().into_client_request();
+        let request = request.map_err(|error| failure(Phase::Dns, None, &error))?;
+        if url.expose().scheme() != "ws" {
+            return Err(failure(Phase::Tls, None, &"this example leaves TLS out"));
+        }
+        // A real port looks names up elsewhere: this may block.
+        let addresses = url.expose().socket_addrs(|| None);
+        let address = addresses.and_then(|found| found.first().copied().ok_or(io::ErrorKind::NotFound.into()));
+        let mut stream = address
+            .map_err(|error| failure(Phase::Dns, None, &error))
+            .and_then(|address| TcpStream::connect(address).map_err(|error| failure(Phase::Tcp, None, &error)))?;
+        registry
+            .register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)
+            .map_err(|error| failure(Phase::Tcp, None, &error))?;
+        *self = Self::Connecting(conn, stream, request);
+        Ok(())
+    }
+
+    pub(crate) fn send(&mut self, conn: ConnId, text: String) {
+        self.write(conn, Message::text(text));
+    }
+
+    pub(crate) fn close(&mut self, conn: ConnId, code: u16, reason: &'static str) {
+        self.write(conn, Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
+    }
+
+    /// Failures, a full socket among them, show at the next look.
+    fn write(&mut self, conn: ConnId, message: Message) {
+        if let Self::Open(live, socket) = self
+            && *live == conn
+        {
+            let _ = socket.write(message);
+        }
+    }
+
+    /// Closing the socket takes it from the poller.
+    pub(crate) fn drop_if(&mut self, conn: ConnId) {
+        if matches!(self, Self::Connecting(c, ..) | Self::Upgrading(c, _) | Self::Open(c, _) if *c == conn) {
+            *self = Self::None;
+        }
+    }
+
+    /// Goes as far as it can without waiting. `None` when there is nothing to tell.
+    pub(crate) fn look(&mut self) -> Option<(ConnId, Arrival)> {
+        match std::mem::replace(self, Self::None) {
+            Self::None => None,
+            Self::Connecting(conn, stream, request) => {
+                if let Ok(Some(error)) | Err(error) = stream.take_error() {
+                    return Some((conn, Arrival::OpenFailed(failure(Phase::Tcp, None, &error))));
+                }
+                if stream.peer_addr().is_err() {
+                    *self = Self::Connecting(conn, stream, request);
+                    return None;
+                }
+                let _ = stream.set_nodelay(true);
+                self.upgrade(conn, client(request, stream))
+            }
+            Self::Upgrading(conn, upgrade) => self.upgrade(conn, upgrade.handshake()),
+            Self::Open(conn, mut socket) => {
+                let arrival = read(&mut socket);
+                if !matches!(arrival, Some(Arrival::Closed(_))) {
+                    *self = Self::Open(conn, socket);
+                }
+                arrival.map(|arrival| (conn, arrival))
+            }
+        }
+    }
+
+    fn upgrade(
+        &mut self,
+        conn: ConnId,
+        result: Result<(WebSocket<TcpStream>, Response), HandshakeError<Handshake>>,
+    ) -> Option<(ConnId, Arrival)> {
+        match result {
+            Ok((socket, _)) => {
+                *self = Self::Open(conn, socket);
+                Some((conn, Arrival::Opened))
+            }
+            Err(HandshakeError::Interrupted(upgrade)) => {
+                *self = Self::Upgrading(conn, upgrade);
+                None
+            }
+            Err(HandshakeError::Failure(Error::Http(response))) => {
+                let status = response.status();
+                let refused = failure(Phase::Response, Some(status.as_u16()), &"the upgrade was refused");
+                Some((conn, Arrival::OpenFailed(refused)))
+            }
+            Err(HandshakeError::Failure(error)) => {
+                Some((conn, Arrival::OpenFailed(failure(Phase::Request, None, &error))))
+            }
+        }
+    }
+}
+
+fn read(socket: &mut WebSocket<TcpStream>) -> Option<Arrival> {
+    let blocked = |error: &Error| matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock);
+    if let Err(error) = socket.flush()
+        && !blocked(&error)
+    {
+        return Some(Arrival::Closed(CloseInfo { code: None, reason: error.to_string().into() }));
+    }
+    Some(match socket.read() {
+        Ok(Message::Text(text)) => Arrival::Text(text),
+        Ok(Message::Binary(bytes)) => Arrival::Binary(bytes),
+        Ok(Message::Close(frame)) => {
+            let _ = socket.flush();
+            let (code, reason) = frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
+            Arrival::Closed(CloseInfo { code, reason: reason.into() })
+        }
+        Ok(_) => Arrival::Control,
+        Err(error) if blocked(&error) => return None,
+        Err(error) => Arrival::Closed(CloseInfo { code: None, reason: error.to_string().into() }),
+    })
+}
+
+fn failure(phase: Phase, status: Option<u16>, message: &dyn std::fmt::Display) -> OpenFailure {
+    OpenFailure { phase, status, retry_after: None, message: message.to_string().into() }
+}

@@ -1,0 +1,86 @@
+//! The RingCentral WebSocket client on smol: every notification once and in order, or a gap report says so first.
+//!
+//! ```no_run
+//! use ringcentral_ws_smol::filters::{SMS, VOICEMAIL};
+//! use ringcentral_ws_smol::{Client, Jwt};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! smol::block_on(async {
+//!     let (_client, mut events) = Client::builder(Jwt::from_env()?).filters([SMS, VOICEMAIL]).start()?;
+//!     while let Some(event) = events.next().await {
+//!         println!("{event:?}");
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use ringcentral_ws_driver::core::*;
+pub use ringcentral_ws_driver::{
+    BoxFuture, CredentialSource, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt, RefreshToken, RequestError,
+    Runtime, StartError, TokenRequest, core, default_tls, filters, http, rustls,
+};
+use smol::net::{TcpStream, resolve};
+use smol::{Executor, Timer};
+
+/// A client on smol. See [`ringcentral_ws_driver::Client`].
+pub type Client = ringcentral_ws_driver::Client<Smol>;
+/// Settings of a client on smol. See [`ringcentral_ws_driver::Builder`].
+pub type Builder = ringcentral_ws_driver::Builder<Smol>;
+
+/// smol: sockets and timers of async-io, tasks on smol's global executor or on one of yours.
+#[derive(Clone, Default)]
+pub struct Smol {
+    executor: Option<Arc<Executor<'static>>>,
+}
+
+impl Smol {
+    /// Runs the client's task on `executor`, which somebody must run. [`Smol::default`] uses the global one, which
+    /// runs by itself.
+    #[must_use]
+    pub const fn on(executor: Arc<Executor<'static>>) -> Self {
+        Self { executor: Some(executor) }
+    }
+}
+
+impl fmt::Debug for Smol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.executor.is_some() { "Smol(an executor of its own)" } else { "Smol(global)" })
+    }
+}
+
+impl Runtime for Smol {
+    type Stream = TcpStream;
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        resolve((host, port)).await
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        // Made here, not at the first poll: the time runs from now.
+        let timer = Timer::after(duration);
+        Box::pin(async move {
+            timer.await;
+        })
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()> {
+        match &self.executor {
+            Some(executor) => executor.spawn(task).detach(),
+            None => smol::spawn(task).detach(),
+        }
+        Ok(())
+    }
+}
