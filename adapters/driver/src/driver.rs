@@ -264,7 +264,12 @@ impl<R: Runtime> Driver<R> {
         match turn {
             Turn::Resumed => self.feed(Input::Resumed, now),
             Turn::Timeout => self.feed(Input::Timeout, now),
-            Turn::Alive(conn) => self.feed(Input::Frame { conn, frame: Frame::Control }, now),
+            Turn::Late(conn) => {
+                // As after a sleep: what waits is read first, and says nothing about the time in which it waited.
+                self.feed(Input::Resumed, now);
+                let _ = self.drain();
+                self.feed(Input::Frame { conn, frame: Frame::Control }, now);
+            }
             Turn::Command(command) => self.command(command, now),
             Turn::Cancelled(ticket) => {
                 let found = self.requests.iter().find(|(_, waiting)| waiting.ticket == ticket).map(|(id, _)| *id);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
+use ringcentral_ws_tokio::filters::SMS;
 use ringcentral_ws_tokio::{
     Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, OverHttps, RequestError,
     SessionState, StartError, Via, rustls,
@@ -322,4 +323,45 @@ fn without_a_runtime_there_is_an_error() {
     let far = far.config(Config { server: "http://h.example".parse().unwrap(), ..Config::default() });
     assert!(matches!(far.start(), Err(StartError::InsecureServer)));
     assert!(matches!(builder(&server).filters(["sms"]).start(), Err(StartError::Filter(_))));
+}
+
+// CLAUSE HB-3 REC-5
+#[tokio::test]
+async fn an_answer_behind_unread_messages_is_not_late() {
+    let server = server();
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let config = Config { request_timeout: Duration::from_secs(1), ..config() };
+    let (client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
+    subscribed(&mut events).await;
+    for n in 0..100 {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    for n in 0..100 {
+        assert_eq!(text(&mut events).await, n.to_string());
+    }
+    subscribed(&mut events).await;
+    assert_eq!(client.stats().connections, 1);
+}
+
+// CLAUSE HB-3 REC-5
+#[tokio::test]
+async fn what_waited_unread_does_not_narrow_a_gap() {
+    let server = server();
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let short = Duration::from_millis(100);
+    let config = Config { heartbeat_interval: short, heartbeat_timeout: short, ..config() };
+    let (_client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
+    subscribed(&mut events).await;
+    for n in 0..20 {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    tokio::time::sleep(short).await;
+    let cut = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    server.restart();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let gap = until(&mut events, |e| if let Event::Gap(gap) = e { Some(gap.clone()) } else { None }).await;
+    assert!(u128::from(gap.since.0) <= cut, "since {} ms after the cut", u128::from(gap.since.0) - cut);
 }
