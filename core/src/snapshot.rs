@@ -116,6 +116,12 @@ impl Snapshot {
         self.detached
     }
 
+    /// The highest number in use.
+    fn newest_subscription(&self) -> u64 {
+        let named = self.wanted.iter().chain(&self.active).map(|subscription| subscription.id);
+        named.chain(self.removing).max().unwrap_or_default()
+    }
+
     pub(crate) fn check(&self) -> Result<(), RestoreError> {
         let why = if self.version == 0 {
             "version 0"
@@ -127,6 +133,8 @@ impl Snapshot {
             "an unknown cause of a gap"
         } else if self.wsc.as_ref().is_some_and(|wsc| wsc.token.is_empty()) {
             "an empty recovery handle"
+        } else if self.next_subscription == u64::MAX || self.newest_subscription() > self.next_subscription {
+            "impossible subscription numbers"
         } else {
             return Ok(());
         };

@@ -148,7 +148,10 @@ fn nearly_everyone_is_back_inside_the_window() {
                 success.is_some()
             });
             let missed = clients as usize - inside.count();
-            assert!(missed * 1000 <= clients as usize, "{how:?} of {seconds} s: {missed} of {clients} missed the window");
+            assert!(
+                missed * 1000 <= clients as usize,
+                "{how:?} of {seconds} s: {missed} of {clients} missed the window"
+            );
         }
     }
 }

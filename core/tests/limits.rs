@@ -362,3 +362,15 @@ fn settings_at_their_ends_do_no_harm() {
     s.drain();
     assert_eq!(s.session.state(), SessionState::Closed);
 }
+
+// CLAUSE TOK-6 REC-8
+#[test]
+fn an_access_token_that_fits_no_header_is_a_failed_attempt() {
+    let mut s = Direct::new(Config::default());
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    let token = AccessToken { secret: "read from a file\n".into(), expires_in: None };
+    let outputs = s.input(Input::Authorized { id: s.login, token });
+    let failed = |e: &Event| matches!(e, Event::Retry { cause: Cause::Credentials { .. }, .. });
+    assert_eq!((count(&outputs, failed), actions(&outputs).count()), (1, 0), "{outputs:?}");
+}

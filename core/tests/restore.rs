@@ -63,6 +63,17 @@ fn each_reason_has_its_type() {
     assert_eq!(Session::restore(config, snapshot, 1, direct::clock()).err(), Some(RestoreError::OtherServer));
 }
 
+// CLAUSE PST-3 SUB-1
+#[test]
+fn subscription_numbers_that_cannot_be_are_corrupt() {
+    let text = snapshot();
+    assert!(text.contains(r#""next_subscription":1}"#), "{text}");
+    for bad in ["0", "18446744073709551615"] {
+        let damaged = text.replace(r#""next_subscription":1}"#, &format!(r#""next_subscription":{bad}}}"#));
+        assert!(matches!(Snapshot::from_json(&damaged), Err(RestoreError::Corrupt(_))), "{bad}");
+    }
+}
+
 // CLAUSE PST-1
 #[test]
 fn without_a_subscription_it_is_small() {

@@ -435,7 +435,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Filter(error) => error.fmt(f),
             Self::Snapshot(error) => error.fmt(f),
-            Self::Proxy(error) => write!(f, "{error}; see HTTPS_PROXY"),
+            Self::Proxy(error) => write!(f, "{error}; see HTTPS_PROXY and ALL_PROXY"),
             Self::InsecureServer => f.write_str(
                 "the server's address is not https, so credentials would travel in the clear: use https, a loopback \
                  address, or set `allow_insecure`",

@@ -40,13 +40,13 @@ pub trait CredentialSource: Send + Sync + 'static {
     }
 }
 
-/// Asks a source. A panic in it is an error of its own that nothing can be done about; the driver goes on.
+/// Asks a source. A panic in it is a failure like others: the session tries again later.
 pub(crate) async fn ask(source: &dyn CredentialSource, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
     // Nothing of the driver is touched by the future but the calls it makes, so no broken state can be seen.
     let asked = AssertUnwindSafe(async { source.access_token(request).await }).catch_unwind().await;
     asked.unwrap_or_else(|_| {
         Err(AuthFailure {
-            permanent: true,
+            permanent: false,
             code: None,
             message: "the credential source panicked: this is an error in the program, not in its settings".into(),
             retry_after: None,
@@ -123,7 +123,7 @@ mod tests {
         for reason in [AuthReason::Missing, AuthReason::Expiring] {
             let request = TokenRequest { reason, held: None, https: &NoCalls };
             let failure = ask(&Broken, request).now_or_never().unwrap().unwrap_err();
-            assert!(failure.permanent && failure.message.contains("panicked"), "{failure:?}");
+            assert!(!failure.permanent && failure.message.contains("panicked"), "{failure:?}");
         }
     }
 }

@@ -155,6 +155,17 @@ pub(crate) struct Streamed {
     pub(crate) origin: Option<Uri>,
 }
 
+/// Sends a request that is to be streamed to the host it is for; the Session knows the server only.
+pub(crate) fn readdress(request: &mut Request<Bytes>) {
+    let Some(origin) = request.extensions().get::<Streamed>().and_then(|marker| marker.origin.clone()) else { return };
+    let mut parts = request.uri().clone().into_parts();
+    let origin = origin.into_parts();
+    (parts.scheme, parts.authority) = (origin.scheme, origin.authority);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
 /// Carries a [`Download`] in the extensions of a response, which want to be cloned.
 #[derive(Clone)]
 struct Handle(Arc<Mutex<Option<Download>>>);
@@ -195,11 +206,6 @@ impl<R: Runtime> Https<R> {
     /// itself and to content hosts.
     pub(crate) async fn download(self: Arc<Self>, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
         let mut url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the address cannot be read"))?;
-        let marker = request.extensions().get::<Streamed>().cloned();
-        if let Some(origin) = marker.and_then(|marker| marker.origin) {
-            let whole = format!("{}{}", origin.to_string().trim_end_matches('/'), &url[url::Position::BeforePath..]);
-            url = Url::parse(&whole).map_err(|_| bad("the address cannot be read"))?;
-        }
         let follow = matches!(*request.method(), Method::GET | Method::HEAD);
         for _ in 0..=self.limits.redirects {
             if !self.content.allow(&url) {

@@ -22,7 +22,7 @@ use crate::client::Inbox;
 use crate::clock::Clock;
 use crate::command::{Answer, Command, Reply};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::download::Streamed;
+use crate::download::{Streamed, readdress};
 use crate::https::{Https, HttpsSender};
 use crate::mask::Debug;
 use crate::outlet::{Outlet, Shared};
@@ -196,7 +196,8 @@ impl<R: Runtime> Driver<R> {
                     Done::Auth(id, ask(&*source, request).await)
                 }));
             }
-            Action::Http { id, request } => {
+            Action::Http { id, mut request } => {
+                readdress(&mut request);
                 let (https, own) = (Arc::clone(&self.https), self.sender.clone());
                 let (call, abort) = abortable(async move {
                     match own {
@@ -263,7 +264,12 @@ impl<R: Runtime> Driver<R> {
         match turn {
             Turn::Resumed => self.feed(Input::Resumed, now),
             Turn::Timeout => self.feed(Input::Timeout, now),
-            Turn::Alive(conn) => self.feed(Input::Frame { conn, frame: Frame::Control }, now),
+            Turn::Late(conn) => {
+                // As after a sleep: what waits is read first, and says nothing about the time in which it waited.
+                self.feed(Input::Resumed, now);
+                let _ = self.drain();
+                self.feed(Input::Frame { conn, frame: Frame::Control }, now);
+            }
             Turn::Command(command) => self.command(command, now),
             Turn::Cancelled(ticket) => {
                 let found = self.requests.iter().find(|(_, waiting)| waiting.ticket == ticket).map(|(id, _)| *id);

@@ -190,10 +190,16 @@ impl<R: Runtime> Https<R> {
     }
 
     fn take(&self, target: &Target) -> Option<Connection> {
+        self.sweep();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| kept.age.elapsed() < self.limits.idle_time);
         let at = idle.iter().position(|kept| kept.connection.target == *target)?;
         Some(idle.swap_remove(at).connection)
+    }
+
+    /// Closes kept connections that are too old to be used.
+    pub(crate) fn sweep(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|kept| kept.age.elapsed() < self.limits.idle_time);
     }
 
     pub(crate) fn keep(&self, connection: Connection) {
@@ -316,6 +322,19 @@ mod tests {
             let call = https.send(get("http://127.0.0.1:8/"));
             let (reply, _) = futures_util::future::join(call, answer(&mut second, OK)).await;
             assert_eq!(reply.unwrap().status(), 200, "the kept connection had ended, so a new one was made");
+        });
+    }
+
+    #[test]
+    fn old_connections_are_closed() {
+        let (a, mut server) = pipe(64);
+        let https = client(vec![a], IoLimits { idle_time: std::time::Duration::ZERO, ..IoLimits::default() });
+        block_on(async {
+            let call = https.send(get("http://localhost/"));
+            let (reply, _) = futures_util::future::join(call, answer(&mut server, OK)).await;
+            assert_eq!(reply.unwrap().status(), 200);
+            https.sweep();
+            assert_eq!(server.read(&mut [0]).await.unwrap(), 0, "closed, not only forgotten");
         });
     }
 

@@ -29,6 +29,7 @@ mod tls;
 #[cfg(feature = "watch")]
 pub mod watch;
 
+pub use bytes;
 pub use client::{Builder, Client, StartError};
 pub use command::RequestError;
 pub use credentials::{CredentialSource, EnvError, FixedToken, Jwt, RefreshToken, TokenRequest};
@@ -44,3 +45,4 @@ pub use ringcentral_ws_core as core;
 pub use runtime::Runtime;
 pub use rustls;
 pub use tls::default_tls;
+pub use url;

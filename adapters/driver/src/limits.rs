@@ -27,7 +27,8 @@ pub struct IoLimits {
     pub idle_connections: usize,
     /// How long such a connection is trusted. Default 20 s.
     pub idle_time: Duration,
-    /// Read and write buffer of a WebSocket, in bytes. Default 4 KiB.
+    /// Read and write buffer of a WebSocket, in bytes. Default 4 KiB. While a flood lasts 64 KiB more are used for
+    /// reading; they are given back at its end.
     pub socket_buffer: usize,
     /// The Session is told to hold back when this many bytes wait to be sent. Default 64 KiB.
     pub send_high: usize,

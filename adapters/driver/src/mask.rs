@@ -63,14 +63,24 @@ fn hide(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(hide),
         Value::Object(fields) => {
             for (key, field) in fields.iter_mut() {
-                if is_secret(key) && !field.is_object() {
-                    *field = Value::from(MASK);
-                } else {
-                    hide(field);
+                match field {
+                    Value::Object(inner) if is_secret(key) => inner.values_mut().for_each(hide_all),
+                    field if is_secret(key) => *field = Value::from(MASK),
+                    field => hide(field),
                 }
             }
         }
-        Value::String(text) if has_secret_query(text) => *text = MASK.to_owned(),
+        Value::String(text) if names_a_secret(text) => *text = MASK.to_owned(),
+        _ => {}
+    }
+}
+
+/// All text in what has a secret's name; numbers and the like say nothing.
+fn hide_all(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(hide_all),
+        Value::Object(fields) => fields.values_mut().for_each(hide_all),
+        Value::String(text) => *text = MASK.to_owned(),
         _ => {}
     }
 }
@@ -82,8 +92,9 @@ fn is_secret(key: &str) -> bool {
         .any(|word| key.contains(word))
 }
 
-fn has_secret_query(text: &str) -> bool {
-    ["access_token=", "wsc=", "assertion=", "refresh_token="].iter().any(|key| text.contains(key))
+/// A query, a form, or JSON within the JSON.
+fn names_a_secret(text: &str) -> bool {
+    ["access_token", "wsc=", "assertion=", "refresh_token"].iter().any(|key| text.contains(key))
 }
 
 #[cfg(test)]
@@ -100,6 +111,9 @@ mod tests {
         let shown = mask(frame);
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("\"messageId\":\"m\"") && shown.contains("\"sequence\":1") && shown.contains("text"));
+        let wrapped = r#"[{"headers":{"authorization":{"scheme":["hunter2"],"n":{"value":"hunter2"}}}},
+            "{\"ws_access_token\":\"hunter2\"}"]"#;
+        assert!(!mask(wrapped).contains("hunter2"), "{}", mask(wrapped));
         assert_eq!(mask("[{},--Boundary hunter2]"), "(not JSON, 23 bytes)");
     }
 

@@ -101,8 +101,6 @@ impl Events {
             // First the look at the end, then the one at the queue: what came before the end is not missed.
             let ended = self.line.ended.load(Ordering::SeqCst);
             if !self.refill() {
-                // Nothing to do: the room that a burst took is given back.
-                self.ready = VecDeque::new();
                 return if ended { Poll::Ready(None) } else { Poll::Pending };
             }
         }
@@ -118,8 +116,15 @@ impl Events {
     }
 
     fn refill(&mut self) -> bool {
-        std::mem::swap(&mut *self.line.queue(), &mut self.ready);
-        !self.ready.is_empty()
+        let mut queue = self.line.queue();
+        if queue.is_empty() {
+            // Nothing to do: the room that a burst took is given back.
+            *queue = VecDeque::new();
+            self.ready = VecDeque::new();
+            return false;
+        }
+        std::mem::swap(&mut *queue, &mut self.ready);
+        true
     }
 }
 
@@ -201,6 +206,9 @@ impl Outlet {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.hand_over();
         if self.backlog.is_empty() {
+            if self.line.starved.load(Ordering::Relaxed) {
+                self.line.starved.store(false, Ordering::SeqCst);
+            }
             return Poll::Ready(());
         }
         self.line.driver.register(cx.waker());

@@ -45,6 +45,8 @@ pub(crate) struct Socket<S> {
     blocked: bool,
     /// Something was handed to the stream since it was last flushed.
     dirty: bool,
+    /// Why nothing can be sent any more. What the peer had sent before is still read.
+    broken: Option<CloseInfo>,
     /// The end, once it is known.
     ended: Option<CloseInfo>,
     high: usize,
@@ -106,6 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             queued_bytes: 0,
             blocked: false,
             dirty: false,
+            broken: None,
             ended: None,
             high: limits.send_high,
             low: limits.send_low,
@@ -115,9 +118,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Takes a message for sending. Beyond the limit the connection counts as lost.
     pub(crate) fn queue_text(&mut self, text: String) {
+        if self.is_broken() {
+            return;
+        }
         self.queued_bytes += text.len();
         if self.queued_bytes > self.max && !self.queue.is_empty() {
-            self.end(None, "too much waits to be sent");
+            self.cannot_send("too much waits to be sent");
             return;
         }
         self.queue.push_back(Message::text(text));
@@ -127,12 +133,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.queue.push_back(Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
     }
 
-    /// Sends what it can and says when the Session must be told about the queue. Failures show up at the next read.
+    /// Sends what it can and says when the Session must be told about the queue. Failures show up once everything
+    /// that came before was read.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Option<Pressure> {
-        while self.ended.is_none() && !self.queue.is_empty() {
+        while !self.is_broken() && !self.queue.is_empty() {
             match Pin::new(&mut self.stream).poll_ready(cx) {
                 Poll::Pending => break,
-                Poll::Ready(Err(error)) => self.failed(&error),
+                Poll::Ready(Err(error)) => self.cannot_send(&error.to_string()),
                 Poll::Ready(Ok(())) => {
                     let Some(message) = self.queue.pop_front() else { break };
                     if let Message::Text(text) = &message {
@@ -140,16 +147,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     }
                     self.dirty = true;
                     if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
-                        self.failed(&error);
+                        self.cannot_send(&error.to_string());
                     }
                 }
             }
         }
-        if self.dirty && self.ended.is_none() {
+        if self.dirty && !self.is_broken() {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.dirty = false,
-                Poll::Ready(Err(error)) => self.failed(&error),
+                Poll::Ready(Err(error)) => self.cannot_send(&error.to_string()),
             }
         }
         self.pressure()
@@ -172,7 +179,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if let Some(end) = self.ended.clone() {
             return Poll::Ready(Incoming::Closed(end));
         }
-        let Poll::Ready(next) = Pin::new(&mut self.stream).poll_next(cx) else { return Poll::Pending };
+        let next = match (Pin::new(&mut self.stream).poll_next(cx), &self.broken) {
+            (Poll::Ready(next), _) => next,
+            (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Pending, Some(_)) => None,
+        };
         Poll::Ready(match next {
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
             Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes),
@@ -193,16 +204,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 self.end(None, "a message over the size limit");
                 Incoming::TooLarge(size)
             }
-            Some(Err(error)) => {
-                self.failed(&error);
-                Incoming::Closed(self.ended.clone().unwrap_or_default())
-            }
-            None => self.end(None, "end of the stream"),
+            Some(Err(error)) => self.end_unasked(&error.to_string()),
+            None => self.end_unasked("end of the stream"),
         })
     }
 
-    fn failed(&mut self, error: &tungstenite::Error) {
-        self.end(None, &error.to_string());
+    fn is_broken(&self) -> bool {
+        self.broken.is_some() || self.ended.is_some()
+    }
+
+    fn cannot_send(&mut self, why: &str) {
+        self.broken.get_or_insert_with(|| CloseInfo { code: None, reason: why.into() });
+        self.queue.clear();
+        self.queued_bytes = 0;
+    }
+
+    /// The first cause stands.
+    fn end_unasked(&mut self, reason: &str) -> Incoming {
+        let reason = self.broken.take().map_or_else(|| reason.into(), |broken| broken.reason);
+        self.end(None, &reason)
     }
 
     fn end(&mut self, code: Option<u16>, reason: &str) -> Incoming {
@@ -292,6 +312,25 @@ mod tests {
         assert!(matches!(block_on(next(&mut socket)), Incoming::Closed(CloseInfo { code: None, .. })));
     }
 
+    // CLAUSE REC-5
+    #[test]
+    fn what_came_before_a_failed_send_is_read() {
+        let (mut socket, mut server) = connect(IoLimits::default(), 100);
+        block_on(async {
+            for text in ["1", "2"] {
+                server.send(Message::text(text)).await.unwrap();
+            }
+            let close = CloseFrame { code: 1001.into(), reason: "away".into() };
+            server.send(Message::Close(Some(close))).await.unwrap();
+            drop(server);
+            socket.queue_text("heartbeat".to_owned());
+            assert_eq!(next(&mut socket).await, Incoming::Text("1".into()));
+            assert_eq!(next(&mut socket).await, Incoming::Text("2".into()));
+            let close = CloseInfo { code: Some(1001), reason: "away".into() };
+            assert_eq!(next(&mut socket).await, Incoming::Closed(close));
+        });
+    }
+
     // CLAUSE HB-3
     #[test]
     fn a_stuck_peer_shows_as_pressure_and_never_blocks() {
@@ -309,7 +348,7 @@ mod tests {
                 told.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
             }
             assert_eq!(told, [Pressure::Blocked, Pressure::Ready]);
-            while socket.ended.is_none() {
+            while socket.broken.is_none() {
                 socket.queue_text("x".repeat(1000));
                 poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await;
             }

@@ -7,14 +7,11 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
+use ringcentral_ws_tokio::filters::SMS;
 use ringcentral_ws_tokio::{
-    Body, Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, RequestError, SessionState,
-    StartError, Via, http, rustls,
+    Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, OverHttps, RequestError,
+    SessionState, StartError, Via, rustls,
 };
-
-fn get(path: &str) -> http::Request<Body> {
-    http::Request::get(path).body(Body::empty()).unwrap()
-}
 
 // CLAUSE REC-2 REC-3
 #[tokio::test]
@@ -217,6 +214,49 @@ async fn a_slow_application_stops_reading_and_nothing_else() {
     client.close(Close::Revoke).await;
 }
 
+#[tokio::test]
+async fn calls_get_their_turn_in_a_flood() {
+    let server = Arc::new(server());
+    let (client, mut events) =
+        builder(&server).config(Config { rest_over_websocket: true, ..config() }).start().unwrap();
+    subscribed(&mut events).await;
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (flooder, end) = (Arc::clone(&server), Arc::clone(&stop));
+    let flood = std::thread::spawn(move || {
+        while !end.load(std::sync::atomic::Ordering::Relaxed) {
+            for _ in 0..100 {
+                flooder.receive_sms(0, "+1", "flood");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let calls = async {
+        for (way, n) in [(true, 10), (false, 10)] {
+            for _ in 0..n {
+                let mut request = get("/restapi/v1.0/account/~");
+                if !way {
+                    request.extensions_mut().insert(OverHttps);
+                }
+                let reply = client.request(request).await.unwrap();
+                assert_eq!(reply.extensions().get::<Via>() == Some(&Via::WebSocket), way);
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        client.close(Close::Revoke).await;
+    };
+    let take = async {
+        let mut seen = 0_u64;
+        while let Some(event) = events.next().await {
+            seen += u64::from(matches!(event, Event::Notification(_)));
+        }
+        seen
+    };
+    let both = futures_util::future::join(calls, take);
+    let ((), seen) = tokio::time::timeout(3 * PATIENCE, both).await.expect("all calls end");
+    assert!(seen > 100 && client.stats().notifications == seen, "{seen}");
+    flood.join().unwrap();
+}
+
 // CLAUSE HB-2
 #[tokio::test]
 async fn a_silent_peer_is_left_and_the_session_recovered() {
@@ -283,4 +323,45 @@ fn without_a_runtime_there_is_an_error() {
     let far = far.config(Config { server: "http://h.example".parse().unwrap(), ..Config::default() });
     assert!(matches!(far.start(), Err(StartError::InsecureServer)));
     assert!(matches!(builder(&server).filters(["sms"]).start(), Err(StartError::Filter(_))));
+}
+
+// CLAUSE HB-3 REC-5
+#[tokio::test]
+async fn an_answer_behind_unread_messages_is_not_late() {
+    let server = server();
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let config = Config { request_timeout: Duration::from_secs(1), ..config() };
+    let (client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
+    subscribed(&mut events).await;
+    for n in 0..100 {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    for n in 0..100 {
+        assert_eq!(text(&mut events).await, n.to_string());
+    }
+    subscribed(&mut events).await;
+    assert_eq!(client.stats().connections, 1);
+}
+
+// CLAUSE HB-3 REC-5
+#[tokio::test]
+async fn what_waited_unread_does_not_narrow_a_gap() {
+    let server = server();
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let short = Duration::from_millis(100);
+    let config = Config { heartbeat_interval: short, heartbeat_timeout: short, ..config() };
+    let (_client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
+    subscribed(&mut events).await;
+    for n in 0..20 {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    tokio::time::sleep(short).await;
+    let cut = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    server.restart();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let gap = until(&mut events, |e| if let Event::Gap(gap) = e { Some(gap.clone()) } else { None }).await;
+    assert!(u128::from(gap.since.0) <= cut, "since {} ms after the cut", u128::from(gap.since.0) - cut);
 }

@@ -116,9 +116,7 @@ impl Tokens {
     /// A Bearer header, if a token is held that has not expired.
     pub(super) fn bearer(&self, now: Timestamp) -> Option<HeaderValue> {
         let held = self.access.as_ref().filter(|held| held.expires.is_none_or(|at| now < at))?;
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", held.secret.expose())).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        bearer_of(&held.secret)
     }
 
     /// Number of the access token in use.
@@ -229,6 +227,11 @@ impl Session {
         if self.tokens.asking != Some(id) {
             self.stats.stale_inputs += 1;
             return;
+        }
+        if let Some(message) = unusable(&token, now) {
+            // It cannot be presented, so it is no answer.
+            let failure = AuthFailure { permanent: false, code: None, message: message.into(), retry_after: None };
+            return self.authorize_failed(id, failure, now);
         }
         self.tokens.asking = None;
         self.timers.stop(TimerKind::Authorize);
@@ -401,6 +404,23 @@ impl Session {
                 self.token_failed(cause, now, now);
             }
         }
+    }
+}
+
+fn bearer_of(secret: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Why an access token cannot be presented, never quoting it.
+fn unusable(token: &AccessToken, now: Timestamp) -> Option<&'static str> {
+    if bearer_of(&token.secret).is_none() {
+        Some("the access token holds characters that no header can, such as a line break")
+    } else if token.expires_in.is_some_and(|life| now.after(life) <= now) {
+        Some("the access token has no life left")
+    } else {
+        None
     }
 }
 

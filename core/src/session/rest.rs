@@ -400,3 +400,22 @@ fn is_object_or_string(body: &[u8]) -> bool {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     matches!(first, Some(b'{' | b'"')) && serde_json::from_slice::<&serde_json::value::RawValue>(body).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // CLAUSE REQ-5
+    #[test]
+    fn some_requests_need_https() {
+        let plain = || Request::get("/restapi/v1.0/account/~");
+        let needs =
+            |request: http::request::Builder, body: &'static [u8]| needs_https(&request.body(body.into()).unwrap());
+        assert!(!needs(plain(), b"") && !needs(plain().header("content-type", "application/json"), b"{}"));
+        assert!(needs(plain().extension(OverHttps), b""));
+        assert!(needs(plain().header("content-type", "multipart/form-data; boundary=b"), b"--b"));
+        assert!(needs(plain(), b"\xff") && needs(plain().header("accept", "audio/mpeg"), b""));
+        assert!(needs(Request::post("/restapi/oauth/token"), b""));
+        assert!(needs(Request::get("/restapi/v1.0/account/~/extension/~/message-store/1/content/1"), b""));
+    }
+}

@@ -18,6 +18,9 @@ use crate::https::HttpsSender;
 /// A cached token is given to another client only while it has this much life left.
 const WORTH_GIVING: Duration = Duration::from_secs(60);
 
+/// Longest life a server is believed: clocks end somewhere.
+const LONGEST_LIFE: Duration = Duration::from_secs(366 * 86_400);
+
 /// Told of every new set of tokens.
 type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
 
@@ -198,11 +201,12 @@ impl Login {
         if let Some(callback) = &self.callback {
             callback(&set);
         }
-        tokens.access = Some((set.access_token.clone(), Instant::now() + set.expires_in));
+        let life = set.expires_in.min(LONGEST_LIFE);
+        tokens.access = Some((set.access_token.clone(), Instant::now() + life));
         if set.refresh_token.is_some() {
             tokens.refresh = set.refresh_token;
         }
-        AccessToken { secret: set.access_token, expires_in: Some(set.expires_in) }
+        AccessToken { secret: set.access_token, expires_in: Some(life) }
     }
 }
 
@@ -301,6 +305,13 @@ mod tests {
         let down = ask(&source, &https, AuthReason::Expiring, Some("a2")).unwrap_err();
         assert!(!down.permanent, "an unreachable server does not cost the session");
         assert_eq!(https.grants()[2], "refresh r2");
+    }
+
+    #[test]
+    fn a_life_beyond_the_end_of_time_is_no_trouble() {
+        let source = Jwt::new(app(), "j");
+        let https = Script::new(&[(200, r#"{"access_token":"a1","expires_in":1e300}"#)]);
+        assert_eq!(ask(&source, &https, AuthReason::Missing, None).unwrap(), "a1");
     }
 
     #[test]

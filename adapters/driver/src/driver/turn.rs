@@ -24,8 +24,8 @@ pub(super) enum Turn<S> {
     /// The process was away.
     Resumed,
     Timeout,
-    /// The peer lives, though its messages must wait.
-    Alive(ConnId),
+    /// A deadline has come, though messages of the peer still wait for the application.
+    Late(ConnId),
     Command(Command),
     Cancelled(u64),
     Opened(ConnId, Result<Box<Socket<S>>, OpenFailure>),
@@ -82,6 +82,7 @@ impl<R: Runtime> Driver<R> {
         if turn.is_pending() {
             self.busy = 0;
             self.outlet.rest();
+            self.https.sweep();
         }
         turn
     }
@@ -113,12 +114,10 @@ impl<R: Runtime> Driver<R> {
     /// Takes the messages that are there, up to [`BURST`].
     fn poll_burst(&mut self, cx: &mut Context<'_>, conn: ConnId, now: Timestamp) -> Poll<Turn<R::Stream>> {
         for count in 0..BURST {
-            let incoming = match self.poll_message(cx, conn) {
-                Poll::Ready(Ok(incoming)) => incoming,
-                Poll::Ready(Err(turn)) if count == 0 => return Poll::Ready(turn),
+            let incoming = match self.poll_message(cx) {
+                Poll::Ready(incoming) => incoming,
                 Poll::Pending if count == 0 => return Poll::Pending,
-                // The messages before it have shown already that the peer lives.
-                Poll::Ready(Err(_)) | Poll::Pending => break,
+                Poll::Pending => break,
             };
             self.busy += 1;
             self.incoming(conn, &incoming, now);
@@ -134,24 +133,19 @@ impl<R: Runtime> Driver<R> {
     }
 
     /// The next message, if there is room for what it causes.
-    fn poll_message(&mut self, cx: &mut Context<'_>, conn: ConnId) -> Poll<Result<Incoming, Turn<R::Stream>>> {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         let paused = self.is_paused();
         let Link::Open(_, socket) = &mut self.link else { return Poll::Pending };
         if self.ahead.is_some() {
-            return if paused {
-                Poll::Pending
-            } else {
-                self.ahead.take().map_or(Poll::Pending, |m| Poll::Ready(Ok(m)))
-            };
+            return if paused { Poll::Pending } else { self.ahead.take().map_or(Poll::Pending, Poll::Ready) };
         }
         match socket.poll_receive(cx) {
             // It would become an event, for which there is no room.
             Poll::Ready(incoming @ (Incoming::Text(_) | Incoming::Binary(_))) if paused => {
                 self.ahead = Some(incoming);
-                Poll::Ready(Err(Turn::Alive(conn)))
+                Poll::Pending
             }
-            Poll::Ready(incoming) => Poll::Ready(Ok(incoming)),
-            Poll::Pending => Poll::Pending,
+            other => other,
         }
     }
 
@@ -173,9 +167,9 @@ impl<R: Runtime> Driver<R> {
             return Poll::Pending;
         };
         if deadline <= now {
-            // Unread messages prove that the peer was there: only the application is late (HB-3).
+            // What is waited for may be among the unread messages: only the application is late (HB-3).
             return Poll::Ready(match (&self.link, &self.ahead) {
-                (Link::Open(conn, _), Some(_)) if reason == TimerKind::Liveness => Turn::Alive(*conn),
+                (Link::Open(conn, _), Some(_)) if waits_for_messages(reason) => Turn::Late(*conn),
                 _ => Turn::Timeout,
             });
         }
@@ -198,4 +192,12 @@ impl<R: Runtime> Driver<R> {
             }
         }
     }
+}
+
+/// Whether a message that was not read yet may be what this deadline is about.
+const fn waits_for_messages(timer: TimerKind) -> bool {
+    matches!(
+        timer,
+        TimerKind::Liveness | TimerKind::Subscribe | TimerKind::Close | TimerKind::Replay | TimerKind::Handshake
+    )
 }

@@ -74,7 +74,9 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 
 fn write(file: &Path, text: &str) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // Whatever lies there, a link included, is not to get the secret.
+    let _ = fs::remove_file(file);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut out = options.open(file)?;
@@ -87,6 +89,23 @@ mod tests {
     use ringcentral_ws_core::{ClockReading, Config, Session};
 
     use super::*;
+
+    // CLAUSE SEC-1
+    #[cfg(unix)]
+    #[test]
+    fn what_lies_in_the_way_of_the_temporary_file_gets_nothing() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = std::env::temp_dir().join(format!("ringcentral-ws-way-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (file, other) = (folder.join("state"), folder.join("other"));
+        fs::write(&other, "").unwrap();
+        symlink(&other, beside(&file, &format!("{}.tmp", std::process::id()))).unwrap();
+        replace(&file, "secret").unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "", "nothing is written through a link");
+        let meta = fs::symlink_metadata(&file).unwrap();
+        assert!(meta.is_file() && meta.permissions().mode().trailing_zeros() >= 6, "only the owner may read it");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     // CLAUSE PST-3
     #[test]

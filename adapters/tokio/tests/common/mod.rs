@@ -1,12 +1,15 @@
 //! A stand-in server and a client for it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod fake;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 use ringcentral_ws_tokio::filters::SMS;
 use ringcentral_ws_tokio::oauth::ClientApp;
-use ringcentral_ws_tokio::{Builder, Client, Config, Event, Events, Jwt, RetryPolicy};
+use ringcentral_ws_tokio::{Body, Builder, Client, Config, Event, Events, Jwt, RetryPolicy, http, rustls};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,6 +20,20 @@ pub(crate) fn server() -> Server {
 
 pub(crate) fn server_with(gateway: GatewayConfig) -> Server {
     Server::start(ServerConfig { gateway, ..ServerConfig::default() }).unwrap()
+}
+
+/// A server with TLS, and settings that trust its certificate authority alone.
+pub(crate) fn tls_server(gateway: GatewayConfig) -> (Server, Arc<rustls::ClientConfig>) {
+    let server = Server::start(ServerConfig { tls: true, gateway, ..ServerConfig::default() }).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from(server.ca_der().unwrap().to_vec())).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    (server, Arc::new(tls.with_root_certificates(roots).with_no_client_auth()))
+}
+
+pub(crate) fn get(path: &str) -> http::Request<Body> {
+    http::Request::get(path).body(Body::empty()).unwrap()
 }
 
 pub(crate) fn app(server: &Server) -> ClientApp {

@@ -1,0 +1,104 @@
+//! Servers and proxies that misbehave. Each connection has a thread, which ends with the connection.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+
+/// Serves each connection by `serve`, which is given the head of its first request.
+pub(crate) fn listen(serve: impl Fn(&str, TcpStream) -> io::Result<()> + Send + Sync + Clone + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let serve = serve.clone();
+            std::thread::spawn(move || {
+                let mut stream = stream;
+                let head = head(&mut stream).unwrap_or_default();
+                let _ = serve(&head, stream);
+            });
+        }
+    });
+    address
+}
+
+fn head(stream: &mut TcpStream) -> io::Result<String> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// Reads until the client goes.
+fn linger(mut stream: TcpStream) -> io::Result<()> {
+    io::copy(&mut stream, &mut io::sink()).map(drop)
+}
+
+/// The word "unpacked" in gzip.
+const UNPACKED: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\xcd\x2b\x48\x4c\xce\x4e\x4d\x01\x00\x96\x62\x2f\xca\x08\x00\x00\x00";
+
+/// Answers by path.
+pub(crate) fn bad_server() -> SocketAddr {
+    listen(|head, mut stream| {
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let login = head.to_ascii_lowercase().contains("authorization: bearer token");
+        if path == "/gzip" && head.contains("accept-encoding: gzip") {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+                UNPACKED.len()
+            );
+            stream.write_all(&[head.as_bytes(), UNPACKED].concat())?;
+            return stream.shutdown(Shutdown::Write);
+        }
+        let mut say = |text: &str| stream.write_all(text.as_bytes());
+        match path.as_str() {
+            "/ok" if login => say("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")?,
+            "/truncated" => say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789")?,
+            "/truncated-head" => say("HTTP/1.1 200 OK\r\nContent-Le")?,
+            "/no-http" => say("SSH-2.0-OpenSSH_9.6\r\n\r\n")?,
+            "/stalled" => {
+                say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789")?;
+                return linger(stream);
+            }
+            "/large" => {
+                say("HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n")?;
+                while stream.write_all(&[b'x'; 65_536]).is_ok() {}
+            }
+            "/redirect" => {
+                say("HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n")?
+            }
+            "/redirect-foreign" => {
+                say("HTTP/1.1 302 Found\r\nLocation: https://h.example/ok\r\nContent-Length: 0\r\n\r\n")?;
+            }
+            "/redirect-loop" => {
+                say("HTTP/1.1 307 Again\r\nConnection: close\r\nLocation: /redirect-loop\r\nContent-Length: 0\r\n\r\n")?
+            }
+            _ => say("HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?,
+        }
+        stream.shutdown(Shutdown::Write)
+    })
+}
+
+/// A proxy that says no, as old ones do.
+pub(crate) fn refusing_proxy() -> SocketAddr {
+    listen(|_, mut stream| stream.write_all(b"HTTP/1.0 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<h1>No</h1>"))
+}
+
+/// A proxy that tunnels; `seen` is told of each tunnel's target.
+pub(crate) fn proxy(seen: impl Fn(&str) + Send + Sync + Clone + 'static) -> SocketAddr {
+    listen(move |head, mut near| {
+        let target = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+        seen(target);
+        let mut far = TcpStream::connect(target)?;
+        near.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+        let (mut from_far, mut to_near) = (far.try_clone()?, near.try_clone()?);
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut from_far, &mut to_near);
+            let _ = to_near.shutdown(Shutdown::Both);
+        });
+        let _ = io::copy(&mut near, &mut far);
+        far.shutdown(Shutdown::Both)
+    })
+}

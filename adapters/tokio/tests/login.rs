@@ -1,0 +1,126 @@
+//! Logins, and whose HTTP client makes the calls.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::*;
+use ringcentral_ws_gateway::GatewayConfig;
+use ringcentral_ws_tokio::oauth::{Callback, Pkce, TokenSet};
+use ringcentral_ws_tokio::{
+    AccessToken, AuthFailure, Body, BoxFuture, Client, Close, Config, CredentialSource, Event, FixedToken, HttpFailure,
+    HttpsSender, IoLimits, Jwt, RefreshToken, RequestError, TokenRequest, Tokio, Via, bytes, http, https_client, url,
+};
+
+/// As a browser would: the stand-in agrees at once.
+async fn agree(https: &dyn HttpsSender, address: &str) -> String {
+    let request = http::Request::get(address).body(Default::default()).unwrap();
+    let reply = https.send(request).await.unwrap();
+    assert!(reply.status().is_redirection(), "{reply:?}");
+    reply.headers()["location"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_login_by_authorization_code_lives_on_its_refresh_token() {
+    let (server, tls) = tls_server(GatewayConfig::default());
+    let app = app(&server);
+    let https = https_client(Tokio, IoLimits::default(), Some(Arc::clone(&tls))).unwrap();
+    let pkce = Pkce::new([9; 32]);
+    let redirect = "http://localhost:8080/callback";
+    let back = agree(&*https, pkce.authorize_url(&app, redirect, "state-1").as_str()).await;
+    assert_eq!(Callback::read(&back.parse().unwrap(), "another"), Callback::Foreign);
+    let Callback::Code(code) = Callback::read(&back.parse().unwrap(), "state-1") else { panic!("{back}") };
+    let tokens = TokenSet::parse(&https.send(pkce.exchange_request(&app, &code, redirect)).await.unwrap()).unwrap();
+    let source = Arc::new(RefreshToken::from_tokens(app, tokens));
+    let calls = server.observations().token_calls;
+    let (client, mut events) = Client::builder(Arc::clone(&source)).config(config()).tls(tls).start().unwrap();
+    assert_eq!(client.request(get("/restapi/v1.0/account/~")).await.unwrap().status().as_u16(), 200);
+    assert_eq!(server.observations().token_calls, calls, "the first access token is used");
+    server.with_gateway(|g, now| g.expire_access_tokens(now));
+    assert_eq!(client.request(get("/restapi/v1.0/account/~")).await.unwrap().status().as_u16(), 200);
+    assert_eq!(server.observations().token_calls, calls + 1, "refreshed");
+    source.revoke(&*https).await.unwrap();
+    let reason = closed(&mut events).await;
+    assert!(reason.contains("log in again"), "{reason}");
+}
+
+/// Panics the first time.
+struct Nervous(Jwt, AtomicU64);
+
+impl CredentialSource for Nervous {
+    fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
+        Box::pin(async {
+            assert!(self.1.fetch_add(1, Ordering::Relaxed) > 0, "the first call");
+            self.0.access_token(request).await
+        })
+    }
+
+    fn server(&self) -> Option<&url::Url> {
+        self.0.server()
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_source_does_not_end_the_client() {
+    let server = server();
+    let source = Nervous(credentials(&server), AtomicU64::new(0));
+    let (client, mut events) =
+        Client::builder(source).config(config()).filters(["/restapi/v1.0/account/~"]).start().unwrap();
+    let cause = until(&mut events, |e| if let Event::Retry { cause, .. } = e { Some(cause.to_string()) } else { None });
+    assert!(cause.await.contains("panicked"));
+    subscribed(&mut events).await;
+    client.close(Close::Revoke).await;
+}
+
+/// Counts, and answers one path itself.
+struct Mine(Arc<dyn HttpsSender>, Arc<AtomicU64>);
+
+impl HttpsSender for Mine {
+    fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, HttpFailure>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        if request.uri().path() == "/mine" {
+            let host = request.uri().host().unwrap_or_default().to_owned();
+            return Box::pin(async move { Ok(http::Response::new(host.into())) });
+        }
+        self.0.send(request)
+    }
+}
+
+#[tokio::test]
+async fn an_http_client_of_the_users_makes_all_calls() {
+    let server = server();
+    let calls = Arc::new(AtomicU64::new(0));
+    let mine = Mine(https_client(Tokio, IoLimits::default(), None).unwrap(), Arc::clone(&calls));
+    let (client, mut events) = builder(&server).http_client(mine).start().unwrap();
+    subscribed(&mut events).await;
+    assert!(calls.load(Ordering::Relaxed) >= 2, "the login and the WebSocket token");
+    let reply = client.request(get("/mine")).await.unwrap();
+    assert_eq!(
+        (reply.body().as_bytes().as_ref(), reply.extensions().get::<Via>()),
+        (&b"127.0.0.1"[..], Some(&Via::Https))
+    );
+    let content = client.download(get("https://media.ringcentral.com/mine")).await.unwrap();
+    let mut body: ringcentral_ws_tokio::Download = content.into_body();
+    assert_eq!(&body.chunk().await.unwrap().unwrap()[..], b"media.ringcentral.com");
+    client.close(Close::Revoke).await;
+}
+
+#[tokio::test]
+async fn content_hosts_are_a_setting() {
+    let (first, second) = (fake::bad_server(), fake::bad_server());
+    let config = Config { server: format!("http://{first}").parse().unwrap(), ..config() };
+    let start = |hosts: &[&str]| {
+        let builder = Client::builder(FixedToken::new("token")).config(config.clone());
+        builder.content_hosts(hosts.iter().copied()).start().unwrap()
+    };
+    let content = || http::Request::get(format!("http://{second}/ok")).body(Body::empty()).unwrap();
+    let (client, _events) = start(&["127.0.0.1"]);
+    let mut body = client.download(content()).await.unwrap().into_body();
+    assert_eq!(&body.chunk().await.unwrap().unwrap()[..], b"ok", "with the token");
+    let (client, _events) = start(&[]);
+    assert!(matches!(client.download(content()).await, Err(RequestError::Refused(_))));
+}

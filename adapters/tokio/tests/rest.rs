@@ -1,0 +1,162 @@
+//! REST calls over the socket under drops, and the same calls over HTTPS.
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use common::*;
+use ringcentral_ws_gateway::{GatewayConfig, Server};
+use ringcentral_ws_tokio::{Body, Client, Close, Config, RequestError, Via, http};
+use serde_json::Value;
+
+const WORKERS: u64 = 40;
+const EACH: u64 = 250;
+
+/// How the calls came out.
+#[derive(Debug, Default)]
+struct Tally {
+    socket: AtomicU64,
+    https: AtomicU64,
+    unknown: AtomicU64,
+    not_sent: AtomicU64,
+    /// When calls in flight ended without an answer.
+    ends: Mutex<Vec<Instant>>,
+}
+
+async fn work(client: Client, worker: u64, tally: Arc<Tally>) {
+    for n in 0..EACH {
+        let tag = worker * EACH + n;
+        match client.request(get(&format!("/restapi/v1.0/_echo?n={tag}"))).await {
+            Ok(reply) => {
+                let told: Value = serde_json::from_slice(reply.body().as_bytes()).unwrap();
+                assert_eq!(told["query"][0][1], tag.to_string(), "the answer to another call");
+                let by_socket = reply.extensions().get::<Via>() == Some(&Via::WebSocket);
+                let way = if by_socket { &tally.socket } else { &tally.https };
+                way.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(RequestError::Unknown(_)) => {
+                tally.ends.lock().unwrap().push(Instant::now());
+                tally.unknown.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(RequestError::NotSent(_)) => drop(tally.not_sent.fetch_add(1, Ordering::Relaxed)),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Cuts all connections now and then, until told to stop; returns the times.
+fn saw(server: Arc<Server>, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<Vec<Instant>> {
+    std::thread::spawn(move || {
+        let mut drops = Vec::new();
+        let mut seed = 7_u64;
+        while !stop.load(Ordering::Relaxed) {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            std::thread::sleep(Duration::from_millis(60 + (seed >> 33) % 140));
+            drops.push(Instant::now());
+            server.drop_connections();
+        }
+        drops
+    })
+}
+
+// CLAUSE REQ-2 REQ-3
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_calls_under_drops_end_once_each() {
+    let mut gateway = GatewayConfig::default();
+    gateway.ws_token.rate_limit = None;
+    gateway.reply_delay = Duration::from_millis(2);
+    let (server, tls) = tls_server(gateway);
+    let server = Arc::new(server);
+    let mut config = Config { rest_over_websocket: true, ..config() };
+    config.retry.token_calls_per_minute = 10_000;
+    config.retry.attempts_per_minute = 10_000;
+    let (client, mut events) = builder(&server).tls(tls).config(config).start().unwrap();
+    subscribed(&mut events).await;
+    let drain = tokio::spawn(async move { while events.next().await.is_some() {} });
+    let (tally, stop) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
+    let saw = saw(Arc::clone(&server), Arc::clone(&stop));
+    let workers: Vec<_> = (0..WORKERS).map(|w| tokio::spawn(work(client.clone(), w, Arc::clone(&tally)))).collect();
+    for worker in workers {
+        tokio::time::timeout(6 * PATIENCE, worker).await.expect("all calls end").unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let drops = saw.join().unwrap();
+    let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
+    let (socket, https) = (count(&tally.socket), count(&tally.https));
+    let (unknown, not_sent) = (count(&tally.unknown), count(&tally.not_sent));
+    assert_eq!(socket + https + unknown + not_sent, WORKERS * EACH);
+    assert_eq!(client.stats().requests, WORKERS * EACH, "none was made twice");
+    let seen = server.observations();
+    assert!(seen.max_active_requests <= 10 && seen.active_requests_exceeded == 0, "{seen:?}");
+    assert!(socket > WORKERS * EACH / 4 && unknown > 0, "{tally:?}");
+    let since_drop = |end: &Instant| drops.iter().filter(|d| *d <= end).map(|d| end.duration_since(*d)).min();
+    let mut delays: Vec<Duration> = tally.ends.lock().unwrap().iter().filter_map(since_drop).collect();
+    delays.sort_unstable();
+    println!(
+        "{socket} over the socket, {https} over HTTPS, {unknown} unknown, {not_sent} not sent; {} drops; \
+         at most {} active; calls in flight ended {:?} (median), {:?} (worst) after the drop",
+        drops.len(),
+        seen.max_active_requests,
+        delays[delays.len() / 2],
+        delays[delays.len() - 1],
+    );
+    // The machine may be busy with other tests; the bound of one call in a hundred is that of the scheduler.
+    assert!(delays[delays.len() * 99 / 100] < Duration::from_millis(50), "{delays:?}");
+    client.close(Close::Revoke).await;
+    tokio::time::timeout(PATIENCE, drain).await.unwrap().unwrap();
+}
+
+/// What a caller sees, without what differs by the way: links are absolute over HTTPS only, and each way has headers
+/// of its own.
+fn seen(server: &Server, reply: &http::Response<Body>) -> (u16, Value) {
+    let text = String::from_utf8_lossy(reply.body().as_bytes()).replace(&server.http_url(), "");
+    let mut body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("headers");
+    }
+    (reply.status().as_u16(), body)
+}
+
+// CLAUSE REQ-5
+#[tokio::test]
+async fn both_ways_give_the_same_answers() {
+    let (server, tls) = tls_server(GatewayConfig::default());
+    let mut ways = Vec::new();
+    for rest_over_websocket in [true, false] {
+        let config = Config { rest_over_websocket, ..config() };
+        let (client, mut events) = builder(&server).tls(Arc::clone(&tls)).config(config).start().unwrap();
+        subscribed(&mut events).await;
+        let mut answers = Vec::new();
+        let body = r#"{"text":"héllo \"x\",--Boundary"}"#;
+        for (method, path, body) in [
+            ("GET", "/restapi/v1.0/account/~", ""),
+            ("GET", "/restapi/v1.0/account/~/extension/~", ""),
+            ("GET", "/restapi/v1.0/account/~/extension/~/message-store?perPage=2&type=SMS", ""),
+            ("GET", "/restapi/v1.0/_echo?a=1&a=2&b=%20%26", ""),
+            ("POST", "/restapi/v1.0/_echo", body),
+            ("PUT", "/restapi/v1.0/_echo", body),
+            ("DELETE", "/restapi/v1.0/_empty", ""),
+            ("GET", "/restapi/v1.0/_error/403/CMN-401", ""),
+            ("GET", "/restapi/v1.0/_error/503", ""),
+            ("GET", "/restapi/v1.0/no/such/thing", ""),
+        ] {
+            let request = http::Request::builder().method(method).uri(path).header("X-Own", "1").body(Body::from(body));
+            let reply = client.request(request.unwrap()).await.unwrap();
+            let via = if rest_over_websocket { Via::WebSocket } else { Via::Https };
+            assert_eq!(reply.extensions().get::<Via>(), Some(&via), "{path}");
+            answers.push((method, path, seen(&server, &reply)));
+        }
+        let multipart = http::Request::post("/restapi/v1.0/_echo")
+            .header("Content-Type", "multipart/form-data; boundary=b")
+            .body(Body::from("--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\n"));
+        let reply = client.request(multipart.unwrap()).await.unwrap();
+        assert_eq!(reply.extensions().get::<Via>(), Some(&Via::Https));
+        answers.push(("POST", "multipart", seen(&server, &reply)));
+        client.close(Close::Revoke).await;
+        ways.push(answers);
+    }
+    assert_eq!(ways[0], ways[1]);
+    assert_eq!(ways[0][6].2.0, 204);
+}
