@@ -24,8 +24,8 @@ use std::time::Duration;
 pub use ringcentral_ws_driver::core::*;
 pub use ringcentral_ws_driver::{
     BoxFuture, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt,
-    Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, TokenRequest, core, default_tls, filters, http,
-    rustls, with_query,
+    Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, TokenRequest, bytes, core, default_tls,
+    filters, http, https_client, rustls, url, with_query,
 };
 use smol::net::{TcpStream, resolve};
 use smol::{Executor, Timer};
