@@ -374,3 +374,19 @@ fn an_access_token_that_fits_no_header_is_a_failed_attempt() {
     let failed = |e: &Event| matches!(e, Event::Retry { cause: Cause::Credentials { .. }, .. });
     assert_eq!((count(&outputs, failed), actions(&outputs).count()), (1, 0), "{outputs:?}");
 }
+
+/// A call that is refused changes nothing, its time included; the checker must know that too.
+#[test]
+fn a_refused_call_does_not_move_the_clock() {
+    let config = bounds(|b| b.undrained = 1);
+    let mut session = contract::Checked::new(config, 1, ClockReading::default());
+    session.connect(Timestamp::from_secs(1)).unwrap();
+    let late = session.request(get(), Timestamp::from_secs(10));
+    assert!(matches!(late, Err(CommandError::NotDrained(_))));
+    while !matches!(session.poll_output(), Output::Wait(_)) {}
+    let mut request = get();
+    request.extensions_mut().insert(RequestOptions { timeout: Some(Duration::from_secs(2)), repeat_if_safe: false });
+    session.request(request, Timestamp::from_secs(5)).unwrap();
+    let at = Timestamp::from_secs(7);
+    assert_eq!(session.poll_output(), Output::Wait(Wait::Until { at, reason: TimerKind::Request }));
+}
