@@ -1,12 +1,8 @@
-//! Frames for a debug log, without what must not be in one (SEC-1).
+//! The way of debug lines; frames come masked (SEC-1).
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
-const MASK: &str = "***";
-/// Longest line written, in bytes.
-const MAX_LINE: usize = 16 << 10;
+use ringcentral_ws_core::mask;
 
 /// Where debug lines go.
 pub(crate) type DebugSink = Arc<dyn Fn(&str) + Send + Sync>;
@@ -38,73 +34,5 @@ impl Debug {
         if let Some(sink) = &self.sink {
             sink(line);
         }
-    }
-}
-
-/// The message with secrets replaced. What is no JSON is only measured: nobody can tell where its secrets are.
-pub(crate) fn mask(text: &str) -> String {
-    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
-        return format!("(not JSON, {} bytes)", text.len());
-    };
-    hide(&mut value);
-    let mut line = value.to_string();
-    if line.len() > MAX_LINE {
-        let cut = (0..=MAX_LINE).rev().find(|&i| line.is_char_boundary(i)).unwrap_or(0);
-        let whole = line.len();
-        line.truncate(cut);
-        line.push_str(&format!("… ({whole} bytes)"));
-    }
-    line
-}
-
-fn hide(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(hide),
-        Value::Object(fields) => {
-            for (key, field) in fields.iter_mut() {
-                if is_secret(key) && !field.is_object() {
-                    *field = Value::from(MASK);
-                } else {
-                    hide(field);
-                }
-            }
-        }
-        Value::String(text) if has_secret_query(text) => *text = MASK.to_owned(),
-        _ => {}
-    }
-}
-
-fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["token", "authorization", "secret", "password", "assertion", "jwt", "wsc", "cookie"]
-        .iter()
-        .any(|word| key.contains(word))
-}
-
-fn has_secret_query(text: &str) -> bool {
-    ["access_token=", "wsc=", "assertion=", "refresh_token="].iter().any(|key| text.contains(key))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // CLAUSE SEC-1
-    #[test]
-    fn secrets_are_masked() {
-        let frame = r#"[{"type":"ClientRequest","messageId":"m","wsc":{"token":"hunter2","sequence":1},
-            "headers":{"Authorization":"Bearer hunter2","RCRequestId":"r"}},
-            {"ws_access_token":"hunter2","uri":"wss://h/ws?access_token=hunter2","client_secret":"hunter2",
-             "items":[{"refresh_token":["hunter2"]}],"subject":"text"}]"#;
-        let shown = mask(frame);
-        assert!(!shown.contains("hunter2"), "{shown}");
-        assert!(shown.contains("\"messageId\":\"m\"") && shown.contains("\"sequence\":1") && shown.contains("text"));
-        assert_eq!(mask("[{},--Boundary hunter2]"), "(not JSON, 23 bytes)");
-    }
-
-    #[test]
-    fn long_lines_are_cut() {
-        let long = mask(&format!(r#"["{}"]"#, "é".repeat(MAX_LINE)));
-        assert!(long.len() < MAX_LINE + 40 && long.ends_with("bytes)"));
     }
 }
