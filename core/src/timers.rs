@@ -32,6 +32,15 @@ pub enum TimerKind {
     Request,
 }
 
+impl TimerKind {
+    /// Whether a message that was not read yet may be what this deadline is about. A driver that lets messages wait
+    /// for its application tells [`Input::Resumed`](crate::Input::Resumed) at such a deadline, as after a sleep (HB-3).
+    #[must_use]
+    pub const fn waits_for_messages(self) -> bool {
+        matches!(self, Self::Liveness | Self::Subscribe | Self::Close | Self::Replay | Self::Handshake)
+    }
+}
+
 const COUNT: usize = 12;
 
 const ALL: [TimerKind; COUNT] = [

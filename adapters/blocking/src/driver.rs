@@ -267,6 +267,12 @@ impl Driver {
             Turn::Resumed => self.feed(Input::Resumed, now),
             Turn::Timeout => self.feed(Input::Timeout, now),
             Turn::Alive(conn) => self.feed(Input::Frame { conn, frame: Frame::Control }, now),
+            Turn::Late(conn) => {
+                // As after a sleep: what waits is read first, and says nothing about the time in which it waited.
+                self.feed(Input::Resumed, now);
+                let _ = self.drain();
+                self.feed(Input::Frame { conn, frame: Frame::Control }, now);
+            }
             Turn::Command(command) => self.command(command, now),
             Turn::Cancelled(id) => drop(self.parts.session.cancel(id, now)),
             Turn::Pressure(conn, Pressure::Blocked) => self.feed(Input::SendBlocked { conn }, now),

@@ -85,6 +85,8 @@ pub(crate) struct Socket {
     blocked: bool,
     /// Something was handed to the WebSocket since it was last flushed.
     dirty: bool,
+    /// Why nothing can be sent any more. What the peer had sent before is still read.
+    broken: Option<CloseInfo>,
     /// The end, once it is known.
     ended: Option<CloseInfo>,
     limits: (usize, usize, usize),
@@ -113,6 +115,7 @@ impl Socket {
             queued_bytes: 0,
             blocked: false,
             dirty: false,
+            broken: None,
             ended: None,
             limits: (limits.send_high, limits.send_low, limits.send_max),
         })
@@ -131,9 +134,12 @@ impl Socket {
 
     /// Takes a message for sending. Beyond the limit the connection counts as lost.
     pub(crate) fn queue_text(&mut self, text: String) {
+        if self.is_broken() {
+            return;
+        }
         self.queued_bytes += text.len();
         if self.queued_bytes > self.limits.2 && !self.queue.is_empty() {
-            self.end(None, "too much waits to be sent");
+            self.cannot_send("too much waits to be sent");
             return;
         }
         self.queue.push_back(Message::text(text));
@@ -145,7 +151,7 @@ impl Socket {
 
     /// Sends what it can and says when the Session must be told about the queue. Failures show up at the next read.
     pub(crate) fn send(&mut self) -> Option<Pressure> {
-        while self.ended.is_none() && self.may_write {
+        while !self.is_broken() && self.may_write {
             if self.dirty {
                 match self.socket.flush() {
                     Ok(()) => self.dirty = false,
@@ -169,10 +175,24 @@ impl Socket {
     fn unsent(&mut self, error: &Error) {
         match error {
             Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => self.may_write = false,
-            error => {
-                self.end(None, &error.to_string());
-            }
+            error => self.cannot_send(&error.to_string()),
         }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.is_some() || self.ended.is_some()
+    }
+
+    fn cannot_send(&mut self, why: &str) {
+        self.broken.get_or_insert_with(|| CloseInfo { code: None, reason: why.into() });
+        self.queue.clear();
+        self.queued_bytes = 0;
+    }
+
+    /// The first cause stands.
+    fn end_unasked(&mut self, reason: &str) -> Incoming {
+        let reason = self.broken.take().map_or_else(|| reason.into(), |broken| broken.reason);
+        self.end(None, &reason)
     }
 
     fn pressure(&mut self) -> Option<Pressure> {
@@ -194,7 +214,7 @@ impl Socket {
             return Some(Incoming::Closed(end));
         }
         if !self.may_read {
-            return None;
+            return self.broken.is_some().then(|| self.end_unasked(""));
         }
         Some(match self.socket.read() {
             Ok(Message::Text(text)) => Incoming::Text(text),
@@ -213,14 +233,14 @@ impl Socket {
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.may_read = false;
-                return None;
+                return self.broken.is_some().then(|| self.end_unasked(""));
             }
             Err(Error::Capacity(CapacityError::MessageTooLong { size, .. })) => {
                 // The rest of the message cannot be told from what follows, so the connection ends with it.
                 self.end(None, "a message over the size limit");
                 Incoming::TooLarge(size)
             }
-            Err(error) => self.end(None, &error.to_string()),
+            Err(error) => self.end_unasked(&error.to_string()),
         })
     }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use ringcentral_ws_blocking::filters::SMS;
 use ringcentral_ws_blocking::oauth::ClientApp;
 use ringcentral_ws_blocking::{
-    Body, Builder, Client, Close, CommandError, Config, Event, Events, Filters, FixedToken, Jwt, RefreshToken,
-    RequestError, SessionState, StartError, TimedOut, Via, http,
+    Body, Builder, Client, Close, CommandError, Config, Event, Events, Filters, FixedToken, IoLimits, Jwt,
+    RefreshToken, RequestError, SessionState, StartError, TimedOut, Via, http,
 };
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 
@@ -144,6 +144,45 @@ fn the_events_alone_keep_it_alive() {
         assert!(began.elapsed() < PATIENCE, "the socket closes");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+// CLAUSE HB-3 REC-5
+#[test]
+fn an_answer_behind_unread_messages_is_not_late() {
+    let server = server();
+    let (app, jwt) = app(&server);
+    let config =
+        Config { server: app.server.clone(), request_timeout: Duration::from_millis(300), ..Config::default() };
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let started = Client::builder(Jwt::new(app, jwt)).filters([SMS]).config(config).limits(limits).start();
+    let (client, mut events) = started.unwrap();
+    subscribed(&mut events);
+    for n in 0..100 {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    let began = Instant::now();
+    let wait = |done: &dyn Fn() -> bool| {
+        while !done() {
+            assert!(began.elapsed() < PATIENCE);
+            std::thread::yield_now();
+        }
+    };
+    // The answer comes behind the others, and the queue takes only a few, changes of the snapshot among them.
+    wait(&|| client.stats().notifications >= 1);
+    client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).unwrap();
+    // The deadline of the call shows as a probe; were it taken at its word, the connection would be gone.
+    let before = client.stats().heartbeats;
+    wait(&|| client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. }));
+    for n in 0..100 {
+        let text = until(&mut events, |event| match event {
+            Event::Notification(n) => Some(n.body().to_owned()),
+            Event::Disconnected { cause, .. } => panic!("{cause:?}"),
+            _ => None,
+        });
+        assert!(text.contains(&format!("\"subject\":\"{n}\"")), "{n}: {text}");
+    }
+    subscribed(&mut events);
+    assert_eq!(client.stats().connections, 1);
 }
 
 #[test]

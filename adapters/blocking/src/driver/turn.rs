@@ -19,6 +19,8 @@ pub(super) enum Turn {
     Timeout,
     /// The peer lives, though its messages must wait.
     Alive(ConnId),
+    /// A deadline has come, though messages of the peer still wait for the application.
+    Late(ConnId),
     Command(Command),
     Cancelled(RequestId),
     Pressure(ConnId, Pressure),
@@ -136,9 +138,9 @@ impl Driver {
     }
 
     fn due(&self, reason: TimerKind) -> Turn {
-        // Unread messages prove that the peer was there: only the application is late (HB-3).
+        // What is waited for may be among the unread messages: only the application is late (HB-3).
         match (&self.link, &self.ahead) {
-            (Link::Open(conn, _), Some(_)) if reason == TimerKind::Liveness => Turn::Alive(*conn),
+            (Link::Open(conn, _), Some(_)) if reason.waits_for_messages() => Turn::Late(*conn),
             _ => Turn::Timeout,
         }
     }

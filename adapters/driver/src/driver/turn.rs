@@ -169,7 +169,7 @@ impl<R: Runtime> Driver<R> {
         if deadline <= now {
             // What is waited for may be among the unread messages: only the application is late (HB-3).
             return Poll::Ready(match (&self.link, &self.ahead) {
-                (Link::Open(conn, _), Some(_)) if waits_for_messages(reason) => Turn::Late(*conn),
+                (Link::Open(conn, _), Some(_)) if reason.waits_for_messages() => Turn::Late(*conn),
                 _ => Turn::Timeout,
             });
         }
@@ -192,12 +192,4 @@ impl<R: Runtime> Driver<R> {
             }
         }
     }
-}
-
-/// Whether a message that was not read yet may be what this deadline is about.
-const fn waits_for_messages(timer: TimerKind) -> bool {
-    matches!(
-        timer,
-        TimerKind::Liveness | TimerKind::Subscribe | TimerKind::Close | TimerKind::Replay | TimerKind::Handshake
-    )
 }
