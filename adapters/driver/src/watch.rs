@@ -23,8 +23,9 @@ use self::args::{Ask, Options};
 use self::demo::{Cue, Director};
 pub use self::demo::{DemoServer, StartDemo, Step};
 use self::reach::{Reach, Watched};
+use crate::EnvError;
 use crate::client::{Builder, Client, StartError};
-use crate::credentials::{CredentialSource, EnvError, Jwt};
+use crate::credentials::{CredentialSource, Jwt};
 use crate::outlet::Events;
 use crate::runtime::Runtime;
 
