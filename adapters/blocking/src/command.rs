@@ -124,7 +124,7 @@ impl Pending {
     fn finish(&self, answer: Option<Answer>) -> Result<http::Response<Body>, RequestError> {
         match answer {
             Some(Ok(RequestOutcome::Response { response, via })) => {
-                let mut response = response.map(Body::from);
+                let mut response = (*response).map(Body::from);
                 response.extensions_mut().insert(via);
                 Ok(response)
             }

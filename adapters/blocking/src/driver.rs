@@ -186,7 +186,7 @@ impl Driver {
             Action::Http { id, request } => {
                 let https = Arc::clone(&self.parts.https);
                 let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
-                    Done::Http(id, abortable(abort, || https.send(request)))
+                    Done::Http(id, abortable(abort, || https.send(*request)))
                 });
                 self.calls.insert(id, abort);
             }
@@ -323,7 +323,7 @@ impl Driver {
             }
             // One that was aborted is no longer in the list, and its end does not count (C16).
             Done::Http(id, result) if self.calls.remove(&id).is_some() => match result {
-                Ok(response) => self.feed(Input::HttpResponse { id, response }, now),
+                Ok(response) => self.feed(Input::HttpResponse { id, response: Box::new(response) }, now),
                 Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
             },
             Done::Http(..) => {}

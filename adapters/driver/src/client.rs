@@ -105,7 +105,7 @@ impl<R> Client<R> {
         guard.cancels = None;
         match answer {
             Ok(Ok(RequestOutcome::Response { response, via })) => {
-                let mut response = response.map(Body::from);
+                let mut response = (*response).map(Body::from);
                 response.extensions_mut().insert(via);
                 Ok(response)
             }

@@ -201,9 +201,9 @@ impl<R: Runtime> Driver<R> {
                 let (https, own) = (Arc::clone(&self.https), self.sender.clone());
                 let (call, abort) = abortable(async move {
                     match own {
-                        Some(own) => own.send(request).await,
-                        None if request.extensions().get::<Streamed>().is_some() => https.download(request).await,
-                        None => https.send(request).await,
+                        Some(own) => own.send(*request).await,
+                        None if request.extensions().get::<Streamed>().is_some() => https.download(*request).await,
+                        None => https.send(*request).await,
                     }
                 });
                 self.aborts.insert(id, abort);
@@ -329,7 +329,7 @@ impl<R: Runtime> Driver<R> {
             Done::Http(id, result) => {
                 self.aborts.remove(&id);
                 match result {
-                    Ok(response) => self.feed(Input::HttpResponse { id, response }, now),
+                    Ok(response) => self.feed(Input::HttpResponse { id, response: Box::new(response) }, now),
                     Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
                 }
             }
