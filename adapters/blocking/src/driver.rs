@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
+use ringcentral_ws_adapter::{Answer, Clock, Debug};
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
     HttpId, Input, OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Session, Timestamp, Wait,
@@ -17,13 +18,11 @@ use ringcentral_ws_core::{
 use tungstenite::WebSocket;
 
 use self::turn::Turn;
-use crate::clock::Clock;
-use crate::command::{Answer, Command, Reply, Signals};
+use crate::command::{Command, Reply, Signals};
 use crate::credentials::{CredentialSource, TokenRequest};
 use crate::dial::{Abort, Stream};
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
-use crate::mask::Debug;
 use crate::socket::{self, Incoming, Pressure, Socket};
 
 /// The poller's name for a wake-up.
