@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use ringcentral_ws_adapter::is_loopback;
 use ringcentral_ws_adapter::{IoLimits, Target, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::pki_types::ServerName;

@@ -19,7 +19,7 @@ use tungstenite::WebSocket;
 
 use self::turn::Turn;
 use crate::command::{Command, Reply, Signals};
-use crate::credentials::{CredentialSource, TokenRequest};
+use crate::credentials::{CredentialSource, TokenRequest, ask};
 use crate::dial::{Abort, Stream};
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
@@ -178,7 +178,7 @@ impl Driver {
                 let held = self.held.clone();
                 let abort = self.help(Done::Auth(id, Err(no_thread_for_login())), move |abort| {
                     let request = TokenRequest { reason, held: held.as_ref(), https: &*https };
-                    Done::Auth(id, abortable(abort, || source.access_token(request)))
+                    Done::Auth(id, abortable(abort, || ask(&*source, request)))
                 });
                 self.logins.insert(id, abort);
             }

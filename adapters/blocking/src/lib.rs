@@ -29,12 +29,13 @@ mod socket;
 
 pub use client::{Builder, Client, StartError};
 pub use command::Pending;
-pub use credentials::{CredentialSource, EnvError, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
 pub use events::{Events, TimedOut};
 pub use http;
 pub use https::HttpsSender;
 pub use ringcentral_ws_adapter::{IoLimits, RequestError, default_tls};
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;
+pub use ringcentral_ws_core::oauth::EnvError;
 pub use ringcentral_ws_core::*;
 pub use rustls;

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use ringcentral_ws_adapter::is_loopback;
 use ringcentral_ws_adapter::{IoLimits, Target, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;

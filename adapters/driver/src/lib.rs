@@ -27,7 +27,7 @@ pub mod watch;
 
 pub use bytes;
 pub use client::{Builder, Client, StartError};
-pub use credentials::{CredentialSource, EnvError, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
 pub use download::{Download, DownloadError};
 pub use futures_util::future::BoxFuture;
 pub use http;
@@ -38,6 +38,7 @@ pub use query::with_query;
 pub use ringcentral_ws_adapter::{ClockTimes, IoLimits, RequestError, default_tls};
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;
+pub use ringcentral_ws_core::oauth::EnvError;
 pub use runtime::Runtime;
 pub use rustls;
 pub use url;

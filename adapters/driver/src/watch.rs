@@ -20,8 +20,9 @@ use ringcentral_ws_adapter::watch::{FAILED, MAX_LINE, USAGE, human, json, state}
 use ringcentral_ws_core::{Close, CloseReason, Config, Event, Snapshot};
 
 use self::watched::Watched;
+use crate::EnvError;
 use crate::client::{Builder, Client, StartError};
-use crate::credentials::{CredentialSource, EnvError, Jwt};
+use crate::credentials::{CredentialSource, Jwt};
 use crate::outlet::Events;
 use crate::runtime::Runtime;
 
