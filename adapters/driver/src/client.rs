@@ -343,8 +343,9 @@ impl<R: Runtime> Builder<R> {
             return Err(StartError::InsecureServer);
         }
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
-        let seed = getrandom::u64().map_err(|error| StartError::Seed(io::Error::other(error)))?;
-        let clock = Clock::new(self.limits.clock_slack);
+        let seed = self.runtime.seed().map_err(StartError::Seed)?;
+        let runtime = self.runtime.clone();
+        let clock = Clock::new(self.limits.clock_slack, move || runtime.clocks());
         let max_message = config.limits.frame_bytes;
         let content = ContentHosts {
             server: config.server.clone(),

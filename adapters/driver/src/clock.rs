@@ -1,17 +1,30 @@
 //! The clock of a driver: monotonic, and going on while the machine sleeps where the system has such a clock.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use ringcentral_ws_core::{ClockReading, Timestamp, UnixMillis};
 
-/// One look at all clocks. Only differences count, but for `wall`, which is since 1970.
-#[derive(Clone, Copy, Debug)]
-struct Raw {
-    /// Counts sleep, if the system can tell.
-    boot: Duration,
-    /// Does not count sleep on most systems.
-    mono: Duration,
-    wall: Duration,
+/// One look at all clocks of a machine. Only differences count, but for `wall`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockTimes {
+    /// Monotonic; goes on while the machine sleeps, if the system can tell.
+    pub boot: Duration,
+    /// Monotonic; does not count sleep on most systems.
+    pub mono: Duration,
+    /// Since 1970.
+    pub wall: Duration,
+}
+
+impl ClockTimes {
+    /// What the system's clocks say now.
+    #[must_use]
+    pub fn system() -> Self {
+        static START: OnceLock<Instant> = OnceLock::new();
+        let mono = START.get_or_init(Instant::now).elapsed();
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { boot: since_boot().unwrap_or(mono), mono, wall }
+    }
 }
 
 /// What the clock says.
@@ -22,33 +35,32 @@ pub(crate) struct Reading {
     pub(crate) jumped: bool,
 }
 
-#[derive(Debug)]
 pub(crate) struct Clock {
-    start: Instant,
+    look: Box<dyn Fn() -> ClockTimes + Send + Sync>,
     origin: Duration,
-    last: Raw,
+    last: ClockTimes,
     slack: Duration,
 }
 
 impl Clock {
-    pub(crate) fn new(slack: Duration) -> Self {
-        let start = Instant::now();
-        let last = look(start);
-        Self { start, origin: last.boot, last, slack }
+    /// The clock that `look` sees.
+    pub(crate) fn new(slack: Duration, look: impl Fn() -> ClockTimes + Send + Sync + 'static) -> Self {
+        let last = look();
+        Self { look: Box::new(look), origin: last.boot, last, slack }
     }
 
     pub(crate) fn reading(&self) -> ClockReading {
-        let raw = look(self.start);
+        let raw = (self.look)();
         let unix = UnixMillis(u64::try_from(raw.wall.as_millis()).unwrap_or(u64::MAX));
         ClockReading { now: self.stamp(raw), unix }
     }
 
     pub(crate) fn read(&mut self) -> Reading {
-        let raw = look(self.start);
+        let raw = (self.look)();
         self.observe(raw)
     }
 
-    fn observe(&mut self, raw: Raw) -> Reading {
+    fn observe(&mut self, raw: ClockTimes) -> Reading {
         let since = |new: Duration, old: Duration| new.saturating_sub(old);
         let (boot, mono) = (since(raw.boot, self.last.boot), since(raw.mono, self.last.mono));
         let wall = since(raw.wall, self.last.wall);
@@ -57,15 +69,9 @@ impl Clock {
         Reading { now: self.stamp(raw), jumped }
     }
 
-    fn stamp(&self, raw: Raw) -> Timestamp {
+    fn stamp(&self, raw: ClockTimes) -> Timestamp {
         Timestamp::ZERO.after(raw.boot.saturating_sub(self.origin))
     }
-}
-
-fn look(start: Instant) -> Raw {
-    let mono = start.elapsed();
-    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Raw { boot: since_boot().unwrap_or(mono), mono, wall }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -83,14 +89,13 @@ fn since_boot() -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn raw(boot: u64, mono: u64, wall: u64) -> Raw {
+    fn raw(boot: u64, mono: u64, wall: u64) -> ClockTimes {
         let ms = Duration::from_millis;
-        Raw { boot: ms(boot), mono: ms(mono), wall: ms(wall) }
+        ClockTimes { boot: ms(boot), mono: ms(mono), wall: ms(wall) }
     }
 
     fn clock() -> Clock {
-        let last = raw(5_000, 0, 1_000_000);
-        Clock { start: Instant::now(), origin: last.boot, last, slack: Duration::from_millis(2_000) }
+        Clock::new(Duration::from_millis(2_000), || raw(5_000, 0, 1_000_000))
     }
 
     // CLAUSE HB-4
@@ -110,7 +115,7 @@ mod tests {
 
     #[test]
     fn time_moves_on() {
-        let mut c = Clock::new(Duration::from_secs(2));
+        let mut c = Clock::new(Duration::from_secs(2), ClockTimes::system);
         let first = c.read();
         assert!(first.now >= Timestamp::ZERO && c.read().now >= first.now);
         assert!(c.reading().unix.0 > 1_500_000_000_000);

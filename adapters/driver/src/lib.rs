@@ -30,6 +30,7 @@ pub mod watch;
 
 pub use bytes;
 pub use client::{Builder, Client, StartError};
+pub use clock::ClockTimes;
 pub use command::RequestError;
 pub use credentials::{CredentialSource, EnvError, FixedToken, Jwt, RefreshToken, TokenRequest};
 pub use download::{Download, DownloadError};
