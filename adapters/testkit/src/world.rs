@@ -71,7 +71,12 @@ impl World {
         if self.machine.poll_one() {
             return Some(Step::Polled);
         }
-        self.server.serve_one().then_some(Step::Served)
+        self.serve().then_some(Step::Served)
+    }
+
+    /// Lets the server read and write on one stream; `false` when there is nothing to do.
+    pub fn serve(&mut self) -> bool {
+        self.server.serve_one()
     }
 
     /// Does one thing, or lets time pass to the next.
