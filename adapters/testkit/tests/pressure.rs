@@ -162,3 +162,17 @@ fn calls_and_close_do_not_wait_for_a_listener() {
     }
     assert!(hour.watch.was_told(&Told::Closed));
 }
+
+// CLAUSE HB-3 REC-5
+#[test]
+fn a_renewal_unread_loses_nothing() {
+    let mut hour = subscribed();
+    for _ in 0..200 {
+        hour.world.server.notify();
+        hour.sent += 1;
+    }
+    // Beyond the age limit of a connection.
+    hour.pass(Duration::from_secs(25 * 3600));
+    hour.listens();
+    assert_eq!((hour.watch.numbers().len(), hour.client.stats().connections), (200, 2));
+}
