@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender};
-use ringcentral_ws_adapter::{
-    Clock, ClockTimes, Debug, DebugSink, IoLimits, RequestError, default_tls, is_loopback, response,
-};
+use ringcentral_ws_adapter::{Clock, Debug, DebugSink, IoLimits, RequestError, default_tls, is_loopback, response};
 use ringcentral_ws_core::{
     Body, Cause, Close, CommandError, Config, FilterError, Filters, InvalidReason, OverHttps, RestoreError, Session,
     SessionState, Snapshot, Stats, SubscriptionId,
@@ -329,8 +327,9 @@ impl<R: Runtime> Builder<R> {
             return Err(StartError::InsecureServer);
         }
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
-        let seed = getrandom::u64().map_err(|error| StartError::Seed(io::Error::other(error)))?;
-        let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
+        let seed = self.runtime.seed().map_err(StartError::Seed)?;
+        let runtime = self.runtime.clone();
+        let clock = Clock::new(self.limits.clock_slack, move || runtime.clocks());
         let max_message = config.limits.frame_bytes;
         let content = ContentHosts {
             server: config.server.clone(),

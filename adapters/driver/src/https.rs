@@ -77,8 +77,8 @@ pub(crate) struct Connection {
 
 struct Idle {
     connection: Connection,
-    /// Ends the trust in it; polled only when the connection is wanted again.
-    age: std::time::Instant,
+    /// When it was put here; it is trusted for a while only.
+    since: std::time::Duration,
 }
 
 impl<R: Runtime> HttpsSender for Https<R> {
@@ -195,7 +195,10 @@ impl<R: Runtime> Https<R> {
     /// Closes kept connections that are too old to be used.
     pub(crate) fn sweep(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| kept.age.elapsed() < self.limits.idle_time);
+        if !idle.is_empty() {
+            let now = self.runtime.clocks().boot;
+            idle.retain(|kept| now.saturating_sub(kept.since) < self.limits.idle_time);
+        }
     }
 
     pub(crate) fn keep(&self, connection: Connection) {
@@ -207,7 +210,7 @@ impl<R: Runtime> Https<R> {
             idle.remove(0);
         }
         if idle.len() < self.limits.idle_connections {
-            idle.push(Idle { connection, age: std::time::Instant::now() });
+            idle.push(Idle { connection, since: self.runtime.clocks().boot });
         }
     }
 }
