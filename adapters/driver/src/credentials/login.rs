@@ -12,8 +12,8 @@ use ringcentral_ws_core::{AccessToken, AuthFailure, Secret, Timestamp};
 use url::Url;
 
 use super::{CredentialSource, TokenRequest};
-use crate::clock::Clock;
 use crate::https::HttpsSender;
+use ringcentral_ws_adapter::{Clock, ClockTimes};
 
 /// Told of every new set of tokens.
 type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
@@ -191,7 +191,7 @@ fn budget() -> MutexGuard<'static, TokenBudget> {
 
 /// Logins outlive clients, so they have a clock of their own. It goes on while the machine sleeps, as the server's does.
 fn now() -> Timestamp {
-    static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock::new(Duration::ZERO));
+    static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock::new(Duration::ZERO, ClockTimes::system));
     CLOCK.reading().now
 }
 
