@@ -6,8 +6,8 @@ use ringcentral_ws_fuzz::{LoginDefect, Plain, WeeksReport, WithContract, weeks};
 #[test]
 fn no_recovery_is_lost_that_a_refresh_could_have_kept() {
     let mut total = WeeksReport::default();
-    for seed in 0..6 {
-        let run = if seed == 5 { weeks(&WithContract, seed, 1, None) } else { weeks(&Plain, seed, 1, None) };
+    for seed in 0..4 {
+        let run = if seed == 3 { weeks(&WithContract, seed, 1, None) } else { weeks(&Plain, seed, 1, None) };
         match run {
             Ok(report) => total.add(&report),
             Err(failure) => panic!("{failure}"),
@@ -15,7 +15,7 @@ fn no_recovery_is_lost_that_a_refresh_could_have_kept() {
     }
     println!("{total}");
     // The weeks are worth something: everything happened.
-    assert!(total.milli_weeks >= 6_000 && total.refreshes > 1_000 && total.recovered > 20, "{total}");
+    assert!(total.milli_weeks >= 4_000 && total.refreshes > 1_000 && total.recovered > 20, "{total}");
     for fault in ["offline", "refresh refused", "answer of a token call lost", "token endpoint: 429", "user logged out"]
     {
         assert!(total.faults.contains_key(fault), "{fault}: {total}");
