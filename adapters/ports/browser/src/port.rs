@@ -69,13 +69,10 @@ impl Port {
             ..Config::default()
         };
         let clock = ClockReading { now, unix: UnixMillis(start.unix) };
-        let restored = match start.snapshot {
-            None => None,
-            Some(text) => Some(
-                Snapshot::from_json(&text)
-                    .and_then(|snapshot| Session::restore(config.clone(), snapshot, start.seed, clock)),
-            ),
-        };
+        let restored = start.snapshot.map(|text| {
+            Snapshot::from_json(&text)
+                .and_then(|snapshot| Session::restore(config.clone(), snapshot, start.seed, clock))
+        });
         let (session, told) = match restored {
             Some(Ok(session)) => (session, json!(true)),
             Some(Err(why)) => (Session::new(config, start.seed, clock), json!(why.to_string())),
@@ -128,7 +125,7 @@ fn input(what: What) -> Result<Input<'static>, String> {
                 response = response.header(name, value);
             }
             let response = response.body(body.into()).map_err(|_| "not an HTTP response".to_owned())?;
-            Input::HttpResponse { id: HttpId::from(id), response }
+            Input::HttpResponse { id: HttpId::from(id), response: Box::new(response) }
         }
         What::HttpFailed { id, not_sent, message } => {
             let failure = HttpFailure { phase: phase(not_sent), not_sent, message: message.into() };
