@@ -9,12 +9,13 @@ type Target = fn(&[u8]);
 
 #[test]
 fn the_corpus_is_clean() {
-    let targets: [(&str, Target); 5] = [
+    let targets: [(&str, Target); 6] = [
         ("frame", targets::frame),
         ("session", targets::session),
         ("heal", targets::heal),
         ("metamorphic", targets::metamorphic),
         ("snapshot", targets::snapshot),
+        ("differential", targets::differential),
     ];
     for (name, target) in targets {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
