@@ -1,6 +1,7 @@
 //! The fuzz targets as functions of bytes. Each panics if, and only if, something is wrong.
 
 mod differential;
+mod driver;
 mod exhaust;
 mod heal;
 mod metamorphic;
@@ -11,6 +12,7 @@ use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::{ClockReading, Config, Frame, Input, Session, Snapshot, Timestamp, UnixMillis};
 
 pub use self::differential::{differ, differential};
+pub use self::driver::driver;
 pub use self::exhaust::{exhaust, exhaust_of};
 pub use self::heal::heal;
 pub use self::metamorphic::metamorphic;

@@ -291,3 +291,99 @@ struct Told {
     last: Option<String>,
     printed: Vec<usize>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Five notifications, one a second, in one connection; their ids are their numbers.
+    fn books() -> Books {
+        Books {
+            sent: (0..5).map(|n| 1_000 * (n + 1)).collect(),
+            numbers: (0..5).map(|n| (n, usize::try_from(n).unwrap())).collect(),
+            conns: BTreeMap::from([(1, vec![0, 1, 2]), (2, vec![3, 4])]),
+            went: (0..5).map(|n| (n, vec![if n < 3 { 1 } else { 2 }])).collect(),
+            replayed: BTreeMap::new(),
+        }
+    }
+
+    fn at(at: u64, json: Value) -> Line {
+        Line { at, json }
+    }
+
+    fn number(n: u64) -> Line {
+        at(1_000 * (n + 1), json!({ "event": "notification", "uuid": n.to_string(), "body": { "n": n } }))
+    }
+
+    fn gap(after: Option<&str>, since: u64, until: u64) -> Line {
+        at(until, json!({ "event": "gap", "cause": "restored", "after": after, "since": since, "until": until }))
+    }
+
+    fn life(start: Start, end: End, written: Option<&str>, lines: &[Line]) -> Life {
+        let mut all = vec![
+            at(
+                0,
+                json!({ "event": "connected", "resumption": if start == Start::Nothing { "fresh" } else { "recovered" } }),
+            ),
+            at(0, json!({ "event": "subscribed", "id": "s" })),
+        ];
+        all.extend(lines.iter().cloned());
+        Life { start, end, lines: all, written: Some(written.map(str::to_owned)) }
+    }
+
+    /// What is found in a first and a second life.
+    fn judge(first: &Life, second: &Life) -> String {
+        let mut oracle = Oracle::default();
+        oracle.judge(first, &books());
+        oracle.judge(second, &books());
+        oracle.tally.violations.join("; ")
+    }
+
+    fn killed(written: &str, lines: &[Line]) -> Life {
+        life(Start::Nothing, End::Killed, Some(written), lines)
+    }
+
+    fn next(lines: &[Line]) -> Life {
+        life(Start::Whole, End::Killed, Some("4"), lines)
+    }
+
+    // CLAUSE PST-4
+    #[test]
+    fn what_may_happen_is_no_violation() {
+        let first = killed("1", &[number(0), number(1), number(2)]);
+        let whole = gap(Some("1"), 1_500, 4_500);
+        for lines in [&[whole.clone(), number(2), number(3), number(4)][..], &[whole.clone(), number(3), number(4)]] {
+            assert_eq!(judge(&first, &next(lines)), "");
+        }
+        let early = killed("0", &[number(0)]);
+        assert_eq!(judge(&early, &next(&[gap(Some("0"), 900, 4_500), number(3), number(4)])), "");
+    }
+
+    // CLAUSE PST-4
+    #[test]
+    fn what_must_not_happen_is_found() {
+        let first = killed("1", &[number(0), number(1), number(2)]);
+        let short = killed("1", &[number(0), number(1)]);
+        let orderly = life(Start::Nothing, End::Detached, Some("2"), &[number(0), number(1), number(2)]);
+        let whole = || gap(Some("1"), 1_500, 4_500);
+        let cases = [
+            ("came again", judge(&first, &next(&[whole(), number(1)]))),
+            ("no gap", judge(&short, &next(&[number(3)]))),
+            ("no gap", judge(&short, &next(&[gap(Some("1"), 3_500, 4_500), number(3)]))),
+            ("the last one was", judge(&first, &next(&[gap(Some("2"), 1_500, 4_500), number(3)]))),
+            ("swallowed", judge(&first, &next(&[whole(), number(4)]))),
+            ("came after", judge(&first, &next(&[whole(), number(4), number(3)]))),
+            ("never sent", judge(&first, &next(&[number(77)]))),
+            ("is ahead", judge(&killed("3", &[number(0)]), &next(&[]))),
+            ("orderly end, and yet", judge(&orderly, &next(&[gap(Some("2"), 1, 9_000), number(3)]))),
+            ("as recovered", judge(&first, &life(Start::Damaged, End::Killed, None, &[]))),
+            ("as recovered", judge(&first, &life(Start::NoLogin, End::Killed, None, &[]))),
+            ("nothing went wrong", judge(&first, &next(&[at(0, json!({ "event": "protocol_error" }))]))),
+        ];
+        for (expected, found) in cases {
+            assert!(found.contains(expected), "{expected}: {found}");
+        }
+    }
+}

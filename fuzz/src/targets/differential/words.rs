@@ -48,12 +48,12 @@ impl<S: Subject> World<S> {
             In::Token(token) => {
                 let body =
                     format!(r#"{{"uri":"wss://server.example/ws","ws_access_token":"{token}","expires_in":600}}"#);
-                Input::HttpResponse { id: call, response: http::Response::new(Bytes::from(body)) }
+                Input::HttpResponse { id: call, response: Box::new(http::Response::new(Bytes::from(body))) }
             }
             In::TokenFailed => {
                 let mut response = http::Response::new(Bytes::new());
                 *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-                Input::HttpResponse { id: call, response }
+                Input::HttpResponse { id: call, response: Box::new(response) }
             }
             In::Opened => Input::Opened { conn },
             In::OpenFailed(seen) => {

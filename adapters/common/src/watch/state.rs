@@ -12,9 +12,12 @@ use serde::{Deserialize, Serialize};
 /// Largest file read, in bytes.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// Reads the session of an earlier run. `Ok(None)` when there is none; an error says why it cannot be used, which
-/// never stops a start.
-pub(super) fn load(file: &Path) -> Result<Option<Snapshot>, String> {
+/// Reads the session of an earlier run. `Ok(None)` when there is none.
+///
+/// # Errors
+///
+/// Why it cannot be used, in one line; that never stops a start.
+pub fn load(file: &Path) -> Result<Option<Snapshot>, String> {
     sweep(file);
     match fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -26,7 +29,8 @@ pub(super) fn load(file: &Path) -> Result<Option<Snapshot>, String> {
 }
 
 /// In place of a session that cannot be used: what came since the file was written is told as a gap.
-pub(super) fn lost(file: &Path, app: &ClientApp) -> Snapshot {
+#[must_use]
+pub fn lost(file: &Path, app: &ClientApp) -> Snapshot {
     let millis = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let changed = fs::metadata(file).and_then(|meta| meta.modified()).map_or(0, millis);
     let since = changed.min(millis(SystemTime::now()));
@@ -51,7 +55,11 @@ fn sweep(file: &Path) {
 
 /// Writes the session, whole or not at all: into a file beside it that then takes its place. Only the owner may read
 /// it.
-pub(super) fn save(file: &Path, snapshot: &Snapshot) -> io::Result<()> {
+///
+/// # Errors
+///
+/// Those of the file system; what was there before is still there.
+pub fn save(file: &Path, snapshot: &Snapshot) -> io::Result<()> {
     replace(file, &snapshot.to_json())
 }
 
@@ -65,21 +73,26 @@ struct Login {
 }
 
 /// The refresh token of an earlier run, if it is for this app. Any fault means that there is none.
-pub(super) fn load_login(file: &Path, app: &ClientApp) -> Option<Secret> {
+#[must_use]
+pub fn load_login(file: &Path, app: &ClientApp) -> Option<Secret> {
     let login: Login = serde_json::from_str(&fs::read_to_string(beside(file, "login")).ok()?).ok()?;
     let same = login.server == app.server.as_str() && login.client_id == app.client_id;
     same.then(|| Secret::new(login.refresh_token))
 }
 
 /// Keeps a refresh token for the next run.
-pub(super) fn save_login(file: &Path, app: &ClientApp, token: &Secret) -> io::Result<()> {
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn save_login(file: &Path, app: &ClientApp, token: &Secret) -> io::Result<()> {
     let (server, client_id) = (app.server.as_str().to_owned(), app.client_id.clone());
     let login = Login { server, client_id, refresh_token: token.expose().to_owned() };
     replace(&beside(file, "login"), &serde_json::to_string(&login).map_err(io::Error::other)?)
 }
 
 /// Forgets it: the session was revoked, and nothing is left to recover.
-pub(super) fn forget_login(file: &Path) {
+pub fn forget_login(file: &Path) {
     let _ = fs::remove_file(beside(file, "login"));
 }
 
