@@ -10,6 +10,7 @@ mod sim;
 mod simulate;
 mod subject;
 pub mod targets;
+mod weeks;
 
 pub use defects::{Defect, Defective, Mutant};
 pub use oracle::Violation;
@@ -17,3 +18,4 @@ pub use report::Report;
 pub use sim::Story;
 pub use simulate::{DAY, Failure, calm, simulate, tell};
 pub use subject::{Maker, Plain, Subject, WithContract};
+pub use weeks::{LoginDefect, WeeksFailure, WeeksReport, weeks};
