@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod defects;
+mod model;
 mod oracle;
 mod report;
 mod rng;
