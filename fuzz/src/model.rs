@@ -325,6 +325,14 @@ impl Model {
         Ok(())
     }
 
+    /// The session chose not to wait at all, and goes on.
+    pub(crate) fn retry_at_once(&mut self) -> Vec<Out> {
+        if self.chance.remove(&Timer::Retry).is_some() {
+            self.attempt_now();
+        }
+        std::mem::take(&mut self.out)
+    }
+
     /// The next time something happens by itself.
     pub(crate) fn next(&self) -> Option<Time> {
         self.timers.values().min().copied()

@@ -9,10 +9,8 @@ use ringcentral_ws_conformance::watch::example;
 // CLAUSE PST-4
 #[test]
 fn nothing_is_lost_or_repeated_in_silence_when_it_is_killed() {
-    for (program, deaths) in [("watch", 90), ("watch-blocking", 30)] {
-        let plan = Plan { program: example(program), deaths, time: Duration::from_secs(60), seed: 1, damage: true };
-        let tally = run(&plan);
-        println!("{program}\n{tally}");
-        assert!(tally.violations.is_empty(), "{tally}");
-    }
+    let time = Duration::from_secs(40);
+    let tally = run(&Plan { program: example("watch"), deaths: 100, time, seed: 1, damage: true });
+    println!("{tally}");
+    assert!(tally.violations.is_empty(), "{tally}");
 }

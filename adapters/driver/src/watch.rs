@@ -141,7 +141,7 @@ fn start<R: Runtime>(
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
     let unusable = |why: &str| eprintln!("{}: the state file cannot be used, starting afresh: {why}", host.name);
-    let lost = || options.state.as_deref().map(|file| state::lost(file, &app));
+    let lost = || Some(state::lost(&app));
     let snapshot = match options.state.as_deref().map(state::load) {
         None => None,
         Some(Ok(snapshot)) => snapshot,

@@ -11,7 +11,7 @@ use ringcentral_ws_core::{
     AuthId, ClockReading, Config, ConnId, HttpId, Output, SessionState, Timestamp, UnixMillis, Wait,
 };
 
-use crate::model::{self, In, Model, Phase, Time, Timer};
+use crate::model::{self, In, Model, Out, Phase, Time, Timer};
 use crate::subject::{Maker, Plain, Subject};
 
 /// One operation; what it is for is picked from what is open at the moment.
@@ -105,6 +105,8 @@ struct World<S> {
     subscription: String,
     requests: Vec<(u64, String)>,
     story: Vec<String>,
+    /// What the model expects besides, because chance had it that a retry waits for nothing.
+    at_once: Vec<Out>,
 }
 
 impl<S: Subject> World<S> {
@@ -131,6 +133,7 @@ impl<S: Subject> World<S> {
             subscription: String::new(),
             requests: Vec::new(),
             story: Vec::new(),
+            at_once: Vec::new(),
         }
     }
 
@@ -233,7 +236,7 @@ impl<S: Subject> World<S> {
     /// Gives it to both, and compares.
     fn give(&mut self, input: In) -> Result<(), String> {
         self.story.push(format!("{:>12} {input:?}", self.now));
-        let expected = self.model.apply(self.now, input.clone());
+        let mut expected = self.model.apply(self.now, input.clone());
         self.tell(&input);
         let mut actual = Vec::new();
         let wait = loop {
@@ -242,6 +245,7 @@ impl<S: Subject> World<S> {
                 output => actual.extend(self.read(output)?),
             }
         };
+        expected.append(&mut self.at_once);
         if let (SessionState::Waiting { until, .. }, true) =
             (self.session.state(), self.model.chance.contains_key(&Timer::Retry))
         {

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ringcentral_ws_core::oauth::ClientApp;
 use ringcentral_ws_core::{Secret, Snapshot, UnixMillis};
@@ -28,13 +27,11 @@ pub fn load(file: &Path) -> Result<Option<Snapshot>, String> {
     Snapshot::from_json(&text).map(Some).map_err(|error| error.to_string())
 }
 
-/// In place of a session that cannot be used: what came since the file was written is told as a gap.
+/// In place of a session that cannot be used: it makes the next one tell a gap. Nobody knows since when: the file may
+/// have been written while a loss before it was known and not told yet, so its time says nothing.
 #[must_use]
-pub fn lost(file: &Path, app: &ClientApp) -> Snapshot {
-    let millis = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    let changed = fs::metadata(file).and_then(|meta| meta.modified()).map_or(0, millis);
-    let since = changed.min(millis(SystemTime::now()));
-    Snapshot::lost(&app.server, UnixMillis(u64::try_from(since).unwrap_or(0)))
+pub fn lost(app: &ClientApp) -> Snapshot {
+    Snapshot::lost(&app.server, UnixMillis(0))
 }
 
 /// Removes what processes left that died while they wrote: it is secret, and nobody would ever use it.

@@ -1,6 +1,6 @@
 //! What can be wrong with the files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::rng::Rng;
@@ -21,7 +21,7 @@ pub(super) enum Damaged {
     Login,
 }
 
-/// Does one of many kinds of damage. The time of the last change stays what it was, as when a write is torn.
+/// Does one of many kinds of damage.
 pub(super) fn damage(state: &Path, rng: &mut Rng) -> Damaged {
     let Some(whole) = content(state) else { return Damaged::State };
     let cut = usize::try_from(rng.up_to(whole.len() as u64)).unwrap_or(0);
@@ -50,13 +50,5 @@ pub(super) fn damage(state: &Path, rng: &mut Rng) -> Damaged {
 }
 
 fn write(file: &Path, bytes: &[u8]) {
-    let changed = fs::metadata(file).and_then(|meta| meta.modified());
     fs::write(file, bytes).expect("a file that can be written");
-    if let Ok(changed) = changed {
-        File::options()
-            .write(true)
-            .open(file)
-            .and_then(|file| file.set_modified(changed))
-            .expect("its time can be set");
-    }
 }

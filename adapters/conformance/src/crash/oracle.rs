@@ -103,6 +103,8 @@ pub(super) struct Oracle {
     gaps: Vec<(u64, u64)>,
     /// The subscription the application was told of last.
     subscription: Option<String>,
+    /// It took the place of another one, and nothing came of it yet.
+    replaced: bool,
     after_detach: bool,
     lives: u64,
 }
@@ -149,7 +151,7 @@ impl Oracle {
                 told.subscribed = true;
                 let id = json["id"].as_str().map(str::to_owned);
                 // One whose confirmation died with a process is replaced, and what came for it is not delivered.
-                told.replaced |= std::mem::replace(&mut self.subscription, id.clone()) != id;
+                self.replaced |= std::mem::replace(&mut self.subscription, id.clone()) != id;
                 // What was made before the line was read may have been made before the subscription.
                 let next = books.sent.partition_point(|at| *at <= line.at);
                 self.owed_from.get_or_insert(next);
@@ -222,7 +224,7 @@ impl Oracle {
         }
         self.settle(n, id, books, told);
         told.printed.push(n);
-        told.replaced = false;
+        self.replaced = false;
         self.gaps.clear();
     }
 
@@ -236,7 +238,7 @@ impl Oracle {
         for missed in from..n {
             let at = books.sent[missed];
             let slack = 2 * self.tally.slowest_ms + CLOCKS;
-            if same_way.contains(&missed) && !told.replaced {
+            if same_way.contains(&missed) && !self.replaced {
                 self.violated(&format!("{missed} went the same way before {n}, and was swallowed"));
             } else if self.gaps.iter().any(|(since, until)| *since <= at + slack && at <= until + slack) {
                 self.tally.covered += 1;
@@ -285,8 +287,6 @@ impl Oracle {
 struct Told {
     connected: bool,
     subscribed: bool,
-    /// By another subscription, and nothing came of it yet.
-    replaced: bool,
     notified: bool,
     last: Option<String>,
     printed: Vec<usize>,

@@ -196,7 +196,12 @@ impl<S: Subject> World<S> {
             Event::Notification(n) => Out::Notification(number(n.uuid())),
             Event::Recovered { .. } => Out::Recovered,
             Event::RecoveryFailed { .. } => Out::RecoveryFailed,
-            Event::Retry { attempt, .. } => Out::Retry(attempt),
+            Event::Retry { attempt, at, .. } => {
+                if at.as_micros() <= self.now {
+                    self.at_once.extend(self.model.retry_at_once());
+                }
+                Out::Retry(attempt)
+            }
             Event::Gap(gap) => {
                 if gap.since > gap.until {
                     return Err(self.report(&format!("a gap from {:?} until {:?}", gap.since, gap.until)));
