@@ -9,12 +9,13 @@ type Target = fn(&[u8]);
 
 #[test]
 fn the_corpus_is_clean() {
-    let targets: [(&str, Target); 5] = [
+    let targets: [(&str, Target); 6] = [
         ("frame", targets::frame),
         ("session", targets::session),
         ("heal", targets::heal),
         ("metamorphic", targets::metamorphic),
         ("snapshot", targets::snapshot),
+        ("driver", targets::driver),
     ];
     for (name, target) in targets {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
@@ -42,5 +43,19 @@ fn random_operations_are_clean() {
         targets::session(&bytes);
         targets::heal(&bytes);
         targets::metamorphic(&bytes);
+    }
+}
+
+#[test]
+fn random_lives_of_the_driver_are_clean() {
+    let mut state = 7u64;
+    for round in 0..300u64 {
+        let bytes: Vec<u8> = (0..round % 150)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 56) as u8
+            })
+            .collect();
+        targets::driver(&bytes);
     }
 }

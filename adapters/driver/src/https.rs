@@ -13,17 +13,16 @@ use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
+use ringcentral_ws_adapter::{IoLimits, Target, default_tls, is_loopback, not_sent, trace};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
 use url::Url;
 
-use crate::dial::{Target, dial, is_loopback, not_sent};
+use crate::dial::dial;
 use crate::download::ContentHosts;
 use crate::gzip;
-use crate::limits::IoLimits;
 use crate::proxy::{Proxy, ProxyError};
 use crate::runtime::{Runtime, within};
-use crate::tls::default_tls;
 
 /// Size of hyper's buffers. A response head must fit.
 const BUFFER: usize = 64 << 10;
@@ -78,8 +77,8 @@ pub(crate) struct Connection {
 
 struct Idle {
     connection: Connection,
-    /// Ends the trust in it; polled only when the connection is wanted again.
-    age: std::time::Instant,
+    /// When it was put here; it is trusted for a while only.
+    since: std::time::Duration,
 }
 
 impl<R: Runtime> HttpsSender for Https<R> {
@@ -103,10 +102,7 @@ impl<R: Runtime> Https<R> {
         let (target, request) = self.prepare(request)?;
         let shown = format!("{} {}:{}{}", request.method(), target.host, target.port, request.uri().path());
         let result = self.exchange(target, request).await;
-        match &result {
-            Ok(answer) => tracing::debug!(target: "ringcentral_ws::http", "{shown} -> {}", answer.head.status),
-            Err(failure) => tracing::debug!(target: "ringcentral_ws::http", "{shown} failed: {}", failure.message),
-        }
+        trace::http(&shown, result.as_ref().map(|answer| answer.head.status).map_err(|failure| &*failure.message));
         result
     }
 
@@ -199,7 +195,10 @@ impl<R: Runtime> Https<R> {
     /// Closes kept connections that are too old to be used.
     pub(crate) fn sweep(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| kept.age.elapsed() < self.limits.idle_time);
+        if !idle.is_empty() {
+            let now = self.runtime.clocks().boot;
+            idle.retain(|kept| now.saturating_sub(kept.since) < self.limits.idle_time);
+        }
     }
 
     pub(crate) fn keep(&self, connection: Connection) {
@@ -211,7 +210,7 @@ impl<R: Runtime> Https<R> {
             idle.remove(0);
         }
         if idle.len() < self.limits.idle_connections {
-            idle.push(Idle { connection, age: std::time::Instant::now() });
+            idle.push(Idle { connection, since: self.runtime.clocks().boot });
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::future::{BoxFuture, Either, select};
+use ringcentral_ws_adapter::ClockTimes;
 
 /// Sockets, names, timers and tasks of an async runtime. Everything else is the same on all of them.
 ///
@@ -30,6 +31,20 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     ///
     /// When no runtime is running here.
     fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()>;
+
+    /// What the clocks say. The system's, unless this runtime simulates a machine.
+    fn clocks(&self) -> ClockTimes {
+        ClockTimes::system()
+    }
+
+    /// Chance, for the spread of retries. The system's, unless this runtime simulates a machine.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives none.
+    fn seed(&self) -> io::Result<u64> {
+        getrandom::u64().map_err(io::Error::other)
+    }
 }
 
 /// `None` when `limit` passed first.

@@ -1,5 +1,6 @@
 //! The fuzz targets as functions of bytes. Each panics if, and only if, something is wrong.
 
+mod driver;
 mod exhaust;
 mod heal;
 mod metamorphic;
@@ -9,6 +10,7 @@ mod session;
 use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::{ClockReading, Config, Frame, Input, Session, Snapshot, Timestamp, UnixMillis};
 
+pub use self::driver::driver;
 pub use self::exhaust::exhaust;
 pub use self::heal::heal;
 pub use self::metamorphic::metamorphic;

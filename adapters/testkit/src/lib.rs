@@ -1,0 +1,18 @@
+//! A machine and a server in memory: what the driver does can be watched poll by poll, and hours pass at once.
+//!
+//! A [`World`] is a [`Machine`], which is a [`Runtime`](ringcentral_ws_driver::Runtime) with virtual time and streams
+//! in memory, and a [`Server`], which is the gateway stand-in behind those streams. [`World::step`] does one thing at a
+//! time: polls one task, lets the server read, or moves the time. Nothing runs between the steps.
+
+mod frames;
+mod machine;
+mod server;
+mod stream;
+mod user;
+mod world;
+
+pub use machine::{Held, Machine};
+pub use server::Server;
+pub use stream::{Link, Stream};
+pub use user::{Call, Told, Watch};
+pub use world::{Step, World};

@@ -1,0 +1,138 @@
+//! Streams in memory: bounded, in pieces, stalled or cut as a test wants.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use crate::machine::Machine;
+
+/// How a stream behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Most bytes that wait unread in either direction.
+    pub capacity: usize,
+    /// Most bytes that one read or write of the client moves.
+    pub piece: usize,
+    /// Nothing more comes through, either way, and nobody is told.
+    pub silent: bool,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { capacity: 64 << 10, piece: usize::MAX, silent: false }
+    }
+}
+
+/// What lies between both ends.
+#[derive(Default)]
+pub(crate) struct Pipe {
+    pub(crate) to_server: VecDeque<u8>,
+    pub(crate) to_client: VecDeque<u8>,
+    pub(crate) link: Link,
+    /// The client has not dropped its end.
+    pub(crate) client_holds: bool,
+    /// The client said it sends no more.
+    pub(crate) client_closed: bool,
+    /// The server will send no more.
+    pub(crate) server_closed: bool,
+    /// Cut: reads and writes fail.
+    pub(crate) reset: bool,
+    /// Bytes the client has read.
+    pub(crate) taken: u64,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Pipe {
+    /// Wakes the client, whatever it waits for.
+    pub(crate) fn wake(&mut self) {
+        for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    /// How many bytes the server may still put in.
+    pub(crate) fn room(&self) -> usize {
+        if self.link.silent { 0 } else { self.link.capacity.saturating_sub(self.to_client.len()) }
+    }
+}
+
+/// The client's end of a stream.
+#[derive(Debug)]
+pub struct Stream {
+    machine: Machine,
+    id: u64,
+}
+
+impl Stream {
+    pub(crate) fn new(machine: Machine) -> Self {
+        let mut state = machine.state();
+        let id = state.new_id();
+        let pipe = Pipe { link: state.link, client_holds: true, ..Pipe::default() };
+        state.pipes.insert(id, pipe);
+        drop(state);
+        Self { machine, id }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Pipe) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match self.machine.state().pipes.get_mut(&self.id) {
+            Some(pipe) if !pipe.reset => work(pipe),
+            _ => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.with(|pipe| {
+            if pipe.link.silent || pipe.to_client.is_empty() && !pipe.server_closed {
+                pipe.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            let count = buf.len().min(pipe.to_client.len()).min(pipe.link.piece);
+            for (place, byte) in buf.iter_mut().zip(pipe.to_client.drain(..count)) {
+                *place = byte;
+            }
+            pipe.taken += count as u64;
+            Poll::Ready(Ok(count))
+        })
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.with(|pipe| {
+            let room = pipe.link.capacity.saturating_sub(pipe.to_server.len());
+            let count = buf.len().min(room).min(pipe.link.piece);
+            if count == 0 && !buf.is_empty() {
+                pipe.writer = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            pipe.to_server.extend(&buf[..count]);
+            Poll::Ready(Ok(count))
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|pipe| {
+            pipe.client_closed = true;
+            Poll::Ready(Ok(()))
+        })
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(pipe) = self.machine.state().pipes.get_mut(&self.id) {
+            pipe.client_holds = false;
+            pipe.client_closed = true;
+        }
+    }
+}
