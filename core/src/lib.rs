@@ -16,6 +16,7 @@ mod ids;
 mod input;
 mod ledger;
 mod mask;
+mod message_id;
 mod multipart;
 mod notification;
 pub mod oauth;

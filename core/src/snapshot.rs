@@ -100,12 +100,16 @@ impl Snapshot {
         if text.len() > MAX_BYTES {
             return Err(RestoreError::Corrupt("too large".into()));
         }
-        // The version comes first: a newer format may look different in everything else.
-        let found = serde_json::from_str::<Version>(text).map_err(|e| corrupt(&e))?.version;
+        let read = serde_json::from_str::<Self>(text);
+        let found = match &read {
+            Ok(snapshot) => snapshot.version,
+            // A newer format may look different in everything else.
+            Err(_) => serde_json::from_str::<Version>(text).map_err(|e| corrupt(&e))?.version,
+        };
         if found > VERSION {
             return Err(RestoreError::Newer { found, known: VERSION });
         }
-        let snapshot: Self = serde_json::from_str(text).map_err(|e| corrupt(&e))?;
+        let snapshot = read.map_err(|e| corrupt(&e))?;
         snapshot.check()?;
         Ok(snapshot)
     }
@@ -225,15 +229,73 @@ const fn is_false(value: &bool) -> bool {
 
 /// Keys as text, because JSON numbers end at 64 bits for most readers.
 mod keys {
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
+    use std::fmt;
+
+    use serde::de::{Error, SeqAccess, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub(super) fn serialize<S: Serializer>(keys: &[u128], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(keys.iter().map(|key| format!("{key:x}")))
+        serializer.collect_seq(keys.iter().map(|key| Key(*key)))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u128>, D::Error> {
-        let texts = Vec::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        texts.iter().map(|text| u128::from_str_radix(text, 16).map_err(|_| D::Error::custom("key"))).collect()
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Vec<u128>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of keys")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(Key(key)) = seq.next_element()? {
+                    keys.push(key);
+                }
+                Ok(keys)
+            }
+        }
+
+        deserializer.deserialize_seq(Keys)
+    }
+
+    /// One key, in hexadecimal.
+    struct Key(u128);
+
+    impl Serialize for Key {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut text = [b'0'; 32];
+            let (mut at, mut key) = (text.len(), self.0);
+            loop {
+                at -= 1;
+                text[at] = b"0123456789abcdef"[(key & 15) as usize];
+                key >>= 4;
+                if key == 0 {
+                    break;
+                }
+            }
+            serializer.serialize_str(std::str::from_utf8(&text[at..]).unwrap_or_default())
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Key {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Hex;
+
+            impl Visitor<'_> for Hex {
+                type Value = Key;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("a hexadecimal number")
+                }
+
+                fn visit_str<E: Error>(self, text: &str) -> Result<Key, E> {
+                    u128::from_str_radix(text, 16).map(Key).map_err(|_| E::custom("key"))
+                }
+            }
+
+            deserializer.deserialize_str(Hex)
+        }
     }
 }

@@ -64,17 +64,20 @@ const NEVER: Timestamp = Timestamp::from_micros(u64::MAX);
 #[derive(Clone, Debug)]
 pub(crate) struct Timers {
     at: [Timestamp; COUNT],
+    /// No timer runs out before this. Most calls come before it, and then nothing has to be looked up.
+    floor: Timestamp,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { at: [NEVER; COUNT] }
+        Self { at: [NEVER; COUNT], floor: NEVER }
     }
 }
 
 impl Timers {
     pub(crate) fn set(&mut self, kind: TimerKind, at: Timestamp) {
         self.at[kind as usize] = at;
+        self.floor = self.floor.min(at);
     }
 
     pub(crate) fn stop(&mut self, kind: TimerKind) {
@@ -93,7 +96,12 @@ impl Timers {
 
     /// Disarms and returns the earliest timer that is due.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<TimerKind> {
-        let (at, kind) = self.next()?;
+        if now < self.floor {
+            return None;
+        }
+        let next = self.next();
+        self.floor = next.map_or(NEVER, |(at, _)| at);
+        let (at, kind) = next?;
         (at <= now).then(|| {
             self.stop(kind);
             kind
@@ -118,5 +126,20 @@ mod tests {
         assert_eq!(t.next(), Some((Timestamp::from_secs(5), TimerKind::Retry)));
         assert_eq!(t.pop_due(Timestamp::from_secs(5)), Some(TimerKind::Retry));
         assert_eq!(t.next(), None);
+    }
+
+    #[test]
+    fn what_is_set_or_moved_is_found() {
+        let mut t = Timers::default();
+        t.set(TimerKind::Retry, Timestamp::from_secs(5));
+        assert_eq!(t.pop_due(Timestamp::from_secs(4)), None);
+        t.set(TimerKind::Retry, Timestamp::from_secs(9));
+        assert_eq!(t.pop_due(Timestamp::from_secs(6)), None);
+        t.set(TimerKind::Close, Timestamp::from_secs(7));
+        assert_eq!(t.pop_due(Timestamp::from_secs(7)), Some(TimerKind::Close));
+        t.stop(TimerKind::Retry);
+        assert_eq!(t.pop_due(Timestamp::from_secs(10)), None);
+        t.set(TimerKind::Retry, Timestamp::from_secs(10));
+        assert_eq!(t.pop_due(Timestamp::from_secs(10)), Some(TimerKind::Retry));
     }
 }

@@ -48,7 +48,8 @@ pub struct GatewayConfig {
     pub rotate_wsc_every: Option<u32>,
     /// Whether a `wsc` older than the newest one still recovers the session (on).
     pub accept_old_wsc: bool,
-    /// How many notifications that had been sent already are sent again at the head of a replay (0).
+    /// How many notifications that had been sent already are sent again at the head of a replay (0). None that is
+    /// older than the last `2 × recovery_buffer_size` (or than this number, if it is larger).
     pub replay_sent_tail: usize,
     /// Whether notifications that [`Gateway::ws_lost`](crate::Gateway::ws_lost) declares undelivered are
     /// replayed (on). Off: they are lost, and reported as lost.

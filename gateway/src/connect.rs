@@ -189,10 +189,9 @@ impl Gateway {
         session.conn = Some(conn);
         session.epoch += 1;
         session.wsc_sequence = 1;
-        let again = session.sent.len().saturating_sub(self.config.replay_sent_tail);
         let mut replay: Vec<Stored> = Vec::new();
         if *recovery == Recovery::Successful {
-            replay.extend(session.sent.range(again..).cloned());
+            replay = session.sent_tail(self.config.replay_sent_tail, self.config.recovery_buffer_size);
             replay.extend(session.buffer.drain(..));
         }
         if let Some(socket) = self.conns.get_mut(&conn) {
@@ -244,7 +243,13 @@ impl Gateway {
         let session = self.sessions.get(&id)?;
         let wsc = Wsc { oauth: session.oauth, session: id, epoch: session.epoch, sequence: session.wsc_sequence };
         let token = wsc.encode(self.config.seed);
-        Some(format!("\"wsc\":{{\"token\":\"{token}\",\"sequence\":{}}},", wsc.sequence))
+        let mut member = String::with_capacity(token.len() + 54);
+        member.push_str("\"wsc\":{\"token\":\"");
+        member.push_str(&token);
+        member.push_str("\",\"sequence\":");
+        text::push_number(&mut member, wsc.sequence);
+        member.push_str("},");
+        Some(member)
     }
 
     /// Where the configuration wants it, a new `wsc` for an ordinary message.

@@ -30,8 +30,20 @@ impl Gateway {
     /// Replaces `~` by the numeric ids of a user.
     pub(crate) fn expand(&self, path: &str, user: usize) -> String {
         let Some(user) = self.config.users.get(user) else { return path.to_owned() };
-        path.replace("/account/~", &format!("/account/{}", user.account_id))
-            .replace("/extension/~", &format!("/extension/{}", user.extension_id))
+        let mut expanded = String::with_capacity(path.len() + 2 * 20);
+        for piece in path.split_inclusive('~') {
+            let (before, id) = match piece.strip_suffix('~') {
+                Some(before) if before.ends_with("/account/") => (before, user.account_id),
+                Some(before) if before.ends_with("/extension/") => (before, user.extension_id),
+                _ => {
+                    expanded.push_str(piece);
+                    continue;
+                }
+            };
+            expanded.push_str(before);
+            text::push_number(&mut expanded, id);
+        }
+        expanded
     }
 
     pub(crate) fn deliver(&mut self, event: &str, body: &str, receipts: &mut Vec<Receipt>) {
@@ -69,11 +81,15 @@ impl Gateway {
         text.push_str("\",\"body\":");
         text.push_str(body);
         text.push('}');
-        Some((session, Stored { uuid, body: Arc::from(text) }))
+        Some((session, Stored { uuid, number: 0, body: Arc::from(text) }))
     }
 
-    fn hand_over(&mut self, id: u64, stored: Stored) -> Receipt {
+    fn hand_over(&mut self, id: u64, mut stored: Stored) -> Receipt {
         self.stats.notifications += 1;
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.made += 1;
+            stored.number = session.made;
+        }
         let uuid = stored.uuid;
         let conn = self.connection_of(id);
         let fate = match conn {

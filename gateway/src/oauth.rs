@@ -219,5 +219,6 @@ impl OAuthStore {
 const PREFIX: &str = "SJC01P01PAS00|";
 
 fn token(rng: &mut SplitMix) -> String {
-    text::token_text(&format!("{PREFIX}{:016x}{:016x}", rng.next(), rng.next()))
+    let (a, b) = (rng.next(), rng.next());
+    text::numbered_token(PREFIX, a, b)
 }

@@ -11,6 +11,8 @@ use crate::text;
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) uuid: u64,
+    /// Its place among the notifications of its session.
+    pub(crate) number: u64,
     pub(crate) body: Arc<str>,
 }
 
@@ -24,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) subscription: Option<u64>,
     pub(crate) buffer: VecDeque<Stored>,
     pub(crate) sent: VecDeque<Stored>,
+    /// Notifications made for it so far.
+    pub(crate) made: u64,
     /// When the socket was lost, as the server saw it.
     pub(crate) detached_at: u64,
     pub(crate) ledger: Ledger,
@@ -39,6 +43,7 @@ impl Session {
             subscription: None,
             buffer: VecDeque::new(),
             sent: VecDeque::new(),
+            made: 0,
             detached_at: 0,
             ledger: Ledger::default(),
         }
@@ -50,8 +55,24 @@ impl Session {
         if self.buffer.len() > capacity { self.buffer.pop_front().map(|s| s.uuid) } else { None }
     }
 
+    /// The last ones sent, to be sent again: `tail` of them at most, and none that lies further back than twice the
+    /// recovery buffer, because no client could be expected to know it again.
+    pub(crate) fn sent_tail(&self, tail: usize, buffer: usize) -> Vec<Stored> {
+        let reach = tail.max(buffer.saturating_mul(2)) as u64;
+        let start = self.sent.len().saturating_sub(tail);
+        self.sent.range(start..).filter(|s| s.number.saturating_add(reach) > self.made).cloned().collect()
+    }
+
+    /// Each once, in the order of their making, however often they are sent.
     pub(crate) fn remember_sent(&mut self, stored: Stored, capacity: usize) {
-        self.sent.push_back(stored);
+        if self.sent.back().is_none_or(|last| last.number < stored.number) {
+            self.sent.push_back(stored);
+        } else {
+            let at = self.sent.partition_point(|other| other.number < stored.number);
+            if self.sent.get(at).is_none_or(|other| other.number != stored.number) {
+                self.sent.insert(at, stored);
+            }
+        }
         if self.sent.len() > capacity {
             self.sent.pop_front();
         }
@@ -208,14 +229,14 @@ pub(crate) struct Wsc {
 
 impl Wsc {
     pub(crate) fn encode(self, seed: u64) -> String {
-        text::token_text(&format!(
-            "SJC01P07|{:012x}{:012x}{:08x}{:08x}{:016x}",
-            self.oauth,
-            self.session,
-            self.epoch,
-            self.sequence,
-            self.proof(seed)
-        ))
+        let mut plain = String::with_capacity(9 + 56);
+        plain.push_str("SJC01P07|");
+        for (value, digits) in
+            [(self.oauth, 12), (self.session, 12), (self.epoch, 8), (self.sequence, 8), (self.proof(seed), 16)]
+        {
+            text::push_digits(&mut plain, value, digits, 16);
+        }
+        text::token_text(&plain)
     }
 
     pub(crate) fn decode(token: &str, seed: u64) -> Option<Self> {

@@ -19,14 +19,14 @@ impl SplitMix {
 
     pub(crate) fn uuid(&mut self) -> String {
         let (a, b) = (self.next(), self.next());
-        format!(
-            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
-            a >> 32,
-            (a >> 16) & 0xffff,
-            a & 0xfff,
-            (b >> 48) & 0xfff,
-            b & 0xffff_ffff_ffff
-        )
+        let mut uuid = String::with_capacity(36);
+        for (before, value, digits) in
+            [("", a >> 32, 8), ("-", a >> 16, 4), ("-4", a, 3), ("-a", b >> 48, 3), ("-", b, 12)]
+        {
+            uuid.push_str(before);
+            push_digits(&mut uuid, value, digits, 16);
+        }
+        uuid
     }
 }
 
@@ -41,6 +41,15 @@ pub(crate) fn mix(value: u64) -> u64 {
 /// Turns the bytes of a token into the alphabet that real tokens use.
 pub(crate) fn token_text(plain: &str) -> String {
     data_encoding::BASE64URL_NOPAD.encode(plain.as_bytes())
+}
+
+/// A token that says two numbers behind its prefix.
+pub(crate) fn numbered_token(prefix: &str, a: u64, b: u64) -> String {
+    let mut plain = String::with_capacity(prefix.len() + 32);
+    plain.push_str(prefix);
+    push_digits(&mut plain, a, 16, 16);
+    push_digits(&mut plain, b, 16, 16);
+    token_text(&plain)
 }
 
 /// The reverse of [`token_text`]; `None` for anything we cannot have made.
@@ -109,13 +118,15 @@ pub(crate) fn push_iso(out: &mut String, unix_ms: u64, suffix: &str) {
     out.push_str(suffix);
 }
 
-/// Appends the last `digits` (at most 20) digits of a number; cheaper than the formatting machinery.
+/// Appends the last `digits` (at most 20) digits of a number to base 10 or 16; cheaper than the formatting machinery.
 pub(crate) fn push_digits(out: &mut String, mut value: u64, digits: usize, base: u64) {
     let mut buffer = [b'0'; 20];
     let start = buffer.len() - digits.min(buffer.len());
     for place in buffer[start..].iter_mut().rev() {
-        *place = b"0123456789abcdef"[(value % base) as usize];
-        value /= base;
+        // Without a division by what the compiler does not know.
+        let (rest, digit) = if base == 16 { (value >> 4, value & 15) } else { (value / 10, value % 10) };
+        *place = b"0123456789abcdef"[digit as usize];
+        value = rest;
     }
     out.push_str(std::str::from_utf8(&buffer[start..]).unwrap_or_default());
 }

@@ -64,7 +64,7 @@ impl WsTokens {
         let expires = now.saturating_add(life);
         self.issued.insert(self.next, Issued { secret, oauth, expires, presented: 0, holder: None });
         self.order.push_back(self.next);
-        text::token_text(&format!("{PREFIX}{:016x}{secret:016x}", self.next))
+        text::numbered_token(PREFIX, self.next, secret)
     }
 
     pub(crate) fn present(

@@ -268,3 +268,40 @@ fn duplicates_and_repeated_tails_are_available_as_faults() {
     let conn = bench.open(Some(&wsc));
     assert_eq!(numbers(&bench.frames(conn)), [2, 3]);
 }
+
+// What fell out of a small buffer leaves the sent ones far behind: no client could be expected to know them again.
+#[test]
+fn a_repeated_tail_does_not_reach_far_back() {
+    let mut bench = Bench::new(|config| (config.replay_sent_tail, config.recovery_buffer_size) = (3, 2));
+    let (conn, wsc, _) = bench.subscribed(&[SMS]);
+    for n in 1..=2 {
+        bench.notify(&event(), n);
+    }
+    assert_eq!(numbers(&bench.frames(conn)), [1, 2]);
+    let lost: Vec<u64> = (3..=7).map(|n| bench.g.notify(&event(), &format!("{{\"n\":{n}}}"), 0)[0].uuid).collect();
+    bench.frames(conn);
+    bench.g.ws_lost(conn, &lost[1..], 0);
+    let conn = bench.open(Some(&wsc));
+    assert_eq!(numbers(&bench.frames(conn)), [6, 7]);
+
+    bench.g.ws_closed(conn, 0);
+    let conn = bench.open(Some(&wsc));
+    assert_eq!(numbers(&bench.frames(conn)), [6, 7]);
+}
+
+// What is sent again is one message still: the tail does not consist of its copies.
+#[test]
+fn a_repeated_tail_holds_each_notification_once() {
+    let mut bench = Bench::new(|config| config.replay_sent_tail = 2);
+    let (conn, wsc, _) = bench.subscribed(&[SMS]);
+    bench.notify(&event(), 1);
+    bench.g.duplicate_next(1);
+    bench.notify(&event(), 2);
+    assert_eq!(numbers(&bench.frames(conn)), [1, 2, 2]);
+    let mut conn = conn;
+    for _ in 0..3 {
+        bench.g.ws_closed(conn, 0);
+        conn = bench.open(Some(&wsc));
+        assert_eq!(numbers(&bench.frames(conn)), [1, 2]);
+    }
+}

@@ -23,6 +23,7 @@ use crate::filters::Filters;
 use crate::ids::{ConnId, SubscriptionId};
 use crate::input::Input;
 use crate::ledger::Ledger;
+use crate::message_id::MessageTag;
 use crate::outbox::Outbox;
 use crate::output::{Output, Wait};
 use crate::retry::Budget;
@@ -166,7 +167,7 @@ pub struct Session {
     next_id: u64,
     next_conn: u64,
     /// Prefix of message ids, so that two processes that share a session do not share ids.
-    tag: u32,
+    tag: MessageTag,
 }
 
 impl Session {
@@ -176,7 +177,7 @@ impl Session {
         let mut rng = Rng::new(seed);
         Self {
             now: clock.now,
-            tag: (rng.next() >> 32) as u32,
+            tag: MessageTag::new((rng.next() >> 32) as u32),
             rng,
             out: Outbox::default(),
             timers: Timers::default(),
@@ -430,13 +431,12 @@ impl Session {
     }
 
     fn message_id(&self, n: u64) -> String {
-        format!("{:08x}-{n}", self.tag)
+        self.tag.id(n)
     }
 
     /// The number in a message id of this session.
     fn own_message(&self, id: &str) -> Option<u64> {
-        let (tag, n) = id.split_once('-')?;
-        (u32::from_str_radix(tag, 16) == Ok(self.tag)).then(|| n.parse().ok()).flatten()
+        self.tag.number(id)
     }
 }
 

@@ -8,25 +8,28 @@ use url::form_urlencoded;
 
 use crate::filters::Filters;
 
-/// JSON under construction. Only whole strings go in, so it is always UTF-8.
-struct Json(Vec<u8>);
+/// JSON under construction.
+struct Json(String);
 
 impl Json {
     fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+        Self(String::with_capacity(bytes))
     }
 
     /// Text as it stands.
     fn raw(&mut self, text: &str) -> &mut Self {
-        self.0.extend_from_slice(text.as_bytes());
+        self.0.push_str(text);
         self
     }
 
     /// A JSON string, escaped.
     fn text(&mut self, text: &str) -> &mut Self {
-        // Writing a str to memory cannot fail.
-        let _ = serde_json::to_writer(&mut self.0, text);
-        self
+        if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+            // Writing a str to memory cannot fail.
+            self.raw(&serde_json::to_string(text).unwrap_or_default())
+        } else {
+            self.raw("\"").raw(text).raw("\"")
+        }
     }
 
     fn comma_unless(&mut self, first: bool) -> &mut Self {
@@ -34,7 +37,7 @@ impl Json {
     }
 
     fn finish(self) -> String {
-        String::from_utf8(self.0).unwrap_or_default()
+        self.0
     }
 }
 

@@ -7,9 +7,14 @@ use super::text::Text;
 
 /// Deepest nesting taken; serde_json stops there too.
 const MAX_DEPTH: usize = 120;
+/// What stands before the id of a heartbeat as this side writes it.
+const HEARTBEAT: &str = r#"[{"type":"Heartbeat","messageId":""#;
 
 /// Reads a frame, or leaves it to the general reader.
 pub(super) fn scan(text: &str) -> Option<Message<'_>> {
+    if let Some(echo) = heartbeat(text) {
+        return Some(echo);
+    }
     let mut s = Scanner { text, at: 0 };
     s.expect(b'[')?;
     let meta = s.meta()?;
@@ -24,6 +29,16 @@ pub(super) fn scan(text: &str) -> Option<Message<'_>> {
     s.expect(b']')?;
     s.space();
     (s.at == text.len()).then_some(Message { meta, payload })
+}
+
+/// A heartbeat as most servers write its echo: as it was sent.
+fn heartbeat(text: &str) -> Option<Message<'_>> {
+    let id = text.strip_prefix(HEARTBEAT)?.strip_suffix("\"}]")?;
+    if id.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+        return None;
+    }
+    let meta = Meta { kind: Kind::Heartbeat, message_id: Some(Text::from(id)), ..Meta::default() };
+    Some(Message { meta, payload: Payload::None })
 }
 
 struct Scanner<'a> {
@@ -127,25 +142,27 @@ impl<'a> Scanner<'a> {
     fn end_of_run(&mut self) -> Option<u8> {
         const ONES: u64 = 0x0101_0101_0101_0101;
         const HIGHS: u64 = 0x8080_8080_8080_8080;
-        let bytes = self.text.as_bytes();
+        let mut rest = self.text.as_bytes().get(self.at..)?;
         // Eight bytes at a time: `x - ONES & !x & HIGHS` marks zero bytes, and the first mark is exact.
-        while let Some(chunk) = bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+        while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
             let word = u64::from_le_bytes(*chunk);
             let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
             let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
             let marks = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control;
             if marks != 0 {
-                self.at += (marks.trailing_zeros() / 8) as usize;
-                return self.peek();
+                let shift = marks.trailing_zeros() & !7;
+                self.at = self.text.len() - rest.len() + (shift / 8) as usize;
+                return Some((word >> shift) as u8);
             }
-            self.at += 8;
+            rest = after;
         }
-        loop {
-            match self.peek()? {
-                byte @ (b'"' | b'\\' | 0..=0x1f) => return Some(byte),
-                _ => self.at += 1,
+        for (i, byte) in rest.iter().enumerate() {
+            if let b'"' | b'\\' | 0..=0x1f = byte {
+                self.at = self.text.len() - rest.len() + i;
+                return Some(*byte);
             }
         }
+        None
     }
 
     /// Any string.
@@ -357,6 +374,10 @@ mod tests {
         let frames = [
             notification(r#"{"a":"\u00e9"}"#),
             r#"[{"type":"Heartbeat","messageId":"a-1"}]"#.to_owned(),
+            r#"[{"type":"Heartbeat","messageId":"é"}]"#.to_owned(),
+            r#"[{"type":"Heartbeat","messageId":""}]"#.to_owned(),
+            r#"[{"type":"Heartbeat","messageId":"a","messageId":"b"}]"#.to_owned(),
+            r#"[{"type":"Heartbeat","messageId":"a","x":{"y":"z"}}]"#.to_owned(),
             r#"[{"messageId":"a-1","type":"Heartbeat","messageId":"b"}]"#.to_owned(),
         ];
         for text in frames {

@@ -1,22 +1,26 @@
 //! Simulates sessions for days; see `--help`.
 
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use ringcentral_ws_fuzz::{DAY, Failure, Plain, Report, Story, WithContract, calm, simulate, tell};
+use ringcentral_ws_fuzz::{DAY, Failure, Plain, Progress, Report, Story, WithContract, calm, series, simulate, tell};
 
 const HELP: &str = "\
 Simulates sessions against the stand-in server over a faulty network, in virtual time.
 
-usage: simulate [--days N] [--seed S | --seed-range A..B] [--checked] [--calm] [--story N] [--keep-going]
+usage: simulate [--days N] [--seed S | --seed-range A..B] [--jobs N] [--checked] [--calm] [--story N]
+                [--keep-going] [--progress]
 
   --days N           so many runs of a day each, from seed 0 on (default 1000)
   --seed S           one run, with the story of its steps if it fails
   --seed-range A..B  the runs of these seeds
+  --jobs N           on so many threads (default 1); the result does not depend on it
   --checked          with the contract checker around every session (every eighth run has it anyway)
   --calm             nothing goes wrong: for measurements
   --story N          tell the last N steps of each run, failed or not
   --keep-going       do not stop at the first violation
+  --progress         tell on stderr how far it is, even if that is no terminal
 
 Exit status: 0 when nothing was violated, 1 on a violation, 2 for bad usage.
 ";
@@ -27,11 +31,21 @@ struct Options {
     calm: bool,
     story: Option<usize>,
     keep_going: bool,
+    jobs: usize,
+    progress: bool,
 }
 
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { seeds: 0..1000, checked: false, calm: false, story: None, keep_going: false };
+    let mut options = Options {
+        seeds: 0..1000,
+        checked: false,
+        calm: false,
+        story: None,
+        keep_going: false,
+        jobs: 1,
+        progress: std::io::stderr().is_terminal(),
+    };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
@@ -50,6 +64,8 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("story") => options.story = Some(parser.value()?.parse()?),
             Long("calm") => options.calm = true,
             Long("keep-going") => options.keep_going = true,
+            Long("jobs") => options.jobs = parser.value()?.parse()?,
+            Long("progress") => options.progress = true,
             Long("help") | Short('h') => return Ok(None),
             other => return Err(other.unexpected()),
         }
@@ -58,11 +74,61 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
 }
 
 fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
+    if let Some(steps) = options.story {
+        let (_, story) = tell(&WithContract, seed, DAY, steps);
+        let mut out = std::io::stdout().lock();
+        story.lines().for_each(|line| drop(writeln!(out, "{line}")));
+    }
     if options.calm {
         let failed = |violation| Box::new(Failure { seed, violation, story: Story::default() });
         return calm(&Plain, seed, DAY).map_err(failed);
     }
     if options.checked || seed % 8 == 7 { simulate(&WithContract, seed, DAY) } else { simulate(&Plain, seed, DAY) }
+}
+
+/// Tells how far it is: over and over on one line of a terminal, else in a line now and then.
+struct Teller {
+    wanted: bool,
+    terminal: bool,
+    start: Instant,
+    last: Instant,
+}
+
+impl Teller {
+    fn new(wanted: bool) -> Self {
+        let now = Instant::now();
+        Self { wanted, terminal: std::io::stderr().is_terminal(), start: now, last: now }
+    }
+
+    fn tell(&mut self, progress: &Progress<'_>) {
+        let pause = Duration::from_secs(if self.terminal { 1 } else { 30 });
+        if !self.wanted || self.last.elapsed() < pause || progress.done == 0 {
+            return;
+        }
+        self.last = Instant::now();
+        let seconds = self.start.elapsed().as_secs_f64();
+        let left = seconds / progress.done as f64 * (progress.all - progress.done) as f64;
+        let text = format!(
+            "{} of {} runs, {:.0} session-days/s, {} violations, {:.0} min left",
+            progress.done,
+            progress.all,
+            progress.total.days() / seconds,
+            progress.failures,
+            left / 60.0
+        );
+        if self.terminal {
+            eprint!("\r{text}\x1b[K");
+        } else {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Leaves the line to what is printed next.
+    fn clear(&self) {
+        if self.wanted && self.terminal {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -79,24 +145,20 @@ fn main() -> ExitCode {
     };
     // A panic of the contract checker is a violation like any other: it is told with its seed.
     std::panic::set_hook(Box::new(|_| ()));
-    let (start, mut total, mut failures) = (Instant::now(), Report::default(), 0);
-    for seed in options.seeds.clone() {
-        if let Some(steps) = options.story {
-            let (_, story) = tell(&WithContract, seed, DAY, steps);
-            story.lines().for_each(|line| println!("{line}"));
-        }
-        match run(seed, &options) {
-            Ok(report) => total.add(&report),
-            Err(failure) => {
-                println!("{failure}");
-                failures += 1;
-                if !options.keep_going {
-                    break;
-                }
-            }
-        }
-    }
-    let seconds = start.elapsed().as_secs_f64();
+    let teller = std::cell::RefCell::new(Teller::new(options.progress));
+    let (total, failures) = series(
+        options.seeds.clone(),
+        options.jobs,
+        options.keep_going,
+        |seed| run(seed, &options),
+        |failure| {
+            teller.borrow().clear();
+            println!("{failure}");
+        },
+        |progress| teller.borrow_mut().tell(progress),
+    );
+    teller.borrow().clear();
+    let seconds = teller.borrow().start.elapsed().as_secs_f64();
     print!("{total}");
     println!("time            {seconds:.2} s, {:.0} session-days/s", total.days() / seconds);
     println!("violations      {failures}");

@@ -197,15 +197,27 @@ impl Net {
 }
 
 impl Net {
-    /// Adds the notifications that are under way to the client on this link.
-    pub(crate) fn under_way(&self, of: usize, uuids: &mut Vec<u64>) {
+    /// Adds the notifications that are under way to the client on this link. Whether any frame is.
+    pub(crate) fn under_way(&self, of: usize, uuids: &mut Vec<u64>) -> bool {
+        let mut any = false;
         for entry in &self.heap {
             if let Parcel::ToClient { link, uuid, .. } = &entry.parcel
                 && *link == of
-                && *uuid != 0
             {
-                uuids.push(*uuid);
+                any = true;
+                if *uuid != 0 {
+                    uuids.push(*uuid);
+                }
             }
         }
+        any
+    }
+
+    /// Whether a frame was lost on the last connection of this client that got as far as ConnectionDetails, before
+    /// this one.
+    pub(crate) fn lost_before(&self, link: usize) -> bool {
+        let client = self.links[link].client;
+        let earlier = self.links[..link].iter().rev();
+        earlier.filter(|l| l.client == client).find(|l| l.ready || l.frames_lost).is_some_and(|l| l.frames_lost)
     }
 }

@@ -185,7 +185,9 @@ impl<M: Maker> World<M> {
         }
         l.server_knows = false;
         let mut undelivered = std::mem::take(&mut l.undelivered);
-        self.net.under_way(link, &mut undelivered);
+        if self.net.under_way(link, &mut undelivered) {
+            self.net.links[link].frames_lost = true;
+        }
         for parcel in &self.clients[self.net.links[link].client].inbox {
             if let Parcel::ToClient { link: of, uuid, .. } = parcel
                 && *of == link
