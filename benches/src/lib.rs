@@ -29,7 +29,7 @@ pub fn subscribed(config: Config) -> (Session, ConnId) {
             }
             Output::Action(Action::Http { id, .. }) => {
                 let response = http::Response::new(TOKEN.into());
-                session.handle_input(Input::HttpResponse { id, response }, now).expect("drained");
+                session.handle_input(Input::HttpResponse { id, response: Box::new(response) }, now).expect("drained");
             }
             Output::Action(Action::Open { conn, .. }) => {
                 live = Some(conn);

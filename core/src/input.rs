@@ -30,7 +30,7 @@ pub enum Input<'a> {
         /// The action's id.
         id: HttpId,
         /// The whole response.
-        response: http::Response<Bytes>,
+        response: Box<http::Response<Bytes>>,
     },
     /// Completes `Action::Http`: no response.
     HttpFailed {

@@ -1,5 +1,11 @@
-//! The OAuth calls a credential source needs, as plain requests and answers.
+//! The OAuth calls a credential source needs, as plain requests and answers, and [`Login`], which makes them at the
+//! right time.
 
+mod budget;
+mod env;
+mod login;
+#[cfg(test)]
+mod login_tests;
 mod pkce;
 
 use std::time::Duration;
@@ -8,6 +14,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use url::{Url, form_urlencoded};
 
+pub use self::budget::TokenBudget;
+pub use self::env::EnvError;
+pub use self::login::{Login, LoginStep, fixed_token, source_panicked};
 pub use self::pkce::{Callback, Pkce};
 use crate::classify::{ApiErrorInfo, Class};
 use crate::input::AuthFailure;
@@ -155,7 +164,8 @@ impl TokenSet {
     ///
     /// # Errors
     ///
-    /// A permanent failure when the grant or the client is refused, a transient one when trying again may help.
+    /// A permanent failure when the service refuses the grant or the client, a transient one when trying again may
+    /// help. A refusal without a code is not the service's own word (it may be a captive portal's), so it is transient.
     pub fn parse(response: &Response<Bytes>) -> Result<Self, AuthFailure> {
         let status = response.status();
         if status.is_success() {
@@ -168,6 +178,7 @@ impl TokenSet {
         }
         let error = ApiErrorInfo::from_reply(status.as_u16(), response.headers(), response.body());
         let permanent = status.is_client_error()
+            && error.code.is_some()
             && status != http::StatusCode::REQUEST_TIMEOUT
             && !matches!(error.class(), Class::RateLimited | Class::Transient);
         let floor = (error.class() == Class::RateLimited).then_some(RATE_PENALTY);
@@ -278,7 +289,9 @@ mod tests {
             let failure = reply(status, body).unwrap_err();
             assert!(failure.permanent && failure.code.is_some(), "{body}");
         }
-        for (status, body) in [(200, "{}"), (200, "<html>"), (302, ""), (408, ""), (500, ""), (503, "x")] {
+        for (status, body) in
+            [(403, "<html>"), (404, ""), (200, "{}"), (200, "<html>"), (302, ""), (408, ""), (500, ""), (503, "x")]
+        {
             assert!(!reply(status, body).unwrap_err().permanent, "{status}");
         }
         let limited = reply(429, "").unwrap_err();

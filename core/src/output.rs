@@ -14,6 +14,8 @@ use crate::timers::TimerKind;
 use crate::wire::ConnectionDetails;
 
 /// The only way out of a Session. Exhaustive on purpose: a new kind of output must break the loop's build.
+///
+/// Outputs and inputs are moved several times a message, so what is large and rare lies in a box.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "an output that is not acted on is lost"]
 pub enum Output {
@@ -58,7 +60,7 @@ pub enum Action {
         /// To be repeated in the completion.
         id: HttpId,
         /// The call, with an absolute URI.
-        request: http::Request<Bytes>,
+        request: Box<http::Request<Bytes>>,
     },
     /// Open a WebSocket. Completed by `Opened` or `OpenFailed`.
     Open {
@@ -173,7 +175,7 @@ pub enum Event {
         details: Box<ConnectionDetails>,
     },
     /// The subscription exists on the server.
-    Subscribed(SubscriptionInfo),
+    Subscribed(Box<SubscriptionInfo>),
     /// The server refused it.
     SubscriptionFailed {
         /// Which call of `subscribe`.
@@ -357,7 +359,7 @@ pub enum RequestOutcome {
     /// The server answered, with any status.
     Response {
         /// Status, headers and body.
-        response: http::Response<Bytes>,
+        response: Box<http::Response<Bytes>>,
         /// Which way it went.
         via: Via,
     },
@@ -437,4 +439,16 @@ pub enum CloseReason {
     Detached,
     /// Nothing but a change by the user helps: see the cause.
     Permanent(Cause),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Input;
+
+    #[test]
+    fn what_is_moved_for_every_message_is_small() {
+        assert!(size_of::<Output>() <= 80, "{}", size_of::<Output>());
+        assert!(size_of::<Input<'_>>() <= 64, "{}", size_of::<Input<'_>>());
+    }
 }

@@ -42,25 +42,25 @@ impl From<&str> for Secret {
 
 /// A connection URL whose query holds credentials. Printing it shows everything but the query.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretUrl(Url);
+pub struct SecretUrl(Box<Url>);
 
 impl SecretUrl {
     /// Wraps a URL.
     #[must_use]
-    pub const fn new(url: Url) -> Self {
-        Self(url)
+    pub fn new(url: Url) -> Self {
+        Self(Box::new(url))
     }
 
     /// The whole URL, query included.
     #[must_use]
-    pub const fn expose(&self) -> &Url {
+    pub fn expose(&self) -> &Url {
         &self.0
     }
 }
 
 impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.0.clone();
+        let mut shown = self.expose().clone();
         let had_query = shown.query().is_some();
         shown.set_query(None);
         let _ = shown.set_password(None);

@@ -107,7 +107,7 @@ impl Client {
         match how {
             None | Some(Outage::NoGateway | Outage::SilentGateway) => {
                 let body = r#"{"ws_access_token":"t","uri":"wss://h.test/ws","expires_in":600}"#;
-                self.give(Input::HttpResponse { id, response: http::Response::new(Bytes::from(body)) });
+                self.give(Input::HttpResponse { id, response: Box::new(http::Response::new(Bytes::from(body))) });
             }
             Some(Outage::NoRest) => {
                 let failure = HttpFailure { phase: Phase::Tcp, not_sent: true, message: "refused".into() };
@@ -115,7 +115,7 @@ impl Client {
             }
             Some(Outage::Unavailable) => {
                 let response = http::Response::builder().status(503).body(Bytes::new()).unwrap();
-                self.give(Input::HttpResponse { id, response });
+                self.give(Input::HttpResponse { id, response: Box::new(response) });
             }
             Some(Outage::Silence) => {}
         }

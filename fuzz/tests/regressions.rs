@@ -79,7 +79,7 @@ impl Rig {
                 }
                 Output::Action(Action::Http { id, .. }) => {
                     let response = http::Response::new(Bytes::from_static(WS_TOKEN.as_bytes()));
-                    next = Some(Input::HttpResponse { id, response });
+                    next = Some(Input::HttpResponse { id, response: Box::new(response) });
                 }
                 Output::Action(Action::Open { conn, .. }) => self.conn = conn,
                 Output::Action(Action::Send { text, .. } | Action::Resubscribe { text, .. }) => {

@@ -6,22 +6,19 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
+use ringcentral_ws_adapter::{Clock, ClockTimes, Debug, DebugSink, IoLimits, RequestError, default_tls, is_loopback};
 use ringcentral_ws_core::{
     Body, Close, CommandError, Config, FilterError, Filters, RestoreError, Session, SessionState, Snapshot, Stats,
     SubscriptionId,
 };
 use rustls::ClientConfig;
 
-use crate::clock::Clock;
-use crate::command::{Command, Pending, Remote, RequestError, Signals};
+use crate::command::{Command, Pending, Remote, Signals};
 use crate::credentials::CredentialSource;
-use crate::dial::{Net, is_loopback};
+use crate::dial::Net;
 use crate::driver::{Driver, Parts, WAKE};
 use crate::events::{Events, Hub};
 use crate::https::Https;
-use crate::limits::IoLimits;
-use crate::mask::{Debug, DebugSink};
-use crate::tls::default_tls;
 
 /// A running session. Clones are handles of the same one and may go to other threads.
 ///
@@ -205,7 +202,7 @@ impl Builder {
         }
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
-        let clock = Clock::new(self.limits.clock_slack);
+        let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
         let (allow_insecure, max_message) = (config.allow_insecure, config.limits.frame_bytes);
         let hub = Arc::new(Hub::new(self.limits.event_queue, self.snapshot.clone()));
         let session = match self.snapshot {
@@ -229,7 +226,7 @@ impl Builder {
             waker: Arc::clone(&waker),
             poll,
             max_message,
-            debug: Debug { sink: self.debug },
+            debug: Debug::new(self.debug),
         };
         let run = move || Driver::new(parts).run(filters);
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);

@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
-use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, RequestOutcome, SubscriptionId};
+use ringcentral_ws_adapter::{Answer, RequestError, response};
+use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SubscriptionId};
 
 use crate::events::Hub;
 
@@ -22,9 +23,6 @@ pub(crate) enum Command {
     Close(Close, Reply<()>),
     Network(bool),
 }
-
-/// How a request of the application came out.
-pub(crate) type Answer = Result<RequestOutcome, CommandError<http::Request<Body>>>;
 
 /// What needs no place in the queue of commands.
 #[derive(Debug, Default)]
@@ -123,18 +121,9 @@ impl Pending {
 
     fn finish(&self, answer: Option<Answer>) -> Result<http::Response<Body>, RequestError> {
         match answer {
-            Some(Ok(RequestOutcome::Response { response, via })) => {
-                let mut response = response.map(Body::from);
-                response.extensions_mut().insert(via);
-                Ok(response)
-            }
-            Some(Ok(RequestOutcome::NotSent(cause))) => Err(RequestError::NotSent(cause)),
-            Some(Ok(RequestOutcome::TimedOut { sent })) => Err(RequestError::TimedOut { sent }),
-            Some(Ok(RequestOutcome::Cancelled { sent })) => Err(RequestError::Cancelled { sent }),
-            Some(Ok(RequestOutcome::Unknown(cause))) => Err(RequestError::Unknown(cause)),
-            Some(Err(refused)) => Err(RequestError::Refused(Box::new(refused))),
+            Some(answer) => response(answer),
             None if self.remote.signals.finished.load(Ordering::SeqCst) => Err(RequestError::NotSent(Cause::Closed)),
-            Some(Ok(_)) | None => Err(RequestError::Unknown(Cause::Closed)),
+            None => Err(RequestError::Unknown(Cause::Closed)),
         }
     }
 }
@@ -152,63 +141,3 @@ impl fmt::Debug for Pending {
         f.debug_struct("Pending").finish_non_exhaustive()
     }
 }
-
-/// Why a request has no response.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// It was not accepted; nothing was sent, and the request is handed back. See [`CommandError`] for why.
-    Refused(Box<CommandError<http::Request<Body>>>),
-    /// It never left; repeating it is safe.
-    NotSent(Cause),
-    /// It left, and no answer will come: it may have run.
-    Unknown(Cause),
-    /// Its deadline passed.
-    TimedOut {
-        /// Whether it had left, and so may have run.
-        sent: bool,
-    },
-    /// It was cancelled.
-    Cancelled {
-        /// Whether it had left, and so may have run.
-        sent: bool,
-    },
-}
-
-impl RequestError {
-    /// Whether the server may have carried the request out.
-    #[must_use]
-    pub const fn may_have_run(&self) -> bool {
-        match self {
-            Self::Refused(_) | Self::NotSent(_) => false,
-            Self::Unknown(_) => true,
-            Self::TimedOut { sent } | Self::Cancelled { sent } => *sent,
-        }
-    }
-
-    /// The word of the line protocol.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Refused(_) | Self::NotSent(_) => "not_sent",
-            Self::Unknown(_) => "unknown",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Cancelled { .. } => "cancelled",
-        }
-    }
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ran = |sent: bool| if sent { "it may have run" } else { "it was not sent" };
-        match self {
-            Self::Refused(why) => write!(f, "the request was refused: {why}"),
-            Self::NotSent(cause) => write!(f, "the request was not sent: {cause}"),
-            Self::Unknown(cause) => write!(f, "the request has no answer and may have run: {cause}"),
-            Self::TimedOut { sent } => write!(f, "the request was not answered in time; {}", ran(*sent)),
-            Self::Cancelled { sent } => write!(f, "the request was cancelled; {}", ran(*sent)),
-        }
-    }
-}
-
-impl std::error::Error for RequestError {}

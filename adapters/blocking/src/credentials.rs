@@ -1,15 +1,14 @@
 //! Where access tokens come from.
 
-mod env;
-mod limit;
 mod login;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use ringcentral_ws_core::oauth::{fixed_token, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 
-pub use self::env::EnvError;
 pub use self::login::{Jwt, RefreshToken};
 use crate::https::HttpsSender;
 
@@ -41,6 +40,12 @@ pub trait CredentialSource: Send + Sync + 'static {
     }
 }
 
+/// Asks a source. A panic in it is a failure like others: the session tries again later.
+pub(crate) fn ask(source: &dyn CredentialSource, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
+    // Nothing of the driver is touched by the source but the calls it makes, so no broken state can be seen.
+    catch_unwind(AssertUnwindSafe(|| source.access_token(request))).unwrap_or_else(|_| Err(source_panicked()))
+}
+
 impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
     fn access_token(&self, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
         (**self).access_token(request)
@@ -65,14 +70,35 @@ impl FixedToken {
 
 impl CredentialSource for FixedToken {
     fn access_token(&self, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
-        if request.reason == AuthReason::Refused {
-            return Err(AuthFailure {
-                permanent: true,
-                code: None,
-                message: "the access token was refused, and there is no other: start again with a new one".into(),
-                retry_after: None,
-            });
+        fixed_token(&self.0, request.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use ringcentral_ws_core::HttpFailure;
+
+    use super::*;
+
+    struct Broken;
+
+    impl CredentialSource for Broken {
+        fn access_token(&self, _: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
+            panic!("a bug of the program")
         }
-        Ok(AccessToken { secret: self.0.clone(), expires_in: None })
+    }
+
+    impl HttpsSender for Broken {
+        fn send(&self, _: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpFailure> {
+            unreachable!("it never calls")
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_source_is_a_failure() {
+        let request = TokenRequest { reason: AuthReason::Missing, held: None, https: &Broken };
+        let failure = ask(&Broken, request).unwrap_err();
+        assert!(!failure.permanent && failure.message.contains("panicked"), "{failure:?}");
     }
 }

@@ -8,12 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ringcentral_ws_adapter::{IoLimits, Target, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use url::{Host, Url};
-
-use crate::limits::IoLimits;
 
 /// What connections are made with.
 #[derive(Clone, Debug)]
@@ -21,41 +19,6 @@ pub(crate) struct Net {
     pub(crate) limits: Arc<IoLimits>,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) allow_insecure: bool,
-}
-
-/// Where to, and whether with TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    host: String,
-    port: u16,
-    pub(crate) tls: bool,
-}
-
-impl Target {
-    /// Reads `https`, `wss`, `http` and `ws` addresses.
-    pub(crate) fn of(url: &Url) -> Option<Self> {
-        let tls = match url.scheme() {
-            "https" | "wss" => true,
-            "http" | "ws" => false,
-            _ => return None,
-        };
-        let host = match url.host()? {
-            Host::Domain(name) => name.to_owned(),
-            Host::Ipv4(address) => address.to_string(),
-            Host::Ipv6(address) => address.to_string(),
-        };
-        Some(Self { host, port: url.port().unwrap_or(if tls { 443 } else { 80 }), tls })
-    }
-}
-
-/// Whether an address means this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Ends, from any thread, what another one waits for on a socket.
@@ -188,11 +151,6 @@ impl Write for Stream {
             Self::Tls(tls) => tls.flush(),
         }
     }
-}
-
-/// A step that failed before any byte of a request left.
-pub(crate) fn not_sent(phase: Phase, message: impl Into<Box<str>>) -> HttpFailure {
-    HttpFailure { phase, not_sent: true, message: message.into() }
 }
 
 /// Connects. The stream has the deadline of its last step, which the caller replaces.

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
+use ringcentral_ws_adapter::{Answer, Clock, Debug};
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
     HttpId, Input, OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Session, Timestamp, Wait,
@@ -17,13 +18,11 @@ use ringcentral_ws_core::{
 use tungstenite::WebSocket;
 
 use self::turn::Turn;
-use crate::clock::Clock;
-use crate::command::{Answer, Command, Reply, Signals};
-use crate::credentials::{CredentialSource, TokenRequest};
+use crate::command::{Command, Reply, Signals};
+use crate::credentials::{CredentialSource, TokenRequest, ask};
 use crate::dial::{Abort, Stream};
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
-use crate::mask::Debug;
 use crate::socket::{self, Incoming, Pressure, Socket};
 
 /// The poller's name for a wake-up.
@@ -179,14 +178,14 @@ impl Driver {
                 let held = self.held.clone();
                 let abort = self.help(Done::Auth(id, Err(no_thread_for_login())), move |abort| {
                     let request = TokenRequest { reason, held: held.as_ref(), https: &*https };
-                    Done::Auth(id, abortable(abort, || source.access_token(request)))
+                    Done::Auth(id, abortable(abort, || ask(&*source, request)))
                 });
                 self.logins.insert(id, abort);
             }
             Action::Http { id, request } => {
                 let https = Arc::clone(&self.parts.https);
                 let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
-                    Done::Http(id, abortable(abort, || https.send(request)))
+                    Done::Http(id, abortable(abort, || https.send(*request)))
                 });
                 self.calls.insert(id, abort);
             }
@@ -323,7 +322,7 @@ impl Driver {
             }
             // One that was aborted is no longer in the list, and its end does not count (C16).
             Done::Http(id, result) if self.calls.remove(&id).is_some() => match result {
-                Ok(response) => self.feed(Input::HttpResponse { id, response }, now),
+                Ok(response) => self.feed(Input::HttpResponse { id, response: Box::new(response) }, now),
                 Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
             },
             Done::Http(..) => {}

@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
+use ringcentral_ws_adapter::{Target, is_loopback, not_sent, trace};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 use ureq::{Agent, Error, Timeout, config::Config};
 use url::Url;
 
-use crate::dial::{Abort, Net, Stream, Target, dial, is_loopback, not_sent};
+use crate::dial::{Abort, Net, Stream, dial};
 
 /// Read and write buffer of a connection, in bytes. A response head must fit.
 const BUFFER: usize = 64 << 10;
@@ -100,7 +101,10 @@ impl HttpsSender for Https {
         if !target.tls && !self.net.allow_insecure && !is_loopback(&url) {
             return Err(not_sent(Phase::Dns, "plain http goes to loopback only: use https"));
         }
-        self.exchange(request)
+        let shown = format!("{} {}:{}{}", request.method(), target.host, target.port, request.uri().path());
+        let result = self.exchange(request);
+        trace::http(&shown, result.as_ref().map(Response::status).map_err(|failure| &*failure.message));
+        result
     }
 }
 

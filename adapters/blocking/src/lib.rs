@@ -19,27 +19,23 @@
 //! credentials) has a thread of its own while it lasts.
 
 mod client;
-mod clock;
 mod command;
 mod credentials;
 mod dial;
 mod driver;
 mod events;
 mod https;
-mod limits;
-mod mask;
 mod socket;
-mod tls;
 
 pub use client::{Builder, Client, StartError};
-pub use command::{Pending, RequestError};
-pub use credentials::{CredentialSource, EnvError, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use command::Pending;
+pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
 pub use events::{Events, TimedOut};
 pub use http;
 pub use https::HttpsSender;
-pub use limits::IoLimits;
+pub use ringcentral_ws_adapter::{IoLimits, RequestError, default_tls};
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;
+pub use ringcentral_ws_core::oauth::EnvError;
 pub use ringcentral_ws_core::*;
 pub use rustls;
-pub use tls::default_tls;

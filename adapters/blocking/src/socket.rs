@@ -5,14 +5,14 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Interest, Registry, Token};
+use ringcentral_ws_adapter::{IoLimits, Target};
 use ringcentral_ws_core::{CloseInfo, HttpFailure, OpenFailure, Phase, SecretUrl, classify};
 use tungstenite::client::{IntoClientRequest, client_with_config};
 use tungstenite::error::CapacityError;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes, WebSocket};
 
-use crate::dial::{Abort, Net, Stream, Target, dial};
-use crate::limits::IoLimits;
+use crate::dial::{Abort, Net, Stream, dial};
 
 /// What came in.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,26 +7,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender};
+use ringcentral_ws_adapter::{Clock, Debug, DebugSink, IoLimits, RequestError, default_tls, is_loopback, response};
 use ringcentral_ws_core::{
-    Body, Cause, Close, CommandError, Config, FilterError, Filters, InvalidReason, OverHttps, RequestOutcome,
-    RestoreError, Session, SessionState, Snapshot, Stats, SubscriptionId,
+    Body, Cause, Close, CommandError, Config, FilterError, Filters, InvalidReason, OverHttps, RestoreError, Session,
+    SessionState, Snapshot, Stats, SubscriptionId,
 };
 use rustls::ClientConfig;
 use url::Url;
 
-use crate::clock::Clock;
-use crate::command::{Answer, Command, RequestError};
+use crate::command::Command;
 use crate::credentials::CredentialSource;
-use crate::dial::is_loopback;
 use crate::download::{self, ContentHosts, Download, Streamed};
 use crate::driver::{Driver, Parts};
 use crate::https::{Https, HttpsSender};
-use crate::limits::IoLimits;
-use crate::mask::{Debug, DebugSink};
 use crate::outlet::{Events, Shared, queue};
 use crate::proxy::{Proxy, ProxyError};
 use crate::runtime::Runtime;
-use crate::tls::default_tls;
 
 /// A running session. Clones are handles of the same one.
 ///
@@ -101,21 +97,9 @@ impl<R> Client<R> {
             };
             return Err(RequestError::Refused(Box::new(CommandError::Closed(*request))));
         }
-        let answer: Result<Answer, _> = answer.recv().await;
+        let answer = answer.recv().await;
         guard.cancels = None;
-        match answer {
-            Ok(Ok(RequestOutcome::Response { response, via })) => {
-                let mut response = response.map(Body::from);
-                response.extensions_mut().insert(via);
-                Ok(response)
-            }
-            Ok(Ok(RequestOutcome::NotSent(cause))) => Err(RequestError::NotSent(cause)),
-            Ok(Ok(RequestOutcome::TimedOut { sent })) => Err(RequestError::TimedOut { sent }),
-            Ok(Ok(RequestOutcome::Cancelled { sent })) => Err(RequestError::Cancelled { sent }),
-            Ok(Ok(RequestOutcome::Unknown(cause))) => Err(RequestError::Unknown(cause)),
-            Ok(Err(refused)) => Err(RequestError::Refused(Box::new(refused))),
-            Ok(Ok(_)) | Err(_) => Err(RequestError::Unknown(Cause::Closed)),
-        }
+        answer.map_or(Err(RequestError::Unknown(Cause::Closed)), response)
     }
 
     /// Makes a REST call over HTTPS and leaves the body to be read as it comes: for recordings, faxes and whatever
@@ -379,7 +363,7 @@ impl<R: Runtime> Builder<R> {
             cancels: cancelled,
             outlet,
             max_message,
-            debug: Debug { sink: self.debug },
+            debug: Debug::new(self.debug),
         };
         let task = Driver::new(parts).run(filters);
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;

@@ -1,9 +1,8 @@
 //! What the handle asks of the driver's task.
 
-use std::fmt;
-
 use async_channel::Sender;
-use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, RequestOutcome, SubscriptionId};
+use ringcentral_ws_adapter::Answer;
+use ringcentral_ws_core::{Body, Close, CommandError, Filters, SubscriptionId};
 
 /// Carries one answer back. Closed when the asker has gone.
 pub(crate) type Reply<T> = Sender<T>;
@@ -16,66 +15,3 @@ pub(crate) enum Command {
     Close(Close, Reply<()>),
     Network(bool),
 }
-
-/// How a request of the application came out.
-pub(crate) type Answer = Result<RequestOutcome, CommandError<http::Request<Body>>>;
-
-/// Why a request has no response.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// It was not accepted; nothing was sent, and the request is handed back. See [`CommandError`] for why.
-    Refused(Box<CommandError<http::Request<Body>>>),
-    /// It never left; repeating it is safe.
-    NotSent(Cause),
-    /// It left, and no answer will come: it may have run.
-    Unknown(Cause),
-    /// Its deadline passed.
-    TimedOut {
-        /// Whether it had left, and so may have run.
-        sent: bool,
-    },
-    /// It was cancelled.
-    Cancelled {
-        /// Whether it had left, and so may have run.
-        sent: bool,
-    },
-}
-
-impl RequestError {
-    /// Whether the server may have carried the request out.
-    #[must_use]
-    pub const fn may_have_run(&self) -> bool {
-        match self {
-            Self::Refused(_) | Self::NotSent(_) => false,
-            Self::Unknown(_) => true,
-            Self::TimedOut { sent } | Self::Cancelled { sent } => *sent,
-        }
-    }
-
-    /// The word of the line protocol.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Refused(_) | Self::NotSent(_) => "not_sent",
-            Self::Unknown(_) => "unknown",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Cancelled { .. } => "cancelled",
-        }
-    }
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ran = |sent: bool| if sent { "it may have run" } else { "it was not sent" };
-        match self {
-            Self::Refused(why) => write!(f, "the request was refused: {why}"),
-            Self::NotSent(cause) => write!(f, "the request was not sent: {cause}"),
-            Self::Unknown(cause) => write!(f, "the request has no answer and may have run: {cause}"),
-            Self::TimedOut { sent } => write!(f, "the request was not answered in time; {}", ran(*sent)),
-            Self::Cancelled { sent } => write!(f, "the request was cancelled; {}", ran(*sent)),
-        }
-    }
-}
-
-impl std::error::Error for RequestError {}

@@ -1,19 +1,17 @@
 //! Where access tokens come from.
 
-mod env;
-mod limit;
-mod oauth;
+mod login;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use ringcentral_ws_core::oauth::{fixed_token, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 
-pub use self::env::EnvError;
-pub use self::oauth::{Jwt, RefreshToken};
+pub use self::login::{Jwt, RefreshToken};
 use crate::https::HttpsSender;
 
 /// A question to a [`CredentialSource`].
@@ -44,14 +42,7 @@ pub trait CredentialSource: Send + Sync + 'static {
 pub(crate) async fn ask(source: &dyn CredentialSource, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
     // Nothing of the driver is touched by the future but the calls it makes, so no broken state can be seen.
     let asked = AssertUnwindSafe(async { source.access_token(request).await }).catch_unwind().await;
-    asked.unwrap_or_else(|_| {
-        Err(AuthFailure {
-            permanent: false,
-            code: None,
-            message: "the credential source panicked: this is an error in the program, not in its settings".into(),
-            retry_after: None,
-        })
-    })
+    asked.unwrap_or_else(|_| Err(source_panicked()))
 }
 
 impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
@@ -78,17 +69,7 @@ impl FixedToken {
 
 impl CredentialSource for FixedToken {
     fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
-        Box::pin(async move {
-            if request.reason == AuthReason::Refused {
-                return Err(AuthFailure {
-                    permanent: true,
-                    code: None,
-                    message: "the access token was refused, and there is no other: start again with a new one".into(),
-                    retry_after: None,
-                });
-            }
-            Ok(AccessToken { secret: self.0.clone(), expires_in: None })
-        })
+        Box::pin(async move { fixed_token(&self.0, request.reason) })
     }
 }
 

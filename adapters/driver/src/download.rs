@@ -11,10 +11,10 @@ use futures_io::AsyncRead;
 use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt;
+use ringcentral_ws_adapter::{is_loopback, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use url::Url;
 
-use crate::dial::{is_loopback, not_sent};
 use crate::https::{Answer, Https, beside};
 use crate::runtime::{Runtime, within};
 

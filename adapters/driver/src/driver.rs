@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
+use ringcentral_ws_adapter::{Answer, Clock, Debug};
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
     HttpId, Input, OpenFailure, Output, RequestId, Secret, Session, Timestamp, Wait,
@@ -19,12 +20,10 @@ use ringcentral_ws_core::{
 
 use self::turn::{Sleep, Turn};
 use crate::client::Inbox;
-use crate::clock::Clock;
-use crate::command::{Answer, Command, Reply};
+use crate::command::{Command, Reply};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
 use crate::download::{Streamed, readdress};
 use crate::https::{Https, HttpsSender};
-use crate::mask::Debug;
 use crate::outlet::{Outlet, Shared};
 use crate::runtime::Runtime;
 use crate::socket::{self, Incoming, Pressure, Socket};
@@ -201,9 +200,9 @@ impl<R: Runtime> Driver<R> {
                 let (https, own) = (Arc::clone(&self.https), self.sender.clone());
                 let (call, abort) = abortable(async move {
                     match own {
-                        Some(own) => own.send(request).await,
-                        None if request.extensions().get::<Streamed>().is_some() => https.download(request).await,
-                        None => https.send(request).await,
+                        Some(own) => own.send(*request).await,
+                        None if request.extensions().get::<Streamed>().is_some() => https.download(*request).await,
+                        None => https.send(*request).await,
                     }
                 });
                 self.aborts.insert(id, abort);
@@ -329,7 +328,7 @@ impl<R: Runtime> Driver<R> {
             Done::Http(id, result) => {
                 self.aborts.remove(&id);
                 match result {
-                    Ok(response) => self.feed(Input::HttpResponse { id, response }, now),
+                    Ok(response) => self.feed(Input::HttpResponse { id, response: Box::new(response) }, now),
                     Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
                 }
             }

@@ -13,17 +13,16 @@ use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
+use ringcentral_ws_adapter::{IoLimits, Target, default_tls, is_loopback, not_sent, trace};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
 use url::Url;
 
-use crate::dial::{Target, dial, is_loopback, not_sent};
+use crate::dial::dial;
 use crate::download::ContentHosts;
 use crate::gzip;
-use crate::limits::IoLimits;
 use crate::proxy::{Proxy, ProxyError};
 use crate::runtime::{Runtime, within};
-use crate::tls::default_tls;
 
 /// Size of hyper's buffers. A response head must fit.
 const BUFFER: usize = 64 << 10;
@@ -103,10 +102,7 @@ impl<R: Runtime> Https<R> {
         let (target, request) = self.prepare(request)?;
         let shown = format!("{} {}:{}{}", request.method(), target.host, target.port, request.uri().path());
         let result = self.exchange(target, request).await;
-        match &result {
-            Ok(answer) => tracing::debug!(target: "ringcentral_ws::http", "{shown} -> {}", answer.head.status),
-            Err(failure) => tracing::debug!(target: "ringcentral_ws::http", "{shown} failed: {}", failure.message),
-        }
+        trace::http(&shown, result.as_ref().map(|answer| answer.head.status).map_err(|failure| &*failure.message));
         result
     }
 

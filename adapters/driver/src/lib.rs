@@ -6,7 +6,6 @@
 //! protocol.
 
 mod client;
-mod clock;
 mod command;
 mod credentials;
 mod dial;
@@ -14,8 +13,6 @@ mod download;
 mod driver;
 mod gzip;
 mod https;
-mod limits;
-mod mask;
 mod outlet;
 mod proxy;
 mod query;
@@ -30,20 +27,18 @@ pub mod watch;
 
 pub use bytes;
 pub use client::{Builder, Client, StartError};
-pub use clock::ClockTimes;
-pub use command::RequestError;
-pub use credentials::{CredentialSource, EnvError, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
 pub use download::{Download, DownloadError};
 pub use futures_util::future::BoxFuture;
 pub use http;
 pub use https::{HttpsSender, https_client};
-pub use limits::IoLimits;
 pub use outlet::Events;
 pub use proxy::{Proxy, ProxyError};
 pub use query::with_query;
+pub use ringcentral_ws_adapter::{ClockTimes, IoLimits, RequestError, default_tls};
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;
+pub use ringcentral_ws_core::oauth::EnvError;
 pub use runtime::Runtime;
 pub use rustls;
-pub use tls::default_tls;
 pub use url;

@@ -5,10 +5,9 @@ use std::io;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
+use ringcentral_ws_adapter::{Target, is_loopback_host};
 use ringcentral_ws_core::Secret;
 use url::Url;
-
-use crate::dial::{Target, is_loopback_host};
 
 /// Longest answer of a proxy, in bytes.
 const MAX_HEAD: usize = 16 << 10;

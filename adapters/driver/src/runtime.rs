@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::future::{BoxFuture, Either, select};
-
-use crate::clock::ClockTimes;
+use ringcentral_ws_adapter::ClockTimes;
 
 /// Sockets, names, timers and tasks of an async runtime. Everything else is the same on all of them.
 ///

@@ -12,11 +12,11 @@ use async_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 use async_tungstenite::{WebSocketStream, client_async_with_config};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{Sink, Stream};
+use ringcentral_ws_adapter::{IoLimits, Target};
 use ringcentral_ws_core::{CloseInfo, HttpFailure, OpenFailure, Phase, SecretUrl, classify};
 
-use crate::dial::{Target, dial};
+use crate::dial::dial;
 use crate::https::Https;
-use crate::limits::IoLimits;
 use crate::runtime::{Runtime, within};
 use crate::surge::Surge;
 use crate::tls::Transport;
@@ -243,8 +243,9 @@ mod tests {
 
     use super::*;
     use crate::download::ContentHosts;
+    use ringcentral_ws_adapter::default_tls;
+
     use crate::testing::{Memory, Pipe, block_on, pipe};
-    use crate::tls::default_tls;
 
     type Server = WebSocketStream<Pipe>;
 

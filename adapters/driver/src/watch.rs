@@ -1,11 +1,6 @@
 //! The program people run first. Each adapter's `watch` example calls [`run`]; all of them behave the same.
 
-mod args;
-mod demo;
-mod human;
-mod json;
-mod reach;
-mod state;
+mod watched;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -17,24 +12,30 @@ use std::time::Instant;
 use async_channel::Receiver;
 use futures_util::future::{BoxFuture, Fuse, FutureExt, pending};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use ringcentral_ws_adapter::watch::args::{self, Ask, Options};
+pub use ringcentral_ws_adapter::watch::demo::Step;
+use ringcentral_ws_adapter::watch::demo::{self, Cue, Director};
+use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
+use ringcentral_ws_adapter::watch::{FAILED, MAX_LINE, USAGE, human, json, state};
 use ringcentral_ws_core::{Close, CloseReason, Config, Event, Snapshot};
 
-use self::args::{Ask, Options};
-use self::demo::{Cue, Director};
-pub use self::demo::{DemoServer, StartDemo, Step};
-use self::reach::{Reach, Watched};
+use self::watched::Watched;
+use crate::EnvError;
 use crate::client::{Builder, Client, StartError};
-use crate::credentials::{CredentialSource, EnvError, Jwt};
+use crate::credentials::{CredentialSource, Jwt};
 use crate::outlet::Events;
 use crate::runtime::Runtime;
 
-/// Longest command line on stdin, in bytes.
-const MAX_LINE: u64 = 32 << 20;
+/// A server that plays RingCentral.
+pub struct DemoServer {
+    /// Logs in to it.
+    pub credentials: Jwt,
+    /// Makes it do something.
+    pub perform: Box<dyn FnMut(Step) + Send>,
+}
 
-/// Exit status for bad usage.
-const USAGE: u8 = 2;
-/// Exit status after a permanent error.
-const FAILED: u8 = 1;
+/// Starts a [`DemoServer`]; the error is one line.
+pub type StartDemo = Box<dyn FnOnce() -> BoxFuture<'static, Result<DemoServer, String>> + Send>;
 
 /// What an adapter lends to the program.
 pub struct Host<R> {
@@ -128,10 +129,10 @@ fn start<R: Runtime>(
     credentials: Jwt,
     demo: bool,
 ) -> Result<(Client<R>, Events, Reach), StartError> {
-    let unreached = Arc::default();
+    let calls = LoginCalls::default();
     let source = keep_login(host.name, options, credentials);
     let server = source.app().server.origin().ascii_serialization();
-    let credentials = Arc::new(Watched { source, unreached: Arc::clone(&unreached) });
+    let credentials = Arc::new(Watched { source, calls: calls.clone() });
     let mut config = match credentials.server() {
         Some(server) if demo => demo::config(server),
         _ => Config::default(),
@@ -165,7 +166,7 @@ fn start<R: Runtime>(
         }
         started => started,
     }?;
-    Ok((client, events, Reach::new(server, unreached)))
+    Ok((client, events, Reach::new(server, calls)))
 }
 
 /// With a state file the login is kept too: the server recovers a session only for the login that made it.

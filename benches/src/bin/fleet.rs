@@ -206,11 +206,11 @@ impl Client {
             Reply::Unavailable(id) => {
                 let mut response = http::Response::new(Bytes::new());
                 *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-                self.give(Input::HttpResponse { id, response }, now);
+                self.give(Input::HttpResponse { id, response: Box::new(response) }, now);
             }
             Reply::Token(id) => {
                 let response = http::Response::new(Bytes::from_static(TOKEN.as_bytes()));
-                self.give(Input::HttpResponse { id, response }, now);
+                self.give(Input::HttpResponse { id, response: Box::new(response) }, now);
             }
             Reply::Open(conn) => {
                 self.give(Input::Opened { conn }, now);

@@ -306,7 +306,7 @@ impl Session {
         self.add_user_agent(request.headers_mut());
         self.tokens.fetching = Some(Fetching { id, began: now, token: self.tokens.number });
         self.arm(TimerKind::TokenCall, self.patience(self.config.token_timeout, now));
-        self.out.act(Action::Http { id, request });
+        self.out.act(Action::Http { id, request: Box::new(request) });
     }
 
     pub(super) fn token_call_timed_out(&mut self, now: Timestamp) {
@@ -317,7 +317,7 @@ impl Session {
         }
     }
 
-    pub(super) fn http_response(&mut self, id: HttpId, response: http::Response<Bytes>, now: Timestamp) {
+    pub(super) fn http_response(&mut self, id: HttpId, response: Box<http::Response<Bytes>>, now: Timestamp) {
         match self.tokens.fetching {
             Some(call) if call.id == id => {
                 self.tokens.fetching = None;

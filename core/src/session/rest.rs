@@ -217,7 +217,7 @@ impl Session {
         self.add_user_agent(call.headers_mut());
         let call_id = HttpId(self.fresh_id());
         self.requests.sent_by_https(id, call_id, self.tokens.number());
-        self.out.act(Action::Http { id: call_id, request: call });
+        self.out.act(Action::Http { id: call_id, request: Box::new(call) });
     }
 
     fn plan_deadline(&mut self) {
@@ -256,7 +256,7 @@ impl Session {
         match self.requests.answered_on_socket(number) {
             None => self.stats.unmatched += 1,
             Some(id) => {
-                let response = self.response_of(message);
+                let response = Box::new(self.response_of(message));
                 self.end_with_response(id, response);
             }
         }
@@ -278,14 +278,14 @@ impl Session {
         response
     }
 
-    fn end_with_response(&mut self, id: RequestId, response: Response<Bytes>) {
+    fn end_with_response(&mut self, id: RequestId, response: Box<Response<Bytes>>) {
         if let Some(entry) = self.end_request(id) {
             let via = entry.stage.via();
             self.out.tell(Event::Response { id, outcome: RequestOutcome::Response { response, via } });
         }
     }
 
-    pub(super) fn rest_response(&mut self, call: HttpId, response: Response<Bytes>, now: Timestamp) {
+    pub(super) fn rest_response(&mut self, call: HttpId, response: Box<Response<Bytes>>, now: Timestamp) {
         let Some(id) = self.requests.answered_by_https(call) else {
             self.stats.stale_inputs += 1;
             return;

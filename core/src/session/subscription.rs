@@ -256,14 +256,14 @@ impl Session {
         }
         self.subs.confirmed = Some(self.clock.unix_at(now));
         self.ledger.proven(now, &mut self.out);
-        self.out.tell(Event::Subscribed(SubscriptionInfo {
+        self.out.tell(Event::Subscribed(Box::new(SubscriptionInfo {
             id: wanted.id,
             server_id: reply.id.clone(),
             requested: wanted.filters,
             filters: reply.filters,
             disabled: reply.disabled,
             expires_in: reply.expires_in,
-        }));
+        })));
         for notification in held {
             if belongs(&notification) {
                 self.deliver(notification, now);

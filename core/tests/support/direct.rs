@@ -96,7 +96,7 @@ impl Direct {
     /// Answers the last HTTPS call.
     pub fn http(&mut self, status: u16, body: &str) -> Vec<Output> {
         let response = http::Response::builder().status(status).body(Bytes::from(body.to_owned())).unwrap();
-        self.input(Input::HttpResponse { id: self.call, response })
+        self.input(Input::HttpResponse { id: self.call, response: Box::new(response) })
     }
 
     pub fn closed(&mut self, code: Option<u16>) -> Vec<Output> {

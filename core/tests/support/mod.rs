@@ -176,12 +176,12 @@ impl Rig {
             }
             "token" => {
                 let response = w.token();
-                self.give(Input::HttpResponse { id: self.call, response });
+                self.give(Input::HttpResponse { id: self.call, response: Box::new(response) });
             }
             "http" => {
                 let id = w.value("to").map_or(self.call, |n| self.call_of(&n));
                 let response = w.response();
-                self.give(Input::HttpResponse { id, response });
+                self.give(Input::HttpResponse { id, response: Box::new(response) });
             }
             "http-failed" => {
                 let id = w.value("to").map_or(self.call, |n| self.call_of(&n));
@@ -260,7 +260,7 @@ impl Rig {
         self.drain();
         self.give(Input::Authorized { id: self.login, token: words::access() });
         self.drain();
-        self.give(Input::HttpResponse { id: self.call, response: Words::new("").token() });
+        self.give(Input::HttpResponse { id: self.call, response: Box::new(Words::new("").token()) });
         self.drain();
         let conn = self.conn;
         self.give(Input::Opened { conn });
@@ -279,7 +279,7 @@ impl Rig {
     /// From the call for a WebSocket token to ConnectionDetails. Only what these cause is shown.
     fn up(&mut self, w: &mut Words) {
         self.quiet = true;
-        self.give(Input::HttpResponse { id: self.call, response: Words::new("").token() });
+        self.give(Input::HttpResponse { id: self.call, response: Box::new(Words::new("").token()) });
         self.drain();
         self.give(Input::Opened { conn: self.conn });
         self.drain();

@@ -254,7 +254,9 @@ impl<M: Maker> World<M> {
                     response = response.header(name, value);
                 }
                 match response.body(bytes::Bytes::from(answer.body)) {
-                    Ok(response) => self.input(to.client, Input::HttpResponse { id: to.id, response }),
+                    Ok(response) => {
+                        self.input(to.client, Input::HttpResponse { id: to.id, response: Box::new(response) })
+                    }
                     Err(error) => self.judge(violated("simulator", format!("not a response: {error}"))),
                 }
             }

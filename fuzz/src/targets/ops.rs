@@ -211,7 +211,7 @@ impl Player {
                 let body = if status == 200 { WS_TOKEN } else { r#"{"errorCode":"OAU-128"}"# };
                 let mut response = http::Response::new(Bytes::from_static(body.as_bytes()));
                 *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
-                self.give(&Input::HttpResponse { id, response });
+                self.give(&Input::HttpResponse { id, response: Box::new(response) });
             }
             Some(Open::Socket(conn)) if how % 4 == 3 => {
                 let status = (how > 100).then_some([401, 403, 429, 503][usize::from(how / 4 % 4)]);
@@ -346,7 +346,7 @@ impl Player {
             }
             Op::Stale { number } => {
                 let id = HttpId::from(u64::from(number) + 1_000_000);
-                self.give(&Input::HttpResponse { id, response: http::Response::new(Bytes::new()) });
+                self.give(&Input::HttpResponse { id, response: Box::new(http::Response::new(Bytes::new())) });
             }
         }
     }

@@ -1,48 +1,26 @@
 //! Shows RingCentral notifications as they come; `--help` tells more. Without credentials in the environment it plays
 //! a demonstration on a server in this process.
-//!
-//! The command line, the lines in and out, the state file and the story are those of the other adapters: their files
-//! are taken in by path, because the crate they belong to is asynchronous. Only the program's loop is its own.
 
-#[path = "../../../driver/src/watch/args.rs"]
-mod args;
-#[path = "../../../driver/src/watch/demo.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the asynchronous half is for the others")]
-mod demo;
-#[path = "../../../driver/src/watch/human.rs"]
-mod human;
-#[path = "../../../driver/src/watch/json.rs"]
-mod json;
+mod login;
 mod program;
-mod reach;
-#[path = "../../../driver/src/watch/state.rs"]
-mod state;
 
-/// Names that the files taken in expect.
-mod command {
-    pub(crate) use ringcentral_ws_blocking::RequestError;
-}
-mod credentials {
-    pub(crate) use ringcentral_ws_blocking::Jwt;
-}
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use ringcentral_ws_adapter::watch::args::{self, Ask, Options};
+use ringcentral_ws_adapter::watch::demo::{self, Step};
+use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
+use ringcentral_ws_adapter::watch::{FAILED, USAGE, state};
 use ringcentral_ws_blocking::core::oauth::ClientApp;
 use ringcentral_ws_blocking::core::{Config, Secret, Snapshot};
 use ringcentral_ws_blocking::{Client, EnvError, Events, Jwt, StartError, filters};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
-use self::args::{Ask, Options};
-use self::demo::Step;
+use self::login::Login;
 use self::program::Program;
-use self::reach::Reach;
 
 /// The program's name.
 const NAME: &str = "watch-blocking";
-/// Exit status for bad usage.
-const USAGE: u8 = 2;
-/// Exit status after a permanent error.
-const FAILED: u8 = 1;
 
 /// Makes the demonstration's server do something.
 type Perform = Box<dyn FnMut(Step)>;
@@ -88,15 +66,16 @@ fn watch(mut options: Options, credentials: Jwt, perform: Option<Perform>) -> u8
         let why = format!("no event filter: give at least one, such as {}", filters::PRESENCE);
         return complain(&why, USAGE);
     }
-    let reach = Reach::new(keep_login(&options, credentials));
-    match start(&options, &reach, perform.is_some()) {
+    let login = Arc::new(Login { jwt: keep_login(&options, credentials), calls: LoginCalls::default() });
+    let reach = Reach::new(login.jwt.app().server.origin().ascii_serialization(), login.calls.clone());
+    match start(&options, &login, perform.is_some()) {
         Ok((client, events)) => Program::new(options, client, reach, perform).run(events),
         Err(why) => complain(&why.to_string(), USAGE),
     }
 }
 
-fn start(options: &Options, reach: &Reach, demo: bool) -> Result<(Client, Events), StartError> {
-    let mut config = if demo { demo::config(&reach.login().jwt.app().server) } else { Config::default() };
+fn start(options: &Options, login: &Arc<Login>, demo: bool) -> Result<(Client, Events), StartError> {
+    let mut config = if demo { demo::config(&login.jwt.app().server) } else { Config::default() };
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
     let unusable = |why: &str| eprintln!("{NAME}: the state file cannot be used, starting afresh: {why}");
@@ -109,7 +88,7 @@ fn start(options: &Options, reach: &Reach, demo: bool) -> Result<(Client, Events
         }
     };
     let begin = |snapshot: Option<Snapshot>| {
-        let builder = Client::builder(reach.login()).config(config.clone());
+        let builder = Client::builder(Arc::clone(login)).config(config.clone());
         let mut builder = builder.filters(&options.filters);
         if let Some(snapshot) = snapshot {
             builder = builder.restore(snapshot);

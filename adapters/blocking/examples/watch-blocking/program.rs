@@ -6,16 +6,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use ringcentral_ws_adapter::watch::args::Options;
+use ringcentral_ws_adapter::watch::demo::{Cue, Director, TIME_LIMIT};
+use ringcentral_ws_adapter::watch::reach::Reach;
+use ringcentral_ws_adapter::watch::{FAILED, MAX_LINE, human, json, state};
 use ringcentral_ws_blocking::core::{Close, CloseReason, Event, Snapshot};
 use ringcentral_ws_blocking::{Client, Events};
 
-use crate::args::Options;
-use crate::demo::{Cue, Director, TIME_LIMIT};
-use crate::reach::Reach;
-use crate::{FAILED, NAME, Perform, complain, human, json, state};
-
-/// Longest command line on stdin, in bytes.
-const MAX_LINE: u64 = 32 << 20;
+use crate::{NAME, Perform, complain};
 
 /// One thing that happened.
 enum Happening {

@@ -109,7 +109,7 @@ impl Port {
                 let request = self.app.jwt_request(&self.jwt);
                 self.help(move || Done::Auth(id, login(request)));
             }
-            Action::Http { id, request } => self.help(move || Done::Http(id, call(request))),
+            Action::Http { id, request } => self.help(move || Done::Http(id, call(*request))),
             // The call's thread ends by itself; its answer names an id that is no longer awaited.
             Action::AbortHttp { .. } => {}
             Action::Open { conn, url } => {
@@ -133,7 +133,7 @@ impl Port {
             match done {
                 Done::Auth(id, Ok(token)) => self.feed(Input::Authorized { id, token }),
                 Done::Auth(id, Err(failure)) => self.feed(Input::AuthorizeFailed { id, failure }),
-                Done::Http(id, Ok(response)) => self.feed(Input::HttpResponse { id, response }),
+                Done::Http(id, Ok(response)) => self.feed(Input::HttpResponse { id, response: Box::new(response) }),
                 Done::Http(id, Err(failure)) => self.feed(Input::HttpFailed { id, failure }),
             }
         }

@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 /// Largest file read, in bytes.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// Reads the session of an earlier run. `Ok(None)` when there is none; an error says why it cannot be used, which
-/// never stops a start.
-pub(super) fn load(file: &Path) -> Result<Option<Snapshot>, String> {
+/// Reads the session of an earlier run. `Ok(None)` when there is none.
+///
+/// # Errors
+///
+/// Why it cannot be used, in one line; that never stops a start.
+pub fn load(file: &Path) -> Result<Option<Snapshot>, String> {
     match fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Ok(meta) if meta.len() > MAX_BYTES => return Err("it is far too large".to_owned()),
@@ -25,7 +28,11 @@ pub(super) fn load(file: &Path) -> Result<Option<Snapshot>, String> {
 
 /// Writes the session, whole or not at all: into a file beside it that then takes its place. Only the owner may read
 /// it.
-pub(super) fn save(file: &Path, snapshot: &Snapshot) -> io::Result<()> {
+///
+/// # Errors
+///
+/// Those of the file system; what was there before is still there.
+pub fn save(file: &Path, snapshot: &Snapshot) -> io::Result<()> {
     replace(file, &snapshot.to_json())
 }
 
@@ -39,21 +46,26 @@ struct Login {
 }
 
 /// The refresh token of an earlier run, if it is for this app. Any fault means that there is none.
-pub(super) fn load_login(file: &Path, app: &ClientApp) -> Option<Secret> {
+#[must_use]
+pub fn load_login(file: &Path, app: &ClientApp) -> Option<Secret> {
     let login: Login = serde_json::from_str(&fs::read_to_string(beside(file, "login")).ok()?).ok()?;
     let same = login.server == app.server.as_str() && login.client_id == app.client_id;
     same.then(|| Secret::new(login.refresh_token))
 }
 
 /// Keeps a refresh token for the next run.
-pub(super) fn save_login(file: &Path, app: &ClientApp, token: &Secret) -> io::Result<()> {
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn save_login(file: &Path, app: &ClientApp, token: &Secret) -> io::Result<()> {
     let (server, client_id) = (app.server.as_str().to_owned(), app.client_id.clone());
     let login = Login { server, client_id, refresh_token: token.expose().to_owned() };
     replace(&beside(file, "login"), &serde_json::to_string(&login).map_err(io::Error::other)?)
 }
 
 /// Forgets it: the session was revoked, and nothing is left to recover.
-pub(super) fn forget_login(file: &Path) {
+pub fn forget_login(file: &Path) {
     let _ = fs::remove_file(beside(file, "login"));
 }
 

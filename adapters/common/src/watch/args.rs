@@ -8,26 +8,38 @@ use ringcentral_ws_core::Filters;
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Options {
-    pub(super) json: bool,
-    pub(super) state: Option<PathBuf>,
-    pub(super) rest_over_websocket: bool,
-    pub(super) no_auto_recover: bool,
-    pub(super) debug: bool,
-    pub(super) filters: Vec<String>,
+pub struct Options {
+    /// One JSON object a line.
+    pub json: bool,
+    /// Where the session is kept.
+    pub state: Option<PathBuf>,
+    /// REST calls over the WebSocket.
+    pub rest_over_websocket: bool,
+    /// After a loss nothing is tried until `recover`.
+    pub no_auto_recover: bool,
+    /// Each message on stderr.
+    pub debug: bool,
+    /// Event filters.
+    pub filters: Vec<String>,
 }
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub enum Ask {
+    /// Watch.
     Watch(Options),
+    /// Show the help.
     Help,
+    /// Show the version.
     Version,
 }
 
-pub(super) const USAGE: &str = "[--json] [--state FILE] [--rest-over-websocket] [--no-auto-recover] [--debug] FILTER…";
+/// The arguments, in one line.
+pub const USAGE: &str = "[--json] [--state FILE] [--rest-over-websocket] [--no-auto-recover] [--debug] FILTER…";
 
-pub(super) fn help(name: &str) -> String {
+/// What `--help` shows.
+#[must_use]
+pub fn help(name: &str) -> String {
     format!(
         "Shows RingCentral notifications as they come, until Ctrl-C.
 
@@ -62,8 +74,12 @@ Exit status: 0 after close, 1 after a permanent error or when the server cannot 
     )
 }
 
-/// Reads the command line; the error is one line that says what to change.
-pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
+/// Reads the command line, without the program's name.
+///
+/// # Errors
+///
+/// One line that says what to change.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
     let mut options = Options::default();
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {

@@ -1,12 +1,11 @@
-//! Credentials from the environment.
+//! A login by JWT, as programs are given it in their environment.
 
 use std::fmt;
 
-use ringcentral_ws_core::Secret;
-use ringcentral_ws_core::oauth::ClientApp;
 use url::Url;
 
-use super::Jwt;
+use super::{ClientApp, Login};
+use crate::secret::Secret;
 
 /// RingCentral's production service.
 const DEFAULT_SERVER: &str = "https://platform.ringcentral.com";
@@ -51,23 +50,14 @@ impl fmt::Display for EnvError {
 
 impl std::error::Error for EnvError {}
 
-impl Jwt {
-    /// Reads `RC_SERVER_URL`, `RC_APP_CLIENT_ID`, `RC_APP_CLIENT_SECRET` and `RC_USER_JWT`, each also in the spelling
-    /// of the SDKs: `RINGCENTRAL_SERVER_URL`, `RINGCENTRAL_CLIENT_ID`, `RINGCENTRAL_CLIENT_SECRET`,
+impl Login {
+    /// Reads `RC_SERVER_URL`, `RC_APP_CLIENT_ID`, `RC_APP_CLIENT_SECRET` and `RC_USER_JWT` by `get`, each also in the
+    /// spelling of the SDKs: `RINGCENTRAL_SERVER_URL`, `RINGCENTRAL_CLIENT_ID`, `RINGCENTRAL_CLIENT_SECRET`,
     /// `RINGCENTRAL_JWT_TOKEN`. Empty counts as not set; without a server it is production.
     ///
     /// # Errors
     ///
     /// When nothing or only a part is set, or the server is no address.
-    pub fn from_env() -> Result<Self, EnvError> {
-        Self::from_vars(|name| std::env::var(name).ok())
-    }
-
-    /// The same, from a lookup of yours.
-    ///
-    /// # Errors
-    ///
-    /// As [`Jwt::from_env`].
     pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let find = |names: [&'static str; 2]| {
             let set = |name: &'static str| get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
@@ -85,30 +75,31 @@ impl Jwt {
         let server = Url::parse(&server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let server = server.ok_or(EnvError::BadServer(name))?;
         let client_secret = Some(Secret::new(secret.1.as_str()));
-        Ok(Self::new(ClientApp { server, client_id: id.1.clone(), client_secret }, jwt.1.as_str()))
+        Ok(Self::jwt(ClientApp { server, client_id: id.1.clone(), client_secret }, jwt.1.as_str()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::CredentialSource;
 
-    fn read(vars: &[(&str, &str)]) -> Result<Jwt, EnvError> {
-        Jwt::from_vars(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    fn read(vars: &[(&str, &str)]) -> Result<String, EnvError> {
+        let login = Login::from_vars(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))?;
+        assert!(!format!("{login:?}").contains("s3cret"));
+        Ok(login.app().server.to_string())
     }
 
     #[test]
     fn both_spellings_work() {
-        let a = read(&[("RC_APP_CLIENT_ID", "i"), ("RC_APP_CLIENT_SECRET", "s"), ("RC_USER_JWT", "j")]).unwrap();
-        assert_eq!(a.server().unwrap().as_str(), "https://platform.ringcentral.com/");
+        let a = [("RC_APP_CLIENT_ID", "i"), ("RC_APP_CLIENT_SECRET", "s3cret"), ("RC_USER_JWT", "j")];
+        assert_eq!(read(&a).unwrap(), "https://platform.ringcentral.com/");
         let b = [
             ("RINGCENTRAL_SERVER_URL", "http://127.0.0.1:8"),
             ("RINGCENTRAL_CLIENT_ID", "i"),
-            ("RINGCENTRAL_CLIENT_SECRET", "s"),
+            ("RINGCENTRAL_CLIENT_SECRET", "s3cret"),
             ("RINGCENTRAL_JWT_TOKEN", "j"),
         ];
-        assert_eq!(read(&b).unwrap().server().unwrap().as_str(), "http://127.0.0.1:8/");
+        assert_eq!(read(&b).unwrap(), "http://127.0.0.1:8/");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Limits of I/O, the only numbers here. What the protocol asks for is in `Config`.
+//! The adapters' only numbers: limits of I/O. What the protocol asks for is in `Config`.
 
 use std::time::Duration;
 
@@ -19,11 +19,16 @@ pub struct IoLimits {
     pub response_body: Duration,
     /// Largest body of a response, in bytes. Default 16 MiB.
     pub response_bytes: usize,
+    /// The next piece of a download, on adapters that have downloads. Default 30 s.
+    pub download_read: Duration,
+    /// Redirects a download follows, on adapters that have downloads. Default 5.
+    pub redirects: usize,
     /// Most HTTPS connections kept for the next call. Default 2.
     pub idle_connections: usize,
     /// How long such a connection is trusted. Default 20 s.
     pub idle_time: Duration,
-    /// Read and write buffer of a WebSocket, in bytes. Default 4 KiB.
+    /// Read and write buffer of a WebSocket, in bytes. Default 4 KiB. While a flood lasts the async driver uses
+    /// 64 KiB more for reading; they are given back at its end.
     pub socket_buffer: usize,
     /// The Session is told to hold back when this many bytes wait to be sent. Default 64 KiB.
     pub send_high: usize,
@@ -37,7 +42,7 @@ pub struct IoLimits {
     pub command_queue: usize,
     /// A timer this late, or clocks that differ by this much, mean that the process was away. Default 2 s.
     pub clock_slack: Duration,
-    /// Longest sleep of the thread, so that a wake-up of the machine is noticed. Default 10 s.
+    /// Longest sleep of the I/O task or thread, so that a wake-up of the machine is noticed. Default 10 s.
     pub longest_sleep: Duration,
     /// A snapshot is published at the latest after this many messages in a row. Default 64.
     pub snapshot_every: usize,
@@ -53,6 +58,8 @@ impl Default for IoLimits {
             response_head: Duration::from_secs(60),
             response_body: Duration::from_secs(60),
             response_bytes: 16 << 20,
+            download_read: Duration::from_secs(30),
+            redirects: 5,
             idle_connections: 2,
             idle_time: Duration::from_secs(20),
             socket_buffer: 4 << 10,

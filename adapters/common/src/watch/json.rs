@@ -9,17 +9,20 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::command::RequestError;
+use crate::RequestError;
 
 /// One line in the making. `event` always comes first.
-pub(super) struct Line(String);
+#[must_use]
+pub struct Line(String);
 
 impl Line {
-    pub(super) fn new(event: &str) -> Self {
+    /// Begins with `{"event":…`.
+    pub fn new(event: &str) -> Self {
         Self(format!("{{\"event\":\"{event}\""))
     }
 
-    pub(super) fn with(mut self, key: &str, value: impl Serialize) -> Self {
+    /// Adds a field; what cannot be written is `null`.
+    pub fn with(mut self, key: &str, value: impl Serialize) -> Self {
         self.0.push_str(",\"");
         self.0.push_str(key);
         self.0.push_str("\":");
@@ -27,14 +30,17 @@ impl Line {
         self
     }
 
-    pub(super) fn end(mut self) -> String {
+    /// The whole line, without a line break.
+    #[must_use]
+    pub fn end(mut self) -> String {
         self.0.push('}');
         self.0
     }
 }
 
 /// The line for an event; `None` for those that are not told.
-pub(super) fn event(event: &Event) -> Option<String> {
+#[must_use]
+pub fn event(event: &Event) -> Option<String> {
     let line = match event {
         Event::Connected { conn, resumption, .. } => {
             Line::new("connected").with("conn", conn.get()).with("resumption", resumption.as_str())
@@ -102,7 +108,8 @@ fn closed(reason: &CloseReason) -> Line {
 }
 
 /// The line for the end of a request.
-pub(super) fn response(id: &Value, result: &Result<http::Response<Body>, RequestError>) -> String {
+#[must_use]
+pub fn response(id: &Value, result: &Result<http::Response<Body>, RequestError>) -> String {
     let line = Line::new("response").with("id", id);
     match result {
         Ok(response) => {
@@ -139,17 +146,28 @@ fn with_body(line: Line, body: &Body) -> Line {
 }
 
 /// A line that tells of a mistake.
-pub(super) fn error(message: &str) -> String {
+#[must_use]
+pub fn error(message: &str) -> String {
     Line::new("error").with("message", message).end()
 }
 
 /// A command from stdin.
 #[derive(Debug)]
-pub(super) enum Command {
+pub enum Command {
+    /// `subscribe`
     Subscribe(Filters),
+    /// `unsubscribe`
     Unsubscribe,
-    Request { id: Value, request: Box<http::Request<Body>> },
+    /// `request`
+    Request {
+        /// To be repeated in the answer.
+        id: Value,
+        /// The call.
+        request: Box<http::Request<Body>>,
+    },
+    /// `recover`
     Recover,
+    /// `close`
     Close(Close),
 }
 
@@ -183,8 +201,12 @@ enum Mode {
     Detach,
 }
 
-/// Reads a command. On failure: the id of the request it was for, if it was one, and one line that says why.
-pub(super) fn command(line: &str) -> Result<Command, (Option<Value>, String)> {
+/// Reads a command.
+///
+/// # Errors
+///
+/// The id of the request it was for, if it was one, and one line that says why.
+pub fn command(line: &str) -> Result<Command, (Option<Value>, String)> {
     let raw: Raw = serde_json::from_str(line).map_err(|error| (None, format!("not a command: {error}")))?;
     Ok(match raw {
         Raw::Subscribe { filters } => {

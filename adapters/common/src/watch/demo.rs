@@ -1,16 +1,13 @@
-//! The demonstration: a server in this process, and a story played on it.
+//! The demonstration: a story played on a server in the same process.
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use ringcentral_ws_core::event_filters::SMS;
 use ringcentral_ws_core::{Config, Event, RetryPolicy};
 use url::Url;
 
-use crate::credentials::Jwt;
-use crate::filters::SMS;
-
 /// Everything must be over by then.
-pub(super) const TIME_LIMIT: Duration = Duration::from_secs(19);
+pub const TIME_LIMIT: Duration = Duration::from_secs(19);
 /// A moment to read the screen.
 const PAUSE: Duration = Duration::from_millis(700);
 
@@ -25,22 +22,12 @@ pub enum Step {
     Restart,
 }
 
-/// A server that plays RingCentral.
-pub struct DemoServer {
-    /// Logs in to it.
-    pub credentials: Jwt,
-    /// Makes it do something.
-    pub perform: Box<dyn FnMut(Step) + Send>,
-}
-
-/// Starts a [`DemoServer`]; the error is one line.
-pub type StartDemo = Box<dyn FnOnce() -> BoxFuture<'static, Result<DemoServer, String>> + Send>;
-
 /// The filter the story is about.
-pub(super) const FILTER: &str = SMS;
+pub const FILTER: &str = SMS;
 
 /// Settings that make the story short.
-pub(super) fn config(server: &Url) -> Config {
+#[must_use]
+pub fn config(server: &Url) -> Config {
     let retry = RetryPolicy {
         socket_lost: Duration::from_millis(400),
         server_closed: Duration::from_millis(400),
@@ -53,15 +40,20 @@ pub(super) fn config(server: &Url) -> Config {
 
 /// What comes next in the story.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Cue {
+pub enum Cue {
+    /// Say this.
     Tell(&'static str),
+    /// Make the server do this.
     Do(Step),
+    /// Pause.
     Wait(Duration),
+    /// Close the session; the story is over.
     Close,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Scene {
+    #[default]
     Start,
     FirstMessages,
     Cut,
@@ -72,19 +64,22 @@ enum Scene {
 }
 
 /// Follows the events and says what comes next.
-#[derive(Debug)]
-pub(super) struct Director {
+#[derive(Debug, Default)]
+pub struct Director {
     scene: Scene,
     /// Notifications seen in this scene.
     seen: usize,
 }
 
 impl Director {
-    pub(super) const fn new() -> Self {
+    /// At the beginning.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { scene: Scene::Start, seen: 0 }
     }
 
-    pub(super) fn on(&mut self, event: &Event) -> Vec<Cue> {
+    /// What this event brings on.
+    pub fn on(&mut self, event: &Event) -> Vec<Cue> {
         if matches!(event, Event::Notification(_)) {
             self.seen += 1;
         }

@@ -1,5 +1,6 @@
-//! The clock of a driver: monotonic, and going on while the machine sleeps where the system has such a clock.
+//! A clock that is monotonic, and goes on while the machine sleeps where the system has such a clock.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,13 +30,15 @@ impl ClockTimes {
 
 /// What the clock says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
-    pub(crate) now: Timestamp,
+pub struct Reading {
+    /// Now.
+    pub now: Timestamp,
     /// Since the last look the machine slept, or the wall clock was put forward.
-    pub(crate) jumped: bool,
+    pub jumped: bool,
 }
 
-pub(crate) struct Clock {
+/// A clock for one session; its time begins at [`Timestamp::ZERO`].
+pub struct Clock {
     look: Box<dyn Fn() -> ClockTimes + Send + Sync>,
     origin: Duration,
     last: ClockTimes,
@@ -43,34 +46,43 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// The clock that `look` sees.
-    pub(crate) fn new(slack: Duration, look: impl Fn() -> ClockTimes + Send + Sync + 'static) -> Self {
+    /// The clock that `look` sees. Clocks that differ by more than `slack` mean that the machine slept.
+    pub fn new(slack: Duration, look: impl Fn() -> ClockTimes + Send + Sync + 'static) -> Self {
         let last = look();
         Self { look: Box::new(look), origin: last.boot, last, slack }
     }
 
-    pub(crate) fn reading(&self) -> ClockReading {
-        let raw = (self.look)();
-        let unix = UnixMillis(u64::try_from(raw.wall.as_millis()).unwrap_or(u64::MAX));
-        ClockReading { now: self.stamp(raw), unix }
+    /// What a Session is made with.
+    #[must_use]
+    pub fn reading(&self) -> ClockReading {
+        let times = (self.look)();
+        let unix = UnixMillis(u64::try_from(times.wall.as_millis()).unwrap_or(u64::MAX));
+        ClockReading { now: self.stamp(times), unix }
     }
 
-    pub(crate) fn read(&mut self) -> Reading {
-        let raw = (self.look)();
-        self.observe(raw)
+    /// The time now, and whether the machine slept since the last call.
+    pub fn read(&mut self) -> Reading {
+        let times = (self.look)();
+        self.observe(times)
     }
 
-    fn observe(&mut self, raw: ClockTimes) -> Reading {
+    fn observe(&mut self, times: ClockTimes) -> Reading {
         let since = |new: Duration, old: Duration| new.saturating_sub(old);
-        let (boot, mono) = (since(raw.boot, self.last.boot), since(raw.mono, self.last.mono));
-        let wall = since(raw.wall, self.last.wall);
+        let (boot, mono) = (since(times.boot, self.last.boot), since(times.mono, self.last.mono));
+        let wall = since(times.wall, self.last.wall);
         let jumped = since(boot, mono) > self.slack || since(wall, boot) > self.slack;
-        self.last = raw;
-        Reading { now: self.stamp(raw), jumped }
+        self.last = times;
+        Reading { now: self.stamp(times), jumped }
     }
 
-    fn stamp(&self, raw: ClockTimes) -> Timestamp {
-        Timestamp::ZERO.after(raw.boot.saturating_sub(self.origin))
+    fn stamp(&self, times: ClockTimes) -> Timestamp {
+        Timestamp::ZERO.after(times.boot.saturating_sub(self.origin))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock").field("last", &self.last).finish_non_exhaustive()
     }
 }
 

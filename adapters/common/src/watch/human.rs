@@ -6,7 +6,8 @@ use ringcentral_ws_core::{Cause, CloseReason, Event, GapCause, Resumption};
 const SHOWN: usize = 160;
 
 /// The line for an event; `None` for those that are not told.
-pub(super) fn event(event: &Event) -> Option<String> {
+#[must_use]
+pub fn event(event: &Event) -> Option<String> {
     Some(match event {
         Event::Connected { conn, resumption, .. } => {
             let how = match resumption {
@@ -86,7 +87,8 @@ fn cut(text: &str) -> String {
 }
 
 /// What a person can do about a permanent failure.
-pub(super) fn advice(cause: &Cause) -> &'static str {
+#[must_use]
+pub fn advice(cause: &Cause) -> &'static str {
     match cause {
         Cause::Credentials { .. } => {
             "; check RC_APP_CLIENT_ID, RC_APP_CLIENT_SECRET and RC_USER_JWT (or the RINGCENTRAL_ names)"

@@ -3,34 +3,29 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{Request, Response};
-use ringcentral_ws_core::{AccessToken, AuthFailure, Cause, Event, HttpFailure, Phase};
-use url::Url;
-
-use crate::credentials::{CredentialSource, TokenRequest};
-use crate::https::HttpsSender;
+use ringcentral_ws_core::{Cause, Event, HttpFailure, Phase};
 
 /// Attempts in a row that may fail on the way to the server before the first connection.
 const ATTEMPTS: u32 = 3;
 
 /// Watches the first attempts.
-pub(super) struct Reach {
+#[derive(Debug)]
+pub struct Reach {
     server: String,
-    /// The last call of the credential source did not get through to a server.
-    login_unreached: Arc<AtomicBool>,
+    login: LoginCalls,
     failed: u32,
     connected: bool,
 }
 
 impl Reach {
-    pub(super) fn new(server: String, login_unreached: Arc<AtomicBool>) -> Self {
-        Self { server, login_unreached, failed: 0, connected: false }
+    /// `server` is what the line names; `login` is told how the calls of the credential source end.
+    #[must_use]
+    pub const fn new(server: String, login: LoginCalls) -> Self {
+        Self { server, login, failed: 0, connected: false }
     }
 
     /// The line to end with, once it is clear that the server cannot be reached.
-    pub(super) fn on(&mut self, event: &Event) -> Option<String> {
+    pub fn on(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Connected { .. } => self.connected = true,
             Event::Retry { cause, .. } if !self.connected => {
@@ -50,49 +45,26 @@ impl Reach {
     fn is_unreached(&self, cause: &Cause) -> bool {
         match cause {
             Cause::ConnectFailed { phase, .. } | Cause::Network { phase, .. } => is_on_the_way(*phase),
-            Cause::Credentials { .. } => self.login_unreached.load(Ordering::Relaxed),
+            Cause::Credentials { .. } => self.login.0.load(Ordering::Relaxed),
             _ => false,
         }
     }
 }
 
+/// Whether the last call of the credential source got through to a server.
+#[derive(Clone, Debug, Default)]
+pub struct LoginCalls(Arc<AtomicBool>);
+
+impl LoginCalls {
+    /// How a call ended.
+    pub fn ended<T>(&self, result: &Result<T, HttpFailure>) {
+        let unreached = result.as_ref().is_err_and(|failure| is_on_the_way(failure.phase));
+        self.0.store(unreached, Ordering::Relaxed);
+    }
+}
+
 fn is_on_the_way(phase: Phase) -> bool {
     matches!(phase, Phase::Dns | Phase::Tcp | Phase::Tls)
-}
-
-/// A credential source whose calls are watched.
-pub(super) struct Watched<C> {
-    pub(super) source: C,
-    pub(super) unreached: Arc<AtomicBool>,
-}
-
-struct WatchedCalls<'a> {
-    https: &'a dyn HttpsSender,
-    unreached: &'a AtomicBool,
-}
-
-impl HttpsSender for WatchedCalls<'_> {
-    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>> {
-        Box::pin(async move {
-            let result = self.https.send(request).await;
-            let unreached = result.as_ref().is_err_and(|failure| is_on_the_way(failure.phase));
-            self.unreached.store(unreached, Ordering::Relaxed);
-            result
-        })
-    }
-}
-
-impl<C: CredentialSource> CredentialSource for Watched<C> {
-    fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
-        Box::pin(async move {
-            let https = WatchedCalls { https: request.https, unreached: &self.unreached };
-            self.source.access_token(TokenRequest { https: &https, ..request }).await
-        })
-    }
-
-    fn server(&self) -> Option<&Url> {
-        self.source.server()
-    }
 }
 
 #[cfg(test)]
@@ -110,7 +82,7 @@ mod tests {
 
     #[test]
     fn three_failures_on_the_way_are_enough_before_the_first_connection_only() {
-        let mut reach = Reach::new("https://h.example".into(), Arc::default());
+        let mut reach = Reach::new("https://h.example".into(), LoginCalls::default());
         for phase in [Phase::Dns, Phase::Tcp, Phase::Response, Phase::Tls, Phase::Tcp] {
             assert_eq!(reach.on(&retry(phase)), None);
         }

@@ -1,0 +1,80 @@
+//! Where a connection goes to.
+
+use std::net::IpAddr;
+
+use ringcentral_ws_core::{HttpFailure, Phase};
+use url::{Host, Url};
+
+/// Where to, and whether with TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// A name, or an address without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+}
+
+impl Target {
+    /// Reads `https`, `wss`, `http` and `ws` addresses.
+    #[must_use]
+    pub fn of(url: &Url) -> Option<Self> {
+        let tls = match url.scheme() {
+            "https" | "wss" => true,
+            "http" | "ws" => false,
+            _ => return None,
+        };
+        let host = match url.host()? {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_string(),
+        };
+        let port = url.port().unwrap_or(if tls { 443 } else { 80 });
+        Some(Self { host, port, tls })
+    }
+}
+
+/// Whether an address means this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_loopback_host(name),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The same for a host alone: a name, or an address without brackets.
+#[must_use]
+pub fn is_loopback_host(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// A step that failed before any byte of a request left.
+pub fn not_sent(phase: Phase, message: impl Into<Box<str>>) -> HttpFailure {
+    HttpFailure { phase, not_sent: true, message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read() {
+        let of = |text: &str| Target::of(&text.parse().unwrap());
+        assert_eq!(of("wss://h.example/ws?x=1").unwrap(), Target { host: "h.example".into(), port: 443, tls: true });
+        assert_eq!(of("http://[::1]:81").unwrap(), Target { host: "::1".into(), port: 81, tls: false });
+        assert_eq!(of("ftp://h"), None);
+    }
+
+    // CLAUSE TOK-8
+    #[test]
+    fn loopback_is_told_apart() {
+        let is = |text: &str| is_loopback(&text.parse().unwrap());
+        assert!(is("http://127.0.0.1:5") && is("ws://localhost/x") && is("http://[::1]/"));
+        assert!(!is("http://h.example") && !is("http://10.0.0.1") && !is("http://localhost.example"));
+    }
+}

@@ -1,0 +1,22 @@
+//! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
+//!
+//! Nothing here waits, reads or sends: clocks and their jumps, limits of I/O, addresses, TLS settings, masked debug
+//! lines, tracing, how a request came out, and the parts of the `watch` program that only think. Programs depend on an
+//! adapter, such as `ringcentral-ws-tokio`, which re-exports what they need of this crate.
+
+mod address;
+mod clock;
+mod debug;
+mod limits;
+mod request;
+mod tls;
+pub mod trace;
+#[cfg(feature = "watch")]
+pub mod watch;
+
+pub use address::{Target, is_loopback, is_loopback_host, not_sent};
+pub use clock::{Clock, ClockTimes, Reading};
+pub use debug::{Debug, DebugSink};
+pub use limits::IoLimits;
+pub use request::{Answer, RequestError, response};
+pub use tls::default_tls;

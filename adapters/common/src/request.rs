@@ -1,0 +1,90 @@
+//! How a request of the application came out.
+
+use std::fmt;
+
+use http::{Request, Response};
+use ringcentral_ws_core::{Body, Cause, CommandError, RequestOutcome};
+
+/// What the one who owns the Session answers to a request: its outcome, or why it was not accepted.
+pub type Answer = Result<RequestOutcome, CommandError<Request<Body>>>;
+
+/// What the application gets for an [`Answer`]. The response has the extension `Via`, which tells its way.
+///
+/// # Errors
+///
+/// [`RequestError`], which tells whether the request may have run.
+pub fn response(answer: Answer) -> Result<Response<Body>, RequestError> {
+    match answer {
+        Ok(RequestOutcome::Response { response, via }) => {
+            let mut response = (*response).map(Body::from);
+            response.extensions_mut().insert(via);
+            Ok(response)
+        }
+        Ok(RequestOutcome::NotSent(cause)) => Err(RequestError::NotSent(cause)),
+        Ok(RequestOutcome::TimedOut { sent }) => Err(RequestError::TimedOut { sent }),
+        Ok(RequestOutcome::Cancelled { sent }) => Err(RequestError::Cancelled { sent }),
+        Ok(RequestOutcome::Unknown(cause)) => Err(RequestError::Unknown(cause)),
+        Err(refused) => Err(RequestError::Refused(Box::new(refused))),
+        Ok(_) => Err(RequestError::Unknown(Cause::Closed)),
+    }
+}
+
+/// Why a request has no response.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// It was not accepted; nothing was sent, and the request is handed back. See [`CommandError`] for why.
+    Refused(Box<CommandError<Request<Body>>>),
+    /// It never left; repeating it is safe.
+    NotSent(Cause),
+    /// It left, and no answer will come: it may have run.
+    Unknown(Cause),
+    /// Its deadline passed.
+    TimedOut {
+        /// Whether it had left, and so may have run.
+        sent: bool,
+    },
+    /// It was cancelled.
+    Cancelled {
+        /// Whether it had left, and so may have run.
+        sent: bool,
+    },
+}
+
+impl RequestError {
+    /// Whether the server may have carried the request out.
+    #[must_use]
+    pub const fn may_have_run(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::NotSent(_) => false,
+            Self::Unknown(_) => true,
+            Self::TimedOut { sent } | Self::Cancelled { sent } => *sent,
+        }
+    }
+
+    /// The word of the line protocol.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Refused(_) | Self::NotSent(_) => "not_sent",
+            Self::Unknown(_) => "unknown",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Cancelled { .. } => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ran = |sent: bool| if sent { "it may have run" } else { "it was not sent" };
+        match self {
+            Self::Refused(why) => write!(f, "the request was refused: {why}"),
+            Self::NotSent(cause) => write!(f, "the request was not sent: {cause}"),
+            Self::Unknown(cause) => write!(f, "the request has no answer and may have run: {cause}"),
+            Self::TimedOut { sent } => write!(f, "the request was not answered in time; {}", ran(*sent)),
+            Self::Cancelled { sent } => write!(f, "the request was cancelled; {}", ran(*sent)),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}

@@ -1,0 +1,290 @@
+//! JWT and refresh-token logins. What to call, when, and what an answer means is [`oauth::Login`]'s; here are the
+//! lock, the clock and the calls.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::lock::Mutex as AsyncMutex;
+use ringcentral_ws_core::oauth::{self, ClientApp, EnvError, LoginStep, TokenBudget, TokenSet};
+use ringcentral_ws_core::{AccessToken, AuthFailure, Secret, Timestamp};
+use url::Url;
+
+use super::{CredentialSource, TokenRequest};
+use crate::https::HttpsSender;
+use ringcentral_ws_adapter::{Clock, ClockTimes};
+
+/// Told of every new set of tokens.
+type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
+
+/// Logs in with a JWT, once; from then on it refreshes. A new login is a new session on the server, which cannot
+/// recover the notifications of the old one, so the JWT is used again only when the refresh token is refused.
+#[derive(Debug)]
+pub struct Jwt(Login);
+
+/// Lives on a refresh token alone, as an app does that a user has logged in to. Each refresh gives a new refresh
+/// token and spends the old one: keep the new one, see [`RefreshToken::on_tokens`].
+#[derive(Debug)]
+pub struct RefreshToken(Login);
+
+struct Login {
+    app: ClientApp,
+    callback: Option<TokenCallback>,
+    /// Locked while a call is made: two clients never refresh at once.
+    machine: AsyncMutex<oauth::Login>,
+}
+
+impl Jwt {
+    /// Logs in to `app` with `jwt`.
+    #[must_use]
+    pub fn new(app: ClientApp, jwt: impl Into<Secret>) -> Self {
+        Self(Login::new(oauth::Login::jwt(app, jwt)))
+    }
+
+    /// Reads `RC_SERVER_URL`, `RC_APP_CLIENT_ID`, `RC_APP_CLIENT_SECRET` and `RC_USER_JWT`, each also in the spelling
+    /// of the SDKs: `RINGCENTRAL_SERVER_URL`, `RINGCENTRAL_CLIENT_ID`, `RINGCENTRAL_CLIENT_SECRET`,
+    /// `RINGCENTRAL_JWT_TOKEN`. Empty counts as not set; without a server it is production.
+    ///
+    /// # Errors
+    ///
+    /// When nothing or only a part is set, or the server is no address.
+    pub fn from_env() -> Result<Self, EnvError> {
+        Self::from_vars(|name| std::env::var(name).ok())
+    }
+
+    /// The same, from a lookup of yours.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jwt::from_env`].
+    pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
+        oauth::Login::from_vars(get).map(|login| Self(Login::new(login)))
+    }
+
+    /// Tries this refresh token, kept from an earlier run, before the JWT. With it a restart can recover.
+    #[must_use]
+    pub fn with_refresh_token(mut self, token: impl Into<Secret>) -> Self {
+        self.0.machine.get_mut().set_refresh_token(token);
+        self
+    }
+
+    /// The app it logs in to.
+    #[must_use]
+    pub const fn app(&self) -> &ClientApp {
+        &self.0.app
+    }
+
+    /// Ends the login on the server, and with it every session made with it. The next token is a new login.
+    ///
+    /// # Errors
+    ///
+    /// When the server could not be told; the tokens are kept then.
+    pub async fn revoke(&self, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
+        self.0.revoke(https).await
+    }
+
+    /// Calls `callback` with each new set of tokens, for instance to keep the refresh token for the next run. It is
+    /// called from the driver's task and must not block.
+    #[must_use]
+    pub fn on_tokens(mut self, callback: impl Fn(&TokenSet) + Send + Sync + 'static) -> Self {
+        self.0.callback = Some(Arc::new(callback));
+        self
+    }
+}
+
+impl RefreshToken {
+    /// Starts from `token`.
+    #[must_use]
+    pub fn new(app: ClientApp, token: impl Into<Secret>) -> Self {
+        Self(Login::new(oauth::Login::refresh_token(app, token)))
+    }
+
+    /// Starts from the answer to a login, such as the exchange of an authorization code
+    /// ([`Pkce`](ringcentral_ws_core::oauth::Pkce)). Its access token is used first.
+    #[must_use]
+    pub fn from_tokens(app: ClientApp, tokens: TokenSet) -> Self {
+        Self(Login::new(oauth::Login::from_tokens(app, tokens, now())))
+    }
+
+    /// Ends the login on the server, and with it every session made with it. No more tokens are given.
+    ///
+    /// # Errors
+    ///
+    /// When the server could not be told; the tokens are kept then.
+    pub async fn revoke(&self, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
+        self.0.revoke(https).await
+    }
+
+    /// Calls `callback` with each new set of tokens. The refresh token in it replaces the one before. It is called
+    /// from the driver's task and must not block.
+    #[must_use]
+    pub fn on_tokens(mut self, callback: impl Fn(&TokenSet) + Send + Sync + 'static) -> Self {
+        self.0.callback = Some(Arc::new(callback));
+        self
+    }
+}
+
+impl CredentialSource for Jwt {
+    fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
+        Box::pin(self.0.answer(request))
+    }
+
+    fn server(&self) -> Option<&Url> {
+        Some(&self.0.app.server)
+    }
+}
+
+impl CredentialSource for RefreshToken {
+    fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
+        Box::pin(self.0.answer(request))
+    }
+
+    fn server(&self) -> Option<&Url> {
+        Some(&self.0.app.server)
+    }
+}
+
+impl Login {
+    fn new(machine: oauth::Login) -> Self {
+        Self { app: machine.app().clone(), callback: None, machine: AsyncMutex::new(machine) }
+    }
+
+    async fn answer(&self, asked: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
+        let mut machine = self.machine.lock().await;
+        let mut step = machine.begin(asked.reason, asked.held, &mut budget(), now());
+        loop {
+            match step {
+                LoginStep::Call(request) => {
+                    let answer = asked.https.send(*request).await;
+                    step = machine.answered(answer, &mut budget(), now());
+                }
+                LoginStep::Token { token, issued } => {
+                    if let (Some(callback), Some(issued)) = (&self.callback, issued) {
+                        callback(&issued);
+                    }
+                    return Ok(token);
+                }
+                LoginStep::Failed(failure) => return Err(failure),
+            }
+        }
+    }
+
+    async fn revoke(&self, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
+        let mut machine = self.machine.lock().await;
+        let Some(request) = machine.revoke() else { return Ok(()) };
+        machine.revoked(https.send(request).await)
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("app", &self.app).finish_non_exhaustive()
+    }
+}
+
+/// The token endpoint's limits hold for the process.
+fn budget() -> MutexGuard<'static, TokenBudget> {
+    static BUDGET: Mutex<TokenBudget> = Mutex::new(TokenBudget::new());
+    BUDGET.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Logins outlive clients, so they have a clock of their own. It goes on while the machine sleeps, as the server's does.
+fn now() -> Timestamp {
+    static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock::new(Duration::ZERO, ClockTimes::system));
+    CLOCK.reading().now
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use bytes::Bytes;
+    use futures_util::FutureExt;
+    use http::{Request, Response};
+    use ringcentral_ws_core::{AuthReason, HttpFailure, Phase};
+
+    use super::*;
+
+    /// Answers from a script and keeps what was asked.
+    #[derive(Default)]
+    struct Script {
+        answers: Mutex<VecDeque<&'static str>>,
+        asked: Mutex<Vec<String>>,
+    }
+
+    impl Script {
+        fn new(answers: &[&'static str]) -> Self {
+            Self { answers: Mutex::new(answers.iter().copied().collect()), ..Self::default() }
+        }
+
+        fn asked(&self) -> usize {
+            self.asked.lock().unwrap().len()
+        }
+    }
+
+    impl HttpsSender for Script {
+        fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>> {
+            self.asked.lock().unwrap().push(String::from_utf8(request.body().to_vec()).unwrap());
+            let answer = self.answers.lock().unwrap().pop_front();
+            let answer = answer.map(|body| Response::new(body.into()));
+            let gone = HttpFailure { phase: Phase::Tcp, not_sent: true, message: "refused".into() };
+            Box::pin(async move { answer.ok_or(gone) })
+        }
+    }
+
+    const FIRST: &str = r#"{"access_token":"a1","expires_in":3600,"refresh_token":"r1"}"#;
+    const SECOND: &str = r#"{"access_token":"a2","expires_in":3600,"refresh_token":"r2"}"#;
+
+    fn app(server: &str) -> ClientApp {
+        ClientApp { server: server.parse().unwrap(), client_id: "id".to_owned(), client_secret: Some("cs".into()) }
+    }
+
+    fn ask(source: &impl CredentialSource, https: &Script, held: Option<&str>) -> Result<String, AuthFailure> {
+        let held = held.map(Secret::from);
+        let request = TokenRequest { reason: AuthReason::Expiring, held: held.as_ref(), https };
+        let answer = source.access_token(request).now_or_never().expect("a scripted answer");
+        answer.map(|token| token.secret.expose().to_owned())
+    }
+
+    #[test]
+    fn sources_share_the_limit_of_their_app() {
+        let https = Script::new(&[FIRST; 9]);
+        for _ in 0..5 {
+            ask(&Jwt::new(app("https://limited.example"), "j"), &https, None).unwrap();
+        }
+        let refused = ask(&Jwt::new(app("https://limited.example"), "j"), &https, None).unwrap_err();
+        assert!(!refused.permanent && refused.retry_after > Some(Duration::from_secs(50)), "{refused:?}");
+        assert_eq!(https.asked(), 5, "no call was made");
+    }
+
+    #[test]
+    fn clients_share_one_login_and_rotated_tokens_are_handed_out() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&seen);
+        let source = RefreshToken::new(app("https://localhost"), "r0").on_tokens(move |set| {
+            sink.lock().unwrap().extend(set.refresh_token.as_ref().map(|token| token.expose().to_owned()));
+        });
+        let https = Script::new(&[FIRST, SECOND]);
+        for (held, got) in [(None, "a1"), (None, "a1"), (Some("a1"), "a2"), (Some("a1"), "a2")] {
+            assert_eq!(ask(&source, &https, held).unwrap(), got);
+        }
+        assert_eq!(https.asked(), 2);
+        assert_eq!(*seen.lock().unwrap(), ["r1", "r2"]);
+        assert!(!format!("{source:?}").contains("cs"), "no secret in Debug");
+    }
+
+    #[test]
+    fn two_questions_make_one_call() {
+        let source = Jwt::new(app("https://localhost"), "j");
+        let https = Script::new(&[FIRST]);
+        let machine = source.0.machine.try_lock().unwrap();
+        let request = || TokenRequest { reason: AuthReason::Missing, held: None, https: &https };
+        let mut both =
+            Box::pin(futures_util::future::join(source.access_token(request()), source.access_token(request())));
+        assert!(both.as_mut().now_or_never().is_none(), "one at a time");
+        drop(machine);
+        let (one, two) = both.now_or_never().unwrap();
+        assert_eq!((one.unwrap().secret, https.asked()), (two.unwrap().secret, 1));
+    }
+}

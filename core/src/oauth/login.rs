@@ -1,0 +1,283 @@
+//! A login that lives on: which token to give, which call to make for one, and what its answer means.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::{ClientApp, TokenBudget, TokenSet};
+use crate::classify::ApiErrorInfo;
+use crate::input::{AccessToken, AuthFailure, HttpFailure};
+use crate::output::AuthReason;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// A cached token is given to another client only while it has this much life left, or a fifth of its life.
+const WORTH_GIVING: Duration = Duration::from_secs(60);
+/// Longest life a server is believed: clocks end somewhere.
+const LONGEST_LIFE: Duration = Duration::from_secs(366 * 86_400);
+
+/// What is to be done about a question for a token.
+#[derive(Clone)]
+#[must_use]
+pub enum LoginStep {
+    /// Give this token.
+    Token {
+        /// The token, with the life it has left.
+        token: AccessToken,
+        /// What the server has just issued, if this is no token given before. Its refresh token, if there is one,
+        /// replaces the one kept so far, which is spent.
+        issued: Option<Box<TokenSet>>,
+    },
+    /// Make this call and hand its result to [`Login::answered`].
+    Call(Box<Request<Bytes>>),
+    /// No token can be had now.
+    Failed(AuthFailure),
+}
+
+impl fmt::Debug for LoginStep {
+    /// The body of a call is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token { token, issued } => {
+                f.debug_struct("Token").field("token", token).field("issued", issued).finish()
+            }
+            Self::Call(request) => write!(f, "Call({})", request.uri().path()),
+            Self::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+        }
+    }
+}
+
+/// A login to one app by a JWT, by a refresh token, or by both, without I/O and without a clock.
+///
+/// It refreshes as long as there is a refresh token: that keeps the server's session, and with it what a lost
+/// connection can recover. The JWT makes a new session and so is used only when there is no refresh token, or when the
+/// server refuses the one there is. An unreachable or busy server refuses nothing.
+///
+/// One question is answered at a time: whoever shares a `Login` between clients locks it from [`begin`](Self::begin)
+/// until the step is no call any more, so that two never refresh at once. A question that is given up on the way is no
+/// harm: the next `begin` starts anew.
+///
+/// ```
+/// # use ringcentral_ws_core::oauth::{ClientApp, Login, LoginStep, TokenBudget};
+/// # use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Timestamp};
+/// # fn ask(
+/// #     login: &mut Login, budget: &mut TokenBudget, clock: impl Fn() -> Timestamp,
+/// #     send: impl Fn(http::Request<bytes::Bytes>) -> Result<http::Response<bytes::Bytes>, HttpFailure>,
+/// # ) -> Result<AccessToken, AuthFailure> {
+/// let mut step = login.begin(AuthReason::Missing, None, budget, clock());
+/// loop {
+///     match step {
+///         LoginStep::Call(request) => step = login.answered(send(*request), budget, clock()),
+///         LoginStep::Token { token, issued: _ } => return Ok(token),
+///         LoginStep::Failed(failure) => return Err(failure),
+///     }
+/// }
+/// # }
+/// ```
+pub struct Login {
+    app: ClientApp,
+    jwt: Option<Secret>,
+    held: Option<Held>,
+    refresh: Option<Secret>,
+    call: Call,
+}
+
+struct Held {
+    token: Secret,
+    until: Timestamp,
+    worth_giving: Duration,
+}
+
+/// The call that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    None,
+    Refresh,
+    Jwt,
+}
+
+impl Login {
+    /// Logs in with a JWT.
+    #[must_use]
+    pub fn jwt(app: ClientApp, jwt: impl Into<Secret>) -> Self {
+        Self { app, jwt: Some(jwt.into()), held: None, refresh: None, call: Call::None }
+    }
+
+    /// Lives on this refresh token alone.
+    #[must_use]
+    pub fn refresh_token(app: ClientApp, token: impl Into<Secret>) -> Self {
+        Self { app, jwt: None, held: None, refresh: Some(token.into()), call: Call::None }
+    }
+
+    /// Starts from the answer to a login made at `now`, such as the exchange of an authorization code. Its access
+    /// token is used first.
+    #[must_use]
+    pub fn from_tokens(app: ClientApp, tokens: TokenSet, now: Timestamp) -> Self {
+        let mut login = Self { app, jwt: None, held: None, refresh: None, call: Call::None };
+        login.keep(&tokens, now);
+        login
+    }
+
+    /// Tries this refresh token, kept from an earlier run, before the JWT. With it a restart can recover.
+    pub fn set_refresh_token(&mut self, token: impl Into<Secret>) {
+        self.refresh = Some(token.into());
+    }
+
+    /// The app it logs in to.
+    #[must_use]
+    pub const fn app(&self) -> &ClientApp {
+        &self.app
+    }
+
+    /// Somebody wants a token: `reason` tells why, `given` is the one they were given last. With
+    /// [`AuthReason::Refused`] that one is not given again. Calls are counted in `budget`.
+    pub fn begin(
+        &mut self,
+        reason: AuthReason,
+        given: Option<&Secret>,
+        budget: &mut TokenBudget,
+        now: Timestamp,
+    ) -> LoginStep {
+        self.call = Call::None;
+        // Another client may have renewed the token meanwhile; renewing it again would kill that one.
+        if let Some(held) = &self.held {
+            let left = held.until.since(now);
+            if given != Some(&held.token) && left > held.worth_giving {
+                let token = AccessToken { secret: held.token.clone(), expires_in: Some(left) };
+                return LoginStep::Token { token, issued: None };
+            }
+        }
+        if reason == AuthReason::Refused {
+            self.held = None;
+        }
+        self.next_call(budget, now)
+    }
+
+    /// The result of the call that the last step asked for, at `now`.
+    pub fn answered(
+        &mut self,
+        result: Result<Response<Bytes>, HttpFailure>,
+        budget: &mut TokenBudget,
+        now: Timestamp,
+    ) -> LoginStep {
+        let call = std::mem::replace(&mut self.call, Call::None);
+        let failure = match result.map_err(unreachable).and_then(|response| TokenSet::parse(&response)) {
+            Ok(tokens) => return self.issued(tokens, now),
+            Err(failure) => failure,
+        };
+        if let Some(pause) = failure.retry_after {
+            budget.pause(&self.app, pause, now);
+        }
+        if call == Call::Refresh && is_grant_refused(&failure) {
+            // It is worth nothing any more; presenting it again cannot help.
+            self.refresh = None;
+            if self.jwt.is_some() {
+                return self.next_call(budget, now);
+            }
+        }
+        LoginStep::Failed(failure)
+    }
+
+    /// The call that ends the login on the server, and with it every session made with it; `None` when there is
+    /// nothing to end. Hand the result to [`revoked`](Self::revoked).
+    #[must_use]
+    pub fn revoke(&self) -> Option<Request<Bytes>> {
+        let token = self.refresh.as_ref().or(self.held.as_ref().map(|held| &held.token))?;
+        Some(self.app.revoke_request(token))
+    }
+
+    /// The result of the call of [`revoke`](Self::revoke). The next token is a new login.
+    ///
+    /// # Errors
+    ///
+    /// When the server could not be told; the tokens are kept then.
+    pub fn revoked(&mut self, result: Result<Response<Bytes>, HttpFailure>) -> Result<(), AuthFailure> {
+        let response = result.map_err(unreachable)?;
+        match ApiErrorInfo::from_response(&response) {
+            // 400 and 401: gone already.
+            Some(error) if !matches!(error.status, 400 | 401) => Err(AuthFailure {
+                permanent: false,
+                message: error.to_string().into(),
+                retry_after: error.retry_after,
+                code: error.code,
+            }),
+            _ => {
+                (self.held, self.refresh) = (None, None);
+                Ok(())
+            }
+        }
+    }
+
+    fn next_call(&mut self, budget: &mut TokenBudget, now: Timestamp) -> LoginStep {
+        let (call, request) = match (&self.refresh, &self.jwt) {
+            (Some(refresh), _) => (Call::Refresh, self.app.refresh_request(refresh)),
+            (None, Some(jwt)) => (Call::Jwt, self.app.jwt_request(jwt)),
+            (None, None) => return LoginStep::Failed(nothing_left()),
+        };
+        if let Err(failure) = budget.take(&self.app, now) {
+            return LoginStep::Failed(failure);
+        }
+        self.call = call;
+        LoginStep::Call(Box::new(request))
+    }
+
+    fn issued(&mut self, tokens: TokenSet, now: Timestamp) -> LoginStep {
+        let life = self.keep(&tokens, now);
+        let token = AccessToken { secret: tokens.access_token.clone(), expires_in: Some(life) };
+        LoginStep::Token { token, issued: Some(Box::new(tokens)) }
+    }
+
+    fn keep(&mut self, tokens: &TokenSet, now: Timestamp) -> Duration {
+        let life = tokens.expires_in.min(LONGEST_LIFE);
+        let worth_giving = WORTH_GIVING.min(life / 5);
+        self.held = Some(Held { token: tokens.access_token.clone(), until: now.after(life), worth_giving });
+        if tokens.refresh_token.is_some() {
+            self.refresh.clone_from(&tokens.refresh_token);
+        }
+        life
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("app", &self.app).finish_non_exhaustive()
+    }
+}
+
+/// One access token that is managed elsewhere: what to answer to a question for one.
+///
+/// # Errors
+///
+/// A permanent failure when the server refused it.
+pub fn fixed_token(token: &Secret, reason: AuthReason) -> Result<AccessToken, AuthFailure> {
+    if reason == AuthReason::Refused {
+        return Err(permanent("the access token was refused, and there is no other: start again with a new one"));
+    }
+    Ok(AccessToken { secret: token.clone(), expires_in: None })
+}
+
+/// What to tell the session when a credential source panicked: it tries again later.
+#[must_use]
+pub fn source_panicked() -> AuthFailure {
+    let message = "the credential source panicked: this is an error in the program, not in its settings".into();
+    AuthFailure { permanent: false, code: None, message, retry_after: None }
+}
+
+/// Whether the server refused the refresh token itself, and not the app that presents it.
+fn is_grant_refused(failure: &AuthFailure) -> bool {
+    failure.permanent && !matches!(failure.code.as_deref(), Some("invalid_client" | "OAU-146" | "OAU-153"))
+}
+
+fn unreachable(failure: HttpFailure) -> AuthFailure {
+    AuthFailure { permanent: false, code: None, message: failure.message, retry_after: None }
+}
+
+fn nothing_left() -> AuthFailure {
+    permanent("no refresh token is left: the user must log in again")
+}
+
+fn permanent(message: &str) -> AuthFailure {
+    AuthFailure { permanent: true, code: None, message: message.into(), retry_after: None }
+}

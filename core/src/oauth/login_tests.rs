@@ -1,0 +1,245 @@
+//! Timelines of a login: questions and answers at exact times.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use super::*;
+use crate::input::{HttpFailure, Phase};
+use crate::output::AuthReason::{self, Expiring, Missing, Refused};
+use crate::time::Timestamp;
+
+const FIRST: &str = r#"{"access_token":"a1","expires_in":3600,"refresh_token":"r1"}"#;
+const SECOND: &str = r#"{"access_token":"a2","expires_in":3600,"refresh_token":"r2"}"#;
+const GONE: &str = r#"{"error":"invalid_grant","errorCode":"OAU-213"}"#;
+const NO_CLIENT: &str = r#"{"error":"invalid_client"}"#;
+
+/// A login, its budget and a clock in seconds.
+struct Desk {
+    login: Login,
+    budget: TokenBudget,
+    now: Timestamp,
+}
+
+impl Desk {
+    fn new(login: Login) -> Self {
+        Self { login, budget: TokenBudget::new(), now: Timestamp::ZERO }
+    }
+
+    fn at(&mut self, secs: u64) -> &mut Self {
+        self.now = Timestamp::from_secs(secs);
+        self
+    }
+
+    fn ask(&mut self, reason: AuthReason, given: &str) -> String {
+        let given = Some(Secret::from(given)).filter(|given| !given.expose().is_empty());
+        let step = self.login.begin(reason, given.as_ref(), &mut self.budget, self.now);
+        show(&step)
+    }
+
+    fn get(&mut self, status: u16, body: &'static str) -> String {
+        self.get_with(status, body, None)
+    }
+
+    fn get_with(&mut self, status: u16, body: &'static str, retry_after: Option<&str>) -> String {
+        let mut response = Response::builder().status(status);
+        if let Some(retry_after) = retry_after {
+            response = response.header("Retry-After", retry_after);
+        }
+        let response = response.body(Bytes::from(body)).unwrap();
+        show(&self.login.answered(Ok(response), &mut self.budget, self.now))
+    }
+
+    fn unreachable(&mut self) -> String {
+        let failure = HttpFailure { phase: Phase::Tcp, not_sent: true, message: "no route".into() };
+        show(&self.login.answered(Err(failure), &mut self.budget, self.now))
+    }
+}
+
+fn show(step: &LoginStep) -> String {
+    match step {
+        LoginStep::Token { token, issued } => {
+            let left = token.expires_in.map_or(0, |left| left.as_secs());
+            let refresh = issued.as_ref().and_then(|set| set.refresh_token.as_ref()).map_or("", |token| token.expose());
+            let joint = if issued.is_some() { " new " } else { "" };
+            format!("{} for {left}{joint}{refresh}", token.secret.expose())
+        }
+        LoginStep::Call(request) => {
+            let form = std::str::from_utf8(request.body()).unwrap();
+            let token = form.split("refresh_token=").nth(1).and_then(|rest| rest.split('&').next());
+            token.map_or("call jwt".to_owned(), |token| format!("call refresh {token}"))
+        }
+        LoginStep::Failed(failure) => {
+            let word = if failure.permanent { "permanent" } else { "later" };
+            let wait = failure.retry_after.map_or(String::new(), |wait| format!(" in {}", wait.as_secs()));
+            format!("{word}{wait}")
+        }
+    }
+}
+
+fn app() -> ClientApp {
+    let server = "https://h.example".parse().unwrap();
+    ClientApp { server, client_id: "id".to_owned(), client_secret: Some("cs".into()) }
+}
+
+fn jwt() -> Desk {
+    Desk::new(Login::jwt(app(), "j"))
+}
+
+// CLAUSE TOK-4
+#[test]
+fn refresh_comes_before_a_new_login() {
+    let mut d = jwt();
+    assert_eq!(d.at(0).ask(Missing, ""), "call jwt");
+    assert_eq!(d.at(1).get(200, FIRST), "a1 for 3600 new r1");
+    assert_eq!(d.at(2_881).ask(Expiring, "a1"), "call refresh r1");
+    assert_eq!(d.at(2_882).get(200, SECOND), "a2 for 3600 new r2");
+    assert_eq!(d.at(3_000).ask(Refused, "a2"), "call refresh r2");
+    assert_eq!(d.unreachable(), "later");
+    assert_eq!(d.ask(Refused, "a2"), "call refresh r2", "an unreachable server does not cost the session");
+    assert_eq!(d.get(503, ""), "later", "nor does a busy one");
+    assert_eq!(d.ask(Missing, ""), "call refresh r2", "a refused token is not given again");
+}
+
+#[test]
+fn clients_share_a_token_while_it_is_worth_it() {
+    let mut d = jwt();
+    d.at(0).ask(Missing, "");
+    d.get(200, FIRST);
+    assert_eq!(d.at(3_539).ask(Missing, ""), "a1 for 61");
+    assert_eq!(d.at(3_540).ask(Missing, ""), "call refresh r1", "60 s are too few");
+    assert_eq!(d.get(200, SECOND), "a2 for 3600 new r2");
+    assert_eq!(d.ask(Expiring, "a1"), "a2 for 3600", "renewed meanwhile for another client");
+    assert_eq!(d.ask(Refused, "a1"), "a2 for 3600");
+    assert_eq!(d.ask(Refused, "a2"), "call refresh r2");
+    assert_eq!(d.get(200, r#"{"access_token":"a3","expires_in":100}"#), "a3 for 100 new ");
+    assert_eq!(d.at(3_619).ask(Missing, ""), "a3 for 21", "a fifth of a short life is worth it");
+    assert_eq!(d.at(3_620).ask(Missing, ""), "call refresh r2", "without a new refresh token the old one stays");
+}
+
+#[test]
+fn a_refused_refresh_token_falls_back_to_the_jwt_and_is_never_tried_again() {
+    let mut d = jwt();
+    d.login.set_refresh_token("old");
+    assert_eq!(d.at(0).ask(Missing, ""), "call refresh old");
+    assert_eq!(d.get(400, GONE), "call jwt");
+    assert_eq!(d.get(503, ""), "later");
+    assert_eq!(d.ask(Missing, ""), "call jwt");
+    assert_eq!(d.get(200, FIRST), "a1 for 3600 new r1");
+}
+
+#[test]
+fn only_the_service_itself_refuses_a_refresh_token() {
+    let mut d = jwt();
+    d.login.set_refresh_token("old");
+    for (second, (status, body)) in [(403, "<html>log in to the hotel"), (404, ""), (429, ""), (500, ""), (200, "{}")]
+        .into_iter()
+        .enumerate()
+        .map(|(i, answer)| (i as u64 * 100, answer))
+    {
+        assert_eq!(d.at(second).ask(Missing, ""), "call refresh old", "{status}");
+        assert!(d.get(status, body).starts_with("later"), "{status}");
+    }
+    // What is refused is the app: the refresh token may still be good for it when its secret is corrected.
+    assert_eq!(d.at(1_000).ask(Missing, ""), "call refresh old");
+    assert_eq!(d.get(401, NO_CLIENT), "permanent");
+    assert_eq!(d.ask(Missing, ""), "call refresh old");
+}
+
+#[test]
+fn without_a_jwt_a_refused_refresh_token_is_the_end() {
+    let mut d = Desk::new(Login::refresh_token(app(), "r0"));
+    assert_eq!(d.at(0).ask(Missing, ""), "call refresh r0");
+    assert_eq!(d.get(200, FIRST), "a1 for 3600 new r1");
+    assert_eq!(d.at(2_880).ask(Expiring, "a1"), "call refresh r1");
+    assert_eq!(d.get(400, GONE), "permanent");
+    assert_eq!(d.at(2_881).ask(Expiring, "a1"), "permanent", "no call with what is known to be dead");
+    assert_eq!(d.ask(Missing, ""), "a1 for 719", "what is left of the access token is good");
+}
+
+#[test]
+fn the_limit_of_the_app_is_kept() {
+    let mut d = jwt();
+    for second in 0..5 {
+        assert_eq!(d.at(second).ask(Missing, ""), "call jwt");
+        d.unreachable();
+    }
+    assert_eq!(d.at(5).ask(Missing, ""), "later in 56");
+    let mut other = Login::jwt(app(), "j2");
+    let step = other.begin(Missing, None, &mut d.budget, d.now);
+    assert_eq!(show(&step), "later in 56", "another login of the same app");
+    assert_eq!(d.at(62).ask(Missing, ""), "call jwt");
+}
+
+#[test]
+fn a_fallback_over_the_limit_waits_and_goes_on_with_the_jwt() {
+    let mut d = jwt();
+    d.login.set_refresh_token("old");
+    for _ in 0..4 {
+        d.budget.take(&app(), Timestamp::ZERO).unwrap();
+    }
+    assert_eq!(d.at(1).ask(Missing, ""), "call refresh old");
+    assert_eq!(d.get(400, GONE), "later in 60");
+    assert_eq!(d.at(62).ask(Missing, ""), "call jwt");
+}
+
+#[test]
+fn a_pause_the_server_asks_for_is_kept_by_all_logins() {
+    let mut d = jwt();
+    d.at(0).ask(Missing, "");
+    assert_eq!(d.at(1).get_with(503, "", Some("300")), "later in 300");
+    assert_eq!(d.at(300).ask(Missing, ""), "later in 1");
+    assert_eq!(d.at(301).ask(Missing, ""), "call jwt");
+    assert_eq!(d.get(429, ""), "later in 60");
+    assert_eq!(d.at(360).ask(Missing, ""), "later in 1");
+    assert_eq!(d.at(361).ask(Missing, ""), "call jwt");
+}
+
+#[test]
+fn a_question_that_was_given_up_is_no_harm() {
+    let mut d = jwt();
+    d.at(0).ask(Missing, "");
+    d.get(200, FIRST);
+    assert_eq!(d.at(2_880).ask(Expiring, "a1"), "call refresh r1");
+    assert_eq!(d.at(2_890).ask(Expiring, "a1"), "call refresh r1", "its answer never came");
+    assert_eq!(d.get(200, SECOND), "a2 for 3600 new r2");
+}
+
+#[test]
+fn a_life_beyond_the_end_of_time_is_no_trouble() {
+    let mut d = jwt();
+    d.at(0).ask(Missing, "");
+    d.get(200, r#"{"access_token":"a1","expires_in":1e300}"#);
+    assert_eq!(d.at(u64::MAX / 2_000_000).ask(Missing, ""), "call jwt");
+}
+
+#[test]
+fn a_login_begins_with_its_tokens_and_can_be_revoked() {
+    let tokens = TokenSet::parse(&Response::new(Bytes::from_static(FIRST.as_bytes()))).unwrap();
+    let mut d = Desk::new(Login::from_tokens(app(), tokens, Timestamp::ZERO));
+    assert_eq!(d.at(100).ask(Missing, ""), "a1 for 3500");
+    let answer = |status| Ok(Response::builder().status(status).body(Bytes::new()).unwrap());
+    for (status, done) in [(503, false), (403, false), (200, true)] {
+        let request = d.login.revoke().unwrap();
+        assert_eq!(&request.body()[..], b"token=r1");
+        assert!(request.uri().path().ends_with("/revoke"));
+        assert_eq!(d.login.revoked(answer(status)).is_ok(), done, "{status}");
+    }
+    assert!(d.login.revoke().is_none());
+    assert_eq!(d.ask(Missing, ""), "permanent", "the user must log in again");
+}
+
+// CLAUSE SEC-1
+#[test]
+fn no_secret_shows() {
+    let mut d = jwt();
+    d.login.set_refresh_token("old");
+    let step = d.login.begin(Missing, None, &mut d.budget, d.now);
+    let LoginStep::Call(request) = &step else { panic!("{step:?}") };
+    assert!(request.headers()[http::header::AUTHORIZATION].is_sensitive());
+    let shown = format!("{:?}{:?}{step:?}", d.login, request.headers());
+    assert!(!shown.contains("cs") && !shown.contains("old"), "{shown}");
+    assert!(fixed_token(&"t".into(), Refused).unwrap_err().permanent);
+    assert_eq!(fixed_token(&"t".into(), Missing).unwrap().expires_in, None::<Duration>);
+}
