@@ -51,7 +51,7 @@ pub fn suspended(program: &Path, short: Duration, window: Duration) {
     talk.next("gap");
     talk.next("subscribed");
     arrives(&mut talk, &server, "in a new session");
-    assert!(!talk.all.contains("\"lost\"}"), "{}", talk.all);
+    assert!(!talk.all.contains("\"subject\":\"lost\""), "{}", talk.all);
     talk.close("revoke", "revoked");
 }
 
