@@ -31,9 +31,10 @@ fn n(frame: &Value) -> &Value {
 /// Waits until the server has seen something.
 async fn until(what: impl Fn() -> bool) {
     let patience = Instant::now() + PATIENCE;
+    let mut look = tokio::time::interval(Duration::from_millis(1));
     while !what() {
         assert!(Instant::now() < patience, "it never happened");
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        look.tick().await;
     }
 }
 
@@ -171,9 +172,8 @@ async fn a_stalled_connection_is_served_once_that_is_over() {
     let address = server.address();
     let headers = authorization.clone();
     let call = move || http(address, "GET", "/restapi/v1.0/_empty", &[("Authorization", &headers)], "").status;
-    let answer = tokio::task::spawn_blocking(call);
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(!answer.is_finished());
+    let mut answer = tokio::task::spawn_blocking(call);
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut answer).await.is_err(), "it was served");
     server.stall_connections(false);
     assert_eq!(answer.await.unwrap(), 204);
 }

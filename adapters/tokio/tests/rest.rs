@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -47,13 +48,15 @@ async fn work(client: Client, worker: u64, tally: Arc<Tally>) {
 }
 
 /// Cuts all connections now and then, until told to stop; returns the times.
-fn saw(server: Arc<Server>, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<Vec<Instant>> {
+fn saw(server: Arc<Server>, stop: Receiver<()>) -> std::thread::JoinHandle<Vec<Instant>> {
     std::thread::spawn(move || {
         let mut drops = Vec::new();
         let mut seed = 7_u64;
-        while !stop.load(Ordering::Relaxed) {
+        let mut pause = || {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            std::thread::sleep(Duration::from_millis(60 + (seed >> 33) % 140));
+            Duration::from_millis(60 + (seed >> 33) % 140)
+        };
+        while stop.recv_timeout(pause()) == Err(RecvTimeoutError::Timeout) {
             drops.push(Instant::now());
             server.drop_connections();
         }
@@ -101,14 +104,15 @@ async fn ten_thousand_calls_under_drops_end_once_each() {
     let (client, mut events) = builder(&server).tls(tls).config(config).start().unwrap();
     subscribed(&mut events).await;
     let drain = tokio::spawn(async move { while events.next().await.is_some() {} });
-    let (tally, stop) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
-    let saw = saw(Arc::clone(&server), Arc::clone(&stop));
+    let tally = Arc::new(Tally::default());
+    let (stop, stopped) = channel();
+    let saw = saw(Arc::clone(&server), stopped);
     let lateness = Lateness::measure();
     let workers: Vec<_> = (0..WORKERS).map(|w| tokio::spawn(work(client.clone(), w, Arc::clone(&tally)))).collect();
     for worker in workers {
         tokio::time::timeout(6 * PATIENCE, worker).await.expect("all calls end").unwrap();
     }
-    stop.store(true, Ordering::Relaxed);
+    drop(stop);
     let drops = saw.join().unwrap();
     let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
     let (socket, https) = (count(&tally.socket), count(&tally.https));
