@@ -22,7 +22,7 @@ const ALLOWED: &[&str] = &[
 fn metadata() -> Value {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let args = ["metadata", "--format-version", "1", "--locked", "--manifest-path", manifest];
+    let args = ["metadata", "--format-version", "1", "--locked", "--all-features", "--manifest-path", manifest];
     let output = Command::new(cargo).args(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()

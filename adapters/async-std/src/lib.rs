@@ -26,9 +26,9 @@ use async_std::net::{TcpStream, ToSocketAddrs};
 use async_std::task;
 pub use ringcentral_ws_driver::core::*;
 pub use ringcentral_ws_driver::{
-    BoxFuture, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt,
-    Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, TokenRequest, bytes, core, default_tls,
-    filters, http, https_client, rustls, url, with_query,
+    BoxFuture, ConnectionState, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender,
+    IoLimits, Jwt, Provider, Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, StateWatch, TlsError,
+    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, rustls, trace, url, with_query,
 };
 
 /// A client on async-std. See [`ringcentral_ws_driver::Client`].

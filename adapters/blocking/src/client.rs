@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
-use ringcentral_ws_adapter::{Clock, ClockTimes, Debug, DebugSink, IoLimits, RequestError, default_tls, is_loopback};
+use ringcentral_ws_adapter::{
+    Clock, ClockTimes, Debug, DebugSink, InsecureServer, IoLimits, RequestError, StateTeller, TlsError, Tracer,
+    make_session, settle_server, tls_for,
+};
 use ringcentral_ws_core::{
-    Body, Close, CommandError, Config, FilterError, Filters, RestoreError, Session, SessionState, Snapshot, Stats,
+    Body, Close, CommandError, Config, FilterError, Filters, RestoreError, SessionState, Snapshot, Stats,
     SubscriptionId,
 };
 use rustls::ClientConfig;
@@ -19,6 +22,7 @@ use crate::dial::Net;
 use crate::driver::{Driver, Parts, WAKE};
 use crate::events::{Events, Hub};
 use crate::https::{Https, HttpsSender};
+use crate::states::StateWatch;
 
 /// A running session. Clones are handles of the same one and may go to other threads.
 ///
@@ -106,6 +110,12 @@ impl Client {
         self.remote.hub.status().0
     }
 
+    /// The same as a value that can be watched, with the time of the next try.
+    #[must_use]
+    pub fn states(&self) -> StateWatch {
+        StateWatch::new(self.remote.states.clone())
+    }
+
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -176,7 +186,8 @@ impl Builder {
         self
     }
 
-    /// TLS settings of yours, in place of [`default_tls`].
+    /// TLS settings of yours, in place of [`default_tls`](crate::default_tls): made with
+    /// [`TlsSettings`](crate::TlsSettings), or by hand.
     pub fn tls(mut self, tls: Arc<ClientConfig>) -> Self {
         self.tls = Some(tls);
         self
@@ -190,7 +201,7 @@ impl Builder {
     }
 
     /// Hands each message to `sink`, as one line with secrets masked. It is called on the I/O thread and must not
-    /// block.
+    /// block. The same lines go to `tracing`, target `ringcentral_ws::frames`, level trace.
     pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.debug = Some(Arc::new(sink));
         self
@@ -203,26 +214,22 @@ impl Builder {
     /// [`StartError`], which says what to change. Nothing runs then.
     pub fn start(self) -> Result<(Client, Events), StartError> {
         let mut config = self.config;
-        if let Some(server) = self.credentials.server().filter(|_| config.server == Config::default().server) {
-            config.server = server.clone();
-        }
-        if config.server.scheme() != "https" && !config.allow_insecure && !is_loopback(&config.server) {
-            return Err(StartError::InsecureServer);
-        }
+        let secure = settle_server(&mut config, self.credentials.server()).map_err(|_| StartError::InsecureServer)?;
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
         let (allow_insecure, max_message) = (config.allow_insecure, config.limits.frame_bytes);
         let hub = Arc::new(Hub::new(self.limits.event_queue, self.snapshot.clone()));
-        let session = match self.snapshot {
-            Some(snapshot) => Session::restore(config, snapshot, seed, clock.reading())?,
-            None => Session::new(config, seed, clock.reading()),
-        };
+        let tracer = Tracer::new(&config.server, self.snapshot.is_some());
+        let teller = StateTeller::new();
+        let states = teller.watch();
+        let span = tracer.session();
+        let session = make_session(config, self.snapshot, seed, clock.reading())?;
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
         let (commands, inbox) = sync_channel(self.limits.command_queue.max(1));
         let signals = Arc::new(Signals::default());
-        let tls = self.tls.unwrap_or_else(default_tls);
+        let tls = tls_for(self.tls, secure)?;
         let net = Net { limits: Arc::new(self.limits), tls, allow_insecure };
         let https = Arc::new(Https::new(net));
         let parts = Parts {
@@ -238,11 +245,13 @@ impl Builder {
             poll,
             max_message,
             debug: Debug::new(self.debug),
+            tracer,
+            states: teller,
         };
-        let run = move || Driver::new(parts).run(filters);
+        let run = move || span.within(|| Driver::new(parts).run(filters));
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
-        let remote = Arc::new(Remote { commands, signals, waker, hub });
+        let remote = Arc::new(Remote { commands, signals, waker, hub, states });
         Ok((Client { remote: Arc::clone(&remote) }, Events::new(remote)))
     }
 }
@@ -255,6 +264,8 @@ pub enum StartError {
     Filter(FilterError),
     /// The snapshot cannot be used; start without it.
     Snapshot(RestoreError),
+    /// There are no TLS settings.
+    Tls(TlsError),
     /// The server has no TLS and is not this machine.
     InsecureServer,
     /// The system gave no random seed, no poller or no thread.
@@ -264,6 +275,12 @@ pub enum StartError {
 impl From<FilterError> for StartError {
     fn from(error: FilterError) -> Self {
         Self::Filter(error)
+    }
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 
@@ -278,10 +295,8 @@ impl fmt::Display for StartError {
         match self {
             Self::Filter(error) => error.fmt(f),
             Self::Snapshot(error) => error.fmt(f),
-            Self::InsecureServer => f.write_str(
-                "the server's address is not https, so credentials would travel in the clear: use https, a loopback \
-                 address, or set `allow_insecure`",
-            ),
+            Self::Tls(error) => error.fmt(f),
+            Self::InsecureServer => InsecureServer.fmt(f),
             Self::System(error) => write!(f, "the system refused what a client needs: {error}"),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
-use ringcentral_ws_adapter::{Answer, RequestError, response};
+use ringcentral_ws_adapter::{Answer, RequestError, Watcher, response};
 use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SubscriptionId};
 
 use crate::events::Hub;
@@ -41,6 +41,7 @@ pub(crate) struct Remote {
     pub(crate) signals: Arc<Signals>,
     pub(crate) waker: Arc<Waker>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) states: Watcher,
 }
 
 impl Remote {

@@ -17,7 +17,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 #[derive(Clone, Debug)]
 pub(crate) struct Net {
     pub(crate) limits: Arc<IoLimits>,
-    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) allow_insecure: bool,
 }
 
@@ -207,13 +207,16 @@ fn encrypt(net: &Net, target: &Target, abort: &Abort, socket: TcpStream) -> Resu
     if !target.tls {
         return Ok(Stream::Plain(tcp));
     }
+    let Some(tls) = &net.tls else {
+        return Err(not_sent(Phase::Tls, format!("no TLS connection to {host}: the program has no TLS settings")));
+    };
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::TimedOut => not_sent(Phase::Tls, format!("the TLS handshake with {host} took too long")),
         _ => not_sent(Phase::Tls, format!("no TLS connection to {host}: {error}")),
     };
     let name = ServerName::try_from(host.clone())
         .map_err(|_| not_sent(Phase::Tls, format!("no TLS connection to {host}: it cannot have a certificate")))?;
-    let connection = ClientConnection::new(Arc::clone(&net.tls), name).map_err(|error| failed(io::Error::other(error)));
+    let connection = ClientConnection::new(Arc::clone(tls), name).map_err(|error| failed(io::Error::other(error)));
     let mut connection = connection?;
     while connection.is_handshaking() {
         connection.complete_io(&mut tcp).map_err(failed)?;

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
-use ringcentral_ws_adapter::{Answer, Clock, Debug};
+use ringcentral_ws_adapter::{Answer, Clock, Debug, StateTeller, Tracer};
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
     HttpId, Input, OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Session, Timestamp, Wait,
@@ -45,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) poll: Poll,
     pub(crate) max_message: usize,
     pub(crate) debug: Debug,
+    pub(crate) tracer: Tracer,
+    pub(crate) states: StateTeller,
 }
 
 /// What a helping thread brings back.
@@ -120,6 +122,7 @@ impl Driver {
         loop {
             let wait = self.drain();
             self.parts.hub.set_status((self.parts.session.state(), self.parts.session.stats()));
+            self.parts.states.tell(self.parts.session.state(), || self.parts.clock.reading().now);
             if self.unpublished >= self.parts.https.net.limits.snapshot_every {
                 self.publish();
             }
@@ -145,6 +148,7 @@ impl Driver {
     }
 
     fn tell(&mut self, event: Event) {
+        self.parts.tracer.event(&event);
         match event {
             Event::Response { id, outcome } => {
                 if let Some(waiting) = self.requests.remove(&id) {
@@ -174,6 +178,7 @@ impl Driver {
     }
 
     fn act(&mut self, action: Action) {
+        self.parts.tracer.action(&action);
         match action {
             Action::Authorize { id, reason } => {
                 let (source, https) = (Arc::clone(&self.parts.credentials), Arc::clone(&self.parts.sender));
@@ -223,8 +228,9 @@ impl Driver {
     fn help(&self, failed: Done, work: impl FnOnce(&Abort) -> Done + Send + 'static) -> Abort {
         let abort = Abort::default();
         let (sender, waker, watched) = (self.completions.clone(), Arc::clone(&self.parts.waker), abort.clone());
+        let span = self.parts.tracer.session();
         let run = move || {
-            let _ = sender.send(work(&watched));
+            let _ = sender.send(span.within(|| work(&watched)));
             let _ = waker.wake();
         };
         if std::thread::Builder::new().name("ringcentral-call".to_owned()).spawn(run).is_err() {
@@ -314,6 +320,7 @@ impl Driver {
         match done {
             Done::Auth(id, result) => {
                 self.logins.remove(&id);
+                self.parts.tracer.authorized(result.as_ref().map(|token| token.expires_in));
                 match result {
                     Ok(token) => {
                         self.held = Some(token.secret.clone());
@@ -369,10 +376,16 @@ impl Driver {
                 self.closers.push(reply);
                 let _ = session.close(mode, now);
             }
-            Command::Request { request, cancelled, reply } => match session.request(*request, now) {
-                Ok(id) => drop(self.requests.insert(id, Waiting { cancelled, reply })),
-                Err(refused) => drop(reply.try_send(Err(refused))),
-            },
+            Command::Request { request, cancelled, reply } => {
+                let about = self.parts.tracer.about(&request);
+                match session.request(*request, now) {
+                    Ok(id) => {
+                        self.parts.tracer.requested(id, about);
+                        self.requests.insert(id, Waiting { cancelled, reply });
+                    }
+                    Err(refused) => drop(reply.try_send(Err(refused))),
+                }
+            }
         }
     }
 

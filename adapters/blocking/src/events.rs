@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ringcentral_ws_adapter::replaces;
 use ringcentral_ws_core::{Event, SessionState, Snapshot, Stats};
 
 use crate::command::Remote;
@@ -42,14 +43,7 @@ impl Hub {
         if state.unread {
             return;
         }
-        // While nobody listens attempts may go on for days: of what repeats only the last is worth telling.
-        let repeats = |last: &Event| {
-            matches!(
-                (last, &event),
-                (Event::Retry { .. }, Event::Retry { .. }) | (Event::SnapshotChanged, Event::SnapshotChanged)
-            )
-        };
-        if state.queue.len() > self.capacity && state.queue.back().is_some_and(|(last, _)| repeats(last)) {
+        if state.queue.len() > self.capacity && state.queue.back().is_some_and(|(last, _)| replaces(&event, last)) {
             state.queue.pop_back();
         }
         state.queue.push_back((event, snapshot.map(Box::new)));
@@ -80,13 +74,13 @@ impl Hub {
     }
 }
 
-/// No event came in time.
+/// No event, or no change, came in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimedOut;
 
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no event came in time")
+        f.write_str("nothing came in time")
     }
 }
 

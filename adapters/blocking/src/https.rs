@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use ringcentral_ws_adapter::{IoLimits, Target, default_tls, is_loopback, not_sent, trace};
+use ringcentral_ws_adapter::{IoLimits, Target, TlsError, is_loopback, not_sent, tls_for, trace};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver};
@@ -34,10 +34,13 @@ pub trait HttpsSender: Send + Sync {
 
 /// A client for HTTPS calls outside of a session, such as the exchange of an authorization code or
 /// [`Jwt::revoke`](crate::Jwt::revoke). It takes `tls` in place of [`default_tls`](crate::default_tls).
-#[must_use]
-pub fn https_client(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Arc<dyn HttpsSender> {
-    let net = Net { limits: Arc::new(limits), tls: tls.unwrap_or_else(default_tls), allow_insecure: false };
-    Arc::new(Https::new(net))
+///
+/// # Errors
+///
+/// [`TlsError`] when there are no TLS settings.
+pub fn https_client(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Result<Arc<dyn HttpsSender>, TlsError> {
+    let net = Net { limits: Arc::new(limits), tls: tls_for(tls, true)?, allow_insecure: false };
+    Ok(Arc::new(Https::new(net)))
 }
 
 pub(crate) struct Https {
@@ -111,9 +114,10 @@ impl HttpsSender for Https {
         if !target.tls && !self.net.allow_insecure && !is_loopback(&url) {
             return Err(not_sent(Phase::Dns, "plain http goes to loopback only: use https"));
         }
-        let shown = format!("{} {}:{}{}", request.method(), target.host, target.port, request.uri().path());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let result = self.exchange(request);
-        trace::http(&shown, result.as_ref().map(Response::status).map_err(|failure| &*failure.message));
+        let shown = result.as_ref().map(Response::status).map_err(|failure| &*failure.message);
+        trace::http(&method, &target, &path, shown);
         result
     }
 }

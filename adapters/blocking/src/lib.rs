@@ -17,6 +17,13 @@
 //! One thread owns the [`Session`] and the socket. It never waits for the application, so
 //! a slow consumer stops neither heartbeats nor deadlines. Whatever can only block (names, connecting, HTTPS calls,
 //! credentials) has a thread of its own while it lasts.
+//!
+//! # Features
+//!
+//! All are additive: `webpki-roots` (default), `native-roots` and `platform-verifier` say whose certificates are
+//! trusted, `ring` (default) and `aws-lc-rs` what encrypts (see [`TlsSettings`]); `tracing` (default) gives spans and
+//! events (see [`trace`]). Without certificates or provider, [`Builder::tls`] must be given, else [`Builder::start`]
+//! says what is missing.
 
 mod client;
 mod command;
@@ -26,6 +33,7 @@ mod driver;
 mod events;
 mod https;
 mod socket;
+mod states;
 
 pub use client::{Builder, Client, StartError};
 pub use command::Pending;
@@ -33,9 +41,12 @@ pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequ
 pub use events::{Events, TimedOut};
 pub use http;
 pub use https::{HttpsSender, https_client};
-pub use ringcentral_ws_adapter::{IoLimits, RequestError, default_tls};
+pub use ringcentral_ws_adapter::{
+    ConnectionState, IoLimits, Provider, RequestError, TlsError, TlsSettings, default_tls, trace,
+};
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;
 pub use ringcentral_ws_core::oauth::EnvError;
 pub use ringcentral_ws_core::*;
 pub use rustls;
+pub use states::StateWatch;

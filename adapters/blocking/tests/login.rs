@@ -27,7 +27,7 @@ fn status(client: &Client) -> u16 {
 #[test]
 fn a_login_by_authorization_code_lives_on_its_refresh_token() {
     let server = Server::start(ServerConfig::default()).unwrap();
-    let (app, https) = (app(&server), https_client(IoLimits::default(), None));
+    let (app, https) = (app(&server), https_client(IoLimits::default(), None).unwrap());
     let (pkce, redirect) = (Pkce::new([9; 32]), "http://localhost:8080/callback");
     // As a browser would: the stand-in agrees at once.
     let address = pkce.authorize_url(&app, redirect, "state-1");
@@ -71,7 +71,7 @@ impl HttpsSender for Mine {
 fn an_http_client_of_the_users_makes_all_calls() {
     let server = Server::start(ServerConfig::default()).unwrap();
     let calls = Arc::new(AtomicU64::new(0));
-    let mine = Mine(https_client(IoLimits::default(), None), Arc::clone(&calls));
+    let mine = Mine(https_client(IoLimits::default(), None).unwrap(), Arc::clone(&calls));
     let jwt = server.with_gateway(|g, _| g.config().users[0].jwt.clone());
     let source = Arc::new(Jwt::new(app(&server), jwt));
     let (client, _events) = Client::builder(Arc::clone(&source)).http_client(mine).start().unwrap();
@@ -80,6 +80,6 @@ fn an_http_client_of_the_users_makes_all_calls() {
     assert!(calls.load(Ordering::Relaxed) >= 2, "the login and the call");
     let sessions = || server.with_gateway(|g, _| g.oauth_session_count());
     assert_eq!(sessions(), 1);
-    source.revoke(&*https_client(IoLimits::default(), None)).unwrap();
+    source.revoke(&*https_client(IoLimits::default(), None).unwrap()).unwrap();
     assert_eq!(sessions(), 0);
 }

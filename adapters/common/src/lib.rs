@@ -5,18 +5,25 @@
 //! adapter, such as `ringcentral-ws-tokio`, which re-exports what they need of this crate.
 
 mod address;
+mod backlog;
 mod clock;
 mod debug;
 mod limits;
 mod request;
+mod setup;
+mod state;
 mod tls;
 pub mod trace;
 #[cfg(feature = "watch")]
 pub mod watch;
 
 pub use address::{Target, is_loopback, is_loopback_host, not_sent};
+pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
 pub use debug::{Debug, DebugSink};
 pub use limits::IoLimits;
 pub use request::{Answer, RequestError, response};
-pub use tls::default_tls;
+pub use setup::{InsecureServer, make_session, settle_server};
+pub use state::{ConnectionState, StateTeller, Watcher};
+pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
+pub use trace::Tracer;

@@ -1,6 +1,7 @@
 //! What an adapter brings into a program: one runtime at most, and the right one.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 /// The packages that a package's library depends on, with the features that are on.
@@ -44,7 +45,7 @@ fn blocking_and_core_bring_nothing_asynchronous() {
         let known = ["tokio", "smol", "hyper", "async-std", "polling"];
         name.starts_with("futures") || name.starts_with("async-") || name.starts_with("tokio-") || known.contains(name)
     };
-    for package in ["ringcentral-ws-blocking", "ringcentral-ws-core"] {
+    for package in ["ringcentral-ws-blocking", "ringcentral-ws-adapter", "ringcentral-ws-core"] {
         let tree = tree(package);
         let found: Vec<&str> = names(&tree).into_iter().filter(asynchronous).collect();
         assert!(tree.len() > 5 && found.is_empty(), "{package} brings {found:?}");
@@ -53,7 +54,35 @@ fn blocking_and_core_bring_nothing_asynchronous() {
 
 #[test]
 fn nothing_but_its_adapter_brings_async_std() {
-    for package in ["core", "driver", "tokio", "smol", "blocking", "gateway"] {
+    for package in ["core", "adapter", "driver", "tokio", "smol", "blocking", "gateway"] {
         assert!(!names(&tree(&format!("ringcentral-ws-{package}"))).contains("async-std"), "{package}");
+    }
+}
+
+/// What is not said in a manifest: the driver's code asks for no runtime, and a runtime is little code.
+#[test]
+fn the_driver_knows_no_runtime_and_a_runtime_is_small() {
+    let adapters = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut folders = vec![adapters.join("driver/src"), adapters.join("common/src")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    assert!(files.len() > 20);
+    for file in files {
+        for line in std::fs::read_to_string(&file).unwrap().lines().filter(|line| line.contains("cfg(")) {
+            for runtime in ["tokio", "smol", "async-std", "async_std"] {
+                assert!(!line.contains(runtime), "{}: {line}", file.display());
+            }
+        }
+    }
+    for runtime in ["tokio", "smol", "async-std"] {
+        let sources: Vec<_> = std::fs::read_dir(adapters.join(runtime).join("src")).unwrap().collect();
+        assert_eq!(sources.len(), 1, "{runtime}");
+        let lines = std::fs::read_to_string(sources[0].as_ref().unwrap().path()).unwrap().lines().count();
+        assert!(lines <= 150, "{runtime} has {lines} lines");
     }
 }

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender};
-use ringcentral_ws_adapter::{Clock, Debug, DebugSink, IoLimits, RequestError, default_tls, is_loopback, response};
+use ringcentral_ws_adapter::{
+    Clock, Debug, DebugSink, InsecureServer, IoLimits, RequestError, StateTeller, TlsError, Tracer, Watcher,
+    make_session, response, settle_server, tls_for,
+};
 use ringcentral_ws_core::{
-    Body, Cause, Close, CommandError, Config, FilterError, Filters, InvalidReason, OverHttps, RestoreError, Session,
+    Body, Cause, Close, CommandError, Config, FilterError, Filters, InvalidReason, OverHttps, RestoreError,
     SessionState, Snapshot, Stats, SubscriptionId,
 };
 use rustls::ClientConfig;
@@ -23,6 +26,7 @@ use crate::https::{Https, HttpsSender};
 use crate::outlet::{Events, Shared, queue};
 use crate::proxy::{Proxy, ProxyError};
 use crate::runtime::Runtime;
+use crate::states::StateWatch;
 
 /// A running session. Clones are handles of the same one.
 ///
@@ -31,6 +35,7 @@ use crate::runtime::Runtime;
 /// request is cancelled.
 pub struct Client<R> {
     shared: Arc<Shared>,
+    states: Watcher,
     commands: Sender<Command>,
     cancels: Sender<u64>,
     tickets: Arc<AtomicU64>,
@@ -157,6 +162,12 @@ impl<R> Client<R> {
         self.shared.status().0
     }
 
+    /// The same as a value that can be watched, with the time of the next try.
+    #[must_use]
+    pub fn states(&self) -> StateWatch {
+        StateWatch(self.states.clone())
+    }
+
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -174,6 +185,7 @@ impl<R> Clone for Client<R> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
+            states: self.states.clone(),
             commands: self.commands.clone(),
             cancels: self.cancels.clone(),
             tickets: Arc::clone(&self.tickets),
@@ -274,7 +286,8 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// TLS settings of yours, in place of [`default_tls`].
+    /// TLS settings of yours, in place of [`default_tls`](crate::default_tls): made with
+    /// [`TlsSettings`](crate::TlsSettings), or by hand.
     pub fn tls(mut self, tls: Arc<ClientConfig>) -> Self {
         self.tls = Some(tls);
         self
@@ -319,13 +332,7 @@ impl<R: Runtime> Builder<R> {
     /// [`StartError`], which says what to change. Nothing runs then.
     pub fn start(self) -> Result<(Client<R>, Events), StartError> {
         let mut config = self.config;
-        if let Some(server) = self.credentials.server().filter(|_| config.server == Config::default().server) {
-            config.server = server.clone();
-        }
-        let plain = config.server.scheme() != "https";
-        if plain && !config.allow_insecure && !is_loopback(&config.server) {
-            return Err(StartError::InsecureServer);
-        }
+        let secure = settle_server(&mut config, self.credentials.server()).map_err(|_| StartError::InsecureServer)?;
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = self.runtime.seed().map_err(StartError::Seed)?;
         let runtime = self.runtime.clone();
@@ -341,14 +348,13 @@ impl<R: Runtime> Builder<R> {
             ProxyChoice::Given(proxy) => proxy,
         };
         let shared = Arc::new(Shared::new(self.snapshot.clone()));
-        let session = match self.snapshot {
-            Some(snapshot) => Session::restore(config, snapshot, seed, clock.reading())?,
-            None => Session::new(config, seed, clock.reading()),
-        };
+        let tracer = Tracer::new(&config.server, self.snapshot.is_some());
+        let states = StateTeller::new();
+        let session = make_session(config, self.snapshot, seed, clock.reading())?;
         let (commands, inbox) = async_channel::bounded(self.limits.command_queue.max(1));
         let (cancels, cancelled) = async_channel::unbounded();
         let (outlet, events) = queue(self.limits.event_queue, Arc::clone(&shared), commands.clone());
-        let tls = self.tls.unwrap_or_else(default_tls);
+        let tls = tls_for(self.tls, secure)?;
         let limits = Arc::new(self.limits);
         let mut https = Https::new(self.runtime.clone(), limits, tls, content.clone());
         https.proxy = proxy;
@@ -364,11 +370,15 @@ impl<R: Runtime> Builder<R> {
             outlet,
             max_message,
             debug: Debug::new(self.debug),
+            tracer,
+            states,
         };
-        let task = Driver::new(parts).run(filters);
+        let (span, states) = (parts.tracer.session(), parts.states.watch());
+        let task = span.around(Driver::new(parts).run(filters));
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
         let client = Client {
             shared,
+            states,
             commands,
             cancels,
             tickets: Arc::default(),
@@ -389,6 +399,8 @@ pub enum StartError {
     Snapshot(RestoreError),
     /// The proxy that the environment names cannot be used.
     Proxy(ProxyError),
+    /// There are no TLS settings.
+    Tls(TlsError),
     /// The server has no TLS and is not this machine.
     InsecureServer,
     /// No runtime is running here: start the client from inside of one.
@@ -409,6 +421,12 @@ impl From<ProxyError> for StartError {
     }
 }
 
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
 impl From<RestoreError> for StartError {
     fn from(error: RestoreError) -> Self {
         Self::Snapshot(error)
@@ -420,11 +438,9 @@ impl fmt::Display for StartError {
         match self {
             Self::Filter(error) => error.fmt(f),
             Self::Snapshot(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Proxy(error) => write!(f, "{error}; see HTTPS_PROXY and ALL_PROXY"),
-            Self::InsecureServer => f.write_str(
-                "the server's address is not https, so credentials would travel in the clear: use https, a loopback \
-                 address, or set `allow_insecure`",
-            ),
+            Self::InsecureServer => InsecureServer.fmt(f),
             Self::NoRuntime(error) => write!(f, "no async runtime is running here: {error}"),
             Self::Seed(error) => write!(f, "the system gave no random numbers: {error}"),
         }

@@ -15,7 +15,7 @@ use crate::tls::{Transport, encrypt};
 pub(crate) async fn dial<R: Runtime>(
     runtime: &R,
     limits: &IoLimits,
-    tls: &Arc<ClientConfig>,
+    tls: Option<&Arc<ClientConfig>>,
     proxy: Option<&Proxy>,
     target: &Target,
 ) -> Result<Transport<R::Stream>, HttpFailure> {
@@ -57,7 +57,7 @@ async fn reach<R: Runtime>(runtime: &R, limits: &IoLimits, host: &str, port: u16
 async fn finish<R: Runtime>(
     runtime: &R,
     limit: Duration,
-    tls: &Arc<ClientConfig>,
+    tls: Option<&Arc<ClientConfig>>,
     target: &Target,
     stream: R::Stream,
 ) -> Result<Transport<R::Stream>, HttpFailure> {
@@ -65,6 +65,9 @@ async fn finish<R: Runtime>(
     if !target.tls {
         return Ok(Transport::Plain(stream));
     }
+    let Some(tls) = tls else {
+        return Err(not_sent(Phase::Tls, format!("no TLS connection to {host}: the program has no TLS settings")));
+    };
     match within(runtime, limit, encrypt(Arc::clone(tls), host, stream)).await {
         Some(Ok(stream)) => Ok(stream),
         Some(Err(error)) => Err(not_sent(Phase::Tls, tls_message(host, &error))),

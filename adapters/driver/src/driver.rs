@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
-use ringcentral_ws_adapter::{Answer, Clock, Debug};
+use ringcentral_ws_adapter::{Answer, Clock, Debug, StateTeller, Tracer};
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
     HttpId, Input, OpenFailure, Output, RequestId, Secret, Session, Timestamp, Wait,
@@ -42,6 +42,8 @@ pub(crate) struct Parts<R: Runtime> {
     pub(crate) outlet: Outlet,
     pub(crate) max_message: usize,
     pub(crate) debug: Debug,
+    pub(crate) tracer: Tracer,
+    pub(crate) states: StateTeller,
 }
 
 /// A call that has come to its end.
@@ -90,6 +92,8 @@ pub(crate) struct Driver<R: Runtime> {
     unpublished: usize,
     max_message: usize,
     debug: Debug,
+    tracer: Tracer,
+    states: StateTeller,
 }
 
 impl<R: Runtime> Driver<R> {
@@ -117,6 +121,8 @@ impl<R: Runtime> Driver<R> {
             unpublished: 0,
             max_message: parts.max_message,
             debug: parts.debug,
+            tracer: parts.tracer,
+            states: parts.states,
         }
     }
 
@@ -132,6 +138,7 @@ impl<R: Runtime> Driver<R> {
         loop {
             let wait = self.drain();
             self.shared.set_status(self.session.state(), self.session.stats());
+            self.states.tell(self.session.state(), || self.clock.reading().now);
             if self.unpublished >= self.https.limits.snapshot_every {
                 self.publish();
             }
@@ -157,6 +164,7 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn tell(&mut self, event: Event) {
+        self.tracer.event(&event);
         match event {
             Event::Response { id, outcome } => {
                 if let Some(waiting) = self.requests.remove(&id) {
@@ -187,6 +195,7 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn act(&mut self, action: Action) {
+        self.tracer.action(&action);
         match action {
             Action::Authorize { id, reason } => {
                 let (source, sender, held) = (Arc::clone(&self.credentials), self.sender(), self.held.clone());
@@ -320,10 +329,14 @@ impl<R: Runtime> Driver<R> {
     fn done(&mut self, done: Done, now: Timestamp) {
         match done {
             Done::Auth(id, Ok(token)) => {
+                self.tracer.authorized(Ok(token.expires_in));
                 self.held = Some(token.secret.clone());
                 self.feed(Input::Authorized { id, token }, now);
             }
-            Done::Auth(id, Err(failure)) => self.feed(Input::AuthorizeFailed { id, failure }, now),
+            Done::Auth(id, Err(failure)) => {
+                self.tracer.authorized(Err(&failure));
+                self.feed(Input::AuthorizeFailed { id, failure }, now);
+            }
             Done::Http(id, result) => {
                 self.aborts.remove(&id);
                 match result {
@@ -347,10 +360,16 @@ impl<R: Runtime> Driver<R> {
             }
             // Nobody waits for it any more, so it is never sent.
             Command::Request { reply, .. } if reply.is_closed() => {}
-            Command::Request { request, ticket, reply } => match self.session.request(*request, now) {
-                Ok(id) => drop(self.requests.insert(id, Waiting { ticket, reply })),
-                Err(refused) => drop(reply.try_send(Err(refused))),
-            },
+            Command::Request { request, ticket, reply } => {
+                let about = self.tracer.about(&request);
+                match self.session.request(*request, now) {
+                    Ok(id) => {
+                        self.tracer.requested(id, about);
+                        self.requests.insert(id, Waiting { ticket, reply });
+                    }
+                    Err(refused) => drop(reply.try_send(Err(refused))),
+                }
+            }
         }
     }
 

@@ -13,11 +13,12 @@ use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use ringcentral_ws_adapter::{IoLimits, Target, default_tls, is_loopback, not_sent, trace};
+use ringcentral_ws_adapter::{IoLimits, Target, is_loopback, not_sent, tls_for, trace};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
 use url::Url;
 
+use crate::client::StartError;
 use crate::dial::dial;
 use crate::download::{ContentHosts, Download};
 use crate::gzip;
@@ -48,15 +49,15 @@ pub trait HttpsSender: Send + Sync {
 ///
 /// # Errors
 ///
-/// [`ProxyError`] when the environment names a proxy that cannot be used.
+/// [`StartError`] when the environment names a proxy that cannot be used, or there are no TLS settings.
 pub fn https_client<R: Runtime>(
     runtime: R,
     limits: IoLimits,
     tls: Option<Arc<ClientConfig>>,
-) -> Result<Arc<dyn HttpsSender>, ProxyError> {
+) -> Result<Arc<dyn HttpsSender>, StartError> {
     let server = Url::parse("https://localhost").map_err(|_| ProxyError::Address)?;
     let content = ContentHosts { server, hosts: Vec::new(), allow_insecure: false };
-    let mut https = Https::new(runtime, Arc::new(limits), tls.unwrap_or_else(default_tls), content);
+    let mut https = Https::new(runtime, Arc::new(limits), tls_for(tls, true)?, content);
     https.proxy = Proxy::from_env()?;
     Ok(Arc::new(https))
 }
@@ -65,7 +66,7 @@ pub fn https_client<R: Runtime>(
 pub(crate) struct Https<R: Runtime> {
     pub(crate) runtime: R,
     pub(crate) limits: Arc<IoLimits>,
-    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) content: ContentHosts,
     idle: Mutex<Vec<Idle>>,
@@ -108,7 +109,12 @@ impl<R: Runtime> HttpsSender for Https<R> {
 }
 
 impl<R: Runtime> Https<R> {
-    pub(crate) fn new(runtime: R, limits: Arc<IoLimits>, tls: Arc<ClientConfig>, content: ContentHosts) -> Self {
+    pub(crate) fn new(
+        runtime: R,
+        limits: Arc<IoLimits>,
+        tls: Option<Arc<ClientConfig>>,
+        content: ContentHosts,
+    ) -> Self {
         Self { runtime, limits, tls, proxy: None, content, idle: Mutex::new(Vec::new()) }
     }
 
@@ -120,9 +126,10 @@ impl<R: Runtime> Https<R> {
     /// Makes a call up to the head of its response.
     pub(crate) async fn begin(&self, request: Request<Bytes>) -> Result<Answer, HttpFailure> {
         let (target, request) = self.prepare(request)?;
-        let shown = format!("{} {}:{}{}", request.method(), target.host, target.port, request.uri().path());
+        let (method, to, path) = (request.method().clone(), target.clone(), request.uri().path().to_owned());
         let result = self.exchange(target, request).await;
-        trace::http(&shown, result.as_ref().map(|answer| answer.head.status).map_err(|failure| &*failure.message));
+        let shown = result.as_ref().map(|answer| answer.head.status).map_err(|failure| &*failure.message);
+        trace::http(&method, &to, &path, shown);
         result
     }
 
@@ -161,7 +168,7 @@ impl<R: Runtime> Https<R> {
     }
 
     async fn open(&self, target: Target) -> Result<Connection, HttpFailure> {
-        let stream = dial(&self.runtime, &self.limits, &self.tls, self.proxy.as_ref(), &target).await?;
+        let stream = dial(&self.runtime, &self.limits, self.tls.as_ref(), self.proxy.as_ref(), &target).await?;
         let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(Wire(stream)).await;
         let (requests, work) = handshake.map_err(|error| not_sent(Phase::Request, error.to_string()))?;
         let work = Some(Box::pin(async move { drop(work.await) }) as BoxFuture<'static, ()>);
@@ -300,7 +307,7 @@ mod tests {
 
     fn client(streams: Vec<Pipe>, limits: IoLimits) -> Https<Memory> {
         let runtime = Memory { streams: Arc::new(Mutex::new(streams.into())), stuck: false };
-        Https::new(runtime, Arc::new(limits), default_tls(), anywhere())
+        Https::new(runtime, Arc::new(limits), None, anywhere())
     }
 
     fn anywhere() -> ContentHosts {
@@ -362,8 +369,7 @@ mod tests {
         block_on(async {
             let refused = client(Vec::new(), IoLimits::default()).send(get("http://localhost/")).await.unwrap_err();
             assert_eq!((refused.phase, refused.not_sent), (Phase::Tcp, true));
-            let stuck =
-                Https::new(Memory { stuck: true, ..Memory::default() }, Arc::default(), default_tls(), anywhere());
+            let stuck = Https::new(Memory { stuck: true, ..Memory::default() }, Arc::default(), None, anywhere());
             let slow = stuck.send(get("http://localhost/")).await.unwrap_err();
             assert_eq!((slow.phase, slow.not_sent), (Phase::Dns, true));
             let plain = stuck.send(get("http://h.example/")).await.unwrap_err();

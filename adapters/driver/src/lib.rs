@@ -4,6 +4,29 @@
 //! The driver adds what the sans-IO [`Session`](ringcentral_ws_core::Session) leaves out: names, TCP, TLS, HTTPS,
 //! WebSocket, clocks, credentials, and a [`Client`] with its stream of [`Events`]. It decides nothing about the
 //! protocol.
+//!
+//! # Features
+//!
+//! All are additive; the crates of the runtimes pass them on.
+//!
+//! | feature | default | what it does |
+//! |---|---|---|
+//! | `webpki-roots` | on | trusts Mozilla's list of certificates, as it was when the program was built |
+//! | `native-roots` | | trusts the certificates of the machine too |
+//! | `platform-verifier` | | lets the operating system decide, whatever else is on |
+//! | `ring` | on | encrypts with ring |
+//! | `aws-lc-rs` | | encrypts with AWS-LC; when `ring` is on too, only if asked to by [`TlsSettings::provider`] |
+//! | `tracing` | on | spans and events: [`trace`] has the table |
+//! | `gzip` | on | asks for compressed answers to HTTPS calls and unpacks them |
+//! | `watch` | | the program behind the adapters' `watch` examples |
+//!
+//! rustls's process-wide provider is never used. Without certificates or provider, [`Builder::tls`] must be given, else
+//! [`Builder::start`] says what is missing ([`StartError::Tls`]); only a server on this machine that speaks in the
+//! clear needs neither.
+//!
+//! What is no feature, and why: HTTPS, because every connection begins with calls over it (the login, the WebSocket
+//! token), so REST calls and downloads bring no dependency of their own; serde, because the protocol is JSON, and
+//! snapshots and payload types cost a few derived functions beside it.
 
 mod client;
 mod command;
@@ -11,6 +34,10 @@ mod credentials;
 mod dial;
 mod download;
 mod driver;
+#[cfg(feature = "gzip")]
+mod gzip;
+#[cfg(not(feature = "gzip"))]
+#[path = "uncompressed.rs"]
 mod gzip;
 mod https;
 mod outlet;
@@ -18,6 +45,7 @@ mod proxy;
 mod query;
 mod runtime;
 mod socket;
+mod states;
 mod surge;
 #[cfg(test)]
 mod testing;
@@ -35,10 +63,13 @@ pub use https::{HttpsSender, https_client};
 pub use outlet::Events;
 pub use proxy::{Proxy, ProxyError};
 pub use query::with_query;
-pub use ringcentral_ws_adapter::{ClockTimes, IoLimits, RequestError, default_tls};
+pub use ringcentral_ws_adapter::{
+    ClockTimes, ConnectionState, IoLimits, Provider, RequestError, TlsError, TlsSettings, default_tls, trace,
+};
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;
 pub use ringcentral_ws_core::oauth::EnvError;
 pub use runtime::Runtime;
 pub use rustls;
+pub use states::StateWatch;
 pub use url;

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use async_channel::Sender;
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
+use ringcentral_ws_adapter::replaces;
 use ringcentral_ws_core::{Event, SessionState, Snapshot, Stats};
 
 use crate::command::Command;
@@ -176,14 +177,7 @@ impl Outlet {
             self.batch.push(queued);
             return;
         }
-        // While nobody listens attempts may go on for days: of what repeats only the last is worth telling.
-        let repeats = |a: &Event, b: &Event| {
-            matches!(
-                (a, b),
-                (Event::Retry { .. }, Event::Retry { .. }) | (Event::SnapshotChanged, Event::SnapshotChanged)
-            )
-        };
-        if self.backlog.back().is_some_and(|last| repeats(&last.event, &queued.event)) {
+        if self.backlog.back().is_some_and(|last| replaces(&queued.event, &last.event)) {
             self.backlog.pop_back();
         }
         self.backlog.push_back(queued);

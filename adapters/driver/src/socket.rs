@@ -62,7 +62,8 @@ pub(crate) async fn open<R: Runtime>(
 ) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
     let limits = &https.limits;
     let target = Target::of(url.expose()).ok_or_else(|| plain(Phase::Dns, "the address is neither ws nor wss"))?;
-    let stream = dial(&https.runtime, limits, &https.tls, https.proxy.as_ref(), &target).await.map_err(from_dial)?;
+    let stream =
+        dial(&https.runtime, limits, https.tls.as_ref(), https.proxy.as_ref(), &target).await.map_err(from_dial)?;
     let request = url
         .expose()
         .as_str()
@@ -243,8 +244,6 @@ mod tests {
 
     use super::*;
     use crate::download::ContentHosts;
-    use ringcentral_ws_adapter::default_tls;
-
     use crate::testing::{Memory, Pipe, block_on, pipe};
 
     type Server = WebSocketStream<Pipe>;
@@ -254,7 +253,7 @@ mod tests {
         let runtime = Memory { streams: Arc::new(Mutex::new([client].into())), stuck: false };
         let base = "http://localhost".parse().unwrap();
         let content = ContentHosts { server: base, hosts: Vec::new(), allow_insecure: false };
-        let https = Https::new(runtime, Arc::new(limits), default_tls(), content);
+        let https = Https::new(runtime, Arc::new(limits), None, content);
         let url = SecretUrl::new("ws://localhost/ws?access_token=t".parse().unwrap());
         let (socket, server) = block_on(join(open(&https, &url, max), accept_async(server)));
         (socket.unwrap(), server.unwrap())

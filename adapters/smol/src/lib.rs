@@ -23,9 +23,9 @@ use std::time::Duration;
 
 pub use ringcentral_ws_driver::core::*;
 pub use ringcentral_ws_driver::{
-    BoxFuture, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt,
-    Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, TokenRequest, bytes, core, default_tls,
-    filters, http, https_client, rustls, url, with_query,
+    BoxFuture, ConnectionState, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender,
+    IoLimits, Jwt, Provider, Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, StateWatch, TlsError,
+    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, rustls, trace, url, with_query,
 };
 use smol::net::{TcpStream, resolve};
 use smol::{Executor, Timer};

@@ -1,12 +1,10 @@
 //! A machine and a server, and the steps they take.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ringcentral_ws_driver::core::oauth::ClientApp;
 use ringcentral_ws_driver::core::{Config, Secret};
-use ringcentral_ws_driver::rustls::ClientConfig;
-use ringcentral_ws_driver::{Builder, Jwt, default_tls};
+use ringcentral_ws_driver::{Builder, Jwt};
 use ringcentral_ws_gateway::GatewayConfig;
 
 use crate::machine::Machine;
@@ -14,9 +12,6 @@ use crate::server::Server;
 
 /// Steps without any time between them after which something runs in circles.
 const BUSY: u32 = 200_000;
-
-/// Not used here, and costly to make.
-static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
 
 /// What a step was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +57,7 @@ impl World {
         let server = "http://127.0.0.1:8080".parse().expect("an address");
         let client_secret = Some(Secret::new(app.client_secret));
         let login = Jwt::new(ClientApp { server, client_id: app.client_id, client_secret }, user.as_str());
-        let tls = Arc::clone(TLS.get_or_init(default_tls));
-        Builder::new(self.machine.clone(), login).config(Config::default()).proxy(None).tls(tls)
+        Builder::new(self.machine.clone(), login).config(Config::default()).proxy(None)
     }
 
     /// Does one thing that needs no time; `false` when there is none.

@@ -22,9 +22,9 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 pub use ringcentral_ws_driver::core::*;
 pub use ringcentral_ws_driver::{
-    BoxFuture, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender, IoLimits, Jwt,
-    Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, TokenRequest, bytes, core, default_tls,
-    filters, http, https_client, rustls, url, with_query,
+    BoxFuture, ConnectionState, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender,
+    IoLimits, Jwt, Provider, Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, StateWatch, TlsError,
+    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, rustls, trace, url, with_query,
 };
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};

@@ -1,0 +1,339 @@
+//! Where a session stands, as a value that can be watched.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use ringcentral_ws_core::{SessionState, Timestamp};
+
+/// Where a session stands. Its `Display` is a line for people, such as `waiting: next try in 2.5 s, 3 failed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionState {
+    session: SessionState,
+    next_try: Option<Instant>,
+}
+
+impl ConnectionState {
+    /// The same, seen at `now`.
+    #[must_use]
+    pub fn new(session: SessionState, now: Timestamp) -> Self {
+        let next_try = match session {
+            SessionState::Waiting { until, .. } => Instant::now().checked_add(until.since(now)),
+            _ => None,
+        };
+        Self { session, next_try }
+    }
+
+    /// As the Session says it.
+    #[must_use]
+    pub const fn session(&self) -> SessionState {
+        self.session
+    }
+
+    /// Whether there is a connection that works.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        matches!(self.session, SessionState::Ready { .. })
+    }
+
+    /// Whether the session has ended for good.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.session, SessionState::Closed)
+    }
+
+    /// Failed attempts since the last connection, while the next one is waited for; else 0.
+    #[must_use]
+    pub const fn failed_attempts(&self) -> u32 {
+        if let SessionState::Waiting { attempt, .. } = self.session { attempt } else { 0 }
+    }
+
+    /// When the next attempt begins, while it is waited for. A sleep of the machine does not count; after one the
+    /// session tries at once.
+    #[must_use]
+    pub const fn next_try(&self) -> Option<Instant> {
+        self.next_try
+    }
+
+    /// How long that is from now; zero when it is due.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.next_try.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl fmt::Display for ConnectionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.session {
+            SessionState::Idle => f.write_str("not connected yet"),
+            SessionState::Waiting { attempt, .. } => {
+                let wait = self.wait().unwrap_or_default().as_secs_f64();
+                write!(f, "waiting: next try in {wait:.1} s, {attempt} failed")
+            }
+            SessionState::Connecting => f.write_str("connecting"),
+            SessionState::Ready { .. } => f.write_str("connected"),
+            SessionState::Offline => f.write_str("offline: waiting for `recover`"),
+            SessionState::Closing => f.write_str("closing"),
+            SessionState::Closed => f.write_str("closed"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// The one place where the state is kept, with those who wait for it to change.
+#[derive(Debug)]
+struct Cell {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: ConnectionState,
+    /// Grows with each change.
+    version: u64,
+    /// It will not change any more.
+    ended: bool,
+    /// One for each [`Watcher`] that is polled and waits.
+    wakers: BTreeMap<u64, Waker>,
+    next_watcher: u64,
+}
+
+impl Cell {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.lock();
+        change(&mut inner);
+        let wakers = std::mem::take(&mut inner.wakers);
+        drop(inner);
+        self.changed.notify_all();
+        wakers.into_values().for_each(Waker::wake);
+    }
+}
+
+/// The end that tells the state. When it is dropped the session counts as closed.
+#[derive(Debug)]
+pub struct StateTeller {
+    cell: Arc<Cell>,
+    told: SessionState,
+}
+
+impl StateTeller {
+    /// Begins with [`SessionState::Idle`].
+    #[must_use]
+    pub fn new() -> Self {
+        let state = ConnectionState { session: SessionState::Idle, next_try: None };
+        let inner = Inner { state, version: 0, ended: false, wakers: BTreeMap::new(), next_watcher: 0 };
+        let cell = Arc::new(Cell { inner: Mutex::new(inner), changed: Condvar::new() });
+        Self { cell, told: SessionState::Idle }
+    }
+
+    /// Tells the state, if it is another one. `now` is asked only then.
+    pub fn tell(&mut self, session: SessionState, now: impl FnOnce() -> Timestamp) {
+        if session != self.told {
+            self.told = session;
+            let state = ConnectionState::new(session, now());
+            self.cell.change(|inner| {
+                inner.state = state;
+                inner.version += 1;
+            });
+        }
+    }
+
+    /// Sees what is told from now on.
+    #[must_use]
+    pub fn watch(&self) -> Watcher {
+        Watcher::new(Arc::clone(&self.cell))
+    }
+}
+
+impl Default for StateTeller {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for StateTeller {
+    fn drop(&mut self) {
+        self.cell.change(|inner| {
+            if !inner.state.is_closed() {
+                inner.state = ConnectionState { session: SessionState::Closed, next_try: None };
+                inner.version += 1;
+            }
+            inner.ended = true;
+        });
+    }
+}
+
+/// Watches a state. It keeps nothing alive but the value. Of several changes since the last look only the newest is
+/// seen; the last one, to [`SessionState::Closed`], is never missed.
+#[derive(Debug)]
+pub struct Watcher {
+    cell: Arc<Cell>,
+    number: u64,
+    seen: u64,
+}
+
+impl Watcher {
+    fn new(cell: Arc<Cell>) -> Self {
+        let mut inner = cell.lock();
+        inner.next_watcher += 1;
+        let (number, seen) = (inner.next_watcher, inner.version);
+        drop(inner);
+        Self { cell, number, seen }
+    }
+
+    /// The state now, whether it was seen or not.
+    #[must_use]
+    pub fn get(&self) -> ConnectionState {
+        self.cell.lock().state
+    }
+
+    /// The state now, which counts as seen.
+    pub fn see(&mut self) -> ConnectionState {
+        let inner = self.cell.lock();
+        self.seen = inner.version;
+        inner.state
+    }
+
+    /// Takes a change if there is one; `Err` tells whether one can still come.
+    fn take(seen: &mut u64, inner: &Inner) -> Result<ConnectionState, bool> {
+        if inner.version == *seen {
+            return Err(!inner.ended);
+        }
+        *seen = inner.version;
+        Ok(inner.state)
+    }
+
+    /// The next change; `None` when there will be none. Nothing is lost by not asking again.
+    pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<Option<ConnectionState>> {
+        let mut inner = self.cell.lock();
+        match Self::take(&mut self.seen, &inner) {
+            Ok(state) => Poll::Ready(Some(state)),
+            Err(false) => Poll::Ready(None),
+            Err(true) => {
+                inner.wakers.insert(self.number, cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The same for a thread that waits, up to `until`. The outer `None` means that nothing came by then.
+    pub fn wait_changed(&mut self, until: Option<Instant>) -> Option<Option<ConnectionState>> {
+        let mut inner = self.cell.lock();
+        loop {
+            match Self::take(&mut self.seen, &inner) {
+                Ok(state) => return Some(Some(state)),
+                Err(false) => return Some(None),
+                Err(true) => {}
+            }
+            inner = match until {
+                None => self.cell.changed.wait(inner).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    self.cell.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+impl Clone for Watcher {
+    /// The clone has seen what this one has.
+    fn clone(&self) -> Self {
+        let mut clone = Self::new(Arc::clone(&self.cell));
+        clone.seen = self.seen;
+        clone
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.cell.lock().wakers.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use ringcentral_ws_core::ConnId;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn ready() -> SessionState {
+        SessionState::Ready { conn: ConnId::from(1) }
+    }
+
+    fn never() -> Timestamp {
+        panic!("the time is asked only when the state changes")
+    }
+
+    #[test]
+    fn changes_are_seen_once_and_the_newest_counts() {
+        let mut teller = StateTeller::new();
+        let (mut watcher, count) = (teller.watch(), Arc::new(Count::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        assert!(watcher.poll_changed(&mut cx).is_pending());
+        teller.tell(SessionState::Idle, never);
+        assert_eq!(count.0.load(Ordering::SeqCst), 0, "nothing has changed");
+        teller.tell(SessionState::Connecting, || Timestamp::ZERO);
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        teller.tell(ready(), || Timestamp::ZERO);
+        let mut late = watcher.clone();
+        for watcher in [&mut watcher, &mut late] {
+            assert!(watcher.poll_changed(&mut cx).map(|s| s.unwrap().is_ready()) == Poll::Ready(true));
+            assert!(watcher.poll_changed(&mut cx).is_pending());
+        }
+        assert_eq!(teller.cell.lock().wakers.len(), 2);
+        drop(late);
+        assert_eq!(teller.cell.lock().wakers.len(), 1, "who is gone is not woken");
+        drop(teller);
+        assert!(watcher.poll_changed(&mut cx).map(|s| s.unwrap().is_closed()) == Poll::Ready(true));
+        assert_eq!(watcher.poll_changed(&mut cx), Poll::Ready(None));
+        assert_eq!(watcher.wait_changed(None), Some(None));
+    }
+
+    #[test]
+    fn a_wait_can_be_printed() {
+        let (now, until) = (Timestamp::from_secs(5), Timestamp::from_secs(65));
+        let state = ConnectionState::new(SessionState::Waiting { attempt: 3, until }, now);
+        let wait = state.wait().unwrap();
+        assert!(wait <= Duration::from_secs(60) && wait > Duration::from_secs(1), "{wait:?}");
+        assert!(state.next_try().is_some_and(|at| at > Instant::now()) && state.failed_attempts() == 3);
+        let text = state.to_string();
+        assert!(text.starts_with("waiting: next try in ") && text.ends_with(" s, 3 failed"), "{text}");
+        assert_eq!(ConnectionState::new(ready(), now).wait(), None);
+        let past = ConnectionState::new(SessionState::Waiting { attempt: 1, until: now }, until);
+        assert_eq!(past.wait(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn threads_wait_too() {
+        let mut teller = StateTeller::new();
+        let mut watcher = teller.watch();
+        assert_eq!(watcher.wait_changed(Some(Instant::now())), None);
+        let waiting = std::thread::spawn(move || watcher.wait_changed(None));
+        teller.tell(ready(), || Timestamp::ZERO);
+        assert!(waiting.join().unwrap().unwrap().unwrap().is_ready());
+    }
+}

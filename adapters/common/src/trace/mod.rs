@@ -1,0 +1,53 @@
+//! What goes to the `tracing` crate. With the feature `tracing` (default) off, all of this does nothing.
+//!
+//! The vocabulary is part of the API: names, targets, levels and fields change as other public things do. The name is
+//! both the metadata's and the message. No secret is in any field; of addresses only host, port and path are told.
+//!
+//! # Spans
+//!
+//! The driver runs within `session`, so what a credential source or a TLS library logs belongs to it too. It begins in
+//! `Builder::start`, as a child of the span that is current there.
+//!
+//! | span | target | level | fields | |
+//! |---|---|---|---|---|
+//! | `session` | `ringcentral_ws::session` | INFO | `server`, `restored` | the server's host; whether it began from a snapshot |
+//! | `connection` | `ringcentral_ws::connection` | INFO | `conn`, `resumption` | its number; once it is ready `fresh`, `recovered` or `lost` |
+//! | `request` | `ringcentral_ws::request` | DEBUG | `request`, `method`, `path`, `outcome`, `status`, `via` | the last three at its end: `response`, `not_sent`, `unknown`, `timed_out` or `cancelled`; the HTTP status; `websocket` or `https` |
+//!
+//! # Events
+//!
+//! | event | target | level | fields | when |
+//! |---|---|---|---|---|
+//! | `authorize` | `ringcentral_ws::session` | DEBUG | `reason` | an access token is asked for: `missing`, `expiring` or `refused` |
+//! | `authorized` | `ringcentral_ws::session` | DEBUG | `expires_in_s` | there is one |
+//! | `authorize_failed` | `ringcentral_ws::session` | WARN | `permanent`, `code`, `detail` | there is none |
+//! | `closed` | `ringcentral_ws::session` | INFO | `reason` | the session ended as asked: `revoked` or `detached` |
+//! | `failed` | `ringcentral_ws::session` | ERROR | `cause`, `detail` | the session ended because no retry can help |
+//! | `opening` | `ringcentral_ws::connection` | DEBUG | `conn`, `host` | an attempt begins |
+//! | `connected` | `ringcentral_ws::connection` | INFO | `conn`, `resumption` | the connection is ready |
+//! | `recovered` | `ringcentral_ws::connection` | INFO | `conn` | it continues the session before |
+//! | `recovery_failed` | `ringcentral_ws::connection` | WARN | `conn`, `code` | it does not |
+//! | `heartbeat` | `ringcentral_ws::connection` | TRACE | `conn` | one is sent |
+//! | `protocol_error` | `ringcentral_ws::connection` | WARN | `conn`, `error` | the server sent something unreadable |
+//! | `disconnected` | `ringcentral_ws::connection` | INFO | `conn`, `cause`, `detail` | the connection is gone |
+//! | `retry` | `ringcentral_ws::connection` | WARN | `attempt`, `cause`, `delay_ms`, `detail` | an attempt failed; the time to the next |
+//! | `subscribed` | `ringcentral_ws::subscription` | INFO | `subscription`, `filters`, `disabled` | it stands: the server's id, how many filters, how many of them it refused |
+//! | `subscription_failed` | `ringcentral_ws::subscription` | WARN | `status`, `code`, `permanent`, `detail` | it was refused |
+//! | `resubscribe` | `ringcentral_ws::subscription` | INFO | `conn` | the server lost it, so it is made anew |
+//! | `unsubscribed` | `ringcentral_ws::subscription` | INFO | | it is gone, as asked |
+//! | `notification` | `ringcentral_ws::notification` | DEBUG | `uuid`, `bytes` | one is handed to the application; the size of its body |
+//! | `gap` | `ringcentral_ws::notification` | WARN | `cause`, `since_ms`, `until_ms` | notifications may be lost; times since 1970 |
+//! | `request_ended` | `ringcentral_ws::request` | DEBUG | `request`, `outcome`, `status`, `via` | a request came to its end; within its span |
+//! | `http` | `ringcentral_ws::http` | DEBUG | `method`, `host`, `port`, `path`, `status` | an HTTPS call was answered |
+//! | `http_failed` | `ringcentral_ws::http` | DEBUG | `method`, `host`, `port`, `path`, `detail` | it was not |
+//! | `frame` | `ringcentral_ws::frames` | TRACE | `line` | a message, masked, or a note about the socket |
+
+#[cfg(not(feature = "tracing"))]
+mod off;
+#[cfg(feature = "tracing")]
+mod on;
+
+#[cfg(not(feature = "tracing"))]
+pub use off::{About, SessionSpan, Tracer, frame, http, wants_frames};
+#[cfg(feature = "tracing")]
+pub use on::{About, SessionSpan, Tracer, frame, http, wants_frames};

@@ -1,0 +1,265 @@
+//! Spans and events from what a Session puts out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use ringcentral_ws_core::{
+    Action, AuthFailure, AuthReason, Body, CloseReason, ConnId, Event, Purpose, RequestId, RequestOutcome,
+};
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Level, Span};
+use url::Url;
+
+use crate::Target;
+
+mod target {
+    pub(super) const SESSION: &str = "ringcentral_ws::session";
+    pub(super) const CONNECTION: &str = "ringcentral_ws::connection";
+    pub(super) const SUBSCRIPTION: &str = "ringcentral_ws::subscription";
+    pub(super) const NOTIFICATION: &str = "ringcentral_ws::notification";
+    pub(super) const REQUEST: &str = "ringcentral_ws::request";
+    pub(super) const HTTP: &str = "ringcentral_ws::http";
+    pub(super) const FRAMES: &str = "ringcentral_ws::frames";
+}
+
+/// An event whose name is its message.
+macro_rules! tell {
+    ($level:ident, $target:ident, $name:literal, in $parent:expr $(, $key:ident = $value:expr)* $(,)?) => {
+        tracing::event!(
+            name: $name, target: target::$target, parent: $parent, Level::$level, { $($key = $value),* }, $name
+        )
+    };
+    ($level:ident, $target:ident, $name:literal $(, $key:ident = $value:expr)* $(,)?) => {
+        tracing::event!(name: $name, target: target::$target, Level::$level, { $($key = $value),* }, $name)
+    };
+}
+
+/// Whether anybody listens for frames.
+#[must_use]
+pub fn wants_frames() -> bool {
+    tracing::enabled!(target: target::FRAMES, Level::TRACE)
+}
+
+/// A masked frame, or a note about the socket.
+pub fn frame(line: &str) {
+    tell!(TRACE, FRAMES, "frame", line = line);
+}
+
+/// An HTTPS call that has ended: its status, or why there is none.
+pub fn http(method: &Method, to: &Target, path: &str, result: Result<StatusCode, &str>) {
+    let (method, host, port) = (method.as_str(), to.host.as_str(), to.port);
+    match result {
+        Ok(status) => {
+            tell!(DEBUG, HTTP, "http", method = method, host = host, port = port, path = path, status = status.as_u16())
+        }
+        Err(why) => {
+            tell!(DEBUG, HTTP, "http_failed", method = method, host = host, port = port, path = path, detail = why)
+        }
+    }
+}
+
+/// The span of a session, for what runs on its behalf.
+#[derive(Clone, Debug)]
+pub struct SessionSpan(Span);
+
+impl SessionSpan {
+    /// Runs a future within the span.
+    pub fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        work.instrument(self.0.clone())
+    }
+
+    /// Runs a closure within the span.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.0.in_scope(work)
+    }
+}
+
+/// What is told of a request; nothing when nobody listens.
+#[derive(Debug)]
+pub struct About(Option<(Method, String)>);
+
+/// Tells what a Session puts out. Whoever drains a Session shows it each action and event.
+#[derive(Debug)]
+pub struct Tracer {
+    session: Span,
+    /// The connection that is being made or in use.
+    connection: Option<(ConnId, Span)>,
+    /// One for each request under way, if anybody listens; the Session bounds their number.
+    requests: BTreeMap<RequestId, Span>,
+}
+
+impl Tracer {
+    /// Opens the span of a session.
+    #[must_use]
+    pub fn new(server: &Url, restored: bool) -> Self {
+        let server = server.host_str().unwrap_or_default();
+        let session =
+            tracing::span!(target: target::SESSION, Level::INFO, "session", server = server, restored = restored);
+        Self { session, connection: None, requests: BTreeMap::new() }
+    }
+
+    /// The span of the session.
+    #[must_use]
+    pub fn session(&self) -> SessionSpan {
+        SessionSpan(self.session.clone())
+    }
+
+    fn connection(&self, conn: ConnId) -> &Span {
+        self.connection.as_ref().filter(|(live, _)| *live == conn).map_or(&self.session, |(_, span)| span)
+    }
+
+    /// Shows what the Session wants done.
+    pub fn action(&mut self, action: &Action) {
+        match action {
+            Action::Authorize { reason, .. } => {
+                let reason = match reason {
+                    AuthReason::Missing => "missing",
+                    AuthReason::Expiring => "expiring",
+                    AuthReason::Refused => "refused",
+                    _ => "other",
+                };
+                tell!(DEBUG, SESSION, "authorize", in &self.session, reason = reason);
+            }
+            Action::Open { conn, url } => {
+                let (number, session) = (conn.get(), &self.session);
+                let span = tracing::span!(
+                    target: target::CONNECTION, parent: session, Level::INFO, "connection", conn = number, resumption = Empty
+                );
+                let host = url.expose().host_str();
+                tell!(DEBUG, CONNECTION, "opening", in &span, conn = number, host = host);
+                self.connection = Some((*conn, span));
+            }
+            Action::Send { conn, purpose: Purpose::Heartbeat, .. } => {
+                tell!(TRACE, CONNECTION, "heartbeat", in self.connection(*conn), conn = conn.get());
+            }
+            Action::Resubscribe { conn, .. } => {
+                tell!(INFO, SUBSCRIPTION, "resubscribe", in self.connection(*conn), conn = conn.get());
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows what the Session tells.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Subscribed(_)
+            | Event::SubscriptionFailed { .. }
+            | Event::Unsubscribed { .. }
+            | Event::Notification(_)
+            | Event::Gap(_) => self.delivery(event),
+            Event::Connected { conn, resumption, .. } => {
+                let (span, resumption) = (self.connection(*conn), resumption.as_str());
+                span.record("resumption", resumption);
+                tell!(INFO, CONNECTION, "connected", in span, conn = conn.get(), resumption = resumption);
+            }
+            Event::Recovered { conn } => {
+                tell!(INFO, CONNECTION, "recovered", in self.connection(*conn), conn = conn.get());
+            }
+            Event::RecoveryFailed { conn, code } => {
+                let (span, code) = (self.connection(*conn), code.as_deref());
+                tell!(WARN, CONNECTION, "recovery_failed", in span, conn = conn.get(), code = code);
+            }
+            Event::ProtocolError { conn, error } => {
+                let span = self.connection(*conn);
+                tell!(WARN, CONNECTION, "protocol_error", in span, conn = conn.get(), error = tracing::field::debug(error));
+            }
+            Event::Disconnected { conn, cause } => {
+                let (span, word, detail) = (self.connection(*conn), cause.as_str(), display(cause));
+                tell!(INFO, CONNECTION, "disconnected", in span, conn = conn.get(), cause = word, detail = detail);
+                self.connection = None;
+            }
+            Event::Retry { attempt, cause, delay, .. } => {
+                let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                let (session, word, detail) = (&self.session, cause.as_str(), display(cause));
+                tell!(
+                    WARN, CONNECTION, "retry", in session,
+                    attempt = *attempt, cause = word, delay_ms = delay, detail = detail
+                );
+            }
+            Event::Response { id, outcome } => self.request_ended(*id, outcome),
+            Event::Closed { reason } => self.closed(reason),
+            _ => {}
+        }
+    }
+
+    fn delivery(&self, event: &Event) {
+        let span = self.connection.as_ref().map_or(&self.session, |(_, span)| span);
+        match event {
+            Event::Subscribed(info) => tell!(
+                INFO, SUBSCRIPTION, "subscribed", in span,
+                subscription = &*info.server_id, filters = info.filters.len(), disabled = info.disabled.len()
+            ),
+            Event::SubscriptionFailed { error, retry_at, .. } => tell!(
+                WARN, SUBSCRIPTION, "subscription_failed", in span,
+                status = error.status, code = error.code.as_deref(),
+                permanent = retry_at.is_none(), detail = display(error)
+            ),
+            Event::Unsubscribed { .. } => tell!(INFO, SUBSCRIPTION, "unsubscribed", in span),
+            Event::Notification(n) => {
+                tell!(DEBUG, NOTIFICATION, "notification", in span, uuid = n.uuid(), bytes = n.body().len());
+            }
+            Event::Gap(gap) => tell!(
+                WARN, NOTIFICATION, "gap", in span,
+                cause = gap.cause.as_str(), since_ms = gap.since.0, until_ms = gap.until.0
+            ),
+            _ => {}
+        }
+    }
+
+    fn closed(&self, reason: &CloseReason) {
+        let session = &self.session;
+        match reason {
+            CloseReason::Revoked => tell!(INFO, SESSION, "closed", in session, reason = "revoked"),
+            CloseReason::Permanent(cause) => {
+                tell!(ERROR, SESSION, "failed", in session, cause = cause.as_str(), detail = display(cause));
+            }
+            CloseReason::Detached => tell!(INFO, SESSION, "closed", in session, reason = "detached"),
+            _ => tell!(INFO, SESSION, "closed", in session, reason = "other"),
+        }
+    }
+
+    /// Shows how a question to the credential source came out: the token's life, or why there is none.
+    pub fn authorized(&self, result: Result<Option<Duration>, &AuthFailure>) {
+        let session = &self.session;
+        match result {
+            Ok(life) => tell!(DEBUG, SESSION, "authorized", in session, expires_in_s = life.map(|life| life.as_secs())),
+            Err(AuthFailure { permanent, code, message, .. }) => tell!(
+                WARN, SESSION, "authorize_failed", in session,
+                permanent = *permanent, code = code.as_deref(), detail = &**message
+            ),
+        }
+    }
+
+    /// What is told of a request, before the Session takes it.
+    #[must_use]
+    pub fn about(&self, request: &Request<Body>) -> About {
+        let wanted = tracing::enabled!(target: target::REQUEST, Level::DEBUG);
+        About(wanted.then(|| (request.method().clone(), request.uri().path().to_owned())))
+    }
+
+    /// The Session took the request.
+    pub fn requested(&mut self, id: RequestId, about: About) {
+        let Some((method, path)) = about.0 else { return };
+        let (session, number, method, path) = (&self.session, id.get(), method.as_str(), path.as_str());
+        let span = tracing::span!(
+            target: target::REQUEST, parent: session, Level::DEBUG, "request",
+            request = number, method = method, path = path, outcome = Empty, status = Empty, via = Empty
+        );
+        self.requests.insert(id, span);
+    }
+
+    fn request_ended(&mut self, id: RequestId, outcome: &RequestOutcome) {
+        let Some(span) = self.requests.remove(&id) else { return };
+        let (word, answer) = match outcome {
+            RequestOutcome::Response { response, via } => ("response", Some((response.status(), *via))),
+            RequestOutcome::NotSent(_) => ("not_sent", None),
+            RequestOutcome::TimedOut { .. } => ("timed_out", None),
+            RequestOutcome::Cancelled { .. } => ("cancelled", None),
+            _ => ("unknown", None),
+        };
+        let (status, via) = (answer.map(|(status, _)| status.as_u16()), answer.map(|(_, via)| via.as_str()));
+        span.record("outcome", word).record("status", status).record("via", via);
+        tell!(DEBUG, REQUEST, "request_ended", in &span, request = id.get(), outcome = word, status = status, via = via);
+    }
+}
