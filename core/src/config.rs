@@ -6,8 +6,11 @@ use url::Url;
 
 /// Settings of a Session. `Default` suits RingCentral's production service.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "recorder", serde(default))]
 pub struct Config {
     /// The REST server. Default `https://platform.ringcentral.com`.
+    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
     pub server: Url,
     /// Sent as `X-User-Agent` with every REST call.
     pub user_agent: String,
@@ -45,6 +48,8 @@ pub struct Config {
 
 /// When to try again (BCK).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "recorder", serde(default))]
 pub struct RetryPolicy {
     /// The first retry after a lost socket comes within this, uniformly. Default 2 s.
     pub socket_lost: Duration,
@@ -69,6 +74,8 @@ pub struct RetryPolicy {
 
 /// How much a Session may hold. Together they bound its memory (SEC-3).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "recorder", serde(default))]
 pub struct Bounds {
     /// REST requests waiting for their turn (REQ-2). Default 256.
     pub queued_requests: usize,

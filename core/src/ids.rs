@@ -4,6 +4,7 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
         pub struct $name(pub(crate) u64);
 
         impl $name {

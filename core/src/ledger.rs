@@ -11,14 +11,18 @@ use crate::time::{ClockReading, Timestamp, UnixMillis};
 const MIN_WINDOW: usize = 256;
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Ledger {
     clock: ClockReading,
     window: usize,
     recent: Recent,
     last: Option<Box<str>>,
+    #[cfg_attr(feature = "recorder", serde(with = "stored_gap"))]
     pending: Option<PendingGap>,
     /// Losses in the middle of what a replay holds back, each with the number of notifications before it.
+    #[cfg_attr(feature = "recorder", serde(skip))]
     later: Vec<(usize, PendingGap)>,
+    #[cfg_attr(feature = "recorder", serde(skip))]
     replay: Replay,
     /// From here on nothing is proven complete: the end of a replay, or of the making of a subscription, was not seen.
     unproven: Option<UnixMillis>,
@@ -27,6 +31,8 @@ pub(crate) struct Ledger {
 
 /// The last keys, oldest first, each with a short print beside it: a look at all prints is a few vector instructions.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "recorder", serde(from = "Vec<u128>", into = "Vec<u128>"))]
 struct Recent {
     keys: VecDeque<u128>,
     prints: VecDeque<u32>,
@@ -35,6 +41,32 @@ struct Recent {
 impl From<Vec<u128>> for Recent {
     fn from(keys: Vec<u128>) -> Self {
         Self { prints: keys.iter().map(|key| print(*key)).collect(), keys: keys.into() }
+    }
+}
+
+#[cfg(feature = "recorder")]
+impl From<Recent> for Vec<u128> {
+    fn from(recent: Recent) -> Self {
+        recent.keys.into()
+    }
+}
+
+/// A gap in a larger whole.
+#[cfg(feature = "recorder")]
+mod stored_gap {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::PendingGap;
+    use crate::snapshot::StoredGap;
+
+    #[expect(clippy::ref_option, reason = "the signature serde asks for")]
+    pub(super) fn serialize<S: Serializer>(gap: &Option<PendingGap>, serializer: S) -> Result<S::Ok, S::Error> {
+        gap.as_ref().map(|gap| StoredGap::new(&gap.cause, gap.since)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PendingGap>, D::Error> {
+        let stored = Option::<StoredGap>::deserialize(deserializer)?;
+        Ok(stored.and_then(|gap| Some(PendingGap { cause: gap.cause()?, since: gap.since })))
     }
 }
 
@@ -69,10 +101,15 @@ pub(crate) struct PendingGap {
 }
 
 /// After a recovery, notifications are held until it is known whether the server's buffer had overflowed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 enum Replay {
+    #[default]
     None,
-    Held { left: usize, since: UnixMillis, held: VecDeque<Notification> },
+    Held {
+        left: usize,
+        since: UnixMillis,
+        held: VecDeque<Notification>,
+    },
 }
 
 impl Ledger {
@@ -111,6 +148,20 @@ impl Ledger {
             Replay::Held { held, .. } => held.iter().filter(|n| !n.uuid().is_empty()).count(),
         };
         self.recent.keys.iter().copied().take(self.recent.keys.len().saturating_sub(held))
+    }
+
+    /// Whether nothing is held back.
+    #[cfg(feature = "recorder")]
+    pub(crate) fn holds_nothing(&self) -> bool {
+        matches!(self.replay, Replay::None) && self.later.is_empty()
+    }
+
+    /// Forgets all but the newest keys.
+    #[cfg(feature = "recorder")]
+    pub(crate) fn keep_newest(&mut self, keys: usize) {
+        let too_many = self.recent.keys.len().saturating_sub(keys);
+        self.recent.keys.drain(..too_many);
+        self.recent.prints.drain(..too_many);
     }
 
     pub(crate) const fn gaps(&self) -> u64 {

@@ -23,6 +23,8 @@ pub mod oauth;
 mod outbox;
 mod output;
 pub mod payloads;
+#[cfg(feature = "recorder")]
+pub mod recorder;
 mod retry;
 mod rng;
 mod secret;

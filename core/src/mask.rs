@@ -24,7 +24,7 @@ pub fn mask(text: &str) -> String {
     line
 }
 
-fn hide(value: &mut Value) {
+pub(crate) fn hide(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(hide),
         Value::Object(fields) => {

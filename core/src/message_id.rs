@@ -3,7 +3,24 @@
 
 /// What the message ids of one session begin with: eight hexadecimal digits and a hyphen.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "recorder", serde(from = "u32", into = "u32"))]
 pub(crate) struct MessageTag([u8; TAG]);
+
+#[cfg(feature = "recorder")]
+impl From<u32> for MessageTag {
+    fn from(tag: u32) -> Self {
+        Self::new(tag)
+    }
+}
+
+#[cfg(feature = "recorder")]
+impl From<MessageTag> for u32 {
+    fn from(tag: MessageTag) -> Self {
+        let digits = std::str::from_utf8(&tag.0[..TAG - 1]).unwrap_or_default();
+        Self::from_str_radix(digits, 16).unwrap_or_default()
+    }
+}
 
 const TAG: usize = 9;
 /// The digits of `u64::MAX`.

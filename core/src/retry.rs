@@ -12,6 +12,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// At most `limit` uses in any rolling 60 s.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Budget {
     limit: usize,
     used: VecDeque<Timestamp>,

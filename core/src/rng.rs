@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Rng(u64);
 
 impl Rng {

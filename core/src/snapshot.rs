@@ -201,6 +201,23 @@ impl StoredWsc {
     }
 }
 
+/// A recovery handle in a larger whole.
+#[cfg(feature = "recorder")]
+pub(crate) mod at_rest {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::{StoredWsc, Wsc};
+
+    #[expect(clippy::ref_option, reason = "the signature serde asks for")]
+    pub(crate) fn serialize<S: Serializer>(wsc: &Option<Wsc>, serializer: S) -> Result<S::Ok, S::Error> {
+        wsc.as_ref().map(StoredWsc::new).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Wsc>, D::Error> {
+        Ok(Option::<StoredWsc>::deserialize(deserializer)?.map(StoredWsc::into_wsc))
+    }
+}
+
 impl StoredGap {
     pub(crate) fn new(cause: &GapCause, since: UnixMillis) -> Self {
         let code = if let GapCause::RecoveryFailed(code) = cause { code.clone() } else { None };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Microseconds since an epoch the driver chose. Monotonic by contract; arithmetic saturates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -73,6 +74,7 @@ pub struct UnixMillis(pub u64);
 
 /// One reading of both clocks, taken at construction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClockReading {
     /// The monotonic clock that every later call is given.
     pub now: Timestamp,

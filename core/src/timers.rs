@@ -62,6 +62,8 @@ const ALL: [TimerKind; COUNT] = [
 const NEVER: Timestamp = Timestamp::from_micros(u64::MAX);
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "recorder", serde(from = "Vec<(usize, Timestamp)>", into = "Vec<(usize, Timestamp)>"))]
 pub(crate) struct Timers {
     at: [Timestamp; COUNT],
     /// No timer runs out before this. Most calls come before it, and then nothing has to be looked up.
@@ -71,6 +73,27 @@ pub(crate) struct Timers {
 impl Default for Timers {
     fn default() -> Self {
         Self { at: [NEVER; COUNT], floor: NEVER }
+    }
+}
+
+/// Those that run, by their place in the table.
+#[cfg(feature = "recorder")]
+impl From<Timers> for Vec<(usize, Timestamp)> {
+    fn from(timers: Timers) -> Self {
+        timers.at.into_iter().enumerate().filter(|(_, at)| *at < NEVER).collect()
+    }
+}
+
+#[cfg(feature = "recorder")]
+impl From<Vec<(usize, Timestamp)>> for Timers {
+    fn from(running: Vec<(usize, Timestamp)>) -> Self {
+        let mut timers = Self::default();
+        for (i, at) in running {
+            if let Some(kind) = ALL.get(i) {
+                timers.set(*kind, at);
+            }
+        }
+        timers
     }
 }
 

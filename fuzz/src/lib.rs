@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod defects;
+mod diagram;
 mod model;
 mod oracle;
+mod recorded;
 mod report;
 mod rng;
 mod series;
@@ -14,7 +16,9 @@ pub mod targets;
 mod weeks;
 
 pub use defects::{Defect, Defective, Mutant};
+pub use diagram::{Glyphs, svg, text};
 pub use oracle::Violation;
+pub use recorded::{Recordings, Tape};
 pub use report::Report;
 pub use series::{Progress, series};
 pub use sim::Story;

@@ -10,6 +10,7 @@ use ringcentral_ws_adapter::{
     Clock, ClockTimes, Debug, DebugSink, InsecureServer, IoLimits, RequestError, StateTeller, TlsError, Tracer,
     make_session, settle_server, tls_for,
 };
+use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
     Body, Close, CommandError, Config, FilterError, Filters, RestoreError, SessionState, Snapshot, Stats,
     SubscriptionId,
@@ -30,6 +31,7 @@ use crate::states::StateWatch;
 /// at once when the last `Client`, the [`Events`] and every [`Pending`] are dropped.
 #[derive(Clone)]
 pub struct Client {
+    recorder: Option<FlightRecorder>,
     remote: Arc<Remote>,
 }
 
@@ -121,6 +123,13 @@ impl Client {
     pub fn stats(&self) -> Stats {
         self.remote.hub.status().1
     }
+
+    /// What the flight recorder holds, at any time, also after the end; `None` without
+    /// [`Builder::flight_recorder`]. `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` replays and draws it.
+    #[must_use]
+    pub fn flight_record(&self) -> Option<String> {
+        self.recorder.as_ref().map(FlightRecorder::dump)
+    }
 }
 
 impl fmt::Debug for Client {
@@ -140,6 +149,7 @@ pub struct Builder {
     tls: Option<Arc<ClientConfig>>,
     http_client: Option<Arc<dyn HttpsSender>>,
     debug: Option<DebugSink>,
+    recorder: Option<recorder::Options>,
 }
 
 impl Builder {
@@ -154,6 +164,7 @@ impl Builder {
             tls: None,
             http_client: None,
             debug: None,
+            recorder: None,
         }
     }
 
@@ -207,6 +218,14 @@ impl Builder {
         self
     }
 
+    /// Records the session's last inputs and outputs in `bytes` of memory, secrets masked, for
+    /// [`Client::flight_record`]: see [`recorder`](ringcentral_ws_core::recorder). 32 kB hold about an hour of a quiet
+    /// connection.
+    pub fn flight_recorder(mut self, bytes: impl Into<recorder::Options>) -> Self {
+        self.recorder = Some(bytes.into());
+        self
+    }
+
     /// Starts the session's thread and its first connection. It does not wait for either.
     ///
     /// # Errors
@@ -225,6 +244,8 @@ impl Builder {
         let states = teller.watch();
         let span = tracer.session();
         let session = make_session(config, self.snapshot, seed, clock.reading())?;
+        let session = Recorded::maybe(session, self.recorder);
+        let recorder = session.recorder().cloned();
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
         let (commands, inbox) = sync_channel(self.limits.command_queue.max(1));
@@ -252,7 +273,7 @@ impl Builder {
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
         let remote = Arc::new(Remote { commands, signals, waker, hub, states });
-        Ok((Client { remote: Arc::clone(&remote) }, Events::new(remote)))
+        Ok((Client { recorder, remote: Arc::clone(&remote) }, Events::new(remote)))
     }
 }
 

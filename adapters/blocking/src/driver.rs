@@ -11,9 +11,10 @@ use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{Answer, Clock, Debug, StateTeller, Tracer};
+use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
-    HttpId, Input, OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Session, Timestamp, Wait,
+    HttpId, Input, OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Timestamp, Wait,
 };
 use tungstenite::WebSocket;
 
@@ -32,7 +33,7 @@ const SOCKET: Token = Token(1);
 
 /// What a driver is made of.
 pub(crate) struct Parts {
-    pub(crate) session: Session,
+    pub(crate) session: Recorded,
     pub(crate) clock: Clock,
     pub(crate) https: Arc<Https>,
     /// Makes the HTTPS calls: the one above, or the user's.

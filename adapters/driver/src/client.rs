@@ -11,6 +11,7 @@ use ringcentral_ws_adapter::{
     Clock, Debug, DebugSink, InsecureServer, IoLimits, RequestError, StateTeller, TlsError, Tracer, Watcher,
     make_session, response, settle_server, tls_for,
 };
+use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
     Body, Cause, Close, CommandError, Config, FilterError, Filters, InvalidReason, OverHttps, RestoreError,
     SessionState, Snapshot, Stats, SubscriptionId,
@@ -34,6 +35,7 @@ use crate::states::StateWatch;
 /// at once when the last `Client` and the [`Events`] are dropped. All futures may be dropped at any time; a dropped
 /// request is cancelled.
 pub struct Client<R> {
+    recorder: Option<FlightRecorder>,
     shared: Arc<Shared>,
     states: Watcher,
     commands: Sender<Command>,
@@ -174,6 +176,13 @@ impl<R> Client<R> {
         self.shared.status().1
     }
 
+    /// What the flight recorder holds, at any time, also after the end; `None` without
+    /// [`Builder::flight_recorder`]. `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` replays and draws it.
+    #[must_use]
+    pub fn flight_record(&self) -> Option<String> {
+        self.recorder.as_ref().map(FlightRecorder::dump)
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = async_channel::bounded(1);
         self.commands.send(command(reply)).await.ok()?;
@@ -184,6 +193,7 @@ impl<R> Client<R> {
 impl<R> Clone for Client<R> {
     fn clone(&self) -> Self {
         Self {
+            recorder: self.recorder.clone(),
             shared: Arc::clone(&self.shared),
             states: self.states.clone(),
             commands: self.commands.clone(),
@@ -237,6 +247,7 @@ pub struct Builder<R> {
     proxy: ProxyChoice,
     http_client: Option<Arc<dyn HttpsSender>>,
     debug: Option<DebugSink>,
+    recorder: Option<recorder::Options>,
 }
 
 impl<R: Runtime> Builder<R> {
@@ -254,6 +265,7 @@ impl<R: Runtime> Builder<R> {
             proxy: ProxyChoice::Environment,
             http_client: None,
             debug: None,
+            recorder: None,
         }
     }
 
@@ -325,6 +337,14 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
+    /// Records the session's last inputs and outputs in `bytes` of memory, secrets masked, for
+    /// [`Client::flight_record`]: see [`recorder`](ringcentral_ws_core::recorder). 32 kB hold about an hour of a quiet
+    /// connection.
+    pub fn flight_recorder(mut self, bytes: impl Into<recorder::Options>) -> Self {
+        self.recorder = Some(bytes.into());
+        self
+    }
+
     /// Starts the session's task and its first connection. It does not wait for either.
     ///
     /// # Errors
@@ -351,6 +371,8 @@ impl<R: Runtime> Builder<R> {
         let tracer = Tracer::new(&config.server, self.snapshot.is_some());
         let states = StateTeller::new();
         let session = make_session(config, self.snapshot, seed, clock.reading())?;
+        let session = Recorded::maybe(session, self.recorder);
+        let recorder = session.recorder().cloned();
         let (commands, inbox) = async_channel::bounded(self.limits.command_queue.max(1));
         let (cancels, cancelled) = async_channel::unbounded();
         let (outlet, events) = queue(self.limits.event_queue, Arc::clone(&shared), commands.clone());
@@ -377,6 +399,7 @@ impl<R: Runtime> Builder<R> {
         let task = span.around(Driver::new(parts).run(filters));
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
         let client = Client {
+            recorder,
             shared,
             states,
             commands,

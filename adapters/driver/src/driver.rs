@@ -13,9 +13,10 @@ use futures_util::future::{AbortHandle, BoxFuture, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{Answer, Clock, Debug, StateTeller, Tracer};
+use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
-    HttpId, Input, OpenFailure, Output, RequestId, Secret, Session, Timestamp, Wait,
+    HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
 };
 
 use self::turn::{Sleep, Turn};
@@ -30,7 +31,7 @@ use crate::socket::{self, Incoming, Pressure, Socket};
 
 /// What a driver is made of.
 pub(crate) struct Parts<R: Runtime> {
-    pub(crate) session: Session,
+    pub(crate) session: Recorded,
     pub(crate) clock: Clock,
     pub(crate) https: Arc<Https<R>>,
     /// Makes the calls; `https` itself, unless the application has a client of its own.
@@ -65,7 +66,7 @@ struct Waiting {
 }
 
 pub(crate) struct Driver<R: Runtime> {
-    session: Session,
+    session: Recorded,
     clock: Clock,
     https: Arc<Https<R>>,
     sender: Option<Arc<dyn HttpsSender>>,

@@ -16,8 +16,9 @@ use ringcentral_ws_adapter::watch::args::{self, Ask, Options};
 pub use ringcentral_ws_adapter::watch::demo::Step;
 use ringcentral_ws_adapter::watch::demo::{self, Cue, Director};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
+use ringcentral_ws_adapter::watch::record::Record;
 use ringcentral_ws_adapter::watch::{FAILED, MAX_LINE, USAGE, human, json, state};
-use ringcentral_ws_core::{Close, CloseReason, Config, Event, Snapshot};
+use ringcentral_ws_core::{Close, CloseReason, Config, Event, Snapshot, recorder};
 
 use self::watched::Watched;
 use crate::EnvError;
@@ -106,6 +107,7 @@ async fn watch<R: Runtime>(
     let commands = if options.json { read_stdin() } else { async_channel::bounded(1).1 };
     let time_limit: BoxFuture<'static, ()> =
         if perform.is_some() { host.runtime.sleep(demo::TIME_LIMIT) } else { Box::pin(pending()) };
+    let record = Record::new(options.record.clone());
     let program = Program {
         name,
         options,
@@ -117,6 +119,7 @@ async fn watch<R: Runtime>(
         status: None,
         ended: false,
         state_failed: false,
+        record,
         story: perform.map(|perform| Story { perform, director: Director::new(), cues: VecDeque::new() }),
         cue: Fuse::terminated(),
     };
@@ -158,6 +161,9 @@ fn start<R: Runtime>(
         }
         if options.debug {
             builder = builder.debug(|line| eprintln!("{line}"));
+        }
+        if options.record.is_some() {
+            builder = builder.flight_recorder(recorder::Options::default());
         }
         builder.start()
     };
@@ -231,6 +237,7 @@ struct Program<R: Runtime> {
     ended: bool,
     /// The state file could not be written, and it was said.
     state_failed: bool,
+    record: Record,
     story: Option<Story>,
     /// The pause before the next cue.
     cue: Fuse<BoxFuture<'static, ()>>,
@@ -266,12 +273,16 @@ impl<R: Runtime> Program<R> {
                 }
             }
         }
+        self.record.write(self.name, self.client.flight_record());
         self.status.unwrap_or(FAILED)
     }
 
     fn event(&mut self, event: &Event) {
         let line = if self.options.json { json::event(event) } else { human::event(event) };
         self.print(line);
+        if self.record.is_wanted() && Record::is_trouble(event) {
+            self.record.write(self.name, self.client.flight_record());
+        }
         if let Some(why) = self.reach.on(event) {
             self.status = Some(complain(self.name, &why, FAILED));
             self.ended = true;

@@ -24,7 +24,9 @@ const WS_TOKEN_PATH: &str = "/restapi/oauth/wstoken";
 
 /// An access token in use.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 struct Held {
+    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
     secret: Secret,
     expires: Option<Timestamp>,
     /// It came in place of a refused one, and no server has accepted it yet (TOK-4).
@@ -33,14 +35,18 @@ struct Held {
 
 /// A WebSocket token nobody has seen yet.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 struct WsToken {
+    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
     token: Secret,
+    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
     uri: Url,
     usable_until: Timestamp,
 }
 
 /// The call under way for a WebSocket token.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 struct Fetching {
     id: HttpId,
     began: Timestamp,
@@ -49,6 +55,7 @@ struct Fetching {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Tokens {
     access: Option<Held>,
     /// Number of the last access token: what is said about an older one does not concern it.
@@ -79,6 +86,17 @@ impl Tokens {
             fetching: None,
             calls: Budget::new(config.retry.token_calls_per_minute),
             not_before: Timestamp::ZERO,
+        }
+    }
+
+    /// Replaces every token.
+    #[cfg(feature = "recorder")]
+    pub(super) fn mask(&mut self, mut mask: impl FnMut(&str) -> String) {
+        if let Some(held) = &mut self.access {
+            held.secret = mask(held.secret.expose()).into();
+        }
+        for ws in self.ws.iter_mut().chain(&mut self.carried) {
+            ws.token = mask(ws.token.expose()).into();
         }
     }
 

@@ -18,6 +18,7 @@ const NO_AUTHORIZATION: u16 = 4400;
 
 /// Where the connection stands.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Link {
     /// Never asked for.
     Idle,
@@ -37,6 +38,7 @@ pub(super) enum Link {
     /// ConnectionDetails came.
     Ready { conn: ConnId },
     /// `Action::Close` is under way; frames are still read.
+    #[cfg_attr(feature = "recorder", serde(skip))]
     Closing { conn: ConnId, then: Then },
     /// `Event::Closed` was told.
     Closed,

@@ -1,6 +1,8 @@
 //! The Session: sub-machines joined by one clock, one outbox and one table of timers.
 
 mod auth;
+#[cfg(feature = "recorder")]
+mod checkpoint;
 mod frames;
 mod link;
 mod requests;
@@ -11,6 +13,8 @@ mod subscription;
 use std::time::Duration;
 
 use self::auth::Tokens;
+#[cfg(feature = "recorder")]
+pub(crate) use self::checkpoint::Checkpoint;
 use self::link::Link;
 use self::requests::Requests;
 pub use self::rest::{OverHttps, RequestOptions};
@@ -37,6 +41,7 @@ const TICK: Duration = Duration::from_micros(1);
 
 /// How to end a session (CLS-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub enum Close {
     /// Delete the subscription, then close. Nothing is left on the server.
     Revoke,

@@ -9,9 +9,11 @@ use crate::time::Timestamp;
 
 /// A request that has not ended.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Entry {
     pub(super) deadline: Timestamp,
     /// Kept as long as it may have to be sent (again).
+    #[cfg_attr(feature = "recorder", serde(skip))]
     pub(super) request: Option<http::Request<Body>>,
     pub(super) stage: Stage,
     /// The caller allows a repetition after a drop, and the method is safe (REQ-8).
@@ -26,6 +28,7 @@ pub(super) struct Entry {
 
 /// How far it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Stage {
     /// In the queue.
     Queued,
@@ -37,6 +40,7 @@ pub(super) enum Stage {
 
 /// A place on the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 enum Slot {
     Awaited(RequestId),
     /// The request ended here. The server may still work on it, and is given until then to answer.
@@ -46,6 +50,7 @@ enum Slot {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Requests {
     next: u64,
     entries: BTreeMap<RequestId, Entry>,
@@ -58,6 +63,18 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// The last number given.
+    #[cfg(feature = "recorder")]
+    pub(super) const fn last_id(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether a request is kept whole.
+    #[cfg(feature = "recorder")]
+    pub(super) fn holds_any(&self) -> bool {
+        self.entries.values().any(|entry| entry.request.is_some())
+    }
+
     pub(super) fn queued(&self) -> usize {
         self.queue.len()
     }

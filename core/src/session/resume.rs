@@ -16,7 +16,9 @@ use crate::wire::{Limits, Wsc};
 
 /// What is needed to continue on another connection.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Recovery {
+    #[cfg_attr(feature = "recorder", serde(with = "crate::snapshot::at_rest"))]
     pub(super) wsc: Option<Wsc>,
     /// When the last frame of a ready connection came.
     pub(super) last_seen: Timestamp,
@@ -40,6 +42,7 @@ pub(super) struct Recovery {
 
 /// A sleep that nothing received so far tells the end of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Slept {
     /// When the last frame before it came.
     pub(super) seen: Timestamp,
@@ -49,6 +52,7 @@ pub(super) struct Slept {
 
 /// A lost session, with the code of the server if it gave one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Lost {
     pub(super) code: Option<Box<str>>,
 }

@@ -20,6 +20,7 @@ const PATH: &str = "/restapi/v1.0/subscription";
 
 /// The application's wish.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Wanted {
     pub(super) id: SubscriptionId,
     pub(super) filters: Filters,
@@ -27,6 +28,7 @@ pub(super) struct Wanted {
 
 /// What the server confirmed.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Active {
     pub(super) id: SubscriptionId,
     pub(super) filters: Filters,
@@ -35,12 +37,14 @@ pub(super) struct Active {
 
 /// A call whose answer is awaited.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 struct Call {
     message: u64,
     kind: CallKind,
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 enum CallKind {
     Create(Wanted),
     Update(Wanted),
@@ -48,6 +52,7 @@ enum CallKind {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Subscriptions {
     pub(super) wanted: Option<Wanted>,
     pub(super) active: Option<Active>,
@@ -61,6 +66,7 @@ pub(super) struct Subscriptions {
     pub(super) verify: bool,
     call: Option<Call>,
     failures: u32,
+    #[cfg_attr(feature = "recorder", serde(skip))]
     held: VecDeque<Notification>,
     /// The server was last known to have the active one.
     pub(super) confirmed: Option<UnixMillis>,
@@ -71,6 +77,23 @@ impl Subscriptions {
     /// Whether the server may be keeping notifications for this session.
     pub(super) fn may_be_active(&self) -> bool {
         self.active.is_some() || self.wanted.is_some() && (self.unsure || self.is_creating())
+    }
+
+    /// Whether no notification waits for the reply.
+    #[cfg(feature = "recorder")]
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Every wish, also one that is on its way.
+    #[cfg(feature = "recorder")]
+    pub(super) fn wishes(&mut self) -> impl Iterator<Item = &mut Filters> {
+        let calling = self.call.iter_mut().filter_map(|call| match &mut call.kind {
+            CallKind::Create(wanted) | CallKind::Update(wanted) => Some(&mut wanted.filters),
+            CallKind::Delete => None,
+        });
+        let wanted = self.wanted.iter_mut().map(|wanted| &mut wanted.filters);
+        wanted.chain(self.active.iter_mut().map(|active| &mut active.filters)).chain(calling)
     }
 
     pub(super) const fn is_calling(&self) -> bool {

@@ -12,7 +12,7 @@ use ringcentral_ws_adapter::watch::demo::{self, Step};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::{FAILED, USAGE, state};
 use ringcentral_ws_blocking::core::oauth::ClientApp;
-use ringcentral_ws_blocking::core::{Config, Secret, Snapshot};
+use ringcentral_ws_blocking::core::{Config, Secret, Snapshot, recorder};
 use ringcentral_ws_blocking::{Client, EnvError, Events, Jwt, StartError, filters};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
@@ -96,6 +96,9 @@ fn start(options: &Options, login: &Arc<Login>, demo: bool) -> Result<(Client, E
         }
         if options.debug {
             builder = builder.debug(|line| eprintln!("{line}"));
+        }
+        if options.record.is_some() {
+            builder = builder.flight_recorder(recorder::Options::default());
         }
         builder.start()
     };

@@ -9,6 +9,7 @@ use std::time::Instant;
 use ringcentral_ws_adapter::watch::args::Options;
 use ringcentral_ws_adapter::watch::demo::{Cue, Director, TIME_LIMIT};
 use ringcentral_ws_adapter::watch::reach::Reach;
+use ringcentral_ws_adapter::watch::record::Record;
 use ringcentral_ws_adapter::watch::{FAILED, MAX_LINE, human, json, state};
 use ringcentral_ws_blocking::core::{Close, CloseReason, Event, Snapshot};
 use ringcentral_ws_blocking::{Client, Events};
@@ -48,6 +49,7 @@ pub(crate) struct Program {
     ended: bool,
     /// The state file could not be written, and it was said.
     state_failed: bool,
+    record: Record,
     reach: Reach,
     story: Option<Story>,
 }
@@ -57,6 +59,7 @@ impl Program {
         let story =
             perform.map(|perform| Story { perform, director: Director::new(), cues: VecDeque::new(), pause: None });
         Self {
+            record: Record::new(options.record.clone()),
             options,
             client,
             began: Instant::now(),
@@ -100,6 +103,7 @@ impl Program {
                 Err(RecvTimeoutError::Timeout) => self.time_passed(),
             }
         }
+        self.record.write(NAME, self.client.flight_record());
         self.status.unwrap_or(FAILED)
     }
 
@@ -130,6 +134,9 @@ impl Program {
         }
         let line = if self.options.json { json::event(event) } else { human::event(event) };
         self.print(line);
+        if self.record.is_wanted() && Record::is_trouble(event) {
+            self.record.write(NAME, self.client.flight_record());
+        }
         if let Some(why) = self.reach.on(event) {
             self.status = Some(complain(&why, FAILED));
             self.ended = true;

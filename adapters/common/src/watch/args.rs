@@ -17,6 +17,8 @@ pub struct Options {
     pub rest_over_websocket: bool,
     /// After a loss nothing is tried until `recover`.
     pub no_auto_recover: bool,
+    /// Where the flight recorder's text goes.
+    pub record: Option<PathBuf>,
     /// Each message on stderr.
     pub debug: bool,
     /// Event filters.
@@ -35,7 +37,8 @@ pub enum Ask {
 }
 
 /// The arguments, in one line.
-pub const USAGE: &str = "[--json] [--state FILE] [--rest-over-websocket] [--no-auto-recover] [--debug] FILTER…";
+pub const USAGE: &str =
+    "[--json] [--state FILE] [--record FILE] [--rest-over-websocket] [--no-auto-recover] [--debug] FILTER…";
 
 /// What `--help` shows.
 #[must_use]
@@ -51,6 +54,7 @@ FILTER is an event filter, such as
   --json                 one JSON object a line on stdout; commands, one a line, on stdin
   --state FILE           keep the session in FILE and the login in FILE.login, so that the next start continues it;
                          both are secret
+  --record FILE          write what the flight recorder holds to FILE after trouble and at the end, secrets masked
   --rest-over-websocket  send REST calls over the WebSocket where it can carry them
   --no-auto-recover      after a loss wait for the command `recover`
   --debug                show each message on stderr, with secrets masked
@@ -87,7 +91,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
             Long("json") => options.json = true,
             Long("state") => {
                 let file = PathBuf::from(parser.value().map_err(|_| "--state needs the name of a file".to_owned())?);
-                options.state = Some(check_state(file)?);
+                options.state = Some(check_file("--state", file)?);
+            }
+            Long("record") => {
+                let file = PathBuf::from(parser.value().map_err(|_| "--record needs the name of a file".to_owned())?);
+                options.record = Some(check_file("--record", file)?);
             }
             Long("rest-over-websocket") => options.rest_over_websocket = true,
             Long("no-auto-recover") => options.no_auto_recover = true,
@@ -106,13 +114,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
     Ok(Ask::Watch(options))
 }
 
-fn check_state(file: PathBuf) -> Result<PathBuf, String> {
+fn check_file(option: &str, file: PathBuf) -> Result<PathBuf, String> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        return Err(format!("--state: the folder {} does not exist", folder.display()));
+        return Err(format!("{option}: the folder {} does not exist", folder.display()));
     }
     if file.is_dir() || file.file_name().is_none() {
-        return Err(format!("--state: {} is a folder; give the name of a file", file.display()));
+        return Err(format!("{option}: {} is a folder; give the name of a file", file.display()));
     }
     Ok(file)
 }
@@ -127,10 +135,22 @@ mod tests {
 
     #[test]
     fn everything_is_read() {
-        let all = ["--json", "--state", "s", "--rest-over-websocket", "--no-auto-recover", "--debug", "/a", "/b"];
+        let all = [
+            "--json",
+            "--state",
+            "s",
+            "--record",
+            "r",
+            "--rest-over-websocket",
+            "--no-auto-recover",
+            "--debug",
+            "/a",
+            "/b",
+        ];
         let expected = Options {
             json: true,
             state: Some("s".into()),
+            record: Some("r".into()),
             rest_over_websocket: true,
             no_auto_recover: true,
             debug: true,
@@ -147,6 +167,8 @@ mod tests {
     fn mistakes_get_one_clear_line() {
         for (args, part) in [
             (&["--jsn"][..], "--jsn"),
+            (&["--record"], "needs the name of a file"),
+            (&["--record", "/nowhere/at/all/r"], "does not exist"),
             (&["--state"], "needs the name of a file"),
             (&["--json=1"], "--json"),
             (&["--state", "/nowhere/at/all/s"], "does not exist"),

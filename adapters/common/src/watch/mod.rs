@@ -5,6 +5,7 @@ pub mod demo;
 pub mod human;
 pub mod json;
 pub mod reach;
+pub mod record;
 pub mod state;
 
 /// Longest command line on stdin, in bytes.

@@ -1,0 +1,445 @@
+//! The flight recorder: the last inputs and outputs of a Session in bounded memory, without secrets, as text that can
+//! be replayed into the same Session. Feature `recorder`.
+//!
+//! [`Recorded`] has the calls of a [`Session`], so a loop that holds one in its place records. A [`FlightRecorder`] gives
+//! the text at any time, from any thread; [`Recording::parse`] reads it, and [`Recording::replay`] tells it to a Session again and
+//! compares every output. `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` does both, and draws the exchange.
+//!
+//! # The text
+//!
+//! ```text
+//! ringcentral-ws recording 1
+//! config {"rest_over_websocket":true}
+//! checkpoint {"now":0,…}
+//! 0.25 authorized 1 life=3600 "***1"
+//!   http 2 POST https://platform.ringcentral.com/restapi/oauth/wstoken bearer=***1
+//!   wait 30.25 TokenCall
+//! ```
+//!
+//! Lines at the margin are inputs with their time in seconds; the indented ones below are what came of it. The ring
+//! consists of four segments, each of which begins with a checkpoint: all that the Session knew then. When the memory
+//! is full the oldest segment goes, so at least three quarters of it are history, and what is left can be replayed
+//! from its first line. A checkpoint needs a drained Session that holds no whole request and no held notification; if
+//! there is none for so long that the memory fills up, the older half goes and `forgotten` takes its place: what
+//! follows can be read, but is replayed only from the next checkpoint on.
+//!
+//! # What is not in it (SEC-1)
+//!
+//! - Tokens and ids are replaced by names (`***1`), the same secret by the same name as long as it is among the last
+//!   128 tokens and kept ids (or 128 other ids): so what compares them goes on as it did. Also ids in paths, and all
+//!   values of queries but a few words of the API.
+//! - Of bodies only fields that the Session acts on are kept, of others the size. Notifications keep uuid, event,
+//!   subscription and size; [`Options::keep_bodies`] keeps their content too, but for fields named like secrets.
+//! - Frames that cannot be read are kept as their size.
+//! - Kept are: hosts, event filters, status and error codes, message ids, the time of everything, and the lines for
+//!   people that drivers give with failures, cut at 120 characters; they hold no secret by contract.
+//!
+//! # What a replay can show
+//!
+//! Every decision of the Session: which output, in which order, at which time, with which state after it. It cannot
+//! show the driver (whether an action was carried out), what the application did with an event, how long a secret was
+//! or what a body said, and which notification was a duplicate of one delivered long before the recording begins (it
+//! keeps some hundred keys). It is for the version that recorded: another one may rightly decide otherwise.
+//!
+//! # Cost
+//!
+//! Memory is at most [`Options::limit`] bytes of text, and at most 8 kB for names. Every input and output costs its
+//! line; a frame is read a second time. Without a recorder a call costs one comparison and no allocation.
+
+mod names;
+mod parse;
+mod print;
+mod refused;
+mod replay;
+mod ring;
+mod scrub;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(crate) use self::names::Names;
+pub use self::parse::{Entry, EntryKind, Recording, RecordingError};
+pub use self::replay::{ReplayError, Replayed};
+use self::ring::Ring;
+use crate::body::Body;
+use crate::config::Config;
+use crate::error::{CommandError, NotDrained};
+use crate::filters::Filters;
+use crate::ids::{RequestId, SubscriptionId};
+use crate::input::Input;
+use crate::output::Output;
+use crate::session::{Checkpoint, Close, Session, SessionState};
+use crate::snapshot::Snapshot;
+use crate::stats::Stats;
+use crate::time::Timestamp;
+
+const TITLE: &str = "ringcentral-ws recording";
+/// Fewest bytes a recorder holds; less would hardly have room for a checkpoint.
+pub const MIN_LIMIT: usize = 16 << 10;
+/// Most bytes a recorder holds.
+pub const MAX_LIMIT: usize = 16 << 20;
+/// Bytes of a key of a notification in a checkpoint, and its comma.
+const KEY_BYTES: usize = 40;
+/// Lines between two tries of a checkpoint, after one was too large.
+const PATIENCE: u32 = 64;
+
+/// How a flight recorder records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Most bytes of a dump, from [`MIN_LIMIT`] to [`MAX_LIMIT`]; what lies outside is moved inside. Default 32 KiB:
+    /// about an hour of a quiet connection.
+    pub limit: usize,
+    /// Whether the content of notifications is kept. Default off.
+    pub keep_bodies: bool,
+}
+
+impl From<usize> for Options {
+    /// So many bytes.
+    fn from(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limit: 32 << 10, keep_bodies: false }
+    }
+}
+
+/// A [`Session`] with a flight recorder, or without one.
+pub struct Recorded {
+    session: Session,
+    recorder: Option<FlightRecorder>,
+}
+
+/// What a [`Recorded`] recorded so far. Clones are the same recorder; it outlives the Session.
+#[derive(Clone)]
+pub struct FlightRecorder(Arc<Mutex<Recorder>>);
+
+struct Recorder {
+    header: String,
+    ring: Ring,
+    names: Names,
+    keys: usize,
+    /// So many lines pass before the next try of a checkpoint.
+    patience: u32,
+    /// The wait that follows the last call was recorded.
+    waits: bool,
+}
+
+impl fmt::Debug for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let recorded = self.recorder.as_ref().map(|recorder| recorder.lock().ring.len());
+        f.debug_struct("Recorded").field("session", &self.session).field("recorded_bytes", &recorded).finish()
+    }
+}
+
+impl fmt::Debug for FlightRecorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlightRecorder").field("bytes", &self.lock().ring.len()).finish_non_exhaustive()
+    }
+}
+
+impl FlightRecorder {
+    /// What was recorded, at most [`Options::limit`] bytes.
+    #[must_use]
+    pub fn dump(&self) -> String {
+        let recorder = self.lock();
+        let mut text = String::with_capacity(recorder.header.len() + recorder.ring.len());
+        text.push_str(&recorder.header);
+        recorder.ring.segments().for_each(|segment| text.push_str(segment));
+        text
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recorder> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<Session> for Recorded {
+    /// Without a recorder.
+    fn from(session: Session) -> Self {
+        Self { session, recorder: None }
+    }
+}
+
+impl Recorder {
+    fn new(config: &Config, options: Options) -> Self {
+        let limit = options.limit.clamp(MIN_LIMIT, MAX_LIMIT);
+        let keys = limit / 16 / KEY_BYTES;
+        let bodies = if options.keep_bodies { "bodies\n" } else { "" };
+        let version = env!("CARGO_PKG_VERSION");
+        let config = settings(config);
+        let header = format!("{TITLE} 1\nmade-by {version}\nkeys {keys}\n{bodies}config {config}\n");
+        let mut names = Names::default();
+        names.keep_bodies = options.keep_bodies;
+        Self { ring: Ring::new(limit.saturating_sub(header.len())), header, names, keys, patience: 0, waits: false }
+    }
+
+    fn checkpoint(&mut self, session: &Session) {
+        if self.patience == 0
+            && self.ring.wants_segment()
+            && let Some(checkpoint) = Checkpoint::of(session, &mut self.names, self.keys)
+            && let Ok(json) = serde_json::to_string(&checkpoint)
+        {
+            // One that is too large will still be so for a while.
+            self.patience = if self.ring.begin(&format!("checkpoint {json}")) { 0 } else { PATIENCE };
+        }
+    }
+
+    fn push(&mut self, line: &str) {
+        self.patience = self.patience.saturating_sub(1);
+        // A line is a line: JSON has its line ends escaped, and nothing else should hold one.
+        match line.contains(['\n', '\r']) {
+            true => self.ring.push(&line.replace(['\n', '\r'], " ")),
+            false => self.ring.push(line),
+        }
+    }
+
+    /// A call that was not refused for want of draining, and what it returned.
+    fn called(&mut self, now: Timestamp, line: &str, returned: Option<String>) {
+        if returned.as_deref() == Some(refused::NOT_DRAINED) {
+            return;
+        }
+        self.waits = false;
+        self.push(&format!("{} {line}", print::time(now)));
+        if let Some(returned) = returned {
+            self.push(&format!("  {returned}"));
+        }
+    }
+
+    fn polled(&mut self, output: &Output) {
+        if matches!(output, Output::Wait(_)) && std::mem::replace(&mut self.waits, true) {
+            return;
+        }
+        let line = print::output(output, &mut self.names);
+        self.push(&format!("  {line}"));
+    }
+}
+
+/// The settings that are not the usual ones.
+fn settings(config: &Config) -> String {
+    fn differing(value: &mut serde_json::Value, usual: &serde_json::Value) {
+        if let (Some(fields), Some(usual)) = (value.as_object_mut(), usual.as_object()) {
+            fields.retain(|key, field| {
+                let usual = usual.get(key).unwrap_or(&serde_json::Value::Null);
+                let duration = field.get("secs").is_some();
+                if !duration && usual.is_object() {
+                    differing(field, usual);
+                }
+                field != usual && field.as_object().is_none_or(|fields| !fields.is_empty())
+            });
+        }
+    }
+    let all = |config: &Config| serde_json::to_value(config).unwrap_or_default();
+    let mut own = config.clone();
+    // Whose program it is matters to nothing that is recorded.
+    own.user_agent = Config::default().user_agent;
+    let _ = own.server.set_password(None);
+    let _ = own.server.set_username("");
+    let mut value = all(&own);
+    differing(&mut value, &all(&Config::default()));
+    value.to_string()
+}
+
+impl Recorded {
+    /// With a recorder, if there are options for one.
+    #[must_use]
+    pub fn maybe(session: Session, options: Option<Options>) -> Self {
+        match options {
+            Some(options) => Self::new(session, options),
+            None => Self::from(session),
+        }
+    }
+
+    /// Records from here on. The Session should be drained, as a new or restored one is.
+    #[must_use]
+    pub fn new(session: Session, options: Options) -> Self {
+        let mut recorder = Recorder::new(session.config(), options);
+        recorder.checkpoint(&session);
+        Self { session, recorder: Some(FlightRecorder(Arc::new(Mutex::new(recorder)))) }
+    }
+
+    /// The recorder, if there is one.
+    #[must_use]
+    pub const fn recorder(&self) -> Option<&FlightRecorder> {
+        self.recorder.as_ref()
+    }
+
+    /// The Session.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// As [`Session::handle_input`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::handle_input`].
+    pub fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
+        let Some(recorder) = &self.recorder else { return self.session.handle_input(input, now) };
+        let mut recorder = recorder.lock();
+        recorder.checkpoint(&self.session);
+        let line = print::input(&input, &mut recorder.names, &self.session.config().limits);
+        let result = self.session.handle_input(input, now);
+        recorder.called(now, &line, refused::plain(&result));
+        result
+    }
+
+    /// Records one call: its line is made before it, because it takes its arguments.
+    fn record<T>(
+        &mut self,
+        now: Timestamp,
+        line: impl FnOnce(&mut Names) -> String,
+        call: impl FnOnce(&mut Session) -> T,
+        returned: impl FnOnce(&T) -> Option<String>,
+    ) -> T {
+        let Some(recorder) = &self.recorder else { return call(&mut self.session) };
+        let mut recorder = recorder.lock();
+        recorder.checkpoint(&self.session);
+        let line = line(&mut recorder.names);
+        let result = call(&mut self.session);
+        recorder.called(now, &line, returned(&result));
+        result
+    }
+
+    /// As [`Session::connect`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::connect`].
+    pub fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        self.record(now, |_| "connect".to_owned(), |session| session.connect(now), refused::plain)
+    }
+
+    /// As [`Session::subscribe`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::subscribe`].
+    pub fn subscribe(&mut self, filters: Filters, now: Timestamp) -> Result<SubscriptionId, CommandError<Filters>> {
+        let wanted = filters.clone();
+        let line = |names: &mut Names| {
+            let masked = names.filters(&wanted).ok().and_then(|filters| serde_json::to_string(&filters).ok());
+            format!("subscribe {}", masked.unwrap_or_default())
+        };
+        self.record(now, line, |session| session.subscribe(filters, now), refused::with_id)
+    }
+
+    /// As [`Session::unsubscribe`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::unsubscribe`].
+    pub fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
+        self.record(now, |_| "unsubscribe".to_owned(), |session| session.unsubscribe(now), refused::command)
+    }
+
+    /// As [`Session::request`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::request`].
+    #[expect(clippy::result_large_err, reason = "the request is handed back")]
+    pub fn request(
+        &mut self,
+        request: http::Request<Body>,
+        now: Timestamp,
+    ) -> Result<RequestId, CommandError<http::Request<Body>>> {
+        let Some(recorder) = &self.recorder else { return self.session.request(request, now) };
+        let mut recorder = recorder.lock();
+        recorder.checkpoint(&self.session);
+        let line = print::request(&request, &mut recorder.names);
+        let result = self.session.request(request, now);
+        recorder.called(now, &line, refused::with_id(&result));
+        result
+    }
+
+    /// As [`Session::cancel`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::cancel`].
+    pub fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
+        self.record(now, |_| format!("cancel {id}"), |session| session.cancel(id, now), refused::plain)
+    }
+
+    /// As [`Session::recover`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::recover`].
+    pub fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
+        self.record(now, |_| "recover".to_owned(), |session| session.recover(now), refused::command)
+    }
+
+    /// As [`Session::close`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::close`].
+    pub fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
+        let word = match mode {
+            Close::Revoke => "revoke",
+            Close::Detach => "detach",
+        };
+        self.record(now, |_| format!("close {word}"), |session| session.close(mode, now), refused::plain)
+    }
+
+    /// As [`Session::poll_output`].
+    pub fn poll_output(&mut self) -> Output {
+        let output = self.session.poll_output();
+        if let Some(recorder) = &self.recorder {
+            recorder.lock().polled(&output);
+        }
+        output
+    }
+
+    /// As [`Session::snapshot`].
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.session.snapshot()
+    }
+
+    /// As [`Session::state`].
+    #[must_use]
+    pub fn state(&self) -> SessionState {
+        self.session.state()
+    }
+
+    /// As [`Session::stats`].
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.session.stats()
+    }
+}
+
+/// A URL as text, for what has no serde of its own.
+pub(crate) mod as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use url::Url;
+
+    pub(crate) fn serialize<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(url.as_str())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+        Url::parse(&String::deserialize(deserializer)?).map_err(|_| D::Error::custom("an address"))
+    }
+}
+
+/// A secret that was replaced by its name.
+pub(crate) mod bare {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::from)
+    }
+}

@@ -1,0 +1,126 @@
+//! Lines in bounded memory: the oldest go first, by segments that each begin where a replay can.
+
+use std::collections::VecDeque;
+
+/// What stands for lines that were forgotten in the middle of a segment: a replay cannot go past it.
+pub(crate) const FORGOTTEN: &str = "forgotten";
+/// The ring is cut into this many segments, so that it holds at least three quarters of what it may.
+const SEGMENTS: usize = 4;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Ring {
+    limit: usize,
+    segments: VecDeque<String>,
+    bytes: usize,
+}
+
+impl Ring {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, segments: VecDeque::from([String::new()]), bytes: 0 }
+    }
+
+    /// Whether it is time for a new segment.
+    pub(crate) fn wants_segment(&self) -> bool {
+        self.segments
+            .back()
+            .is_none_or(|last| last.len() >= self.limit / SEGMENTS || last.is_empty() || last.starts_with(FORGOTTEN))
+    }
+
+    /// Begins a segment with this line. `false`: it is larger than what a segment is for.
+    pub(crate) fn begin(&mut self, checkpoint: &str) -> bool {
+        if checkpoint.len() >= self.limit / SEGMENTS {
+            return false;
+        }
+        if self.segments.back().is_some_and(|last| !last.is_empty()) {
+            self.segments.push_back(String::new());
+        }
+        self.push(checkpoint);
+        true
+    }
+
+    /// Adds a line, and forgets what there is no room for any more.
+    pub(crate) fn push(&mut self, line: &str) {
+        if line.len() >= self.limit / SEGMENTS {
+            // Larger than what a segment is for: what follows it has no beginning.
+            self.forget_all();
+            return;
+        }
+        if let Some(last) = self.segments.back_mut() {
+            last.push_str(line);
+            last.push('\n');
+            self.bytes += line.len() + 1;
+        }
+        while self.bytes > self.limit {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        if self.segments.len() > 1 {
+            self.bytes -= self.segments.pop_front().map_or(0, |first| first.len());
+            return;
+        }
+        let Some(only) = self.segments.back_mut() else { return };
+        // No new beginning was possible for long: the older half goes, up to the next input.
+        let half = only.len() / 2;
+        let line = only[..half].rfind('\n').map_or(0, |i| i + 1);
+        let next = only[line..].match_indices('\n').map(|(i, _)| line + i + 1);
+        let cut = next.into_iter().find(|&i| !only[i..].starts_with(' ')).unwrap_or(only.len());
+        only.replace_range(..cut, &format!("{FORGOTTEN}\n"));
+        self.bytes = only.len();
+    }
+
+    fn forget_all(&mut self) {
+        self.segments = VecDeque::from([format!("{FORGOTTEN}\n")]);
+        self.bytes = FORGOTTEN.len() + 1;
+    }
+
+    /// Bytes held.
+    pub(crate) const fn len(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(ring: &Ring) -> String {
+        ring.segments().collect()
+    }
+
+    #[test]
+    fn it_holds_its_limit_and_not_a_byte_more() {
+        // Two segments, of 60 and of 50 bytes.
+        for (limit, whole) in [(111, true), (110, true), (109, false)] {
+            let mut ring = Ring::new(limit);
+            for (segment, lines) in [(1, 5), (2, 4)] {
+                assert!(ring.begin(&format!("segment {segment}")));
+                (0..lines).for_each(|_| ring.push("1 timeout"));
+            }
+            assert_eq!((ring.len(), text(&ring).len()), if whole { (110, 110) } else { (50, 50) }, "{limit}");
+            assert_eq!(text(&ring).contains("segment 1"), whole, "{limit}");
+            assert!(text(&ring).contains("segment 2"));
+        }
+    }
+
+    #[test]
+    fn without_a_new_beginning_the_older_half_goes() {
+        let mut ring = Ring::new(200);
+        assert!(!ring.begin(&"x".repeat(50)) && ring.begin("checkpoint 1"));
+        for i in 100..200 {
+            ring.push(&format!("{i} timeout"));
+            ring.push("  wait");
+            assert!(ring.len() <= 200 && text(&ring).len() == ring.len());
+        }
+        let lines = text(&ring);
+        assert!(lines.starts_with("forgotten\n1") && lines.ends_with("199 timeout\n  wait\n"), "{lines}");
+        assert!(ring.wants_segment());
+        ring.push(&"x".repeat(50));
+        assert_eq!(text(&ring), "forgotten\n");
+    }
+}
