@@ -132,6 +132,7 @@ mod tests {
             (109_302, "a planned renewal just when it is looked at"),
             (101_093, "a tail that was sent again reached hours back"),
             (108_535, "a tail that was sent again consisted of copies"),
+            (114_242, "the server refuses the newest token it had delivered"),
         ];
         for (seed, why) in seeds {
             if let Err(failure) = simulate(&Plain, seed, DAY) {
