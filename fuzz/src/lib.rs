@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod defects;
+mod model;
 mod oracle;
 mod report;
 mod rng;
@@ -10,6 +11,7 @@ mod sim;
 mod simulate;
 mod subject;
 pub mod targets;
+mod weeks;
 
 pub use defects::{Defect, Defective, Mutant};
 pub use oracle::Violation;
@@ -18,3 +20,4 @@ pub use series::{Progress, series};
 pub use sim::Story;
 pub use simulate::{DAY, Failure, calm, simulate, tell};
 pub use subject::{Maker, Plain, Subject, WithContract};
+pub use weeks::{LoginDefect, WeeksFailure, WeeksReport, weeks};

@@ -6,7 +6,7 @@ mod net;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use net::{PATIENCE, connect, end, frame, http, log_in, send, subscribe, text};
+use net::{Answer, PATIENCE, connect, end, frame, http, log_in, send, subscribe, text};
 use ringcentral_ws_gateway::{Fate, Server, ServerConfig};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -31,9 +31,10 @@ fn n(frame: &Value) -> &Value {
 /// Waits until the server has seen something.
 async fn until(what: impl Fn() -> bool) {
     let patience = Instant::now() + PATIENCE;
+    let mut look = tokio::time::interval(Duration::from_millis(1));
     while !what() {
         assert!(Instant::now() < patience, "it never happened");
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        look.tick().await;
     }
 }
 
@@ -171,9 +172,8 @@ async fn a_stalled_connection_is_served_once_that_is_over() {
     let address = server.address();
     let headers = authorization.clone();
     let call = move || http(address, "GET", "/restapi/v1.0/_empty", &[("Authorization", &headers)], "").status;
-    let answer = tokio::task::spawn_blocking(call);
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(!answer.is_finished());
+    let mut answer = tokio::task::spawn_blocking(call);
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut answer).await.is_err(), "it was served");
     server.stall_connections(false);
     assert_eq!(answer.await.unwrap(), 204);
 }
@@ -236,6 +236,26 @@ fn scripted_failures_and_overload_answer_with_their_headers() {
     assert_eq!(wstoken().status, 200);
     server.overload(429, Duration::from_secs(60));
     assert_eq!(wstoken().status, 429);
+}
+
+#[test]
+fn pages_of_other_origins_may_call_the_service_but_not_command_it() {
+    let (server, authorization) = start();
+    let ask = [
+        ("Origin", "https://example.org"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "authorization"),
+    ];
+    let shared = |answer: &Answer| answer.head.to_ascii_lowercase().contains("access-control-allow-origin: *");
+    server.next_http_fails("/restapi/oauth/wstoken", 503, "", &[]);
+    let answer = http(server.address(), "OPTIONS", "/restapi/oauth/wstoken", &ask, "");
+    assert_eq!((answer.status, shared(&answer)), (204, true));
+    // The question was no call: the failure is still to come, and the page may read it.
+    let call = [("Origin", "https://example.org"), ("Authorization", authorization.as_str())];
+    let answer = http(server.address(), "POST", "/restapi/oauth/wstoken", &call, "");
+    assert_eq!((answer.status, shared(&answer)), (503, true));
+    let answer = http(server.address(), "OPTIONS", "/_gateway/drop", &ask, "");
+    assert!(answer.status >= 400 && !shared(&answer), "{}", answer.head);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::credentials::CredentialSource;
 use crate::dial::Net;
 use crate::driver::{Driver, Parts, WAKE};
 use crate::events::{Events, Hub};
-use crate::https::Https;
+use crate::https::{Https, HttpsSender};
 
 /// A running session. Clones are handles of the same one and may go to other threads.
 ///
@@ -128,6 +128,7 @@ pub struct Builder {
     limits: IoLimits,
     snapshot: Option<Snapshot>,
     tls: Option<Arc<ClientConfig>>,
+    http_client: Option<Arc<dyn HttpsSender>>,
     debug: Option<DebugSink>,
 }
 
@@ -141,6 +142,7 @@ impl Builder {
             limits: IoLimits::default(),
             snapshot: None,
             tls: None,
+            http_client: None,
             debug: None,
         }
     }
@@ -180,6 +182,13 @@ impl Builder {
         self
     }
 
+    /// An HTTP client of yours for all HTTPS calls, logins included; the WebSocket stays the driver's. Limits, proxy and
+    /// TLS settings are its own, and so is ending its calls when the client ends.
+    pub fn http_client(mut self, client: impl HttpsSender + 'static) -> Self {
+        self.http_client = Some(Arc::new(client));
+        self
+    }
+
     /// Hands each message to `sink`, as one line with secrets masked. It is called on the I/O thread and must not
     /// block.
     pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -215,10 +224,12 @@ impl Builder {
         let signals = Arc::new(Signals::default());
         let tls = self.tls.unwrap_or_else(default_tls);
         let net = Net { limits: Arc::new(self.limits), tls, allow_insecure };
+        let https = Arc::new(Https::new(net));
         let parts = Parts {
             session,
             clock,
-            https: Arc::new(Https::new(net)),
+            sender: self.http_client.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),
+            https,
             credentials: self.credentials,
             hub: Arc::clone(&hub),
             inbox,

@@ -35,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) session: Session,
     pub(crate) clock: Clock,
     pub(crate) https: Arc<Https>,
+    /// Makes the HTTPS calls: the one above, or the user's.
+    pub(crate) sender: Arc<dyn HttpsSender>,
     pub(crate) credentials: Arc<dyn CredentialSource>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) inbox: Receiver<Command>,
@@ -174,7 +176,7 @@ impl Driver {
     fn act(&mut self, action: Action) {
         match action {
             Action::Authorize { id, reason } => {
-                let (source, https) = (Arc::clone(&self.parts.credentials), Arc::clone(&self.parts.https));
+                let (source, https) = (Arc::clone(&self.parts.credentials), Arc::clone(&self.parts.sender));
                 let held = self.held.clone();
                 let abort = self.help(Done::Auth(id, Err(no_thread_for_login())), move |abort| {
                     let request = TokenRequest { reason, held: held.as_ref(), https: &*https };
@@ -183,7 +185,7 @@ impl Driver {
                 self.logins.insert(id, abort);
             }
             Action::Http { id, request } => {
-                let https = Arc::clone(&self.parts.https);
+                let https = Arc::clone(&self.parts.sender);
                 let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
                     Done::Http(id, abortable(abort, || https.send(*request)))
                 });

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use ringcentral_ws_adapter::{Target, is_loopback, not_sent, trace};
+use ringcentral_ws_adapter::{IoLimits, Target, default_tls, is_loopback, not_sent, trace};
 use ringcentral_ws_core::{HttpFailure, Phase};
+use rustls::ClientConfig;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 use ureq::{Agent, Error, Timeout, config::Config};
@@ -28,6 +30,14 @@ pub trait HttpsSender: Send + Sync {
     ///
     /// [`HttpFailure`], which tells the step and whether the request may have run.
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure>;
+}
+
+/// A client for HTTPS calls outside of a session, such as the exchange of an authorization code or
+/// [`Jwt::revoke`](crate::Jwt::revoke). It takes `tls` in place of [`default_tls`](crate::default_tls).
+#[must_use]
+pub fn https_client(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Arc<dyn HttpsSender> {
+    let net = Net { limits: Arc::new(limits), tls: tls.unwrap_or_else(default_tls), allow_insecure: false };
+    Arc::new(Https::new(net))
 }
 
 pub(crate) struct Https {

@@ -32,7 +32,7 @@ pub use command::Pending;
 pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
 pub use events::{Events, TimedOut};
 pub use http;
-pub use https::HttpsSender;
+pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{IoLimits, RequestError, default_tls};
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;

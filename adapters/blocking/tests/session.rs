@@ -9,6 +9,7 @@ use ringcentral_ws_blocking::{
     Body, Builder, Client, Close, CommandError, Config, Event, Events, Filters, FixedToken, IoLimits, Jwt,
     RefreshToken, RequestError, SessionState, StartError, TimedOut, Via, http,
 };
+use ringcentral_ws_conformance::until as until_so;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
@@ -70,12 +71,10 @@ fn handles_work_on_many_threads() {
             });
         }
     });
-    let began = Instant::now();
-    while *texts.lock().unwrap() < 3 {
+    until_so(PATIENCE, "messages come", || {
         server.receive_sms(0, "+1", "hello");
-        assert!(began.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        *texts.lock().unwrap() >= 3
+    });
     client.close(Close::Revoke);
     consumer.join().unwrap();
     assert_eq!(client.state(), SessionState::Closed);
@@ -139,11 +138,7 @@ fn the_events_alone_keep_it_alive() {
     server.receive_sms(0, "+1", "one");
     until(&mut events, |event| matches!(event, Event::Notification(_)).then_some(()));
     drop(events);
-    let began = Instant::now();
-    while server.with_gateway(|g, _| g.connections().count()) > 0 {
-        assert!(began.elapsed() < PATIENCE, "the socket closes");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    until_so(PATIENCE, "the socket closes", || server.with_gateway(|g, _| g.connections().count()) == 0);
 }
 
 // CLAUSE HB-3 REC-5
@@ -183,6 +178,39 @@ fn an_answer_behind_unread_messages_is_not_late() {
     }
     subscribed(&mut events);
     assert_eq!(client.stats().connections, 1);
+}
+
+// CLAUSE HB-3
+#[test]
+fn while_nobody_listens_heartbeats_go_on_and_nothing_is_lost() {
+    let server = server();
+    let (app, jwt) = app(&server);
+    let config = Config {
+        server: app.server.clone(),
+        heartbeat_interval: Duration::from_millis(20),
+        heartbeat_timeout: Duration::from_secs(2),
+        ..Config::default()
+    };
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let started = Client::builder(Jwt::new(app, jwt)).filters([SMS]).config(config).limits(limits).start();
+    let (client, mut events) = started.unwrap();
+    subscribed(&mut events);
+    for n in 0..500 {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    until_so(PATIENCE, "thirty intervals pass", || client.stats().heartbeats >= 30);
+    let taken = client.stats().notifications;
+    assert!(taken <= 6, "reading has stopped, but {taken} were read");
+    for n in 0..500 {
+        let text = until(&mut events, |event| match event {
+            Event::Notification(n) => Some(n.body().to_owned()),
+            Event::Gap(_) | Event::Disconnected { .. } => panic!("{event:?}"),
+            _ => None,
+        });
+        assert!(text.contains(&format!("\"subject\":\"{n}\"")), "{n}: {text}");
+    }
+    assert_eq!(client.stats().connections, 1);
+    client.close(Close::Revoke);
 }
 
 #[test]

@@ -1,25 +1,43 @@
 //! The same scenarios, over real sockets, for every adapter: faults differ, and all adapters must tell the same events.
 //!
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
-//! [`watch`] checks that a `watch` program speaks the line protocol.
+//! [`watch`] checks that a `watch` program speaks the line protocol, [`crash`] kills one a thousand times.
 
+pub mod crash;
 mod proxy;
 pub mod scenarios;
+#[cfg(target_os = "linux")]
+mod suspend;
 mod trace;
 pub mod watch;
 mod world;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::oauth::ClientApp;
 use ringcentral_ws_core::{Body, Close, Config, Event, Snapshot, Stats, Via};
 
 pub use self::proxy::{Fault, Proxy};
+#[cfg(target_os = "linux")]
+pub use self::suspend::suspended;
 pub use self::trace::Trace;
 pub use self::world::World;
 
 /// Nothing here takes this long; it only turns a hang into a failure.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until something is so.
+///
+/// # Panics
+///
+/// When it is not so within `patience`.
+pub fn until(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < patience, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
 
 /// What a client is started with.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ringcentral_ws_core::{Body, Close, RequestOptions, Via};
 
-use crate::Outcome;
 use crate::proxy::{Fault, Proxy};
 use crate::world::World;
+use crate::{Outcome, PATIENCE, until};
 
 /// One scenario.
 #[derive(Clone, Copy)]
@@ -348,9 +348,7 @@ fn request_cut_off(w: &mut World<'_>) {
         let before = w.server.observations().requests;
         let (server, proxy) = (&w.server, &w.proxy);
         scope.spawn(move || {
-            while server.observations().requests == before {
-                std::thread::sleep(Duration::from_millis(2));
-            }
+            until(PATIENCE, "a request arrives", || server.observations().requests > before);
             proxy.reset();
         });
         // The world is lent to the other thread, so this one uses its parts.
@@ -416,8 +414,8 @@ fn pings(w: &mut World<'_>) {
         gateway.config_mut().pong_timeout = Duration::from_secs(5);
     });
     w.subscribe();
-    // Time for pings; the fewer there are, the weaker the check, and no more.
-    std::thread::sleep(Duration::from_millis(400));
+    let before = w.client().stats().frames;
+    until(PATIENCE, "pings come", || w.client().stats().frames >= before + 5);
     assert_eq!(w.server.observations().pongs_missed, 0);
     w.sms_arrives("one");
     assert_eq!(w.client().stats().connections, 1);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::PATIENCE;
 
-const FILTER: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
+pub(crate) const FILTER: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
 
 /// The example of this name, built beside the test that asks.
 ///
@@ -108,7 +108,7 @@ fn command(program: &Path) -> Command {
     command
 }
 
-fn with_credentials(program: &Path, server: &Server) -> Command {
+pub(crate) fn with_credentials(program: &Path, server: &Server) -> Command {
     let mut command = command(program);
     let (app, jwt) = server.with_gateway(|g, _| (g.config().app.clone(), g.config().users[0].jwt.clone()));
     command.env("RC_SERVER_URL", server.http_url()).env("RC_APP_CLIENT_ID", app.client_id);
@@ -116,15 +116,17 @@ fn with_credentials(program: &Path, server: &Server) -> Command {
     command
 }
 
-struct Talk {
-    child: Child,
+/// A conversation with a program, by lines.
+pub(crate) struct Talk {
+    pub(crate) child: Child,
     commands: ChildStdin,
     lines: Receiver<String>,
-    all: String,
+    /// All that it said.
+    pub(crate) all: String,
 }
 
 impl Talk {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
         let commands = child.stdin.take().expect("piped");
         let (sender, lines) = channel();
@@ -138,7 +140,7 @@ impl Talk {
     }
 
     /// The next line with this `event`; those before it are skipped.
-    fn next(&mut self, event: &str) -> Value {
+    pub(crate) fn next(&mut self, event: &str) -> Value {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {event} after\n{}", self.all));
             self.all.push_str(&line);
@@ -150,7 +152,7 @@ impl Talk {
         }
     }
 
-    fn close(&mut self, mode: &str, reason: &str) {
+    pub(crate) fn close(&mut self, mode: &str, reason: &str) {
         self.say(&json!({ "cmd": "close", "mode": mode }));
         assert_eq!(self.next("closed")["reason"], reason);
         assert_eq!(self.child.wait().expect("it ends").code(), Some(0));

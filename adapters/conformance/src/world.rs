@@ -7,7 +7,7 @@ use ringcentral_ws_core::{Body, Close, Config, Event, RetryPolicy, Secret};
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 
 use crate::trace::line;
-use crate::{Harness, Outcome, PATIENCE, Proxy, Running, Setup, Trace};
+use crate::{Harness, Outcome, PATIENCE, Proxy, Running, Setup, Trace, until};
 
 /// The filter of all scenarios.
 const SMS: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
@@ -177,11 +177,7 @@ impl<'a> World<'a> {
     ///
     /// When it does not come to pass.
     pub fn until_server(&self, mut seen: impl FnMut(&Server) -> bool) {
-        let began = Instant::now();
-        while !seen(&self.server) {
-            assert!(began.elapsed() < PATIENCE, "the server never saw it");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        until(PATIENCE, "the server sees it", || seen(&self.server));
     }
 
     pub(crate) fn end(mut self) -> Trace {

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -178,12 +179,7 @@ async fn dropping_the_handles_ends_everything_at_once() {
     server.receive_sms(0, "+1", "one");
     assert_eq!(text(&mut events).await, "one", "the events alone keep it alive");
     drop(events);
-    let gone = async {
-        while server.with_gateway(|g, _| g.connections().count()) > 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), gone).await.expect("the socket closes");
+    until_so("the socket closes", || server.with_gateway(|g, _| g.connections().count()) == 0).await;
 }
 
 // CLAUSE HB-3
@@ -201,11 +197,7 @@ async fn a_slow_application_stops_reading_and_nothing_else() {
     for n in 0..40 {
         server.receive_sms(0, "+1", &n.to_string());
     }
-    let full = Instant::now();
-    while full.elapsed() < Duration::from_millis(900) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(client.stats().heartbeats >= 3, "{:?}", client.stats());
+    until_so("heartbeats go on", || client.stats().heartbeats >= 6).await;
     assert!(client.stats().notifications < 40, "reading has stopped");
     for n in 0..40 {
         assert_eq!(text(&mut events).await, n.to_string());
@@ -220,14 +212,13 @@ async fn calls_get_their_turn_in_a_flood() {
     let (client, mut events) =
         builder(&server).config(Config { rest_over_websocket: true, ..config() }).start().unwrap();
     subscribed(&mut events).await;
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let (flooder, end) = (Arc::clone(&server), Arc::clone(&stop));
+    let (stop, end) = std::sync::mpsc::channel::<()>();
+    let flooder = Arc::clone(&server);
     let flood = std::thread::spawn(move || {
-        while !end.load(std::sync::atomic::Ordering::Relaxed) {
+        while end.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
             for _ in 0..100 {
                 flooder.receive_sms(0, "+1", "flood");
             }
-            std::thread::sleep(Duration::from_millis(1));
         }
     });
     let calls = async {
@@ -241,7 +232,7 @@ async fn calls_get_their_turn_in_a_flood() {
                 assert_eq!(reply.extensions().get::<Via>() == Some(&Via::WebSocket), way);
             }
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(stop);
         client.close(Close::Revoke).await;
     };
     let take = async {
@@ -287,12 +278,7 @@ async fn a_snapshot_waits_for_the_events_before_it() {
     until(&mut events, is_change).await;
     let before = client.snapshot().unwrap();
     server.receive_sms(0, "+1", "one");
-    let delivered = async {
-        while client.stats().notifications == 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, delivered).await.unwrap();
+    until_so("it is delivered", || client.stats().notifications > 0).await;
     assert!(client.snapshot().unwrap() == before, "not taken yet");
     assert_eq!(text(&mut events).await, "one");
     assert!(client.snapshot().unwrap() == before, "taken, perhaps not yet handled");
@@ -336,9 +322,12 @@ async fn an_answer_behind_unread_messages_is_not_late() {
     for n in 0..100 {
         server.receive_sms(0, "+1", &n.to_string());
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    until_so("reading stops", || client.stats().notifications > 0).await;
     client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    // The deadline of the call shows as a probe; were it taken at its word, the connection would be gone.
+    let before = client.stats().heartbeats;
+    let past = || client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. });
+    until_so("the deadline passes", past).await;
     for n in 0..100 {
         assert_eq!(text(&mut events).await, n.to_string());
     }
@@ -353,15 +342,20 @@ async fn what_waited_unread_does_not_narrow_a_gap() {
     let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
     let short = Duration::from_millis(100);
     let config = Config { heartbeat_interval: short, heartbeat_timeout: short, ..config() };
-    let (_client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
+    let (client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
     subscribed(&mut events).await;
     for n in 0..20 {
         server.receive_sms(0, "+1", &n.to_string());
     }
-    tokio::time::sleep(short).await;
+    let beats = |more: u64| {
+        let before = client.stats().heartbeats;
+        let client = client.clone();
+        move || client.stats().heartbeats >= before + more || !matches!(client.state(), SessionState::Ready { .. })
+    };
+    until_so("reading has stopped for a while", beats(2)).await;
     let cut = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
     server.restart();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    until_so("timers of the dead connection pass", beats(4)).await;
     let gap = until(&mut events, |e| if let Event::Gap(gap) = e { Some(gap.clone()) } else { None }).await;
     assert!(u128::from(gap.since.0) <= cut, "since {} ms after the cut", u128::from(gap.since.0) - cut);
 }

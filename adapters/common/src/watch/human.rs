@@ -40,6 +40,9 @@ pub fn event(event: &Event) -> Option<String> {
         Event::Retry { attempt, cause, delay, .. } => {
             format!("retry          attempt {attempt} failed: {cause}; next in {:.1} s", delay.as_secs_f64())
         }
+        Event::Gap(gap) if gap.since.0 == 0 => {
+            format!("GAP            notifications since an unknown time may be lost: {}", gap_cause(&gap.cause))
+        }
         Event::Gap(gap) => {
             let length = gap.until.0.saturating_sub(gap.since.0);
             format!(

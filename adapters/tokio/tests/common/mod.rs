@@ -14,6 +14,17 @@ use ringcentral_ws_tokio::{Body, Builder, Client, Config, Event, Events, Jwt, Re
 /// Nothing here takes this long; it only turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Waits until something is so, while the tasks of this thread go on.
+pub(crate) async fn until_so(what: &str, is_so: impl Fn() -> bool) {
+    let mut look = tokio::time::interval(Duration::from_millis(2));
+    let looks = async {
+        while !is_so() {
+            look.tick().await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, looks).await.is_ok(), "in vain: {what}");
+}
+
 pub(crate) fn server() -> Server {
     server_with(GatewayConfig::default())
 }

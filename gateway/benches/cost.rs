@@ -1,6 +1,6 @@
-//! What the frequent calls cost. Run with
-//! `cargo test --release -p ringcentral-ws-gateway --test cost -- --ignored --nocapture`.
+//! What the frequent calls cost. Run with `cargo bench -p ringcentral-ws-gateway --bench cost`.
 
+#[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::time::Instant;
@@ -19,9 +19,7 @@ fn measure(mut call: impl FnMut(u64)) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap() / ROUNDS
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn frequent_calls() {
+fn main() {
     for sessions in [1, 1000] {
         let mut bench = Bench::new(|config| {
             config.ws_token.rate_limit = None;
