@@ -146,7 +146,8 @@ impl Checked {
                 self.closing = false;
             }
             Input::HttpResponse { id, .. } | Input::HttpFailed { id, .. } => {
-                if self.calls.remove(id) && !drained {
+                let awaited = self.calls.remove(id);
+                if awaited && !drained {
                     self.late_aborts.insert(*id);
                 }
             }
