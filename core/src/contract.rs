@@ -31,6 +31,8 @@ pub struct Checked {
     newest: u64,
     closing: bool,
     late_drop: Option<ConnId>,
+    /// Calls that ended while outputs waited: their abort may be among those.
+    late_aborts: BTreeSet<HttpId>,
     logins: BTreeSet<AuthId>,
     calls: BTreeSet<HttpId>,
     requests: BTreeSet<RequestId>,
@@ -79,6 +81,7 @@ impl Checked {
             newest: 0,
             closing: false,
             late_drop: None,
+            late_aborts: BTreeSet::new(),
             logins: BTreeSet::new(),
             calls: BTreeSet::new(),
             requests: BTreeSet::new(),
@@ -142,7 +145,12 @@ impl Checked {
                 self.live = None;
                 self.closing = false;
             }
-            Input::HttpResponse { id, .. } | Input::HttpFailed { id, .. } => drop(self.calls.remove(id)),
+            Input::HttpResponse { id, .. } | Input::HttpFailed { id, .. } => {
+                let awaited = self.calls.remove(id);
+                if awaited && !drained {
+                    self.late_aborts.insert(*id);
+                }
+            }
             Input::Authorized { id, .. } | Input::AuthorizeFailed { id, .. } => drop(self.logins.remove(id)),
             _ => {}
         }
@@ -280,6 +288,7 @@ impl Checked {
             assert!(at > self.now, "C3: {at} is not after {}", self.now);
         }
         assert_eq!(wait == Wait::Finished, self.closed, "C8");
+        self.late_aborts.clear();
         self.wait = Some(wait);
     }
 
@@ -292,6 +301,7 @@ impl Checked {
                 self.logins.insert(*id);
             }
             Action::Http { id, .. } => assert!(self.calls.insert(*id), "C16: {id} twice"),
+            Action::AbortHttp { id } if self.late_aborts.remove(id) => {}
             Action::AbortHttp { id } => assert!(self.calls.remove(id), "C16: {id} is not under way"),
             Action::Open { conn, .. } => {
                 assert!(self.live.is_none(), "C4: {conn} beside {:?}", self.live);

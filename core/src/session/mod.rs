@@ -138,7 +138,8 @@ pub enum SessionState {
 /// | `Send`, `Resubscribe`, `Drop`, `AbortHttp` | nothing | |
 ///
 /// A connection that is open ends with `Closed` (input) or `Drop` (action), never both; but a `Drop` that waited in
-/// the queue when `Closed` was told still comes out, and has nothing to do.
+/// the queue when `Closed` was told still comes out, and has nothing to do. So does an `AbortHttp` that waited when its
+/// call ended.
 #[derive(Clone, Debug)]
 pub struct Session {
     config: Config,
