@@ -225,7 +225,11 @@ impl Ledger {
         }
         match &mut self.replay {
             Replay::None if duplicate => {}
-            Replay::None => self.hand_over(n, out),
+            Replay::None => {
+                // A loss noted while the connection closes waits for nothing else.
+                self.flush_gap(now, out);
+                self.hand_over(n, out);
+            }
             Replay::Held { held, left, .. } => {
                 // A duplicate fills a place of the server's buffer too, but duplicates alone lack nothing: the doubt
                 // comes up with the first new one.
@@ -385,6 +389,15 @@ mod tests {
         l.take(notification(1), Timestamp::ZERO, &mut out);
         l.replay_interrupted(Timestamp::ZERO, &mut out);
         assert_eq!(drain(&mut out), ["gap replay_interrupted", "1"]);
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn a_noted_loss_is_told_before_the_next_notification() {
+        let (mut l, mut out) = ledger();
+        l.lost(GapCause::UnreadableFrame, UnixMillis(0), &mut out);
+        l.take(notification(1), Timestamp::ZERO, &mut out);
+        assert_eq!(drain(&mut out), ["gap unreadable_frame", "1"]);
     }
 
     // CLAUSE REC-5

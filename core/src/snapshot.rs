@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::error::RestoreError;
 use crate::filters::Filters;
@@ -107,6 +108,32 @@ impl Snapshot {
         let snapshot: Self = serde_json::from_str(text).map_err(|e| corrupt(&e))?;
         snapshot.check()?;
         Ok(snapshot)
+    }
+
+    /// In place of a snapshot that was kept and cannot be used any more: nothing is known of that session but that it
+    /// was there until `since`. A session restored from this starts afresh, and reports a [`Gap`](crate::Gap) from
+    /// `since` on before its first notification (REC-5), which [`Session::new`](crate::Session::new) does not.
+    ///
+    /// `server` is [`Config::server`](crate::Config::server).
+    #[must_use]
+    pub fn lost(server: &Url, since: UnixMillis) -> Self {
+        Self {
+            version: VERSION,
+            server: server.as_str().to_owned(),
+            wsc: None,
+            last_seen: since,
+            limits: Limits::default(),
+            wanted: None,
+            active: None,
+            removing: None,
+            unsure: false,
+            recent: Vec::new(),
+            last: None,
+            gap: Some(StoredGap::new(&GapCause::Restored, since)),
+            unproven: None,
+            detached: false,
+            next_subscription: 0,
+        }
     }
 
     /// Whether it tells of an orderly end by `close(Detach)`, after which nothing can have been missed within the

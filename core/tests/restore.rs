@@ -118,3 +118,26 @@ fn what_is_written_can_be_read() {
     let text = s.session.snapshot().unwrap().to_json();
     assert!(Snapshot::from_json(&text).is_ok());
 }
+
+// CLAUSE PST-3 REC-5
+#[test]
+fn in_place_of_an_unusable_snapshot_a_gap_is_told() {
+    let since = UnixMillis(direct::clock().unix.0 - 5_000);
+    let config = Config::default();
+    let lost = Snapshot::lost(&config.server, since);
+    assert_eq!(Snapshot::from_json(&lost.to_json()).as_ref(), Ok(&lost));
+    let mut s = Direct::around(contract::Checked::restore(config, lost, 1, direct::clock()).unwrap());
+    s.subscribe();
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    s.authorize();
+    s.open();
+    let connected = s.frame(&details(DETAILS));
+    let fresh = |e: &Event| matches!(e, Event::Connected { resumption: Resumption::Fresh, .. });
+    assert!(direct::events(&connected).any(fresh), "{connected:?}");
+    let mut told = s.reply(200, r#"{"id":"s"}"#);
+    told.extend(s.frame(&notification(1)));
+    let events: Vec<_> = direct::events(&told).filter(|e| !matches!(e, Event::SnapshotChanged)).collect();
+    let [Event::Gap(gap), Event::Subscribed(_), Event::Notification(_)] = events[..] else { panic!("{events:?}") };
+    assert_eq!((&gap.cause, gap.after.as_deref(), gap.since), (&GapCause::Restored, None, since));
+}

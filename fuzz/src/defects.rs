@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use http::Request;
 use ringcentral_ws_core::{
     Action, Body, ClockReading, Close, CommandError, Config, Event, Filters, Frame, Input, NotDrained, Output, Purpose,
-    RequestId, RestoreError, Session, SessionState, Snapshot, SubscriptionId, Timestamp,
+    RequestId, RestoreError, Session, SessionState, Snapshot, Stats, SubscriptionId, Timestamp,
 };
 
 use crate::subject::{Maker, Subject};
@@ -68,7 +68,7 @@ impl Maker for Defective {
 }
 
 /// A session between whose outputs and the driver something goes wrong.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mutant {
     defect: Defect,
     session: Session,
@@ -83,6 +83,12 @@ pub struct Mutant {
 impl Mutant {
     fn new(defect: Defect, session: Session) -> Self {
         Self { defect, session, next: VecDeque::new(), kept: None, count: 0, first: None, first_wsc: None }
+    }
+
+    /// The session's counters.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.session.stats()
     }
 
     /// `true` once in `n` calls.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod defects;
+mod model;
 mod oracle;
 mod report;
 mod rng;
@@ -9,6 +10,7 @@ mod sim;
 mod simulate;
 mod subject;
 pub mod targets;
+mod weeks;
 
 pub use defects::{Defect, Defective, Mutant};
 pub use oracle::Violation;
@@ -16,3 +18,4 @@ pub use report::Report;
 pub use sim::Story;
 pub use simulate::{DAY, Failure, calm, simulate, tell};
 pub use subject::{Maker, Plain, Subject, WithContract};
+pub use weeks::{LoginDefect, WeeksFailure, WeeksReport, weeks};

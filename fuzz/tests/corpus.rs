@@ -9,12 +9,13 @@ type Target = fn(&[u8]);
 
 #[test]
 fn the_corpus_is_clean() {
-    let targets: [(&str, Target); 6] = [
+    let targets: [(&str, Target); 7] = [
         ("frame", targets::frame),
         ("session", targets::session),
         ("heal", targets::heal),
         ("metamorphic", targets::metamorphic),
         ("snapshot", targets::snapshot),
+        ("differential", targets::differential),
         ("driver", targets::driver),
     ];
     for (name, target) in targets {

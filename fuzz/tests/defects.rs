@@ -1,23 +1,114 @@
-//! Proof of the oracle: every defect is caught, and by what.
+//! Proof of the tests: every defect is caught, and by what.
+//!
+//! `UPDATE_README=1 cargo test -p ringcentral-ws-fuzz --test defects` writes the table in README.md anew.
 
-use ringcentral_ws_fuzz::{DAY, Defect, Defective, simulate};
+#[path = "../../core/tests/support/mod.rs"]
+mod support;
+mod under_test;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use ringcentral_ws_fuzz::{DAY, Defect, Defective, simulate, targets};
+use under_test::{Checked, with_defect};
 
 /// Six hours each: enough for some faults and a healing.
 const RUN: u64 = DAY / 4;
 const SEEDS: u64 = 150;
 
-#[test]
-fn every_defect_is_caught() {
-    let mut missed = Vec::new();
-    println!("{:<55} {:<18} after", "defect", "caught by");
-    for defect in Defect::ALL {
-        let caught = (0..SEEDS).find_map(|seed| Some((seed, simulate(&Defective(*defect), seed, RUN).err()?)));
-        match caught {
-            Some((seed, failure)) => {
-                println!("{:<55} {:<18} {:>3} runs", defect.as_str(), failure.violation.check, seed + 1);
-            }
-            None => missed.push(defect.as_str()),
+fn files(dir: &str) -> Vec<PathBuf> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(dir)];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
         }
     }
-    assert!(missed.is_empty(), "not caught in {SEEDS} runs: {missed:?}");
+    found.sort();
+    found
+}
+
+fn panics(work: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(work)).is_err()
+}
+
+fn simulator(defect: Defect) -> Option<&'static str> {
+    (0..SEEDS).find_map(|seed| Some(simulate(&Defective(defect), seed, RUN).err()?.violation.check))
+}
+
+fn model(defect: Defect) -> bool {
+    let mut bytes = files("corpus/differential").into_iter().map(|file| fs::read(file).unwrap());
+    bytes.any(|bytes| targets::differ(&Defective(defect), &bytes).is_err())
+}
+
+fn transcripts(defect: Defect) -> bool {
+    with_defect(Some(defect), || {
+        files("../core/tests/transcripts").into_iter().filter(|path| path.extension().is_some_and(|e| e == "txt")).any(
+            |path| {
+                let expected = fs::read_to_string(path).unwrap();
+                catch_unwind(|| support::Rig::run(&expected)).ok().as_ref() != Some(&expected)
+            },
+        )
+    })
+}
+
+fn corpora(defect: Defect) -> bool {
+    ["frame", "session", "heal", "metamorphic"].iter().any(|target| {
+        files(&format!("corpus/{target}"))
+            .into_iter()
+            .any(|file| panics(|| targets::replay(&Defective(defect), target, &fs::read(file).unwrap())))
+    })
+}
+
+fn exhaustion(defect: Defect) -> bool {
+    panics(|| {
+        let _ = targets::exhaust_of(&Defective(defect), 3);
+    })
+}
+
+#[test]
+fn every_defect_is_caught() {
+    // Without a defect the transcripts hold here too.
+    with_defect(None, || {
+        let path = files("../core/tests/transcripts").into_iter().find(|path| path.ends_with("main_job.txt")).unwrap();
+        let expected = fs::read_to_string(path).unwrap();
+        assert_eq!(support::Rig::run(&expected), expected);
+    });
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut table = String::new();
+    let mut missed = Vec::new();
+    for defect in Defect::ALL {
+        let by = simulator(*defect);
+        let others = [model(*defect), transcripts(*defect), corpora(*defect), exhaustion(*defect)];
+        let _ = write!(table, "| {} | {} |", defect.as_str(), by.map_or("–".into(), |check| format!("`{check}`")));
+        for caught in others {
+            table.push_str(if caught { " yes |" } else { " – |" });
+        }
+        table.push('\n');
+        if by.is_none() || !others[0] {
+            missed.push(defect.as_str());
+        }
+    }
+    let _ = std::panic::take_hook();
+    println!("{table}");
+    check_readme(&table);
+    assert!(missed.is_empty(), "not caught by the simulator in {SEEDS} runs, or not by the model: {missed:?}");
+}
+
+/// The table is between these lines.
+fn check_readme(table: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("<!-- defects -->\n").unwrap();
+    let (old, after) = rest.split_once("<!-- end -->").unwrap();
+    let head = "| Defect | Simulator, by its check | Model | Transcripts | Corpora | Exhaustion |\n|---|---|---|---|---|---|\n";
+    let new = format!("{head}{table}");
+    if std::env::var_os("UPDATE_README").is_some() {
+        fs::write(&path, format!("{before}<!-- defects -->\n{new}<!-- end -->{after}")).unwrap();
+    } else {
+        assert_eq!(old, new, "UPDATE_README=1 writes the table of README.md anew");
+    }
 }

@@ -6,7 +6,7 @@ mod net;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use net::{PATIENCE, connect, end, frame, http, log_in, send, subscribe, text};
+use net::{Answer, PATIENCE, connect, end, frame, http, log_in, send, subscribe, text};
 use ringcentral_ws_gateway::{Fate, Server, ServerConfig};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -236,6 +236,26 @@ fn scripted_failures_and_overload_answer_with_their_headers() {
     assert_eq!(wstoken().status, 200);
     server.overload(429, Duration::from_secs(60));
     assert_eq!(wstoken().status, 429);
+}
+
+#[test]
+fn pages_of_other_origins_may_call_the_service_but_not_command_it() {
+    let (server, authorization) = start();
+    let ask = [
+        ("Origin", "https://example.org"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "authorization"),
+    ];
+    let shared = |answer: &Answer| answer.head.to_ascii_lowercase().contains("access-control-allow-origin: *");
+    server.next_http_fails("/restapi/oauth/wstoken", 503, "", &[]);
+    let answer = http(server.address(), "OPTIONS", "/restapi/oauth/wstoken", &ask, "");
+    assert_eq!((answer.status, shared(&answer)), (204, true));
+    // The question was no call: the failure is still to come, and the page may read it.
+    let call = [("Origin", "https://example.org"), ("Authorization", authorization.as_str())];
+    let answer = http(server.address(), "POST", "/restapi/oauth/wstoken", &call, "");
+    assert_eq!((answer.status, shared(&answer)), (503, true));
+    let answer = http(server.address(), "OPTIONS", "/_gateway/drop", &ask, "");
+    assert!(answer.status >= 400 && !shared(&answer), "{}", answer.head);
 }
 
 #[tokio::test]

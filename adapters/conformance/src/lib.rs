@@ -1,8 +1,9 @@
 //! The same scenarios, over real sockets, for every adapter: faults differ, and all adapters must tell the same events.
 //!
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
-//! [`watch`] checks that a `watch` program speaks the line protocol.
+//! [`watch`] checks that a `watch` program speaks the line protocol, [`crash`] kills one a thousand times.
 
+pub mod crash;
 mod proxy;
 pub mod scenarios;
 mod trace;

@@ -108,7 +108,7 @@ fn command(program: &Path) -> Command {
     command
 }
 
-fn with_credentials(program: &Path, server: &Server) -> Command {
+pub(crate) fn with_credentials(program: &Path, server: &Server) -> Command {
     let mut command = command(program);
     let (app, jwt) = server.with_gateway(|g, _| (g.config().app.clone(), g.config().users[0].jwt.clone()));
     command.env("RC_SERVER_URL", server.http_url()).env("RC_APP_CLIENT_ID", app.client_id);

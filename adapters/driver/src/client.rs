@@ -298,8 +298,8 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// An HTTP client of yours for all HTTPS calls, logins included; the WebSocket stays the driver's. Its responses
-    /// are read whole, so downloads through it are not streamed, and limits, proxy and TLS settings are its own.
+    /// An HTTP client of yours for all HTTPS calls, logins included; the WebSocket stays the driver's. Limits, proxy and
+    /// TLS settings are its own. Downloads through it are streamed if it implements [`HttpsSender::stream`].
     pub fn http_client(mut self, client: impl HttpsSender + 'static) -> Self {
         self.http_client = Some(Arc::new(client));
         self

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_io::AsyncRead;
 use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderValue, Method, Request, Response, Uri, header};
@@ -15,7 +15,7 @@ use ringcentral_ws_adapter::{is_loopback, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use url::Url;
 
-use crate::https::{Answer, Https, beside};
+use crate::https::{Answer, Https, HttpsSender, beside};
 use crate::runtime::{Runtime, within};
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, DownloadError>> + Send>>;
@@ -37,9 +37,42 @@ impl Download {
         Self { chunks, rest: Bytes::new(), whole: Bytes::new(), received: 0 }
     }
 
+    /// A body that an HTTP client of yours reads ([`HttpsSender::stream`]). The first error ends it, and becomes
+    /// [`DownloadError::BrokenOff`].
+    pub fn from_stream<E: fmt::Display>(chunks: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Self {
+        let told = chunks.scan((0_u64, false), |(received, ended), chunk| {
+            let next = match chunk {
+                _ if *ended => None,
+                Ok(chunk) => {
+                    *received += chunk.len() as u64;
+                    Some(Ok(chunk))
+                }
+                Err(error) => {
+                    *ended = true;
+                    Some(Err(DownloadError::BrokenOff { received: *received, message: error.to_string().into() }))
+                }
+            };
+            std::future::ready(next)
+        });
+        Self::new(Box::pin(told))
+    }
+
     pub(crate) fn whole(bytes: Bytes) -> Self {
         let only = if bytes.is_empty() { None } else { Some(Ok(bytes.clone())) };
         Self { whole: bytes, ..Self::new(Box::pin(stream::iter(only))) }
+    }
+
+    /// All of it, if it is not larger than `limit`.
+    async fn read_whole(mut self, limit: usize) -> Result<Bytes, HttpFailure> {
+        let mut all = BytesMut::new();
+        while let Some(chunk) = self.next().await {
+            let chunk = chunk.map_err(|error| lost(&error.to_string()))?;
+            if all.len() + chunk.len() > limit {
+                return Err(lost(&format!("the answer is larger than {limit} bytes")));
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all.freeze())
     }
 
     /// Bytes taken so far.
@@ -202,9 +235,13 @@ impl ContentHosts {
 }
 
 impl<R: Runtime> Https<R> {
-    /// Makes a call and leaves the body of a success unread. Redirects of GET and HEAD are followed, to the server
-    /// itself and to content hosts.
-    pub(crate) async fn download(self: Arc<Self>, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+    /// Makes a call by `sender` and leaves the body of a success unread. Redirects of GET and HEAD are followed, to the
+    /// server itself and to content hosts.
+    pub(crate) async fn download(
+        &self,
+        sender: Arc<dyn HttpsSender>,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, HttpFailure> {
         let mut url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the address cannot be read"))?;
         let follow = matches!(*request.method(), Method::GET | Method::HEAD);
         for _ in 0..=self.limits.redirects {
@@ -216,17 +253,29 @@ impl<R: Runtime> Https<R> {
             }
             let mut next = request.clone();
             *next.uri_mut() = url.as_str().parse().map_err(|_| bad("the address cannot be written"))?;
-            let answer = self.begin(next).await?;
-            let Some(location) = answer.location().filter(|_| follow) else { return self.deliver(answer).await };
+            let answer = Arc::clone(&sender).stream(next).await?;
+            let Some(location) = location(&answer).filter(|_| follow) else { return self.deliver(answer).await };
             url = url.join(&location).map_err(|_| lost("the server redirects to what is no address"))?;
         }
         Err(lost("the server redirects too often"))
     }
 
-    async fn deliver(self: Arc<Self>, answer: Answer) -> Result<Response<Bytes>, HttpFailure> {
-        if !answer.head.status.is_success() {
-            return self.whole(answer).await;
+    /// A success is handed on unread, anything else is read at once.
+    async fn deliver(&self, answer: Response<Download>) -> Result<Response<Bytes>, HttpFailure> {
+        let (mut head, body) = answer.into_parts();
+        if head.status.is_success() {
+            head.extensions.insert(Handle(Arc::new(Mutex::new(Some(body)))));
+            return Ok(Response::from_parts(head, Bytes::new()));
         }
+        let limit = self.limits.response_bytes;
+        match within(&self.runtime, self.limits.response_body, body.read_whole(limit)).await {
+            None => Err(lost("the answer did not end in time")),
+            Some(body) => Ok(Response::from_parts(head, body?)),
+        }
+    }
+
+    /// The body of this answer, which is read on the connection it came on.
+    pub(crate) fn stream_body(self: Arc<Self>, answer: Answer) -> Response<Download> {
         let Answer { head, body, connection } = answer;
         let state = (self, connection, body, 0_u64, false);
         let chunks = stream::unfold(state, |(https, mut connection, mut body, received, ended)| async move {
@@ -253,20 +302,15 @@ impl<R: Runtime> Https<R> {
                 return Some((Err(error), (https, connection, body, received, true)));
             }
         });
-        let mut response = Response::from_parts(head, Bytes::new());
-        let download = Download::new(Box::pin(chunks));
-        response.extensions_mut().insert(Handle(Arc::new(Mutex::new(Some(download)))));
-        Ok(response)
+        Response::from_parts(head, Download::new(Box::pin(chunks)))
     }
 }
 
-impl Answer {
-    /// Where a redirect leads.
-    fn location(&self) -> Option<String> {
-        let redirect = matches!(self.head.status.as_u16(), 301 | 302 | 303 | 307 | 308);
-        let location = self.head.headers.get(header::LOCATION).filter(|_| redirect)?;
-        Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
-    }
+/// Where a redirect leads.
+fn location(answer: &Response<Download>) -> Option<String> {
+    let redirect = matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let location = answer.headers().get(header::LOCATION).filter(|_| redirect)?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 fn bad(why: &str) -> HttpFailure {

@@ -197,12 +197,11 @@ impl<R: Runtime> Driver<R> {
             }
             Action::Http { id, mut request } => {
                 readdress(&mut request);
-                let (https, own) = (Arc::clone(&self.https), self.sender.clone());
+                let (https, sender) = (Arc::clone(&self.https), self.sender());
                 let (call, abort) = abortable(async move {
-                    match own {
-                        Some(own) => own.send(*request).await,
-                        None if request.extensions().get::<Streamed>().is_some() => https.download(*request).await,
-                        None => https.send(*request).await,
+                    match request.extensions().get::<Streamed>() {
+                        Some(_) => https.download(sender, *request).await,
+                        None => sender.send(*request).await,
                     }
                 });
                 self.aborts.insert(id, abort);

@@ -19,7 +19,7 @@ use rustls::ClientConfig;
 use url::Url;
 
 use crate::dial::dial;
-use crate::download::ContentHosts;
+use crate::download::{ContentHosts, Download};
 use crate::gzip;
 use crate::proxy::{Proxy, ProxyError};
 use crate::runtime::{Runtime, within};
@@ -31,6 +31,16 @@ const BUFFER: usize = 64 << 10;
 pub trait HttpsSender: Send + Sync {
     /// Sends one request with an absolute URI. Any status is a success; redirects are not followed.
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>>;
+
+    /// The same, but leaves the body to be read as it comes: for [`Client::download`](crate::Client::download), which
+    /// follows redirects itself. Without an implementation of yours the body is read whole, by [`send`](Self::send).
+    /// Make the body by [`Download::from_stream`].
+    fn stream(self: Arc<Self>, request: Request<Bytes>) -> BoxFuture<'static, Result<Response<Download>, HttpFailure>>
+    where
+        Self: 'static,
+    {
+        Box::pin(async move { Ok(self.send(request).await?.map(Download::whole)) })
+    }
 }
 
 /// A client for HTTPS calls outside of a session, such as the exchange of an authorization code. It takes the proxy
@@ -84,6 +94,16 @@ struct Idle {
 impl<R: Runtime> HttpsSender for Https<R> {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>> {
         Box::pin(self.call(request))
+    }
+
+    fn stream(self: Arc<Self>, request: Request<Bytes>) -> BoxFuture<'static, Result<Response<Download>, HttpFailure>> {
+        Box::pin(async move {
+            let answer = self.begin(request).await?;
+            if answer.head.status.is_success() {
+                return Ok(self.stream_body(answer));
+            }
+            Ok(self.whole(answer).await?.map(Download::whole))
+        })
     }
 }
 

@@ -131,7 +131,8 @@ fn start<R: Runtime>(
 ) -> Result<(Client<R>, Events, Reach), StartError> {
     let calls = LoginCalls::default();
     let source = keep_login(host.name, options, credentials);
-    let server = source.app().server.origin().ascii_serialization();
+    let app = source.app().clone();
+    let server = app.server.origin().ascii_serialization();
     let credentials = Arc::new(Watched { source, calls: calls.clone() });
     let mut config = match credentials.server() {
         Some(server) if demo => demo::config(server),
@@ -140,12 +141,13 @@ fn start<R: Runtime>(
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
     let unusable = |why: &str| eprintln!("{}: the state file cannot be used, starting afresh: {why}", host.name);
+    let lost = || options.state.as_deref().map(|file| state::lost(file, &app));
     let snapshot = match options.state.as_deref().map(state::load) {
         None => None,
         Some(Ok(snapshot)) => snapshot,
         Some(Err(why)) => {
             unusable(&why);
-            None
+            lost()
         }
     };
     let begin = |snapshot: Option<Snapshot>| {
@@ -162,7 +164,7 @@ fn start<R: Runtime>(
     let (client, events) = match begin(snapshot) {
         Err(StartError::Snapshot(why)) => {
             unusable(&why.to_string());
-            begin(None)
+            begin(lost())
         }
         started => started,
     }?;

@@ -9,8 +9,9 @@ use common::*;
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_tokio::oauth::{Callback, Pkce, TokenSet};
 use ringcentral_ws_tokio::{
-    AccessToken, AuthFailure, Body, BoxFuture, Client, Close, Config, CredentialSource, Event, FixedToken, HttpFailure,
-    HttpsSender, IoLimits, Jwt, RefreshToken, RequestError, TokenRequest, Tokio, Via, bytes, http, https_client, url,
+    AccessToken, AuthFailure, Body, BoxFuture, Client, Close, Config, CredentialSource, Download, Event, FixedToken,
+    HttpFailure, HttpsSender, IoLimits, Jwt, RefreshToken, RequestError, TokenRequest, Tokio, Via, bytes, http,
+    https_client, url,
 };
 
 /// As a browser would: the stand-in agrees at once.
@@ -106,6 +107,59 @@ async fn an_http_client_of_the_users_makes_all_calls() {
     let content = client.download(get("https://media.ringcentral.com/mine")).await.unwrap();
     let mut body: ringcentral_ws_tokio::Download = content.into_body();
     assert_eq!(&body.chunk().await.unwrap().unwrap()[..], b"media.ringcentral.com");
+    client.close(Close::Revoke).await;
+}
+
+/// Streams without end, counting what was asked for, and redirects once.
+struct Fountain(Arc<dyn HttpsSender>, Arc<AtomicU64>);
+
+impl HttpsSender for Fountain {
+    fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, HttpFailure>> {
+        self.0.send(request)
+    }
+
+    fn stream(
+        self: Arc<Self>,
+        request: http::Request<bytes::Bytes>,
+    ) -> BoxFuture<'static, Result<http::Response<Download>, HttpFailure>> {
+        let made = Arc::clone(&self.1);
+        let piece = move |n: u64| {
+            made.fetch_add(1, Ordering::Relaxed);
+            if n < 3 { Ok(bytes::Bytes::from_static(&[7; 1000])) } else { Err("the source ran dry") }
+        };
+        let body = Download::from_stream(futures_util::stream::iter((0..5).map(piece)));
+        let mut response = http::Response::new(body);
+        match request.uri().path() {
+            "/first" => {
+                *response.status_mut() = http::StatusCode::FOUND;
+                response.headers_mut().insert("location", http::HeaderValue::from_static("/endless"));
+            }
+            "/refused" => *response.status_mut() = http::StatusCode::FORBIDDEN,
+            _ => {}
+        }
+        Box::pin(async { Ok(response) })
+    }
+}
+
+#[tokio::test]
+async fn an_http_client_of_the_users_can_stream() {
+    let server = server();
+    let made = Arc::new(AtomicU64::new(0));
+    let mine = Fountain(https_client(Tokio, IoLimits::default(), None).unwrap(), Arc::clone(&made));
+    let (client, mut events) = builder(&server).http_client(mine).start().unwrap();
+    subscribed(&mut events).await;
+    let mut body = client.download(get("/first")).await.unwrap().into_body();
+    assert_eq!(made.load(Ordering::Relaxed), 0, "nothing is read before it is wanted");
+    assert_eq!((body.chunk().await.unwrap().unwrap().len(), made.load(Ordering::Relaxed)), (1000, 1));
+    assert_eq!((body.chunk().await.unwrap().unwrap().len(), body.chunk().await.unwrap().unwrap().len()), (1000, 1000));
+    let error = body.chunk().await.unwrap().unwrap_err();
+    assert!(error.received() == 3000 && error.to_string().contains("ran dry"), "{error}");
+    assert!(body.chunk().await.is_none(), "the first error is the end");
+    // What is no success is read at once, and broke off.
+    assert!(matches!(client.download(get("/refused")).await, Err(RequestError::Unknown(_))));
     client.close(Close::Revoke).await;
 }
 

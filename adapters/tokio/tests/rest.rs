@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use ringcentral_ws_gateway::{GatewayConfig, Server};
-use ringcentral_ws_tokio::{Body, Client, Close, Config, RequestError, Via, http};
+use ringcentral_ws_tokio::{Body, Client, Close, Config, Multipart, Part, RequestError, Via, http};
 use serde_json::Value;
 
 const WORKERS: u64 = 40;
@@ -61,6 +61,32 @@ fn saw(server: Arc<Server>, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<Ve
     })
 }
 
+/// How much later than asked for a task is woken here, at worst.
+struct Lateness(tokio::task::JoinHandle<Duration>, Arc<AtomicBool>);
+
+impl Lateness {
+    fn measure() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let mut worst = Duration::ZERO;
+            let nap = Duration::from_millis(2);
+            while !stopped.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                tokio::time::sleep(nap).await;
+                worst = worst.max(began.elapsed().saturating_sub(nap));
+            }
+            worst
+        });
+        Self(task, stop)
+    }
+
+    async fn stop(self) -> Duration {
+        self.1.store(true, Ordering::Relaxed);
+        self.0.await.unwrap()
+    }
+}
+
 // CLAUSE REQ-2 REQ-3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_calls_under_drops_end_once_each() {
@@ -77,6 +103,7 @@ async fn ten_thousand_calls_under_drops_end_once_each() {
     let drain = tokio::spawn(async move { while events.next().await.is_some() {} });
     let (tally, stop) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
     let saw = saw(Arc::clone(&server), Arc::clone(&stop));
+    let lateness = Lateness::measure();
     let workers: Vec<_> = (0..WORKERS).map(|w| tokio::spawn(work(client.clone(), w, Arc::clone(&tally)))).collect();
     for worker in workers {
         tokio::time::timeout(6 * PATIENCE, worker).await.expect("all calls end").unwrap();
@@ -102,8 +129,12 @@ async fn ten_thousand_calls_under_drops_end_once_each() {
         delays[delays.len() / 2],
         delays[delays.len() - 1],
     );
-    // The machine may be busy with other tests; the bound of one call in a hundred is that of the scheduler.
-    assert!(delays[delays.len() * 99 / 100] < Duration::from_millis(50), "{delays:?}");
+    // The machine may be busy with other tests: what it keeps a task waiting that only sleeps is its own.
+    let late = lateness.stop().await;
+    println!("the machine was late by {late:?}");
+    let bound = Duration::from_millis(50);
+    let (most, nearly_all) = (delays[delays.len() / 2], delays[delays.len() * 99 / 100]);
+    assert!(most < bound && nearly_all < bound + 2 * late, "{most:?} {nearly_all:?} {late:?}");
     client.close(Close::Revoke).await;
     tokio::time::timeout(PATIENCE, drain).await.unwrap().unwrap();
 }
@@ -159,4 +190,45 @@ async fn both_ways_give_the_same_answers() {
     }
     assert_eq!(ways[0], ways[1]);
     assert_eq!(ways[0][6].2.0, 204);
+}
+
+// CLAUSE REQ-5
+#[tokio::test]
+async fn the_client_names_itself_and_a_form_of_parts_never_goes_over_the_socket() {
+    let (server, tls) = tls_server(GatewayConfig::default());
+    let told = |reply: &http::Response<Body>| serde_json::from_slice::<Value>(reply.body().as_bytes()).unwrap();
+    let name_in = |told: &Value| {
+        let headers = told["headers"].as_array().unwrap().iter();
+        let mut named = headers.filter(|header| header[0].as_str().unwrap().eq_ignore_ascii_case("x-user-agent"));
+        let name = named.next().unwrap()[1].as_str().unwrap().to_owned();
+        assert!(named.next().is_none(), "once");
+        name
+    };
+    for rest_over_websocket in [true, false] {
+        let config = Config { rest_over_websocket, ..config() };
+        let (client, mut events) = builder(&server).tls(Arc::clone(&tls)).config(config.clone()).start().unwrap();
+        subscribed(&mut events).await;
+        let via = if rest_over_websocket { Via::WebSocket } else { Via::Https };
+        for own in [None, Some("mine/1")] {
+            let mut request = get("/restapi/v1.0/_echo");
+            if let Some(own) = own {
+                request.headers_mut().insert("x-user-agent", http::HeaderValue::from_static(own));
+            }
+            let reply = client.request(request).await.unwrap();
+            assert_eq!(reply.extensions().get::<Via>(), Some(&via));
+            assert_eq!(name_in(&told(&reply)), own.unwrap_or(&config.user_agent));
+        }
+        let fax = Multipart::new()
+            .part(Part::json("json", r#"{"to":[{"phoneNumber":"+16505550100"}]}"#))
+            .part(Part::file("attachment", "ü.txt", "text/plain", "--one line\r\n--\r\n"));
+        let (content_type, body) = fax.encode().unwrap();
+        let over_socket = server.observations().requests;
+        let reply = client.request(fax.post("/restapi/v1.0/_echo").unwrap()).await.unwrap();
+        assert_eq!(reply.extensions().get::<Via>(), Some(&Via::Https));
+        assert_eq!(server.observations().requests, over_socket, "not over the socket");
+        let told = told(&reply);
+        assert_eq!(told["body"].as_str().unwrap().as_bytes(), &body.as_bytes()[..]);
+        assert!(told["headers"].to_string().contains(content_type.to_str().unwrap()), "{told}");
+        client.close(Close::Revoke).await;
+    }
 }

@@ -190,6 +190,8 @@ fn state_is_kept_and_a_torn_file_is_survived() {
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     let mut watch = start();
     assert_eq!(watch.next("connected")["resumption"], "fresh");
+    let gap = watch.next("gap");
+    assert!(gap["cause"] == "restored" && gap["after"].is_null() && gap["since"].is_u64(), "{gap}");
     watch.next("subscribed");
     detach(watch);
     assert!(serde_json::from_slice::<Value>(&std::fs::read(&file).unwrap()).is_ok());
@@ -240,4 +242,39 @@ fn the_demonstration_ends_well_and_in_time() {
         assert!(!out.contains(secret) && !error.contains(secret), "{secret}");
     }
     assert!(error.contains("\"token\":\"***\""), "the recovery handle is masked: {error}");
+}
+
+// CLAUSE PST-3
+#[test]
+fn files_that_cannot_be_written_get_one_line_and_stop_nothing() {
+    let server = server();
+    let folder = std::env::temp_dir().join(format!("ringcentral-ws-way-{}", std::process::id()));
+    let (file, login) = (folder.join("state"), folder.join("state.login"));
+    std::fs::create_dir_all(login.join("in the way")).unwrap();
+    let mut watch = Watch::start(program_for(&server).args(["--json", "--state", file.to_str().unwrap(), FILTER]));
+    let mut complaints = watch.child.stderr.take().unwrap();
+    watch.next("subscribed");
+    server.receive_sms(0, "+16505550100", "kept");
+    watch.next("notification");
+    // The state cannot be written from here on.
+    let began = Instant::now();
+    while std::fs::remove_file(&file).is_err() || std::fs::create_dir_all(file.join("in the way")).is_err() {
+        assert!(began.elapsed() < PATIENCE);
+    }
+    for text in ["one", "two", "three"] {
+        server.receive_sms(0, "+16505550100", text);
+        assert_eq!(watch.next("notification")["body"]["subject"], text);
+    }
+    watch.say(&json!({ "cmd": "close", "mode": "detach" }));
+    assert_eq!(watch.next("closed")["reason"], "detached");
+    assert_eq!(watch.end().code(), Some(0));
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut complaints, &mut said).unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines.len() == 2, "{said}");
+    assert!(lines[0].contains("login cannot be kept") && lines[1].contains("cannot be written"), "{said}");
+    // A name that is a folder's is a mistake, told at once.
+    let (status, _, error) = finish(program_for(&server).args(["--state", file.to_str().unwrap(), FILTER]));
+    assert!(status == 2 && error.contains("is a folder") && error.lines().count() == 1, "{status} {error}");
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -10,10 +10,12 @@ mod words;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::*;
 
 pub use words::Words;
+
+// What is under test: the test that takes this module in names it.
+use super::Checked;
 
 /// A session under test, and what the lines refer to: the last login, call, message and so on.
 pub struct Rig {

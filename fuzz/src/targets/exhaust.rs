@@ -2,6 +2,7 @@
 
 use super::ops::{Op, Player, Style};
 use super::small;
+use crate::subject::{Maker, Subject, WithContract};
 
 const ALPHABET: [Op; 12] = [
     Op::Complete { how: 0 },
@@ -21,7 +22,15 @@ const ALPHABET: [Op; 12] = [
 /// Plays all sequences up to this length with the contract checker, and closes after each. Returns how many there were.
 #[must_use]
 pub fn exhaust(depth: u32) -> usize {
-    let fresh = Player::new(small(), 1, Style::default());
+    exhaust_of(&WithContract, depth)
+}
+
+/// The same for any session: panics if something is wrong.
+pub fn exhaust_of<M: Maker>(maker: &M, depth: u32) -> usize
+where
+    M::Subject: Clone,
+{
+    let fresh = Player::with(maker, small(), 1, Style::default());
     let mut handshake = fresh.clone();
     handshake.reach_handshake();
     let mut ready = handshake.clone();
@@ -31,7 +40,7 @@ pub fn exhaust(depth: u32) -> usize {
     [fresh, handshake, ready, lost].iter().map(|player| from(player, depth)).sum()
 }
 
-fn from(player: &Player, depth: u32) -> usize {
+fn from<S: Subject + Clone>(player: &Player<S>, depth: u32) -> usize {
     player.clone().close();
     if depth == 0 {
         return 1;

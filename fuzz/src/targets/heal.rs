@@ -4,10 +4,15 @@ use ringcentral_ws_core::SessionState;
 
 use super::ops::{Player, Style, ops};
 use super::small;
+use crate::subject::{Maker, WithContract};
 
 /// Bytes as operations; then all goes well.
 pub fn heal(data: &[u8]) {
-    let mut player = Player::new(small(), 1, Style::default());
+    heal_of(&WithContract, data);
+}
+
+pub(super) fn heal_of<M: Maker>(maker: &M, data: &[u8]) {
+    let mut player = Player::with(maker, small(), 1, Style::default());
     for op in ops(data, 200) {
         player.play(&op);
     }

@@ -1,5 +1,6 @@
 //! The fuzz targets as functions of bytes. Each panics if, and only if, something is wrong.
 
+mod differential;
 mod driver;
 mod exhaust;
 mod heal;
@@ -10,11 +11,13 @@ mod session;
 use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::{ClockReading, Config, Frame, Input, Session, Snapshot, Timestamp, UnixMillis};
 
+pub use self::differential::{differ, differential};
 pub use self::driver::driver;
-pub use self::exhaust::exhaust;
+pub use self::exhaust::{exhaust, exhaust_of};
 pub use self::heal::heal;
 pub use self::metamorphic::metamorphic;
 pub use self::session::session;
+use crate::subject::{Maker, WithContract};
 use crate::targets::ops::{Player, Style};
 
 /// Inputs longer than this add nothing but time.
@@ -22,11 +25,27 @@ const MAX_LEN: usize = 64 << 10;
 
 /// Bytes as frames of a connection in each of its states: text if they are UTF-8, split at line ends, else binary.
 pub fn frame(data: &[u8]) {
+    frame_of(&WithContract, data);
+}
+
+/// Plays bytes as the target of this name does, with any session: `frame`, `session`, `heal` or `metamorphic`. Panics
+/// if something is wrong.
+pub fn replay<M: Maker>(maker: &M, target: &str, data: &[u8]) {
+    match target {
+        "frame" => frame_of(maker, data),
+        "session" => session::session_of(maker, data),
+        "heal" => heal::heal_of(maker, data),
+        "metamorphic" => metamorphic::metamorphic_of(maker, data),
+        other => panic!("{other} cannot be played with another session"),
+    }
+}
+
+fn frame_of<M: Maker>(maker: &M, data: &[u8]) {
     if data.len() > MAX_LEN {
         return;
     }
     for ready in [false, true] {
-        let mut player = Player::new(small(), 1, Style::default());
+        let mut player = Player::with(maker, small(), 1, Style::default());
         player.reach_handshake();
         if ready {
             player.reach_subscribed();

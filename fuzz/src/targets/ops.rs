@@ -8,6 +8,8 @@ use bytes::Bytes;
 use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::*;
 
+use crate::subject::{Maker, Subject};
+
 const WS_TOKEN: &str = r#"{"uri":"wss://server.example/ws","ws_access_token":"secret","expires_in":600}"#;
 /// Tokens of a restored session last until a later clock than this.
 const UNIX: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -85,8 +87,8 @@ enum Open {
 }
 
 #[derive(Clone)]
-pub(super) struct Player {
-    session: Checked,
+pub(super) struct Player<S = Checked> {
+    session: S,
     now: Timestamp,
     style: Style,
     wait: Option<Timestamp>,
@@ -100,16 +102,16 @@ pub(super) struct Player {
     pub(super) closed: bool,
 }
 
-impl Player {
-    pub(super) fn new(config: Config, seed: u64, style: Style) -> Self {
+impl<S: Subject> Player<S> {
+    pub(super) fn with<M: Maker<Subject = S>>(maker: &M, config: Config, seed: u64, style: Style) -> Self {
         let clock = ClockReading { now: Timestamp::from_secs(1), unix: UNIX };
-        let mut session = Checked::new(config, seed, clock);
+        let mut session = maker.create(config, seed, clock);
         assert!(session.connect(clock.now).is_ok(), "a new session takes connect");
         Self::around(session, clock.now, style)
     }
 
     /// Around a session that was told to connect.
-    pub(super) fn around(session: Checked, now: Timestamp, style: Style) -> Self {
+    pub(super) fn around(session: S, now: Timestamp, style: Style) -> Self {
         let mut player = Self {
             session,
             now,

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::server::accept::Refusals;
 use crate::server::shared::Shared;
 use crate::server::stream::Stream;
-use crate::server::{control, socket};
+use crate::server::{control, cors, socket};
 use crate::{HttpRequest, HttpResponse, Upgrade};
 
 /// Largest request body, in bytes.
@@ -48,12 +48,15 @@ pub(super) async fn answer(
     if request.target.starts_with("/_gateway/") && shared.loopback {
         return Ok(to_hyper(control::answer(&request, &refuse, &shared)));
     }
+    if let Some(permission) = cors::preflight(&request) {
+        return Ok(to_hyper(permission));
+    }
     let (response, delay_us) = shared.call(|gateway, now| gateway.http_delayed(&request, now));
     let delay = shared.delay() + std::time::Duration::from_micros(delay_us);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    Ok(to_hyper(response))
+    Ok(to_hyper(cors::share(&request, response)))
 }
 
 /// Answers an upgrade request; the socket gets a task of its own.

@@ -2,6 +2,7 @@
 
 mod accept;
 mod control;
+mod cors;
 mod http;
 mod shared;
 mod socket;

@@ -125,14 +125,17 @@ impl Shared {
         (upgrade, Orders { conn, queue, cut })
     }
 
-    /// A socket ended, and these notifications had not been written.
-    pub(super) fn ended(&self, conn: u64, mut undelivered: Vec<u64>) {
+    /// A socket ended. What was ordered and not written was not delivered.
+    pub(super) fn ended(&self, mut orders: Orders, unwritten: Option<Order>) {
         let mut inner = self.lock();
         let now = self.now();
-        if let Some(link) = inner.links.remove(&conn) {
-            undelivered.extend(link.undelivered);
-        }
-        inner.gateway.ws_lost(conn, &undelivered, now);
+        // Once the way is gone nothing more is ordered: what is in the queue now is all there was.
+        let link = inner.links.remove(&orders.conn);
+        let rest = std::iter::from_fn(|| orders.queue.try_recv().ok());
+        let uuid = |order: Order| if let What::Text(_, uuid) = order.what { uuid } else { None };
+        let mut undelivered: Vec<u64> = unwritten.into_iter().chain(rest).filter_map(uuid).collect();
+        undelivered.extend(link.into_iter().flat_map(|link| link.undelivered));
+        inner.gateway.ws_lost(orders.conn, &undelivered, now);
         drop(inner);
         self.moved.notify_one();
     }

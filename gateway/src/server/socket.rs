@@ -47,25 +47,12 @@ pub(super) async fn run(stream: Stream, read: Vec<u8>, mut orders: Orders, share
         End::Cut => socket.get_ref().reset_on_close(),
         End::Closed => {}
     }
-    shared.ended(orders.conn, leftover(unwritten, &mut orders));
+    shared.ended(orders, unwritten);
 }
 
 /// An upgrade that was promised did not happen.
-pub(super) fn never_opened(mut orders: Orders, shared: &Shared) {
-    shared.ended(orders.conn, leftover(None, &mut orders));
-}
-
-/// The notifications among the orders that were not carried out.
-fn leftover(unwritten: Option<Order>, orders: &mut Orders) -> Vec<u64> {
-    let rest = std::iter::from_fn(|| orders.queue.try_recv().ok());
-    unwritten
-        .into_iter()
-        .chain(rest)
-        .filter_map(|order| match order.what {
-            What::Text(_, uuid) => uuid,
-            _ => None,
-        })
-        .collect()
+pub(super) fn never_opened(orders: Orders, shared: &Shared) {
+    shared.ended(orders, None);
 }
 
 async fn serve(socket: &mut Socket, orders: &mut Orders, next: &mut Option<Order>, shared: &Shared) -> End {

@@ -79,12 +79,13 @@ fn start(options: &Options, login: &Arc<Login>, demo: bool) -> Result<(Client, E
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
     let unusable = |why: &str| eprintln!("{NAME}: the state file cannot be used, starting afresh: {why}");
+    let lost = || options.state.as_deref().map(|file| state::lost(file, reach.login().jwt.app()));
     let snapshot = match options.state.as_deref().map(state::load) {
         None => None,
         Some(Ok(snapshot)) => snapshot,
         Some(Err(why)) => {
             unusable(&why);
-            None
+            lost()
         }
     };
     let begin = |snapshot: Option<Snapshot>| {
@@ -101,7 +102,7 @@ fn start(options: &Options, login: &Arc<Login>, demo: bool) -> Result<(Client, E
     match begin(snapshot) {
         Err(StartError::Snapshot(why)) => {
             unusable(&why.to_string());
-            begin(None)
+            begin(lost())
         }
         started => started,
     }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use ringcentral_ws_core::oauth::ClientApp;
-use ringcentral_ws_core::{Secret, Snapshot};
+use ringcentral_ws_core::{Secret, Snapshot, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// Largest file read, in bytes.
@@ -17,6 +18,7 @@ const MAX_BYTES: u64 = 8 << 20;
 ///
 /// Why it cannot be used, in one line; that never stops a start.
 pub fn load(file: &Path) -> Result<Option<Snapshot>, String> {
+    sweep(file);
     match fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Ok(meta) if meta.len() > MAX_BYTES => return Err("it is far too large".to_owned()),
@@ -24,6 +26,31 @@ pub fn load(file: &Path) -> Result<Option<Snapshot>, String> {
     }
     let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
     Snapshot::from_json(&text).map(Some).map_err(|error| error.to_string())
+}
+
+/// In place of a session that cannot be used: what came since the file was written is told as a gap.
+#[must_use]
+pub fn lost(file: &Path, app: &ClientApp) -> Snapshot {
+    let millis = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let changed = fs::metadata(file).and_then(|meta| meta.modified()).map_or(0, millis);
+    let since = changed.min(millis(SystemTime::now()));
+    Snapshot::lost(&app.server, UnixMillis(u64::try_from(since).unwrap_or(0)))
+}
+
+/// Removes what processes left that died while they wrote: it is secret, and nobody would ever use it.
+fn sweep(file: &Path) {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_left = |other: &str| {
+        let rest = other.strip_prefix(&name).and_then(|rest| rest.strip_suffix(".tmp"));
+        let rest = rest.map(|rest| rest.strip_prefix(".login").unwrap_or(rest));
+        rest.and_then(|rest| rest.strip_prefix('.')).is_some_and(|pid| pid.parse::<u32>().is_ok())
+    };
+    for left in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if left.file_name().to_str().is_some_and(is_left) {
+            let _ = fs::remove_file(left.path());
+        }
+    }
 }
 
 /// Writes the session, whole or not at all: into a file beside it that then takes its place. Only the owner may read
@@ -116,6 +143,20 @@ mod tests {
         assert_eq!(fs::read_to_string(&other).unwrap(), "", "nothing is written through a link");
         let meta = fs::symlink_metadata(&file).unwrap();
         assert!(meta.is_file() && meta.permissions().mode().trailing_zeros() >= 6, "only the owner may read it");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    // CLAUSE SEC-1
+    #[test]
+    fn what_the_dead_left_half_written_is_removed() {
+        let folder = std::env::temp_dir().join(format!("ringcentral-ws-left-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (left, kept) =
+            (["state.1.tmp", "state.login.22.tmp"], ["other.1.tmp", "state.a.tmp", "state.tmp", "state1.tmp"]);
+        left.iter().chain(&kept).for_each(|name| fs::write(folder.join(name), "").unwrap());
+        assert_eq!(load(&folder.join("state")).unwrap().map(|_| ()), None);
+        assert!(left.iter().all(|name| !folder.join(name).exists()));
+        assert!(kept.iter().all(|name| folder.join(name).exists()));
         fs::remove_dir_all(&folder).unwrap();
     }
 

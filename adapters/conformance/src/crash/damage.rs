@@ -1,0 +1,62 @@
+//! What can be wrong with the files.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::rng::Rng;
+
+/// Where the login lies.
+pub(super) fn login(state: &Path) -> PathBuf {
+    state.with_file_name("state.login")
+}
+
+pub(super) fn content(file: &Path) -> Option<Vec<u8>> {
+    fs::read(file).ok()
+}
+
+/// Which file was damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damaged {
+    State,
+    Login,
+}
+
+/// Does one of many kinds of damage. The time of the last change stays what it was, as when a write is torn.
+pub(super) fn damage(state: &Path, rng: &mut Rng) -> Damaged {
+    let Some(whole) = content(state) else { return Damaged::State };
+    let cut = usize::try_from(rng.up_to(whole.len() as u64)).unwrap_or(0);
+    let newer = String::from_utf8_lossy(&whole).replacen("\"version\":1", "\"version\":2", 1).into_bytes();
+    match rng.up_to(10) {
+        0 => {
+            let _ = fs::remove_file(state);
+        }
+        1 => {
+            let _ = fs::remove_file(login(state));
+            return Damaged::Login;
+        }
+        2 => {
+            write(&login(state), &content(&login(state)).unwrap_or_default()[..cut.min(20)]);
+            return Damaged::Login;
+        }
+        3 => write(state, b""),
+        4 => write(state, b"\xff\xfe\0not JSON"),
+        5 => write(state, &newer),
+        6 => write(state, b"{\"version\":1}"),
+        // Overwritten in the middle, as by a bad block.
+        7 => write(state, &[&whole[..cut], b"\0\0\0\0", whole.get(cut + 4..).unwrap_or_default()].concat()),
+        _ => write(state, &whole[..cut]),
+    }
+    Damaged::State
+}
+
+fn write(file: &Path, bytes: &[u8]) {
+    let changed = fs::metadata(file).and_then(|meta| meta.modified());
+    fs::write(file, bytes).expect("a file that can be written");
+    if let Ok(changed) = changed {
+        File::options()
+            .write(true)
+            .open(file)
+            .and_then(|file| file.set_modified(changed))
+            .expect("its time can be set");
+    }
+}

@@ -1,0 +1,389 @@
+//! What the server sent against what the program printed before each of its deaths. Knows the line protocol, the
+//! gateway's books and one member of the state file; shares no code with the client.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::tally::Tally;
+
+/// How much the clocks of two processes on one machine may differ, in ms.
+const CLOCKS: u64 = 20;
+
+/// A line of the program.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// When it was read, in Unix ms.
+    pub(super) at: u64,
+    pub(super) json: Value,
+}
+
+/// How a life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Killed,
+    /// By the command `close`, mode `detach`.
+    Detached,
+}
+
+/// What a life began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Session and login as the life before left them.
+    Whole,
+    /// There is a state file, and it cannot be used.
+    Damaged,
+    /// The session is there, the login is not: the server will not recover it.
+    NoLogin,
+    /// There is no state file: nothing is known of a life before.
+    Nothing,
+}
+
+/// A life of the program, from its start to its death.
+#[derive(Clone, Debug)]
+pub(super) struct Life {
+    pub(super) start: Start,
+    pub(super) end: End,
+    /// The whole lines. A torn last one was read by nobody.
+    pub(super) lines: Vec<Line>,
+    /// The member `last` of the state file it left, if it left one.
+    pub(super) written: Option<Option<String>>,
+}
+
+/// What the server did. Filled from its receipts and events.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Books {
+    /// When each notification was sent, in Unix ms; its number is its place.
+    pub(super) sent: Vec<u64>,
+    /// Sessions see one notification under different ids.
+    pub(super) numbers: BTreeMap<u64, usize>,
+    /// What went into each connection, in order.
+    pub(super) conns: BTreeMap<u64, Vec<usize>>,
+    /// In which connections each id went.
+    pub(super) went: BTreeMap<u64, Vec<u64>>,
+    /// Size of the replay at the beginning of each connection that continued a session.
+    pub(super) replayed: BTreeMap<u64, usize>,
+}
+
+impl Life {
+    /// Its lines in short: numbers for notifications, the rest as it is.
+    fn tell(&self, books: &Books) -> String {
+        let mut story = format!("{:?} to {:?}, written {:?}:", self.start, self.end, self.written);
+        for Line { at, json } in &self.lines {
+            let n = json["uuid"].as_str().and_then(|uuid| books.numbers.get(&uuid.parse().ok()?));
+            story += &n.map_or_else(|| format!("\n    {at} {json}"), |n| format!(" {n}"));
+        }
+        story
+    }
+}
+
+impl Books {
+    /// Whether it was sent as it happened: what is replayed is old.
+    fn is_live(&self, n: usize, id: u64) -> bool {
+        let Some(conn) = self.went.get(&id).and_then(|conns| conns.last()) else { return false };
+        let replayed = self.replayed.get(conn).copied().unwrap_or(0);
+        let place = self.conns.get(conn).and_then(|sent| sent.iter().position(|other| *other == n));
+        place.is_some_and(|place| place >= replayed)
+    }
+}
+
+/// The chain of lives.
+#[derive(Debug, Default)]
+pub(super) struct Oracle {
+    pub(super) tally: Tally,
+    /// Printed and written down.
+    written: BTreeSet<usize>,
+    /// Printed and not written down.
+    unwritten: BTreeSet<usize>,
+    /// The id in the state file.
+    last: Option<String>,
+    /// From here on everything is owed, once the application was told of a subscription.
+    owed_from: Option<usize>,
+    /// Gaps told since the newest notification.
+    gaps: Vec<(u64, u64)>,
+    /// The subscription the application was told of last.
+    subscription: Option<String>,
+    after_detach: bool,
+    lives: u64,
+}
+
+impl Oracle {
+    fn violated(&mut self, what: &str) {
+        let life = self.lives;
+        self.tally.violations.push(format!("life {life}: {what}"));
+    }
+
+    /// Judges one life.
+    pub(super) fn judge(&mut self, life: &Life, books: &Books) {
+        self.lives += 1;
+        match life.start {
+            Start::Whole => {}
+            Start::Damaged => {
+                self.tally.damaged += 1;
+                self.last = None;
+            }
+            Start::NoLogin => self.tally.without_login += 1,
+            Start::Nothing => {
+                self.tally.without_state += 1;
+                self.last = None;
+                self.owed_from = None;
+                self.gaps.clear();
+            }
+        }
+        let mut told = Told { last: self.last.clone(), ..Told::default() };
+        for line in &life.lines {
+            self.line(life, line, &mut told, books);
+        }
+        self.tally.unborn += u64::from(!told.connected);
+        self.end(life, &told, books);
+        if !self.tally.violations.is_empty() {
+            self.tally.story = life.tell(books);
+        }
+    }
+
+    fn line(&mut self, life: &Life, line: &Line, told: &mut Told, books: &Books) {
+        let json = &line.json;
+        match json["event"].as_str().unwrap_or_default() {
+            "connected" => self.connected(life, json, told),
+            "subscribed" => {
+                told.subscribed = true;
+                let id = json["id"].as_str().map(str::to_owned);
+                // One whose confirmation died with a process is replaced, and what came for it is not delivered.
+                told.replaced |= std::mem::replace(&mut self.subscription, id.clone()) != id;
+                // What was made before the line was read may have been made before the subscription.
+                let next = books.sent.partition_point(|at| *at <= line.at);
+                self.owed_from.get_or_insert(next);
+            }
+            "gap" => self.gap(life, json, told, books),
+            "notification" => self.notification(line, told, books),
+            "recovered" | "recovery_failed" | "closed" => {}
+            "disconnected" if life.end == End::Detached => {}
+            _ => self.violated(&format!("nothing went wrong, and yet: {json}")),
+        }
+    }
+
+    fn connected(&mut self, life: &Life, json: &Value, told: &mut Told) {
+        if std::mem::replace(&mut told.connected, true) {
+            self.violated("it connected twice");
+        }
+        let how = json["resumption"].as_str().unwrap_or_default();
+        match how {
+            "recovered" => self.tally.recovered += 1,
+            "fresh" => self.tally.fresh += 1,
+            _ => self.tally.lost += 1,
+        }
+        let right = match life.start {
+            // A life that died young may have left nothing to continue, or a login that is no longer the session's.
+            Start::Whole => true,
+            Start::Damaged | Start::Nothing => how == "fresh",
+            Start::NoLogin => how != "recovered",
+        };
+        if !right {
+            self.violated(&format!("started with {:?} it connected as {how}", life.start));
+        }
+    }
+
+    fn gap(&mut self, life: &Life, json: &Value, told: &Told, books: &Books) {
+        self.tally.gaps += 1;
+        let (since, until) = (json["since"].as_u64(), json["until"].as_u64());
+        let (Some(since), Some(until)) = (since, until) else { return self.violated("a gap without bounds") };
+        if since > until {
+            self.violated(&format!("a gap from {since} until {until}"));
+        }
+        if json["after"].as_str() != told.last.as_deref() {
+            self.violated(&format!("{json}, but the last one was {:?}", told.last));
+        }
+        let overflow = books.replayed.values().next_back().is_some_and(|size| *size >= 100);
+        if self.after_detach && life.start == Start::Whole && !told.notified && !overflow {
+            self.violated(&format!("nothing was lost after an orderly end, and yet: {json}"));
+        }
+        self.gaps.push((since, until));
+    }
+
+    fn notification(&mut self, line: &Line, told: &mut Told, books: &Books) {
+        self.tally.printed += 1;
+        let uuid = line.json["uuid"].as_str().unwrap_or_default();
+        let known = uuid.parse().ok().and_then(|uuid: u64| Some((uuid, *books.numbers.get(&uuid)?)));
+        let Some((id, n)) = known else { return self.violated(&format!("{uuid} was never sent")) };
+        if line.json["body"]["n"].as_u64() != Some(n as u64) {
+            self.violated(&format!("{n} came with another body"));
+        }
+        if books.is_live(n, id) {
+            self.tally.slowest_ms = self.tally.slowest_ms.max(line.at.saturating_sub(books.sent[n]));
+        }
+        (told.last, told.notified) = (Some(uuid.to_owned()), true);
+        if told.printed.last().is_some_and(|last| *last >= n) {
+            self.violated(&format!("{n} came after {:?}", told.printed.last()));
+        }
+        if self.written.contains(&n) {
+            self.violated(&format!("{n} was written down, and came again"));
+        } else if self.unwritten.remove(&n) {
+            self.tally.repeated += 1;
+        }
+        self.settle(n, id, books, told);
+        told.printed.push(n);
+        told.replaced = false;
+        self.gaps.clear();
+    }
+
+    /// Everything that was owed before `n` was printed, or lies in a gap told since.
+    fn settle(&mut self, n: usize, id: u64, books: &Books, told: &Told) {
+        let newest = self.written.iter().chain(&self.unwritten).chain(&told.printed).max();
+        let from = self.owed_from.unwrap_or(n).max(newest.map_or(0, |newest| newest + 1));
+        let before = |conn: &u64| books.conns.get(conn).into_iter().flatten().take_while(|sent| **sent != n);
+        let conn = books.went.get(&id).and_then(|conns| conns.last());
+        let same_way: BTreeSet<usize> = conn.into_iter().flat_map(before).copied().collect();
+        for missed in from..n {
+            let at = books.sent[missed];
+            let slack = 2 * self.tally.slowest_ms + CLOCKS;
+            if same_way.contains(&missed) && !told.replaced {
+                self.violated(&format!("{missed} went the same way before {n}, and was swallowed"));
+            } else if self.gaps.iter().any(|(since, until)| *since <= at + slack && at <= until + slack) {
+                self.tally.covered += 1;
+            } else {
+                let gaps = &self.gaps;
+                self.violated(&format!("{missed}, sent at {at}, came not before {n}, and no gap of {gaps:?} has it"));
+            }
+        }
+    }
+
+    fn end(&mut self, life: &Life, told: &Told, books: &Books) {
+        // What was under way at an orderly end may have left a doubt.
+        let settled = told.notified && (told.subscribed || self.after_detach && life.start == Start::Whole);
+        self.after_detach = life.end == End::Detached && settled;
+        match life.end {
+            End::Killed => self.tally.kills += 1,
+            End::Detached => self.tally.detached += 1,
+        }
+        let number = |id: &Option<String>| books.numbers.get(&id.as_ref()?.parse().ok()?).copied();
+        let kept = match &life.written {
+            // None was written in this life, or it cannot be read because nobody has written it anew.
+            None => self.last.clone(),
+            Some(last) => last.clone(),
+        };
+        // PST-4: what is written down was printed.
+        let upto = match number(&kept) {
+            Some(n) if told.printed.contains(&n) => told.printed.iter().position(|p| *p == n).map_or(0, |i| i + 1),
+            _ if kept == self.last => 0,
+            _ => {
+                self.violated(&format!("the state file is ahead: it names {kept:?}"));
+                0
+            }
+        };
+        if life.end == End::Detached && upto < told.printed.len() {
+            self.violated("an orderly end did not write down what was printed");
+        }
+        self.written.extend(&told.printed[..upto]);
+        self.tally.unwritten += (told.printed.len() - upto) as u64;
+        self.unwritten.extend(&told.printed[upto..]);
+        self.last = kept;
+    }
+}
+
+/// What one life has told so far.
+#[derive(Debug, Default)]
+struct Told {
+    connected: bool,
+    subscribed: bool,
+    /// By another subscription, and nothing came of it yet.
+    replaced: bool,
+    notified: bool,
+    last: Option<String>,
+    printed: Vec<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Five notifications, one a second, in one connection; their ids are their numbers.
+    fn books() -> Books {
+        Books {
+            sent: (0..5).map(|n| 1_000 * (n + 1)).collect(),
+            numbers: (0..5).map(|n| (n, usize::try_from(n).unwrap())).collect(),
+            conns: BTreeMap::from([(1, vec![0, 1, 2]), (2, vec![3, 4])]),
+            went: (0..5).map(|n| (n, vec![if n < 3 { 1 } else { 2 }])).collect(),
+            replayed: BTreeMap::new(),
+        }
+    }
+
+    fn at(at: u64, json: Value) -> Line {
+        Line { at, json }
+    }
+
+    fn number(n: u64) -> Line {
+        at(1_000 * (n + 1), json!({ "event": "notification", "uuid": n.to_string(), "body": { "n": n } }))
+    }
+
+    fn gap(after: Option<&str>, since: u64, until: u64) -> Line {
+        at(until, json!({ "event": "gap", "cause": "restored", "after": after, "since": since, "until": until }))
+    }
+
+    fn life(start: Start, end: End, written: Option<&str>, lines: &[Line]) -> Life {
+        let mut all = vec![
+            at(
+                0,
+                json!({ "event": "connected", "resumption": if start == Start::Nothing { "fresh" } else { "recovered" } }),
+            ),
+            at(0, json!({ "event": "subscribed", "id": "s" })),
+        ];
+        all.extend(lines.iter().cloned());
+        Life { start, end, lines: all, written: Some(written.map(str::to_owned)) }
+    }
+
+    /// What is found in a first and a second life.
+    fn judge(first: &Life, second: &Life) -> String {
+        let mut oracle = Oracle::default();
+        oracle.judge(first, &books());
+        oracle.judge(second, &books());
+        oracle.tally.violations.join("; ")
+    }
+
+    fn killed(written: &str, lines: &[Line]) -> Life {
+        life(Start::Nothing, End::Killed, Some(written), lines)
+    }
+
+    fn next(lines: &[Line]) -> Life {
+        life(Start::Whole, End::Killed, Some("4"), lines)
+    }
+
+    // CLAUSE PST-4
+    #[test]
+    fn what_may_happen_is_no_violation() {
+        let first = killed("1", &[number(0), number(1), number(2)]);
+        let whole = gap(Some("1"), 1_500, 4_500);
+        for lines in [&[whole.clone(), number(2), number(3), number(4)][..], &[whole.clone(), number(3), number(4)]] {
+            assert_eq!(judge(&first, &next(lines)), "");
+        }
+        let early = killed("0", &[number(0)]);
+        assert_eq!(judge(&early, &next(&[gap(Some("0"), 900, 4_500), number(3), number(4)])), "");
+    }
+
+    // CLAUSE PST-4
+    #[test]
+    fn what_must_not_happen_is_found() {
+        let first = killed("1", &[number(0), number(1), number(2)]);
+        let short = killed("1", &[number(0), number(1)]);
+        let orderly = life(Start::Nothing, End::Detached, Some("2"), &[number(0), number(1), number(2)]);
+        let whole = || gap(Some("1"), 1_500, 4_500);
+        let cases = [
+            ("came again", judge(&first, &next(&[whole(), number(1)]))),
+            ("no gap", judge(&short, &next(&[number(3)]))),
+            ("no gap", judge(&short, &next(&[gap(Some("1"), 3_500, 4_500), number(3)]))),
+            ("the last one was", judge(&first, &next(&[gap(Some("2"), 1_500, 4_500), number(3)]))),
+            ("swallowed", judge(&first, &next(&[whole(), number(4)]))),
+            ("came after", judge(&first, &next(&[whole(), number(4), number(3)]))),
+            ("never sent", judge(&first, &next(&[number(77)]))),
+            ("is ahead", judge(&killed("3", &[number(0)]), &next(&[]))),
+            ("orderly end, and yet", judge(&orderly, &next(&[gap(Some("2"), 1, 9_000), number(3)]))),
+            ("as recovered", judge(&first, &life(Start::Damaged, End::Killed, None, &[]))),
+            ("as recovered", judge(&first, &life(Start::NoLogin, End::Killed, None, &[]))),
+            ("nothing went wrong", judge(&first, &next(&[at(0, json!({ "event": "protocol_error" }))]))),
+        ];
+        for (expected, found) in cases {
+            assert!(found.contains(expected), "{expected}: {found}");
+        }
+    }
+}

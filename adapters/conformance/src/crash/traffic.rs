@@ -1,0 +1,88 @@
+//! Notifications without end, and the books about them.
+
+use std::time::{Duration, Instant};
+
+use ringcentral_ws_gateway::{GatewayEvent, Server};
+
+use super::Moment;
+use super::oracle::Books;
+use super::process::{Process, unix_ms};
+use super::rng::Rng;
+use crate::PATIENCE;
+
+pub(super) const FILTER: &str = "/restapi/v1.0/account/~/extension/~/presence";
+
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) books: Books,
+}
+
+impl Traffic {
+    /// Sends until the moment comes. `false`: it never came.
+    pub(super) fn flow(&mut self, server: &Server, rng: &mut Rng, process: &mut Process, moment: Moment) -> bool {
+        let began = Instant::now();
+        loop {
+            let come = match moment {
+                Moment::Time(time) => began.elapsed() >= time,
+                Moment::Lines(event, count, _) => process.count(event) >= count,
+            };
+            if come {
+                break;
+            }
+            if process.has_ended() || began.elapsed() > PATIENCE {
+                return false;
+            }
+            self.step(server, rng);
+        }
+        if let Moment::Lines(_, _, after) = moment {
+            self.pause(server, rng, after);
+        }
+        true
+    }
+
+    /// Sends for so long.
+    pub(super) fn pause(&mut self, server: &Server, rng: &mut Rng, pause: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < pause {
+            self.step(server, rng);
+        }
+    }
+
+    /// One notification or a burst, and a short rest.
+    fn step(&mut self, server: &Server, rng: &mut Rng) {
+        let burst = if rng.up_to(10) == 0 { 1 + rng.up_to(6) } else { 1 };
+        (0..burst).for_each(|_| self.send(server));
+        std::thread::sleep(Duration::from_micros(rng.up_to(4_000)));
+    }
+
+    pub(super) fn send(&mut self, server: &Server) {
+        let n = self.books.sent.len();
+        let at = unix_ms().max(self.books.sent.last().copied().unwrap_or(0));
+        let body = format!("{{\"n\":{n}}}");
+        let receipts = server.with_gateway(|gateway, now| gateway.notify(FILTER, &body, now));
+        self.books.sent.push(at);
+        self.books.numbers.extend(receipts.iter().map(|receipt| (receipt.uuid, n)));
+    }
+
+    /// Takes in what the gateway did.
+    pub(super) fn read_events(&mut self, server: &Server) {
+        let events = server.with_gateway(|gateway, _| {
+            let events: Vec<GatewayEvent> = std::iter::from_fn(|| gateway.poll_event()).collect();
+            events
+        });
+        for event in events {
+            match event {
+                GatewayEvent::Sent { conn, uuid, .. } => {
+                    if let Some(n) = self.books.numbers.get(&uuid) {
+                        self.books.conns.entry(conn).or_default().push(*n);
+                        self.books.went.entry(uuid).or_default().push(conn);
+                    }
+                }
+                GatewayEvent::Connected { conn, replayed, .. } => {
+                    self.books.replayed.insert(conn, replayed);
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The subscription, and what is delivered: SUB, REC-2 to REC-5.
+
+use super::{BUFFER, Model, Out, Phase, Replay, SECOND, TIMEOUT, Timer};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    /// Makes or changes it, for the so-manieth wish.
+    Create(u64),
+    Update(u64),
+    Delete,
+}
+
+/// What is wanted, and what the server has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subs {
+    wishes: u64,
+    pub(crate) wanted: Option<u64>,
+    active: Option<(u64, String)>,
+    removing: bool,
+    /// A call left and its answer never came: the server may have what is not known here.
+    unsure: bool,
+    lost: bool,
+    /// An update was never answered.
+    verify: bool,
+    call: Option<Call>,
+    failures: u32,
+    held: Vec<(u8, Option<String>)>,
+}
+
+impl Subs {
+    pub(super) fn may_be_active(&self) -> bool {
+        self.active.is_some() || self.wanted.is_some() && (self.unsure || self.is_creating())
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.active.is_some()
+    }
+
+    pub(crate) fn is_calling(&self) -> bool {
+        self.call.is_some()
+    }
+
+    fn is_creating(&self) -> bool {
+        matches!(self.call, Some(Call::Create(_)))
+    }
+
+    /// Whether an answer may say that there is no such subscription.
+    pub(crate) fn has_target(&self) -> bool {
+        matches!(self.call, Some(Call::Update(_) | Call::Delete))
+    }
+
+    pub(crate) fn is_deleting(&self) -> bool {
+        self.call == Some(Call::Delete)
+    }
+
+    pub(super) fn are_lost(&mut self) {
+        self.active = None;
+        (self.unsure, self.verify, self.lost) = (false, false, true);
+    }
+}
+
+impl Model {
+    pub(super) fn subscribe(&mut self) {
+        self.subs.wishes += 1;
+        self.subs.wanted = Some(self.subs.wishes);
+        self.subs.removing = false;
+        self.subs.failures = 0;
+        self.wait_no_longer();
+        self.step();
+    }
+
+    pub(super) fn unsubscribe(&mut self) {
+        if self.subs.wanted.take().is_none() {
+            return;
+        }
+        self.subs.removing = true;
+        self.wait_no_longer();
+        if self.phase == Phase::Ready {
+            self.step();
+        } else if !self.subs.may_be_active() && !self.subs.is_calling() {
+            self.removed();
+        }
+    }
+
+    pub(super) fn revoke(&mut self) {
+        self.subs.wanted = None;
+        self.wait_no_longer();
+        self.step();
+    }
+
+    /// What is wanted has changed: what was refused before is not waited for.
+    fn wait_no_longer(&mut self) {
+        if !self.subs.is_calling() {
+            self.timers.remove(&Timer::Subscribe);
+        }
+    }
+
+    pub(super) fn forget_call_timer(&mut self) {
+        if self.subs.is_calling() {
+            self.timers.remove(&Timer::Subscribe);
+        }
+    }
+
+    /// One call nearer to what is wanted.
+    pub(super) fn step(&mut self) {
+        if self.phase != Phase::Ready || self.subs.is_calling() || self.timers.contains_key(&Timer::Subscribe) {
+            return;
+        }
+        let active = self.subs.active.clone();
+        match (self.subs.wanted, active) {
+            (None, Some((_, id))) => self.call(Call::Delete, Out::Delete(id)),
+            (None, None) => {
+                self.removed();
+                if self.ending.is_some() {
+                    self.start_close();
+                }
+            }
+            (Some(wish), None) => {
+                let out = if self.subs.lost { Out::Resubscribe } else { Out::Post };
+                self.call(Call::Create(wish), out);
+            }
+            (Some(wish), Some((other, id))) if wish != other || self.subs.verify => {
+                self.call(Call::Update(wish), Out::Put(id));
+            }
+            (Some(_), Some(_)) => {}
+        }
+    }
+
+    fn call(&mut self, call: Call, out: Out) {
+        self.subs.verify = false;
+        self.subs.call = Some(call);
+        self.last_sent = self.now;
+        self.arm(Timer::Subscribe, TIMEOUT);
+        self.put(out);
+    }
+
+    pub(super) fn answer(&mut self, answer: Result<Option<String>, u16>) {
+        let Some(call) = self.subs.call.take() else { return };
+        self.timers.remove(&Timer::Subscribe);
+        match (call, answer) {
+            (Call::Create(wish) | Call::Update(wish), Ok(Some(id))) => self.subscribed(wish, id),
+            (Call::Delete, Ok(_) | Err(404)) => self.removed(),
+            (Call::Update(_), Err(404)) => {
+                self.subs.are_lost();
+                self.lost("subscription_lost");
+            }
+            (call, Err(403)) => self.refused_for_good(call),
+            _ => {
+                let grown = (2 * SECOND << self.subs.failures.min(16)).min(20 * SECOND);
+                self.leave_to_chance(Timer::Subscribe, if self.subs.failures == 0 { 2 * SECOND } else { grown });
+                self.subs.failures += 1;
+                self.put(Out::Refused(true));
+            }
+        }
+        self.step();
+    }
+
+    fn subscribed(&mut self, wish: u64, id: String) {
+        let unsure = std::mem::take(&mut self.subs.unsure);
+        (self.subs.lost, self.subs.failures) = (false, 0);
+        let held = std::mem::take(&mut self.subs.held);
+        let belongs = |of: &Option<String>| of.as_ref().is_none_or(|of| *of == id);
+        if unsure && held.iter().any(|(_, of)| !belongs(of)) {
+            self.lost("subscription_lost");
+        }
+        self.continuous();
+        self.put(Out::Subscribed(id.clone()));
+        let own: Vec<u8> = held.iter().filter(|(_, of)| belongs(of)).map(|(n, _)| *n).collect();
+        self.subs.active = Some((wish, id));
+        own.into_iter().for_each(|n| self.deliver(n));
+    }
+
+    fn refused_for_good(&mut self, call: Call) {
+        self.subs.failures = 0;
+        let closing = call == Call::Delete && self.ending.is_some();
+        if closing {
+            self.subs.active = None;
+        } else {
+            let still_wanted = match call {
+                Call::Delete => self.subs.wanted.is_none(),
+                Call::Create(wish) | Call::Update(wish) => self.subs.wanted == Some(wish),
+            };
+            if still_wanted {
+                self.subs.wanted = self.subs.active.as_ref().map(|(wish, _)| *wish);
+                self.subs.removing = false;
+            }
+            if self.subs.active.is_none() {
+                self.subs.lost = false;
+                self.continuous();
+            }
+        }
+        self.put(Out::Refused(false));
+    }
+
+    fn removed(&mut self) {
+        self.subs.active = None;
+        (self.subs.unsure, self.subs.lost, self.subs.failures) = (false, false, 0);
+        self.subs.held.clear();
+        if self.subs.wanted.is_none() {
+            self.end_replay();
+            self.continuous();
+        }
+        if std::mem::take(&mut self.subs.removing) {
+            self.put(Out::Unsubscribed);
+        }
+    }
+
+    /// SUB-8: the wish stays.
+    pub(super) fn subs_are_disconnected(&mut self) {
+        self.subs.unsure |= self.subs.is_creating();
+        self.subs.verify |= matches!(self.subs.call.take(), Some(Call::Update(_)));
+        if !std::mem::take(&mut self.subs.held).is_empty() {
+            self.lost("subscription_lost");
+        }
+    }
+
+    /// SUB-3, SUB-4.
+    pub(super) fn notification(&mut self, n: u8, of: Option<&str>) {
+        match (&self.subs.active, of) {
+            (Some((_, id)), Some(of)) if id != of => {}
+            (Some(_), _) => self.deliver(n),
+            (None, _) if self.subs.is_creating() || self.subs.unsure => {
+                self.subs.held.push((n, of.map(str::to_owned)));
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// REC-4: once. What a replay brings is held until it is known whether the server's buffer had overflowed.
+    fn deliver(&mut self, n: u8) {
+        let new = self.seen.insert(n);
+        match &mut self.replay {
+            Some(replay) => {
+                if new {
+                    replay.held.push(n);
+                }
+                self.fill_replay(false);
+            }
+            None => {
+                self.tell_gap();
+                if new {
+                    self.hand_over(n);
+                }
+            }
+        }
+        if self.replay.is_none() {
+            self.timers.remove(&Timer::Replay);
+            self.tell_gap();
+        }
+    }
+
+    fn hand_over(&mut self, n: u8) {
+        self.last = Some(n);
+        self.put(Out::Notification(n));
+    }
+
+    pub(super) fn start_replay(&mut self) {
+        self.replay = Some(Replay { left: BUFFER, ..Replay::default() });
+    }
+
+    /// One place of the server's buffer is accounted for. As many as it holds: older ones may have fallen out.
+    /// What came before alone lacks nothing.
+    pub(super) fn fill_replay(&mut self, unreadable: bool) {
+        let Some(replay) = &mut self.replay else { return };
+        replay.left = replay.left.saturating_sub(1);
+        if replay.left == 0 && (unreadable || !replay.held.is_empty()) {
+            self.replay_is_cut("replay_overflow");
+        }
+    }
+
+    pub(super) fn replay_is_cut(&mut self, cause: &'static str) {
+        if self.replay.as_ref().is_some_and(|replay| !replay.held.is_empty()) {
+            self.gap.get_or_insert(cause);
+        }
+        self.end_replay();
+    }
+
+    fn end_replay(&mut self) {
+        let Some(replay) = self.replay.take() else { return };
+        self.tell_gap();
+        let mut losses = replay.losses.into_iter().peekable();
+        for (i, n) in replay.held.into_iter().enumerate() {
+            if let Some((_, cause)) = losses.next_if(|(before, _)| *before == i) {
+                self.gap = Some(cause);
+                self.tell_gap();
+            }
+            self.hand_over(n);
+        }
+        self.gap = losses.next().map(|(_, cause)| cause);
+    }
+
+    pub(super) fn replay_is_late(&mut self) {
+        if self.replay.as_ref().is_some_and(|replay| replay.held.is_empty()) {
+            return self.arm(Timer::Replay, 10 * SECOND);
+        }
+        self.replay_is_cut("replay_interrupted");
+        if self.subs.is_active() {
+            self.tell_gap();
+        }
+    }
+
+    pub(super) fn echo(&mut self, number: u64) {
+        if self.fence == Some(number) {
+            self.fence = None;
+            self.timers.remove(&Timer::Replay);
+            self.end_replay();
+            if self.subs.is_active() {
+                self.continuous();
+            }
+        }
+    }
+
+    /// REC-5: to be told before the next notification. The first cause stands.
+    pub(super) fn lost(&mut self, cause: &'static str) {
+        if let Some(replay) = self.replay.as_mut().filter(|replay| !replay.held.is_empty()) {
+            let at = replay.held.len();
+            if replay.losses.last().is_none_or(|(before, _)| *before != at) {
+                replay.losses.push((at, cause));
+            }
+        } else {
+            self.gap.get_or_insert(cause);
+        }
+    }
+
+    fn continuous(&mut self) {
+        if self.replay.is_none() {
+            self.tell_gap();
+        }
+    }
+
+    pub(super) fn tell_gap(&mut self) {
+        if let Some(cause) = self.gap.take() {
+            self.put(Out::Gap(cause, self.last));
+        }
+    }
+}

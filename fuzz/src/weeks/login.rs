@@ -1,0 +1,256 @@
+//! Where the tokens come from: one login for each user, driven as a driver does, and the books over it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use ringcentral_ws_core::oauth::{ClientApp, Login, LoginStep, TokenBudget};
+use ringcentral_ws_core::{AuthId, AuthReason, HttpFailure, Input, Secret};
+use ringcentral_ws_gateway::HttpRequest;
+
+use super::wire::{self, Parcel, To};
+use super::{DELAY, MINUTE, World, say};
+use crate::oracle::violated;
+use crate::subject::Maker;
+
+/// A mistake that a login may make: what the checks must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginDefect {
+    /// Uses the JWT where it has a refresh token.
+    JwtInsteadOfRefresh,
+    /// Does not keep the new refresh token.
+    KeepsOldRefresh,
+    /// Takes a server that it cannot reach for one that refuses.
+    OutageIsRefusal,
+    /// Knows no limit and no pause.
+    NoBudget,
+    /// Does not write the new refresh token down.
+    ForgetsToStore,
+}
+
+impl LoginDefect {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::JwtInsteadOfRefresh, Self::KeepsOldRefresh, Self::OutageIsRefusal, Self::NoBudget, Self::ForgetsToStore];
+}
+
+/// A user's login, and what the world knows of it.
+pub(super) struct Desk {
+    user: u32,
+    login: Login,
+    /// What the session was given last.
+    given: Option<Secret>,
+    /// Whom the call under way is for, and the token it presents.
+    asking: Option<(AuthId, Grant)>,
+    waiting: VecDeque<(AuthId, AuthReason)>,
+    /// On disk.
+    stored: Option<Secret>,
+    /// Refresh tokens that the process knows to be spent or refused.
+    spent: BTreeSet<String>,
+    /// The OAuth session that the server has for it, while it lives.
+    pub(super) oauth: Option<u64>,
+    /// The server has issued tokens whose answer was lost.
+    answer_lost: bool,
+    /// A refresh was refused, or there was nothing to refresh with: the next login may be by JWT.
+    may_log_in: bool,
+    /// The reason, for the report.
+    pub(super) broken_by: &'static str,
+}
+
+/// What a token call presents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Grant {
+    Jwt,
+    Refresh(String),
+}
+
+fn app() -> ClientApp {
+    let config = ringcentral_ws_gateway::AppConfig::default();
+    ClientApp {
+        server: ringcentral_ws_core::Config::default().server,
+        client_id: config.client_id,
+        client_secret: Some(config.client_secret.into()),
+    }
+}
+
+fn jwt_of(user: u32) -> Login {
+    Login::jwt(app(), ringcentral_ws_gateway::UserConfig::numbered(user).jwt)
+}
+
+impl Desk {
+    pub(super) fn new(user: u32) -> Self {
+        Self {
+            user,
+            login: jwt_of(user),
+            given: None,
+            asking: None,
+            waiting: VecDeque::new(),
+            stored: None,
+            spent: BTreeSet::new(),
+            oauth: None,
+            answer_lost: false,
+            may_log_in: true,
+            broken_by: "",
+        }
+    }
+
+    /// A process knows what is on disk.
+    pub(super) fn process_starts(&mut self) {
+        self.login = jwt_of(self.user);
+        (self.given, self.asking) = (None, None);
+        self.waiting.clear();
+        if let Some(token) = &self.stored {
+            self.login.set_refresh_token(token.clone());
+        }
+    }
+
+    /// What it wrote down is gone.
+    pub(super) fn lose(&mut self) {
+        self.stored = None;
+        self.may_log_in = true;
+        self.broken_by = "disk lost";
+    }
+}
+
+impl<M: Maker> World<M> {
+    /// The session of a client wants a token. One question at a time.
+    pub(super) fn authorize(&mut self, client: usize, id: AuthId, reason: AuthReason) {
+        say!(self, "{client}: asks for a token, {reason:?}");
+        if self.clients[client].desk.asking.is_some() {
+            return self.clients[client].desk.waiting.push_back((id, reason));
+        }
+        let now = self.time();
+        if self.defect == Some(LoginDefect::NoBudget) {
+            self.budget = TokenBudget::new();
+        }
+        let desk = &mut self.clients[client].desk;
+        if self.defect == Some(LoginDefect::JwtInsteadOfRefresh) {
+            desk.login = jwt_of(desk.user);
+        }
+        let step = desk.login.begin(reason, desk.given.as_ref(), &mut self.budget, now);
+        self.login_step(client, id, step);
+    }
+
+    fn login_step(&mut self, client: usize, id: AuthId, step: LoginStep) {
+        match step {
+            LoginStep::Call(request) => self.token_call(client, id, &request),
+            LoginStep::Token { token, issued } => {
+                if let Some(refresh) = issued.and_then(|issued| issued.refresh_token)
+                    && self.defect != Some(LoginDefect::ForgetsToStore)
+                {
+                    self.clients[client].desk.stored = Some(refresh);
+                }
+                self.clients[client].desk.given = Some(token.secret.clone());
+                self.input(client, Input::Authorized { id, token });
+                self.next_question(client);
+            }
+            LoginStep::Failed(failure) => {
+                say!(self, "{client}: no token: {} {:?}", failure.message, failure.retry_after);
+                self.input(client, Input::AuthorizeFailed { id, failure });
+                self.next_question(client);
+            }
+        }
+    }
+
+    fn next_question(&mut self, client: usize) {
+        if let Some((id, reason)) = self.clients[client].desk.waiting.pop_front() {
+            self.authorize(client, id, reason);
+        }
+    }
+
+    fn token_call(&mut self, client: usize, id: AuthId, request: &http::Request<Bytes>) {
+        let form = String::from_utf8_lossy(request.body()).into_owned();
+        let grant = form.split("&refresh_token=").nth(1).map_or(Grant::Jwt, |token| Grant::Refresh(token.to_owned()));
+        say!(
+            self,
+            "{client}: calls the token endpoint with {}",
+            if grant == Grant::Jwt { "the JWT" } else { "refresh" }
+        );
+        self.report.token_calls += 1;
+        self.token_calls.push_back(self.now);
+        if self.token_calls.len() > 5 {
+            let oldest = self.token_calls.pop_front().unwrap_or(0);
+            if self.now - oldest <= MINUTE {
+                self.judge(violated("token-budget", "6 token calls within a minute".to_owned()));
+            }
+        }
+        if self.now < self.told_pause {
+            self.judge(violated("pause", "a token call during the pause that the server asked for".to_owned()));
+        }
+        let desk = &mut self.clients[client].desk;
+        if let Grant::Refresh(token) = &grant
+            && desk.spent.contains(token)
+        {
+            self.judge(violated("refresh-twice", format!("client {client} presents a spent refresh token")));
+        }
+        self.clients[client].desk.asking = Some((id, grant));
+        let life = self.life;
+        let request = Box::new(wire::to_gateway(request));
+        self.push(self.now + DELAY, Parcel::Call { to: To { client, life, id: None }, request });
+    }
+
+    /// A token call arrives at the server: is it one that had to be?
+    pub(super) fn check_login(&mut self, client: usize, request: &HttpRequest) {
+        let desk = &self.clients[client].desk;
+        let by_jwt = !String::from_utf8_lossy(&request.body).contains("grant_type=refresh_token");
+        if by_jwt && desk.oauth.is_some() && !desk.may_log_in {
+            let what = format!("client {client} makes a new login, though a refresh would have kept the old one");
+            self.judge(violated("needless-login", what));
+        }
+    }
+
+    /// The server answered a token call: by itself, or a fault did in its place.
+    pub(super) fn token_call_served(&mut self, to: To, status: u16, lost: bool, by_fault: bool) {
+        let desk = &mut self.clients[to.client].desk;
+        desk.answer_lost |= status == 200 && (lost || to.life != self.life);
+        if status != 400 {
+            return;
+        }
+        if !by_fault && desk.oauth.is_some() && !desk.answer_lost {
+            let what = format!("client {} presents a refresh token that is not the newest", to.client);
+            return self.judge(violated("stale-refresh", what));
+        }
+        desk.may_log_in = true;
+        if desk.broken_by.is_empty() {
+            desk.broken_by = if by_fault { "refresh refused" } else { "answer of a refresh lost for an hour" };
+        }
+    }
+
+    /// An answer came when the process that asked was gone.
+    pub(super) fn token_answer_missed(&mut self, to: To, status: u16) {
+        self.clients[to.client].desk.answer_lost |= to.id.is_none() && status == 200;
+    }
+
+    /// The answer to a token call arrived at the process.
+    pub(super) fn token_call_done(&mut self, client: usize, answer: Result<http::Response<Bytes>, HttpFailure>) {
+        let now = self.time();
+        let Some((id, grant)) = self.clients[client].desk.asking.take() else { return };
+        let status = answer.as_ref().map_or(0, |response| response.status().as_u16());
+        say!(self, "{client}: the token endpoint answers {status}");
+        if let Ok(response) = &answer {
+            let seconds =
+                response.headers().get("Retry-After").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+            self.told_pause = self.told_pause.max(self.now + seconds.unwrap_or(0) * super::S);
+        }
+        let desk = &mut self.clients[client].desk;
+        if let Grant::Refresh(token) = &grant
+            && matches!(status, 200 | 400)
+        {
+            desk.spent.insert(token.clone());
+        }
+        if status == 200 {
+            (desk.answer_lost, desk.may_log_in) = (false, false);
+            *(if grant == Grant::Jwt { &mut self.report.logins } else { &mut self.report.refreshes }) += 1;
+        }
+        let step = desk.login.answered(answer, &mut self.budget, now);
+        match (self.defect, &grant) {
+            (Some(LoginDefect::KeepsOldRefresh), Grant::Refresh(_)) if status == 200 => {
+                if let Some(old) = desk.stored.clone() {
+                    desk.login.set_refresh_token(old);
+                }
+            }
+            (Some(LoginDefect::OutageIsRefusal), _) if status == 0 => desk.login = jwt_of(desk.user),
+            _ => {}
+        }
+        self.login_step(client, id, step);
+    }
+}

@@ -1,0 +1,83 @@
+//! The session and the model of it agree.
+
+use std::fs;
+use std::path::Path;
+
+use ringcentral_ws_fuzz::{Plain, targets};
+
+/// Everything the model can say, and the causes of gaps it knows.
+const WORDS: &[&str] = &[
+    "Login",
+    "TokenCall",
+    "Abort",
+    "Open {",
+    "Heartbeat",
+    "Post",
+    "Resubscribe",
+    "Put(",
+    "Delete(",
+    "Request(",
+    " Close",
+    "Drop",
+    "Connected(\"fresh\")",
+    "Connected(\"recovered\")",
+    "Connected(\"lost\")",
+    "Subscribed(",
+    "Refused(true)",
+    "Refused(false)",
+    "Unsubscribed",
+    "Notification(",
+    "Recovered",
+    "RecoveryFailed",
+    "Retry(",
+    "\"response\"",
+    "\"unknown\"",
+    "\"timed_out\"",
+    "\"cancelled\"",
+    "Disconnected",
+    "Bad",
+    "Closed(\"revoked\")",
+    "Closed(\"detached\")",
+    "recovery_failed",
+    "window_passed",
+    "replay_overflow",
+    "replay_interrupted",
+    "unreadable_frame",
+    "subscription_lost",
+];
+
+/// `STORY=name` prints what is done in one file.
+#[test]
+fn the_corpus_shows_all_that_the_model_knows() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/differential");
+    let wanted = std::env::var_os("STORY");
+    let mut all = String::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let file = entry.unwrap();
+        let story = targets::differ(&Plain, &fs::read(file.path()).unwrap());
+        let story = story.unwrap_or_else(|why| panic!("{}: {why}", file.path().display())).join("\n");
+        if wanted.as_ref() == Some(&file.file_name()) {
+            println!("{story}");
+        }
+        all.push_str(&story);
+    }
+    let outputs: Vec<&str> = all.lines().filter(|line| line.starts_with("             ")).collect();
+    let missing: Vec<_> = WORDS.iter().filter(|word| !outputs.iter().any(|line| line.contains(*word))).collect();
+    assert!(missing.is_empty(), "no file shows {missing:?}");
+}
+
+/// Random bytes reach most of what the model knows, and need no nightly. `ROUNDS=100000` for more.
+#[test]
+fn random_operations_differ_nowhere() {
+    let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000u64);
+    let mut state = 1u64;
+    for round in 0..rounds {
+        let bytes: Vec<u8> = (0..50 + round % 600)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 56) as u8
+            })
+            .collect();
+        targets::differential(&bytes);
+    }
+}
