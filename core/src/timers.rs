@@ -119,4 +119,14 @@ mod tests {
         assert_eq!(t.pop_due(Timestamp::from_secs(5)), Some(TimerKind::Retry));
         assert_eq!(t.next(), None);
     }
+
+    // CLAUSE HB-3
+    #[test]
+    fn a_message_may_be_what_a_deadline_is_about() {
+        use TimerKind::{Close, Handshake, Liveness, Replay, Subscribe};
+        for kind in ALL {
+            let about = [Liveness, Subscribe, Close, Replay, Handshake].contains(&kind);
+            assert_eq!(kind.waits_for_messages(), about, "{kind:?}");
+        }
+    }
 }

@@ -96,6 +96,7 @@ fn ids_compare_with_text_and_print_as_it() {
     let (same, other): (&str, &str) = ("7", "8");
     assert!(id == *same && id == same && id != *other && id != other);
     assert_eq!(id.to_string(), "7");
+    assert!(serde_json::from_str::<Id>("[]").unwrap_err().to_string().contains("a string or a whole number"));
 }
 
 #[test]
@@ -148,6 +149,22 @@ fn an_error_body_is_read_to_a_depth_and_a_number() {
         assert_eq!(read(&format!(r#"{{"errors":[{many}]}}"#)).errors.len(), kept);
     }
     assert_eq!(&*read(r#"{"message":" a  b\u0001c\nd "}"#).message, "a b c d");
+}
+
+// CLAUSE REQ-9
+#[test]
+fn one_header_is_enough_for_a_rate_limit() {
+    let read = |name: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, http::HeaderValue::from_static("7"));
+        RateLimit::from_headers(&headers)
+    };
+    let seven = Some(Duration::from_secs(7));
+    assert_eq!(read("x-rate-limit-group").unwrap().group.as_deref(), Some("7"));
+    assert_eq!(read("x-rate-limit-limit").unwrap().limit, Some(7));
+    assert_eq!(read("x-rate-limit-remaining").unwrap().remaining, Some(7));
+    assert_eq!(read("x-rate-limit-window").unwrap().window, seven);
+    assert_eq!(read("x-rate-limit-other"), None);
 }
 
 #[test]
