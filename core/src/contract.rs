@@ -404,6 +404,23 @@ mod tests {
         catch_unwind(AssertUnwindSafe(|| see(last))).is_err()
     }
 
+    // CLAUSE C2
+    #[test]
+    fn polls_without_an_end_are_seen() {
+        let mut it = checked();
+        it.polls = it.poll_limit - 1;
+        let _ = it.poll_output();
+        assert!(catch_unwind(AssertUnwindSafe(|| it.poll_output())).is_err());
+    }
+
+    // CLAUSE C15
+    #[test]
+    fn a_second_delivery_is_seen() {
+        let fields = crate::wire::NotificationFields { uuid: Some("u".into()), ..Default::default() };
+        let told = Output::Event(Event::Notification(crate::Notification::new(None, &fields)));
+        assert!(!objects(vec![told.clone()]) && objects(vec![told.clone(), told]));
+    }
+
     // CLAUSE C3 C4 C5 C7 C8 C16
     #[test]
     fn each_breach_is_seen() {

@@ -255,3 +255,30 @@ fn what_is_secret_says_at_least_what_it_is() {
     let pkce = oauth::Pkce::from_verifier(Secret::from("v".repeat(43)));
     assert!(format!("{pkce:?}").starts_with("Pkce {"));
 }
+
+// CLAUSE TOK-8
+#[test]
+fn plain_addresses_are_for_this_machine_only() {
+    for (server, good) in [
+        ("http://[::1]:8080/", true),
+        ("http://127.0.0.1/", true),
+        ("http://[::2]/", false),
+        ("http://h.test/", false),
+        ("https://h.test/", true),
+    ] {
+        let mut s = Direct::new(Config { server: server.parse().unwrap(), ..Config::default() });
+        s.session.connect(s.now).unwrap();
+        s.drain();
+        assert_eq!(s.session.state() == SessionState::Connecting, good, "{server}");
+    }
+}
+
+#[test]
+fn the_checker_knows_what_is_open() {
+    let mut s = Direct::ready(over_socket());
+    let id = s.session.request(get("/r"), s.now).unwrap();
+    assert!(s.session.open_requests().eq([id]));
+    s.drain();
+    s.reply(200, "{}");
+    assert_eq!(s.session.open_requests().count(), 0);
+}

@@ -69,6 +69,12 @@ fn each_reason_has_its_type() {
         assert_ne!(changed, text);
         assert_eq!(Snapshot::from_json(&changed).is_ok(), good, "{count}");
     }
+    let token = text.replacen("wsc-secret", "", 1);
+    let cause = r#""next_subscription":1,"gap":{"cause":"sunspots","since":0}"#;
+    let cause = text.replacen(r#""next_subscription":1"#, cause, 1);
+    for changed in [token, cause] {
+        assert!(changed != text && Snapshot::from_json(&changed).is_err(), "{changed}");
+    }
     let zero = text.replacen(r#""version":1"#, r#""version":0"#, 1);
     assert!(matches!(Snapshot::from_json(&zero), Err(RestoreError::Corrupt(_))));
     let config = Config { server: "https://other.test".parse().unwrap(), ..Config::default() };

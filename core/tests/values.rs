@@ -177,3 +177,53 @@ fn a_token_answer_is_read_whole() {
     assert_eq!(set.refresh_expires_in, Some(Duration::from_secs(90)));
     assert_eq!((set.scope.as_deref(), set.owner_id.as_deref()), (Some("s t"), Some("7")));
 }
+
+#[test]
+fn causes_have_a_word_and_a_line_each() {
+    let (phase, message) = (Phase::Tcp, || Box::<str>::from("m"));
+    let info = || Box::new(ApiError::from_reply(400, &HeaderMap::new(), b"no"));
+    let wait = Duration::from_secs(7);
+    let causes = [
+        (Cause::SocketLost, "lost"),
+        (Cause::ServerClosed { code: Some(1001) }, "1001"),
+        (Cause::ServerClosed { code: None }, "closed the connection"),
+        (Cause::HandshakeTimeout, "not ready in time"),
+        (Cause::HeartbeatTimeout, "heartbeat"),
+        (Cause::MalformedWsc, "WSG-400"),
+        (Cause::IdleTimeout, "WSG-902"),
+        (Cause::AbsoluteTimeout, "WSG-903"),
+        (Cause::Renewal, "renewed"),
+        (Cause::TooManyBadFrames, "frames in a row"),
+        (Cause::ConnectFailed { phase, message: message() }, "(Tcp): m"),
+        (Cause::UpgradeRefused { status: 502 }, "HTTP 502"),
+        (Cause::NoAuthorization, "4400"),
+        (Cause::TokenCall(info()), "HTTP 400: no"),
+        (Cause::TokenUnreadable, "could not be read"),
+        (Cause::InsecureUri, "without TLS"),
+        (Cause::Network { phase, message: message() }, "(Tcp): m"),
+        (Cause::Credentials { code: Some("OAU-1".into()), message: message() }, "(OAU-1): m"),
+        (Cause::Credentials { code: None, message: message() }, "token: m"),
+        (Cause::Unauthorized, "refused too"),
+        (Cause::Forbidden(info()), "no"),
+        (Cause::RateLimited { retry_after: wait }, "wait 7 s"),
+        (Cause::Unavailable { retry_after: Some(wait) }, "wait 7 s"),
+        (Cause::Unavailable { retry_after: None }, "unavailable"),
+        (Cause::ConnectionError { code: Some("WSG-1".into()) }, "WSG-1"),
+        (Cause::ConnectionError { code: None }, "reported an error"),
+        (Cause::Closed, "session was closed"),
+        (Cause::QueueFull, "too many requests"),
+        (Cause::SocketTimeout, "no answer"),
+        (Cause::NotConnected, "no connection"),
+    ];
+    let mut words: Vec<&str> = Vec::new();
+    for (cause, part) in &causes {
+        assert!(cause.to_string().contains(part), "{cause}");
+        let word = cause.as_str();
+        assert!(word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{word}");
+        words.push(word);
+    }
+    // Four of the causes stand here twice.
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), causes.len() - 4);
+}
