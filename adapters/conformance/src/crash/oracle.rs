@@ -10,6 +10,10 @@ use super::tally::Tally;
 /// How much the clocks of two processes on one machine may differ, in ms.
 const CLOCKS: u64 = 20;
 
+/// How long before `since` of a gap something may have been sent and still not have come, in ms: a gap begins with
+/// the last frame that was read, and what was on its way then was not.
+const ON_ITS_WAY: u64 = 5_000;
+
 /// A line of the program.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
@@ -249,7 +253,7 @@ impl Oracle {
             let slack = 2 * self.tally.slowest_ms + CLOCKS;
             if same_way.contains(&missed) && !self.replaced {
                 self.violated(&format!("{missed} went the same way before {n}, and was swallowed"));
-            } else if self.gaps.iter().any(|(since, until)| *since <= at + slack && at <= until + slack) {
+            } else if self.gaps.iter().any(|(since, until)| *since <= at + ON_ITS_WAY && at <= until + slack) {
                 self.tally.covered += 1;
             } else {
                 let gaps = &self.gaps;
