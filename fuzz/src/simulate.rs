@@ -134,6 +134,9 @@ mod tests {
             (108_535, "a tail that was sent again consisted of copies"),
             (122_751, "a call ends while its abort waits to be drained"),
             (114_242, "the server refuses the newest token it had delivered"),
+            (250_225, "a process is killed while it revokes"),
+            (260_748, "answers to upgrades are lost hours after that was planned"),
+            (271_437, "a process ends while what its last socket held is still under way"),
         ];
         for (seed, why) in seeds {
             if let Err(failure) = simulate(&WithContract, seed, DAY) {

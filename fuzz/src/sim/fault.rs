@@ -265,6 +265,8 @@ impl<M: Maker> World<M> {
             c.app.closing = true;
             c.revoking = revoke;
             if revoke {
+                // A process that is killed before the end finds this wish in what it had written down.
+                (c.app.wants, c.app.confirmed) = (false, false);
                 c.oracle.unwanted();
             }
         }
@@ -318,6 +320,9 @@ impl<M: Maker> World<M> {
         }
         let answer_lost = self.weather.lose_upgrade > 0;
         self.weather.lose_upgrade = self.weather.lose_upgrade.saturating_sub(1);
+        if answer_lost {
+            self.explain(self.net.links[link].client);
+        }
         self.net.push(at, Parcel::OpenArrives { link, target, answer_lost });
     }
 

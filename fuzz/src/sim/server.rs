@@ -309,12 +309,13 @@ impl<M: Maker> World<M> {
         // Before the inbox is emptied: what lies in it never arrived.
         if let Some(link) = link {
             self.hang_up(link);
-            for parcel in std::mem::take(&mut self.clients[client].inbox) {
-                if let Parcel::ToClient { link, uuid, .. } = parcel
-                    && uuid != 0
-                {
-                    self.net.links[link].undelivered.push(uuid);
-                }
+        }
+        // Also on a connection that was dropped before, of which the server has not heard yet.
+        for parcel in std::mem::take(&mut self.clients[client].inbox) {
+            if let Parcel::ToClient { link, uuid, .. } = parcel
+                && uuid != 0
+            {
+                self.net.links[link].undelivered.push(uuid);
             }
         }
         let c = &mut self.clients[client];
