@@ -117,6 +117,14 @@ fn a_damaged_recording_never_panics() {
     }
 }
 
+/// Enough lines that the next checkpoint falls here.
+fn idle(s: &mut Recorded, now: Timestamp) {
+    for _ in 0..60 {
+        s.handle_input(Input::NetworkChanged { online: false }, now).unwrap();
+        drain(s);
+    }
+}
+
 /// Where a server can put text of its own: the query of its address, codes, headers, the reason of a close.
 // CLAUSE SEC-1
 #[test]
@@ -164,11 +172,7 @@ fn what_a_server_writes_into_codes_and_addresses_is_masked_and_replays() {
             };
             s.handle_input(Input::HttpResponse { id: id.into(), response: Box::new(response) }, now).unwrap();
             drain(&mut s);
-            // While the socket opens; enough lines that the next checkpoint falls here.
-            for _ in 0..60 {
-                s.handle_input(Input::NetworkChanged { online: false }, now).unwrap();
-                drain(&mut s);
-            }
+            idle(&mut s, now);
         }
         if let Some(conn) = last("  open ") {
             let close = CloseInfo { code: Some(1011), reason: "token hunter16505550100".into() };
