@@ -388,3 +388,105 @@ impl Checked {
 pub fn is_readable(text: &str) -> bool {
     crate::wire::parse(text).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::output::{CloseReason, Purpose};
+
+    fn checked() -> Checked {
+        Checked::new(Config::default(), 1, ClockReading::default())
+    }
+
+    /// Whether the checker objects to the last of these, and to none before.
+    fn objects(outputs: Vec<Output>) -> bool {
+        let mut it = checked();
+        it.requests.insert(RequestId(1));
+        let mut see = |output: &Output| match output {
+            Output::Wait(wait) => it.check_wait(*wait),
+            Output::Action(action) => it.check_action(action),
+            Output::Event(event) => it.check_event(event),
+        };
+        let (last, before) = outputs.split_last().unwrap();
+        before.iter().for_each(&mut see);
+        catch_unwind(AssertUnwindSafe(|| see(last))).is_err()
+    }
+
+    // CLAUSE C2
+    #[test]
+    fn polls_without_an_end_are_seen() {
+        let mut it = checked();
+        it.polls = it.poll_limit - 1;
+        let _ = it.poll_output();
+        assert!(catch_unwind(AssertUnwindSafe(|| it.poll_output())).is_err());
+    }
+
+    // CLAUSE C15
+    #[test]
+    fn a_second_delivery_is_seen() {
+        let fields = crate::wire::NotificationFields { uuid: Some("u".into()), ..Default::default() };
+        let told = Output::Event(Event::Notification(crate::Notification::new(None, &fields)));
+        assert!(!objects(vec![told.clone()]) && objects(vec![told.clone(), told]));
+    }
+
+    // CLAUSE C3 C4 C5 C7 C8 C16
+    #[test]
+    fn each_breach_is_seen() {
+        let (one, two) = (ConnId(1), ConnId(2));
+        let act = Output::Action;
+        let url = || crate::SecretUrl::new(crate::Config::default().server);
+        let open = |conn| act(Action::Open { conn, url: url() });
+        let send = |conn| act(Action::Send { conn, text: String::new(), purpose: Purpose::Heartbeat });
+        let again = |conn| act(Action::Resubscribe { conn, text: String::new() });
+        let close = |conn| act(Action::Close { conn, code: 1000, reason: "" });
+        let gone = |conn| act(Action::Drop { conn });
+        let abort = |n| act(Action::AbortHttp { id: HttpId(n) });
+        let call = |n| act(Action::Http { id: HttpId(n), request: http::Request::default().into() });
+        let ended = |n| {
+            let outcome = crate::RequestOutcome::TimedOut { sent: false };
+            Output::Event(Event::Response { id: RequestId(n), outcome })
+        };
+        let told = || Output::Event(Event::SnapshotChanged);
+        let over = || Output::Event(Event::Closed { reason: CloseReason::Detached });
+        let until = |at| Output::Wait(Wait::Until { at, reason: crate::TimerKind::Retry });
+        for legal in [
+            vec![open(one), send(one), again(one), close(one), gone(one)],
+            vec![open(one), close(one), gone(one), open(two), send(two)],
+            vec![call(1), call(2), abort(1), abort(2)],
+            vec![ended(1), told(), over(), Output::Wait(Wait::Finished)],
+            vec![until(Timestamp::from_micros(1))],
+        ] {
+            assert!(!objects(legal));
+        }
+        for breach in [
+            vec![until(Timestamp::ZERO)],
+            vec![Output::Wait(Wait::Finished)],
+            vec![open(one), open(two)],
+            vec![open(two), gone(two), open(one)],
+            vec![open(one), gone(one), open(one)],
+            vec![send(one)],
+            vec![open(one), send(two)],
+            vec![open(one), close(one), send(one)],
+            vec![open(one), close(one), again(one)],
+            vec![open(one), close(two)],
+            vec![open(one), close(one), close(one)],
+            vec![gone(one)],
+            vec![open(one), gone(two)],
+            vec![call(1), call(1)],
+            vec![abort(1)],
+            vec![ended(1), ended(1)],
+            vec![ended(2)],
+            vec![told(), told()],
+            vec![over()],
+            vec![ended(1), call(1), over()],
+            vec![ended(1), open(one), over()],
+            vec![ended(1), over(), over()],
+            vec![ended(1), over(), call(1)],
+            vec![ended(1), over(), Output::Wait(Wait::ForInput)],
+        ] {
+            assert!(objects(breach.clone()), "{breach:?}");
+        }
+    }
+}

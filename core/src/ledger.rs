@@ -377,6 +377,17 @@ mod tests {
         assert_eq!(l.recent().count(), MIN_WINDOW);
     }
 
+    // CLAUSE REC-4
+    #[test]
+    fn keys_that_look_alike_are_told_apart() {
+        let alike = |n: u64| u128::from(n) << 64 | u128::from(n ^ 5);
+        let mut recent = Recent::default();
+        // With places for three, the fifth lies in the other half of the ring.
+        (1..=5).for_each(|n| recent.remember(alike(n), 3));
+        assert!([3, 4, 5].iter().all(|n| recent.contains(alike(*n))));
+        assert!([1, 2, 6].iter().all(|n| !recent.contains(alike(*n))));
+    }
+
     // CLAUSE REC-5
     #[test]
     fn a_replay_as_large_as_the_buffer_is_preceded_by_a_gap() {
@@ -453,6 +464,8 @@ mod tests {
     fn the_first_cause_of_a_loss_is_reported_once_with_its_bounds() {
         let (mut l, mut out) = ledger();
         l.take(notification(7), Timestamp::from_secs(1), &mut out);
+        let nameless = Notification::new(None, &crate::wire::NotificationFields::default());
+        assert!(l.take(nameless, Timestamp::from_secs(1), &mut out));
         l.lost(GapCause::WindowPassed, UnixMillis(2_000), &mut out);
         l.lost(GapCause::QueueOverflow, UnixMillis(3_000), &mut out);
         drain(&mut out);

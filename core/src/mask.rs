@@ -87,5 +87,9 @@ mod tests {
     fn long_lines_are_cut() {
         let long = mask(&format!(r#"["{}"]"#, "é".repeat(MAX_LINE)));
         assert!(long.len() < MAX_LINE + 40 && long.ends_with("bytes)"));
+        for (over, cut) in [(0, false), (1, true)] {
+            let line = mask(&format!(r#"["{}"]"#, "e".repeat(MAX_LINE - 4 + over)));
+            assert_eq!(line.ends_with("bytes)"), cut, "{}", line.len());
+        }
     }
 }

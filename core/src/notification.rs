@@ -164,6 +164,8 @@ mod tests {
         assert_eq!((n.uuid(), n.event(), n.body()), ("m", "", "null"));
         assert_eq!((n.timestamp(), n.subscription_id(), n.owner_id()), (Some(""), None, Some("7")));
         assert_eq!(n.parse::<Option<u8>>().unwrap(), None);
+        let fields = NotificationFields { timestamp: Some("2025".into()), ..Default::default() };
+        assert_eq!(Notification::new(None, &fields).timestamp(), Some("2025"));
     }
 
     #[test]
@@ -181,6 +183,9 @@ mod tests {
             with_uuid("045b81dc-9f73-4864-84de-08aa6324a7f5").dedupe_key(),
             0x045b_81dc_9f73_4864_84de_08aa_6324_a7f5
         );
+        for odd in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"] {
+            assert_eq!(with_uuid(odd).dedupe_key() >> 127, 1, "{odd}");
+        }
         for odd in ["", "07", "+7", "99999999999999999999", "00000000-0000-0000-84de-08aa6324a7f5", "é"] {
             assert_eq!(with_uuid(odd).dedupe_key() >> 127, 1, "{odd}");
         }

@@ -59,3 +59,44 @@ impl Outbox {
         self.queue.is_empty() && !self.snapshot_changed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Purpose;
+
+    fn names(out: &mut Outbox) -> Vec<Output> {
+        std::iter::from_fn(|| out.pop()).collect()
+    }
+
+    // CLAUSE C5
+    #[test]
+    fn what_waits_for_a_lost_connection_is_forgotten() {
+        let send = |conn| Action::Send { conn, text: String::new(), purpose: Purpose::Heartbeat };
+        let resubscribe = |conn| Action::Resubscribe { conn, text: String::new() };
+        let close = |conn| Action::Close { conn, code: 1000, reason: "" };
+        let mut out = Outbox::default();
+        for conn in [ConnId(1), ConnId(2)] {
+            [send(conn), resubscribe(conn), close(conn), Action::Drop { conn }].into_iter().for_each(|a| out.act(a));
+        }
+        out.forget(ConnId(1));
+        let kept = [Action::Drop { conn: ConnId(1) }, send(ConnId(2)), resubscribe(ConnId(2)), close(ConnId(2))];
+        let kept = kept.into_iter().chain([Action::Drop { conn: ConnId(2) }]);
+        assert_eq!(names(&mut out), kept.map(Output::Action).collect::<Vec<_>>());
+    }
+
+    // CLAUSE WSC-3
+    #[test]
+    fn a_change_is_told_last_and_once() {
+        let mut out = Outbox::default();
+        assert!(out.is_drained());
+        out.snapshot_changed();
+        out.snapshot_changed();
+        assert!(!out.is_drained());
+        out.act(Action::Drop { conn: ConnId(1) });
+        let told = [Output::Action(Action::Drop { conn: ConnId(1) }), Output::Event(Event::SnapshotChanged)];
+        assert_eq!(names(&mut out), told);
+        out.act(Action::Drop { conn: ConnId(1) });
+        assert!(!out.is_drained());
+    }
+}

@@ -306,7 +306,9 @@ pub struct Gap {
     pub cause: GapCause,
     /// `uuid` of the last notification delivered before it, if there was one.
     pub after: Option<Box<str>>,
-    /// The last moment up to which nothing was lost: the last frame received before the loss.
+    /// When the last frame before the loss was received, by this machine's clock. What the server had sent just before
+    /// may still have been on its way: who fetches what is missing begins earlier, by the latency and by what the clocks
+    /// may differ, and knows by `after` where to stop.
     pub since: UnixMillis,
     /// The moment from which delivery is continuous again.
     pub until: UnixMillis,

@@ -102,6 +102,8 @@ mod tests {
         assert_eq!(end.after(Duration::MAX), end);
         assert_eq!(Timestamp::ZERO.before(Duration::from_secs(1)), Timestamp::ZERO);
         assert_eq!(Timestamp::ZERO.since(end), Duration::ZERO);
+        assert_eq!(Timestamp::from_millis(1_500).as_micros(), 1_500_000);
+        assert_eq!(Timestamp::from_micros(7).as_micros(), 7);
         assert_eq!(Timestamp::from_secs(3).since(Timestamp::from_secs(1)), Duration::from_secs(2));
     }
 

@@ -165,4 +165,14 @@ mod tests {
         t.set(TimerKind::Retry, Timestamp::from_secs(10));
         assert_eq!(t.pop_due(Timestamp::from_secs(10)), Some(TimerKind::Retry));
     }
+
+    // CLAUSE HB-3
+    #[test]
+    fn a_message_may_be_what_a_deadline_is_about() {
+        use TimerKind::{Close, Handshake, Liveness, Replay, Subscribe};
+        for kind in ALL {
+            let about = [Liveness, Subscribe, Close, Replay, Handshake].contains(&kind);
+            assert_eq!(kind.waits_for_messages(), about, "{kind:?}");
+        }
+    }
 }

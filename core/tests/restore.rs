@@ -56,6 +56,25 @@ fn each_reason_has_its_type() {
     for bad in ["", "null", "[]", "{}", r#"{"version":1}"#, r#"{"version":"1"}"#, r#"{"version":-1}"#] {
         assert!(matches!(Snapshot::from_json(bad), Err(RestoreError::Corrupt(_))), "{bad}");
     }
+    let space = (64 << 20) - text.len();
+    assert!(Snapshot::from_json(&format!("{text}{}", " ".repeat(space))).is_ok());
+    assert!(Snapshot::from_json(&format!("{text}{}", " ".repeat(space + 1))).is_err());
+    for (next, good) in [("0", false), ("1", true), ("18446744073709551614", true), ("18446744073709551615", false)] {
+        let changed = text.replacen(r#""next_subscription":1"#, &format!(r#""next_subscription":{next}"#), 1);
+        assert_eq!(Snapshot::from_json(&changed).is_ok(), good, "{next}");
+    }
+    for (count, good) in [(8191, true), (8192, true), (8193, false)] {
+        let keys: Vec<String> = (0..count).map(|n| format!("\"{n}\"")).collect();
+        let changed = text.replacen(r#"["0","1","2"]"#, &format!("[{}]", keys.join(",")), 1);
+        assert_ne!(changed, text);
+        assert_eq!(Snapshot::from_json(&changed).is_ok(), good, "{count}");
+    }
+    let token = text.replacen("wsc-secret", "", 1);
+    let cause = r#""next_subscription":1,"gap":{"cause":"sunspots","since":0}"#;
+    let cause = text.replacen(r#""next_subscription":1"#, cause, 1);
+    for changed in [token, cause] {
+        assert!(changed != text && Snapshot::from_json(&changed).is_err(), "{changed}");
+    }
     let zero = text.replacen(r#""version":1"#, r#""version":0"#, 1);
     assert!(matches!(Snapshot::from_json(&zero), Err(RestoreError::Corrupt(_))));
     let config = Config { server: "https://other.test".parse().unwrap(), ..Config::default() };

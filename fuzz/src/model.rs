@@ -33,7 +33,7 @@ pub(crate) enum In {
     /// `true`: revoke.
     Close(bool),
     Tick,
-    LoggedIn,
+    Authorized,
     LoginFailed,
     Token(String),
     TokenFailed,
@@ -246,7 +246,7 @@ impl Model {
             In::Request => self.request(),
             In::Cancel(request) => self.abandon(request, "cancelled"),
             In::Close(revoke) => self.close(revoke),
-            In::LoggedIn => {
+            In::Authorized => {
                 self.timers.remove(&Timer::Login);
                 self.logged_in = true;
                 self.pursue_token();

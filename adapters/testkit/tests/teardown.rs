@@ -12,7 +12,7 @@ use ringcentral_ws_testkit::{Call, Held, Link, Machine, Step, Told, Watch, World
 
 /// Lives that end at a random point, each in a world of its own: seconds with optimisation, minutes without, so then
 /// it is fewer. `LIVES=n` sets another number.
-const LIVES: u64 = if cfg!(debug_assertions) { 4_000 } else { 100_000 };
+const LIVES: u64 = if cfg!(debug_assertions) { 2_000 } else { 100_000 };
 /// Of `Config`, by default: `close` ends within this.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -190,12 +190,15 @@ mod tests {
     #[test]
     fn details_tolerate_wrong_types() {
         let text = r#"[{"type":"ConnectionDetails"},
-            {"idleTimeout":"1800","absoluteTimeout":[1],"recoveryTimeout":null,"recoveryState":"Perhaps","x":1}]"#;
+            {"creationTime":"now","idleTimeout":"1800","absoluteTimeout":[1],"recoveryTimeout":null,"recoveryState":"Perhaps","x":1}]"#;
         let details = ConnectionDetails::from_message(&parse(text).unwrap());
         assert_eq!(details.idle_timeout, Some(1800));
         assert_eq!((details.absolute_timeout, details.recovery_timeout), (None, None));
         assert_eq!(details.recovery_state, Some(RecoveryState::Failed));
         assert!(details.other.contains(r#""x":1"#));
+        assert_eq!(details.creation_time.as_deref(), Some("now"));
+        let none = parse(r#"[{"type":"ConnectionDetails"},{"recoveryState":null}]"#).unwrap();
+        assert_eq!(ConnectionDetails::from_message(&none).recovery_state, None);
         assert_eq!(details.limits().idle_timeout, Some(1800));
     }
 
@@ -210,7 +213,7 @@ mod tests {
         assert_eq!(reply.filters, ["/a".into(), "3".into()]);
         assert_eq!(reply.expires_in, Some(9));
         assert_eq!(reply.disabled.len(), 2);
-        assert_eq!(&*reply.disabled[0].reason, "SUB-405");
+        assert_eq!((&*reply.disabled[0].reason, &*reply.disabled[0].message), ("SUB-405", "no"));
         assert_eq!(&*reply.disabled[1].filter, "/c");
         assert_eq!(subscription_reply(r#"{"eventFilters":[]}"#), None);
         assert_eq!(subscription_reply("null"), None);

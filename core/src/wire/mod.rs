@@ -287,4 +287,53 @@ mod tests {
         assert!(matches!(message.payload, Payload::Json(raw) if raw.get() == body));
         assert_eq!(parse(&heartbeat("\"\u{1}")).unwrap().meta.message_id.as_deref(), Some("\"\u{1}"));
     }
+
+    /// Each field of the first element and of a notification, and a `pn_apns` that is one too deep.
+    fn all_fields(odd: &str) -> String {
+        format!(
+            r#"[{{"type":"ServerNotification","messageId":"m","wsc":{{"token":"t","sequence":2}},"headers":{{"a":"b"}}{odd}}},
+                {{"event":"/e","timestamp":"now","subscriptionId":"s","ownerId":"o"{odd},
+                "pn_apns":{{"uuid":"u","body":{{}},"pn_apns":{{"uuid":"x","body":[]}}}}}}]"#
+        )
+    }
+
+    // CLAUSE FRM-1 FRM-2
+    #[test]
+    fn every_reader_reads_every_field() {
+        // What has the wrong type sends a frame from one reader to the next, and changes nothing else.
+        for odd in ["", r#","status":[],"ownerId":{}"#] {
+            let text = all_fields(odd);
+            for message in [parse(&text).unwrap(), frame::parse_slowly(&text).unwrap()] {
+                let meta = &message.meta;
+                assert_eq!((meta.kind, meta.message_id.as_deref()), (Kind::ServerNotification, Some("m")));
+                assert_eq!(meta.wsc.as_ref().map(|wsc| wsc.sequence), Some(2));
+                assert_eq!(meta.headers_map(9)["a"], "b");
+                let Payload::Notification(fields) = &message.payload else { panic!("{message:?}") };
+                let n = Notification::new(None, fields);
+                assert_eq!((n.uuid(), n.event(), n.body()), ("u", "/e", "{}"));
+                assert_eq!((n.timestamp(), n.subscription_id()), (Some("now"), Some("s")));
+                assert_eq!(n.owner_id(), if odd.is_empty() { Some("o") } else { None });
+            }
+        }
+        let deep = r#"[{"type":"ServerNotification"},{"pn_apns":{"pn_apns":{"uuid":"x"}}}]"#;
+        let deep_and_odd = r#"[{"type":"ServerNotification"},{"ownerId":[],"pn_apns":{"pn_apns":{"uuid":"x"}}}]"#;
+        for text in [deep, deep_and_odd] {
+            for message in [parse(text).unwrap(), frame::parse_slowly(text).unwrap()] {
+                let Payload::Notification(fields) = &message.payload else { panic!("{message:?}") };
+                assert!(fields.uuid.is_none(), "{text}");
+            }
+        }
+    }
+
+    // CLAUSE FRM-2
+    #[test]
+    fn a_control_character_is_no_text_wherever_it_stands() {
+        for byte in 0..=0x20u8 {
+            for at in 0..20 {
+                let id = format!("{}{}{}", "a".repeat(at), char::from(byte), "a".repeat(20 - at));
+                let readable = parse(&format!(r#"[{{"type":"Heartbeat","messageId":"{id}"}}]"#)).is_ok();
+                assert_eq!(readable, byte == 0x20, "{byte} at {at}");
+            }
+        }
+    }
 }

@@ -73,7 +73,7 @@ impl Model {
     pub(super) fn failed(&mut self, first: Time) {
         self.timers.remove(&Timer::Handshake);
         self.attempt += 1;
-        let grown = (2 * SECOND << self.attempt.min(16)).min(20 * SECOND);
+        let grown = ((2 * SECOND) << self.attempt.min(16)).min(20 * SECOND);
         self.phase = Phase::Waiting;
         self.leave_to_chance(Timer::Retry, first.max(grown));
         self.put(Out::Retry(self.attempt));

@@ -146,7 +146,7 @@ impl Model {
             }
             (call, Err(403)) => self.refused_for_good(call),
             _ => {
-                let grown = (2 * SECOND << self.subs.failures.min(16)).min(20 * SECOND);
+                let grown = ((2 * SECOND) << self.subs.failures.min(16)).min(20 * SECOND);
                 self.leave_to_chance(Timer::Subscribe, if self.subs.failures == 0 { 2 * SECOND } else { grown });
                 self.subs.failures += 1;
                 self.put(Out::Refused(true));

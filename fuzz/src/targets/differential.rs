@@ -178,7 +178,7 @@ impl<S: Subject> World<S> {
 
     fn step_well(&mut self) -> Result<(), String> {
         match self.model.phase {
-            Phase::Login => self.give(In::LoggedIn),
+            Phase::Login => self.give(In::Authorized),
             Phase::Fetching => {
                 self.tokens += 1;
                 self.give(In::Token(format!("token-{}", self.tokens)))

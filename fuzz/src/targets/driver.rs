@@ -201,7 +201,9 @@ impl Play {
     fn notify(&mut self, count: u8) {
         for _ in 0..count {
             let (number, receipts) = self.world.server.notify();
-            if self.sent.is_some() || !receipts.is_empty() {
+            // Nothing is promised before the application knows of its subscription.
+            let confirmed = self.watch.as_ref().is_some_and(|watch| watch.was_told(&Told::Subscribed));
+            if self.sent.is_some() || confirmed && !receipts.is_empty() {
                 self.sent = Some((self.sent.map_or(number, |(first, _)| first), number));
             }
         }

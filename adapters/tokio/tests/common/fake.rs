@@ -70,7 +70,9 @@ pub(crate) fn bad_server() -> SocketAddr {
                 say("HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n")?
             }
             "/redirect-foreign" => {
-                say("HTTP/1.1 302 Found\r\nLocation: https://h.example/ok\r\nContent-Length: 0\r\n\r\n")?;
+                say(
+                    "HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: https://h.example/\r\nContent-Length: 0\r\n\r\n",
+                )?;
             }
             "/redirect-loop" => {
                 say("HTTP/1.1 307 Again\r\nConnection: close\r\nLocation: /redirect-loop\r\nContent-Length: 0\r\n\r\n")?

@@ -21,7 +21,9 @@ impl<S: Subject> World<S> {
             In::Unsubscribe => drop(session.unsubscribe(now)),
             In::Request => {
                 let request = http::Request::post("/restapi/v1.0/a").body(Body::from("{}"));
-                drop(request.map(|request| session.request(request, now)));
+                if let Ok(request) = request {
+                    let _ = session.request(request, now);
+                }
             }
             In::Cancel(number) => {
                 let _ = session.cancel(RequestId::from(*number), now);
@@ -38,7 +40,7 @@ impl<S: Subject> World<S> {
         let (login, call, conn) = (self.login, self.call, self.conn);
         let text = self.frame(fact);
         let input = match fact {
-            In::LoggedIn => {
+            In::Authorized => {
                 Input::Authorized { id: login, token: AccessToken { secret: Secret::from("access"), expires_in: None } }
             }
             In::LoginFailed => {
