@@ -156,6 +156,14 @@ impl Ledger {
         matches!(self.replay, Replay::None) && self.later.is_empty()
     }
 
+    /// Leaves no text of the server but words and ids.
+    #[cfg(feature = "recorder")]
+    pub(crate) fn mask(&mut self) {
+        if let Some(PendingGap { cause: GapCause::RecoveryFailed(Some(code)), .. }) = &mut self.pending {
+            *code = crate::recorder::code(code);
+        }
+    }
+
     /// Forgets all but the newest keys.
     #[cfg(feature = "recorder")]
     pub(crate) fn keep_newest(&mut self, keys: usize) {

@@ -30,7 +30,9 @@
 //!   values of queries but a few words of the API.
 //! - Of bodies only fields that the Session acts on are kept, of others the size. Notifications keep uuid, event,
 //!   subscription and size; [`Options::keep_bodies`] keeps their content too, but for fields named like secrets.
-//! - Frames that cannot be read are kept as their size.
+//! - Frames that cannot be read are kept as their size, codes that are no plain word as `***`.
+//! - In the reason of a close or of a failed login, long words and those of many digits are `***`: the server may have
+//!   quoted something there.
 //! - Kept are: hosts, event filters, status and error codes, message ids, the time of everything, and the lines for
 //!   people that drivers give with failures, cut at 120 characters; they hold no secret by contract.
 //!
@@ -61,6 +63,7 @@ pub(crate) use self::names::Names;
 pub use self::parse::{Entry, EntryKind, Recording, RecordingError};
 pub use self::replay::{ReplayError, Replayed};
 use self::ring::Ring;
+pub(crate) use self::scrub::code;
 use crate::body::Body;
 use crate::config::Config;
 use crate::error::{CommandError, NotDrained};

@@ -88,10 +88,9 @@ fn last_chance(
     let stretch = policy.last_chance;
     let start = end.before(stretch).max(o.reserved_floor).max(now);
     let stop = end.before(stretch / 8);
-    if at < end.before(stretch) || start >= stop {
-        return at;
-    }
-    if at < stop && at >= start {
+    let in_time = at < end.before(stretch) || (start..stop).contains(&at);
+    // Each such try takes a part of what is left: the crumbs would cost the whole budget within a moment.
+    if in_time || stop.since(start) < stretch / 32 {
         return at;
     }
     start.after(rng.up_to(stop.since(start)))
@@ -153,6 +152,23 @@ mod tests {
             let o = Outlook { attempt: 9, window_end: Some(at(180)), floor: at(168), reserved_floor: at(160) };
             let next = next_attempt(&p, &Cause::SocketLost, o, &mut rng, at(165));
             assert!(next >= at(168) && next <= at(179), "{next}");
+        }
+    }
+
+    // CLAUSE BCK-2 BCK-3
+    #[test]
+    fn the_last_stretch_does_not_eat_the_attempts() {
+        let p = RetryPolicy::default();
+        for seed in 0..2000 {
+            let (mut rng, mut now) = (Rng::new(seed), at(171));
+            let mut crumbs = 0;
+            while now < at(179) {
+                crumbs += usize::from(now > at(179).before(Duration::from_millis(250)));
+                let o = Outlook { attempt: 9, window_end: Some(at(180)), floor: now, reserved_floor: now };
+                now = next_attempt(&p, &Cause::SocketLost, o, &mut rng, now);
+            }
+            // The one that ends there, and what the ordinary jitter rarely adds.
+            assert!(crumbs <= 4, "{crumbs}");
         }
     }
 }

@@ -390,3 +390,14 @@ fn a_refused_call_does_not_move_the_clock() {
     let at = Timestamp::from_secs(7);
     assert_eq!(session.poll_output(), Output::Wait(Wait::Until { at, reason: TimerKind::Request }));
 }
+
+// CLAUSE SUB-5
+#[test]
+fn a_retry_at_the_end_of_time_is_none() {
+    let retry = RetryPolicy { subscription_limit: Duration::MAX, ..RetryPolicy::default() };
+    let mut s = Direct::ready(Config { retry, ..Config::default() });
+    s.subscribe();
+    let outputs = s.reply(403, &direct::error_body("SUB-505"));
+    let failed = |e: &Event| matches!(e, Event::SubscriptionFailed { retry_at: None, .. });
+    assert_eq!((count(&outputs, failed), actions(&outputs).count()), (1, 0), "{outputs:?}");
+}

@@ -91,6 +91,12 @@ fn garbage_gets_a_clear_error() {
     assert_eq!(empty.replay(), Err(ReplayError::NoCheckpoint));
     let bad = Recording::parse("ringcentral-ws recording 1\ncheckpoint {}\n").unwrap();
     assert_eq!(bad.replay(), Err(ReplayError::BadCheckpoint { line: 2 }));
+    for counter in [r#""bad_frames":"#, r#""gaps":"#] {
+        // One more would be too many.
+        let full = flight(Options::default()).replace(&format!("{counter}0"), &format!("{counter}{}", u64::MAX));
+        let replayed = Recording::parse(&full).unwrap().replay();
+        assert!(matches!(replayed, Err(ReplayError::BadCheckpoint { .. })), "{counter} {replayed:?}");
+    }
 }
 
 /// Cut, and with a byte changed, at many places: an error, a difference, or the same; never a panic.
@@ -109,4 +115,78 @@ fn a_damaged_recording_never_panics() {
             }
         }
     }
+}
+
+/// Enough lines that the next checkpoint falls here.
+fn idle(s: &mut Recorded, now: Timestamp) {
+    for _ in 0..60 {
+        s.handle_input(Input::NetworkChanged { online: false }, now).unwrap();
+        drain(s);
+    }
+}
+
+/// Where a server can put text of its own: the query of its address, codes, headers, the reason of a close.
+// CLAUSE SEC-1
+#[test]
+fn what_a_server_writes_into_codes_and_addresses_is_masked_and_replays() {
+    let mut s = Recorded::new(
+        Session::new(Config::default(), 1, ClockReading::default()),
+        Options { limit: 16 << 10, keep_bodies: false },
+    );
+    let mut now = Timestamp::from_secs(1);
+    s.connect(now).unwrap();
+    drain(&mut s);
+    let mut authorized = false;
+    // Often enough that a checkpoint is made in each state.
+    for round in 0..40_u64 {
+        let dump = s.recorder().unwrap().dump();
+        let last = |verb: &str| {
+            dump.lines().filter_map(|line| line.strip_prefix(verb)?.split(' ').next()?.parse::<u64>().ok()).next_back()
+        };
+        if !authorized {
+            let failure = AuthFailure {
+                permanent: false,
+                code: Some("hunter one".into()),
+                message: "no hunter16505550100".into(),
+                retry_after: None,
+            };
+            s.handle_input(Input::AuthorizeFailed { id: 1.into(), failure }, now).unwrap();
+            drain(&mut s);
+            now = now.after(std::time::Duration::from_secs(30));
+            s.handle_input(Input::Timeout, now).unwrap();
+            drain(&mut s);
+            let dump = s.recorder().unwrap().dump();
+            let id = dump.rsplit("authorize ").next().unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();
+            let token = AccessToken { secret: "access".into(), expires_in: None };
+            s.handle_input(Input::Authorized { id: id.into(), token }, now).unwrap();
+            drain(&mut s);
+            authorized = true;
+            continue;
+        }
+        if let Some(id) = last("  http ").filter(|_| s.state() == SessionState::Connecting) {
+            let response = if round % 4 < 2 {
+                let body = r#"{"ws_access_token":"t","uri":"wss://h.test/ws?key=hunter2","expires_in":600}"#;
+                http::Response::builder().header("content-type", "text/\u{e9}").body(body.into()).unwrap()
+            } else {
+                http::Response::builder().status(400).body(r#"{"errorCode":"hunter 3  x"}"#.into()).unwrap()
+            };
+            s.handle_input(Input::HttpResponse { id: id.into(), response: Box::new(response) }, now).unwrap();
+            drain(&mut s);
+            idle(&mut s, now);
+        }
+        if let Some(conn) = last("  open ") {
+            let close = CloseInfo { code: Some(1011), reason: "token hunter16505550100".into() };
+            s.handle_input(Input::Closed { conn: conn.into(), close }, now).unwrap();
+            drain(&mut s);
+        }
+        now = now.after(std::time::Duration::from_secs(61));
+        s.handle_input(Input::Timeout, now).unwrap();
+        drain(&mut s);
+    }
+    let dump = s.recorder().unwrap().dump();
+    assert!(!dump.contains("hunter"), "{dump}");
+    assert!(dump.contains("credentials(***)") || dump.contains("token_call(400 ***)"), "{dump}");
+    assert!(dump.contains("\"carried\":{"), "no checkpoint was made while a socket opened\n{dump}");
+    let done = Recording::parse(&dump).unwrap().replay().unwrap();
+    assert!(done.checkpoints > 0 && done.skipped == 0, "{done:?}");
 }

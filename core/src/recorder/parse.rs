@@ -285,7 +285,7 @@ impl<'a> Words<'a> {
         let mut map = http::HeaderMap::new();
         for (name, value) in self.json::<BTreeMap<String, String>>("headers")? {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a bad header name")?;
-            map.insert(name, HeaderValue::from_str(&value).map_err(|_| "a bad header value")?);
+            map.insert(name, HeaderValue::from_bytes(value.as_bytes()).map_err(|_| "a bad header value")?);
         }
         Ok(map)
     }

@@ -89,7 +89,7 @@ pub(crate) fn input(input: &Input<'_>, names: &mut Names, limits: &Bounds) -> St
         },
         Input::Closed { conn, close } => {
             let code = close.code.map_or(String::new(), |code| format!(" code={code}"));
-            format!("closed {conn}{code} {}", message(&close.reason))
+            format!("closed {conn}{code} {}", message(&scrub::line(&close.reason)))
         }
         Input::SendBlocked { conn } => format!("send-blocked {conn}"),
         Input::SendReady { conn } => format!("send-ready {conn}"),
@@ -102,8 +102,9 @@ pub(crate) fn input(input: &Input<'_>, names: &mut Names, limits: &Bounds) -> St
 fn auth_failure(id: &str, failure: &AuthFailure) -> String {
     let permanent = if failure.permanent { " permanent" } else { "" };
     let wait = optional("retry-after", failure.retry_after);
-    let code = failure.code.as_deref().map_or(String::new(), |code| format!(" code={}", code.replace(' ', "_")));
-    format!("authorize-failed {id}{permanent}{wait}{code} {}", message(&failure.message))
+    let code =
+        failure.code.as_deref().map_or(String::new(), |code| format!(" code={}", scrub::code(code).replace(' ', "_")));
+    format!("authorize-failed {id}{permanent}{wait}{code} {}", message(&scrub::line(&failure.message)))
 }
 
 /// A REST call: of its headers and its body what decides the way it goes.
@@ -244,10 +245,10 @@ fn event(event: &Event, names: &mut Names) -> String {
             format!("notification {} {} {body}", quoted(n.uuid()), quoted(&names.path(n.event())))
         }
         Event::Recovered { conn } => format!("recovered {conn}"),
-        Event::RecoveryFailed { conn, code } => format!("recovery-failed {conn} {}", code.as_deref().unwrap_or("-")),
+        Event::RecoveryFailed { conn, code } => format!("recovery-failed {conn} {}", told(code.as_deref())),
         Event::Retry { attempt, cause, at, .. } => format!("retry {attempt} {} at={}", self::cause(cause), time(*at)),
         Event::Gap(gap) => {
-            let code = if let GapCause::RecoveryFailed(Some(code)) = &gap.cause { &**code } else { "-" };
+            let code = if let GapCause::RecoveryFailed(code) = &gap.cause { told(code.as_deref()) } else { told(None) };
             let after = quoted(gap.after.as_deref().unwrap_or("-"));
             format!("gap {} {code} after={after} since={} until={}", gap.cause.as_str(), gap.since.0, gap.until.0)
         }
@@ -273,7 +274,12 @@ fn subscribed(info: &SubscriptionInfo, names: &mut Names) -> String {
 }
 
 fn refusal(error: &ApiErrorInfo) -> String {
-    format!("{} {}", error.status, error.code.as_deref().unwrap_or("-"))
+    format!("{} {}", error.status, told(error.code.as_deref()))
+}
+
+/// A code, or that there was none.
+fn told(code: Option<&str>) -> Box<str> {
+    code.map_or_else(|| "-".into(), scrub::code)
 }
 
 fn cause(cause: &Cause) -> String {
@@ -282,7 +288,9 @@ fn cause(cause: &Cause) -> String {
         Cause::ConnectFailed { phase: at, .. } | Cause::Network { phase: at, .. } => Some(phase(*at).to_owned()),
         Cause::UpgradeRefused { status } => Some(status.to_string()),
         Cause::TokenCall(error) | Cause::Forbidden(error) => Some(refusal(error)),
-        Cause::Credentials { code, .. } | Cause::ConnectionError { code } => code.as_deref().map(str::to_owned),
+        Cause::Credentials { code, .. } | Cause::ConnectionError { code } => {
+            code.as_deref().map(|code| scrub::code(code).into())
+        }
         Cause::RateLimited { retry_after } => Some(duration(*retry_after)),
         Cause::Unavailable { retry_after } => retry_after.map(duration),
         _ => None,

@@ -63,7 +63,8 @@ impl Ring {
         let Some(only) = self.segments.back_mut() else { return };
         // No new beginning was possible for long: the older half goes, up to the next input.
         let half = only.len() / 2;
-        let line = only[..half].rfind('\n').map_or(0, |i| i + 1);
+        // In bytes: the middle may lie within a letter.
+        let line = only.as_bytes()[..half].iter().rposition(|byte| *byte == b'\n').map_or(0, |i| i + 1);
         let next = only[line..].match_indices('\n').map(|(i, _)| line + i + 1);
         let cut = next.into_iter().find(|&i| !only[i..].starts_with(' ')).unwrap_or(only.len());
         only.replace_range(..cut, &format!("{FORGOTTEN}\n"));
@@ -122,5 +123,17 @@ mod tests {
         assert!(ring.wants_segment());
         ring.push(&"x".repeat(50));
         assert_eq!(text(&ring), "forgotten\n");
+    }
+
+    #[test]
+    fn the_older_half_may_end_within_a_letter() {
+        for pad in 0..3 {
+            let mut ring = Ring::new(200);
+            assert!(ring.begin("checkpoint 1"));
+            for i in 100..130 {
+                ring.push(&format!("{i} {}closed 1 \"€€€€€\"", "x".repeat(pad)));
+                assert!(ring.len() <= 200 && text(&ring).len() == ring.len());
+            }
+        }
     }
 }

@@ -33,6 +33,13 @@ pub(crate) fn body_size(body: &[u8]) -> String {
     }
 }
 
+/// A line in which a server may have quoted something: long words, and words of many digits, are left out.
+pub(crate) fn line(text: &str) -> String {
+    let shown = |word: &str| word.len() <= 24 && word.bytes().filter(u8::is_ascii_digit).count() < 4;
+    let words = text.split_whitespace().map(|word| if shown(word) { word } else { "***" });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// A JSON string.
 pub(crate) fn quoted(text: &str) -> String {
     // A str can always be written.
@@ -224,11 +231,18 @@ fn number(raw: &str, text: Option<&str>) -> String {
     if text.is_some_and(plain) { raw.to_owned() } else { "null".to_owned() }
 }
 
-/// A word of the protocol, or the size of what is none.
+/// A word of the protocol, or a mask for what is none.
 fn word(text: &str) -> String {
+    quoted(&code(text))
+}
+
+/// The same without quotes: outputs tell a code as the input that brought it was recorded.
+pub(crate) fn code(text: &str) -> Box<str> {
+    // What the reader of errors makes of it.
+    let text = text.trim();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '+');
     let word = text.len() <= MAX_WORD && text.chars().all(plain);
-    quoted(&if word { text.to_owned() } else { size(text) })
+    if word { text.into() } else { "***".into() }
 }
 
 fn items(value: &RawValue, mut item: impl FnMut(&RawValue) -> Option<String>) -> String {

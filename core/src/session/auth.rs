@@ -89,14 +89,17 @@ impl Tokens {
         }
     }
 
-    /// Replaces every token.
+    /// Replaces every token, and what the address of a connection asks for.
     #[cfg(feature = "recorder")]
-    pub(super) fn mask(&mut self, mut mask: impl FnMut(&str) -> String) {
+    pub(super) fn mask(&mut self, names: &mut crate::recorder::Names) {
         if let Some(held) = &mut self.access {
-            held.secret = mask(held.secret.expose()).into();
+            held.secret = names.secret(held.secret.expose()).into();
         }
         for ws in self.ws.iter_mut().chain(&mut self.carried) {
-            ws.token = mask(ws.token.expose()).into();
+            ws.token = names.secret(ws.token.expose()).into();
+            if let Some(uri) = names.url(ws.uri.as_str()).and_then(|uri| Url::parse(&uri).ok()) {
+                ws.uri = uri;
+            }
         }
     }
 

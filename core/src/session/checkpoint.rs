@@ -112,7 +112,11 @@ impl Checkpoint {
     }
 
     fn mask(&mut self, names: &mut Names, keys: usize) {
-        self.tokens.mask(|token| names.secret(token));
+        self.tokens.mask(names);
+        self.ledger.mask();
+        if let Some(code) = self.recovery.lost.as_mut().and_then(|lost| lost.code.as_mut()) {
+            *code = crate::recorder::code(code);
+        }
         if let Some(wsc) = &mut self.recovery.wsc {
             wsc.token = names.secret(wsc.token.expose()).into();
         }
@@ -129,9 +133,18 @@ impl Checkpoint {
 
     /// Whether the counters that number things can go on counting.
     pub(crate) fn is_sane(&self) -> bool {
-        [self.next_id, self.next_conn, self.subs.next, self.requests.last_id(), self.tokens.number()]
-            .iter()
-            .all(|n| *n < 1 << 60)
+        let bad_frames = u64::try_from(self.bad_frames).unwrap_or(u64::MAX);
+        [
+            self.next_id,
+            self.next_conn,
+            self.subs.next,
+            self.requests.last_id(),
+            self.tokens.number(),
+            self.ledger.gaps(),
+            bad_frames,
+        ]
+        .iter()
+        .all(|n| *n < 1 << 60)
     }
 
     /// A Session that goes on from here.

@@ -151,6 +151,9 @@ impl Session {
             Some(1006) | None => Cause::SocketLost,
             code => Cause::ServerClosed { code },
         };
+        if matches!(self.link, Link::Ready { .. } | Link::Closing { .. }) && cause != Cause::SocketLost {
+            self.recovery.closed_in_order(now);
+        }
         match &self.link {
             Link::Opening { .. } | Link::Handshaking { .. } => {
                 self.tokens.presented();

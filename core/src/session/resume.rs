@@ -22,6 +22,9 @@ pub(super) struct Recovery {
     pub(super) wsc: Option<Wsc>,
     /// When the last frame of a ready connection came.
     pub(super) last_seen: Timestamp,
+    /// When a close frame with a code came: the server was there until then, so its window began no earlier.
+    /// What it sent before may have been lost on the way, so this is no end of a gap.
+    closed: Option<Timestamp>,
     /// When the frame before that one came.
     earlier_seen: Timestamp,
     /// A wake-up that no heartbeat sent after it has been answered since: what is read may have waited in the socket
@@ -69,6 +72,7 @@ impl Recovery {
         Self {
             wsc: None,
             last_seen: now,
+            closed: None,
             earlier_seen: now,
             slept: None,
             seen_before: None,
@@ -84,7 +88,13 @@ impl Recovery {
     pub(super) fn seen(&mut self, now: Timestamp) {
         self.earlier_seen = self.last_seen;
         self.last_seen = now;
+        self.closed = None;
         self.seen_before = None;
+    }
+
+    /// A ready connection ended with a close frame.
+    pub(super) fn closed_in_order(&mut self, now: Timestamp) {
+        self.closed = Some(now);
     }
 
     /// The process woke up; `from` is the next message number.
@@ -122,7 +132,7 @@ impl Session {
         let told = self.recovery.limits.recovery_timeout.map(Duration::from_secs);
         let window = told.unwrap_or(self.config.recovery_timeout);
         Some(match self.recovery.seen_before {
-            None => self.recovery.last_seen.after(window),
+            None => self.recovery.closed.unwrap_or(self.recovery.last_seen).after(window),
             Some(seen) => {
                 let passed = Duration::from_millis(self.clock.unix.0.saturating_sub(seen.0));
                 self.clock.now.after(window.saturating_sub(passed))

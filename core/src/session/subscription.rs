@@ -344,6 +344,8 @@ impl Session {
             }
             Class::Transient | Class::RecoverSession | Class::ForgetWsc => Some(self.subscription_retry(floor, now)),
         };
+        // A timer never runs until the end of time, and what waits for nothing would be sent at once.
+        let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
         self.subs.failures = self.subs.failures.saturating_add(1);
         let id = match &kind {
             CallKind::Create(wanted) | CallKind::Update(wanted) => wanted.id,
