@@ -333,7 +333,7 @@ mod tests {
     }
 
     /// The last waker of a task, which owns a watcher and goes with it.
-    struct Owner(Mutex<Option<Watcher>>);
+    struct Owner(#[expect(dead_code, reason = "held to be dropped")] Watcher);
 
     impl Wake for Owner {
         fn wake(self: Arc<Self>) {}
@@ -347,7 +347,7 @@ mod tests {
             let teller = StateTeller::new();
             let mut watcher = teller.watch();
             for replaced in [true, false] {
-                let waker = Waker::from(Arc::new(Owner(Mutex::new(Some(teller.watch())))));
+                let waker = Waker::from(Arc::new(Owner(teller.watch())));
                 assert!(watcher.poll_changed(&mut Context::from_waker(&waker)).is_pending());
                 drop(waker);
                 if replaced {

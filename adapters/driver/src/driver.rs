@@ -18,8 +18,8 @@ use ringcentral_ws_adapter::{
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
-    AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
-    HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
+    AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, CommandError, ConnId, Event, Filters, Frame,
+    HttpFailure, HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
 };
 
 use self::turn::{Sleep, Turn};
@@ -206,18 +206,7 @@ impl<R: Runtime> Driver<R> {
     fn act(&mut self, action: Action) {
         self.tracer.action(&action);
         match action {
-            Action::Authorize { id, reason } => {
-                let (source, sender, held) = (Arc::clone(&self.credentials), self.sender(), self.held.clone());
-                if self.logins == MAX_LOGINS {
-                    self.calls.push(Box::pin(std::future::ready(Done::Unasked(id))));
-                    return;
-                }
-                self.logins += 1;
-                self.calls.push(Box::pin(async move {
-                    let request = TokenRequest { reason, held: held.as_ref(), https: &*sender };
-                    Done::Auth(id, ask(&*source, request).await)
-                }));
-            }
+            Action::Authorize { id, reason } => self.authorize(id, reason),
             Action::Http { id, mut request } => {
                 readdress(&mut request);
                 let (https, sender) = (Arc::clone(&self.https), self.sender());
@@ -267,6 +256,19 @@ impl<R: Runtime> Driver<R> {
             }
             other => self.debug.note(|| format!("an action this driver does not know: {other:?}")),
         }
+    }
+
+    fn authorize(&mut self, id: AuthId, reason: AuthReason) {
+        let (source, sender, held) = (Arc::clone(&self.credentials), self.sender(), self.held.clone());
+        if self.logins == MAX_LOGINS {
+            self.calls.push(Box::pin(std::future::ready(Done::Unasked(id))));
+            return;
+        }
+        self.logins += 1;
+        self.calls.push(Box::pin(async move {
+            let request = TokenRequest { reason, held: held.as_ref(), https: &*sender };
+            Done::Auth(id, ask(&*source, request).await)
+        }));
     }
 
     fn sender(&self) -> Arc<dyn HttpsSender> {

@@ -17,7 +17,7 @@ struct Broken(AtomicUsize);
 
 impl HttpsSender for Broken {
     fn send(&self, _: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpFailure>> {
-        assert!(self.0.fetch_add(1, Ordering::SeqCst) % 2 == 0, "a bug of the program");
+        assert!(self.0.fetch_add(1, Ordering::SeqCst).is_multiple_of(2), "a bug of the program");
         Box::pin(async { panic!("another one") })
     }
 }
