@@ -3,6 +3,7 @@
 mod turn;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -10,7 +11,9 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
-use ringcentral_ws_adapter::{Answer, Clock, Debug, StateTeller, Tracer};
+use ringcentral_ws_adapter::{
+    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, source_is_silent,
+};
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
@@ -184,6 +187,11 @@ impl Driver {
             Action::Authorize { id, reason } => {
                 let (source, https) = (Arc::clone(&self.parts.credentials), Arc::clone(&self.parts.sender));
                 let held = self.held.clone();
+                if self.logins.len() >= MAX_LOGINS {
+                    let _ = self.completions.send(Done::Auth(id, Err(source_is_silent())));
+                    let _ = self.parts.waker.wake();
+                    return;
+                }
                 let abort = self.help(Done::Auth(id, Err(no_thread_for_login())), move |abort| {
                     let request = TokenRequest { reason, held: held.as_ref(), https: &*https };
                     Done::Auth(id, abortable(abort, || ask(&*source, request)))
@@ -193,7 +201,7 @@ impl Driver {
             Action::Http { id, request } => {
                 let https = Arc::clone(&self.parts.sender);
                 let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
-                    Done::Http(id, abortable(abort, || https.send(*request)))
+                    Done::Http(id, abortable(abort, || call(&*https, *request)))
                 });
                 self.calls.insert(id, abort);
             }
@@ -424,10 +432,35 @@ impl Drop for Driver {
     }
 }
 
+/// Makes a call. A panic in a client of the application's is a failure like others.
+fn call(https: &dyn HttpsSender, request: http::Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+    // Nothing of the driver is touched by it, so no broken state can be seen.
+    catch_unwind(AssertUnwindSafe(|| https.send(request))).unwrap_or_else(|_| Err(client_panicked()))
+}
+
 fn no_thread_for_login() -> AuthFailure {
     AuthFailure { permanent: false, code: None, message: "the system gave no thread".into(), retry_after: None }
 }
 
 fn no_thread_for_call() -> HttpFailure {
     HttpFailure { phase: Phase::Dns, not_sent: true, message: "the system gave no thread".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken;
+
+    impl HttpsSender for Broken {
+        fn send(&self, _: http::Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+            panic!("a bug of the program")
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_http_client_is_a_failure() {
+        let failure = call(&Broken, http::Request::default()).unwrap_err();
+        assert!(!failure.not_sent && failure.message.contains("panicked"), "{failure:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ringcentral_ws_core::{HttpFailure, Phase};
+use ringcentral_ws_core::{AuthFailure, HttpFailure, Phase};
 use url::{Host, Url};
 
 /// Where to, and whether with TLS.
@@ -56,6 +56,20 @@ pub fn is_loopback_host(host: &str) -> bool {
 /// A step that failed before any byte of a request left.
 pub fn not_sent(phase: Phase, message: impl Into<Box<str>>) -> HttpFailure {
     HttpFailure { phase, not_sent: true, message: message.into() }
+}
+
+/// What to tell the session when [`MAX_LOGINS`](crate::MAX_LOGINS) questions to the credential source wait already.
+#[must_use]
+pub fn source_is_silent() -> AuthFailure {
+    let message = "the credential source has not answered earlier questions".into();
+    AuthFailure { permanent: false, code: None, message, retry_after: None }
+}
+
+/// What to tell the session when an HTTP client of the application panicked: the request may have run.
+#[must_use]
+pub fn client_panicked() -> HttpFailure {
+    let message = "the HTTP client panicked: this is an error in the program, not in its settings".into();
+    HttpFailure { phase: Phase::Request, not_sent: false, message }
 }
 
 #[cfg(test)]

@@ -17,11 +17,11 @@ pub mod trace;
 #[cfg(feature = "watch")]
 pub mod watch;
 
-pub use address::{Target, is_loopback, is_loopback_host, not_sent};
+pub use address::{Target, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent};
 pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
 pub use debug::{Debug, DebugSink};
-pub use limits::IoLimits;
+pub use limits::{IoLimits, MAX_LOGINS};
 pub use request::{Answer, RequestError, response};
 pub use setup::{InsecureServer, make_session, settle_server};
 pub use state::{ConnectionState, StateTeller, Watcher};

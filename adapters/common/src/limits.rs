@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// Questions to a credential source that may wait for their answers. The session stops waiting for one in time and asks
+/// again; a source that never answers must not gather them without end.
+pub const MAX_LOGINS: usize = 4;
+
 /// Limits of input and output. `Default` suits a service on the open internet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoLimits {

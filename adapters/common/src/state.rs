@@ -217,7 +217,10 @@ impl Watcher {
             Ok(state) => Poll::Ready(Some(state)),
             Err(false) => Poll::Ready(None),
             Err(true) => {
-                inner.wakers.insert(self.number, cx.waker().clone());
+                let replaced = inner.wakers.insert(self.number, cx.waker().clone());
+                drop(inner);
+                // Not under the lock: it may be the last of its task, and a watcher goes with it.
+                drop(replaced);
                 Poll::Pending
             }
         }
@@ -257,7 +260,9 @@ impl Clone for Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.cell.lock().wakers.remove(&self.number);
+        let waker = self.cell.lock().wakers.remove(&self.number);
+        // Not under the lock, as above.
+        drop(waker);
     }
 }
 
@@ -325,6 +330,34 @@ mod tests {
         assert_eq!(ConnectionState::new(ready(), now).wait(), None);
         let past = ConnectionState::new(SessionState::Waiting { attempt: 1, until: now }, until);
         assert_eq!(past.wait(), Some(Duration::ZERO));
+    }
+
+    /// The last waker of a task, which owns a watcher and goes with it.
+    struct Owner(#[expect(dead_code, reason = "held to be dropped")] Watcher);
+
+    impl Wake for Owner {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_waker_may_take_a_watcher_along() {
+        let (told, done) = std::sync::mpsc::channel();
+        // On a thread of its own, so that a standstill is seen.
+        std::thread::spawn(move || {
+            let teller = StateTeller::new();
+            let mut watcher = teller.watch();
+            for replaced in [true, false] {
+                let waker = Waker::from(Arc::new(Owner(teller.watch())));
+                assert!(watcher.poll_changed(&mut Context::from_waker(&waker)).is_pending());
+                drop(waker);
+                if replaced {
+                    assert!(watcher.poll_changed(&mut Context::from_waker(Waker::noop())).is_pending());
+                }
+            }
+            drop(watcher);
+            told.send(()).unwrap();
+        });
+        assert_eq!(done.recv_timeout(Duration::from_secs(60)), Ok(()));
     }
 
     #[test]

@@ -18,7 +18,8 @@ use url::Url;
 use crate::https::{Answer, Https, HttpsSender, beside};
 use crate::runtime::{Runtime, within};
 
-type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, DownloadError>> + Send>>;
+/// Fused: reading beyond the end is allowed, and not every stream allows it.
+type Chunks = stream::Fuse<Pin<Box<dyn Stream<Item = Result<Bytes, DownloadError>> + Send>>>;
 
 /// A body that is being downloaded: a stream of chunks, and an [`AsyncRead`] of `futures-io`. It holds a chunk at a
 /// time, at most some 100 KiB with the connection's buffers; while it is not read the server waits. Dropping it ends
@@ -33,8 +34,9 @@ pub struct Download {
 }
 
 impl Download {
-    fn new(chunks: Chunks) -> Self {
-        Self { chunks, rest: Bytes::new(), whole: Bytes::new(), received: 0 }
+    fn new(chunks: impl Stream<Item = Result<Bytes, DownloadError>> + Send + 'static) -> Self {
+        let chunks: Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(chunks);
+        Self { chunks: chunks.fuse(), rest: Bytes::new(), whole: Bytes::new(), received: 0 }
     }
 
     /// A body that an HTTP client of yours reads ([`HttpsSender::stream`]). The first error ends it, and becomes
@@ -54,12 +56,12 @@ impl Download {
             };
             std::future::ready(next)
         });
-        Self::new(Box::pin(told))
+        Self::new(told)
     }
 
     pub(crate) fn whole(bytes: Bytes) -> Self {
         let only = if bytes.is_empty() { None } else { Some(Ok(bytes.clone())) };
-        Self { whole: bytes, ..Self::new(Box::pin(stream::iter(only))) }
+        Self { whole: bytes, ..Self::new(stream::iter(only)) }
     }
 
     /// All of it, if it is not larger than `limit`.
@@ -81,6 +83,18 @@ impl Download {
         self.received
     }
 
+    /// The next chunk, never an empty one. Empty ones let other tasks go first, so that even without end they keep
+    /// nobody from anything.
+    fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, DownloadError>>> {
+        match ready!(self.chunks.poll_next_unpin(cx)) {
+            Some(Ok(chunk)) if chunk.is_empty() => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            next => Poll::Ready(next),
+        }
+    }
+
     /// The next chunk; `None` at the end.
     pub async fn chunk(&mut self) -> Option<Result<Bytes, DownloadError>> {
         self.next().await
@@ -99,11 +113,8 @@ impl Stream for Download {
     type Item = Result<Bytes, DownloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = if self.rest.is_empty() {
-            ready!(self.chunks.as_mut().poll_next(cx))
-        } else {
-            Some(Ok(std::mem::take(&mut self.rest)))
-        };
+        let next =
+            if self.rest.is_empty() { ready!(self.poll_some(cx)) } else { Some(Ok(std::mem::take(&mut self.rest))) };
         if let Some(Ok(chunk)) = &next {
             self.received += chunk.len() as u64;
         }
@@ -115,7 +126,7 @@ impl AsyncRead for Download {
     /// Errors hold a [`DownloadError`].
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         while self.rest.is_empty() {
-            match ready!(self.chunks.as_mut().poll_next(cx)) {
+            match ready!(self.poll_some(cx)) {
                 None => return Poll::Ready(Ok(0)),
                 Some(Ok(chunk)) => self.rest = chunk,
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
@@ -302,7 +313,7 @@ impl<R: Runtime> Https<R> {
                 return Some((Err(error), (https, connection, body, received, true)));
             }
         });
-        Response::from_parts(head, Download::new(Box::pin(chunks)))
+        Response::from_parts(head, Download::new(chunks))
     }
 }
 
@@ -323,6 +334,8 @@ fn lost(why: &str) -> HttpFailure {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -341,6 +354,42 @@ mod tests {
         ] {
             assert!(!allow(foreign), "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_body_may_be_read_beyond_its_end() {
+        let chunks =
+            stream::unfold(
+                Some("ab"),
+                |left| async move { left.map(|text| (Ok::<_, DownloadError>(text.into()), None)) },
+            );
+        let mut download = Download::from_stream(chunks);
+        let mut read =
+            |buf: &mut [u8]| futures_util::AsyncReadExt::read(&mut download, buf).now_or_never().unwrap().unwrap();
+        let mut buf = [0; 8];
+        assert_eq!([read(&mut buf), read(&mut buf), read(&mut buf)], [2, 0, 0]);
+    }
+
+    #[test]
+    fn empty_chunks_without_end_leave_the_task_to_others() {
+        let mut download = Download::from_stream(stream::repeat(Ok::<_, DownloadError>(Bytes::new())));
+        assert!(download.chunk().now_or_never().is_none());
+        let mut some =
+            Download::from_stream(stream::iter(["", "a", ""].map(|text| Ok::<_, DownloadError>(text.into()))));
+        assert_eq!(read_all(&mut some), "a");
+    }
+
+    /// All of it; whoever waits is woken.
+    fn read_all(download: &mut Download) -> String {
+        let mut all = String::new();
+        crate::testing::block_on(async {
+            while let Some(chunk) = download.chunk().await {
+                let chunk = chunk.unwrap();
+                assert!(!chunk.is_empty());
+                all.push_str(std::str::from_utf8(&chunk).unwrap());
+            }
+        });
+        all
     }
 
     #[test]

@@ -4,19 +4,22 @@ mod turn;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use async_channel::Receiver;
 use bytes::Bytes;
-use futures_util::future::{AbortHandle, BoxFuture, abortable};
+use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
-use ringcentral_ws_adapter::{Answer, Clock, Debug, StateTeller, Tracer};
+use ringcentral_ws_adapter::{
+    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, source_is_silent,
+};
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
-    AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
-    HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
+    AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, CommandError, ConnId, Event, Filters, Frame,
+    HttpFailure, HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
 };
 
 use self::turn::{Sleep, Turn};
@@ -50,6 +53,8 @@ pub(crate) struct Parts<R: Runtime> {
 /// A call that has come to its end.
 enum Done {
     Auth(AuthId, Result<AccessToken, AuthFailure>),
+    /// Too many questions wait for the credential source already.
+    Unasked(AuthId),
     Http(HttpId, Result<Response<Bytes>, HttpFailure>),
     Aborted(HttpId),
 }
@@ -84,6 +89,8 @@ pub(crate) struct Driver<R: Runtime> {
     ahead: Option<Incoming>,
     calls: FuturesUnordered<BoxFuture<'static, Done>>,
     aborts: BTreeMap<HttpId, AbortHandle>,
+    /// Questions to the credential source among the calls.
+    logins: usize,
     sleep: Option<Sleep>,
     /// Turns since the task last waited.
     busy: u32,
@@ -116,6 +123,7 @@ impl<R: Runtime> Driver<R> {
             ahead: None,
             calls: FuturesUnordered::new(),
             aborts: BTreeMap::new(),
+            logins: 0,
             sleep: None,
             busy: 0,
             socket_first: false,
@@ -198,22 +206,19 @@ impl<R: Runtime> Driver<R> {
     fn act(&mut self, action: Action) {
         self.tracer.action(&action);
         match action {
-            Action::Authorize { id, reason } => {
-                let (source, sender, held) = (Arc::clone(&self.credentials), self.sender(), self.held.clone());
-                self.calls.push(Box::pin(async move {
-                    let request = TokenRequest { reason, held: held.as_ref(), https: &*sender };
-                    Done::Auth(id, ask(&*source, request).await)
-                }));
-            }
+            Action::Authorize { id, reason } => self.authorize(id, reason),
             Action::Http { id, mut request } => {
                 readdress(&mut request);
                 let (https, sender) = (Arc::clone(&self.https), self.sender());
-                let (call, abort) = abortable(async move {
+                // A client of the application's may panic; nothing of the driver is touched by the future but the call.
+                let call = AssertUnwindSafe(async move {
                     match request.extensions().get::<Streamed>() {
                         Some(_) => https.download(sender, *request).await,
                         None => sender.send(*request).await,
                     }
                 });
+                let call = call.catch_unwind().map(|done| done.unwrap_or_else(|_| Err(client_panicked())));
+                let (call, abort) = abortable(call);
                 self.aborts.insert(id, abort);
                 self.calls
                     .push(Box::pin(async move { call.await.map_or(Done::Aborted(id), |done| Done::Http(id, done)) }));
@@ -251,6 +256,19 @@ impl<R: Runtime> Driver<R> {
             }
             other => self.debug.note(|| format!("an action this driver does not know: {other:?}")),
         }
+    }
+
+    fn authorize(&mut self, id: AuthId, reason: AuthReason) {
+        let (source, sender, held) = (Arc::clone(&self.credentials), self.sender(), self.held.clone());
+        if self.logins == MAX_LOGINS {
+            self.calls.push(Box::pin(std::future::ready(Done::Unasked(id))));
+            return;
+        }
+        self.logins += 1;
+        self.calls.push(Box::pin(async move {
+            let request = TokenRequest { reason, held: held.as_ref(), https: &*sender };
+            Done::Auth(id, ask(&*source, request).await)
+        }));
     }
 
     fn sender(&self) -> Arc<dyn HttpsSender> {
@@ -328,7 +346,11 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn done(&mut self, done: Done, now: Timestamp) {
+        if let Done::Auth(..) = done {
+            self.logins -= 1;
+        }
         match done {
+            Done::Unasked(id) => self.feed(Input::AuthorizeFailed { id, failure: source_is_silent() }, now),
             Done::Auth(id, Ok(token)) => {
                 self.tracer.authorized(Ok(token.expires_in));
                 self.held = Some(token.secret.clone());

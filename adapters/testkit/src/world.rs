@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringcentral_ws_driver::core::oauth::ClientApp;
 use ringcentral_ws_driver::core::{Config, Secret};
-use ringcentral_ws_driver::{Builder, Jwt};
+use ringcentral_ws_driver::{Builder, CredentialSource, Jwt};
 use ringcentral_ws_gateway::GatewayConfig;
 
 use crate::machine::Machine;
@@ -57,7 +57,13 @@ impl World {
         let server = "http://127.0.0.1:8080".parse().expect("an address");
         let client_secret = Some(Secret::new(app.client_secret));
         let login = Jwt::new(ClientApp { server, client_id: app.client_id, client_secret }, user.as_str());
-        Builder::new(self.machine.clone(), login).config(Config::default()).proxy(None)
+        self.builder_with(login)
+    }
+
+    /// A client with these credentials, without any filter.
+    pub fn builder_with(&self, credentials: impl CredentialSource) -> Builder<Machine> {
+        let server = "http://127.0.0.1:8080".parse().expect("an address");
+        Builder::new(self.machine.clone(), credentials).config(Config { server, ..Config::default() }).proxy(None)
     }
 
     /// Does one thing that needs no time; `false` when there is none.

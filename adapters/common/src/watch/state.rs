@@ -100,8 +100,22 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
 }
 
 fn replace(file: &Path, text: &str) -> io::Result<()> {
+    replace_by(file, text, |from, to| fs::rename(from, to))
+}
+
+/// How often a save begins anew because its temporary file is gone.
+const TRIES: u32 = 3;
+
+fn replace_by(file: &Path, text: &str, mut rename: impl FnMut(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
     let temporary = beside(file, &format!("{}.tmp", std::process::id()));
-    let written = write(&temporary, text).and_then(|()| fs::rename(&temporary, file));
+    let mut written = Ok(());
+    for _ in 0..TRIES {
+        written = write(&temporary, text).and_then(|()| rename(&temporary, file));
+        // A process that starts meanwhile takes it for one that the dead left, see `sweep`.
+        if written.as_ref().map_err(io::Error::kind) != Err(io::ErrorKind::NotFound) {
+            break;
+        }
+    }
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -140,6 +154,26 @@ mod tests {
         assert_eq!(fs::read_to_string(&other).unwrap(), "", "nothing is written through a link");
         let meta = fs::symlink_metadata(&file).unwrap();
         assert!(meta.is_file() && meta.permissions().mode().trailing_zeros() >= 6, "only the owner may read it");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_start_beside_it_does_not_spoil_a_save() {
+        let folder = std::env::temp_dir().join(format!("ringcentral-ws-beside-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("state.login");
+        let mut starts = 1;
+        let moved = replace_by(&file, "secret", |from, to| {
+            if starts > 0 {
+                starts -= 1;
+                sweep(&folder.join("state"));
+            }
+            fs::rename(from, to)
+        });
+        assert_eq!(
+            (moved.map_err(|error| error.kind()), fs::read_to_string(&file).unwrap().as_str()),
+            (Ok(()), "secret")
+        );
         fs::remove_dir_all(&folder).unwrap();
     }
 
