@@ -74,6 +74,11 @@ impl Gateway {
         self.faults.failures.push_back((path_prefix.to_owned(), response));
     }
 
+    /// Forgets all that [`fail_next`](Self::fail_next) planned and that has not happened yet.
+    pub fn fail_no_more(&mut self) {
+        self.faults.failures.clear();
+    }
+
     /// The next `count` notifications that go into a socket go twice.
     pub fn duplicate_next(&mut self, count: u32) {
         self.faults.duplicates = self.faults.duplicates.saturating_add(count);

@@ -63,6 +63,7 @@ impl<M: Maker> World<M> {
         self.weather = Weather { next: u64::MAX, tokens_fail: self.weather.tokens_fail, ..Weather::default() };
         self.plan.lazy = 0;
         self.gateway.overload(503, Duration::ZERO, false, self.now);
+        self.gateway.fail_no_more();
         for client in 0..self.clients.len() {
             self.clients[client].faulted_at = Some(self.now);
             self.clients[client].corrupt = 0;
