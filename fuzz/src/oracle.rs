@@ -250,13 +250,16 @@ impl Oracle {
 
     /// The process died; the next one goes on from the mark, or knows nothing.
     pub(crate) fn crash(&mut self, mark: Option<Mark>) {
-        for i in self.unwritten.drain(..) {
-            self.sent[i].state = State::Forgotten;
-        }
+        let found = mark.is_some();
         self.at = mark.unwrap_or_else(|| {
             let last = self.sent.len();
             Mark { cursor: last, ..Mark::default() }
         });
+        for i in self.unwritten.drain(..) {
+            // What came late had been passed before, as what is written down says, and may come late again.
+            let was_late = found && i < self.at.cursor;
+            self.sent[i].state = if was_late { State::Passed } else { State::Forgotten };
+        }
     }
 
     /// Nothing is under way any more.

@@ -137,6 +137,7 @@ mod tests {
             (250_225, "a process is killed while it revokes"),
             (260_748, "answers to upgrades are lost hours after that was planned"),
             (271_437, "a process ends while what its last socket held is still under way"),
+            (637_887, "what came late comes late again, after a crash"),
             (310_139, "refusals that were planned in an outage outlast it"),
         ];
         for (seed, why) in seeds {

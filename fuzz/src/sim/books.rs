@@ -18,7 +18,10 @@ struct Asked {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Books {
     tokens: VecDeque<u64>,
-    opens: VecDeque<u64>,
+    /// When each attempt began, as far as can be seen: with its token call, or with the socket if it needs none.
+    attempts: VecDeque<u64>,
+    /// When the token call was made that no socket followed yet.
+    token_call: Option<u64>,
     open: BTreeMap<RequestId, Asked>,
     /// How often each request reached the server.
     reached: BTreeMap<u64, u32>,
@@ -28,12 +31,14 @@ pub(crate) struct Books {
 impl Books {
     /// TOK-2. A driver that drains late makes a call later than it was decided, by up to `slack`.
     pub(crate) fn token_call(&mut self, now: u64, slack: u64) -> Verdict {
-        rolling(&mut self.tokens, 4, (now, slack), "token-budget")
+        self.token_call = Some(now);
+        rolling(&mut self.tokens, 4, (now, now, slack), "token-budget")
     }
 
-    /// BCK-3.
+    /// BCK-3: a socket opens. Its attempt is counted from its beginning, which is earlier by what the token took.
     pub(crate) fn attempt(&mut self, now: u64, slack: u64) -> Verdict {
-        rolling(&mut self.opens, 12, (now, slack), "attempt-budget")
+        let began = self.token_call.take().filter(|call| now - call <= MINUTE / 2).unwrap_or(now);
+        rolling(&mut self.attempts, 12, (began, now, slack), "attempt-budget")
     }
 
     pub(crate) fn accepted(&mut self, id: RequestId, number: u64, repeatable: bool) -> Verdict {
@@ -93,8 +98,14 @@ impl Books {
 }
 
 /// At most `limit` in any 60 s.
-fn rolling(times: &mut VecDeque<u64>, limit: usize, (now, slack): (u64, u64), check: &'static str) -> Verdict {
-    times.push_back(now);
+/// One more that began then and shows now. It is too many if even now is less than a minute after the oldest began.
+fn rolling(
+    times: &mut VecDeque<u64>,
+    limit: usize,
+    (began, now, slack): (u64, u64, u64),
+    check: &'static str,
+) -> Verdict {
+    times.push_back(began);
     if times.len() > limit {
         let oldest = times.pop_front().unwrap_or(0);
         if now - oldest + slack <= MINUTE {
@@ -102,4 +113,25 @@ fn rolling(times: &mut VecDeque<u64>, limit: usize, (now, slack): (u64, u64), ch
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000;
+
+    // CLAUSE BCK-3
+    #[test]
+    fn an_attempt_begins_with_its_token_call() {
+        // The first waits 40 ms for its token; the thirteenth begins a minute after it, and needs none.
+        for (last, fine) in [(60 * S + 12, true), (60 * S, false), (60 * S - 30, false)] {
+            let mut books = Books::default();
+            books.token_call(0, 0).unwrap();
+            for n in 0..12 {
+                books.attempt(40_000 + n * S, 0).unwrap();
+            }
+            assert_eq!(books.attempt(last, 0).is_ok(), fine, "{last}");
+        }
+    }
 }

@@ -134,10 +134,11 @@ impl<M: Maker> World<M> {
     }
 
     /// A socket that ends with its access token could have been kept by a refresh in time.
-    /// One of an older login could not: it goes with that.
+    /// One of an older login could not: it goes with that. Nor could one that the client's own new login displaces.
     pub(super) fn check_expiry(&mut self, client: usize, oauth: Option<u64>, code: Option<u16>) {
         let current = oauth.is_some() && self.clients[client].desk.oauth == oauth;
-        let ends = code == Some(1008) && current && !self.trouble.kicking;
+        let displaced = self.trouble.kicking || self.serving == Some(client);
+        let ends = code == Some(1008) && current && !displaced;
         if ends && self.trouble.until + 10 * MINUTE < self.now {
             let what = format!("client {client} let its access token expire without need");
             self.judge(violated("token-expired", what));
