@@ -61,7 +61,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let (start, mut total) = (Instant::now(), WeeksReport::default());
+    let (start, mut total, mut runs) = (Instant::now(), WeeksReport::default(), 0_u32);
     let mut done = ExitCode::SUCCESS;
     for seed in options.seeds {
         let checked = options.checked || seed % 8 == 7;
@@ -71,7 +71,10 @@ fn main() -> ExitCode {
             weeks(&Plain, seed, options.weeks, None)
         };
         match run {
-            Ok(report) => total.add(&report),
+            Ok(report) => {
+                total.add(&report);
+                runs += 1;
+            }
             Err(failure) => {
                 println!("{failure}");
                 done = ExitCode::FAILURE;
@@ -80,7 +83,9 @@ fn main() -> ExitCode {
         }
     }
     let seconds = start.elapsed().as_secs_f64();
+    println!("runs            {runs}");
     print!("{total}");
     println!("time            {seconds:.2} s, {:.0} session-weeks/s", total.milli_weeks as f64 / 1000.0 / seconds);
+    println!("violations      {}", u8::from(done != ExitCode::SUCCESS));
     done
 }
