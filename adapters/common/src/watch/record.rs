@@ -1,8 +1,10 @@
 //! `--record`: the flight recorder's text in a file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ringcentral_ws_core::Event;
+
+use super::state::replace;
 
 /// Where the text goes, and whether that went wrong already.
 #[derive(Debug, Default)]
@@ -40,7 +42,7 @@ impl Record {
     /// Writes the text. The first failure is told; later ones say nothing new.
     pub fn write(&mut self, name: &str, text: Option<String>) {
         let (Some(file), Some(text)) = (self.file.as_deref(), text) else { return };
-        if let Err(error) = write(file, &text)
+        if let Err(error) = replace(file, &text)
             && !std::mem::replace(&mut self.failed, true)
         {
             eprintln!("{name}: {} cannot be written: {error}", file.display());
@@ -48,10 +50,20 @@ impl Record {
     }
 }
 
-/// In one step, so that a crash leaves the text before or this one.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut next = file.as_os_str().to_owned();
-    next.push(".new");
-    std::fs::write(&next, text)?;
-    std::fs::rename(&next, file)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // CLAUSE SEC-1
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_a_recording() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = std::env::temp_dir().join(format!("ringcentral-ws-record-{}", std::process::id()));
+        Record::new(Some(file.clone())).write("watch", Some("first".to_owned()));
+        Record::new(Some(file.clone())).write("watch", Some("second".to_owned()));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "second");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0);
+        std::fs::remove_file(&file).unwrap();
+    }
 }

@@ -39,7 +39,7 @@ fn sweep(file: &Path) {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let is_left = |other: &str| {
-        let rest = other.strip_prefix(&name).and_then(|rest| rest.strip_suffix(".tmp"));
+        let rest = other.strip_prefix(&name).and_then(|rest| rest.strip_suffix(TEMPORARY)?.strip_suffix('.'));
         let rest = rest.map(|rest| rest.strip_prefix(".login").unwrap_or(rest));
         rest.and_then(|rest| rest.strip_prefix('.')).is_some_and(|pid| pid.parse::<u32>().is_ok())
     };
@@ -99,15 +99,18 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
     file.with_file_name(name)
 }
 
-fn replace(file: &Path, text: &str) -> io::Result<()> {
+pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
     replace_by(file, text, |from, to| fs::rename(from, to))
 }
+
+/// How the name of a temporary file ends, after the number of its process: like no other program's.
+const TEMPORARY: &str = "rcws.tmp";
 
 /// How often a save begins anew because its temporary file is gone.
 const TRIES: u32 = 3;
 
 fn replace_by(file: &Path, text: &str, mut rename: impl FnMut(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
-    let temporary = beside(file, &format!("{}.tmp", std::process::id()));
+    let temporary = beside(file, &format!("{}.{TEMPORARY}", std::process::id()));
     let mut written = Ok(());
     for _ in 0..TRIES {
         written = write(&temporary, text).and_then(|()| rename(&temporary, file));
@@ -149,7 +152,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let (file, other) = (folder.join("state"), folder.join("other"));
         fs::write(&other, "").unwrap();
-        symlink(&other, beside(&file, &format!("{}.tmp", std::process::id()))).unwrap();
+        symlink(&other, beside(&file, &format!("{}.{TEMPORARY}", std::process::id()))).unwrap();
         replace(&file, "secret").unwrap();
         assert_eq!(fs::read_to_string(&other).unwrap(), "", "nothing is written through a link");
         let meta = fs::symlink_metadata(&file).unwrap();
@@ -182,8 +185,10 @@ mod tests {
     fn what_the_dead_left_half_written_is_removed() {
         let folder = std::env::temp_dir().join(format!("ringcentral-ws-left-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let (left, kept) =
-            (["state.1.tmp", "state.login.22.tmp"], ["other.1.tmp", "state.a.tmp", "state.tmp", "state1.tmp"]);
+        let (left, kept) = (
+            ["state.1.rcws.tmp", "state.login.22.rcws.tmp"],
+            ["other.1.rcws.tmp", "state.20241124.tmp", "state.rcws.tmp"],
+        );
         left.iter().chain(&kept).for_each(|name| fs::write(folder.join(name), "").unwrap());
         assert_eq!(load(&folder.join("state")).unwrap().map(|_| ()), None);
         assert!(left.iter().all(|name| !folder.join(name).exists()));

@@ -75,7 +75,11 @@ impl Port {
         });
         let (session, told) = match restored {
             Some(Ok(session)) => (session, json!(true)),
-            Some(Err(why)) => (Session::new(config, start.seed, clock), json!(why.to_string())),
+            Some(Err(why)) => {
+                // There was a session, and what it missed is not known: that is told as a gap.
+                let lost = Snapshot::lost(&config.server, UnixMillis(0));
+                (Session::restore(config, lost, start.seed, clock).map_err(text)?, json!(why.to_string()))
+            }
             None => (Session::new(config, start.seed, clock), json!(false)),
         };
         let session = self.session.insert(session);

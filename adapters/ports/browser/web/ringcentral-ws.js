@@ -103,7 +103,13 @@ export class Client {
     client.#options = { key: "ringcentral-ws", ...options };
     client.#module = await Module.load(options.wasm);
     await client.#lock();
-    client.#begin();
+    try {
+      client.#begin();
+    } catch (error) {
+      // Bad options, or a page without storage: the lock must not stay with a client that nobody has.
+      client.#end();
+      throw error;
+    }
     return client;
   }
 
@@ -180,7 +186,7 @@ export class Client {
   #stored() {
     const text = localStorage.getItem(this.#options.key);
     try {
-      return JSON.parse(text ?? "{}");
+      return JSON.parse(text ?? "{}") ?? {};
     } catch {
       // For the module to say what is wrong with it.
       return { snapshot: text };
