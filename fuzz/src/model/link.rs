@@ -85,8 +85,9 @@ impl Model {
         self.put(Out::Drop);
     }
 
-    /// What was not sent when the connection went never will be.
+    /// What was not sent when the connection went never will be. Heartbeats are numbered as they are seen to leave.
     fn forget_sends(&mut self) {
+        self.heartbeats -= self.out.iter().filter(|out| matches!(out, Out::Heartbeat)).count() as u64;
         self.out.retain(|out| {
             !matches!(
                 out,
