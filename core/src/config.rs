@@ -60,7 +60,8 @@ pub struct RetryPolicy {
     /// … but never more than this. Default 20 s.
     pub max: Duration,
     /// wstoken calls in any rolling 60 s (TOK-2). Default 4, one of which is kept for the last try of a recovery
-    /// window and for `recover()`.
+    /// window and for `recover()`. A call counts when it is asked for, whatever became of it: one that never left the
+    /// machine counts too, so a client whose network was away for some seconds may wait out the minute.
     pub token_calls_per_minute: usize,
     /// Connection attempts in any rolling 60 s (BCK-3). Default 12.
     pub attempts_per_minute: usize,

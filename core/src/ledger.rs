@@ -452,6 +452,17 @@ mod tests {
 
     // CLAUSE REC-5
     #[test]
+    fn a_loss_before_a_replay_began_to_come_is_the_first_cause() {
+        let (mut l, mut out) = ledger();
+        l.replay_started(3, UnixMillis(0));
+        l.lost(GapCause::UnreadableFrame, UnixMillis(0), &mut out);
+        l.lost(GapCause::QueueOverflow, UnixMillis(0), &mut out);
+        (0..3).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
+        assert_eq!(drain(&mut out), ["gap unreadable_frame", "0", "1", "2"]);
+    }
+
+    // CLAUSE REC-5
+    #[test]
     fn a_noted_loss_is_told_before_the_next_notification() {
         let (mut l, mut out) = ledger();
         l.lost(GapCause::UnreadableFrame, UnixMillis(0), &mut out);

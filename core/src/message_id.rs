@@ -60,8 +60,9 @@ impl MessageTag {
 
     /// The number in an id of this session.
     pub(crate) fn number(&self, id: &str) -> Option<u64> {
-        let (tag, number) = id.split_at_checked(TAG)?;
-        if tag.as_bytes() == self.0 { number.parse().ok() } else { None }
+        let n = id.get(TAG..)?.parse().ok()?;
+        // Only as it was written: under this tag, without a sign or zeros in front.
+        self.with_id(n, |own| own == id).then_some(n)
     }
 }
 
@@ -86,9 +87,23 @@ mod tests {
     #[test]
     fn other_ids_have_no_number() {
         let tag = MessageTag::new(0x0102_abcd);
-        for other in
-            ["", "-", "7", "0102abce-7", "0102abcd-", "0102abcd7", "0102abcd-x", "0102abcd--1", "0102abc\u{e9}7"]
-        {
+        for other in [
+            "",
+            "-",
+            "7",
+            "0102abce-7",
+            "0102ABCD-7",
+            "0102abcd-",
+            "0102abcd7",
+            "0102abcd-x",
+            "0102abcd--1",
+            "0102abcd-+7",
+            "0102abcd-07",
+            "0102abcd-00",
+            "0102abcd-7 ",
+            "0102abcd-18446744073709551616",
+            "0102abc\u{e9}7",
+        ] {
             assert_eq!(tag.number(other), None, "{other}");
         }
     }

@@ -210,7 +210,9 @@ fn a_question_that_was_given_up_is_no_harm() {
 fn a_life_beyond_the_end_of_time_is_no_trouble() {
     let mut d = jwt();
     d.at(0).ask(Missing, "");
-    d.get(200, r#"{"access_token":"a1","expires_in":1e300}"#);
+    let year = 366 * 86_400;
+    assert_eq!(d.get(200, r#"{"access_token":"a1","expires_in":1e300}"#), format!("a1 for {year} new "));
+    assert_eq!(d.at(year - 61).ask(Missing, ""), "a1 for 61");
     assert_eq!(d.at(u64::MAX / 2_000_000).ask(Missing, ""), "call jwt");
 }
 
@@ -228,6 +230,12 @@ fn a_login_begins_with_its_tokens_and_can_be_revoked() {
     }
     assert!(d.login.revoke().is_none());
     assert_eq!(d.ask(Missing, ""), "permanent", "the user must log in again");
+    // 400 and 401: it was gone already.
+    for status in [400, 401] {
+        let mut d = jwt();
+        d.login.set_refresh_token("old");
+        assert!(d.login.revoked(answer(status)).is_ok() && d.login.revoke().is_none(), "{status}");
+    }
 }
 
 // CLAUSE SEC-1
