@@ -144,10 +144,9 @@ pub(crate) fn body(body: &[u8], names: &mut Names) -> String {
         return String::new();
     }
     let text = String::from_utf8_lossy(body);
-    if let Some(rest) = text.strip_prefix("--")
-        && is_size(rest)
-    {
-        return text.into_owned();
+    if text.starts_with("--") {
+        // A multipart reply is the same whichever way it came.
+        return multipart(&text);
     }
     let mut masked = json(&text, names);
     if std::str::from_utf8(body).is_err() && masked.ends_with('}') {
@@ -298,6 +297,7 @@ mod tests {
             assert_eq!(json(&once, &mut names), once);
         }
         assert_eq!(body(b"--(5 bytes)", &mut names), "--(5 bytes)");
+        assert_eq!(body(b"--Boundary--", &mut names), "--(12 bytes)");
         assert_eq!(body_size(br#""(5 bytes)""#), "(5 bytes)");
     }
 }
