@@ -1,6 +1,8 @@
 //! The flight recorder: no secret in its text, garbage read without a panic, differences found.
 
-use ringcentral_ws_core::recorder::{Options, Recorded, Recording, ReplayError};
+use ringcentral_ws_core::recorder::{
+    EntryKind, MAX_LIMIT, MIN_LIMIT, Options, Recorded, Recording, ReplayError, Replayed,
+};
 use ringcentral_ws_core::*;
 
 const SECRETS: [&str; 6] = ["access-hunter1", "ws-hunter2", "wsc-hunter3", "4711", "sub-hunter4", "body-hunter5"];
@@ -189,4 +191,258 @@ fn what_a_server_writes_into_codes_and_addresses_is_masked_and_replays() {
     assert!(dump.contains("\"carried\":{"), "no checkpoint was made while a socket opened\n{dump}");
     let done = Recording::parse(&dump).unwrap().replay().unwrap();
     assert!(done.checkpoints > 0 && done.skipped == 0, "{done:?}");
+}
+
+#[test]
+fn a_recorder_says_how_much_it_holds() {
+    let mut s = Recorded::new(Session::new(Config::default(), 1, ClockReading::default()), Options::from(20_000));
+    let bytes = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let before = bytes(format!("{:?}", s.recorder().unwrap()));
+    s.connect(Timestamp::ZERO).unwrap();
+    let debug = format!("{:?}", s.recorder().unwrap());
+    assert!(debug.starts_with("FlightRecorder { bytes: ") && bytes(debug.clone()) != before, "{debug}");
+    assert!(format!("{s:?}").contains("recorded_bytes: Some("));
+    assert_eq!((Options::from(5).limit, Options::from(5).keep_bodies), (5, false));
+    let without = Recorded::maybe(Session::new(Config::default(), 1, ClockReading::default()), None);
+    assert!(without.recorder().is_none());
+}
+
+/// The settings that are not the usual ones, to the last level, and no name or password in an address.
+#[test]
+fn only_settings_of_its_own_are_written() {
+    let header = |config: &Config| {
+        let s = Recorded::new(Session::new(config.clone(), 1, ClockReading::default()), Options::default());
+        let dump = s.recorder().unwrap().dump();
+        let line = dump.lines().find(|line| line.starts_with("config ")).unwrap().to_owned();
+        let read = format!("{}\n{line}\n", "ringcentral-ws recording 1");
+        assert!(Recording::parse(&read).is_ok(), "{line}");
+        line
+    };
+    let mut config = Config { user_agent: "theirs".into(), ..Config::default() };
+    assert_eq!(header(&config), "config {}");
+    config.server = "https://u:p@h.test/".parse().unwrap();
+    config.close_timeout = std::time::Duration::from_secs(7);
+    config.limits.headers = 5;
+    config.retry.max = std::time::Duration::from_millis(3_500);
+    assert_eq!(
+        header(&config),
+        r#"config {"close_timeout":{"nanos":0,"secs":7},"limits":{"headers":5},"retry":{"max":{"nanos":500000000,"secs":3}},"server":"https://h.test/"}"#
+    );
+}
+
+#[test]
+fn what_is_read_is_what_is_written() {
+    let parse = |line: &str| Recording::parse(&format!("ringcentral-ws recording 1\n{line}\n"));
+    for good in
+        ["1 timeout", "1.5 timeout", "1.123456 timeout", "0 open-failed 1 dns \"m\"", "0 http-failed 1 tls \"m\""]
+    {
+        assert_eq!(parse(good).map(|recording| recording.entries().len()), Ok(1), "{good}");
+    }
+    for bad in [
+        "1. timeout",
+        ".5 timeout",
+        "1.1234567 timeout",
+        "1.5x timeout",
+        "x.5 timeout",
+        "-1 timeout",
+        "1 open-failed 1 nowhere \"m\"",
+        "1 request GET \"/\" {} jam (5 bytes)",
+        "1 request GET \"/\" {\"a b\":\"c\"}",
+        "1 request G[T \"/\" {}",
+        "1 request GET \"/ x\" {}",
+        "1 binary",
+        "1 too-large 1",
+        "1 text x []",
+    ] {
+        assert!(parse(bad).is_err(), "{bad}");
+    }
+    let at = |line: &str| parse(line).unwrap().entries()[0].kind;
+    assert_eq!(at("1.25 timeout"), EntryKind::Input(Timestamp::from_millis(1_250)));
+    assert_eq!(at("0.000001 timeout"), EntryKind::Input(Timestamp::from_micros(1)));
+    assert_eq!((at("  wait"), at("forgotten")), (EntryKind::Output, EntryKind::Forgotten));
+}
+
+#[test]
+fn a_file_too_large_for_a_recording_is_none() {
+    for (size, read) in [(2 * MAX_LIMIT - 1, true), (2 * MAX_LIMIT, true), (2 * MAX_LIMIT + 1, false)] {
+        let title = "ringcentral-ws recording 1\n#";
+        let text = format!("{title}{}", "x".repeat(size - title.len()));
+        assert_eq!(Recording::parse(&text).is_ok(), read, "{size}");
+    }
+    assert_eq!((MIN_LIMIT, MAX_LIMIT), (16 * 1024, 16 * 1024 * 1024));
+}
+
+#[test]
+fn numbers_that_leave_room_to_count_are_sane() {
+    let dump = flight(Options::default());
+    assert!(dump.contains(r#""next_conn":1,"#));
+    for (n, sane) in [((1_u64 << 60) - 1, true), (1 << 60, false)] {
+        let changed = dump.replacen(r#""next_conn":1,"#, &format!(r#""next_conn":{n},"#), 1);
+        let replayed = Recording::parse(&changed).unwrap().replay();
+        assert_eq!(matches!(replayed, Err(ReplayError::BadCheckpoint { .. })), !sane, "{n} {replayed:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_replayed_is_counted() {
+    let dump = flight(Options::default());
+    let at = dump.find("checkpoint").unwrap();
+    let gone = format!("{}1 timeout\n  wait\nforgotten\n1 connect\n  wait\n{}", &dump[..at], &dump[at..]);
+    let (whole, rest) = (Recording::parse(&dump).unwrap().replay().unwrap(), Recording::parse(&gone).unwrap().replay());
+    assert_eq!(rest, Ok(Replayed { skipped: 4, ..whole }));
+    for (error, words) in [
+        (ReplayError::NoCheckpoint, "no checkpoint"),
+        (ReplayError::BadCheckpoint { line: 7 }, "line 7: no session"),
+        (
+            ReplayError::Differs { line: 8, recorded: "a".into(), replayed: "b".into() },
+            "line 8 differs\n  recorded a\n",
+        ),
+    ] {
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+// CLAUSE FRM-4
+#[test]
+fn a_frame_over_the_limit_is_recorded_by_its_size() {
+    let mut config = Config::default();
+    config.limits.frame_bytes = 30;
+    let mut s = Recorded::new(Session::new(config, 1, ClockReading::default()), Options::default());
+    for size in [29, 30, 31] {
+        let text = format!("{:>size$}", r#"[{"type":"Heartbeat"}]"#);
+        frame(&mut s, &text, Timestamp::ZERO);
+    }
+    let dump = s.recorder().unwrap().dump();
+    assert_eq!((dump.matches("text 1 [").count(), dump.matches("too-large 1 31").count()), (2, 1), "{dump}");
+}
+
+/// A body by its kind and size: what decides the way it goes.
+#[test]
+fn bodies_keep_their_kind() {
+    let config = Config { rest_over_websocket: true, ..Config::default() };
+    let mut s = Recorded::new(Session::new(config, 1, ClockReading::default()), Options::default());
+    for (body, kind) in [
+        (&b""[..], "{}"),
+        (b"\xff", "{} binary (1 bytes)"),
+        (b" {\"a\":1}", "{} json (8 bytes)"),
+        (b"\"a\"", "{} json (3 bytes)"),
+        (b"{", "{} text (1 bytes)"),
+        (b"[1]", "{} text (3 bytes)"),
+    ] {
+        let request = http::Request::post("http://u:p@h.test/r?a=b").body(Body::from(body.to_vec())).unwrap();
+        let _ = s.request(request, Timestamp::ZERO);
+        let request = http::Request::post("/r").body(Body::from(body.to_vec())).unwrap();
+        let _ = s.request(request, Timestamp::ZERO);
+        drain(&mut s);
+        let dump = s.recorder().unwrap().dump();
+        assert_eq!(dump.matches(&format!("0 request POST \"/r\" {kind}\n")).count(), 1, "{dump}");
+    }
+    let dump = s.recorder().unwrap().dump();
+    assert!(dump.contains("POST \"http://h.test/r?a=***1\" {}"), "{dump}");
+    Recording::parse(&dump).unwrap().replay().unwrap();
+}
+
+/// While something is held that a recording does not keep, no checkpoint is made: a replay would begin without it.
+#[test]
+fn no_checkpoint_is_made_of_what_is_not_kept() {
+    let ready = |over_socket: bool| {
+        let config = Config { rest_over_websocket: over_socket, ..Config::default() };
+        let options = Options { limit: 16 << 10, keep_bodies: false };
+        let mut s = Recorded::new(Session::new(config, 1, ClockReading::default()), options);
+        s.connect(Timestamp::ZERO).unwrap();
+        drain(&mut s);
+        let token = AccessToken { secret: "a".into(), expires_in: None };
+        s.handle_input(Input::Authorized { id: 1.into(), token }, Timestamp::ZERO).unwrap();
+        drain(&mut s);
+        up(&mut s, "");
+        s
+    };
+    // A notification before the answer to the subscription, one of a replay, a request that may be repeated, a close.
+    let held: [(&str, fn(&mut Recorded)); 4] = [
+        ("notification", |s| {
+            let id = subscribe(s);
+            notify(s);
+            idle_for_long(s);
+            confirm(s, &id);
+        }),
+        ("notification", |s| {
+            let id = subscribe(s);
+            confirm(s, &id);
+            s.handle_input(Input::Closed { conn: 1.into(), close: CloseInfo::default() }, Timestamp::ZERO).unwrap();
+            drain(s);
+            s.recover(Timestamp::ZERO).unwrap();
+            drain(s);
+            up(s, r#""recoveryState":"Successful""#);
+            notify(s);
+            idle_for_long(s);
+            s.handle_input(Input::Closed { conn: 2.into(), close: CloseInfo::default() }, Timestamp::ZERO).unwrap();
+            drain(s);
+        }),
+        ("http", |s| {
+            let mut request = http::Request::get("/repeated").body(Body::empty()).unwrap();
+            request.extensions_mut().insert(RequestOptions { timeout: None, repeat_if_safe: true });
+            s.request(request, Timestamp::ZERO).unwrap();
+            drain(s);
+            idle_for_long(s);
+            s.handle_input(Input::Closed { conn: 1.into(), close: CloseInfo::default() }, Timestamp::ZERO).unwrap();
+            drain(s);
+        }),
+        ("ended detached", |s| {
+            s.close(Close::Detach, Timestamp::ZERO).unwrap();
+            drain(s);
+            idle_for_long(s);
+            s.handle_input(Input::Closed { conn: 1.into(), close: CloseInfo::default() }, Timestamp::ZERO).unwrap();
+            drain(s);
+        }),
+    ];
+    for (what, hold) in held {
+        let mut s = ready(true);
+        hold(&mut s);
+        let dump = s.recorder().unwrap().dump();
+        let (before, after) = dump.split_once("forgotten\n").expect("the ring was full");
+        assert!(!before.contains("checkpoint") && !after.contains("checkpoint"), "{what}\n{dump}");
+        assert!(dump.contains(&format!("\n  {what}")), "{what}\n{dump}");
+    }
+}
+
+fn last(s: &Recorded, after: &str) -> String {
+    let dump = s.recorder().unwrap().dump();
+    dump.rsplit(after).next().unwrap().split([' ', '\n']).next().unwrap().to_owned()
+}
+
+/// From the call for a WebSocket token to ConnectionDetails.
+fn up(s: &mut Recorded, fields: &str) {
+    let call: u64 = last(s, "\n  http ").parse().unwrap();
+    let body = r#"{"ws_access_token":"t","uri":"wss://h.test/ws","expires_in":600}"#;
+    let response = Box::new(http::Response::new(body.into()));
+    s.handle_input(Input::HttpResponse { id: call.into(), response }, Timestamp::ZERO).unwrap();
+    drain(s);
+    let conn = ConnId::from(last(s, "\n  open ").parse::<u64>().unwrap());
+    s.handle_input(Input::Opened { conn }, Timestamp::ZERO).unwrap();
+    drain(s);
+    let text = format!(r#"[{{"type":"ConnectionDetails","wsc":{{"token":"w","sequence":1}}}},{{{fields}}}]"#);
+    s.handle_input(Input::Frame { conn, frame: Frame::Text(&text) }, Timestamp::ZERO).unwrap();
+    drain(s);
+}
+
+fn subscribe(s: &mut Recorded) -> String {
+    s.subscribe(Filters::new(["/a"]).unwrap(), Timestamp::ZERO).unwrap();
+    drain(s);
+    last(s, " subscribe ")
+}
+
+fn confirm(s: &mut Recorded, message: &str) {
+    let text = format!(r#"[{{"type":"ClientRequest","messageId":"{message}","status":200}},{{"id":"s"}}]"#);
+    frame(s, &text, Timestamp::ZERO);
+}
+
+fn notify(s: &mut Recorded) {
+    let conn = ConnId::from(last(s, "\n  open ").parse::<u64>().unwrap());
+    let text = r#"[{"type":"ServerNotification"},{"uuid":"u","subscriptionId":"s","body":{}}]"#;
+    s.handle_input(Input::Frame { conn, frame: Frame::Text(text) }, Timestamp::ZERO).unwrap();
+    drain(s);
+}
+
+fn idle_for_long(s: &mut Recorded) {
+    (0..10).for_each(|_| idle(s, Timestamp::ZERO));
 }

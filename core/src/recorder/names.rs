@@ -178,6 +178,34 @@ mod tests {
         }
     }
 
+    // CLAUSE SEC-1
+    #[test]
+    fn only_what_looks_wholly_like_a_name_is_one() {
+        let mut names = Names::default();
+        assert_eq!(names.secret("***1234567890"), "***1234567890");
+        for (i, secret) in ["***", "***12345678901", "***1x", "**1"].into_iter().enumerate() {
+            assert_eq!(names.secret(secret), format!("***{}", i + 1), "{secret}");
+        }
+    }
+
+    /// Ids that come and go cost a token no name, nor the id of a subscription.
+    #[test]
+    fn tokens_and_what_a_session_keeps_outlast_ids() {
+        let mut names = Names::default();
+        let kept: [fn(&mut Names) -> String; 5] = [
+            |names| names.secret("t"),
+            |names| names.path("/subscription/s"),
+            |names| names.url("wss://h.test/?access_token=a").unwrap(),
+            |names| names.url("wss://h.test/?wsc=w").unwrap(),
+            |names| names.filters(&Filters::new(["/4711?x=y"]).unwrap()).unwrap().iter().collect(),
+        ];
+        let before = kept.map(|name| name(&mut names));
+        let passing = names.path("/extension/4712?q=v");
+        (0..MAX_NAMES).for_each(|i| drop(names.id(&format!("id {i}"))));
+        assert_eq!(kept.map(|name| name(&mut names)), before);
+        assert_ne!(names.path("/extension/4712?q=v"), passing);
+    }
+
     #[test]
     fn a_masked_path_stays_as_it_is() {
         let mut names = Names::default();

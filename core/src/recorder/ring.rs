@@ -122,7 +122,20 @@ mod tests {
         assert!(lines.starts_with("forgotten\n1") && lines.ends_with("199 timeout\n  wait\n"), "{lines}");
         assert!(ring.wants_segment());
         ring.push(&"x".repeat(50));
-        assert_eq!(text(&ring), "forgotten\n");
+        assert_eq!((ring.len(), &*text(&ring)), (10, "forgotten\n"));
+    }
+
+    #[test]
+    fn what_is_left_begins_with_the_first_input_after_the_middle() {
+        let mut ring = Ring::new(48);
+        assert!(ring.begin("checkp"));
+        for line in ["1 a", "2 b", "3 c", "4 d", "5 e", "  f", "6 g", "7 h", "8 i", "9 j"] {
+            ring.push(line);
+        }
+        assert_eq!(text(&ring).len(), 47);
+        ring.push("10 k");
+        // Of 52 bytes the middle lies within `5 e`.
+        assert_eq!(text(&ring), "forgotten\n6 g\n7 h\n8 i\n9 j\n10 k\n");
     }
 
     #[test]

@@ -300,4 +300,78 @@ mod tests {
         assert_eq!(body(b"--Boundary--", &mut names), "--(12 bytes)");
         assert_eq!(body_size(br#""(5 bytes)""#), "(5 bytes)");
     }
+
+    // CLAUSE SEC-1
+    #[test]
+    fn a_size_is_one_only_as_it_is_written_here() {
+        for (text, is) in [
+            ("(5 bytes)", true),
+            ("(12345678901234567890 bytes)", true),
+            ("(123456789012345678901 bytes)", false),
+            ("( bytes)", false),
+            ("(x bytes)", false),
+            ("5 bytes", false),
+        ] {
+            assert_eq!(size(text) == text, is, "{text}");
+            assert_eq!(body_size(text.as_bytes()) == text, is, "{text}");
+        }
+        assert_eq!(body_size(b""), "");
+    }
+
+    // CLAUSE SEC-1
+    #[test]
+    fn long_words_and_numbers_of_a_line_are_left_out() {
+        for (text, shown) in [
+            ("going away", "going away"),
+            ("code 123 of 1234", "code 123 of ***"),
+            ("a1b2c3 a1b2c3d4", "a1b2c3 ***"),
+            ("abcdefghijklmnopqrstuvwx abcdefghijklmnopqrstuvwxy", "abcdefghijklmnopqrstuvwx ***"),
+        ] {
+            assert_eq!(line(text), shown);
+        }
+    }
+
+    #[test]
+    fn only_headers_that_say_something_are_kept() {
+        let mut map = HeaderMap::new();
+        assert_eq!(headers(&map), "{}");
+        for name in ["x-rate-limit-window", "retry-after", "rcrequestid", "content-type", "accept", "set-cookie", "x-a"]
+        {
+            map.insert(name, http::HeaderValue::from_static("v"));
+        }
+        let kept = r#"{"accept":"v","content-type":"v","rcrequestid":"v","retry-after":"v","x-rate-limit-window":"v"}"#;
+        assert_eq!(headers(&map), kept);
+        let text = |headers: &str| format!(r#"[{{"type":"Heartbeat","headers":{{{headers}}}}}]"#);
+        for (given, left) in [(r#""x-a":"v""#, ""), (r#""Retry-After":"9""#, r#","headers":{"retry-after":"9"}"#)] {
+            let masked = frame(&parse(&text(given)).unwrap(), &mut Names::default(), 64);
+            assert_eq!(masked, format!(r#"[{{"type":"Heartbeat"{left}}}]"#));
+        }
+    }
+
+    // CLAUSE SEC-1
+    #[test]
+    fn of_a_body_the_fields_are_kept_that_a_session_reads() {
+        let long = "9".repeat(MAX_WORD);
+        for (text, expected) in [
+            (r#"{"id":"a","eventFilters":["/x/4711",5]}"#, r#"{"id":"***1","eventFilters":["/x/***2","***3"]}"#),
+            (
+                r#"{"disabledFilters":["/y/1",{"filter":"/y/2","reason":"R","note":"n"}]}"#,
+                r#"{"disabledFilters":["/y/***1",{"filter":"/y/***2","reason":"R","...":"(7 bytes)"}]}"#,
+            ),
+            (
+                r#"{"errors":[{"errorCode":"A-1","message":""}],"x":1}"#,
+                r#"{"errors":[{"errorCode":"A-1","message":""}],"...":"(2 bytes)"}"#,
+            ),
+            (&format!(r#"{{"expiresIn":{long}}}"#), &format!(r#"{{"expiresIn":{long}}}"#)),
+            (&format!(r#"{{"expiresIn":{long}0}}"#), r#"{"expiresIn":null}"#),
+            (r#"{"status":"4 0"}"#, r#"{"status":"4 0"}"#),
+            (r#"{"status":"hunter"}"#, r#"{"status":null}"#),
+            (r#"{"errorCode":"two words"}"#, r#"{"errorCode":"***"}"#),
+            (r#"{"errorCode":" A-1 "}"#, r#"{"errorCode":"A-1"}"#),
+            ("null", r#""(4 bytes)""#),
+            (" {", "{,"),
+        ] {
+            assert_eq!(json(text, &mut Names::default()), expected, "{text}");
+        }
+    }
 }
