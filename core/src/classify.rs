@@ -18,8 +18,8 @@ use crate::wire::{Text, each_field, each_item};
 const MAX_MESSAGE: usize = 300;
 /// Most entries of `errors[]` kept.
 const MAX_ERRORS: usize = 16;
-/// Longest wait a server is believed.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(86_400);
+/// Longest wait that a server, or whoever speaks for one, is believed.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 
 /// One code the server may give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

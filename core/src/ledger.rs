@@ -80,7 +80,7 @@ impl Recent {
     }
 
     fn remember(&mut self, key: u128, window: usize) {
-        while self.keys.len() >= window {
+        while self.keys.len() >= window.max(1) {
             self.keys.pop_front();
             self.prints.pop_front();
         }
@@ -386,6 +386,9 @@ mod tests {
         (1..=5).for_each(|n| recent.remember(alike(n), 3));
         assert!([3, 4, 5].iter().all(|n| recent.contains(alike(*n))));
         assert!([1, 2, 6].iter().all(|n| !recent.contains(alike(*n))));
+        // A window of nothing, as a damaged recording may have it, is no endless search for room.
+        recent.remember(alike(6), 0);
+        assert!(recent.contains(alike(6)) && recent.keys.len() == 1);
     }
 
     // CLAUSE REC-5

@@ -282,3 +282,25 @@ fn the_checker_knows_what_is_open() {
     s.reply(200, "{}");
     assert_eq!(s.session.open_requests().count(), 0);
 }
+
+// CLAUSE C14
+#[test]
+fn a_wait_without_end_is_none() {
+    let forever = Some(Duration::MAX);
+    let mut s = Direct::new(Config::default());
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    let failure = AuthFailure { permanent: false, code: None, message: "m".into(), retry_after: forever };
+    s.input(Input::AuthorizeFailed { id: s.login, failure });
+    assert!(matches!(s.wait, Wait::Until { reason: TimerKind::Retry, .. }), "{:?}", s.wait);
+    for status in [None, Some(429), Some(503)] {
+        let mut s = Direct::connecting(Config::default());
+        s.closed(None);
+        s.sleep(Duration::from_secs(10));
+        let body = r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#;
+        s.http(200, body);
+        let failure = OpenFailure { phase: Phase::Response, status, retry_after: forever, message: "m".into() };
+        s.input(Input::OpenFailed { conn: s.conn, failure });
+        assert!(matches!(s.wait, Wait::Until { reason: TimerKind::Retry, .. }), "{status:?} {:?}", s.wait);
+    }
+}

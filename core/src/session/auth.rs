@@ -280,19 +280,19 @@ impl Session {
         }
         self.tokens.asking = None;
         self.timers.stop(TimerKind::Authorize);
+        let told = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
         let cause = Cause::Credentials { code: failure.code, message: failure.message };
         self.requests_without_token(&cause, now);
         if self.tokens.bearer(now).is_some() {
             // The old token is still good: the connection goes on, and the source is asked again.
             self.stats.refresh_failures += 1;
-            let wait = failure.retry_after.unwrap_or_default().max(self.config.retry.penalty);
-            self.arm(TimerKind::Refresh, now.after(wait));
+            self.arm(TimerKind::Refresh, now.after(told.max(self.config.retry.penalty)));
             return self.go_on_with_token(now);
         }
         if failure.permanent && matches!(self.link, Link::Token { .. }) {
             return self.finish(CloseReason::Permanent(cause), false, now);
         }
-        self.token_failed(cause, now.after(failure.retry_after.unwrap_or_default()), now);
+        self.token_failed(cause, now.after(told), now);
     }
 
     pub(super) fn authorize_timed_out(&mut self, now: Timestamp) {

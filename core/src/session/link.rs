@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Close, Session};
-use crate::classify::Cause;
+use crate::classify::{Cause, MAX_RETRY_AFTER};
 use crate::ids::ConnId;
 use crate::input::{CloseInfo, OpenFailure, Phase};
 use crate::output::{Action, CloseReason, Event, GapCause};
@@ -123,10 +123,11 @@ impl Session {
         } else {
             self.tokens.keep_unpresented();
         }
-        let floor = failure.retry_after.map_or(now, |after| now.after(after));
+        let told = failure.retry_after.map(|wait| wait.min(MAX_RETRY_AFTER));
+        let floor = told.map_or(now, |wait| now.after(wait));
         let cause = match failure.status {
-            Some(429) => Cause::RateLimited { retry_after: failure.retry_after.unwrap_or(self.config.retry.penalty) },
-            Some(503) => Cause::Unavailable { retry_after: failure.retry_after },
+            Some(429) => Cause::RateLimited { retry_after: told.unwrap_or(self.config.retry.penalty) },
+            Some(503) => Cause::Unavailable { retry_after: told },
             Some(status) => Cause::UpgradeRefused { status },
             None => Cause::ConnectFailed { phase: failure.phase, message: failure.message },
         };
