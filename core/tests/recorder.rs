@@ -283,6 +283,24 @@ fn numbers_that_leave_room_to_count_are_sane() {
     }
 }
 
+/// Every number of a recording, one at a time, in place of the one that was written.
+#[test]
+fn numbers_that_make_no_sense_never_panic() {
+    let dump = flight(Options { limit: 16 << 10, keep_bodies: false });
+    let digit = |c: char| c.is_ascii_digit();
+    let mut at = 0;
+    while let Some(begin) = dump[at..].find(digit).map(|i| at + i) {
+        let end = dump[begin..].find(|c| !digit(c)).map_or(dump.len(), |i| begin + i);
+        for number in ["0", "1", "4294967295", "18446744073709551615", "-1"] {
+            let changed = format!("{}{number}{}", &dump[..begin], &dump[end..]);
+            if let Ok(recording) = Recording::parse(&changed) {
+                let _ = recording.replay();
+            }
+        }
+        at = end;
+    }
+}
+
 #[test]
 fn what_cannot_be_replayed_is_counted() {
     let dump = flight(Options::default());
