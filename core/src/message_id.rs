@@ -62,9 +62,10 @@ impl MessageTag {
 
     /// The number in an id of this session.
     pub(crate) fn number(&self, id: &str) -> Option<u64> {
-        let n = id.get(TAG..)?.parse().ok()?;
-        // Only as it was written: under this tag, without a sign or zeros in front.
-        self.with_id(n, |own| own == id).then_some(n)
+        let (tag, number) = id.split_at_checked(TAG)?;
+        // Only as it was written: no sign, and no zero in front.
+        let plain = number == "0" || number.starts_with(|c| matches!(c, '1'..='9'));
+        if plain && tag.as_bytes() == self.0 { number.parse().ok() } else { None }
     }
 }
 
