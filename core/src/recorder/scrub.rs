@@ -301,6 +301,24 @@ mod tests {
         assert_eq!(body_size(br#""(5 bytes)""#), "(5 bytes)");
     }
 
+    /// The id of a subscription is kept by a Session, so its name outlasts those of other ids.
+    #[test]
+    fn the_id_of_a_subscription_keeps_its_name() {
+        let mut names = Names::default();
+        let read =
+            |names: &mut Names| [r#"{"id":"s","eventFilters":[]}"#, r#"{"id":"i"}"#].map(|text| json(text, names));
+        let before = read(&mut names);
+        (0..super::super::names::MAX_NAMES).for_each(|i| drop(names.id(&format!("id {i}"))));
+        let after = read(&mut names);
+        assert!(after[0] == before[0] && after[1] != before[1], "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn a_body_that_is_no_text_stays_none() {
+        let once = body(b"{\"errorCode\":\"A-1\",\"x\":\"\xff\"}", &mut Names::default());
+        assert_eq!(once, r#"{"errorCode":"A-1","...":"(6 bytes)","#);
+    }
+
     // CLAUSE SEC-1
     #[test]
     fn a_size_is_one_only_as_it_is_written_here() {
@@ -368,6 +386,7 @@ mod tests {
             (r#"{"status":"hunter"}"#, r#"{"status":null}"#),
             (r#"{"errorCode":"two words"}"#, r#"{"errorCode":"***"}"#),
             (r#"{"errorCode":" A-1 "}"#, r#"{"errorCode":"A-1"}"#),
+            (r#"{"message":null,"errors":7}"#, r#"{"message":null,"errors":null}"#),
             ("null", r#""(4 bytes)""#),
             (" {", "{,"),
         ] {
