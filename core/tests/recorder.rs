@@ -423,6 +423,34 @@ fn no_checkpoint_is_made_of_what_is_not_kept() {
     }
 }
 
+// CLAUSE SEC-1
+#[test]
+fn a_checkpoint_holds_no_id_whatever_the_subscription_does() {
+    for steps in 0..4 {
+        let mut s = Recorded::new(Session::new(Config::default(), 1, ClockReading::default()), Options::from(16 << 10));
+        s.connect(Timestamp::ZERO).unwrap();
+        drain(&mut s);
+        let token = AccessToken { secret: "a".into(), expires_in: None };
+        s.handle_input(Input::Authorized { id: 1.into(), token }, Timestamp::ZERO).unwrap();
+        drain(&mut s);
+        up(&mut s, "");
+        let id = subscribe(&mut s);
+        if steps > 0 {
+            confirm(&mut s, &id);
+        }
+        match steps {
+            2 => drop(subscribe(&mut s)),
+            3 => s.unsubscribe(Timestamp::ZERO).unwrap(),
+            _ => {}
+        }
+        drain(&mut s);
+        idle_for_long(&mut s);
+        let dump = s.recorder().unwrap().dump();
+        assert!(dump.contains(r#""filters":["/a/***"#) && !dump.contains("4711"), "{steps}\n{dump}");
+        Recording::parse(&dump).unwrap().replay().unwrap();
+    }
+}
+
 fn last(s: &Recorded, after: &str) -> String {
     let dump = s.recorder().unwrap().dump();
     dump.rsplit(after).next().unwrap().split([' ', '\n']).next().unwrap().to_owned()
@@ -444,7 +472,7 @@ fn up(s: &mut Recorded, fields: &str) {
 }
 
 fn subscribe(s: &mut Recorded) -> String {
-    s.subscribe(Filters::new(["/a"]).unwrap(), Timestamp::ZERO).unwrap();
+    s.subscribe(Filters::new(["/a/4711"]).unwrap(), Timestamp::ZERO).unwrap();
     drain(s);
     last(s, " subscribe ")
 }
