@@ -275,11 +275,15 @@ fn a_file_too_large_for_a_recording_is_none() {
 #[test]
 fn numbers_that_leave_room_to_count_are_sane() {
     let dump = flight(Options::default());
-    assert!(dump.contains(r#""next_conn":1,"#));
-    for (n, sane) in [((1_u64 << 60) - 1, true), (1 << 60, false)] {
-        let changed = dump.replacen(r#""next_conn":1,"#, &format!(r#""next_conn":{n},"#), 1);
-        let replayed = Recording::parse(&changed).unwrap().replay();
-        assert_eq!(matches!(replayed, Err(ReplayError::BadCheckpoint { .. })), !sane, "{n} {replayed:?}");
+    for before in
+        [r#""next_id":"#, r#""next_conn":"#, r#""requests":{"next":"#, r#""confirmed":null,"next":"#, r#""number":"#]
+    {
+        let at = dump.find(before).unwrap() + before.len();
+        let end = at + dump[at..].find([',', '}']).unwrap();
+        for (n, sane) in [((1_u64 << 60) - 1, true), (1 << 60, false)] {
+            let replayed = Recording::parse(&format!("{}{n}{}", &dump[..at], &dump[end..])).unwrap().replay();
+            assert_eq!(matches!(replayed, Err(ReplayError::BadCheckpoint { .. })), !sane, "{before}{n} {replayed:?}");
+        }
     }
 }
 
@@ -376,7 +380,8 @@ fn no_checkpoint_is_made_of_what_is_not_kept() {
         s
     };
     // A notification before the answer to the subscription, one of a replay, a request that may be repeated, a close.
-    let held: [(&str, fn(&mut Recorded)); 4] = [
+    type Hold = fn(&mut Recorded);
+    let held: [(&str, Hold); 4] = [
         ("notification", |s| {
             let id = subscribe(s);
             notify(s);

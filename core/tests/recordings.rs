@@ -16,7 +16,7 @@ thread_local! {
 }
 
 /// A session with a recorder. Its dump stays when it goes.
-pub struct Checked(Recorded);
+struct Checked(Recorded);
 
 impl Drop for Checked {
     fn drop(&mut self) {
@@ -30,31 +30,31 @@ const WHOLE: Options = Options { limit: 16 << 20, keep_bodies: false };
 
 #[expect(clippy::result_large_err, reason = "as the session's own")]
 impl Checked {
-    pub fn new(config: Config, seed: u64, clock: ClockReading) -> Self {
+    fn new(config: Config, seed: u64, clock: ClockReading) -> Self {
         Self(Recorded::new(Session::new(config, seed, clock), WHOLE))
     }
 
-    pub fn restore(config: Config, snapshot: Snapshot, seed: u64, clock: ClockReading) -> Result<Self, RestoreError> {
+    fn restore(config: Config, snapshot: Snapshot, seed: u64, clock: ClockReading) -> Result<Self, RestoreError> {
         Session::restore(config, snapshot, seed, clock).map(|session| Self(Recorded::maybe(session, Some(WHOLE))))
     }
 
-    pub fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
+    fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
         self.0.handle_input(input, now)
     }
 
-    pub fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+    fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
         self.0.connect(now)
     }
 
-    pub fn subscribe(&mut self, filters: Filters, now: Timestamp) -> Result<SubscriptionId, CommandError<Filters>> {
+    fn subscribe(&mut self, filters: Filters, now: Timestamp) -> Result<SubscriptionId, CommandError<Filters>> {
         self.0.subscribe(filters, now)
     }
 
-    pub fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
+    fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
         self.0.unsubscribe(now)
     }
 
-    pub fn request(
+    fn request(
         &mut self,
         request: http::Request<Body>,
         now: Timestamp,
@@ -62,32 +62,32 @@ impl Checked {
         self.0.request(request, now)
     }
 
-    pub fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
+    fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
         self.0.cancel(id, now)
     }
 
-    pub fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
+    fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
         self.0.recover(now)
     }
 
-    pub fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
+    fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
         self.0.close(mode, now)
     }
 
-    pub fn poll_output(&mut self) -> Output {
+    fn poll_output(&mut self) -> Output {
         self.0.poll_output()
     }
 
-    pub fn snapshot(&self) -> Option<Snapshot> {
+    fn snapshot(&self) -> Option<Snapshot> {
         assert_eq!(self.0.snapshot(), self.0.session().snapshot());
         self.0.snapshot()
     }
 
-    pub fn state(&self) -> SessionState {
+    fn state(&self) -> SessionState {
         self.0.state()
     }
 
-    pub fn stats(&self) -> Stats {
+    fn stats(&self) -> Stats {
         self.0.stats()
     }
 }
