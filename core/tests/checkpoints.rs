@@ -164,7 +164,7 @@ fn a_code_of_the_server_is_no_place_for_a_secret_in_a_checkpoint() {
     up(&mut s, r#""recoveryState":"Failed","recoveryErrorCode":"the hunter code""#);
     idle_for_long(&mut s);
     let dump = s.recorder().unwrap().dump();
-    let checkpoint = dump.lines().filter(|line| line.starts_with("checkpoint")).next_back().unwrap();
+    let checkpoint = dump.lines().rfind(|line| line.starts_with("checkpoint")).unwrap();
     assert!(checkpoint.contains(r#""pending":{"#) && !dump.contains("hunter"), "{dump}");
     Recording::parse(&dump).unwrap().replay().unwrap();
 }
@@ -177,7 +177,7 @@ fn a_checkpoint_keeps_the_newest_keys_that_there_is_room_for() {
     (0..60).for_each(|n| notify(&mut s, n));
     idle_for_long(&mut s);
     let dump = s.recorder().unwrap().dump();
-    let checkpoint = dump.lines().filter(|line| line.starts_with("checkpoint")).next_back().unwrap();
+    let checkpoint = dump.lines().rfind(|line| line.starts_with("checkpoint")).unwrap();
     let keys = checkpoint.split(r#""recent":["#).nth(1).unwrap().split(']').next().unwrap();
     // A sixteenth of the memory, at 40 bytes each.
     let newest: Vec<_> = (60 - 16384 / 16 / 40..60).map(|n| n.to_string()).collect();
