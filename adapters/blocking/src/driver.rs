@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -24,7 +24,8 @@ use tungstenite::WebSocket;
 use self::turn::Turn;
 use crate::command::{Command, Reply, Signals};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::dial::{Abort, Stream};
+use crate::dial::{Abort, DownloadEnd, Stream};
+use crate::download::is_unread;
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
 use crate::socket::{self, Incoming, Pressure, Socket};
@@ -82,6 +83,8 @@ pub(crate) struct Driver {
     /// A message that was read while the application lets events wait.
     ahead: Option<Incoming>,
     calls: BTreeMap<HttpId, Abort>,
+    /// Bodies that the application still reads.
+    downloads: Vec<DownloadEnd>,
     logins: BTreeMap<AuthId, Abort>,
     done: Receiver<Done>,
     completions: Sender<Done>,
@@ -105,6 +108,7 @@ impl Driver {
             link: Link::None,
             ahead: None,
             calls: BTreeMap::new(),
+            downloads: Vec::new(),
             logins: BTreeMap::new(),
             done,
             completions,
@@ -198,13 +202,7 @@ impl Driver {
                 });
                 self.logins.insert(id, abort);
             }
-            Action::Http { id, request } => {
-                let https = Arc::clone(&self.parts.sender);
-                let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
-                    Done::Http(id, abortable(abort, || call(&*https, *request)))
-                });
-                self.calls.insert(id, abort);
-            }
+            Action::Http { id, request } => self.call(id, *request),
             Action::AbortHttp { id } => {
                 if let Some(abort) = self.calls.remove(&id) {
                     abort.fire();
@@ -246,6 +244,16 @@ impl Driver {
             let _ = self.completions.send(failed);
         }
         abort
+    }
+
+    fn call(&mut self, id: HttpId, mut request: http::Request<Bytes>) {
+        let (https, sender) = (Arc::clone(&self.parts.https), Arc::clone(&self.parts.sender));
+        let streamed = readdress(&mut request);
+        let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
+            let call = || if streamed { https.download(&*sender, &request, abort) } else { sender.send(request) };
+            Done::Http(id, abortable(abort, || unpanicked(call)))
+        });
+        self.calls.insert(id, abort);
     }
 
     fn open(&mut self, conn: ConnId, url: SecretUrl) {
@@ -339,11 +347,19 @@ impl Driver {
                 }
             }
             // One that was aborted is no longer in the list, and its end does not count (C16).
-            Done::Http(id, result) if self.calls.remove(&id).is_some() => match result {
-                Ok(response) => self.feed(Input::HttpResponse { id, response: Box::new(response) }, now),
-                Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
-            },
-            Done::Http(..) => {}
+            Done::Http(id, result) => {
+                let Some(abort) = self.calls.remove(&id) else { return };
+                match result {
+                    Ok(response) => {
+                        if is_unread(&response) {
+                            self.downloads.retain(DownloadEnd::is_wanted);
+                            self.downloads.push(abort.of_download());
+                        }
+                        self.feed(Input::HttpResponse { id, response: Box::new(response) }, now);
+                    }
+                    Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
+                }
+            }
             Done::Opened(conn, result) if matches!(&self.link, Link::Opening(c, _) if *c == conn) => {
                 self.opened(conn, result, now);
             }
@@ -401,6 +417,8 @@ impl Driver {
     /// Lets go of everything. The events that wait stay with the application.
     fn finish(&mut self) {
         self.publish();
+        // Before anybody is told of the end: then no more of a body comes after it.
+        self.downloads.iter().for_each(DownloadEnd::fire);
         self.parts.signals.finished.store(true, Ordering::SeqCst);
         while let Ok(command) = self.parts.inbox.try_recv() {
             match command {
@@ -428,14 +446,15 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.unlink();
         self.calls.values().chain(self.logins.values()).for_each(Abort::fire);
+        self.downloads.iter().for_each(DownloadEnd::fire);
         self.parts.hub.end();
     }
 }
 
 /// Makes a call. A panic in a client of the application's is a failure like others.
-fn call(https: &dyn HttpsSender, request: http::Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+fn unpanicked(call: impl FnOnce() -> Result<Response<Bytes>, HttpFailure>) -> Result<Response<Bytes>, HttpFailure> {
     // Nothing of the driver is touched by it, so no broken state can be seen.
-    catch_unwind(AssertUnwindSafe(|| https.send(request))).unwrap_or_else(|_| Err(client_panicked()))
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(client_panicked()))
 }
 
 fn no_thread_for_login() -> AuthFailure {
@@ -460,7 +479,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_the_http_client_is_a_failure() {
-        let failure = call(&Broken, http::Request::default()).unwrap_err();
+        let failure = unpanicked(|| Broken.send(http::Request::default())).unwrap_err();
         assert!(!failure.not_sent && failure.message.contains("panicked"), "{failure:?}");
     }
 }

@@ -1,14 +1,22 @@
 //! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
 //!
 //! Nothing here waits, reads or sends: clocks and their jumps, limits of I/O, addresses, TLS settings, masked debug
-//! lines, tracing, how a request came out, and the parts of the `watch` program that only think. Programs depend on an
+//! lines, tracing, proxies, where downloads may go, how a request came out, and the parts of the `watch` program that only think. Programs depend on an
 //! adapter, such as `ringcentral-ws-tokio`, which re-exports what they need of this crate.
 
 mod address;
 mod backlog;
 mod clock;
+mod content;
 mod debug;
+#[cfg(feature = "gzip")]
+pub mod gzip;
+#[cfg(not(feature = "gzip"))]
+#[path = "uncompressed.rs"]
+pub mod gzip;
 mod limits;
+mod proxy;
+mod query;
 mod request;
 mod setup;
 mod state;
@@ -20,8 +28,11 @@ pub mod watch;
 pub use address::{Target, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent};
 pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
+pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};
 pub use debug::{Debug, DebugSink};
 pub use limits::{IoLimits, MAX_LOGINS};
+pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
+pub use query::with_query;
 pub use request::{Answer, RequestError, response};
 pub use setup::{InsecureServer, make_session, settle_server};
 pub use state::{ConnectionState, StateTeller, Watcher};

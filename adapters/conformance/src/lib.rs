@@ -2,8 +2,10 @@
 //!
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
 //! [`watch`] checks that a `watch` program speaks the line protocol, [`crash`] kills one a thousand times.
+//! [`fake`] has servers and proxies that misbehave, for the adapters' own tests.
 
 pub mod crash;
+pub mod fake;
 mod proxy;
 pub mod scenarios;
 #[cfg(target_os = "linux")]

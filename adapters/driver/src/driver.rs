@@ -3,18 +3,19 @@
 mod turn;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
 use bytes::Bytes;
 use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -26,7 +27,6 @@ use self::turn::{Sleep, Turn};
 use crate::client::Inbox;
 use crate::command::{Command, Reply};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::download::{Streamed, readdress};
 use crate::https::{Https, HttpsSender};
 use crate::outlet::{Outlet, Shared};
 use crate::runtime::Runtime;
@@ -37,6 +37,8 @@ pub(crate) struct Parts<R: Runtime> {
     pub(crate) session: Recorded,
     pub(crate) clock: Clock,
     pub(crate) https: Arc<Https<R>>,
+    /// Tells downloads when the client ends.
+    pub(crate) alive: Sender<Infallible>,
     /// Makes the calls; `https` itself, unless the application has a client of its own.
     pub(crate) sender: Option<Arc<dyn HttpsSender>>,
     pub(crate) credentials: Arc<dyn CredentialSource>,
@@ -74,6 +76,7 @@ pub(crate) struct Driver<R: Runtime> {
     session: Recorded,
     clock: Clock,
     https: Arc<Https<R>>,
+    alive: Sender<Infallible>,
     sender: Option<Arc<dyn HttpsSender>>,
     credentials: Arc<dyn CredentialSource>,
     /// The access token the Session was given last.
@@ -110,6 +113,7 @@ impl<R: Runtime> Driver<R> {
             session: parts.session,
             clock: parts.clock,
             https: parts.https,
+            alive: parts.alive,
             sender: parts.sender,
             credentials: parts.credentials,
             held: None,
@@ -208,14 +212,11 @@ impl<R: Runtime> Driver<R> {
         match action {
             Action::Authorize { id, reason } => self.authorize(id, reason),
             Action::Http { id, mut request } => {
-                readdress(&mut request);
+                let streamed = readdress(&mut request);
                 let (https, sender) = (Arc::clone(&self.https), self.sender());
                 // A client of the application's may panic; nothing of the driver is touched by the future but the call.
                 let call = AssertUnwindSafe(async move {
-                    match request.extensions().get::<Streamed>() {
-                        Some(_) => https.download(sender, *request).await,
-                        None => sender.send(*request).await,
-                    }
+                    if streamed { https.download(sender, *request).await } else { sender.send(*request).await }
                 });
                 let call = call.catch_unwind().map(|done| done.unwrap_or_else(|_| Err(client_panicked())));
                 let (call, abort) = abortable(call);
@@ -400,6 +401,7 @@ impl<R: Runtime> Driver<R> {
     async fn finish(mut self) {
         self.link = Link::None;
         self.calls.clear();
+        self.alive.close();
         self.publish();
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {

@@ -242,8 +242,9 @@ mod tests {
     use futures_util::future::{join, poll_fn};
     use futures_util::{FutureExt, StreamExt};
 
+    use ringcentral_ws_adapter::ContentHosts;
+
     use super::*;
-    use crate::download::ContentHosts;
     use crate::testing::{Memory, Pipe, block_on, pipe};
 
     type Server = WebSocketStream<Pipe>;
