@@ -117,7 +117,8 @@ impl Client {
     }
 
     /// Ends the session and returns when it has ended, within `Config::close_timeout` (CLS-1). It does not wait for
-    /// events to be taken. The first mode given counts.
+    /// events to be taken, but for a login under way: the refresh token it brings is still handed over (`on_tokens`).
+    /// The first mode given counts.
     pub fn close(&self, mode: Close) {
         let _ = self.remote.ask(|reply| Command::Close(mode, reply));
     }
@@ -288,7 +289,7 @@ impl Builder {
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
-        let max_message = config.limits.frame_bytes;
+        let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
         let content = ContentHosts {
             server: config.server.clone(),
             hosts: self.content_hosts,
@@ -321,6 +322,7 @@ impl Builder {
             waker: Arc::clone(&waker),
             poll,
             max_message,
+            close_timeout,
             debug: Debug::new(self.debug),
             tracer,
             states: teller,

@@ -39,9 +39,9 @@ impl Abort {
         }
     }
 
-    /// What ends the body of the answer to this call, for as long as somebody reads it.
-    pub(crate) fn of_download(&self) -> DownloadEnd {
-        DownloadEnd(Arc::downgrade(&self.0))
+    /// The same, for as long as somebody else holds it.
+    pub(crate) fn downgrade(&self) -> WeakAbort {
+        WeakAbort(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn is_fired(&self) -> bool {
@@ -61,24 +61,42 @@ impl Abort {
         }
     }
 
+    /// `fire` no longer ends this socket: it serves another call.
+    fn forget(&self, socket: &Arc<TcpStream>) {
+        let weak = Arc::downgrade(socket);
+        self.sockets().retain(|known| !known.ptr_eq(&weak));
+    }
+
     fn sockets(&self) -> std::sync::MutexGuard<'_, Vec<Weak<TcpStream>>> {
         self.0.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Ends a body that the application reads.
+/// An [`Abort`] that others hold.
 #[derive(Debug)]
-pub(crate) struct DownloadEnd(Weak<AbortState>);
+pub(crate) struct WeakAbort(Weak<AbortState>);
 
-impl DownloadEnd {
+impl WeakAbort {
+    /// From now on `next` ends the socket, and this no more.
+    pub(crate) fn hand_over(&mut self, socket: &Arc<TcpStream>, next: &Abort) {
+        if self.0.as_ptr() == Arc::as_ptr(&next.0) {
+            return;
+        }
+        if let Some(state) = self.0.upgrade() {
+            Abort(state).forget(socket);
+        }
+        next.watch(socket);
+        *self = next.downgrade();
+    }
+
     pub(crate) fn fire(&self) {
         if let Some(state) = self.0.upgrade() {
             Abort(state).fire();
         }
     }
 
-    /// Whether somebody still reads it.
-    pub(crate) fn is_wanted(&self) -> bool {
+    /// Whether somebody still holds it.
+    pub(crate) fn is_held(&self) -> bool {
         self.0.strong_count() > 0
     }
 }
@@ -274,4 +292,32 @@ fn encrypt(net: &Net, target: &Target, mut tcp: Tcp) -> Result<Stream, HttpFailu
         connection.complete_io(&mut tcp).map_err(failed)?;
     }
     Ok(Stream::Tls(Box::new(StreamOwned::new(connection, tcp))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_connection_ends_with_the_call_that_uses_it_only() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let (mut far, _) = listener.accept().unwrap();
+        let (first, second) = (Abort::default(), Abort::default());
+        first.watch(&socket);
+        let mut owner = first.downgrade();
+        owner.hand_over(&socket, &first);
+        owner.hand_over(&socket, &second);
+        first.fire();
+        (&*socket).write_all(b"x").unwrap();
+        far.read_exact(&mut [0]).unwrap();
+        second.fire();
+        assert_eq!(far.read(&mut [0]).unwrap(), 0, "it was shut down");
+        let late = Abort::default();
+        late.fire();
+        owner.hand_over(&socket, &late);
+        assert!(owner.is_held() && (&*socket).write(b"x").is_err());
+    }
 }

@@ -1,12 +1,14 @@
 //! The one thread that owns a Session and its socket.
 
+mod finish;
 mod turn;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -16,15 +18,15 @@ use ringcentral_ws_adapter::{
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
-    AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
-    HttpId, Input, OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Timestamp, Wait,
+    AccessToken, Action, AuthFailure, AuthId, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure, HttpId, Input,
+    OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Timestamp, Wait,
 };
 use tungstenite::WebSocket;
 
 use self::turn::Turn;
 use crate::command::{Command, Reply, Signals};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::dial::{Abort, DownloadEnd, Stream};
+use crate::dial::{Abort, Stream, WeakAbort};
 use crate::download::is_unread;
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
@@ -49,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) waker: Arc<Waker>,
     pub(crate) poll: Poll,
     pub(crate) max_message: usize,
+    pub(crate) close_timeout: Duration,
     pub(crate) debug: Debug,
     pub(crate) tracer: Tracer,
     pub(crate) states: StateTeller,
@@ -84,7 +87,7 @@ pub(crate) struct Driver {
     ahead: Option<Incoming>,
     calls: BTreeMap<HttpId, Abort>,
     /// Bodies that the application still reads.
-    downloads: Vec<DownloadEnd>,
+    downloads: Vec<WeakAbort>,
     logins: BTreeMap<AuthId, Abort>,
     done: Receiver<Done>,
     completions: Sender<Done>,
@@ -92,6 +95,8 @@ pub(crate) struct Driver {
     socket_first: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
+    /// When the application asked for the end.
+    closing_since: Option<Timestamp>,
     /// The end, which is told when no command can come any more.
     last: Option<Event>,
 }
@@ -114,6 +119,7 @@ impl Driver {
             completions,
             socket_first: false,
             unpublished: 0,
+            closing_since: None,
             last: None,
         }
     }
@@ -129,6 +135,9 @@ impl Driver {
         let _ = self.parts.session.connect(now);
         loop {
             let wait = self.drain();
+            if wait == Wait::Finished && !self.await_logins() {
+                return;
+            }
             self.parts.hub.set_status((self.parts.session.state(), self.parts.session.stats()));
             self.parts.states.tell(self.parts.session.state(), || self.parts.clock.reading().now);
             if self.unpublished >= self.parts.https.net.limits.snapshot_every {
@@ -352,8 +361,8 @@ impl Driver {
                 match result {
                     Ok(response) => {
                         if is_unread(&response) {
-                            self.downloads.retain(DownloadEnd::is_wanted);
-                            self.downloads.push(abort.of_download());
+                            self.downloads.retain(WeakAbort::is_held);
+                            self.downloads.push(abort.downgrade());
                         }
                         self.feed(Input::HttpResponse { id, response: Box::new(response) }, now);
                     }
@@ -399,6 +408,7 @@ impl Driver {
             Command::Network(online) => self.feed(Input::NetworkChanged { online }, now),
             Command::Close(mode, reply) => {
                 self.closers.push(reply);
+                self.closing_since.get_or_insert(now);
                 let _ = session.close(mode, now);
             }
             Command::Request { request, cancelled, reply } => {
@@ -412,42 +422,6 @@ impl Driver {
                 }
             }
         }
-    }
-
-    /// Lets go of everything. The events that wait stay with the application.
-    fn finish(&mut self) {
-        self.publish();
-        // Before anybody is told of the end: then no more of a body comes after it.
-        self.downloads.iter().for_each(DownloadEnd::fire);
-        self.parts.signals.finished.store(true, Ordering::SeqCst);
-        while let Ok(command) = self.parts.inbox.try_recv() {
-            match command {
-                Command::Close(_, reply) => self.closers.push(reply),
-                Command::Request { request, reply, .. } => {
-                    let _ = reply.try_send(Err(CommandError::Closed(*request)));
-                }
-                // Their askers see the closed channel.
-                Command::Subscribe(..) | Command::Unsubscribe(_) | Command::Recover(_) | Command::Network(_) => {}
-            }
-        }
-        // Who asks after this, or was not seen, learns from the closed channel that nothing was sent.
-        self.parts.inbox = sync_channel(0).1;
-        if let Some(event) = self.last.take() {
-            self.parts.hub.push(event, None);
-        }
-        for reply in self.closers.drain(..) {
-            let _ = reply.try_send(());
-        }
-    }
-}
-
-/// However the thread ends, nobody waits for it in vain.
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.unlink();
-        self.calls.values().chain(self.logins.values()).for_each(Abort::fire);
-        self.downloads.iter().for_each(DownloadEnd::fire);
-        self.parts.hub.end();
     }
 }
 

@@ -19,7 +19,7 @@ use ureq::{Agent, Body, Error, Timeout, config::Config};
 use url::Url;
 
 use crate::client::StartError;
-use crate::dial::{Abort, Net, Stream, dial};
+use crate::dial::{Abort, Net, Stream, WeakAbort, dial};
 use crate::download::Download;
 
 /// Read and write buffer of a connection, in bytes. A response head must fit.
@@ -201,7 +201,7 @@ impl Connector for Dialer {
         };
         let stream = stream.map_err(|failure| Error::Io(io::Error::other(Undialled(failure))))?;
         let patience = self.0.limits.download_read;
-        Ok(Some(Wire { stream, buffers: LazyBuffers::new(BUFFER, BUFFER), patience }))
+        Ok(Some(Wire { stream, buffers: LazyBuffers::new(BUFFER, BUFFER), patience, owner: abort.downgrade() }))
     }
 }
 
@@ -211,6 +211,8 @@ struct Wire {
     buffers: LazyBuffers,
     /// How long a step may take that has no deadline of its own.
     patience: Duration,
+    /// Ends the call that uses the connection.
+    owner: WeakAbort,
 }
 
 impl fmt::Debug for Wire {
@@ -226,7 +228,8 @@ impl Wire {
         tcp.deadline = Instant::now().checked_add(left);
         CURRENT.with_borrow(|abort| {
             if let Some(abort) = abort {
-                abort.watch(&tcp.socket);
+                // A kept connection may have served another call, whose end is not its own.
+                self.owner.hand_over(&tcp.socket, abort);
             }
         });
     }

@@ -125,7 +125,8 @@ impl<R> Client<R> {
     }
 
     /// Ends the session and returns when it has ended, within `Config::close_timeout` (CLS-1). It does not wait for
-    /// events to be taken. The first mode given counts.
+    /// events to be taken, but for a login under way: the refresh token it brings is still handed over (`on_tokens`).
+    /// The first mode given counts.
     pub async fn close(&self, mode: Close) {
         let _ = self.ask(|reply| Command::Close(mode, reply)).await;
     }
@@ -333,7 +334,7 @@ impl<R: Runtime> Builder<R> {
         let seed = self.runtime.seed().map_err(StartError::Seed)?;
         let runtime = self.runtime.clone();
         let clock = Clock::new(self.limits.clock_slack, move || runtime.clocks());
-        let max_message = config.limits.frame_bytes;
+        let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
         let content = ContentHosts {
             server: config.server.clone(),
             hosts: self.content_hosts,
@@ -367,6 +368,7 @@ impl<R: Runtime> Builder<R> {
             cancels: cancelled,
             outlet,
             max_message,
+            close_timeout,
             debug: Debug::new(self.debug),
             tracer,
             states,

@@ -1,5 +1,6 @@
 //! The one task that owns a Session and its socket.
 
+mod finish;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use bytes::Bytes;
@@ -19,8 +21,8 @@ use ringcentral_ws_adapter::{
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
-    AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, CommandError, ConnId, Event, Filters, Frame,
-    HttpFailure, HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
+    AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure,
+    HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
 };
 
 use self::turn::{Sleep, Turn};
@@ -47,6 +49,7 @@ pub(crate) struct Parts<R: Runtime> {
     pub(crate) cancels: Receiver<u64>,
     pub(crate) outlet: Outlet,
     pub(crate) max_message: usize,
+    pub(crate) close_timeout: Duration,
     pub(crate) debug: Debug,
     pub(crate) tracer: Tracer,
     pub(crate) states: StateTeller,
@@ -92,8 +95,13 @@ pub(crate) struct Driver<R: Runtime> {
     ahead: Option<Incoming>,
     calls: FuturesUnordered<BoxFuture<'static, Done>>,
     aborts: BTreeMap<HttpId, AbortHandle>,
-    /// Questions to the credential source among the calls.
-    logins: usize,
+    /// Questions to the credential source.
+    logins: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// When the application asked for the end.
+    closing_since: Option<Timestamp>,
+    close_timeout: Duration,
+    /// The end, which is told when no login is under way any more.
+    last: Option<Event>,
     sleep: Option<Sleep>,
     /// Turns since the task last waited.
     busy: u32,
@@ -127,7 +135,10 @@ impl<R: Runtime> Driver<R> {
             ahead: None,
             calls: FuturesUnordered::new(),
             aborts: BTreeMap::new(),
-            logins: 0,
+            logins: FuturesUnordered::new(),
+            closing_since: None,
+            close_timeout: parts.close_timeout,
+            last: None,
             sleep: None,
             busy: 0,
             socket_first: false,
@@ -150,6 +161,9 @@ impl<R: Runtime> Driver<R> {
         let _ = self.session.connect(now);
         loop {
             let wait = self.drain();
+            if wait == Wait::Finished && !self.await_logins().await {
+                return;
+            }
             self.shared.set_status(self.session.state(), self.session.stats());
             self.states.tell(self.session.state(), || self.clock.reading().now);
             if self.unpublished >= self.https.limits.snapshot_every {
@@ -191,7 +205,7 @@ impl<R: Runtime> Driver<R> {
                 // end is a change by itself.
                 self.unpublished += 1;
                 self.publish();
-                self.outlet.push(event, None);
+                self.last = Some(event);
             }
             event => self.outlet.push(event, None),
         }
@@ -261,12 +275,11 @@ impl<R: Runtime> Driver<R> {
 
     fn authorize(&mut self, id: AuthId, reason: AuthReason) {
         let (source, sender, held) = (Arc::clone(&self.credentials), self.sender(), self.held.clone());
-        if self.logins == MAX_LOGINS {
+        if self.logins.len() >= MAX_LOGINS {
             self.calls.push(Box::pin(std::future::ready(Done::Unasked(id))));
             return;
         }
-        self.logins += 1;
-        self.calls.push(Box::pin(async move {
+        self.logins.push(Box::pin(async move {
             let request = TokenRequest { reason, held: held.as_ref(), https: &*sender };
             Done::Auth(id, ask(&*source, request).await)
         }));
@@ -347,9 +360,6 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn done(&mut self, done: Done, now: Timestamp) {
-        if let Done::Auth(..) = done {
-            self.logins -= 1;
-        }
         match done {
             Done::Unasked(id) => self.feed(Input::AuthorizeFailed { id, failure: source_is_silent() }, now),
             Done::Auth(id, Ok(token)) => {
@@ -380,6 +390,7 @@ impl<R: Runtime> Driver<R> {
             Command::Network(online) => self.feed(Input::NetworkChanged { online }, now),
             Command::Close(mode, reply) => {
                 self.closers.push(reply);
+                self.closing_since.get_or_insert(now);
                 let _ = self.session.close(mode, now);
             }
             // Nobody waits for it any more, so it is never sent.
@@ -395,30 +406,5 @@ impl<R: Runtime> Driver<R> {
                 }
             }
         }
-    }
-
-    /// Lets go of everything, then waits only for the application to take the last events.
-    async fn finish(mut self) {
-        self.link = Link::None;
-        self.calls.clear();
-        self.alive.close();
-        self.publish();
-        self.commands.close();
-        while let Ok(command) = self.commands.try_recv() {
-            match command {
-                Command::Close(_, reply) => self.closers.push(reply),
-                Command::Request { request, reply, .. } => {
-                    let _ = reply.try_send(Err(CommandError::Closed(*request)));
-                }
-                // Their askers see the closed channel.
-                Command::Subscribe(..) | Command::Unsubscribe(_) | Command::Recover(_) | Command::Network(_) => {}
-            }
-        }
-        for reply in self.closers.drain(..) {
-            let _ = reply.try_send(());
-        }
-        let mut outlet = self.outlet;
-        drop((self.session, self.requests, self.https, self.credentials));
-        poll_fn(|cx| outlet.poll(cx)).await;
     }
 }

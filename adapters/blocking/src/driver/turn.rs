@@ -82,7 +82,7 @@ impl Driver {
         (self.unpublished > 0).then_some(Turn::Idle)
     }
 
-    fn look_at_commands(&mut self) -> Option<Turn> {
+    pub(super) fn look_at_commands(&mut self) -> Option<Turn> {
         if self.parts.signals.cancels.load(Ordering::SeqCst) {
             let cancelled = |waiting: &super::Waiting| waiting.cancelled.load(Ordering::SeqCst);
             // Cleared first: a cancellation that comes meanwhile sets it again.

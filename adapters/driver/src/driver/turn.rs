@@ -72,8 +72,10 @@ impl<R: Runtime> Driver<R> {
         if second.is_ready() {
             return second;
         }
-        if let Poll::Ready(Some(done)) = Pin::new(&mut self.calls).poll_next(cx) {
-            return Poll::Ready(Turn::Done(done));
+        for calls in [&mut self.calls, &mut self.logins] {
+            if let Poll::Ready(Some(done)) = Pin::new(calls).poll_next(cx) {
+                return Poll::Ready(Turn::Done(done));
+            }
         }
         if self.unpublished > 0 {
             return Poll::Ready(Turn::Idle);
@@ -87,7 +89,7 @@ impl<R: Runtime> Driver<R> {
         turn
     }
 
-    fn poll_commands(&mut self, cx: &mut Context<'_>) -> Poll<Turn<R::Stream>> {
+    pub(super) fn poll_commands(&mut self, cx: &mut Context<'_>) -> Poll<Turn<R::Stream>> {
         if let Poll::Ready(Some(ticket)) = self.cancels.as_mut().poll_next(cx) {
             return Poll::Ready(Turn::Cancelled(ticket));
         }
