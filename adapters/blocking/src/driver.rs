@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -30,7 +30,7 @@ use crate::dial::{Abort, Stream, WeakAbort};
 use crate::download::is_unread;
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
-use crate::socket::{self, Incoming, Pressure, Socket};
+use crate::socket::{self, Incoming, Socket};
 
 /// The poller's name for a wake-up.
 pub(crate) const WAKE: Token = Token(0);

@@ -17,7 +17,7 @@ use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -32,7 +32,7 @@ use crate::credentials::{CredentialSource, TokenRequest, ask};
 use crate::https::{Https, HttpsSender};
 use crate::outlet::{Outlet, Shared};
 use crate::runtime::Runtime;
-use crate::socket::{self, Incoming, Pressure, Socket};
+use crate::socket::{self, Incoming, Socket};
 
 /// What a driver is made of.
 pub(crate) struct Parts<R: Runtime> {

@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::TryRecvError;
 
+use ringcentral_ws_adapter::Pressure;
 use ringcentral_ws_core::{ConnId, RequestId, SessionState, TimerKind, Wait};
 
 use super::{Done, Driver, Link, SOCKET};
 use crate::command::Command;
-use crate::socket::{Incoming, Pressure};
+use crate::socket::Incoming;
 
 /// Events that may wait for the application while a connection is still being made.
 const HANDSHAKE_BACKLOG: usize = 256;

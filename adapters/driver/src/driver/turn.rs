@@ -5,12 +5,13 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
+use ringcentral_ws_adapter::Pressure;
 use ringcentral_ws_core::{ConnId, OpenFailure, SessionState, TimerKind, Timestamp, Wait};
 
 use super::{Done, Driver, Link};
 use crate::command::Command;
 use crate::runtime::Runtime;
-use crate::socket::{Incoming, Pressure, Socket};
+use crate::socket::{Incoming, Socket};
 
 /// Turns without waiting after which other tasks of the same thread get theirs.
 const FAIR_TURNS: u32 = 128;
