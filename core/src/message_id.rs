@@ -39,23 +39,25 @@ impl MessageTag {
 
     /// The id of message `n`: nothing in it needs an escape.
     pub(crate) fn id(&self, n: u64) -> String {
-        self.with_id(n, str::to_owned)
+        let mut text = Vec::with_capacity(TAG + DIGITS);
+        self.write(n, &mut text);
+        String::from_utf8(text).unwrap_or_default()
     }
 
-    /// Gives the id of message `n` to `f`.
-    pub(crate) fn with_id<T>(&self, mut n: u64, f: impl FnOnce(&str) -> T) -> T {
-        let mut text = [0; TAG + DIGITS];
-        let mut at = text.len();
+    /// Appends the id of message `n`.
+    pub(crate) fn write(&self, mut n: u64, out: &mut Vec<u8>) {
+        let mut digits = [0; DIGITS];
+        let mut at = digits.len();
         loop {
             at -= 1;
-            text[at] = b'0' + (n % 10) as u8;
+            digits[at] = b'0' + (n % 10) as u8;
             n /= 10;
             if n == 0 {
                 break;
             }
         }
-        text[at - TAG..at].copy_from_slice(&self.0);
-        f(std::str::from_utf8(&text[at - TAG..]).unwrap_or_default())
+        out.extend_from_slice(&self.0);
+        out.extend_from_slice(&digits[at..]);
     }
 
     /// The number in an id of this session.

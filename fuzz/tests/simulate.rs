@@ -26,3 +26,11 @@ fn days_of_faults_break_no_promise() {
 fn the_contract_holds_meanwhile() {
     run(&WithContract, 100_000..100_080, DAY / 4);
 }
+
+// A gap in the time of a clock that had gone back was held against true time.
+#[test]
+fn a_clock_that_went_back_dates_a_gap_in_its_own_time() {
+    for seed in [8_002_505, 8_007_611] {
+        run(&Plain, seed..seed + 1, DAY);
+    }
+}

@@ -154,7 +154,7 @@ impl Gateway {
         self.attach(conn, session, &recovery);
         let early = self.conns.get_mut(&conn).map(|socket| std::mem::take(&mut socket.early));
         for text in early.unwrap_or_default() {
-            self.frame(conn, &text);
+            self.frame(conn, text.into());
         }
     }
 

@@ -17,8 +17,12 @@ const BAD_BODY: &str =
 
 impl Gateway {
     /// A text frame came from the client. Frames that come before `ConnectionDetails` has been sent wait
-    /// for it.
-    pub fn ws_text(&mut self, conn: u64, text: &str, now: u64) {
+    /// for it. The text of a heartbeat that is handed over as a `String` becomes its echo.
+    pub fn ws_text<'a>(&mut self, conn: u64, text: impl Into<Cow<'a, str>>, now: u64) {
+        self.text_frame(conn, text.into(), now);
+    }
+
+    fn text_frame(&mut self, conn: u64, text: Cow<'_, str>, now: u64) {
         self.advance(now);
         let Some(socket) = self.conns.get_mut(&conn) else { return };
         self.stats.frames_in += 1;
@@ -28,20 +32,20 @@ impl Gateway {
         }
         self.stats.frames_before_details += 1;
         if socket.early.len() < MAX_EARLY {
-            socket.early.push(text.to_owned());
+            socket.early.push(text.into_owned());
         }
     }
 
-    pub(crate) fn frame(&mut self, conn: u64, text: &str) {
+    pub(crate) fn frame(&mut self, conn: u64, text: Cow<'_, str>) {
         // By far the most frequent frame, in the form most clients write, is its own echo.
         if !self.config.escape_slashes_in_echo
             && let Some(id) = text.strip_prefix(HEARTBEAT).and_then(|rest| rest.strip_suffix("\"}]"))
-            && !id.bytes().any(|b| b == b'"' || b == b'\\' || b < 0x20)
+            && text::is_plain(id)
         {
             self.stats.heartbeats += 1;
-            return self.send(conn, FrameKind::Heartbeat, text.to_owned());
+            return self.send(conn, FrameKind::Heartbeat, text.into_owned());
         }
-        let Some(frame) = ClientFrame::parse(text) else {
+        let Some(frame) = ClientFrame::parse(&text) else {
             self.stats.malformed_frames += 1;
             return self.send_error(conn, None, 400, "CMN-103", "JSON cannot be parsed");
         };

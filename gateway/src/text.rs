@@ -92,6 +92,19 @@ pub(crate) fn push_json(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// Whether `text` needs no escape in a JSON string. Eight bytes at a time: in each of these words a byte that needs one
+/// sets its highest bit, or that of a byte above it.
+pub(crate) fn is_plain(text: &str) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let marks = words.iter().fold(0, |marks, word| {
+        let word = u64::from_le_bytes(*word);
+        marks | below(word, 0x20) | below(word ^ (ONES * 0x22), 1) | below(word ^ (ONES * 0x5c), 1)
+    });
+    marks & (ONES << 7) == 0 && !rest.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+}
+
 /// `text` as a JSON string, quotes included.
 pub(crate) fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -203,6 +216,20 @@ mod tests {
     fn json_strings_survive_a_parser() {
         for text in ["", "plain", "q\"b\\s/\n\r\t\u{1}", "\u{1f600},--Boundary"] {
             assert_eq!(serde_json::from_str::<String>(&json(text)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_needs_an_escape_is_found_anywhere() {
+        for len in 0..20 {
+            let plain: String = "a\u{e9}\u{7f} ~!#[]z".chars().cycle().take(len).collect();
+            assert!(is_plain(&plain), "{plain}");
+            for (at, _) in plain.char_indices() {
+                for bad in ["\"", "\\", "\u{1f}", "\0"] {
+                    let text = format!("{}{bad}{}", &plain[..at], &plain[at..]);
+                    assert!(!is_plain(&text), "{text:?}");
+                }
+            }
         }
     }
 

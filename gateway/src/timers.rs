@@ -18,27 +18,38 @@ pub(crate) enum Timer {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Timers(BTreeSet<(u64, Timer)>);
+pub(crate) struct Timers {
+    set: BTreeSet<(u64, Timer)>,
+    /// The earliest: it is asked for with every call.
+    first: Option<u64>,
+}
 
 impl Timers {
     pub(crate) fn set(&mut self, at: u64, timer: Timer) {
-        self.0.insert((at, timer));
+        self.set.insert((at, timer));
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
     }
 
     pub(crate) fn cancel(&mut self, at: u64, timer: Timer) {
-        self.0.remove(&(at, timer));
+        self.set.remove(&(at, timer));
+        self.look();
     }
 
     pub(crate) fn next(&self) -> Option<u64> {
-        self.0.first().map(|(at, _)| *at)
+        self.first
     }
 
     pub(crate) fn due(&mut self, now: u64) -> Option<Timer> {
-        let first = *self.0.first()?;
+        let first = *self.set.first()?;
         if first.0 > now {
             return None;
         }
-        self.0.pop_first();
+        self.set.pop_first();
+        self.look();
         Some(first.1)
+    }
+
+    fn look(&mut self) {
+        self.first = self.set.first().map(|(at, _)| *at);
     }
 }

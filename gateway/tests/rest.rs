@@ -53,7 +53,7 @@ fn the_echo_tells_what_arrived() {
     let (mut bench, conn) = connected();
     let meta = json!({"type": "ClientRequest", "messageId": "m", "method": "POST", "path": "/restapi/v1.0/_echo/x?p=0",
         "query": {"a": ["1", 2], "b": true}, "headers": {"X-User-Agent": "test"}});
-    bench.g.ws_text(conn, &json!([meta, {"k": "v"}]).to_string(), 0);
+    bench.g.ws_text(conn, json!([meta, {"k": "v"}]).to_string(), 0);
     let echo = bench.frames(conn).pop().unwrap();
     assert_eq!(echo[1]["query"], json!([["p", "0"], ["a", "1"], ["a", "2"], ["b", "true"]]));
     assert_eq!((&echo[1]["method"], &echo[1]["path"]), (&json!("POST"), &json!("/restapi/v1.0/_echo/x")));

@@ -165,7 +165,7 @@ impl Server {
             }
             match frames::take(&mut peer.unread) {
                 None => return,
-                Some(FromClient::Text(text)) => self.gateway.ws_text(id, &text, now),
+                Some(FromClient::Text(text)) => self.gateway.ws_text(id, text, now),
                 Some(FromClient::Pong) => self.gateway.ws_pong(id, now),
                 Some(FromClient::Close) => {
                     peer.write(&frames::close(1000, ""));

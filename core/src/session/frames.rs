@@ -346,7 +346,7 @@ impl Session {
         if let Some(conn) = self.ready() {
             self.stats.heartbeats += 1;
             self.last_sent = self.now;
-            let text = self.tag.with_id(number, heartbeat);
+            let text = heartbeat(&self.tag, number);
             self.out.act(Action::Send { conn, text, purpose: Purpose::Heartbeat });
         }
         number

@@ -285,7 +285,8 @@ mod tests {
         let message = parse(&text).unwrap();
         assert_eq!(message.meta.message_id.as_deref(), Some("a/1"));
         assert!(matches!(message.payload, Payload::Json(raw) if raw.get() == body));
-        assert_eq!(parse(&heartbeat("\"\u{1}")).unwrap().meta.message_id.as_deref(), Some("\"\u{1}"));
+        let beat = heartbeat(&crate::message_id::MessageTag::new(0x0102_abcd), 7);
+        assert_eq!(parse(&beat).unwrap().meta.message_id.as_deref(), Some("0102abcd-7"));
     }
 
     /// Each field of the first element and of a notification, and a `pn_apns` that is one too deep.

@@ -34,7 +34,7 @@ pub(super) fn scan(text: &str) -> Option<Message<'_>> {
 /// A heartbeat as most servers write its echo: as it was sent.
 fn heartbeat(text: &str) -> Option<Message<'_>> {
     let id = text.strip_prefix(HEARTBEAT)?.strip_suffix("\"}]")?;
-    if id.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+    if (Scanner { text: id, at: 0 }).end_of_run().is_some() {
         return None;
     }
     let meta = Meta { kind: Kind::Heartbeat, message_id: Some(Text::from(id)), ..Meta::default() };

@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws_fuzz::{DAY, Failure, Plain, Progress, Report, Story, WithContract, calm, series, simulate, tell};
 
+/// Each message is a few small allocations that are soon freed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HELP: &str = "\
 Simulates sessions against the stand-in server over a faulty network, in virtual time.
 

@@ -164,7 +164,7 @@ impl<M: Maker> World<M> {
             Event::Notification(n) => c.oracle.delivered(n.uuid()),
             Event::Gap(gap) => {
                 *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
-                let (since, until) = (c.sim_time_of(gap.since), c.sim_time_of(gap.until));
+                let (since, until) = (c.sim_time_of(gap.since), c.truly(c.sim_time_of(gap.until)));
                 let verdict = c.oracle.gap(gap.after.as_deref(), since, until);
                 // A replay as large as the server's buffer may be all there was.
                 let full = gap.cause == GapCause::ReplayOverflow;

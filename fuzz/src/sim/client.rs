@@ -48,6 +48,10 @@ pub(crate) struct Client<S> {
     pub(crate) inbox: VecDeque<Parcel>,
     /// The next call is told a time that lies so far back.
     pub(crate) clock_back: u64,
+    /// The latest time that its session was told, in true time.
+    told: u64,
+    /// When the clock had gone back: what the session took for the time, and the true one.
+    misdated: Option<(u64, u64)>,
     pub(crate) login: Option<Login>,
     pub(crate) oracle: Oracle,
     pub(crate) books: Books,
@@ -80,6 +84,8 @@ impl<S> Client<S> {
             not_reading: false,
             inbox: VecDeque::new(),
             clock_back: 0,
+            told: 0,
+            misdated: None,
             login: None,
             oracle: Oracle::new(10 * (plan.delay + plan.jitter)),
             books: Books::default(),
@@ -99,6 +105,8 @@ impl<S> Client<S> {
         self.life += 1;
         self.shift = base.wrapping_sub(now);
         self.books.new_life();
+        self.told = now;
+        self.misdated = None;
         let unix = UnixMillis(self.unix_start + now / 1000);
         ClockReading { now: Timestamp::from_micros(base), unix }
     }
@@ -106,7 +114,20 @@ impl<S> Client<S> {
     /// The time as the process sees it.
     pub(crate) fn time(&mut self, now: u64) -> Timestamp {
         let back = std::mem::take(&mut self.clock_back);
+        if back > 0 {
+            self.misdated = Some((self.told.max(now.saturating_sub(back)), now));
+        } else {
+            self.told = now;
+        }
         Timestamp::from_micros(now.wrapping_add(self.shift).saturating_sub(back))
+    }
+
+    /// The true time of what the session says happened then.
+    pub(crate) fn truly(&self, at: u64) -> u64 {
+        match self.misdated {
+            Some((taken, truth)) if at / 1000 == taken / 1000 => truth,
+            _ => at,
+        }
     }
 
     /// When a deadline of the process is.

@@ -29,8 +29,8 @@ impl<M: Maker> World<M> {
         if c.session.is_none() {
             return;
         }
-        let now = c.time(self.now);
         if c.undrained {
+            let now = c.time(self.now);
             let again = input.clone();
             let refused = c.session.as_mut().is_some_and(|session| session.handle_input(input, now).is_err());
             if refused {

@@ -69,7 +69,7 @@ impl<M: Maker> World<M> {
             }
         }
         match parcel {
-            Parcel::ToServer { link, text } => self.server_text(link, &text),
+            Parcel::ToServer { link, text } => self.server_text(link, text),
             Parcel::ToClient { link, text, uuid } => self.socket_text(link, &text, uuid),
             Parcel::Ping { link } => self.ping(link),
             Parcel::Pong { link } => {
@@ -116,13 +116,13 @@ impl<M: Maker> World<M> {
         }
     }
 
-    fn server_text(&mut self, link: usize, text: &str) {
+    fn server_text(&mut self, link: usize, text: String) {
         let l = &self.net.links[link];
         if l.dead || !l.server_knows {
             return;
         }
         let client = l.client;
-        if let Some(number) = number_in(text) {
+        if let Some(number) = number_in(&text) {
             let verdict = self.clients[client].books.reached(number);
             self.judge(verdict);
         }

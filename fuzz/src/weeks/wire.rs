@@ -181,7 +181,7 @@ impl<M: Maker> World<M> {
                 self.input(client, Input::OpenFailed { conn, failure: *failure });
             }
             Parcel::ToServer { link, text } if !self.links[link].dead && self.links[link].server_knows => {
-                self.gateway.ws_text(link as u64 + 1, &text, self.now);
+                self.gateway.ws_text(link as u64 + 1, text, self.now);
                 self.pump();
             }
             Parcel::ToClient { link, text, uuid } => {

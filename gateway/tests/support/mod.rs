@@ -85,7 +85,7 @@ impl Bench {
         let id = format!("id-{}", self.next_id);
         let meta = json!({"type": "ClientRequest", "messageId": id, "method": method, "path": path});
         let frame = Value::Array([Some(meta), body].into_iter().flatten().collect());
-        self.g.ws_text(conn, &frame.to_string(), self.now);
+        self.g.ws_text(conn, frame.to_string(), self.now);
         id
     }
 
