@@ -81,6 +81,9 @@ pub trait Running: Send {
     /// Makes a request and waits for its end.
     fn request(&mut self, request: http::Request<Body>) -> Outcome;
 
+    /// Makes a request whose body is streamed, and reads it to its end.
+    fn download(&mut self, request: http::Request<Body>) -> Outcome;
+
     /// Closes, and waits for the end.
     fn close(&mut self, mode: Close);
 
@@ -98,6 +101,8 @@ pub enum Outcome {
     Response(u16, usize, Option<Via>),
     /// Without one: the word of the line protocol, and whether it may have run.
     Failed(&'static str, bool),
+    /// With a response whose body ended too early, after so many bytes.
+    Broken(u64),
 }
 
 /// Runs one scenario.
