@@ -9,7 +9,7 @@ type Target = fn(&[u8]);
 
 #[test]
 fn the_corpus_is_clean() {
-    let targets: [(&str, Target); 7] = [
+    let targets: [(&str, Target); 8] = [
         ("frame", targets::frame),
         ("session", targets::session),
         ("heal", targets::heal),
@@ -17,6 +17,7 @@ fn the_corpus_is_clean() {
         ("snapshot", targets::snapshot),
         ("differential", targets::differential),
         ("driver", targets::driver),
+        ("recording", targets::recording),
     ];
     for (name, target) in targets {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
@@ -44,6 +45,7 @@ fn random_operations_are_clean() {
         targets::session(&bytes);
         targets::heal(&bytes);
         targets::metamorphic(&bytes);
+        targets::recording(&bytes);
     }
 }
 

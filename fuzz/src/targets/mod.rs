@@ -6,6 +6,7 @@ mod exhaust;
 mod heal;
 mod metamorphic;
 mod ops;
+mod recording;
 mod session;
 
 use ringcentral_ws_core::contract::Checked;
@@ -16,6 +17,7 @@ pub use self::driver::driver;
 pub use self::exhaust::{exhaust, exhaust_of};
 pub use self::heal::heal;
 pub use self::metamorphic::metamorphic;
+pub use self::recording::recording;
 pub use self::session::session;
 use crate::subject::{Maker, WithContract};
 use crate::targets::ops::{Player, Style};
