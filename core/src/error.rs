@@ -53,6 +53,10 @@ pub enum InvalidReason {
     Body,
     /// Nothing is subscribed.
     NoSubscription,
+    /// The configured server has no TLS and is not this machine, and the settings do not allow that (TOK-8).
+    Insecure,
+    /// Path and query make an address of more than 65,534 bytes.
+    TooLong,
 }
 
 impl fmt::Display for InvalidReason {
@@ -62,6 +66,8 @@ impl fmt::Display for InvalidReason {
             Self::ForeignHost => "the request names another host than the configured server; give only the path",
             Self::Body => "over the WebSocket a body must be a JSON object or a JSON string",
             Self::NoSubscription => "there is no subscription",
+            Self::Insecure => "the configured server is neither https nor this machine; allow_insecure permits it",
+            Self::TooLong => "path and query are too long for an address; send the rest as a body",
         })
     }
 }

@@ -111,7 +111,8 @@ pub struct AccessToken {
 /// Why a credential source gave no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthFailure {
-    /// `true`: asking again without a change by the user cannot help; the session ends.
+    /// `true`: asking again without a change by the user cannot help. The session ends if it has no other token and
+    /// cannot connect without one; a live connection goes on.
     pub permanent: bool,
     /// The server's error code, if it gave one.
     pub code: Option<Box<str>>,

@@ -238,7 +238,7 @@ pub enum Event {
         /// What was wrong; holds no part of the message.
         error: ProtocolError,
     },
-    /// `Session::snapshot` would give something new. At most once per drain, and its last event.
+    /// `Session::snapshot` would give something new. At most once per drain, and its last event but `Closed`.
     SnapshotChanged,
     /// The end. Nothing follows.
     Closed {
@@ -322,7 +322,8 @@ pub enum GapCause {
     RecoveryFailed(Option<Box<str>>),
     /// The recovery window passed before a connection could be made.
     WindowPassed,
-    /// As many notifications were replayed as the server's buffer holds, so older ones may have fallen out.
+    /// As many notifications were replayed as the server's buffer holds, those of other subscriptions included, so older
+    /// ones may have fallen out.
     ReplayOverflow,
     /// The end of a replay never came: the connection broke in the middle of it, or the heartbeat that marks it was not
     /// answered in time. So its size is not known.
@@ -333,7 +334,8 @@ pub enum GapCause {
     QueueOverflow,
     /// A frame that could not be read may have been a notification.
     UnreadableFrame,
-    /// The server no longer knew the subscription (404), so it was made anew.
+    /// The server no longer knew the subscription (404), so it was made anew, or answered an update with another one. Or
+    /// it made one whose confirmation was lost.
     SubscriptionLost,
 }
 
@@ -365,7 +367,7 @@ pub enum RequestOutcome {
         /// Which way it went.
         via: Via,
     },
-    /// It never left; repeating it is safe.
+    /// It never left, or the server refused its access token; repeating it is safe.
     NotSent(Cause),
     /// It left, and no answer will come: it may have run.
     Unknown(Cause),

@@ -35,7 +35,8 @@ impl Budget {
 
     pub(crate) fn take(&mut self, now: Timestamp) {
         self.used.push_back(now);
-        while self.used.len() > self.limit {
+        // What is older than the window counts no more, so a limit without end is no memory without end.
+        while self.used.len() > self.limit || self.used.front().is_some_and(|used| used.after(MINUTE) < now) {
             self.used.pop_front();
         }
     }
@@ -90,7 +91,7 @@ fn last_chance(
     let stop = end.before(stretch / 8);
     let in_time = at < end.before(stretch) || (start..stop).contains(&at);
     // Each such try takes a part of what is left: the crumbs would cost the whole budget within a moment.
-    if in_time || stop.since(start) < stretch / 32 {
+    if in_time || stop <= start || stop.since(start) < stretch / 32 {
         return at;
     }
     start.after(rng.up_to(stop.since(start)))

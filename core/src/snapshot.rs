@@ -18,6 +18,8 @@ pub(crate) const VERSION: u32 = 1;
 const MAX_BYTES: usize = 64 << 20;
 /// Most notification keys written and believed.
 pub(crate) const MAX_RECENT: usize = 8192;
+/// Numbers are believed below this, so that they can go on being counted.
+const MAX_NUMBER: u64 = 1 << 60;
 
 /// A session at rest. It holds the recovery handle, which opens the session's notifications: keep it like a password.
 /// It holds no OAuth and no WebSocket token.
@@ -160,11 +162,15 @@ impl Snapshot {
             "too many notification ids"
         } else if self.active.as_ref().is_some_and(|a| a.server_id.as_deref().is_none_or(str::is_empty)) {
             "a subscription without an id"
+        } else if self.wanted.as_ref().is_some_and(|wanted| wanted.server_id.is_some()) {
+            "a wish with the server's id"
         } else if self.gap.as_ref().is_some_and(|gap| gap.cause().is_none()) {
             "an unknown cause of a gap"
+        } else if self.gap.as_ref().is_some_and(|gap| gap.code.is_some() && !gap.is_failure()) {
+            "a code that belongs to no failure"
         } else if self.wsc.as_ref().is_some_and(|wsc| wsc.token.is_empty()) {
             "an empty recovery handle"
-        } else if self.next_subscription == u64::MAX || self.newest_subscription() > self.next_subscription {
+        } else if self.next_subscription >= MAX_NUMBER || self.newest_subscription() > self.next_subscription {
             "impossible subscription numbers"
         } else {
             return Ok(());
@@ -222,6 +228,10 @@ impl StoredGap {
     pub(crate) fn new(cause: &GapCause, since: UnixMillis) -> Self {
         let code = if let GapCause::RecoveryFailed(code) = cause { code.clone() } else { None };
         Self { cause: cause.as_str().to_owned(), code, since }
+    }
+
+    fn is_failure(&self) -> bool {
+        matches!(self.cause(), Some(GapCause::RecoveryFailed(_)))
     }
 
     pub(crate) fn cause(&self) -> Option<GapCause> {

@@ -75,7 +75,7 @@ impl Session {
         if self.subs.may_be_active() {
             let since = self.seen_before_this_frame();
             self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);
-            self.ledger.unreadable(now, &mut self.out);
+            self.ledger.took_a_place(now, &mut self.out);
             if self.subs.active.is_some() && self.ready().is_some() && !self.ledger.is_replaying() {
                 self.flush_gap(now);
             }
@@ -228,7 +228,10 @@ impl Session {
         let none = NotificationFields::default();
         let fields = if let Payload::Notification(fields) = &message.payload { fields } else { &none };
         match self.place(fields.subscription_id.as_deref()) {
-            Place::Foreign => self.stats.foreign += 1,
+            Place::Foreign => {
+                self.stats.foreign += 1;
+                self.ledger.took_a_place(now, &mut self.out);
+            }
             place => {
                 let notification = Notification::new(message.meta.message_id.as_deref(), fields);
                 if let Place::Hold = place {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::body::Body;
+use crate::classify::Cause;
 use crate::ids::{HttpId, RequestId};
-use crate::output::Via;
+use crate::output::{RequestOutcome, Via};
 use crate::time::Timestamp;
 
 /// A request that has not ended.
@@ -18,12 +19,27 @@ pub(super) struct Entry {
     pub(super) stage: Stage,
     /// The caller allows a repetition after a drop, and the method is safe (REQ-8).
     pub(super) repeat: bool,
+    /// It left over a connection that was lost, and may have run there.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    pub(super) left: bool,
     /// It was repeated with a new access token already.
     pub(super) reauthorized: bool,
     /// Which access token its HTTPS call carries.
     pub(super) token: u64,
     /// The way it must go; the other one is only for what fits through the socket.
     pub(super) https_only: bool,
+}
+
+impl Entry {
+    /// Whether it may have run.
+    pub(super) const fn is_sent(&self) -> bool {
+        self.left || !matches!(self.stage, Stage::Queued)
+    }
+
+    /// How it ends if it goes no further from the queue.
+    pub(super) fn unsent(&self, cause: Cause) -> RequestOutcome {
+        if self.left { RequestOutcome::Unknown(cause) } else { RequestOutcome::NotSent(cause) }
+    }
 }
 
 /// How far it came.
@@ -200,10 +216,6 @@ impl Requests {
 }
 
 impl Stage {
-    pub(super) const fn is_sent(self) -> bool {
-        !matches!(self, Self::Queued)
-    }
-
     pub(super) const fn via(self) -> Via {
         match self {
             Self::Socket(_) => Via::WebSocket,

@@ -19,6 +19,8 @@ use crate::timers::TimerKind;
 use crate::wire::{Message, Payload, client_request};
 
 const USER_AGENT: &str = "x-user-agent";
+/// Longest address that the `http` crate holds, in bytes.
+const MAX_URI: usize = 65_534;
 
 /// Wishes about one request. Put it into [`http::Request::extensions_mut`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +69,7 @@ impl Session {
             repeat: options.repeat_if_safe && safe,
             request: Some(request),
             stage: Stage::Queued,
+            left: false,
             reauthorized: false,
             token: 0,
             https_only,
@@ -98,6 +101,13 @@ impl Session {
         }
         if !self.is_own_server(uri) {
             return Err(InvalidReason::ForeignHost);
+        }
+        if !self.is_allowed(&self.config.server, "https", "http") {
+            return Err(InvalidReason::Insecure);
+        }
+        let length = uri.path_and_query().map_or(0, |path| path.as_str().len());
+        if self.config.server.as_str().len() + length > MAX_URI {
+            return Err(InvalidReason::TooLong);
         }
         if !self.config.rest_over_websocket || needs_https(request) {
             return Ok(true);
@@ -199,10 +209,10 @@ impl Session {
         }
         let Some(bearer) = self.tokens.bearer(now) else {
             if let Err(at) = self.ask(now)
-                && let Some(_entry) = self.end_request(id)
+                && let Some(entry) = self.end_request(id)
             {
-                let cause = Cause::RateLimited { retry_after: at.since(now) };
-                self.out.tell(Event::Response { id, outcome: RequestOutcome::NotSent(cause) });
+                let outcome = entry.unsent(Cause::RateLimited { retry_after: at.since(now) });
+                self.out.tell(Event::Response { id, outcome });
             }
             return;
         };
@@ -247,7 +257,7 @@ impl Session {
             if let Stage::Https(call) = entry.stage {
                 self.out.act(Action::AbortHttp { id: call });
             }
-            self.out.tell(Event::Response { id, outcome: outcome(entry.stage.is_sent()) });
+            self.out.tell(Event::Response { id, outcome: outcome(entry.is_sent()) });
         }
     }
 
@@ -316,10 +326,9 @@ impl Session {
             self.stats.stale_inputs += 1;
             return;
         };
-        if self.end_request(id).is_some() {
+        if let Some(entry) = self.end_request(id) {
             let cause = Cause::Network { phase: failure.phase, message: failure.message };
-            let outcome =
-                if failure.not_sent { RequestOutcome::NotSent(cause) } else { RequestOutcome::Unknown(cause) };
+            let outcome = if failure.not_sent { entry.unsent(cause) } else { RequestOutcome::Unknown(cause) };
             self.out.tell(Event::Response { id, outcome });
         }
         self.dispatch(now);
@@ -332,8 +341,8 @@ impl Session {
         }
         for id in self.requests.waiting() {
             let by_socket = self.ready().is_some() && self.requests.get(id).is_some_and(|entry| !entry.https_only);
-            if !by_socket && self.end_request(id).is_some() {
-                self.out.tell(Event::Response { id, outcome: RequestOutcome::NotSent(cause.clone()) });
+            if !by_socket && let Some(entry) = self.end_request(id) {
+                self.out.tell(Event::Response { id, outcome: entry.unsent(cause.clone()) });
             }
         }
         self.plan_deadline();
@@ -344,8 +353,9 @@ impl Session {
         let mut lost = self.requests.socket_lost();
         lost.sort_unstable();
         for id in lost {
-            let repeat = self.requests.get(id).is_some_and(|entry| entry.repeat && now < entry.deadline);
-            if repeat {
+            let entry = self.requests.get_mut(id).filter(|entry| entry.repeat && now < entry.deadline);
+            if let Some(entry) = entry {
+                entry.left = true;
                 self.requests.requeue(id);
             } else if self.end_request(id).is_some() {
                 self.out.tell(Event::Response { id, outcome: RequestOutcome::Unknown(cause.clone()) });
@@ -357,17 +367,14 @@ impl Session {
     /// `close`: what has not left will not.
     pub(super) fn end_queued_requests(&mut self) {
         for id in self.requests.waiting() {
-            self.abandon(id, |_| RequestOutcome::NotSent(Cause::Closed));
+            self.abandon(id, ended_by_close);
         }
         self.plan_deadline();
     }
 
     pub(super) fn end_all_requests(&mut self) {
         for id in self.requests.all() {
-            self.abandon(id, |sent| match sent {
-                true => RequestOutcome::Unknown(Cause::Closed),
-                false => RequestOutcome::NotSent(Cause::Closed),
-            });
+            self.abandon(id, ended_by_close);
         }
     }
 
@@ -379,6 +386,10 @@ impl Session {
         self.requests.blocked = blocked;
         self.dispatch(now);
     }
+}
+
+fn ended_by_close(sent: bool) -> RequestOutcome {
+    if sent { RequestOutcome::Unknown(Cause::Closed) } else { RequestOutcome::NotSent(Cause::Closed) }
 }
 
 /// REQ-5: what cannot travel over the socket.

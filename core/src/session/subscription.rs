@@ -58,11 +58,13 @@ pub(super) struct Subscriptions {
     pub(super) active: Option<Active>,
     /// Which `subscribe` is being undone; told when the server has done it.
     pub(super) removing: Option<SubscriptionId>,
-    /// A creating call left and was never answered: the server may hold a subscription whose id is not known here.
+    /// A creating call left, and was never answered or by words that do not say whether it ran: the server may hold a
+    /// subscription whose id is not known here.
     pub(super) unsure: bool,
     /// The server lost it: the next creating call is named apart (REC-3).
     lost: bool,
-    /// The subscription of a snapshot that was not the last word: it may have been replaced since, which a PUT tells.
+    /// The server may have other filters, after an update that may have run, or another subscription, after a snapshot
+    /// that was not the last word. A PUT tells, and settles it.
     pub(super) verify: bool,
     call: Option<Call>,
     failures: u32,
@@ -110,6 +112,15 @@ impl Subscriptions {
         self.unsure = false;
         self.verify = false;
         self.lost = true;
+    }
+
+    /// A call ended, and nobody knows whether the server carried it out.
+    fn leave_open(&mut self, kind: &CallKind) {
+        match kind {
+            CallKind::Create(_) => self.unsure = true,
+            CallKind::Update(_) => self.verify = true,
+            CallKind::Delete => {}
+        }
     }
 
     /// Everything, for good.
@@ -210,7 +221,6 @@ impl Session {
             // Nothing of a subscription can be lost before it was asked for.
             self.ledger.doubt(self.last_seen());
         }
-        self.subs.verify = false;
         self.subs.call = Some(Call { message, kind });
         self.last_sent = now;
         self.arm(TimerKind::Subscribe, now.after(self.config.request_timeout));
@@ -246,17 +256,15 @@ impl Session {
         match (call.kind, reply) {
             (CallKind::Create(wanted) | CallKind::Update(wanted), Some(reply)) => self.subscribed(wanted, reply, now),
             (CallKind::Delete, _) if success || matches!(status, 401 | 404) => self.removed(now),
-            (CallKind::Update(_), None) if status == 404 => {
-                // Nobody knows since when it was gone.
-                let since = self.subs.confirmed.unwrap_or_else(|| self.last_seen());
-                self.subs.lost_on_server();
-                self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
-            }
             (kind, _) => {
                 let status = if success { 502 } else { status };
                 let info = ApiErrorInfo::from_reply(status, headers, json.as_bytes());
+                let gone = status == 404 || info.class() == Class::Resubscribe;
                 let wait = classify::retry_after(headers, self.clock.unix_at(now).0);
-                self.subscription_refused(kind, info, wait, now);
+                match kind {
+                    CallKind::Update(_) if gone => self.subscription_gone(),
+                    kind => self.subscription_refused(kind, info, wait, now),
+                }
             }
         }
         self.step(now);
@@ -264,9 +272,21 @@ impl Session {
         self.dispatch(now);
     }
 
+    /// The server no longer knows the active one, and nobody knows since when.
+    fn subscription_gone(&mut self) {
+        let since = self.subs.confirmed.unwrap_or_else(|| self.last_seen());
+        self.subs.lost_on_server();
+        self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
+    }
+
     fn subscribed(&mut self, wanted: Wanted, reply: SubscriptionReply, now: Timestamp) {
+        if self.subs.active.as_ref().is_some_and(|active| active.server_id != reply.id) {
+            // An update that made another one: what the two sent meanwhile was not told apart.
+            self.subscription_gone();
+        }
         let unsure = std::mem::take(&mut self.subs.unsure);
         self.subs.lost = false;
+        self.subs.verify = false;
         self.subs.failures = 0;
         self.subs.active = Some(Active { id: wanted.id, filters: wanted.filters.clone(), server_id: reply.id.clone() });
         self.out.snapshot_changed();
@@ -276,6 +296,10 @@ impl Session {
             // They belong to a subscription of this session whose confirmation was lost with its connection.
             let since = self.last_seen();
             self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
+        } else if unsure && held.len() >= self.buffer_size().max(1) {
+            // Its first notifications may have come through the server's buffer.
+            let since = self.last_seen();
+            self.ledger.lost(GapCause::ReplayOverflow, since, &mut self.out);
         }
         self.subs.confirmed = Some(self.clock.unix_at(now));
         self.ledger.proven(now, &mut self.out);
@@ -300,6 +324,7 @@ impl Session {
     fn removed(&mut self, now: Timestamp) {
         let had = self.subs.active.take().is_some() | std::mem::take(&mut self.subs.unsure);
         self.subs.lost = false;
+        self.subs.verify = false;
         self.subs.failures = 0;
         self.stats.foreign += self.subs.held.len() as u64;
         self.subs.held.clear();
@@ -324,6 +349,10 @@ impl Session {
         wait: Option<std::time::Duration>,
         now: Timestamp,
     ) {
+        if error.status >= 500 {
+            // It may have run.
+            self.subs.leave_open(&kind);
+        }
         let floor = now.after(wait.unwrap_or_default());
         let retry_at = match error.class() {
             // A subscription that cannot be found when it is made: a filter names something that does not exist.
@@ -349,7 +378,10 @@ impl Session {
         self.subs.failures = self.subs.failures.saturating_add(1);
         let id = match &kind {
             CallKind::Create(wanted) | CallKind::Update(wanted) => wanted.id,
-            CallKind::Delete => self.subs.removing.unwrap_or(SubscriptionId(self.subs.next)),
+            CallKind::Delete => {
+                let active = self.subs.active.as_ref().map(|active| active.id);
+                self.subs.removing.or(active).unwrap_or(SubscriptionId(self.subs.next))
+            }
         };
         match retry_at {
             Some(at) => self.arm(TimerKind::Subscribe, at),
@@ -362,6 +394,10 @@ impl Session {
     fn give_up_wish(&mut self, id: SubscriptionId, kind: &CallKind, now: Timestamp) {
         self.subs.failures = 0;
         self.out.snapshot_changed();
+        if self.subs.active.as_ref().is_some_and(|active| active.id == id) {
+            // What is wanted is refused itself: to ask again would be no use.
+            self.subs.verify = false;
+        }
         if matches!(kind, CallKind::Delete) && self.ending.is_some() {
             self.subs.active = None;
             return;
@@ -388,9 +424,9 @@ impl Session {
 
     /// The connection is gone, and with it the answer (SUB-8): the wish stays.
     pub(super) fn subs_disconnected(&mut self) {
-        self.subs.unsure |= self.subs.is_creating();
-        let call = self.subs.call.take();
-        self.subs.verify |= call.is_some_and(|call| matches!(call.kind, CallKind::Update(_)));
+        if let Some(call) = self.subs.call.take() {
+            self.subs.leave_open(&call.kind);
+        }
         if !self.subs.held.is_empty() {
             self.stats.foreign += self.subs.held.len() as u64;
             self.subs.held.clear();
