@@ -8,7 +8,7 @@ use crate::ids::{AuthId, ConnId, HttpId};
 use crate::secret::Secret;
 
 /// A fact for [`Session::handle_input`](crate::Session::handle_input).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Input<'a> {
     /// Completes `Action::Authorize`: the credential source gave an access token.
@@ -87,7 +87,7 @@ pub enum Input<'a> {
 }
 
 /// One WebSocket message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// A text message.
     Text(&'a str),

@@ -29,6 +29,7 @@ mod retry;
 mod rng;
 mod secret;
 mod session;
+mod shown;
 mod snapshot;
 mod stats;
 mod time;

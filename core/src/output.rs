@@ -44,7 +44,7 @@ pub enum Wait {
 }
 
 /// Something for the driver to do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Action {
     /// Ask the credential source for an access token. Completed by `Authorized` or `AuthorizeFailed`.
@@ -357,7 +357,7 @@ impl GapCause {
 }
 
 /// How a REST request ended.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum RequestOutcome {
     /// The server answered, with any status.

@@ -329,6 +329,29 @@ fn without_a_last_stretch_retries_are_spread_all_the_same() {
     assert!((10..60).contains(&attempts), "{attempts}");
 }
 
+// CLAUSE SEC-3 PST-1
+#[test]
+fn what_the_server_makes_too_long_is_not_kept() {
+    let handle = |len: usize| format!(r#"[{{"type":"Other","wsc":{{"token":"{}","sequence":9}}}}]"#, "h".repeat(len));
+    for (len, kept) in [(65_536, true), (65_537, false)] {
+        let mut s = Direct::ready(Config::default());
+        s.frame(&handle(len));
+        assert_eq!(s.session.snapshot().unwrap().to_json().len() > len, kept, "{len}");
+    }
+    for (len, taken) in [(1024, true), (1025, false)] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribe();
+        let outputs = s.reply(200, &format!(r#"{{"id":"{}"}}"#, "i".repeat(len)));
+        assert_eq!(events(&outputs).any(|e| matches!(e, Event::Subscribed(_))), taken, "{len}");
+    }
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.reopen();
+    let code = "é".repeat(1000);
+    s.frame(&details(&format!(r#""recoveryState":"Failed","recoveryErrorCode":"{code}""#)));
+    assert!(s.session.snapshot().unwrap().to_json().len() < 1024);
+}
+
 // CLAUSE PST-3 SUB-1
 #[test]
 fn a_snapshot_nobody_wrote_is_corrupt() {

@@ -79,6 +79,31 @@ fn nothing_printed_holds_a_secret() {
 
 // CLAUSE SEC-1
 #[test]
+fn what_is_printed_of_inputs_and_outputs_holds_none_either() {
+    const SECRET: &str = "hunter4";
+    let mut s = Direct::ready(Config::default());
+    let body = format!("token={SECRET}");
+    let request =
+        http::Request::post("/restapi/oauth/revoke").header("x-secret", SECRET).body(Body::from(body)).unwrap();
+    s.session.request(request, s.now).unwrap();
+    let mut shown = format!("{:?}{:?}", s.drain(), s.session);
+    let body = format!(r#"{{"ws_access_token":"{SECRET}","access_token":"{SECRET}"}}"#);
+    let response = http::Response::builder().header("set-cookie", SECRET).body(bytes::Bytes::from(body)).unwrap();
+    let input = Input::HttpResponse { id: s.call, response: Box::new(response) };
+    let _ = write!(shown, "{input:?}{:?}", s.input(input.clone()));
+    let text = format!(r#"[{{"type":"ConnectionDetails","wsc":{{"token":"{SECRET}","sequence":1}}}}]"#);
+    for frame in [Frame::Text(&text), Frame::Text(&text[1..]), Frame::Binary(SECRET.as_bytes())] {
+        let _ = write!(shown, "{:?}", Input::Frame { conn: s.conn, frame });
+    }
+    let token = AccessToken { secret: SECRET.into(), expires_in: None };
+    let _ = write!(shown, "{:?}", Input::Authorized { id: s.login, token });
+    assert!(!shown.contains(SECRET) && !shown.contains(&format!("{:?}", SECRET.as_bytes())), "{shown}");
+    assert!(shown.contains("POST https://platform.ringcentral.com/restapi/oauth/revoke (13 bytes)"), "{shown}");
+    assert!(shown.contains("HTTP 200 (") && shown.contains("ConnectionDetails"), "{shown}");
+}
+
+// CLAUSE SEC-1
+#[test]
 fn the_access_token_is_marked_as_sensitive() {
     let mut s = Direct::new(Config::default());
     s.session.connect(s.now).unwrap();

@@ -1,6 +1,7 @@
 //! REST requests: waiting, in flight, ended (REQ).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use crate::body::Body;
 use crate::classify::Cause;
@@ -9,7 +10,7 @@ use crate::output::{RequestOutcome, Via};
 use crate::time::Timestamp;
 
 /// A request that has not ended.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Entry {
     pub(super) deadline: Timestamp,
@@ -28,6 +29,18 @@ pub(super) struct Entry {
     pub(super) token: u64,
     /// The way it must go; the other one is only for what fits through the socket.
     pub(super) https_only: bool,
+}
+
+impl fmt::Debug for Entry {
+    /// Without the request: its headers are the caller's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { deadline, stage, left, .. } = self;
+        f.debug_struct("Entry")
+            .field("deadline", deadline)
+            .field("stage", stage)
+            .field("left", left)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Entry {

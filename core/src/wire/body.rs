@@ -11,6 +11,10 @@ use crate::secret::Secret;
 
 /// `expires_in` of a token that does not tell it: the shortest life ever seen.
 const SHORTEST_TOKEN_LIFE: u64 = 30;
+/// Longest id of a subscription believed, in bytes: it is part of a path.
+const MAX_ID: usize = 1024;
+/// Longest code kept, in characters.
+const MAX_CODE: usize = 100;
 /// How many headers of a ConnectionDetails are looked at.
 const MAX_HEADERS: usize = 64;
 
@@ -42,7 +46,7 @@ pub struct ConnectionDetails {
     pub max_active_requests: Option<u64>,
     /// Only when a recovery was asked for.
     pub recovery_state: Option<RecoveryState>,
-    /// Why a recovery failed.
+    /// Why a recovery failed, at most 100 characters.
     pub recovery_error_code: Option<Box<str>>,
     /// `RCRequestId`, which RingCentral's support asks for.
     pub request_id: Option<Box<str>>,
@@ -84,7 +88,10 @@ impl ConnectionDetails {
                 let good = Text::from_raw(value).is_some_and(|word| word.eq_ignore_ascii_case("Successful"));
                 details.recovery_state = Some(if good { RecoveryState::Successful } else { RecoveryState::Failed });
             }
-            "recoveryErrorCode" => details.recovery_error_code = boxed(value),
+            "recoveryErrorCode" => {
+                let code = Text::from_raw(value).map(|code| code.chars().take(MAX_CODE).collect::<String>());
+                details.recovery_error_code = code.map(Into::into);
+            }
             _ => {}
         });
         details
@@ -138,7 +145,7 @@ pub(crate) fn subscription_reply(json: &str) -> Option<SubscriptionReply> {
     let mut disabled = Vec::new();
     let mut expires_in = None;
     each_field(json, |key, value| match key {
-        "id" => id = boxed(value).filter(|id| !id.is_empty()),
+        "id" => id = boxed(value).filter(|id| (1..=MAX_ID).contains(&id.len())),
         "eventFilters" => drop(each_item(value.get(), |item| filters.extend(boxed(item)))),
         "disabledFilters" => drop(each_item(value.get(), |item| disabled.extend(disabled_filter(item)))),
         "expiresIn" => expires_in = number(value),

@@ -14,6 +14,9 @@ use crate::secret::Secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
+/// Longest recovery handle kept, in bytes: it is part of an address.
+const MAX_HANDLE: usize = 64 << 10;
+
 /// What `meta.type` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -43,7 +46,7 @@ impl Kind {
 /// The handle that recovers a session, and its place among its successors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wsc {
-    /// The recovery handle; secret, because it opens the session's notifications.
+    /// The recovery handle; secret, because it opens the session's notifications. At most 64 KiB; a longer one is none.
     pub token: Secret,
     /// Grows with every new handle of one connection.
     pub sequence: u64,
@@ -53,7 +56,7 @@ impl Wsc {
     fn from_raw(raw: &RawValue) -> Option<Self> {
         let (mut token, mut sequence) = (None, None);
         each_field(raw.get(), |key, value| match key {
-            "token" => token = Text::from_raw(value).filter(|text| !text.is_empty()),
+            "token" => token = Text::from_raw(value).filter(|text| (1..=MAX_HANDLE).contains(&text.len())),
             "sequence" => sequence = number(value),
             _ => {}
         });

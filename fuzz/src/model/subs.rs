@@ -16,11 +16,12 @@ pub(crate) struct Subs {
     wishes: u64,
     pub(crate) wanted: Option<u64>,
     active: Option<(u64, String)>,
-    removing: bool,
-    /// A call left and its answer never came: the server may have what is not known here.
+    /// The wish that is being undone.
+    removing: Option<u64>,
+    /// A call left, and no answer says what came of it: the server may have what is not known here.
     unsure: bool,
     lost: bool,
-    /// An update was never answered.
+    /// An update may have run.
     verify: bool,
     call: Option<Call>,
     failures: u32,
@@ -57,23 +58,27 @@ impl Subs {
         self.active = None;
         (self.unsure, self.verify, self.lost) = (false, false, true);
     }
+
+    /// Nobody knows whether the server carried it out.
+    fn leave_open(&mut self, call: Option<Call>) {
+        self.unsure |= matches!(call, Some(Call::Create(_)));
+        self.verify |= matches!(call, Some(Call::Update(_)));
+    }
 }
 
 impl Model {
     pub(super) fn subscribe(&mut self) {
         self.subs.wishes += 1;
         self.subs.wanted = Some(self.subs.wishes);
-        self.subs.removing = false;
+        self.subs.removing = None;
         self.subs.failures = 0;
         self.wait_no_longer();
         self.step();
     }
 
     pub(super) fn unsubscribe(&mut self) {
-        if self.subs.wanted.take().is_none() {
-            return;
-        }
-        self.subs.removing = true;
+        let Some(wish) = self.subs.wanted.take() else { return };
+        self.subs.removing = Some(wish);
         self.wait_no_longer();
         if self.phase == Phase::Ready {
             self.step();
@@ -127,7 +132,6 @@ impl Model {
     }
 
     fn call(&mut self, call: Call, out: Out) {
-        self.subs.verify = false;
         self.subs.call = Some(call);
         self.last_sent = self.now;
         self.arm(Timer::Subscribe, TIMEOUT);
@@ -146,6 +150,7 @@ impl Model {
             }
             (call, Err(403)) => self.refused_for_good(call),
             _ => {
+                self.subs.leave_open(Some(call));
                 let grown = ((2 * SECOND) << self.subs.failures.min(16)).min(20 * SECOND);
                 self.leave_to_chance(Timer::Subscribe, if self.subs.failures == 0 { 2 * SECOND } else { grown });
                 self.subs.failures += 1;
@@ -156,12 +161,18 @@ impl Model {
     }
 
     fn subscribed(&mut self, wish: u64, id: String) {
+        if self.subs.active.as_ref().is_some_and(|(_, old)| *old != id) {
+            self.subs.are_lost();
+            self.lost("subscription_lost");
+        }
         let unsure = std::mem::take(&mut self.subs.unsure);
-        (self.subs.lost, self.subs.failures) = (false, 0);
+        (self.subs.lost, self.subs.verify, self.subs.failures) = (false, false, 0);
         let held = std::mem::take(&mut self.subs.held);
         let belongs = |of: &Option<String>| of.as_ref().is_none_or(|of| *of == id);
         if unsure && held.iter().any(|(_, of)| !belongs(of)) {
             self.lost("subscription_lost");
+        } else if unsure && held.len() >= BUFFER {
+            self.lost("replay_overflow");
         }
         self.continuous();
         self.put(Out::Subscribed(id.clone()));
@@ -172,6 +183,12 @@ impl Model {
 
     fn refused_for_good(&mut self, call: Call) {
         self.subs.failures = 0;
+        let refused = match call {
+            Call::Create(wish) | Call::Update(wish) => Some(wish),
+            Call::Delete => self.subs.removing,
+        };
+        // To ask again for what is refused would be no use.
+        self.subs.verify &= refused.is_some() && self.subs.active.as_ref().map(|(wish, _)| *wish) != refused;
         let closing = call == Call::Delete && self.ending.is_some();
         if closing {
             self.subs.active = None;
@@ -182,7 +199,7 @@ impl Model {
             };
             if still_wanted {
                 self.subs.wanted = self.subs.active.as_ref().map(|(wish, _)| *wish);
-                self.subs.removing = false;
+                self.subs.removing = None;
             }
             if self.subs.active.is_none() {
                 self.subs.lost = false;
@@ -194,21 +211,21 @@ impl Model {
 
     fn removed(&mut self) {
         self.subs.active = None;
-        (self.subs.unsure, self.subs.lost, self.subs.failures) = (false, false, 0);
+        (self.subs.unsure, self.subs.verify, self.subs.lost, self.subs.failures) = (false, false, false, 0);
         self.subs.held.clear();
         if self.subs.wanted.is_none() {
             self.end_replay();
             self.continuous();
         }
-        if std::mem::take(&mut self.subs.removing) {
+        if self.subs.removing.take().is_some() {
             self.put(Out::Unsubscribed);
         }
     }
 
     /// SUB-8: the wish stays.
     pub(super) fn subs_are_disconnected(&mut self) {
-        self.subs.unsure |= self.subs.is_creating();
-        self.subs.verify |= matches!(self.subs.call.take(), Some(Call::Update(_)));
+        let call = self.subs.call.take();
+        self.subs.leave_open(call);
         if !std::mem::take(&mut self.subs.held).is_empty() {
             self.lost("subscription_lost");
         }
@@ -217,12 +234,12 @@ impl Model {
     /// SUB-3, SUB-4.
     pub(super) fn notification(&mut self, n: u8, of: Option<&str>) {
         match (&self.subs.active, of) {
-            (Some((_, id)), Some(of)) if id != of => {}
+            (Some((_, id)), Some(of)) if id != of => self.fill_replay(true),
             (Some(_), _) => self.deliver(n),
             (None, _) if self.subs.is_creating() || self.subs.unsure => {
                 self.subs.held.push((n, of.map(str::to_owned)));
             }
-            (None, _) => {}
+            (None, _) => self.fill_replay(true),
         }
     }
 
@@ -260,11 +277,12 @@ impl Model {
 
     /// One place of the server's buffer is accounted for. As many as it holds: older ones may have fallen out.
     /// What came before alone lacks nothing.
-    pub(super) fn fill_replay(&mut self, unreadable: bool) {
+    pub(super) fn fill_replay(&mut self, not_ours: bool) {
         let Some(replay) = &mut self.replay else { return };
         replay.left = replay.left.saturating_sub(1);
-        if replay.left == 0 && (unreadable || !replay.held.is_empty()) {
-            self.replay_is_cut("replay_overflow");
+        if replay.left == 0 && (not_ours || !replay.held.is_empty()) {
+            self.gap.get_or_insert("replay_overflow");
+            self.end_replay();
         }
     }
 
