@@ -113,7 +113,7 @@ pub struct ApiErrorInfo {
     pub errors: Vec<(Box<str>, Box<str>)>,
     /// `RCRequestId`, which RingCentral's support asks for.
     pub request_id: Option<Box<str>>,
-    /// `Retry-After`, if it was given in seconds.
+    /// `Retry-After`, if it was given in seconds, or as a date in an answer that has a `Date` too.
     pub retry_after: Option<Duration>,
     /// The parameter that is wrong.
     pub parameter: Option<Box<str>>,
@@ -182,7 +182,7 @@ impl ApiErrorInfo {
             message: message.unwrap_or_else(|| fallback_message(status, &text)),
             errors: fields.errors,
             request_id,
-            retry_after: retry_after_text(headers).and_then(seconds),
+            retry_after: retry_after_by_date(headers),
             parameter: fields.parameter,
             rate_limit: RateLimit::from_headers(headers),
         }
@@ -277,6 +277,14 @@ pub fn retry_after(headers: &HeaderMap, unix_now_ms: u64) -> Option<Duration> {
     })
 }
 
+/// The same without a clock: a date is held against the one of the answer itself.
+fn retry_after_by_date(headers: &HeaderMap) -> Option<Duration> {
+    let date = headers.get(http::header::DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    let Some(date) = date else { return retry_after_text(headers).and_then(seconds) };
+    let since = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    retry_after(headers, u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn retry_after_text(headers: &HeaderMap) -> Option<&str> {
     headers.get(http::header::RETRY_AFTER)?.to_str().ok().map(str::trim)
 }
@@ -333,6 +341,14 @@ mod tests {
             assert_eq!(at(bad), None, "{bad}");
         }
         assert_eq!(ApiErrorInfo::from_reply(429, &headers("7"), b"").retry_after, Some(Duration::from_secs(7)));
+        let mut dated = headers("Sun, 06 Nov 1994 08:51:07 GMT");
+        assert_eq!(ApiErrorInfo::from_reply(503, &dated, b"").retry_after, None, "there is no clock here");
+        for (date, wait) in [("Sun, 06 Nov 1994 08:49:37 GMT", 90), ("Sun, 06 Nov 1994 08:52:00 GMT", 0)] {
+            dated.insert(http::header::DATE, HeaderValue::from_static(date));
+            assert_eq!(ApiErrorInfo::from_reply(503, &dated, b"").retry_after, Some(Duration::from_secs(wait)));
+        }
+        dated.insert(http::header::RETRY_AFTER, HeaderValue::from_static("7"));
+        assert_eq!(ApiErrorInfo::from_reply(503, &dated, b"").retry_after, Some(Duration::from_secs(7)));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use self::budget::TokenBudget;
 pub use self::env::EnvError;
 pub use self::login::{Login, LoginStep, fixed_token, source_panicked};
 pub use self::pkce::{Callback, Pkce};
-use crate::classify::{ApiErrorInfo, Class};
+use crate::classify::{ApiErrorInfo, Class, lookup};
 use crate::input::AuthFailure;
 use crate::secret::Secret;
 use crate::wire::{Text, each_field, number};
@@ -164,8 +164,10 @@ impl TokenSet {
     ///
     /// # Errors
     ///
-    /// A permanent failure when the service refuses the grant or the client, a transient one when trying again may
-    /// help. A refusal without a code is not the service's own word (it may be a captive portal's), so it is transient.
+    /// A permanent failure when the service refuses the grant or the client: a status 4xx with a word of RFC 6749 or a
+    /// code of RingCentral's. Anything else is transient (BCK-5): 408, 429, 5xx, an answer that cannot be read, a
+    /// refusal without a code, which is not the service's own word (it may be a captive portal's), and one with a word
+    /// that nobody has agreed on.
     pub fn parse(response: &Response<Bytes>) -> Result<Self, AuthFailure> {
         let status = response.status();
         if status.is_success() {
@@ -178,7 +180,7 @@ impl TokenSet {
         }
         let error = ApiErrorInfo::from_reply(status.as_u16(), response.headers(), response.body());
         let permanent = status.is_client_error()
-            && error.code.is_some()
+            && error.code.as_deref().is_some_and(is_refusal)
             && status != http::StatusCode::REQUEST_TIMEOUT
             && !matches!(error.class(), Class::RateLimited | Class::Transient);
         let floor = (error.class() == Class::RateLimited).then_some(RATE_PENALTY);
@@ -216,6 +218,26 @@ impl TokenSet {
         };
         whole.then_some(set)
     }
+}
+
+/// Words of refusal: RFC 6749, section 5.2, and one of 4.1.2.1.
+const REFUSALS: [&str; 7] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "access_denied",
+];
+
+/// Whether the code of an error is a word of refusal or a code of RingCentral's, such as `OAU-213`, known or not.
+fn is_refusal(code: &str) -> bool {
+    let is_numbered = |(area, number): (&str, &str)| {
+        let (area, number) = (area.as_bytes(), number.as_bytes());
+        area.iter().all(u8::is_ascii_uppercase) && number.iter().all(u8::is_ascii_digit) && !number.is_empty()
+    };
+    REFUSALS.contains(&code) || lookup(code).is_some() || code.split_once('-').is_some_and(is_numbered)
 }
 
 #[cfg(test)]
@@ -285,9 +307,25 @@ mod tests {
             (401, r#"{"error":"invalid_client"}"#),
             (400, r#"{"errors":[{"errorCode":"OAU-213"}]}"#),
             (401, r#"{"errorCode":"OAU-123"}"#),
+            (400, r#"{"errorCode":"OAU-999","error":"a_new_word"}"#),
+            (403, r#"{"errorCode":"InsufficientPermissions"}"#),
         ] {
             let failure = reply(status, body).unwrap_err();
             assert!(failure.permanent && failure.code.is_some(), "{body}");
+        }
+        for word in REFUSALS {
+            for (status, permanent) in [(400, true), (401, true), (408, false), (429, false), (500, false)] {
+                let answer = Response::builder().status(status).body(Bytes::from(format!(r#"{{"error":"{word}"}}"#)));
+                let failure = TokenSet::parse(&answer.unwrap()).unwrap_err();
+                assert_eq!((failure.permanent, failure.code.as_deref()), (permanent, Some(word)), "{status}");
+            }
+        }
+        // A word that RFC 6749 does not have may mean anything: `temporarily_unavailable` does.
+        for status in [400, 401, 403] {
+            for word in ["a_new_word", "temporarily_unavailable", "slow_down", ""] {
+                let answer = Response::builder().status(status).body(Bytes::from(format!(r#"{{"error":"{word}"}}"#)));
+                assert!(!TokenSet::parse(&answer.unwrap()).unwrap_err().permanent, "{status} {word}");
+            }
         }
         for (status, body) in
             [(403, "<html>"), (404, ""), (200, "{}"), (200, "<html>"), (302, ""), (408, ""), (500, ""), (503, "x")]
@@ -296,5 +334,8 @@ mod tests {
         }
         let limited = reply(429, "").unwrap_err();
         assert_eq!((limited.permanent, limited.retry_after), (false, Some(RATE_PENALTY)));
+        let busy = Response::builder().status(503).header(header::RETRY_AFTER, "Sun, 06 Nov 1994 08:51:07 GMT");
+        let dated = busy.header(header::DATE, "Sun, 06 Nov 1994 08:49:37 GMT").body(Bytes::new()).unwrap();
+        assert_eq!(TokenSet::parse(&dated).unwrap_err().retry_after, Some(Duration::from_secs(90)));
     }
 }

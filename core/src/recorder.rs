@@ -20,8 +20,8 @@
 //! consists of four segments, each of which begins with a checkpoint: all that the Session knew then. When the memory
 //! is full the oldest segment goes, so at least three quarters of it are history, and what is left can be replayed
 //! from its first line. A checkpoint needs a drained Session that holds no whole request and no held notification; if
-//! there is none for so long that the memory fills up, the older half goes and `forgotten` takes its place: what
-//! follows can be read, but is replayed only from the next checkpoint on.
+//! there is none for so long that the memory fills up, the older half goes and `forgotten` takes its place, as it does
+//! for a line larger than a segment: what follows can be read, but is replayed only from the next checkpoint on.
 //!
 //! # What is not in it (SEC-1)
 //!

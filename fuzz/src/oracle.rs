@@ -152,9 +152,15 @@ impl Oracle {
         self.at.ever.insert(n);
     }
 
-    /// The application was told that its wish is refused for good.
-    pub(crate) fn refused(&mut self) {
+    /// The application was told that its wish is refused for good. What was made at or after `since`, when that may
+    /// have been decided, was for a subscription that was over.
+    pub(crate) fn refused(&mut self, since: u64) {
         self.at.lapsed = true;
+        for sent in self.sent.iter_mut().rev().take_while(|sent| sent.created >= since) {
+            if sent.state == State::Due {
+                sent.state = State::Excused;
+            }
+        }
     }
 
     /// The application wants nothing any more: what is under way is not owed.

@@ -30,7 +30,13 @@ fn the_contract_holds_meanwhile() {
 // A gap in the time of a clock that had gone back was held against true time.
 #[test]
 fn a_clock_that_went_back_dates_a_gap_in_its_own_time() {
-    for seed in [8_002_505, 8_007_611] {
+    for seed in [8_002_505, 8_007_611, 9_001_767] {
         run(&Plain, seed..seed + 1, DAY);
     }
+}
+
+// The application hears of a refusal some moments after it was decided: what was made between them is not owed.
+#[test]
+fn what_is_made_while_a_refusal_waits_to_be_drained_is_not_owed() {
+    run(&Plain, 9_001_704..9_001_705, DAY);
 }

@@ -7,8 +7,8 @@ use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::{
-    Clock, ClockTimes, Debug, DebugSink, InsecureServer, IoLimits, RequestError, StateTeller, TlsError, Tracer,
-    make_session, settle_server, tls_for,
+    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, Proxy, ProxyChoice,
+    ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -20,6 +20,7 @@ use rustls::ClientConfig;
 use crate::command::{Command, Pending, Remote, Signals};
 use crate::credentials::CredentialSource;
 use crate::dial::Net;
+use crate::download::{self, Download};
 use crate::driver::{Driver, Parts, WAKE};
 use crate::events::{Events, Hub};
 use crate::https::{Https, HttpsSender};
@@ -33,6 +34,7 @@ use crate::states::StateWatch;
 pub struct Client {
     recorder: Option<FlightRecorder>,
     remote: Arc<Remote>,
+    content: Arc<ContentHosts>,
 }
 
 impl Client {
@@ -88,8 +90,35 @@ impl Client {
         Pending::start(&self.remote, request)
     }
 
+    /// Makes a REST call over HTTPS, waits for the head of the response, and leaves the body to be read as it comes: for
+    /// recordings, faxes and whatever else may be large. The deadline of the request covers its head; each read has
+    /// `IoLimits::download_read`.
+    ///
+    /// The URI is a path, or an absolute address as the server names them (`contentUri`). Such an address, and a
+    /// redirect, must belong to the server or to a content host ([`Builder::content_hosts`]), because the access
+    /// token goes there. The body of a status that is no success is read at once.
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_blocking::{Body, Client, http};
+    /// # fn save(client: &Client, content_uri: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let response = client.download(http::Request::get(content_uri).body(Body::empty())?)?;
+    /// std::io::copy(&mut response.into_body(), &mut std::fs::File::create("voicemail.mp3")?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which tells whether the request may have run. Of the body:
+    /// [`DownloadError`](crate::DownloadError).
+    pub fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
+        let response = self.request(self.content.streamed(request)?)?;
+        Ok(download::unwrap(response.map(|body| body.as_bytes().clone())))
+    }
+
     /// Ends the session and returns when it has ended, within `Config::close_timeout` (CLS-1). It does not wait for
-    /// events to be taken. The first mode given counts.
+    /// events to be taken, but for a login under way: the refresh token it brings is still handed over (`on_tokens`).
+    /// The first mode given counts.
     pub fn close(&self, mode: Close) {
         let _ = self.remote.ask(|reply| Command::Close(mode, reply));
     }
@@ -147,6 +176,8 @@ pub struct Builder {
     limits: IoLimits,
     snapshot: Option<Snapshot>,
     tls: Option<Arc<ClientConfig>>,
+    content_hosts: Vec<String>,
+    proxy: ProxyChoice,
     http_client: Option<Arc<dyn HttpsSender>>,
     debug: Option<DebugSink>,
     recorder: Option<recorder::Options>,
@@ -162,6 +193,8 @@ impl Builder {
             limits: IoLimits::default(),
             snapshot: None,
             tls: None,
+            content_hosts: vec![CONTENT_HOST.to_owned()],
+            proxy: ProxyChoice::Environment,
             http_client: None,
             debug: None,
             recorder: None,
@@ -204,8 +237,27 @@ impl Builder {
         self
     }
 
+    /// Hosts, each with its subdomains, that downloads may go to beside the server itself, in place of
+    /// `ringcentral.com`. The access token is sent to them.
+    pub fn content_hosts<I>(mut self, hosts: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.content_hosts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A proxy for HTTPS and the WebSocket, or none, in place of what the environment says
+    /// ([`Proxy::from_env`](crate::Proxy::from_env)).
+    pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = ProxyChoice::Given(proxy);
+        self
+    }
+
     /// An HTTP client of yours for all HTTPS calls, logins included; the WebSocket stays the driver's. Limits, proxy and
-    /// TLS settings are its own, and so is ending its calls when the client ends.
+    /// TLS settings are its own, and so is ending its calls when the client ends. Downloads through it are streamed if
+    /// it implements [`HttpsSender::stream`].
     pub fn http_client(mut self, client: impl HttpsSender + 'static) -> Self {
         self.http_client = Some(Arc::new(client));
         self
@@ -237,7 +289,13 @@ impl Builder {
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
-        let (allow_insecure, max_message) = (config.allow_insecure, config.limits.frame_bytes);
+        let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
+        let content = ContentHosts {
+            server: config.server.clone(),
+            hosts: self.content_hosts,
+            allow_insecure: config.allow_insecure,
+        };
+        let proxy = self.proxy.resolve()?;
         let hub = Arc::new(Hub::new(self.limits.event_queue, self.snapshot.clone()));
         let tracer = Tracer::new(&config.server, self.snapshot.is_some());
         let teller = StateTeller::new();
@@ -251,8 +309,7 @@ impl Builder {
         let (commands, inbox) = sync_channel(self.limits.command_queue.max(1));
         let signals = Arc::new(Signals::default());
         let tls = tls_for(self.tls, secure)?;
-        let net = Net { limits: Arc::new(self.limits), tls, allow_insecure };
-        let https = Arc::new(Https::new(net));
+        let https = Arc::new(Https::new(Net { limits: Arc::new(self.limits), tls, proxy }, content.clone()));
         let parts = Parts {
             session,
             clock,
@@ -265,6 +322,7 @@ impl Builder {
             waker: Arc::clone(&waker),
             poll,
             max_message,
+            close_timeout,
             debug: Debug::new(self.debug),
             tracer,
             states: teller,
@@ -273,7 +331,8 @@ impl Builder {
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
         let remote = Arc::new(Remote { commands, signals, waker, hub, states });
-        Ok((Client { recorder, remote: Arc::clone(&remote) }, Events::new(remote)))
+        let client = Client { recorder, remote: Arc::clone(&remote), content: Arc::new(content) };
+        Ok((client, Events::new(remote)))
     }
 }
 
@@ -285,6 +344,8 @@ pub enum StartError {
     Filter(FilterError),
     /// The snapshot cannot be used; start without it.
     Snapshot(RestoreError),
+    /// The proxy that the environment names cannot be used.
+    Proxy(ProxyError),
     /// There are no TLS settings.
     Tls(TlsError),
     /// The server has no TLS and is not this machine.
@@ -296,6 +357,12 @@ pub enum StartError {
 impl From<FilterError> for StartError {
     fn from(error: FilterError) -> Self {
         Self::Filter(error)
+    }
+}
+
+impl From<ProxyError> for StartError {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
     }
 }
 
@@ -316,6 +383,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Filter(error) => error.fmt(f),
             Self::Snapshot(error) => error.fmt(f),
+            Self::Proxy(error) => write!(f, "{error}; see HTTPS_PROXY and ALL_PROXY"),
             Self::Tls(error) => error.fmt(f),
             Self::InsecureServer => InsecureServer.fmt(f),
             Self::System(error) => write!(f, "the system refused what a client needs: {error}"),

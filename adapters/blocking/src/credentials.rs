@@ -25,7 +25,8 @@ pub struct TokenRequest<'a> {
 /// Gives access tokens. It is called on a thread of its own and may block; one source may serve several clients.
 ///
 /// The call is run to its end, also when the session has stopped waiting for it, so that a rotated refresh token is not
-/// lost. Only the end of the client ends its HTTPS calls.
+/// lost: [`Client::close`](crate::Client::close) waits for it, within `Config::close_timeout`. Only that limit, and the
+/// drop of the last handle, end its HTTPS calls on the way.
 pub trait CredentialSource: Send + Sync + 'static {
     /// An access token that is good now.
     ///

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_adapter::{IoLimits, Target, not_sent};
+use ringcentral_ws_adapter::{IoLimits, Proxy, Target, Tunnel, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -18,7 +18,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 pub(crate) struct Net {
     pub(crate) limits: Arc<IoLimits>,
     pub(crate) tls: Option<Arc<ClientConfig>>,
-    pub(crate) allow_insecure: bool,
+    pub(crate) proxy: Option<Proxy>,
 }
 
 /// Ends, from any thread, what another one waits for on a socket.
@@ -39,6 +39,11 @@ impl Abort {
         }
     }
 
+    /// The same, for as long as somebody else holds it.
+    pub(crate) fn downgrade(&self) -> WeakAbort {
+        WeakAbort(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn is_fired(&self) -> bool {
         self.0.fired.load(Ordering::SeqCst)
     }
@@ -56,8 +61,43 @@ impl Abort {
         }
     }
 
+    /// `fire` no longer ends this socket: it serves another call.
+    fn forget(&self, socket: &Arc<TcpStream>) {
+        let weak = Arc::downgrade(socket);
+        self.sockets().retain(|known| !known.ptr_eq(&weak));
+    }
+
     fn sockets(&self) -> std::sync::MutexGuard<'_, Vec<Weak<TcpStream>>> {
         self.0.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An [`Abort`] that others hold.
+#[derive(Debug)]
+pub(crate) struct WeakAbort(Weak<AbortState>);
+
+impl WeakAbort {
+    /// From now on `next` ends the socket, and this no more.
+    pub(crate) fn hand_over(&mut self, socket: &Arc<TcpStream>, next: &Abort) {
+        if self.0.as_ptr() == Arc::as_ptr(&next.0) {
+            return;
+        }
+        if let Some(state) = self.0.upgrade() {
+            Abort(state).forget(socket);
+        }
+        next.watch(socket);
+        *self = next.downgrade();
+    }
+
+    pub(crate) fn fire(&self) {
+        if let Some(state) = self.0.upgrade() {
+            Abort(state).fire();
+        }
+    }
+
+    /// Whether somebody still holds it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }
 
@@ -155,8 +195,37 @@ impl Write for Stream {
 
 /// Connects. The stream has the deadline of its last step, which the caller replaces.
 pub(crate) fn dial(net: &Net, target: &Target, abort: &Abort) -> Result<Stream, HttpFailure> {
-    let addresses = resolve(net, target)?;
-    let host = &target.host;
+    let Some((proxy, (host, port))) = net.proxy.as_ref().and_then(|proxy| Some((proxy, proxy.for_target(target)?)))
+    else {
+        return encrypt(net, target, reach(net, &target.host, target.port, abort)?);
+    };
+    let mut tcp = reach(net, host, port, abort)?;
+    tcp.deadline = Some(Instant::now() + net.limits.tcp);
+    dig(&mut proxy.tunnel(target), &mut tcp)?;
+    encrypt(net, target, tcp)
+}
+
+/// Asks the proxy at the other end for a tunnel.
+fn dig(tunnel: &mut Tunnel, stream: &mut Tcp) -> Result<(), HttpFailure> {
+    let failed = |tunnel: &Tunnel, error: &io::Error| {
+        if error.kind() == io::ErrorKind::TimedOut { tunnel.late() } else { tunnel.broken(error) }
+    };
+    stream.write_all(tunnel.request()).map_err(|error| failed(tunnel, &error))?;
+    let mut byte = [0];
+    loop {
+        let read = match stream.read(&mut byte) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(|error| failed(tunnel, &error))?,
+        };
+        if tunnel.take((read > 0).then_some(byte[0]))? {
+            return Ok(());
+        }
+    }
+}
+
+/// A TCP stream to a host, which `abort` ends.
+fn reach(net: &Net, host: &str, port: u16, abort: &Abort) -> Result<Tcp, HttpFailure> {
+    let addresses = resolve(net, host, port)?;
     let mut failure = not_sent(Phase::Dns, format!("{host} has no address"));
     let mut left = net.limits.tcp;
     for (i, address) in addresses.iter().enumerate() {
@@ -167,7 +236,12 @@ pub(crate) fn dial(net: &Net, target: &Target, abort: &Abort) -> Result<Stream, 
         let share = left / u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
         left = left.saturating_sub(share);
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(socket) => return encrypt(net, target, abort, socket),
+            Ok(socket) => {
+                socket.set_nodelay(true).map_err(|error| not_sent(Phase::Tcp, error.to_string()))?;
+                let socket = Arc::new(socket);
+                abort.watch(&socket);
+                return Ok(Tcp { socket, deadline: None });
+            }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 failure = not_sent(Phase::Tcp, format!("{address} did not answer in time"));
             }
@@ -178,16 +252,15 @@ pub(crate) fn dial(net: &Net, target: &Target, abort: &Abort) -> Result<Stream, 
 }
 
 /// The system's lookup cannot be given a deadline, so it has a thread, which is left behind when it takes too long.
-fn resolve(net: &Net, target: &Target) -> Result<Vec<SocketAddr>, HttpFailure> {
-    if let Ok(ip) = target.host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, target.port)]);
+fn resolve(net: &Net, host: &str, port: u16) -> Result<Vec<SocketAddr>, HttpFailure> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let (sender, answer) = channel();
-    let (host, port) = (target.host.clone(), target.port);
+    let name = host.to_owned();
     let lookup = move || {
-        let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
+        let _ = sender.send((name.as_str(), port).to_socket_addrs().map(Iterator::collect));
     };
-    let host = &target.host;
     let failed = |error: io::Error| not_sent(Phase::Dns, format!("{host} was not found: {error}"));
     thread::Builder::new().name("ringcentral-dns".to_owned()).spawn(lookup).map_err(failed)?;
     match answer.recv_timeout(net.limits.dns) {
@@ -198,12 +271,9 @@ fn resolve(net: &Net, target: &Target) -> Result<Vec<SocketAddr>, HttpFailure> {
     }
 }
 
-fn encrypt(net: &Net, target: &Target, abort: &Abort, socket: TcpStream) -> Result<Stream, HttpFailure> {
+fn encrypt(net: &Net, target: &Target, mut tcp: Tcp) -> Result<Stream, HttpFailure> {
     let host = &target.host;
-    socket.set_nodelay(true).map_err(|error| not_sent(Phase::Tcp, error.to_string()))?;
-    let socket = Arc::new(socket);
-    abort.watch(&socket);
-    let mut tcp = Tcp { socket, deadline: Some(Instant::now() + net.limits.tls) };
+    tcp.deadline = Some(Instant::now() + net.limits.tls);
     if !target.tls {
         return Ok(Stream::Plain(tcp));
     }
@@ -222,4 +292,32 @@ fn encrypt(net: &Net, target: &Target, abort: &Abort, socket: TcpStream) -> Resu
         connection.complete_io(&mut tcp).map_err(failed)?;
     }
     Ok(Stream::Tls(Box::new(StreamOwned::new(connection, tcp))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_connection_ends_with_the_call_that_uses_it_only() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let (mut far, _) = listener.accept().unwrap();
+        let (first, second) = (Abort::default(), Abort::default());
+        first.watch(&socket);
+        let mut owner = first.downgrade();
+        owner.hand_over(&socket, &first);
+        owner.hand_over(&socket, &second);
+        first.fire();
+        (&*socket).write_all(b"x").unwrap();
+        far.read_exact(&mut [0]).unwrap();
+        second.fire();
+        assert_eq!(far.read(&mut [0]).unwrap(), 0, "it was shut down");
+        let late = Abort::default();
+        late.fire();
+        owner.hand_over(&socket, &late);
+        assert!(owner.is_held() && (&*socket).write(b"x").is_err());
+    }
 }

@@ -1,33 +1,36 @@
 //! The one thread that owns a Session and its socket.
 
+mod finish;
 mod turn;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
-    AccessToken, Action, AuthFailure, AuthId, CloseInfo, CommandError, ConnId, Event, Filters, Frame, HttpFailure,
-    HttpId, Input, OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Timestamp, Wait,
+    AccessToken, Action, AuthFailure, AuthId, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure, HttpId, Input,
+    OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Timestamp, Wait,
 };
 use tungstenite::WebSocket;
 
 use self::turn::Turn;
 use crate::command::{Command, Reply, Signals};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::dial::{Abort, Stream};
+use crate::dial::{Abort, Stream, WeakAbort};
+use crate::download::is_unread;
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
-use crate::socket::{self, Incoming, Pressure, Socket};
+use crate::socket::{self, Incoming, Socket};
 
 /// The poller's name for a wake-up.
 pub(crate) const WAKE: Token = Token(0);
@@ -48,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) waker: Arc<Waker>,
     pub(crate) poll: Poll,
     pub(crate) max_message: usize,
+    pub(crate) close_timeout: Duration,
     pub(crate) debug: Debug,
     pub(crate) tracer: Tracer,
     pub(crate) states: StateTeller,
@@ -82,6 +86,8 @@ pub(crate) struct Driver {
     /// A message that was read while the application lets events wait.
     ahead: Option<Incoming>,
     calls: BTreeMap<HttpId, Abort>,
+    /// Bodies that the application still reads.
+    downloads: Vec<WeakAbort>,
     logins: BTreeMap<AuthId, Abort>,
     done: Receiver<Done>,
     completions: Sender<Done>,
@@ -89,6 +95,8 @@ pub(crate) struct Driver {
     socket_first: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
+    /// When the application asked for the end.
+    closing_since: Option<Timestamp>,
     /// The end, which is told when no command can come any more.
     last: Option<Event>,
 }
@@ -105,11 +113,13 @@ impl Driver {
             link: Link::None,
             ahead: None,
             calls: BTreeMap::new(),
+            downloads: Vec::new(),
             logins: BTreeMap::new(),
             done,
             completions,
             socket_first: false,
             unpublished: 0,
+            closing_since: None,
             last: None,
         }
     }
@@ -125,6 +135,9 @@ impl Driver {
         let _ = self.parts.session.connect(now);
         loop {
             let wait = self.drain();
+            if wait == Wait::Finished && !self.await_logins() {
+                return;
+            }
             self.parts.hub.set_status((self.parts.session.state(), self.parts.session.stats()));
             self.parts.states.tell(self.parts.session.state(), || self.parts.clock.reading().now);
             if self.unpublished >= self.parts.https.net.limits.snapshot_every {
@@ -198,13 +211,7 @@ impl Driver {
                 });
                 self.logins.insert(id, abort);
             }
-            Action::Http { id, request } => {
-                let https = Arc::clone(&self.parts.sender);
-                let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
-                    Done::Http(id, abortable(abort, || call(&*https, *request)))
-                });
-                self.calls.insert(id, abort);
-            }
+            Action::Http { id, request } => self.call(id, *request),
             Action::AbortHttp { id } => {
                 if let Some(abort) = self.calls.remove(&id) {
                     abort.fire();
@@ -246,6 +253,16 @@ impl Driver {
             let _ = self.completions.send(failed);
         }
         abort
+    }
+
+    fn call(&mut self, id: HttpId, mut request: http::Request<Bytes>) {
+        let (https, sender) = (Arc::clone(&self.parts.https), Arc::clone(&self.parts.sender));
+        let streamed = readdress(&mut request);
+        let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
+            let call = || if streamed { https.download(&*sender, &request, abort) } else { sender.send(request) };
+            Done::Http(id, abortable(abort, || unpanicked(call)))
+        });
+        self.calls.insert(id, abort);
     }
 
     fn open(&mut self, conn: ConnId, url: SecretUrl) {
@@ -339,11 +356,19 @@ impl Driver {
                 }
             }
             // One that was aborted is no longer in the list, and its end does not count (C16).
-            Done::Http(id, result) if self.calls.remove(&id).is_some() => match result {
-                Ok(response) => self.feed(Input::HttpResponse { id, response: Box::new(response) }, now),
-                Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
-            },
-            Done::Http(..) => {}
+            Done::Http(id, result) => {
+                let Some(abort) = self.calls.remove(&id) else { return };
+                match result {
+                    Ok(response) => {
+                        if is_unread(&response) {
+                            self.downloads.retain(WeakAbort::is_held);
+                            self.downloads.push(abort.downgrade());
+                        }
+                        self.feed(Input::HttpResponse { id, response: Box::new(response) }, now);
+                    }
+                    Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
+                }
+            }
             Done::Opened(conn, result) if matches!(&self.link, Link::Opening(c, _) if *c == conn) => {
                 self.opened(conn, result, now);
             }
@@ -383,6 +408,7 @@ impl Driver {
             Command::Network(online) => self.feed(Input::NetworkChanged { online }, now),
             Command::Close(mode, reply) => {
                 self.closers.push(reply);
+                self.closing_since.get_or_insert(now);
                 let _ = session.close(mode, now);
             }
             Command::Request { request, cancelled, reply } => {
@@ -397,45 +423,12 @@ impl Driver {
             }
         }
     }
-
-    /// Lets go of everything. The events that wait stay with the application.
-    fn finish(&mut self) {
-        self.publish();
-        self.parts.signals.finished.store(true, Ordering::SeqCst);
-        while let Ok(command) = self.parts.inbox.try_recv() {
-            match command {
-                Command::Close(_, reply) => self.closers.push(reply),
-                Command::Request { request, reply, .. } => {
-                    let _ = reply.try_send(Err(CommandError::Closed(*request)));
-                }
-                // Their askers see the closed channel.
-                Command::Subscribe(..) | Command::Unsubscribe(_) | Command::Recover(_) | Command::Network(_) => {}
-            }
-        }
-        // Who asks after this, or was not seen, learns from the closed channel that nothing was sent.
-        self.parts.inbox = sync_channel(0).1;
-        if let Some(event) = self.last.take() {
-            self.parts.hub.push(event, None);
-        }
-        for reply in self.closers.drain(..) {
-            let _ = reply.try_send(());
-        }
-    }
-}
-
-/// However the thread ends, nobody waits for it in vain.
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.unlink();
-        self.calls.values().chain(self.logins.values()).for_each(Abort::fire);
-        self.parts.hub.end();
-    }
 }
 
 /// Makes a call. A panic in a client of the application's is a failure like others.
-fn call(https: &dyn HttpsSender, request: http::Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+fn unpanicked(call: impl FnOnce() -> Result<Response<Bytes>, HttpFailure>) -> Result<Response<Bytes>, HttpFailure> {
     // Nothing of the driver is touched by it, so no broken state can be seen.
-    catch_unwind(AssertUnwindSafe(|| https.send(request))).unwrap_or_else(|_| Err(client_panicked()))
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(client_panicked()))
 }
 
 fn no_thread_for_login() -> AuthFailure {
@@ -460,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_the_http_client_is_a_failure() {
-        let failure = call(&Broken, http::Request::default()).unwrap_err();
+        let failure = unpanicked(|| Broken.send(http::Request::default())).unwrap_err();
         assert!(!failure.not_sent && failure.message.contains("panicked"), "{failure:?}");
     }
 }

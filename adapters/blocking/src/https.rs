@@ -4,19 +4,23 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use ringcentral_ws_adapter::{IoLimits, Target, TlsError, is_loopback, not_sent, tls_for, trace};
+use ringcentral_ws_adapter::{
+    ContentHosts, IoLimits, Proxy, ProxyError, Target, gzip, is_loopback, lost, not_sent, tls_for, trace,
+};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
-use ureq::{Agent, Error, Timeout, config::Config};
+use ureq::{Agent, Body, Error, Timeout, config::Config};
 use url::Url;
 
-use crate::dial::{Abort, Net, Stream, dial};
+use crate::client::StartError;
+use crate::dial::{Abort, Net, Stream, WeakAbort, dial};
+use crate::download::Download;
 
 /// Read and write buffer of a connection, in bytes. A response head must fit.
 const BUFFER: usize = 64 << 10;
@@ -30,21 +34,36 @@ pub trait HttpsSender: Send + Sync {
     ///
     /// [`HttpFailure`], which tells the step and whether the request may have run.
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure>;
+
+    /// The same, but leaves the body to be read as it comes: for [`Client::download`](crate::Client::download), which
+    /// follows redirects itself. Without an implementation of yours the body is read whole, by [`send`](Self::send).
+    /// Make the body by [`Download::from_reader`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    fn stream(&self, request: Request<Bytes>) -> Result<Response<Download>, HttpFailure> {
+        Ok(self.send(request)?.map(Download::whole))
+    }
 }
 
 /// A client for HTTPS calls outside of a session, such as the exchange of an authorization code or
-/// [`Jwt::revoke`](crate::Jwt::revoke). It takes `tls` in place of [`default_tls`](crate::default_tls).
+/// [`Jwt::revoke`](crate::Jwt::revoke). It takes the proxy from the environment, and `tls` in place of
+/// [`default_tls`](crate::default_tls).
 ///
 /// # Errors
 ///
-/// [`TlsError`] when there are no TLS settings.
-pub fn https_client(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Result<Arc<dyn HttpsSender>, TlsError> {
-    let net = Net { limits: Arc::new(limits), tls: tls_for(tls, true)?, allow_insecure: false };
-    Ok(Arc::new(Https::new(net)))
+/// [`StartError`] when the environment names a proxy that cannot be used, or there are no TLS settings.
+pub fn https_client(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Result<Arc<dyn HttpsSender>, StartError> {
+    let (tls, proxy) = (tls_for(tls, true)?, Proxy::from_env()?);
+    let server = Url::parse("https://localhost").map_err(|_| ProxyError::Address)?;
+    let content = ContentHosts { server, hosts: Vec::new(), allow_insecure: false };
+    Ok(Arc::new(Https::new(Net { limits: Arc::new(limits), tls, proxy }, content)))
 }
 
 pub(crate) struct Https {
     pub(crate) net: Net,
+    pub(crate) content: ContentHosts,
     agent: Agent,
 }
 
@@ -62,7 +81,7 @@ pub(crate) fn abortable<T>(abort: &Abort, work: impl FnOnce() -> T) -> T {
 }
 
 impl Https {
-    pub(crate) fn new(net: Net) -> Self {
+    pub(crate) fn new(net: Net, content: ContentHosts) -> Self {
         let limits = &net.limits;
         let config = Config::builder()
             .http_status_as_error(false)
@@ -82,43 +101,49 @@ impl Https {
             .timeout_recv_body(Some(limits.response_body))
             .build();
         let agent = Agent::with_parts(config, Dialer(net.clone()), Later);
-        Self { net, agent }
+        Self { net, content, agent }
     }
 
-    fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
-        let (head, body) = request.into_parts();
-        let answer = if body.is_empty() {
-            self.agent.run(Request::from_parts(head, ()))
-        } else {
-            self.agent.run(Request::from_parts(head, &body[..]))
-        };
-        let (head, mut body) = answer.map_err(|error| failure(&error, Phase::Request))?.into_parts();
-        let limit = self.net.limits.response_bytes;
-        let body = body.with_config().limit(u64::try_from(limit).unwrap_or(u64::MAX)).read_to_vec();
-        match body {
-            Ok(body) => Ok(Response::from_parts(head, body.into())),
-            Err(Error::BodyExceedsLimit(_)) => {
-                let message = format!("the answer is larger than {limit} bytes").into();
-                Err(HttpFailure { phase: Phase::Response, not_sent: false, message })
-            }
-            Err(error) => Err(failure(&error, Phase::Response)),
+    /// Makes a call up to the head of its response. The body of one that is streamed has no deadline but that of each
+    /// read.
+    fn begin(&self, request: Request<Bytes>, streamed: bool) -> Result<Response<Body>, HttpFailure> {
+        let url = Url::parse(&request.uri().to_string())
+            .map_err(|_| not_sent(Phase::Dns, "the request has no absolute address"))?;
+        let target = Target::of(&url).ok_or_else(|| not_sent(Phase::Dns, "the address is neither http nor https"))?;
+        if !target.tls && !self.content.allow_insecure && !is_loopback(&url) {
+            return Err(not_sent(Phase::Dns, "plain http goes to loopback only: use https"));
         }
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let limit = if streamed { None } else { Some(self.net.limits.response_body) };
+        let (head, body) = request.into_parts();
+        let configured = self.agent.configure_request(Request::from_parts(head, ()));
+        let request = configured.timeout_recv_body(limit).build();
+        let answer =
+            if body.is_empty() { self.agent.run(request) } else { self.agent.run(request.map(|()| &body[..])) };
+        let answer = answer.map_err(|error| failure(&error, Phase::Request));
+        let shown = answer.as_ref().map(Response::status).map_err(|failure| &*failure.message);
+        trace::http(&method, &target, &path, shown);
+        answer
     }
 }
 
 impl HttpsSender for Https {
-    fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
-        let url = Url::parse(&request.uri().to_string())
-            .map_err(|_| not_sent(Phase::Dns, "the request has no absolute address"))?;
-        let target = Target::of(&url).ok_or_else(|| not_sent(Phase::Dns, "the address is neither http nor https"))?;
-        if !target.tls && !self.net.allow_insecure && !is_loopback(&url) {
-            return Err(not_sent(Phase::Dns, "plain http goes to loopback only: use https"));
+    fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+        gzip::accept(request.headers_mut());
+        let (mut head, mut body) = self.begin(request, false)?.into_parts();
+        let limit = self.net.limits.response_bytes;
+        match body.with_config().limit(u64::try_from(limit).unwrap_or(u64::MAX)).read_to_vec() {
+            Ok(body) => {
+                let plain = gzip::unpack(&mut head.headers, body.into(), limit).map_err(|message| lost(&message))?;
+                Ok(Response::from_parts(head, plain))
+            }
+            Err(Error::BodyExceedsLimit(_)) => Err(lost(&format!("the answer is larger than {limit} bytes"))),
+            Err(error) => Err(failure(&error, Phase::Response)),
         }
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let result = self.exchange(request);
-        let shown = result.as_ref().map(Response::status).map_err(|failure| &*failure.message);
-        trace::http(&method, &target, &path, shown);
-        result
+    }
+
+    fn stream(&self, request: Request<Bytes>) -> Result<Response<Download>, HttpFailure> {
+        Ok(self.begin(request, true)?.map(|body| Download::from_reader(body.into_reader())))
     }
 }
 
@@ -175,7 +200,8 @@ impl Connector for Dialer {
             None => Err(not_sent(Phase::Dns, "the address is neither http nor https")),
         };
         let stream = stream.map_err(|failure| Error::Io(io::Error::other(Undialled(failure))))?;
-        Ok(Some(Wire { stream, buffers: LazyBuffers::new(BUFFER, BUFFER) }))
+        let patience = self.0.limits.download_read;
+        Ok(Some(Wire { stream, buffers: LazyBuffers::new(BUFFER, BUFFER), patience, owner: abort.downgrade() }))
     }
 }
 
@@ -183,6 +209,10 @@ impl Connector for Dialer {
 struct Wire {
     stream: Stream,
     buffers: LazyBuffers,
+    /// How long a step may take that has no deadline of its own.
+    patience: Duration,
+    /// Ends the call that uses the connection.
+    owner: WeakAbort,
 }
 
 impl fmt::Debug for Wire {
@@ -194,17 +224,26 @@ impl fmt::Debug for Wire {
 impl Wire {
     fn prepare(&mut self, timeout: NextTimeout) {
         let tcp = self.stream.tcp();
-        tcp.deadline = timeout.not_zero().and_then(|left| Instant::now().checked_add(*left));
+        let left = timeout.not_zero().map_or(self.patience, |left| *left);
+        tcp.deadline = Instant::now().checked_add(left);
         CURRENT.with_borrow(|abort| {
             if let Some(abort) = abort {
-                abort.watch(&tcp.socket);
+                // A kept connection may have served another call, whose end is not its own.
+                self.owner.hand_over(&tcp.socket, abort);
             }
         });
     }
 }
 
 fn named(error: io::Error, reason: Timeout) -> Error {
-    if error.kind() == io::ErrorKind::TimedOut { Error::Timeout(reason) } else { Error::Io(error) }
+    match error.kind() {
+        io::ErrorKind::TimedOut => Error::Timeout(reason),
+        // ureq takes these for the end of a body that has no length; so does not say whoever cuts it off.
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset => {
+            Error::Io(io::Error::other(error))
+        }
+        _ => Error::Io(error),
+    }
 }
 
 impl Transport for Wire {

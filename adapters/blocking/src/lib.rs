@@ -22,27 +22,32 @@
 //!
 //! All are additive: `webpki-roots` (default), `native-roots` and `platform-verifier` say whose certificates are
 //! trusted, `ring` (default) and `aws-lc-rs` what encrypts (see [`TlsSettings`]); `tracing` (default) gives spans and
-//! events (see [`trace`]). Without certificates or provider, [`Builder::tls`] must be given, else [`Builder::start`]
+//! events (see [`trace`]); `gzip` (default) asks for compressed answers to HTTPS calls and unpacks them. Without
+//! certificates or provider, [`Builder::tls`] must be given, else [`Builder::start`]
 //! says what is missing.
 
 mod client;
 mod command;
 mod credentials;
 mod dial;
+mod download;
 mod driver;
 mod events;
 mod https;
 mod socket;
 mod states;
 
+pub use bytes;
 pub use client::{Builder, Client, StartError};
 pub use command::Pending;
 pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use download::Download;
 pub use events::{Events, TimedOut};
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
-    ConnectionState, IoLimits, Provider, RequestError, TlsError, TlsSettings, default_tls, trace,
+    ConnectionState, DownloadError, IoLimits, Provider, Proxy, ProxyError, RequestError, TlsError, TlsSettings,
+    default_tls, trace, with_query,
 };
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;
@@ -50,3 +55,4 @@ pub use ringcentral_ws_core::oauth::EnvError;
 pub use ringcentral_ws_core::*;
 pub use rustls;
 pub use states::StateWatch;
+pub use url;

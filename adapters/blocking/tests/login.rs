@@ -1,13 +1,18 @@
 //! Logins, and whose HTTP client makes the calls.
 
-use std::sync::Arc;
+use std::io::{self, Write};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ringcentral_ws_blocking::oauth::{Callback, ClientApp, Pkce, TokenSet};
 use ringcentral_ws_blocking::{
-    Body, Client, Close, Event, HttpFailure, HttpsSender, IoLimits, Jwt, RefreshToken, http, https_client,
+    Body, Client, Close, CommandError, Config, Event, HttpFailure, HttpsSender, IoLimits, Jwt, RefreshToken, http,
+    https_client,
 };
+use ringcentral_ws_conformance::{fake, until};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
@@ -82,4 +87,39 @@ fn an_http_client_of_the_users_makes_all_calls() {
     assert_eq!(sessions(), 1);
     source.revoke(&*https_client(IoLimits::default(), None).unwrap()).unwrap();
     assert_eq!(sessions(), 0);
+}
+
+// CLAUSE CLS-1
+#[test]
+fn a_login_under_way_is_waited_for_and_its_refresh_token_kept() {
+    // The server has replaced the refresh token, but its answer is slow.
+    let ((asks, asked), (answers, answer)) = (channel(), channel::<()>());
+    let answer = Arc::new(Mutex::new(answer));
+    let server = fake::listen(move |_, mut stream| {
+        let _ = asks.send(());
+        let _ = answer.lock().unwrap().recv_timeout(PATIENCE);
+        let body = r#"{"access_token":"a1","expires_in":3600,"refresh_token":"r1"}"#;
+        let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + body).as_bytes())?;
+        stream.shutdown(Shutdown::Write)?;
+        io::copy(&mut stream, &mut io::sink()).map(drop)
+    });
+    let server = format!("http://{server}").parse().unwrap();
+    let app = ClientApp { server, client_id: "id".to_owned(), client_secret: Some("secret".into()) };
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let store = Arc::clone(&kept);
+    let source = RefreshToken::new(app, "r0").on_tokens(move |tokens| {
+        store.lock().unwrap().extend(tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()));
+    });
+    let config = Config { close_timeout: PATIENCE, ..Config::default() };
+    let (client, events) = Client::builder(source).config(config).start().unwrap();
+    asked.recv_timeout(PATIENCE).unwrap();
+    let closer = client.clone();
+    let closing = std::thread::spawn(move || closer.close(Close::Detach));
+    until(PATIENCE, "it closes", || matches!(client.recover(), Err(CommandError::Closed(()))));
+    assert!(kept.lock().unwrap().is_empty());
+    answers.send(()).unwrap();
+    closing.join().unwrap();
+    assert_eq!(*kept.lock().unwrap(), ["r1"], "when close returns, the store has it");
+    assert!(events.last().is_some_and(|event| matches!(event, Event::Closed { .. })));
 }

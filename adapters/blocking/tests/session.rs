@@ -251,3 +251,18 @@ fn mistakes_are_told_at_the_start() {
         until(&mut events, |event| if let Event::Closed { reason } = event { Some(reason.clone()) } else { None });
     assert!(!format!("{reason:?}").contains("wrong"), "{reason:?}");
 }
+
+#[test]
+fn a_client_that_records_can_be_replayed() {
+    let server = server();
+    let (client, mut events) = builder(&server).flight_recorder(64 << 10).start().unwrap();
+    subscribed(&mut events);
+    server.receive_sms(0, "+16505550100", "hello");
+    until(&mut events, |event| matches!(event, Event::Notification(_)).then_some(()));
+    client.request(get("/restapi/v1.0/account/~")).unwrap();
+    client.close(Close::Revoke);
+    let dump = client.flight_record().expect("it records");
+    let recording = ringcentral_ws_core::recorder::Recording::parse(&dump).unwrap();
+    let replayed = recording.replay().unwrap_or_else(|error| panic!("{error}\n{dump}"));
+    assert!(replayed.outputs > 15 && replayed.skipped == 0, "{replayed:?}\n{dump}");
+}

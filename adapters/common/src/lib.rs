@@ -1,15 +1,25 @@
 //! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
 //!
 //! Nothing here waits, reads or sends: clocks and their jumps, limits of I/O, addresses, TLS settings, masked debug
-//! lines, tracing, how a request came out, and the parts of the `watch` program that only think. Programs depend on an
+//! lines, tracing, proxies, where downloads may go, how a request came out, and the parts of the `watch` program that only think. Programs depend on an
 //! adapter, such as `ringcentral-ws-tokio`, which re-exports what they need of this crate.
 
 mod address;
 mod backlog;
 mod clock;
+mod content;
 mod debug;
+#[cfg(feature = "gzip")]
+pub mod gzip;
+#[cfg(not(feature = "gzip"))]
+#[path = "uncompressed.rs"]
+pub mod gzip;
 mod limits;
+mod login;
+mod proxy;
+mod query;
 mod request;
+mod sending;
 mod setup;
 mod state;
 mod tls;
@@ -20,9 +30,14 @@ pub mod watch;
 pub use address::{Target, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent};
 pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
+pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};
 pub use debug::{Debug, DebugSink};
 pub use limits::{IoLimits, MAX_LOGINS};
+pub use login::{Login, LoginNext, login_now};
+pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
+pub use query::with_query;
 pub use request::{Answer, RequestError, response};
+pub use sending::{Pressure, Sending, not_dialled, not_opened, not_upgraded};
 pub use setup::{InsecureServer, make_session, settle_server};
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};

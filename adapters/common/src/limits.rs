@@ -23,9 +23,9 @@ pub struct IoLimits {
     pub response_body: Duration,
     /// Largest body of a response, in bytes. Default 16 MiB.
     pub response_bytes: usize,
-    /// The next piece of a download, on adapters that have downloads. Default 30 s.
+    /// The next piece of a download. Default 30 s.
     pub download_read: Duration,
-    /// Redirects a download follows, on adapters that have downloads. Default 5.
+    /// Redirects a download follows. Default 5.
     pub redirects: usize,
     /// Most HTTPS connections kept for the next call. Default 2.
     pub idle_connections: usize,

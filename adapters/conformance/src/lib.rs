@@ -2,8 +2,10 @@
 //!
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
 //! [`watch`] checks that a `watch` program speaks the line protocol, [`crash`] kills one a thousand times.
+//! [`fake`] has servers and proxies that misbehave, for the adapters' own tests.
 
 pub mod crash;
+pub mod fake;
 mod proxy;
 pub mod scenarios;
 #[cfg(target_os = "linux")]
@@ -79,6 +81,9 @@ pub trait Running: Send {
     /// Makes a request and waits for its end.
     fn request(&mut self, request: http::Request<Body>) -> Outcome;
 
+    /// Makes a request whose body is streamed, and reads it to its end.
+    fn download(&mut self, request: http::Request<Body>) -> Outcome;
+
     /// Closes, and waits for the end.
     fn close(&mut self, mode: Close);
 
@@ -96,6 +101,8 @@ pub enum Outcome {
     Response(u16, usize, Option<Via>),
     /// Without one: the word of the line protocol, and whether it may have run.
     Failed(&'static str, bool),
+    /// With a response whose body ended too early, after so many bytes.
+    Broken(u64),
 }
 
 /// Runs one scenario.

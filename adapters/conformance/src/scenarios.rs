@@ -65,6 +65,8 @@ pub fn all() -> Vec<Scenario> {
         plain("request times out", request_times_out),
         plain("request cut off", request_cut_off),
         plain("large download", large_download),
+        plain("streamed downloads", downloads),
+        tls("streamed downloads, TLS", downloads),
         plain("every method, over HTTPS", |w| methods(w, false)),
         tls("every method, over HTTPS, TLS", |w| methods(w, false)),
         plain("every method, over the socket", |w| methods(w, true)),
@@ -365,6 +367,21 @@ fn large_download(w: &mut World<'_>) {
     w.subscribe();
     let outcome = w.get("/restapi/v1.0/_large/3000000");
     assert_eq!(outcome, Outcome::Response(200, 3_000_000, Some(Via::Https)));
+    w.close(Close::Revoke);
+}
+
+fn downloads(w: &mut World<'_>) {
+    w.setup.config.rest_over_websocket = true;
+    w.subscribe();
+    let large = "/restapi/v1.0/_large/20000000";
+    let whole = Outcome::Response(200, 20_000_000, Some(Via::Https));
+    assert_eq!(w.download(large), whole, "more than a response read whole may have");
+    let here = w.server.http_url();
+    let small = Outcome::Response(200, 100_000, Some(Via::Https));
+    assert_eq!(w.download(&format!("{here}/restapi/v1.0/_large/100000")), small, "by its address");
+    assert!(matches!(w.download("/restapi/v1.0/_error/404/CMN-102"), Outcome::Response(404, 1.., Some(Via::Https))));
+    assert_eq!(w.download("https://media.h.example/x"), Outcome::Failed("not_sent", false));
+    w.sms_arrives("after");
     w.close(Close::Revoke);
 }
 

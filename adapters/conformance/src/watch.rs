@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
+use crate::{PATIENCE, fake};
 
 pub(crate) const FILTER: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
 
@@ -92,6 +92,31 @@ pub fn line_protocol(program: &Path) {
     let _ = std::fs::remove_file(file.with_extension("state.login"));
 }
 
+/// Has it go through the proxy that the environment names.
+///
+/// # Panics
+///
+/// When it goes another way, or does not tell what is wrong.
+pub fn proxy_of_the_environment(program: &Path) {
+    let proxy = fake::refusing_proxy();
+    // A label may have 63 letters: the system refuses this one without asking anybody.
+    let host = format!("{}.invalid", "x".repeat(64));
+    let failed = |proxy: &str, direct: &str, status: i32| {
+        let mut command = command(program);
+        command.env("RC_SERVER_URL", format!("https://{host}")).env("RC_APP_CLIENT_ID", "id");
+        command.env("RC_APP_CLIENT_SECRET", "secret").env("RC_USER_JWT", "jwt");
+        let output = command.env("HTTPS_PROXY", proxy).env("NO_PROXY", direct).arg(FILTER).output().expect("it runs");
+        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(status), "{out}\n{error}");
+        format!("{out}\n{error}")
+    };
+    let told = failed(&format!("http://user:hunter2@{proxy}"), "h.example", 1);
+    let refusal = format!("the proxy {proxy} refused {host}:443: HTTP/1.0 403 Forbidden");
+    assert!(told.contains(&refusal) && !told.contains("hunter2"), "{told}");
+    assert!(failed(&proxy.to_string(), "invalid", 1).contains("was not found"));
+    assert!(failed("socks5://127.0.0.1:1", "", 2).contains("must begin with http://"));
+}
+
 fn name(program: &Path) -> String {
     program.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -103,6 +128,9 @@ fn command(program: &Path) -> Command {
     }
     for name in ["SERVER_URL", "CLIENT_ID", "CLIENT_SECRET", "JWT_TOKEN"] {
         command.env_remove(format!("RINGCENTRAL_{name}"));
+    }
+    for name in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -140,13 +140,29 @@ impl<'a> World<'a> {
     /// Makes a request and notes its end.
     pub fn request(&mut self, request: http::Request<Body>) -> Outcome {
         let outcome = self.client().request(request);
+        self.note_outcome(&outcome);
+        outcome
+    }
+
+    /// Downloads from an address, and notes how that ended.
+    ///
+    /// # Panics
+    ///
+    /// When it is no address.
+    pub fn download(&mut self, address: &str) -> Outcome {
+        let outcome = self.client().download(http::Request::get(address).body(Body::empty()).expect("an address"));
+        self.note_outcome(&outcome);
+        outcome
+    }
+
+    fn note_outcome(&mut self, outcome: &Outcome) {
         // Ids in the body differ in length.
-        let shown = match &outcome {
+        let shown = match outcome {
             Outcome::Response(status, _, via) => format!("response {status} {via:?}"),
             Outcome::Failed(how, may_have_run) => format!("request {how}, may have run: {may_have_run}"),
+            Outcome::Broken(received) => format!("body broken after {received}"),
         };
         self.trace.push(shown);
-        outcome
     }
 
     /// Closes, and takes the last events.

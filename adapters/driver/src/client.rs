@@ -8,24 +8,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender};
 use ringcentral_ws_adapter::{
-    Clock, Debug, DebugSink, InsecureServer, IoLimits, RequestError, StateTeller, TlsError, Tracer, Watcher,
-    make_session, response, settle_server, tls_for,
+    CONTENT_HOST, Clock, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, Proxy, ProxyChoice, ProxyError,
+    RequestError, StateTeller, TlsError, Tracer, Watcher, make_session, response, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
-    Body, Cause, Close, CommandError, Config, FilterError, Filters, InvalidReason, OverHttps, RestoreError,
-    SessionState, Snapshot, Stats, SubscriptionId,
+    Body, Cause, Close, CommandError, Config, FilterError, Filters, RestoreError, SessionState, Snapshot, Stats,
+    SubscriptionId,
 };
 use rustls::ClientConfig;
-use url::Url;
 
 use crate::command::Command;
 use crate::credentials::CredentialSource;
-use crate::download::{self, ContentHosts, Download, Streamed};
+use crate::download::{self, Download};
 use crate::driver::{Driver, Parts};
 use crate::https::{Https, HttpsSender};
 use crate::outlet::{Events, Shared, queue};
-use crate::proxy::{Proxy, ProxyError};
 use crate::runtime::Runtime;
 use crate::states::StateWatch;
 
@@ -120,28 +118,15 @@ impl<R> Client<R> {
     ///
     /// [`RequestError`], which tells whether the request may have run. Of the body:
     /// [`DownloadError`](crate::DownloadError).
-    pub async fn download(&self, mut request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
-        let mut origin = None;
-        if request.uri().authority().is_some() {
-            let address = Url::parse(&request.uri().to_string()).ok().filter(|url| self.content.allow(url));
-            let Some(address) = address else {
-                return Err(RequestError::Refused(Box::new(CommandError::Invalid(
-                    request,
-                    InvalidReason::ForeignHost,
-                ))));
-            };
-            origin = address.origin().ascii_serialization().parse().ok();
-            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            *request.uri_mut() = path.parse().unwrap_or_default();
-        }
-        request.extensions_mut().insert(OverHttps);
-        request.extensions_mut().insert(Streamed { origin });
+    pub async fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
+        let request = self.content.streamed(request)?;
         let response = self.request(request).await?;
         Ok(download::unwrap(response.map(|body| body.as_bytes().clone())))
     }
 
     /// Ends the session and returns when it has ended, within `Config::close_timeout` (CLS-1). It does not wait for
-    /// events to be taken. The first mode given counts.
+    /// events to be taken, but for a login under way: the refresh token it brings is still handed over (`on_tokens`).
+    /// The first mode given counts.
     pub async fn close(&self, mode: Close) {
         let _ = self.ask(|reply| Command::Close(mode, reply)).await;
     }
@@ -223,14 +208,6 @@ impl Drop for CancelOnDrop<'_> {
             let _ = cancels.try_send(self.ticket);
         }
     }
-}
-
-/// Where RingCentral keeps content.
-const CONTENT_HOST: &str = "ringcentral.com";
-
-enum ProxyChoice {
-    Environment,
-    Given(Option<Proxy>),
 }
 
 /// Settings of a client that is to be started.
@@ -357,16 +334,13 @@ impl<R: Runtime> Builder<R> {
         let seed = self.runtime.seed().map_err(StartError::Seed)?;
         let runtime = self.runtime.clone();
         let clock = Clock::new(self.limits.clock_slack, move || runtime.clocks());
-        let max_message = config.limits.frame_bytes;
+        let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
         let content = ContentHosts {
             server: config.server.clone(),
             hosts: self.content_hosts,
             allow_insecure: config.allow_insecure,
         };
-        let proxy = match self.proxy {
-            ProxyChoice::Environment => Proxy::from_env()?,
-            ProxyChoice::Given(proxy) => proxy,
-        };
+        let proxy = self.proxy.resolve()?;
         let shared = Arc::new(Shared::new(self.snapshot.clone()));
         let tracer = Tracer::new(&config.server, self.snapshot.is_some());
         let states = StateTeller::new();
@@ -380,10 +354,13 @@ impl<R: Runtime> Builder<R> {
         let limits = Arc::new(self.limits);
         let mut https = Https::new(self.runtime.clone(), limits, tls, content.clone());
         https.proxy = proxy;
+        let (alive, client) = async_channel::bounded(1);
+        https.client = Some(client);
         let parts = Parts {
             session,
             clock,
             https: Arc::new(https),
+            alive,
             sender: self.http_client,
             credentials: self.credentials,
             shared: Arc::clone(&shared),
@@ -391,6 +368,7 @@ impl<R: Runtime> Builder<R> {
             cancels: cancelled,
             outlet,
             max_message,
+            close_timeout,
             debug: Debug::new(self.debug),
             tracer,
             states,

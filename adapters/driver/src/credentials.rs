@@ -26,8 +26,9 @@ pub struct TokenRequest<'a> {
 
 /// Gives access tokens. One source may serve several clients; it must answer each call, in any order.
 ///
-/// The future may be dropped when the client ends; otherwise it is run to its end, also when the session has stopped
-/// waiting for it, so that a rotated refresh token is not lost.
+/// The future is run to its end, also when the session has stopped waiting for it, so that a rotated refresh token is
+/// not lost: [`Client::close`](crate::Client::close) waits for it, within `Config::close_timeout`. Only that limit, and
+/// the drop of the last handle, drop it on the way.
 pub trait CredentialSource: Send + Sync + 'static {
     /// An access token that is good now.
     fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>>;

@@ -4,11 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringcentral_ws_adapter::{IoLimits, Target, not_sent};
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::{AsyncReadExt, AsyncWriteExt};
+use ringcentral_ws_adapter::{IoLimits, Proxy, Target, Tunnel, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
 
-use crate::proxy::Proxy;
 use crate::runtime::{Runtime, within};
 use crate::tls::{Transport, encrypt};
 
@@ -24,10 +25,27 @@ pub(crate) async fn dial<R: Runtime>(
         return finish(runtime, limits.tls, tls, target, stream).await;
     };
     let mut stream = reach(runtime, limits, host, port).await?;
-    match within(runtime, limits.tcp, proxy.tunnel(&mut stream, target)).await {
-        None => Err(not_sent(Phase::Tcp, format!("the proxy {host}:{port} did not answer in time"))),
-        Some(Err(why)) => Err(not_sent(Phase::Tcp, why)),
+    let mut tunnel = proxy.tunnel(target);
+    match within(runtime, limits.tcp, dig(&mut tunnel, &mut stream)).await {
+        None => Err(tunnel.late()),
+        Some(Err(failure)) => Err(failure),
         Some(Ok(())) => finish(runtime, limits.tls, tls, target, stream).await,
+    }
+}
+
+/// Asks the proxy at the other end for a tunnel.
+async fn dig<S>(tunnel: &mut Tunnel, stream: &mut S) -> Result<(), HttpFailure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(tunnel.request()).await.map_err(|error| tunnel.broken(&error))?;
+    stream.flush().await.map_err(|error| tunnel.broken(&error))?;
+    let mut byte = [0];
+    loop {
+        let read = stream.read(&mut byte).await.map_err(|error| tunnel.broken(&error))?;
+        if tunnel.take((read > 0).then_some(byte[0]))? {
+            return Ok(());
+        }
     }
 }
 

@@ -1,19 +1,20 @@
 //! Responses whose body is read as it comes, of any size and in little memory.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use async_channel::Receiver;
 use bytes::{Bytes, BytesMut};
 use futures_io::AsyncRead;
 use futures_util::{Stream, StreamExt, stream};
-use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http::{Request, Response};
 use http_body_util::BodyExt;
-use ringcentral_ws_adapter::{is_loopback, not_sent};
-use ringcentral_ws_core::{HttpFailure, Phase};
-use url::Url;
+use ringcentral_ws_adapter::{DownloadError, Redirects, content_length, lost};
+use ringcentral_ws_core::HttpFailure;
 
 use crate::https::{Answer, Https, HttpsSender, beside};
 use crate::runtime::{Runtime, within};
@@ -22,8 +23,10 @@ use crate::runtime::{Runtime, within};
 type Chunks = stream::Fuse<Pin<Box<dyn Stream<Item = Result<Bytes, DownloadError>> + Send>>>;
 
 /// A body that is being downloaded: a stream of chunks, and an [`AsyncRead`] of `futures-io`. It holds a chunk at a
-/// time, at most some 100 KiB with the connection's buffers; while it is not read the server waits. Dropping it ends
-/// the connection.
+/// time, at most some 100 KiB with the connection's buffers; while it is not read the server waits.
+///
+/// It ends with the client: after [`Client::close`](crate::Client::close), or when the last handle is dropped, whoever
+/// reads it is told so at once. Dropping it ends the connection.
 pub struct Download {
     chunks: Chunks,
     /// Read, and not taken by `poll_read` yet.
@@ -31,12 +34,16 @@ pub struct Download {
     /// What the status made worth reading at once.
     whole: Bytes,
     received: u64,
+    /// What the server said it would send.
+    length: Option<u64>,
+    /// Closed when the client ends.
+    client: Option<Pin<Box<Receiver<Infallible>>>>,
 }
 
 impl Download {
     fn new(chunks: impl Stream<Item = Result<Bytes, DownloadError>> + Send + 'static) -> Self {
         let chunks: Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(chunks);
-        Self { chunks: chunks.fuse(), rest: Bytes::new(), whole: Bytes::new(), received: 0 }
+        Self { chunks: chunks.fuse(), rest: Bytes::new(), whole: Bytes::new(), received: 0, length: None, client: None }
     }
 
     /// A body that an HTTP client of yours reads ([`HttpsSender::stream`]). The first error ends it, and becomes
@@ -86,6 +93,14 @@ impl Download {
     /// The next chunk, never an empty one. Empty ones let other tasks go first, so that even without end they keep
     /// nobody from anything.
     fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, DownloadError>>> {
+        if let Some(client) = &mut self.client
+            && client.as_mut().poll_next(cx).is_ready()
+        {
+            self.client = None;
+            self.chunks = none();
+            let error = DownloadError::ClientEnded { received: self.received };
+            return Poll::Ready((self.length != Some(self.received)).then_some(Err(error)));
+        }
         match ready!(self.chunks.poll_next_unpin(cx)) {
             Some(Ok(chunk)) if chunk.is_empty() => {
                 cx.waker().wake_by_ref();
@@ -99,6 +114,11 @@ impl Download {
     pub async fn chunk(&mut self) -> Option<Result<Bytes, DownloadError>> {
         self.next().await
     }
+}
+
+fn none() -> Chunks {
+    let none: Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(stream::empty());
+    none.fuse()
 }
 
 impl AsRef<[u8]> for Download {
@@ -129,7 +149,7 @@ impl AsyncRead for Download {
             match ready!(self.poll_some(cx)) {
                 None => return Poll::Ready(Ok(0)),
                 Some(Ok(chunk)) => self.rest = chunk,
-                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                Some(Err(error)) => return Poll::Ready(Err(error.into())),
             }
         }
         let count = buf.len().min(self.rest.len());
@@ -145,71 +165,6 @@ impl fmt::Debug for Download {
     }
 }
 
-/// Why a download ended too early. What was received is good: ask for the rest with [`range`](Self::range).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DownloadError {
-    /// Nothing came within `IoLimits::download_read`.
-    Stalled {
-        /// Bytes received.
-        received: u64,
-    },
-    /// The connection ended before the body did.
-    BrokenOff {
-        /// Bytes received.
-        received: u64,
-        /// One line for people.
-        message: Box<str>,
-    },
-}
-
-impl DownloadError {
-    /// Bytes received before.
-    #[must_use]
-    pub const fn received(&self) -> u64 {
-        match self {
-            Self::Stalled { received } | Self::BrokenOff { received, .. } => *received,
-        }
-    }
-
-    /// The `Range` header of a request for the rest. A server that supports it answers 206.
-    #[must_use]
-    pub fn range(&self) -> HeaderValue {
-        HeaderValue::try_from(format!("bytes={}-", self.received())).unwrap_or(HeaderValue::from_static("bytes=0-"))
-    }
-}
-
-impl fmt::Display for DownloadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stalled { received } => write!(f, "the download stalled after {received} bytes"),
-            Self::BrokenOff { received, message } => {
-                write!(f, "the download broke off after {received} bytes: {message}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for DownloadError {}
-
-/// Marks a request whose body is to be streamed.
-#[derive(Clone, Debug)]
-pub(crate) struct Streamed {
-    /// The scheme and authority to ask, if it is not the server's.
-    pub(crate) origin: Option<Uri>,
-}
-
-/// Sends a request that is to be streamed to the host it is for; the Session knows the server only.
-pub(crate) fn readdress(request: &mut Request<Bytes>) {
-    let Some(origin) = request.extensions().get::<Streamed>().and_then(|marker| marker.origin.clone()) else { return };
-    let mut parts = request.uri().clone().into_parts();
-    let origin = origin.into_parts();
-    (parts.scheme, parts.authority) = (origin.scheme, origin.authority);
-    if let Ok(uri) = Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
-    }
-}
-
 /// Carries a [`Download`] in the extensions of a response, which want to be cloned.
 #[derive(Clone)]
 struct Handle(Arc<Mutex<Option<Download>>>);
@@ -221,30 +176,6 @@ pub(crate) fn unwrap<T: Into<Bytes>>(mut response: Response<T>) -> Response<Down
     response.map(|whole| streamed.unwrap_or_else(|| Download::whole(whole.into())))
 }
 
-/// Hosts beside the server's own that downloads may go to, each with its subdomains.
-#[derive(Clone, Debug)]
-pub(crate) struct ContentHosts {
-    pub(crate) server: Url,
-    pub(crate) hosts: Vec<String>,
-    pub(crate) allow_insecure: bool,
-}
-
-impl ContentHosts {
-    /// The access token goes along, so the host must be trusted and the way encrypted.
-    pub(crate) fn allow(&self, url: &Url) -> bool {
-        if url.origin() == self.server.origin() {
-            return true;
-        }
-        let Some(host) = url.host_str() else { return false };
-        let plain_ok = url.scheme() == "http" && (self.allow_insecure || is_loopback(url));
-        let below = |name: &String| {
-            let name = name.to_ascii_lowercase();
-            host.strip_suffix(name.as_str()).is_some_and(|head| head.is_empty() || head.ends_with('.'))
-        };
-        (url.scheme() == "https" || plain_ok) && self.hosts.iter().any(below)
-    }
-}
-
 impl<R: Runtime> Https<R> {
     /// Makes a call by `sender` and leaves the body of a success unread. Redirects of GET and HEAD are followed, to the
     /// server itself and to content hosts.
@@ -253,28 +184,20 @@ impl<R: Runtime> Https<R> {
         sender: Arc<dyn HttpsSender>,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, HttpFailure> {
-        let mut url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the address cannot be read"))?;
-        let follow = matches!(*request.method(), Method::GET | Method::HEAD);
-        for _ in 0..=self.limits.redirects {
-            if !self.content.allow(&url) {
-                return Err(bad(&format!(
-                    "downloads do not go to {}: it is no content host",
-                    url.origin().ascii_serialization()
-                )));
+        let mut redirects = Redirects::new(&request, self.limits.redirects)?;
+        loop {
+            let answer = Arc::clone(&sender).stream(redirects.next(&request, &self.content)?).await?;
+            if !redirects.follow(&answer)? {
+                return self.deliver(answer).await;
             }
-            let mut next = request.clone();
-            *next.uri_mut() = url.as_str().parse().map_err(|_| bad("the address cannot be written"))?;
-            let answer = Arc::clone(&sender).stream(next).await?;
-            let Some(location) = location(&answer).filter(|_| follow) else { return self.deliver(answer).await };
-            url = url.join(&location).map_err(|_| lost("the server redirects to what is no address"))?;
         }
-        Err(lost("the server redirects too often"))
     }
 
     /// A success is handed on unread, anything else is read at once.
     async fn deliver(&self, answer: Response<Download>) -> Result<Response<Bytes>, HttpFailure> {
-        let (mut head, body) = answer.into_parts();
+        let (mut head, mut body) = answer.into_parts();
         if head.status.is_success() {
+            (body.length, body.client) = (content_length(&head.headers), self.client.clone().map(Box::pin));
             head.extensions.insert(Handle(Arc::new(Mutex::new(Some(body)))));
             return Ok(Response::from_parts(head, Bytes::new()));
         }
@@ -317,44 +240,11 @@ impl<R: Runtime> Https<R> {
     }
 }
 
-/// Where a redirect leads.
-fn location(answer: &Response<Download>) -> Option<String> {
-    let redirect = matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-    let location = answer.headers().get(header::LOCATION).filter(|_| redirect)?;
-    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
-}
-
-fn bad(why: &str) -> HttpFailure {
-    not_sent(Phase::Dns, why)
-}
-
-fn lost(why: &str) -> HttpFailure {
-    HttpFailure { phase: Phase::Response, not_sent: false, message: why.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-
-    #[test]
-    fn the_token_goes_to_trusted_hosts_only() {
-        let server = "https://platform.ringcentral.com".parse().unwrap();
-        let content = ContentHosts { server, hosts: vec!["ringcentral.com".into()], allow_insecure: false };
-        let allow = |url: &str| content.allow(&url.parse().unwrap());
-        assert!(allow("https://media.ringcentral.com/x") && allow("https://platform.ringcentral.com/x"));
-        assert!(allow("https://a.b.RingCentral.com/x") && allow("https://ringcentral.com/"));
-        for foreign in [
-            "http://media.ringcentral.com/",
-            "https://media.ringcentral.com.example/",
-            "https://notringcentral.com/",
-            "https://user@h.example/ringcentral.com",
-            "ftp://media.ringcentral.com/",
-        ] {
-            assert!(!allow(foreign), "{foreign}");
-        }
-    }
 
     #[test]
     fn a_body_may_be_read_beyond_its_end() {
@@ -390,12 +280,5 @@ mod tests {
             }
         });
         all
-    }
-
-    #[test]
-    fn errors_say_how_to_go_on() {
-        let error = DownloadError::BrokenOff { received: 7, message: "reset".into() };
-        assert_eq!((error.received(), error.range()), (7, HeaderValue::from_static("bytes=7-")));
-        assert!(error.to_string().contains("after 7 bytes"));
     }
 }

@@ -1,42 +1,46 @@
 //! The one task that owns a Session and its socket.
 
+mod finish;
 mod turn;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
 use bytes::Bytes;
 use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, StateTeller, Tracer, client_panicked, source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
-    AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, CommandError, ConnId, Event, Filters, Frame,
-    HttpFailure, HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
+    AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure,
+    HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
 };
 
 use self::turn::{Sleep, Turn};
 use crate::client::Inbox;
 use crate::command::{Command, Reply};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::download::{Streamed, readdress};
 use crate::https::{Https, HttpsSender};
 use crate::outlet::{Outlet, Shared};
 use crate::runtime::Runtime;
-use crate::socket::{self, Incoming, Pressure, Socket};
+use crate::socket::{self, Incoming, Socket};
 
 /// What a driver is made of.
 pub(crate) struct Parts<R: Runtime> {
     pub(crate) session: Recorded,
     pub(crate) clock: Clock,
     pub(crate) https: Arc<Https<R>>,
+    /// Tells downloads when the client ends.
+    pub(crate) alive: Sender<Infallible>,
     /// Makes the calls; `https` itself, unless the application has a client of its own.
     pub(crate) sender: Option<Arc<dyn HttpsSender>>,
     pub(crate) credentials: Arc<dyn CredentialSource>,
@@ -45,6 +49,7 @@ pub(crate) struct Parts<R: Runtime> {
     pub(crate) cancels: Receiver<u64>,
     pub(crate) outlet: Outlet,
     pub(crate) max_message: usize,
+    pub(crate) close_timeout: Duration,
     pub(crate) debug: Debug,
     pub(crate) tracer: Tracer,
     pub(crate) states: StateTeller,
@@ -74,6 +79,7 @@ pub(crate) struct Driver<R: Runtime> {
     session: Recorded,
     clock: Clock,
     https: Arc<Https<R>>,
+    alive: Sender<Infallible>,
     sender: Option<Arc<dyn HttpsSender>>,
     credentials: Arc<dyn CredentialSource>,
     /// The access token the Session was given last.
@@ -89,8 +95,13 @@ pub(crate) struct Driver<R: Runtime> {
     ahead: Option<Incoming>,
     calls: FuturesUnordered<BoxFuture<'static, Done>>,
     aborts: BTreeMap<HttpId, AbortHandle>,
-    /// Questions to the credential source among the calls.
-    logins: usize,
+    /// Questions to the credential source.
+    logins: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// When the application asked for the end.
+    closing_since: Option<Timestamp>,
+    close_timeout: Duration,
+    /// The end, which is told when no login is under way any more.
+    last: Option<Event>,
     sleep: Option<Sleep>,
     /// Turns since the task last waited.
     busy: u32,
@@ -110,6 +121,7 @@ impl<R: Runtime> Driver<R> {
             session: parts.session,
             clock: parts.clock,
             https: parts.https,
+            alive: parts.alive,
             sender: parts.sender,
             credentials: parts.credentials,
             held: None,
@@ -123,7 +135,10 @@ impl<R: Runtime> Driver<R> {
             ahead: None,
             calls: FuturesUnordered::new(),
             aborts: BTreeMap::new(),
-            logins: 0,
+            logins: FuturesUnordered::new(),
+            closing_since: None,
+            close_timeout: parts.close_timeout,
+            last: None,
             sleep: None,
             busy: 0,
             socket_first: false,
@@ -146,6 +161,9 @@ impl<R: Runtime> Driver<R> {
         let _ = self.session.connect(now);
         loop {
             let wait = self.drain();
+            if wait == Wait::Finished && !self.await_logins().await {
+                return;
+            }
             self.shared.set_status(self.session.state(), self.session.stats());
             self.states.tell(self.session.state(), || self.clock.reading().now);
             if self.unpublished >= self.https.limits.snapshot_every {
@@ -187,7 +205,7 @@ impl<R: Runtime> Driver<R> {
                 // end is a change by itself.
                 self.unpublished += 1;
                 self.publish();
-                self.outlet.push(event, None);
+                self.last = Some(event);
             }
             event => self.outlet.push(event, None),
         }
@@ -208,14 +226,11 @@ impl<R: Runtime> Driver<R> {
         match action {
             Action::Authorize { id, reason } => self.authorize(id, reason),
             Action::Http { id, mut request } => {
-                readdress(&mut request);
+                let streamed = readdress(&mut request);
                 let (https, sender) = (Arc::clone(&self.https), self.sender());
                 // A client of the application's may panic; nothing of the driver is touched by the future but the call.
                 let call = AssertUnwindSafe(async move {
-                    match request.extensions().get::<Streamed>() {
-                        Some(_) => https.download(sender, *request).await,
-                        None => sender.send(*request).await,
-                    }
+                    if streamed { https.download(sender, *request).await } else { sender.send(*request).await }
                 });
                 let call = call.catch_unwind().map(|done| done.unwrap_or_else(|_| Err(client_panicked())));
                 let (call, abort) = abortable(call);
@@ -260,12 +275,11 @@ impl<R: Runtime> Driver<R> {
 
     fn authorize(&mut self, id: AuthId, reason: AuthReason) {
         let (source, sender, held) = (Arc::clone(&self.credentials), self.sender(), self.held.clone());
-        if self.logins == MAX_LOGINS {
+        if self.logins.len() >= MAX_LOGINS {
             self.calls.push(Box::pin(std::future::ready(Done::Unasked(id))));
             return;
         }
-        self.logins += 1;
-        self.calls.push(Box::pin(async move {
+        self.logins.push(Box::pin(async move {
             let request = TokenRequest { reason, held: held.as_ref(), https: &*sender };
             Done::Auth(id, ask(&*source, request).await)
         }));
@@ -346,9 +360,6 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn done(&mut self, done: Done, now: Timestamp) {
-        if let Done::Auth(..) = done {
-            self.logins -= 1;
-        }
         match done {
             Done::Unasked(id) => self.feed(Input::AuthorizeFailed { id, failure: source_is_silent() }, now),
             Done::Auth(id, Ok(token)) => {
@@ -379,6 +390,7 @@ impl<R: Runtime> Driver<R> {
             Command::Network(online) => self.feed(Input::NetworkChanged { online }, now),
             Command::Close(mode, reply) => {
                 self.closers.push(reply);
+                self.closing_since.get_or_insert(now);
                 let _ = self.session.close(mode, now);
             }
             // Nobody waits for it any more, so it is never sent.
@@ -394,29 +406,5 @@ impl<R: Runtime> Driver<R> {
                 }
             }
         }
-    }
-
-    /// Lets go of everything, then waits only for the application to take the last events.
-    async fn finish(mut self) {
-        self.link = Link::None;
-        self.calls.clear();
-        self.publish();
-        self.commands.close();
-        while let Ok(command) = self.commands.try_recv() {
-            match command {
-                Command::Close(_, reply) => self.closers.push(reply),
-                Command::Request { request, reply, .. } => {
-                    let _ = reply.try_send(Err(CommandError::Closed(*request)));
-                }
-                // Their askers see the closed channel.
-                Command::Subscribe(..) | Command::Unsubscribe(_) | Command::Recover(_) | Command::Network(_) => {}
-            }
-        }
-        for reply in self.closers.drain(..) {
-            let _ = reply.try_send(());
-        }
-        let mut outlet = self.outlet;
-        drop((self.session, self.requests, self.https, self.credentials));
-        poll_fn(|cx| outlet.poll(cx)).await;
     }
 }

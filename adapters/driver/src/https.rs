@@ -1,10 +1,12 @@
 //! HTTP/1.1 over any runtime's streams: one call at a time on each connection, a few connections kept for the next.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use async_channel::Receiver;
 use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::future::BoxFuture;
@@ -13,16 +15,16 @@ use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use ringcentral_ws_adapter::{IoLimits, Target, is_loopback, not_sent, tls_for, trace};
+use ringcentral_ws_adapter::{
+    ContentHosts, IoLimits, Proxy, ProxyError, Target, gzip, is_loopback, not_sent, tls_for, trace,
+};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
 use url::Url;
 
 use crate::client::StartError;
 use crate::dial::dial;
-use crate::download::{ContentHosts, Download};
-use crate::gzip;
-use crate::proxy::{Proxy, ProxyError};
+use crate::download::Download;
 use crate::runtime::{Runtime, within};
 
 /// Size of hyper's buffers. A response head must fit.
@@ -69,6 +71,8 @@ pub(crate) struct Https<R: Runtime> {
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) content: ContentHosts,
+    /// Closed when the client ends, and with it what it downloads.
+    pub(crate) client: Option<Receiver<Infallible>>,
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -115,7 +119,7 @@ impl<R: Runtime> Https<R> {
         tls: Option<Arc<ClientConfig>>,
         content: ContentHosts,
     ) -> Self {
-        Self { runtime, limits, tls, proxy: None, content, idle: Mutex::new(Vec::new()) }
+        Self { runtime, limits, tls, proxy: None, content, client: None, idle: Mutex::new(Vec::new()) }
     }
 
     async fn call(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {

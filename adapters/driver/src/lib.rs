@@ -34,15 +34,8 @@ mod credentials;
 mod dial;
 mod download;
 mod driver;
-#[cfg(feature = "gzip")]
-mod gzip;
-#[cfg(not(feature = "gzip"))]
-#[path = "uncompressed.rs"]
-mod gzip;
 mod https;
 mod outlet;
-mod proxy;
-mod query;
 mod runtime;
 mod socket;
 mod states;
@@ -56,15 +49,14 @@ pub mod watch;
 pub use bytes;
 pub use client::{Builder, Client, StartError};
 pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
-pub use download::{Download, DownloadError};
+pub use download::Download;
 pub use futures_util::future::BoxFuture;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use outlet::Events;
-pub use proxy::{Proxy, ProxyError};
-pub use query::with_query;
 pub use ringcentral_ws_adapter::{
-    ClockTimes, ConnectionState, IoLimits, Provider, RequestError, TlsError, TlsSettings, default_tls, trace,
+    ClockTimes, ConnectionState, DownloadError, IoLimits, Provider, Proxy, ProxyError, RequestError, TlsError,
+    TlsSettings, default_tls, trace, with_query,
 };
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;

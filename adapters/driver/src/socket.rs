@@ -1,9 +1,7 @@
 //! One WebSocket: a bounded queue towards it, whole messages from it, and no waiting anywhere.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
 
 use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::error::CapacityError;
@@ -12,8 +10,8 @@ use async_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 use async_tungstenite::{WebSocketStream, client_async_with_config};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{Sink, Stream};
-use ringcentral_ws_adapter::{IoLimits, Target};
-use ringcentral_ws_core::{CloseInfo, HttpFailure, OpenFailure, Phase, SecretUrl, classify};
+use ringcentral_ws_adapter::{IoLimits, Pressure, Sending, Target, not_dialled, not_opened, not_upgraded};
+use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl};
 
 use crate::dial::dial;
 use crate::https::Https;
@@ -31,27 +29,11 @@ pub(crate) enum Incoming {
     Closed(CloseInfo),
 }
 
-/// Whether the Session must be told about the send queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pressure {
-    Blocked,
-    Ready,
-}
-
 pub(crate) struct Socket<S> {
     stream: WebSocketStream<Surge<Transport<S>>>,
-    queue: VecDeque<Message>,
-    queued_bytes: usize,
-    blocked: bool,
+    sending: Sending<Message>,
     /// Something was handed to the stream since it was last flushed.
     dirty: bool,
-    /// Why nothing can be sent any more. What the peer had sent before is still read.
-    broken: Option<CloseInfo>,
-    /// The end, once it is known.
-    ended: Option<CloseInfo>,
-    high: usize,
-    low: usize,
-    max: usize,
 }
 
 /// Opens a WebSocket, with a deadline for each step.
@@ -61,14 +43,14 @@ pub(crate) async fn open<R: Runtime>(
     max_message: usize,
 ) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
     let limits = &https.limits;
-    let target = Target::of(url.expose()).ok_or_else(|| plain(Phase::Dns, "the address is neither ws nor wss"))?;
+    let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
     let stream =
-        dial(&https.runtime, limits, https.tls.as_ref(), https.proxy.as_ref(), &target).await.map_err(from_dial)?;
+        dial(&https.runtime, limits, https.tls.as_ref(), https.proxy.as_ref(), &target).await.map_err(not_dialled)?;
     let request = url
         .expose()
         .as_str()
         .into_client_request()
-        .map_err(|_| plain(Phase::Tls, "the address cannot be written as a request"))?;
+        .map_err(|_| not_opened(Phase::Tls, "the address cannot be written as a request"))?;
     let config = WebSocketConfig::default()
         .read_buffer_size(limits.socket_buffer)
         .write_buffer_size(limits.socket_buffer)
@@ -76,114 +58,69 @@ pub(crate) async fn open<R: Runtime>(
         .max_frame_size(Some(max_message));
     let upgrade = client_async_with_config(request, Surge::new(stream), Some(config));
     match within(&https.runtime, limits.upgrade, upgrade).await {
-        None => Err(plain(Phase::Request, "the WebSocket upgrade took too long")),
+        None => Err(not_opened(Phase::Request, "the WebSocket upgrade took too long")),
         Some(Err(error)) => Err(refused(&error)),
         Some(Ok((stream, _))) => Ok(Box::new(Socket::new(stream, limits))),
     }
 }
 
-fn plain(phase: Phase, message: &str) -> OpenFailure {
-    OpenFailure { phase, status: None, retry_after: None, message: message.into() }
-}
-
-fn from_dial(failure: HttpFailure) -> OpenFailure {
-    OpenFailure { phase: failure.phase, status: None, retry_after: None, message: failure.message }
-}
-
 fn refused(error: &tungstenite::Error) -> OpenFailure {
-    if let tungstenite::Error::Http(response) = error {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let retry_after = classify::retry_after(response.headers(), now);
-        let message = format!("the server answered the upgrade with {}", response.status()).into();
-        return OpenFailure { phase: Phase::Response, status: Some(response.status().as_u16()), retry_after, message };
+    match error {
+        tungstenite::Error::Http(response) => not_upgraded(response.status(), response.headers()),
+        error => not_opened(Phase::Request, &error.to_string()),
     }
-    plain(Phase::Request, &error.to_string())
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     fn new(stream: WebSocketStream<Surge<Transport<S>>>, limits: &IoLimits) -> Self {
-        Self {
-            stream,
-            queue: VecDeque::new(),
-            queued_bytes: 0,
-            blocked: false,
-            dirty: false,
-            broken: None,
-            ended: None,
-            high: limits.send_high,
-            low: limits.send_low,
-            max: limits.send_max,
-        }
+        Self { stream, sending: Sending::new(limits), dirty: false }
     }
 
     /// Takes a message for sending. Beyond the limit the connection counts as lost.
     pub(crate) fn queue_text(&mut self, text: String) {
-        if self.is_broken() {
-            return;
-        }
-        self.queued_bytes += text.len();
-        if self.queued_bytes > self.max && !self.queue.is_empty() {
-            self.cannot_send("too much waits to be sent");
-            return;
-        }
-        self.queue.push_back(Message::text(text));
+        let bytes = text.len();
+        self.sending.push(Message::text(text), bytes);
     }
 
     pub(crate) fn queue_close(&mut self, code: u16, reason: &'static str) {
-        self.queue.push_back(Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
+        self.sending.push_last(Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
     }
 
     /// Sends what it can and says when the Session must be told about the queue. Failures show up once everything
     /// that came before was read.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Option<Pressure> {
-        while !self.is_broken() && !self.queue.is_empty() {
+        while !self.sending.is_over() && !self.sending.is_empty() {
             match Pin::new(&mut self.stream).poll_ready(cx) {
                 Poll::Pending => break,
-                Poll::Ready(Err(error)) => self.cannot_send(&error.to_string()),
+                Poll::Ready(Err(error)) => self.sending.breaks(&error.to_string()),
                 Poll::Ready(Ok(())) => {
-                    let Some(message) = self.queue.pop_front() else { break };
-                    if let Message::Text(text) = &message {
-                        self.queued_bytes = self.queued_bytes.saturating_sub(text.len());
-                    }
+                    let Some(message) = self.sending.pop() else { break };
                     self.dirty = true;
                     if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
-                        self.cannot_send(&error.to_string());
+                        self.sending.breaks(&error.to_string());
                     }
                 }
             }
         }
-        if self.dirty && !self.is_broken() {
+        if self.dirty && !self.sending.is_over() {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.dirty = false,
-                Poll::Ready(Err(error)) => self.cannot_send(&error.to_string()),
+                Poll::Ready(Err(error)) => self.sending.breaks(&error.to_string()),
             }
         }
-        self.pressure()
-    }
-
-    fn pressure(&mut self) -> Option<Pressure> {
-        if !self.blocked && self.queued_bytes > self.high {
-            self.blocked = true;
-            return Some(Pressure::Blocked);
-        }
-        if self.blocked && self.queued_bytes <= self.low {
-            self.blocked = false;
-            return Some(Pressure::Ready);
-        }
-        None
+        self.sending.pressure()
     }
 
     /// The next message. After `Closed` there is none.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
-        if let Some(end) = self.ended.clone() {
+        if let Some(end) = self.sending.ended() {
             return Poll::Ready(Incoming::Closed(end));
         }
-        let next = match (Pin::new(&mut self.stream).poll_next(cx), &self.broken) {
+        let next = match (Pin::new(&mut self.stream).poll_next(cx), self.sending.is_broken()) {
             (Poll::Ready(next), _) => next,
-            (Poll::Pending, None) => return Poll::Pending,
-            (Poll::Pending, Some(_)) => None,
+            (Poll::Pending, false) => return Poll::Pending,
+            (Poll::Pending, true) => None,
         };
         Poll::Ready(match next {
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
@@ -193,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
                 // The answer to the close frame is on its way; what cannot leave now is not worth waiting for.
                 let _ = Pin::new(&mut self.stream).poll_flush(cx);
-                self.end(code, &reason)
+                Incoming::Closed(self.sending.end(code, &reason))
             }
             Some(Ok(_)) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
@@ -202,35 +139,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
             Some(Err(tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, .. }))) => {
                 // The rest of the message cannot be told from what follows, so the connection ends with it.
-                self.end(None, "a message over the size limit");
+                self.sending.end(None, "a message over the size limit");
                 Incoming::TooLarge(size)
             }
-            Some(Err(error)) => self.end_unasked(&error.to_string()),
-            None => self.end_unasked("end of the stream"),
+            Some(Err(error)) => Incoming::Closed(self.sending.end_unasked(&error.to_string())),
+            None => Incoming::Closed(self.sending.end_unasked("end of the stream")),
         })
-    }
-
-    fn is_broken(&self) -> bool {
-        self.broken.is_some() || self.ended.is_some()
-    }
-
-    fn cannot_send(&mut self, why: &str) {
-        self.broken.get_or_insert_with(|| CloseInfo { code: None, reason: why.into() });
-        self.queue.clear();
-        self.queued_bytes = 0;
-    }
-
-    /// The first cause stands.
-    fn end_unasked(&mut self, reason: &str) -> Incoming {
-        let reason = self.broken.take().map_or_else(|| reason.into(), |broken| broken.reason);
-        self.end(None, &reason)
-    }
-
-    fn end(&mut self, code: Option<u16>, reason: &str) -> Incoming {
-        let end = self.ended.get_or_insert_with(|| CloseInfo { code, reason: reason.into() });
-        self.queue.clear();
-        self.queued_bytes = 0;
-        Incoming::Closed(end.clone())
     }
 }
 
@@ -242,8 +156,9 @@ mod tests {
     use futures_util::future::{join, poll_fn};
     use futures_util::{FutureExt, StreamExt};
 
+    use ringcentral_ws_adapter::ContentHosts;
+
     use super::*;
-    use crate::download::ContentHosts;
     use crate::testing::{Memory, Pipe, block_on, pipe};
 
     type Server = WebSocketStream<Pipe>;
@@ -348,11 +263,11 @@ mod tests {
                 told.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
             }
             assert_eq!(told, [Pressure::Blocked, Pressure::Ready]);
-            while socket.broken.is_none() {
+            while !socket.sending.is_broken() {
                 socket.queue_text("x".repeat(1000));
                 poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await;
             }
-            assert!(socket.queue.is_empty() && matches!(next(&mut socket).await, Incoming::Closed(_)));
+            assert!(socket.sending.is_empty() && matches!(next(&mut socket).await, Incoming::Closed(_)));
         });
     }
 }

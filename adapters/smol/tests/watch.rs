@@ -1,6 +1,6 @@
 //! `watch-smol` from outside.
 
-use ringcentral_ws_conformance::watch::{demonstration, example, line_protocol};
+use ringcentral_ws_conformance::watch::{demonstration, example, line_protocol, proxy_of_the_environment};
 
 #[test]
 fn the_demonstration_ends_well() {
@@ -10,4 +10,9 @@ fn the_demonstration_ends_well() {
 #[test]
 fn the_line_protocol_works() {
     line_protocol(&example("watch-smol"));
+}
+
+#[test]
+fn the_environment_names_a_proxy() {
+    proxy_of_the_environment(&example("watch-smol"));
 }

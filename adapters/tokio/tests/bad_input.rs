@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::*;
+use ringcentral_ws_conformance::fake;
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_tokio::{
     ApiError, Body, Cause, Client, Close, CommandError, Config, DownloadError, Events, FixedToken, InvalidReason,
@@ -106,6 +107,14 @@ async fn downloads_tell_where_they_ended() {
         assert_eq!(matches!(error, DownloadError::Stalled { .. }), stalls, "{error}");
         assert!(in_time(body.chunk()).await.is_none());
     }
+    let mut body = in_time(client.download(get("/cut-off"))).await.unwrap().into_body();
+    let error = loop {
+        match in_time(body.chunk()).await.expect("a reset is no end") {
+            Ok(chunk) => assert!(chunk.len() <= 10),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, DownloadError::BrokenOff { .. }), "{error}");
     let mut followed = in_time(client.download(get("/redirect"))).await.unwrap();
     assert_eq!(&followed.body_mut().chunk().await.unwrap().unwrap()[..], b"ok");
     let as_is = in_time(client.request(get("/redirect"))).await.unwrap();
@@ -144,4 +153,29 @@ async fn certificates_and_proxies_are_judged() {
     client.close(Close::Revoke).await;
     let tunnels = tunnels.lock().unwrap();
     assert!(tunnels.len() >= 2 && tunnels.iter().all(|target| *target == server.address().to_string()), "{tunnels:?}");
+}
+
+#[tokio::test]
+async fn downloads_end_with_the_client() {
+    for close in [true, false] {
+        let (client, events) = bad();
+        let mut body = in_time(client.download(get("/large"))).await.unwrap().into_body();
+        assert!(in_time(body.chunk()).await.unwrap().is_ok());
+        if close {
+            in_time(client.close(Close::Detach)).await;
+        } else {
+            drop((client, events));
+        }
+        let error = in_time(async {
+            loop {
+                match body.chunk().await.expect("it is not the end of the body") {
+                    Ok(_) => {}
+                    Err(error) => break error,
+                }
+            }
+        });
+        let error = error.await;
+        assert_eq!(error, DownloadError::ClientEnded { received: body.received() });
+        assert!(in_time(body.chunk()).await.is_none());
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::*;
+use ringcentral_ws_conformance::fake;
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_tokio::oauth::{Callback, Pkce, TokenSet};
 use ringcentral_ws_tokio::{

@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::*;
 use ringcentral_ws_gateway::{GatewayConfig, Server};
@@ -22,8 +22,6 @@ struct Tally {
     https: AtomicU64,
     unknown: AtomicU64,
     not_sent: AtomicU64,
-    /// When calls in flight ended without an answer.
-    ends: Mutex<Vec<Instant>>,
 }
 
 async fn work(client: Client, worker: u64, tally: Arc<Tally>) {
@@ -37,57 +35,28 @@ async fn work(client: Client, worker: u64, tally: Arc<Tally>) {
                 let way = if by_socket { &tally.socket } else { &tally.https };
                 way.fetch_add(1, Ordering::Relaxed);
             }
-            Err(RequestError::Unknown(_)) => {
-                tally.ends.lock().unwrap().push(Instant::now());
-                tally.unknown.fetch_add(1, Ordering::Relaxed);
-            }
+            Err(RequestError::Unknown(_)) => drop(tally.unknown.fetch_add(1, Ordering::Relaxed)),
             Err(RequestError::NotSent(_)) => drop(tally.not_sent.fetch_add(1, Ordering::Relaxed)),
             Err(other) => panic!("{other:?}"),
         }
     }
 }
 
-/// Cuts all connections now and then, until told to stop; returns the times.
-fn saw(server: Arc<Server>, stop: Receiver<()>) -> std::thread::JoinHandle<Vec<Instant>> {
+/// Cuts all connections now and then, until told to stop; returns how often.
+fn saw(server: Arc<Server>, stop: Receiver<()>) -> std::thread::JoinHandle<u32> {
     std::thread::spawn(move || {
-        let mut drops = Vec::new();
+        let mut drops = 0;
         let mut seed = 7_u64;
         let mut pause = || {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             Duration::from_millis(60 + (seed >> 33) % 140)
         };
         while stop.recv_timeout(pause()) == Err(RecvTimeoutError::Timeout) {
-            drops.push(Instant::now());
+            drops += 1;
             server.drop_connections();
         }
         drops
     })
-}
-
-/// How much later than asked for a task is woken here, at worst.
-struct Lateness(tokio::task::JoinHandle<Duration>, Arc<AtomicBool>);
-
-impl Lateness {
-    fn measure() -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let task = tokio::spawn(async move {
-            let mut worst = Duration::ZERO;
-            let nap = Duration::from_millis(2);
-            while !stopped.load(Ordering::Relaxed) {
-                let began = Instant::now();
-                tokio::time::sleep(nap).await;
-                worst = worst.max(began.elapsed().saturating_sub(nap));
-            }
-            worst
-        });
-        Self(task, stop)
-    }
-
-    async fn stop(self) -> Duration {
-        self.1.store(true, Ordering::Relaxed);
-        self.0.await.unwrap()
-    }
 }
 
 // CLAUSE REQ-2 REQ-3
@@ -107,7 +76,6 @@ async fn ten_thousand_calls_under_drops_end_once_each() {
     let tally = Arc::new(Tally::default());
     let (stop, stopped) = channel();
     let saw = saw(Arc::clone(&server), stopped);
-    let lateness = Lateness::measure();
     let workers: Vec<_> = (0..WORKERS).map(|w| tokio::spawn(work(client.clone(), w, Arc::clone(&tally)))).collect();
     for worker in workers {
         tokio::time::timeout(6 * PATIENCE, worker).await.expect("all calls end").unwrap();
@@ -122,23 +90,11 @@ async fn ten_thousand_calls_under_drops_end_once_each() {
     let seen = server.observations();
     assert!(seen.max_active_requests <= 10 && seen.active_requests_exceeded == 0, "{seen:?}");
     assert!(socket > WORKERS * EACH / 4 && unknown > 0, "{tally:?}");
-    let since_drop = |end: &Instant| drops.iter().filter(|d| *d <= end).map(|d| end.duration_since(*d)).min();
-    let mut delays: Vec<Duration> = tally.ends.lock().unwrap().iter().filter_map(since_drop).collect();
-    delays.sort_unstable();
     println!(
-        "{socket} over the socket, {https} over HTTPS, {unknown} unknown, {not_sent} not sent; {} drops; \
-         at most {} active; calls in flight ended {:?} (median), {:?} (worst) after the drop",
-        drops.len(),
+        "{socket} over the socket, {https} over HTTPS, {unknown} unknown, {not_sent} not sent; {drops} drops; at most {} \
+         active",
         seen.max_active_requests,
-        delays[delays.len() / 2],
-        delays[delays.len() - 1],
     );
-    // The machine may be busy with other tests: what it keeps a task waiting that only sleeps is its own.
-    let late = lateness.stop().await;
-    println!("the machine was late by {late:?}");
-    let bound = Duration::from_millis(50);
-    let (most, nearly_all) = (delays[delays.len() / 2], delays[delays.len() * 99 / 100]);
-    assert!(most < bound && nearly_all < bound + 2 * late, "{most:?} {nearly_all:?} {late:?}");
     client.close(Close::Revoke).await;
     tokio::time::timeout(PATIENCE, drain).await.unwrap().unwrap();
 }

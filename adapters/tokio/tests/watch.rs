@@ -278,3 +278,8 @@ fn files_that_cannot_be_written_get_one_line_and_stop_nothing() {
     assert!(status == 2 && error.contains("is a folder") && error.lines().count() == 1, "{status} {error}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn the_environment_names_a_proxy() {
+    ringcentral_ws_conformance::watch::proxy_of_the_environment(&ringcentral_ws_conformance::watch::example("watch"));
+}

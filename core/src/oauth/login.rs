@@ -53,7 +53,8 @@ impl fmt::Debug for LoginStep {
 ///
 /// It refreshes as long as there is a refresh token: that keeps the server's session, and with it what a lost
 /// connection can recover. The JWT makes a new session and so is used only when there is no refresh token, or when the
-/// server refuses the one there is. An unreachable or busy server refuses nothing.
+/// server refuses the one there is. An unreachable or busy server refuses nothing. A refusal whose word nobody has
+/// agreed on leads to the JWT too, and the refresh token is kept.
 ///
 /// One question is answered at a time: whoever shares a `Login` between clients locks it from [`begin`](Self::begin)
 /// until the step is no call any more, so that two never refresh at once. A question that is given up on the way is no
@@ -163,6 +164,7 @@ impl Login {
         now: Timestamp,
     ) -> LoginStep {
         let call = std::mem::replace(&mut self.call, Call::None);
+        let status = result.as_ref().map_or(0, |response| response.status().as_u16());
         let failure = match result.map_err(unreachable).and_then(|response| TokenSet::parse(&response)) {
             Ok(tokens) => return self.issued(tokens, now),
             Err(failure) => failure,
@@ -176,6 +178,12 @@ impl Login {
             if self.jwt.is_some() {
                 return self.next_call(budget, now);
             }
+        }
+        // Whatever it means, it may stay so, and there is another way.
+        let unclear = matches!(status, 400 | 401) && failure.code.is_some() && !failure.permanent;
+        if let Some(jwt) = self.jwt.as_ref().filter(|_| call == Call::Refresh && unclear) {
+            let request = self.app.jwt_request(jwt);
+            return self.make(Call::Jwt, request, budget, now);
         }
         LoginStep::Failed(failure)
     }
@@ -216,6 +224,10 @@ impl Login {
             (None, Some(jwt)) => (Call::Jwt, self.app.jwt_request(jwt)),
             (None, None) => return LoginStep::Failed(nothing_left()),
         };
+        self.make(call, request, budget, now)
+    }
+
+    fn make(&mut self, call: Call, request: Request<Bytes>, budget: &mut TokenBudget, now: Timestamp) -> LoginStep {
         if let Err(failure) = budget.take(&self.app, now) {
             return LoginStep::Failed(failure);
         }

@@ -147,6 +147,30 @@ fn only_the_service_itself_refuses_a_refresh_token() {
     assert_eq!(d.ask(Missing, ""), "call refresh old");
 }
 
+// CLAUSE BCK-5
+#[test]
+fn a_word_that_nobody_knows_is_no_end_and_costs_no_refresh_token() {
+    const NEW_WORD: &str = r#"{"error":"a_new_word"}"#;
+    let mut d = Desk::new(Login::refresh_token(app(), "r0"));
+    for (second, status) in [(0, 400), (100, 401), (200, 403)] {
+        assert_eq!(d.at(second).ask(Missing, ""), "call refresh r0");
+        assert_eq!(d.get(status, NEW_WORD), "later", "{status}");
+    }
+    // Where there is a JWT, it is another way.
+    let mut d = jwt();
+    d.login.set_refresh_token("r0");
+    for (second, status, next) in [(0, 400, "call jwt"), (100, 401, "call jwt"), (200, 403, "later")] {
+        assert_eq!(d.at(second).ask(Missing, ""), "call refresh r0");
+        assert_eq!(d.get(status, NEW_WORD), next, "{status}");
+        if next != "later" {
+            assert_eq!(d.get(400, NEW_WORD), "later", "not in circles");
+        }
+    }
+    assert_eq!(d.at(300).ask(Missing, ""), "call refresh r0");
+    assert_eq!(d.get(400, NEW_WORD), "call jwt");
+    assert_eq!(d.get(200, FIRST), "a1 for 3600 new r1");
+}
+
 #[test]
 fn without_a_jwt_a_refused_refresh_token_is_the_end() {
     let mut d = Desk::new(Login::refresh_token(app(), "r0"));

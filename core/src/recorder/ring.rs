@@ -12,18 +12,18 @@ pub(crate) struct Ring {
     limit: usize,
     segments: VecDeque<String>,
     bytes: usize,
+    /// Lines are missing since the last segment began: nothing after them can be replayed.
+    broken: bool,
 }
 
 impl Ring {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, segments: VecDeque::from([String::new()]), bytes: 0 }
+        Self { limit, segments: VecDeque::from([String::new()]), bytes: 0, broken: false }
     }
 
     /// Whether it is time for a new segment.
     pub(crate) fn wants_segment(&self) -> bool {
-        self.segments
-            .back()
-            .is_none_or(|last| last.len() >= self.limit / SEGMENTS || last.is_empty() || last.starts_with(FORGOTTEN))
+        self.broken || self.segments.back().is_none_or(|last| last.len() >= self.limit / SEGMENTS || last.is_empty())
     }
 
     /// Begins a segment with this line. `false`: it is larger than what a segment is for.
@@ -34,17 +34,20 @@ impl Ring {
         if self.segments.back().is_some_and(|last| !last.is_empty()) {
             self.segments.push_back(String::new());
         }
+        self.broken = false;
         self.push(checkpoint);
         true
     }
 
-    /// Adds a line, and forgets what there is no room for any more.
+    /// Adds a line, and forgets what there is no room for any more. Of a line larger than what a segment is for stays
+    /// the mark only.
     pub(crate) fn push(&mut self, line: &str) {
-        if line.len() >= self.limit / SEGMENTS {
-            // Larger than what a segment is for: what follows it has no beginning.
-            self.forget_all();
+        let fits = line.len() < self.limit / SEGMENTS;
+        if !fits && self.segments.back().is_some_and(|last| last.lines().next_back() == Some(FORGOTTEN)) {
             return;
         }
+        self.broken |= !fits;
+        let line = if fits { line } else { FORGOTTEN };
         if let Some(last) = self.segments.back_mut() {
             last.push_str(line);
             last.push('\n');
@@ -69,11 +72,7 @@ impl Ring {
         let cut = next.into_iter().find(|&i| !only[i..].starts_with(' ')).unwrap_or(only.len());
         only.replace_range(..cut, &format!("{FORGOTTEN}\n"));
         self.bytes = only.len();
-    }
-
-    fn forget_all(&mut self) {
-        self.segments = VecDeque::from([format!("{FORGOTTEN}\n")]);
-        self.bytes = FORGOTTEN.len() + 1;
+        self.broken = true;
     }
 
     /// Bytes held.
@@ -121,8 +120,23 @@ mod tests {
         let lines = text(&ring);
         assert!(lines.starts_with("forgotten\n1") && lines.ends_with("199 timeout\n  wait\n"), "{lines}");
         assert!(ring.wants_segment());
-        ring.push(&"x".repeat(50));
-        assert_eq!((ring.len(), &*text(&ring)), (10, "forgotten\n"));
+    }
+
+    #[test]
+    fn a_line_too_large_leaves_a_mark_and_what_came_before_it() {
+        let mut ring = Ring::new(200);
+        assert!(ring.begin("checkpoint 1"));
+        ring.push(&"x".repeat(49));
+        assert!(!text(&ring).contains(FORGOTTEN));
+        for _ in 0..3 {
+            ring.push(&"x".repeat(50));
+        }
+        assert!(ring.wants_segment(), "nothing that follows can be replayed");
+        ring.push("1 timeout");
+        assert!(ring.wants_segment());
+        assert!(ring.begin("checkpoint 2") && !ring.wants_segment());
+        let whole = format!("checkpoint 1\n{}\nforgotten\n1 timeout\ncheckpoint 2\n", "x".repeat(49));
+        assert_eq!((ring.len(), text(&ring)), (whole.len(), whole));
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl<M: Maker> World<M> {
     /// An event for the application.
     pub(super) fn tell(&mut self, client: usize, event: Event) {
         trace!(self, "{client}: app is told {}", brief(&event));
+        let slack = self.slack().min(self.now);
         let c = &mut self.clients[client];
         let verdict = match &event {
             Event::Notification(n) => c.oracle.delivered(n.uuid()),
@@ -196,7 +197,7 @@ impl<M: Maker> World<M> {
                 if retry_at.is_none() {
                     c.app.wants = false;
                     c.app.confirmed = false;
-                    c.oracle.refused();
+                    c.oracle.refused(self.now - slack);
                     self.alarm_in(client, MINUTE, Alarm::Subscribe);
                 }
                 Ok(())

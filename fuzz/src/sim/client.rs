@@ -122,10 +122,10 @@ impl<S> Client<S> {
         Timestamp::from_micros(now.wrapping_add(self.shift).saturating_sub(back))
     }
 
-    /// The true time of what the session says happened then.
+    /// The true time of what the session says happened then, in milliseconds rounded twice.
     pub(crate) fn truly(&self, at: u64) -> u64 {
         match self.misdated {
-            Some((taken, truth)) if at / 1000 == taken / 1000 => truth,
+            Some((taken, truth)) if at.abs_diff(taken) <= 2_000 => truth,
             _ => at,
         }
     }

@@ -211,7 +211,7 @@ impl<M: Maker> World<M> {
     }
 
     /// How late a decision may be carried out.
-    fn slack(&self) -> u64 {
+    pub(super) fn slack(&self) -> u64 {
         if self.plan.lazy == 0 { 0 } else { S }
     }
 

@@ -1,6 +1,6 @@
 //! Recordings: what a user sends in, and what the flight recorder itself writes.
 
-use ringcentral_ws_core::recorder::{MIN_LIMIT, Options, Recording};
+use ringcentral_ws_core::recorder::{MIN_LIMIT, Options, Recording, ReplayError};
 
 use super::{MAX_LEN, session};
 use crate::recorded::Recordings;
@@ -47,8 +47,10 @@ fn own(size: usize, operations: &[u8]) {
     for dump in maker.take() {
         assert!(dump.len() <= options.limit, "{} bytes in a ring of {}", dump.len(), options.limit);
         let recording = Recording::parse(&dump).unwrap_or_else(|error| panic!("{error}\n{dump}"));
-        if let Err(error) = recording.replay() {
-            panic!("{error}\n{dump}");
+        match recording.replay() {
+            // In a small ring the lines of one call with all it brings about can be more than there is room for.
+            Ok(_) | Err(ReplayError::NoCheckpoint) => {}
+            Err(error) => panic!("{error}\n{dump}"),
         }
     }
 }

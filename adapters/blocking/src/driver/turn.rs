@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::TryRecvError;
 
+use ringcentral_ws_adapter::Pressure;
 use ringcentral_ws_core::{ConnId, RequestId, SessionState, TimerKind, Wait};
 
 use super::{Done, Driver, Link, SOCKET};
 use crate::command::Command;
-use crate::socket::{Incoming, Pressure};
+use crate::socket::Incoming;
 
 /// Events that may wait for the application while a connection is still being made.
 const HANDSHAKE_BACKLOG: usize = 256;
@@ -82,7 +83,7 @@ impl Driver {
         (self.unpublished > 0).then_some(Turn::Idle)
     }
 
-    fn look_at_commands(&mut self) -> Option<Turn> {
+    pub(super) fn look_at_commands(&mut self) -> Option<Turn> {
         if self.parts.signals.cancels.load(Ordering::SeqCst) {
             let cancelled = |waiting: &super::Waiting| waiting.cancelled.load(Ordering::SeqCst);
             // Cleared first: a cancellation that comes meanwhile sets it again.

@@ -111,6 +111,22 @@ impl<R: Runtime> Running for AsyncRunning<R> {
         }
     }
 
+    fn download(&mut self, request: http::Request<Body>) -> Outcome {
+        wait_for(self.block, async {
+            let (head, mut body) = match self.client.download(request).await {
+                Ok(response) => response.into_parts(),
+                Err(error) => return failed(&error),
+            };
+            loop {
+                match body.chunk().await {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Outcome::Broken(error.received()),
+                    None => return downloaded(&head, body.received()),
+                }
+            }
+        })
+    }
+
     fn close(&mut self, mode: Close) {
         wait_for(self.block, self.client.close(mode));
     }
@@ -127,6 +143,10 @@ impl<R: Runtime> Running for AsyncRunning<R> {
 fn responded(response: &http::Response<Body>) -> Outcome {
     let via = response.extensions().get::<Via>().copied();
     Outcome::Response(response.status().as_u16(), response.body().as_bytes().len(), via)
+}
+
+fn downloaded(head: &http::response::Parts, size: u64) -> Outcome {
+    Outcome::Response(head.status.as_u16(), usize::try_from(size).unwrap_or(usize::MAX), head.extensions.get().copied())
 }
 
 fn failed(error: &RequestError) -> Outcome {
@@ -180,6 +200,17 @@ impl Running for BlockingRunning {
         match self.client.request(request) {
             Ok(response) => responded(&response),
             Err(error) => Outcome::Failed(error.as_str(), error.may_have_run()),
+        }
+    }
+
+    fn download(&mut self, request: http::Request<Body>) -> Outcome {
+        let (head, mut body) = match self.client.download(request) {
+            Ok(response) => response.into_parts(),
+            Err(error) => return failed(&error),
+        };
+        match std::io::copy(&mut body, &mut std::io::sink()) {
+            Ok(size) => downloaded(&head, size),
+            Err(_) => Outcome::Broken(body.received()),
         }
     }
 

@@ -1,45 +1,32 @@
-//! JWT and refresh-token logins. What to call, when, and what an answer means is [`oauth::Login`]'s; here are the
-//! lock, the clock and the calls.
-
-use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+//! JWT and refresh-token logins: the shared piece behind a lock, and the calls it asks for.
 
 use futures_util::future::BoxFuture;
-use futures_util::lock::Mutex as AsyncMutex;
-use ringcentral_ws_core::oauth::{self, ClientApp, EnvError, LoginStep, TokenBudget, TokenSet};
-use ringcentral_ws_core::{AccessToken, AuthFailure, Secret, Timestamp};
+use futures_util::lock::Mutex;
+use ringcentral_ws_adapter::{Login, LoginNext, login_now};
+use ringcentral_ws_core::oauth::{self, ClientApp, EnvError, TokenSet};
+use ringcentral_ws_core::{AccessToken, AuthFailure, Secret};
 use url::Url;
 
 use super::{CredentialSource, TokenRequest};
 use crate::https::HttpsSender;
-use ringcentral_ws_adapter::{Clock, ClockTimes};
 
-/// Told of every new set of tokens.
-type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
+type Shared = Login<Mutex<oauth::Login>>;
 
 /// Logs in with a JWT, once; from then on it refreshes. A new login is a new session on the server, which cannot
 /// recover the notifications of the old one, so the JWT is used again only when the refresh token is refused.
 #[derive(Debug)]
-pub struct Jwt(Login);
+pub struct Jwt(Shared);
 
 /// Lives on a refresh token alone, as an app does that a user has logged in to. Each refresh gives a new refresh
 /// token and spends the old one: keep the new one, see [`RefreshToken::on_tokens`].
 #[derive(Debug)]
-pub struct RefreshToken(Login);
-
-struct Login {
-    app: ClientApp,
-    callback: Option<TokenCallback>,
-    /// Locked while a call is made: two clients never refresh at once.
-    machine: AsyncMutex<oauth::Login>,
-}
+pub struct RefreshToken(Shared);
 
 impl Jwt {
     /// Logs in to `app` with `jwt`.
     #[must_use]
     pub fn new(app: ClientApp, jwt: impl Into<Secret>) -> Self {
-        Self(Login::new(oauth::Login::jwt(app, jwt)))
+        Self(Login::new(oauth::Login::jwt(app, jwt), Mutex::new))
     }
 
     /// Reads `RC_SERVER_URL`, `RC_APP_CLIENT_ID`, `RC_APP_CLIENT_SECRET` and `RC_USER_JWT`, each also in the spelling
@@ -59,20 +46,20 @@ impl Jwt {
     ///
     /// As [`Jwt::from_env`].
     pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
-        oauth::Login::from_vars(get).map(|login| Self(Login::new(login)))
+        oauth::Login::from_vars(get).map(|login| Self(Login::new(login, Mutex::new)))
     }
 
     /// Tries this refresh token, kept from an earlier run, before the JWT. With it a restart can recover.
     #[must_use]
     pub fn with_refresh_token(mut self, token: impl Into<Secret>) -> Self {
-        self.0.machine.get_mut().set_refresh_token(token);
+        self.0.machine_mut().get_mut().set_refresh_token(token);
         self
     }
 
     /// The app it logs in to.
     #[must_use]
     pub const fn app(&self) -> &ClientApp {
-        &self.0.app
+        self.0.app()
     }
 
     /// Ends the login on the server, and with it every session made with it. The next token is a new login.
@@ -81,14 +68,14 @@ impl Jwt {
     ///
     /// When the server could not be told; the tokens are kept then.
     pub async fn revoke(&self, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
-        self.0.revoke(https).await
+        revoke(&self.0, https).await
     }
 
     /// Calls `callback` with each new set of tokens, for instance to keep the refresh token for the next run. It is
     /// called from the driver's task and must not block.
     #[must_use]
     pub fn on_tokens(mut self, callback: impl Fn(&TokenSet) + Send + Sync + 'static) -> Self {
-        self.0.callback = Some(Arc::new(callback));
+        self.0.on_tokens(callback);
         self
     }
 }
@@ -97,14 +84,14 @@ impl RefreshToken {
     /// Starts from `token`.
     #[must_use]
     pub fn new(app: ClientApp, token: impl Into<Secret>) -> Self {
-        Self(Login::new(oauth::Login::refresh_token(app, token)))
+        Self(Login::new(oauth::Login::refresh_token(app, token), Mutex::new))
     }
 
     /// Starts from the answer to a login, such as the exchange of an authorization code
     /// ([`Pkce`](ringcentral_ws_core::oauth::Pkce)). Its access token is used first.
     #[must_use]
     pub fn from_tokens(app: ClientApp, tokens: TokenSet) -> Self {
-        Self(Login::new(oauth::Login::from_tokens(app, tokens, now())))
+        Self(Login::new(oauth::Login::from_tokens(app, tokens, login_now()), Mutex::new))
     }
 
     /// Ends the login on the server, and with it every session made with it. No more tokens are given.
@@ -113,91 +100,60 @@ impl RefreshToken {
     ///
     /// When the server could not be told; the tokens are kept then.
     pub async fn revoke(&self, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
-        self.0.revoke(https).await
+        revoke(&self.0, https).await
     }
 
     /// Calls `callback` with each new set of tokens. The refresh token in it replaces the one before. It is called
     /// from the driver's task and must not block.
     #[must_use]
     pub fn on_tokens(mut self, callback: impl Fn(&TokenSet) + Send + Sync + 'static) -> Self {
-        self.0.callback = Some(Arc::new(callback));
+        self.0.on_tokens(callback);
         self
     }
 }
 
 impl CredentialSource for Jwt {
     fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
-        Box::pin(self.0.answer(request))
+        Box::pin(answer(&self.0, request))
     }
 
     fn server(&self) -> Option<&Url> {
-        Some(&self.0.app.server)
+        Some(&self.0.app().server)
     }
 }
 
 impl CredentialSource for RefreshToken {
     fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
-        Box::pin(self.0.answer(request))
+        Box::pin(answer(&self.0, request))
     }
 
     fn server(&self) -> Option<&Url> {
-        Some(&self.0.app.server)
+        Some(&self.0.app().server)
     }
 }
 
-impl Login {
-    fn new(machine: oauth::Login) -> Self {
-        Self { app: machine.app().clone(), callback: None, machine: AsyncMutex::new(machine) }
-    }
-
-    async fn answer(&self, asked: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
-        let mut machine = self.machine.lock().await;
-        let mut step = machine.begin(asked.reason, asked.held, &mut budget(), now());
-        loop {
-            match step {
-                LoginStep::Call(request) => {
-                    let answer = asked.https.send(*request).await;
-                    step = machine.answered(answer, &mut budget(), now());
-                }
-                LoginStep::Token { token, issued } => {
-                    if let (Some(callback), Some(issued)) = (&self.callback, issued) {
-                        callback(&issued);
-                    }
-                    return Ok(token);
-                }
-                LoginStep::Failed(failure) => return Err(failure),
-            }
+async fn answer(login: &Shared, asked: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
+    let mut machine = login.machine().lock().await;
+    let mut next = login.begin(&mut machine, asked.reason, asked.held);
+    loop {
+        match next {
+            LoginNext::Call(request) => next = login.answered(&mut machine, asked.https.send(*request).await),
+            LoginNext::Done(answer) => return answer,
         }
     }
-
-    async fn revoke(&self, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
-        let mut machine = self.machine.lock().await;
-        let Some(request) = machine.revoke() else { return Ok(()) };
-        machine.revoked(https.send(request).await)
-    }
 }
 
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("app", &self.app).finish_non_exhaustive()
-    }
-}
-
-/// The token endpoint's limits hold for the process.
-fn budget() -> MutexGuard<'static, TokenBudget> {
-    static BUDGET: Mutex<TokenBudget> = Mutex::new(TokenBudget::new());
-    BUDGET.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Logins outlive clients, so they have a clock of their own. It goes on while the machine sleeps, as the server's does.
-fn now() -> Timestamp {
-    static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock::new(Duration::ZERO, ClockTimes::system));
-    CLOCK.reading().now
+async fn revoke(login: &Shared, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
+    let mut machine = login.machine().lock().await;
+    let Some(request) = machine.revoke() else { return Ok(()) };
+    machine.revoked(https.send(request).await)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use bytes::Bytes;
     use futures_util::FutureExt;
@@ -278,7 +234,7 @@ mod tests {
     fn two_questions_make_one_call() {
         let source = Jwt::new(app("https://localhost"), "j");
         let https = Script::new(&[FIRST]);
-        let machine = source.0.machine.try_lock().unwrap();
+        let machine = source.0.machine().try_lock().unwrap();
         let request = || TokenRequest { reason: AuthReason::Missing, held: None, https: &https };
         let mut both =
             Box::pin(futures_util::future::join(source.access_token(request()), source.access_token(request())));

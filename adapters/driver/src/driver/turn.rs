@@ -5,12 +5,13 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
+use ringcentral_ws_adapter::Pressure;
 use ringcentral_ws_core::{ConnId, OpenFailure, SessionState, TimerKind, Timestamp, Wait};
 
 use super::{Done, Driver, Link};
 use crate::command::Command;
 use crate::runtime::Runtime;
-use crate::socket::{Incoming, Pressure, Socket};
+use crate::socket::{Incoming, Socket};
 
 /// Turns without waiting after which other tasks of the same thread get theirs.
 const FAIR_TURNS: u32 = 128;
@@ -72,8 +73,10 @@ impl<R: Runtime> Driver<R> {
         if second.is_ready() {
             return second;
         }
-        if let Poll::Ready(Some(done)) = Pin::new(&mut self.calls).poll_next(cx) {
-            return Poll::Ready(Turn::Done(done));
+        for calls in [&mut self.calls, &mut self.logins] {
+            if let Poll::Ready(Some(done)) = Pin::new(calls).poll_next(cx) {
+                return Poll::Ready(Turn::Done(done));
+            }
         }
         if self.unpublished > 0 {
             return Poll::Ready(Turn::Idle);
@@ -87,7 +90,7 @@ impl<R: Runtime> Driver<R> {
         turn
     }
 
-    fn poll_commands(&mut self, cx: &mut Context<'_>) -> Poll<Turn<R::Stream>> {
+    pub(super) fn poll_commands(&mut self, cx: &mut Context<'_>) -> Poll<Turn<R::Stream>> {
         if let Poll::Ready(Some(ticket)) = self.cancels.as_mut().poll_next(cx) {
             return Poll::Ready(Turn::Cancelled(ticket));
         }

@@ -1,8 +1,6 @@
 //! A stand-in server and a client for it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-pub(crate) mod fake;
-
 use std::sync::Arc;
 use std::time::Duration;
 

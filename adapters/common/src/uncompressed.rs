@@ -3,9 +3,15 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
-pub(crate) const fn accept(_: &mut HeaderMap) {}
+/// Does nothing.
+pub const fn accept(_: &mut HeaderMap) {}
 
+/// Does nothing.
+///
+/// # Errors
+///
+/// None.
 #[allow(clippy::unnecessary_wraps, reason = "as the real one")]
-pub(crate) fn unpack(_: &mut HeaderMap, body: Bytes, _: usize) -> Result<Bytes, String> {
+pub fn unpack(_: &mut HeaderMap, body: Bytes, _: usize) -> Result<Bytes, String> {
     Ok(body)
 }

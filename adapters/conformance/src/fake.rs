@@ -2,11 +2,18 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use socket2::SockRef;
 
 /// Serves each connection by `serve`, which is given the head of its first request.
-pub(crate) fn listen(serve: impl Fn(&str, TcpStream) -> io::Result<()> + Send + Sync + Clone + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+///
+/// # Panics
+///
+/// When there is no port to be had.
+pub fn listen(serve: impl Fn(&str, TcpStream) -> io::Result<()> + Send + Sync + Clone + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let serve = serve.clone();
@@ -40,7 +47,8 @@ const UNPACKED: &[u8] =
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\xcd\x2b\x48\x4c\xce\x4e\x4d\x01\x00\x96\x62\x2f\xca\x08\x00\x00\x00";
 
 /// Answers by path.
-pub(crate) fn bad_server() -> SocketAddr {
+#[must_use]
+pub fn bad_server() -> SocketAddr {
     listen(|head, mut stream| {
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let login = head.to_ascii_lowercase().contains("authorization: bearer token");
@@ -61,6 +69,12 @@ pub(crate) fn bad_server() -> SocketAddr {
             "/stalled" => {
                 say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789")?;
                 return linger(stream);
+            }
+            "/cut-off" => {
+                // Neither a length nor pieces: only the end of the connection tells the end of the body.
+                say("HTTP/1.1 200 OK\r\n\r\n0123456789")?;
+                // Closed so, it is reset.
+                return SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             }
             "/large" => {
                 say("HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n")?;
@@ -84,12 +98,13 @@ pub(crate) fn bad_server() -> SocketAddr {
 }
 
 /// A proxy that says no, as old ones do.
-pub(crate) fn refusing_proxy() -> SocketAddr {
+#[must_use]
+pub fn refusing_proxy() -> SocketAddr {
     listen(|_, mut stream| stream.write_all(b"HTTP/1.0 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<h1>No</h1>"))
 }
 
 /// A proxy that tunnels; `seen` is told of each tunnel's target.
-pub(crate) fn proxy(seen: impl Fn(&str) + Send + Sync + Clone + 'static) -> SocketAddr {
+pub fn proxy(seen: impl Fn(&str) + Send + Sync + Clone + 'static) -> SocketAddr {
     listen(move |head, mut near| {
         let target = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
         seen(target);

@@ -3,7 +3,7 @@
 /// The path with these pairs added to its query, percent-encoded; a query it has already stays in front.
 ///
 /// ```
-/// # use ringcentral_ws_driver::with_query;
+/// # use ringcentral_ws_adapter::with_query;
 /// let path = with_query("/restapi/v1.0/account/~/extension/~/message-store?perPage=10", [("phoneNumber", "+1650")]);
 /// assert_eq!(path, "/restapi/v1.0/account/~/extension/~/message-store?perPage=10&phoneNumber=%2B1650");
 /// ```

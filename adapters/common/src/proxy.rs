@@ -3,11 +3,10 @@
 use std::fmt;
 use std::io;
 
-use futures_io::{AsyncRead, AsyncWrite};
-use futures_util::{AsyncReadExt, AsyncWriteExt};
-use ringcentral_ws_adapter::{Target, is_loopback_host};
-use ringcentral_ws_core::Secret;
+use ringcentral_ws_core::{HttpFailure, Phase, Secret};
 use url::Url;
+
+use crate::address::{Target, is_loopback_host, not_sent};
 
 /// Longest answer of a proxy, in bytes.
 const MAX_HEAD: usize = 16 << 10;
@@ -100,7 +99,8 @@ impl Proxy {
     }
 
     /// Where to connect for a target, if not to the target itself.
-    pub(crate) fn for_target(&self, target: &Target) -> Option<(&str, u16)> {
+    #[must_use]
+    pub fn for_target(&self, target: &Target) -> Option<(&str, u16)> {
         let host = target.host.to_ascii_lowercase();
         let below =
             |name: &String| host.strip_suffix(name.as_str()).is_some_and(|head| head.is_empty() || head.ends_with('.'));
@@ -112,32 +112,98 @@ impl Proxy {
         (!direct).then_some((&*self.host, self.port))
     }
 
-    /// Asks for a tunnel. The error is one line for people.
-    pub(crate) async fn tunnel<S>(&self, stream: &mut S, target: &Target) -> Result<(), String>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    /// Begins to ask for a tunnel to `target`, on a stream to the proxy.
+    #[must_use]
+    pub fn tunnel(&self, target: &Target) -> Tunnel {
         let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
         let to = format!("{host}:{}", target.port);
         let login = self.authorization.as_ref().map(|value| format!("Proxy-Authorization: {}\r\n", value.expose()));
         let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{}\r\n", login.unwrap_or_default());
-        let proxy = format!("the proxy {}:{}", self.host, self.port);
-        let broken = |error: io::Error| format!("{proxy} ended the connection: {error}");
-        stream.write_all(request.as_bytes()).await.map_err(broken)?;
-        stream.flush().await.map_err(broken)?;
-        let mut head = Vec::new();
-        let mut byte = [0];
-        // Byte by byte, because what follows the head belongs to the tunnel.
-        while !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") {
-            if head.len() >= MAX_HEAD {
-                return Err(format!("{proxy} answers without an end"));
-            }
-            if stream.read(&mut byte).await.map_err(broken)? == 0 {
-                return Err(format!("{proxy} ended the connection without an answer"));
-            }
-            head.push(byte[0]);
+        Tunnel {
+            proxy: format!("the proxy {}:{}", self.host, self.port),
+            to,
+            request: request.into(),
+            head: Vec::new(),
         }
-        judge(&head).map_err(|why| format!("{proxy} refused {to}: {why}"))
+    }
+}
+
+/// Which proxy a client uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyChoice {
+    /// What [`Proxy::from_env`] says.
+    Environment,
+    /// This one, or none.
+    Given(Option<Proxy>),
+}
+
+impl ProxyChoice {
+    /// The proxy, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError`] when the environment names none that can be used.
+    pub fn resolve(self) -> Result<Option<Proxy>, ProxyError> {
+        match self {
+            Self::Environment => Proxy::from_env(),
+            Self::Given(proxy) => Ok(proxy),
+        }
+    }
+}
+
+/// A tunnel that is asked for: send [`request`](Self::request), then hand over the answer byte by byte, because what
+/// follows its head belongs to the tunnel. All its failures are of the phase `Tcp`, and nothing was sent to the target.
+pub struct Tunnel {
+    proxy: String,
+    to: String,
+    request: Secret,
+    head: Vec<u8>,
+}
+
+impl Tunnel {
+    /// What to send.
+    #[must_use]
+    pub fn request(&self) -> &[u8] {
+        self.request.expose().as_bytes()
+    }
+
+    /// Takes the next byte of the answer, `None` at its end. `true` when the tunnel stands.
+    ///
+    /// # Errors
+    ///
+    /// When the proxy refuses, or answers with what is no answer.
+    pub fn take(&mut self, byte: Option<u8>) -> Result<bool, HttpFailure> {
+        let Some(byte) = byte else { return Err(self.failed("ended the connection without an answer")) };
+        self.head.push(byte);
+        if self.head.ends_with(b"\r\n\r\n") || self.head.ends_with(b"\n\n") {
+            return match judge(&self.head) {
+                Ok(()) => Ok(true),
+                Err(why) => Err(self.failed(&format!("refused {}: {why}", self.to))),
+            };
+        }
+        if self.head.len() >= MAX_HEAD { Err(self.failed("answers without an end")) } else { Ok(false) }
+    }
+
+    /// The failure when the connection to the proxy breaks.
+    #[must_use]
+    pub fn broken(&self, error: &io::Error) -> HttpFailure {
+        self.failed(&format!("ended the connection: {error}"))
+    }
+
+    /// The failure when the answer takes too long.
+    #[must_use]
+    pub fn late(&self) -> HttpFailure {
+        self.failed("did not answer in time")
+    }
+
+    fn failed(&self, what: &str) -> HttpFailure {
+        not_sent(Phase::Tcp, format!("{} {what}", self.proxy))
+    }
+}
+
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tunnel").field("to", &self.to).finish_non_exhaustive()
     }
 }
 
@@ -163,7 +229,6 @@ fn percent_decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{block_on, pipe};
 
     fn target(host: &str, port: u16) -> Target {
         Target { host: host.to_owned(), port, tls: true }
@@ -195,18 +260,22 @@ mod tests {
         assert!(Proxy::new("p:1").unwrap().for_target(&target("localhost", 1)).is_some(), "asked for by name");
     }
 
-    fn tunnel(address: &str, answer: &'static [u8]) -> (Result<(), String>, String) {
-        let (mut near, mut far) = pipe(1 << 10);
-        let proxy = Proxy::new(address).unwrap();
-        block_on(async {
-            far.write_all(answer).await.unwrap();
-            far.close().await.unwrap();
-            let result = proxy.tunnel(&mut near, &target("h.example", 443)).await;
-            drop(near);
-            let mut asked = String::new();
-            far.read_to_string(&mut asked).await.unwrap();
-            (result, asked)
-        })
+    fn tunnel(address: &str, answer: &[u8]) -> (Result<(), String>, String) {
+        let mut tunnel = Proxy::new(address).unwrap().tunnel(&target("h.example", 443));
+        let asked = String::from_utf8(tunnel.request().to_vec()).unwrap();
+        let mut bytes = answer.iter().copied();
+        let result = loop {
+            match tunnel.take(bytes.next()) {
+                Ok(true) => break Ok(()),
+                Ok(false) => {}
+                Err(failure) => {
+                    assert!(failure.not_sent && failure.phase == Phase::Tcp, "{failure:?}");
+                    break Err(failure.message.into());
+                }
+            }
+        };
+        assert!(!format!("{tunnel:?}").contains("Basic"));
+        (result, asked)
     }
 
     // CLAUSE SEC-1
@@ -225,6 +294,7 @@ mod tests {
             (b"HTTP/1.1 20", "without an answer"),
             (b"nonsense\r\n\r\n", "nonsense"),
             (b"\r\n\r\n", "no HTTP answer"),
+            (&[b'x'; MAX_HEAD], "answers without an end"),
         ] {
             let (refused, _) = tunnel("p:1", answer);
             let refused = refused.unwrap_err();

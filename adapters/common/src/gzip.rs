@@ -7,14 +7,18 @@ use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 
 /// Asks for compression unless the caller has wishes of its own.
-pub(crate) fn accept(headers: &mut HeaderMap) {
+pub fn accept(headers: &mut HeaderMap) {
     if !headers.contains_key(header::ACCEPT_ENCODING) && !headers.contains_key(header::RANGE) {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
 }
 
 /// Unpacks a body if it is packed; `limit` is its largest size unpacked. The headers then describe what is returned.
-pub(crate) fn unpack(headers: &mut HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, String> {
+///
+/// # Errors
+///
+/// One line for people, when it cannot be read or is larger than `limit`.
+pub fn unpack(headers: &mut HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, String> {
     let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"gzip"));
     if !packed || body.is_empty() {
         return Ok(body);

@@ -1,0 +1,241 @@
+//! Responses whose body is read as it comes, of any size and in little memory.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use ringcentral_ws_adapter::{DownloadError, Redirects, content_length, lost};
+use ringcentral_ws_core::HttpFailure;
+
+use crate::dial::Abort;
+use crate::https::{Https, HttpsSender};
+
+/// A body that is being downloaded: an [`io::Read`]. Beside the reader's own buffer it holds at most some 150 KiB, which
+/// are the connection's; while it is not read the server waits. Each read has `IoLimits::download_read`.
+///
+/// It ends with the client: after [`Client::close`](crate::Client::close), or when the last handle is dropped, a read
+/// fails at once, also one that another thread waits in. Dropping it ends the connection.
+pub struct Download {
+    /// `None` once it has ended.
+    body: Option<Box<dyn Read + Send>>,
+    /// What the status made worth reading at once.
+    whole: Bytes,
+    received: u64,
+    /// What the server said it would send.
+    length: Option<u64>,
+    broken: Option<DownloadError>,
+    /// Fired when the client ends.
+    abort: Option<Abort>,
+}
+
+impl Download {
+    /// A body that an HTTP client of yours reads ([`HttpsSender::stream`]). The first error ends it, and becomes
+    /// [`DownloadError::Stalled`] if its kind is `TimedOut`, else [`DownloadError::BrokenOff`].
+    pub fn from_reader(body: impl Read + Send + 'static) -> Self {
+        let body: Box<dyn Read + Send> = Box::new(body);
+        Self { body: Some(body), whole: Bytes::new(), received: 0, length: None, broken: None, abort: None }
+    }
+
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self { whole: bytes.clone(), ..Self::from_reader(io::Cursor::new(bytes)) }
+    }
+
+    /// Bytes read so far.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// All of it, if it is not larger than `limit` and comes within `time`.
+    fn read_whole(mut self, limit: usize, time: Duration) -> Result<Bytes, HttpFailure> {
+        let began = Instant::now();
+        let (mut all, mut piece) = (Vec::new(), [0; 8 << 10]);
+        loop {
+            match self.read(&mut piece) {
+                Err(error) => return Err(lost(&error.to_string())),
+                Ok(0) => return Ok(all.into()),
+                Ok(count) if all.len() + count > limit => {
+                    return Err(lost(&format!("the answer is larger than {limit} bytes")));
+                }
+                Ok(_) if began.elapsed() > time => return Err(lost("the answer did not end in time")),
+                Ok(count) => all.extend_from_slice(&piece[..count]),
+            }
+        }
+    }
+
+    fn breaks(&mut self, error: DownloadError) -> io::Error {
+        (self.body, self.abort) = (None, None);
+        self.broken.insert(error).clone().into()
+    }
+
+    /// Whether the client ended before the body did. A socket that was shut down looks like an end of the stream.
+    fn is_cut_off(&self) -> bool {
+        self.abort.as_ref().is_some_and(Abort::is_fired) && self.length != Some(self.received)
+    }
+}
+
+impl AsRef<[u8]> for Download {
+    /// All of the body when the status is no success, for
+    /// [`ApiError::from_response`](ringcentral_ws_core::ApiErrorInfo::from_response); else nothing.
+    fn as_ref(&self) -> &[u8] {
+        &self.whole
+    }
+}
+
+impl Read for Download {
+    /// Errors hold a [`DownloadError`], see [`DownloadError::of`]. The first is told again by each further read.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone().into());
+        }
+        let received = self.received;
+        loop {
+            if self.is_cut_off() {
+                return Err(self.breaks(DownloadError::ClientEnded { received }));
+            }
+            let Some(body) = self.body.as_mut().filter(|_| !buf.is_empty()) else { return Ok(0) };
+            match body.read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) | Ok(0) if self.is_cut_off() => {}
+                Err(error) if is_late(&error) => return Err(self.breaks(DownloadError::Stalled { received })),
+                Err(error) => {
+                    let message = error.to_string().into();
+                    return Err(self.breaks(DownloadError::BrokenOff { received, message }));
+                }
+                Ok(0) => {
+                    (self.body, self.abort) = (None, None);
+                    return Ok(0);
+                }
+                Ok(count) => {
+                    self.received += count as u64;
+                    return Ok(count);
+                }
+            }
+        }
+    }
+}
+
+/// Whether nothing came in time; ureq has an error of its own for that.
+fn is_late(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+    error.kind() == io::ErrorKind::TimedOut || matches!(inner, Some(ureq::Error::Timeout(_)))
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download").field("received", &self.received).finish_non_exhaustive()
+    }
+}
+
+/// Carries a [`Download`] in the extensions of a response, which want to be cloned.
+#[derive(Clone)]
+struct Handle(Arc<Mutex<Option<Download>>>);
+
+/// Takes the download out of a response; what has none was read at once.
+pub(crate) fn unwrap<T: Into<Bytes>>(mut response: Response<T>) -> Response<Download> {
+    let handle = response.extensions_mut().remove::<Handle>();
+    let streamed = handle.and_then(|handle| handle.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    response.map(|whole| streamed.unwrap_or_else(|| Download::whole(whole.into())))
+}
+
+/// Whether a body is still to be read.
+pub(crate) fn is_unread<T>(response: &Response<T>) -> bool {
+    response.extensions().get::<Handle>().is_some()
+}
+
+impl Https {
+    /// Makes a call by `sender` and leaves the body of a success unread. Redirects of GET and HEAD are followed, to the
+    /// server itself and to content hosts. `abort` ends the call and then the body.
+    pub(crate) fn download(
+        &self,
+        sender: &dyn HttpsSender,
+        request: &Request<Bytes>,
+        abort: &Abort,
+    ) -> Result<Response<Bytes>, HttpFailure> {
+        let limits = &self.net.limits;
+        let mut redirects = Redirects::new(request, limits.redirects)?;
+        let answer = loop {
+            let answer = sender.stream(redirects.next(request, &self.content)?)?;
+            if !redirects.follow(&answer)? {
+                break answer;
+            }
+        };
+        let (mut head, mut body) = answer.into_parts();
+        body.abort = Some(abort.clone());
+        if !head.status.is_success() {
+            return Ok(Response::from_parts(head, body.read_whole(limits.response_bytes, limits.response_body)?));
+        }
+        body.length = content_length(&head.headers);
+        head.extensions.insert(Handle(Arc::new(Mutex::new(Some(body)))));
+        Ok(Response::from_parts(head, Bytes::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers its reads from a list, then with the end.
+    struct Script(Vec<io::Result<&'static [u8]>>);
+
+    impl Read for Script {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            let piece = self.0.remove(0)?;
+            buf[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    #[test]
+    fn errors_are_typed_and_stay() {
+        for (kind, stalls) in [(io::ErrorKind::TimedOut, true), (io::ErrorKind::ConnectionReset, false)] {
+            let script = Script(vec![Err(io::ErrorKind::Interrupted.into()), Ok(b"abc"), Err(kind.into()), Ok(b"d")]);
+            let mut body = Download::from_reader(script);
+            let mut all = Vec::new();
+            let error = body.read_to_end(&mut all).unwrap_err();
+            let error = DownloadError::of(&error).unwrap();
+            assert_eq!((&all[..], error.received(), body.received()), (&b"abc"[..], 3, 3));
+            assert_eq!(matches!(error, DownloadError::Stalled { .. }), stalls, "{error}");
+            assert_eq!(DownloadError::of(&body.read(&mut [0]).unwrap_err()), Some(error), "again");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_client_is_no_end_of_the_body() {
+        let read = |length, fire_after: usize| {
+            let abort = Abort::default();
+            let mut body = Download::from_reader(Script(vec![Ok(b"ab"), Ok(b"cd")]));
+            (body.abort, body.length) = (Some(abort.clone()), length);
+            let mut piece = [0; 8];
+            for n in 0..4 {
+                if n == fire_after {
+                    abort.fire();
+                }
+                match body.read(&mut piece) {
+                    Ok(0) => return Ok(body.received()),
+                    Ok(_) => {}
+                    Err(error) => return Err(DownloadError::of(&error).cloned()),
+                }
+            }
+            panic!("no end");
+        };
+        assert_eq!(read(None, 9), Ok(4));
+        assert_eq!(read(None, 1), Err(Some(DownloadError::ClientEnded { received: 2 })));
+        assert_eq!(read(None, 2), Err(Some(DownloadError::ClientEnded { received: 4 })), "nobody knows the end");
+        assert_eq!(read(Some(4), 2), Ok(4), "all of it was there");
+    }
+
+    #[test]
+    fn what_is_no_success_is_read_within_limits() {
+        let body = || Download::from_reader(Script(vec![Ok(b"ab"), Ok(b"cd")]));
+        assert_eq!(&body().read_whole(4, Duration::MAX).unwrap()[..], b"abcd");
+        assert!(body().read_whole(3, Duration::MAX).unwrap_err().message.contains("larger than 3 bytes"));
+        assert!(body().read_whole(4, Duration::ZERO).unwrap_err().message.contains("in time"));
+    }
+}

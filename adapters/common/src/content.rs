@@ -1,0 +1,273 @@
+//! Downloads without their I/O: where they may go, how they follow redirects, and how they end too early.
+
+use std::fmt;
+use std::io;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use ringcentral_ws_core::{Body, CommandError, HttpFailure, InvalidReason, OverHttps, Phase};
+use url::Url;
+
+use crate::address::{is_loopback, not_sent};
+use crate::request::RequestError;
+
+/// Where RingCentral keeps content.
+pub const CONTENT_HOST: &str = "ringcentral.com";
+
+/// Why a download ended too early. What was received is good: ask for the rest with [`range`](Self::range).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DownloadError {
+    /// Nothing came within `IoLimits::download_read`.
+    Stalled {
+        /// Bytes received.
+        received: u64,
+    },
+    /// The connection ended before the body did.
+    BrokenOff {
+        /// Bytes received.
+        received: u64,
+        /// One line for people.
+        message: Box<str>,
+    },
+    /// The client was closed or dropped, and the download with it.
+    ClientEnded {
+        /// Bytes received.
+        received: u64,
+    },
+}
+
+impl DownloadError {
+    /// Bytes received before.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        match self {
+            Self::Stalled { received } | Self::BrokenOff { received, .. } | Self::ClientEnded { received } => *received,
+        }
+    }
+
+    /// The one inside of an error of reading.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// The `Range` header of a request for the rest. A server that supports it answers 206.
+    #[must_use]
+    pub fn range(&self) -> HeaderValue {
+        HeaderValue::try_from(format!("bytes={}-", self.received())).unwrap_or(HeaderValue::from_static("bytes=0-"))
+    }
+}
+
+impl From<DownloadError> for io::Error {
+    fn from(error: DownloadError) -> Self {
+        Self::other(error)
+    }
+}
+
+impl fmt::Display for DownloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stalled { received } => write!(f, "the download stalled after {received} bytes"),
+            Self::BrokenOff { received, message } => {
+                write!(f, "the download broke off after {received} bytes: {message}")
+            }
+            Self::ClientEnded { received } => write!(f, "the client ended after {received} bytes of a download"),
+        }
+    }
+}
+
+impl std::error::Error for DownloadError {}
+
+/// Hosts beside the server's own that downloads may go to, each with its subdomains.
+#[derive(Clone, Debug)]
+pub struct ContentHosts {
+    /// The server of the session.
+    pub server: Url,
+    /// Names.
+    pub hosts: Vec<String>,
+    /// Whether plain HTTP may leave this machine.
+    pub allow_insecure: bool,
+}
+
+impl ContentHosts {
+    /// The access token goes along, so the host must be trusted and the way encrypted.
+    #[must_use]
+    pub fn allow(&self, url: &Url) -> bool {
+        if url.origin() == self.server.origin() {
+            return true;
+        }
+        let Some(host) = url.host_str() else { return false };
+        let plain_ok = url.scheme() == "http" && (self.allow_insecure || is_loopback(url));
+        let below = |name: &String| {
+            let name = name.to_ascii_lowercase();
+            host.strip_suffix(name.as_str()).is_some_and(|head| head.is_empty() || head.ends_with('.'))
+        };
+        (url.scheme() == "https" || plain_ok) && self.hosts.iter().any(below)
+    }
+
+    /// Makes a request of the application one whose body is streamed: over HTTPS, and to the host it names. The
+    /// Session knows the server only, so it is given the path; [`readdress`] gives the host back.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Refused`] when that host is no content host.
+    pub fn streamed(&self, mut request: Request<Body>) -> Result<Request<Body>, RequestError> {
+        let mut origin = None;
+        if request.uri().authority().is_some() {
+            let address = Url::parse(&request.uri().to_string()).ok().filter(|url| self.allow(url));
+            let Some(address) = address else {
+                let refused = CommandError::Invalid(request, InvalidReason::ForeignHost);
+                return Err(RequestError::Refused(Box::new(refused)));
+            };
+            origin = address.origin().ascii_serialization().parse().ok();
+            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            *request.uri_mut() = path.parse().unwrap_or_default();
+        }
+        request.extensions_mut().insert(OverHttps);
+        request.extensions_mut().insert(Streamed { origin });
+        Ok(request)
+    }
+}
+
+/// What the server says the body's length is.
+#[must_use]
+pub fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Marks a request whose body is to be streamed.
+#[derive(Clone, Debug)]
+struct Streamed {
+    /// The scheme and authority to ask, if it is not the server's.
+    origin: Option<Uri>,
+}
+
+/// Whether the body of the answer is to be streamed; the request is then sent to the host it is for.
+pub fn readdress(request: &mut Request<Bytes>) -> bool {
+    let Some(streamed) = request.extensions().get::<Streamed>() else { return false };
+    if let Some(origin) = streamed.origin.clone() {
+        let mut parts = request.uri().clone().into_parts();
+        let origin = origin.into_parts();
+        (parts.scheme, parts.authority) = (origin.scheme, origin.authority);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    true
+}
+
+/// The calls that a download makes one after the other: redirects of GET and HEAD are followed, to the server itself
+/// and to content hosts.
+#[derive(Debug)]
+pub struct Redirects {
+    url: Url,
+    follows: bool,
+    left: usize,
+}
+
+impl Redirects {
+    /// Begins with this request, and follows `most` redirects.
+    ///
+    /// # Errors
+    ///
+    /// When its address cannot be read.
+    pub fn new<T>(request: &Request<T>, most: usize) -> Result<Self, HttpFailure> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the address cannot be read"))?;
+        let follows = matches!(*request.method(), Method::GET | Method::HEAD);
+        Ok(Self { url, follows, left: most })
+    }
+
+    /// The next call to make.
+    ///
+    /// # Errors
+    ///
+    /// When it would go to a host that must not see the access token.
+    pub fn next<T: Clone>(&self, request: &Request<T>, content: &ContentHosts) -> Result<Request<T>, HttpFailure> {
+        if !content.allow(&self.url) {
+            let origin = self.url.origin().ascii_serialization();
+            return Err(bad(&format!("downloads do not go to {origin}: it is no content host")));
+        }
+        let mut next = request.clone();
+        *next.uri_mut() = self.url.as_str().parse().map_err(|_| bad("the address cannot be written"))?;
+        Ok(next)
+    }
+
+    /// Whether its answer leads elsewhere; then there is a next call.
+    ///
+    /// # Errors
+    ///
+    /// When it leads nowhere, or has led on too often.
+    pub fn follow<T>(&mut self, answer: &Response<T>) -> Result<bool, HttpFailure> {
+        let redirect = matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) && self.follows;
+        let Some(location) = answer.headers().get(header::LOCATION).filter(|_| redirect) else { return Ok(false) };
+        self.left = self.left.checked_sub(1).ok_or_else(|| lost("the server redirects too often"))?;
+        let location = String::from_utf8_lossy(location.as_bytes());
+        self.url = self.url.join(&location).map_err(|_| lost("the server redirects to what is no address"))?;
+        Ok(true)
+    }
+}
+
+fn bad(why: &str) -> HttpFailure {
+    not_sent(Phase::Dns, why)
+}
+
+/// A failure while the answer was read.
+#[must_use]
+pub fn lost(why: &str) -> HttpFailure {
+    HttpFailure { phase: Phase::Response, not_sent: false, message: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_goes_to_trusted_hosts_only() {
+        let server = "https://platform.ringcentral.com".parse().unwrap();
+        let content = ContentHosts { server, hosts: vec!["ringcentral.com".into()], allow_insecure: false };
+        let allow = |url: &str| content.allow(&url.parse().unwrap());
+        assert!(allow("https://media.ringcentral.com/x") && allow("https://platform.ringcentral.com/x"));
+        assert!(allow("https://a.b.RingCentral.com/x") && allow("https://ringcentral.com/"));
+        for foreign in [
+            "http://media.ringcentral.com/",
+            "https://media.ringcentral.com.example/",
+            "https://notringcentral.com/",
+            "https://user@h.example/ringcentral.com",
+            "ftp://media.ringcentral.com/",
+        ] {
+            assert!(!allow(foreign), "{foreign}");
+        }
+    }
+
+    // CLAUSE SEC-1
+    #[test]
+    fn redirects_end_and_never_leave_trusted_hosts() {
+        let server: Url = "https://platform.ringcentral.com".parse().unwrap();
+        let content = ContentHosts { server, hosts: vec![CONTENT_HOST.into()], allow_insecure: false };
+        let request = Request::get("https://platform.ringcentral.com/a").body(Bytes::new()).unwrap();
+        let to = |status: u16, location: &str| {
+            Response::builder().status(status).header(header::LOCATION, location).body(()).unwrap()
+        };
+        let mut redirects = Redirects::new(&request, 2).unwrap();
+        assert!(redirects.follow(&to(302, "/b?c=1")).unwrap());
+        assert_eq!(redirects.next(&request, &content).unwrap().uri(), "https://platform.ringcentral.com/b?c=1");
+        assert!(redirects.follow(&to(307, "https://media.ringcentral.com/x")).unwrap());
+        assert_eq!(redirects.next(&request, &content).unwrap().uri(), "https://media.ringcentral.com/x");
+        assert!(!redirects.follow(&to(200, "/b")).unwrap() && !redirects.follow(&Response::new(())).unwrap());
+        assert!(redirects.follow(&to(302, "/again")).unwrap_err().message.contains("too often"));
+        let mut foreign = Redirects::new(&request, 2).unwrap();
+        assert!(foreign.follow(&to(302, "https://h.example/")).unwrap());
+        let refused = foreign.next(&request, &content).unwrap_err();
+        assert!(refused.not_sent && refused.message.contains("https://h.example: it is no content host"));
+        let post = Request::post("https://platform.ringcentral.com/a").body(Bytes::new()).unwrap();
+        assert!(!Redirects::new(&post, 2).unwrap().follow(&to(302, "/b")).unwrap(), "as it is");
+    }
+
+    #[test]
+    fn errors_say_how_to_go_on() {
+        let error = DownloadError::BrokenOff { received: 7, message: "reset".into() };
+        assert_eq!((error.received(), error.range()), (7, HeaderValue::from_static("bytes=7-")));
+        assert!(error.to_string().contains("after 7 bytes"));
+    }
+}

@@ -1,0 +1,89 @@
+//! Calls in flight when the connection is lost end in that very instant, each once.
+
+use std::time::Duration;
+
+use ringcentral_ws_driver::core::{Body, Config};
+use ringcentral_ws_driver::{Client, RequestError, http};
+use ringcentral_ws_gateway::GatewayConfig;
+use ringcentral_ws_testkit::{Call, Machine, Told, Watch, World};
+
+const CALLS: usize = 25;
+
+type Ended = Result<http::Response<Body>, RequestError>;
+
+struct Stage {
+    world: World,
+    client: Client<Machine>,
+    watch: Watch,
+    calls: Vec<Call<'static, Ended>>,
+}
+
+/// A client with many calls that the server has read and not answered, and some that wait for a place in flight.
+fn stage() -> Stage {
+    let mut gateway = GatewayConfig::default();
+    gateway.reply_delay = Duration::from_secs(50);
+    let mut world = World::new(9, gateway);
+    let config = Config { rest_over_websocket: true, ..Config::default() };
+    let (client, events) = world.builder().config(config).start().unwrap();
+    let mut watch = Watch::new(events);
+    world.settle();
+    watch.take();
+    assert_eq!(watch.told(), [Told::Connected]);
+    let calls = (0..CALLS).map(|n| {
+        let client = client.clone();
+        let request = http::Request::get(format!("/restapi/v1.0/_echo?n={n}")).body(Body::empty()).unwrap();
+        Call::new(async move { client.request(request).await })
+    });
+    let mut stage = Stage { calls: calls.collect(), world, client, watch };
+    // Commands have few places: they are taken and handed over in turns.
+    while !stage.calls.iter_mut().any(Call::poll) && stage.world.work().is_some() {}
+    assert!(stage.calls.iter_mut().all(|call| !call.poll()) && stage.client.stats().requests == CALLS as u64);
+    stage
+}
+
+/// Goes on until the client tells of the loss. By then every call that had left has ended, and not one waits longer.
+fn all_end_with_the_connection(mut stage: Stage, cause: &str, after: Duration) {
+    let began = stage.world.machine.now();
+    let lost = |watch: &Watch| watch.told().iter().any(|told| matches!(told, Told::Disconnected(_)));
+    loop {
+        stage.watch.take();
+        if lost(&stage.watch) {
+            break;
+        }
+        assert!(stage.calls.iter_mut().all(|call| !call.poll()), "before the loss");
+        stage.world.step();
+    }
+    assert!(stage.watch.was_told(&Told::Disconnected(cause.to_owned())), "{:?}", stage.watch.told());
+    assert_eq!(stage.world.machine.now() - began, after);
+    // Nothing more happens in the world: what a call needs in order to end is there.
+    let ended = stage.calls.iter_mut().filter_map(|call| call.poll().then(|| call.take()).flatten());
+    let (unknown, others): (Vec<_>, Vec<_>) = ended.partition(|end| matches!(end, Err(RequestError::Unknown(_))));
+    assert!(others.is_empty(), "{others:?}");
+    let limit = Config::default().limits.active_requests;
+    assert!(!unknown.is_empty() && unknown.len() <= limit, "{} of {limit}", unknown.len());
+    assert_eq!(unknown.len(), stage.world.server.gateway().0.observations().requests as usize, "all that had left");
+}
+
+// CLAUSE REQ-3
+#[test]
+fn when_the_connection_is_reset() {
+    let mut stage = stage();
+    stage.world.server.reset();
+    all_end_with_the_connection(stage, "socket_lost", Duration::ZERO);
+}
+
+// CLAUSE REQ-3
+#[test]
+fn when_the_server_closes() {
+    let mut stage = stage();
+    stage.world.server.inject(&[0x88, 2, 0x03, 0xe9]);
+    all_end_with_the_connection(stage, "server_closed", Duration::ZERO);
+}
+
+// CLAUSE REQ-3 HB-2
+#[test]
+fn when_the_peer_is_found_dead() {
+    let mut stage = stage();
+    stage.world.server.silence(true);
+    all_end_with_the_connection(stage, "heartbeat_timeout", Duration::from_secs(40));
+}

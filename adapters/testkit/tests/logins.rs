@@ -1,0 +1,145 @@
+//! A login that is under way when the client closes: the server has replaced the refresh token, so the new one must
+//! still reach the application's store.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ringcentral_ws_driver::core::oauth::ClientApp;
+use ringcentral_ws_driver::core::{Body, Close, CommandError, Filters};
+use ringcentral_ws_driver::filters::SMS;
+use ringcentral_ws_driver::{Client, RefreshToken, RequestError, http};
+use ringcentral_ws_gateway::GatewayConfig;
+use ringcentral_ws_testkit::{Call, Held, Machine, Told, Watch, World};
+
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+struct Stage {
+    world: World,
+    client: Client<Machine>,
+    watch: Watch,
+    /// Refresh tokens that the application was given.
+    kept: Arc<Mutex<Vec<String>>>,
+}
+
+/// A client whose first login the server has answered, and which has not read the answer.
+fn stage() -> Stage {
+    let mut world = World::new(5, GatewayConfig::default());
+    let (gateway, now) = world.server.gateway();
+    let app = gateway.config().app.clone();
+    let token = gateway.login(0, now).unwrap().refresh_token.unwrap();
+    let server = "http://127.0.0.1:8080".parse().unwrap();
+    let app = ClientApp { server, client_id: app.client_id, client_secret: Some(app.client_secret.into()) };
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let store = Arc::clone(&kept);
+    let source = RefreshToken::new(app, token.as_str()).on_tokens(move |tokens| {
+        store.lock().unwrap().extend(tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()));
+    });
+    let (client, events) = world.builder_with(source).filters([SMS]).start().unwrap();
+    while world.server.gateway().0.observations().token_calls == 0 {
+        world.work().expect("it logs in");
+    }
+    assert!(kept.lock().unwrap().is_empty(), "the answer is on its way");
+    Stage { world, client, watch: Watch::new(events), kept }
+}
+
+impl Stage {
+    fn close(&self, mode: Close) -> Call<'static, ()> {
+        let client = self.client.clone();
+        Call::new(async move { client.close(mode).await })
+    }
+
+    /// Does all there is to do now; the end is told only when the store has its token, if it gets one.
+    fn settle(&mut self, close: &mut Call<'_, ()>) -> bool {
+        loop {
+            self.watch.take();
+            if self.watch.was_told(&Told::Closed) || close.poll() {
+                assert_eq!(self.kept.lock().unwrap().len(), 1, "the end was told before the token");
+            }
+            if self.world.work().is_none() {
+                return close.poll();
+            }
+        }
+    }
+
+    fn leave(self) {
+        let Self { mut world, client, watch, .. } = self;
+        drop((client, watch));
+        world.settle();
+        assert_eq!((world.machine.held(), world.server.streams()), (Held::default(), 0));
+    }
+}
+
+// CLAUSE CLS-1
+#[test]
+fn an_answer_on_its_way_is_waited_for_and_kept() {
+    for mode in [Close::Revoke, Close::Detach] {
+        let mut stage = stage();
+        let mut close = stage.close(mode);
+        close.poll();
+        let began = stage.world.machine.now();
+        assert!(stage.settle(&mut close));
+        stage.watch.take();
+        assert!(stage.watch.has_ended() && stage.watch.was_told(&Told::Closed));
+        assert_eq!(stage.world.machine.now(), began, "no time is lost");
+        stage.leave();
+    }
+}
+
+// CLAUSE CLS-1
+#[test]
+fn a_slow_answer_is_waited_for_while_commands_are_refused() {
+    let mut stage = stage();
+    stage.world.server.silence(true);
+    let mut close = stage.close(Close::Detach);
+    close.poll();
+    let began = stage.world.machine.now();
+    for _ in 0..4 {
+        assert!(!stage.settle(&mut close));
+        stage.world.wait(Duration::from_secs(1));
+    }
+    assert_eq!(stage.world.machine.now() - began, Duration::from_secs(4));
+    let client = stage.client.clone();
+    let request = http::Request::get("/restapi/v1.0/account/~").body(Body::empty()).unwrap();
+    let mut late = Call::new(async move {
+        (client.request(request).await.map(drop), client.subscribe(Filters::new([SMS]).unwrap()).await.map(drop))
+    });
+    let mut again = stage.close(Close::Revoke);
+    while !late.poll() {
+        stage.world.work().expect("it is refused at once");
+    }
+    let Some((Err(RequestError::Refused(why)), Err(CommandError::Closed(_)))) = late.take() else { panic!() };
+    assert!(matches!(*why, CommandError::Closed(_)));
+    assert!(!again.poll());
+    stage.world.server.silence(false);
+    assert!(stage.settle(&mut close) && stage.settle(&mut again));
+    assert_eq!(stage.world.machine.now() - began, Duration::from_secs(4));
+    stage.leave();
+}
+
+// CLAUSE CLS-1
+#[test]
+fn an_answer_that_never_comes_is_waited_for_no_longer_than_a_close_may_take() {
+    let mut stage = stage();
+    stage.world.server.silence(true);
+    let mut close = stage.close(Close::Detach);
+    close.poll();
+    let began = stage.world.machine.now();
+    while !close.poll() {
+        stage.world.step();
+    }
+    assert_eq!(stage.world.machine.now() - began, CLOSE_TIMEOUT);
+    stage.watch.take();
+    assert!(stage.watch.has_ended() && stage.kept.lock().unwrap().is_empty());
+    stage.leave();
+}
+
+#[test]
+fn without_a_handle_nothing_is_waited_for() {
+    let mut stage = stage();
+    stage.world.server.silence(true);
+    let mut close = stage.close(Close::Detach);
+    close.poll();
+    stage.world.settle();
+    drop(close);
+    stage.leave();
+}
