@@ -53,6 +53,15 @@ impl Subs {
         self.call == Some(Call::Delete)
     }
 
+    /// A call ended, and the server may have carried it out or not.
+    fn leave_open(&mut self, call: Call) {
+        match call {
+            Call::Create(_) => self.unsure = true,
+            Call::Update(_) => self.verify = true,
+            Call::Delete => {}
+        }
+    }
+
     pub(super) fn are_lost(&mut self) {
         self.active = None;
         (self.unsure, self.verify, self.lost) = (false, false, true);
@@ -127,7 +136,6 @@ impl Model {
     }
 
     fn call(&mut self, call: Call, out: Out) {
-        self.subs.verify = false;
         self.subs.call = Some(call);
         self.last_sent = self.now;
         self.arm(Timer::Subscribe, TIMEOUT);
@@ -140,12 +148,12 @@ impl Model {
         match (call, answer) {
             (Call::Create(wish) | Call::Update(wish), Ok(Some(id))) => self.subscribed(wish, id),
             (Call::Delete, Ok(_) | Err(404)) => self.removed(),
-            (Call::Update(_), Err(404)) => {
-                self.subs.are_lost();
-                self.lost("subscription_lost");
-            }
+            (Call::Update(_), Err(404)) => self.another_one(),
             (call, Err(403)) => self.refused_for_good(call),
-            _ => {
+            (call, answer) => {
+                if !matches!(answer, Err(..500)) {
+                    self.subs.leave_open(call);
+                }
                 let grown = ((2 * SECOND) << self.subs.failures.min(16)).min(20 * SECOND);
                 self.leave_to_chance(Timer::Subscribe, if self.subs.failures == 0 { 2 * SECOND } else { grown });
                 self.subs.failures += 1;
@@ -155,13 +163,24 @@ impl Model {
         self.step();
     }
 
+    /// What the server had is no more, and nobody knows since when.
+    fn another_one(&mut self) {
+        self.subs.are_lost();
+        self.lost("subscription_lost");
+    }
+
     fn subscribed(&mut self, wish: u64, id: String) {
+        if self.subs.active.as_ref().is_some_and(|(_, before)| *before != id) {
+            self.another_one();
+        }
         let unsure = std::mem::take(&mut self.subs.unsure);
-        (self.subs.lost, self.subs.failures) = (false, 0);
+        (self.subs.lost, self.subs.verify, self.subs.failures) = (false, false, 0);
         let held = std::mem::take(&mut self.subs.held);
         let belongs = |of: &Option<String>| of.as_ref().is_none_or(|of| *of == id);
         if unsure && held.iter().any(|(_, of)| !belongs(of)) {
             self.lost("subscription_lost");
+        } else if unsure && held.len() >= BUFFER {
+            self.lost("replay_overflow");
         }
         self.continuous();
         self.put(Out::Subscribed(id.clone()));
@@ -172,6 +191,13 @@ impl Model {
 
     fn refused_for_good(&mut self, call: Call) {
         self.subs.failures = 0;
+        let refused = match call {
+            Call::Create(wish) | Call::Update(wish) => Some(wish),
+            Call::Delete => None,
+        };
+        if self.subs.active.as_ref().is_some_and(|(wish, _)| Some(*wish) == refused) {
+            self.subs.verify = false;
+        }
         let closing = call == Call::Delete && self.ending.is_some();
         if closing {
             self.subs.active = None;
@@ -195,6 +221,7 @@ impl Model {
     fn removed(&mut self) {
         self.subs.active = None;
         (self.subs.unsure, self.subs.lost, self.subs.failures) = (false, false, 0);
+        self.subs.verify = false;
         self.subs.held.clear();
         if self.subs.wanted.is_none() {
             self.end_replay();
@@ -207,8 +234,9 @@ impl Model {
 
     /// SUB-8: the wish stays.
     pub(super) fn subs_are_disconnected(&mut self) {
-        self.subs.unsure |= self.subs.is_creating();
-        self.subs.verify |= matches!(self.subs.call.take(), Some(Call::Update(_)));
+        if let Some(call) = self.subs.call.take() {
+            self.subs.leave_open(call);
+        }
         if !std::mem::take(&mut self.subs.held).is_empty() {
             self.lost("subscription_lost");
         }
@@ -217,7 +245,7 @@ impl Model {
     /// SUB-3, SUB-4.
     pub(super) fn notification(&mut self, n: u8, of: Option<&str>) {
         match (&self.subs.active, of) {
-            (Some((_, id)), Some(of)) if id != of => {}
+            (Some((_, id)), Some(of)) if id != of => self.fill_replay(true),
             (Some(_), _) => self.deliver(n),
             (None, _) if self.subs.is_creating() || self.subs.unsure => {
                 self.subs.held.push((n, of.map(str::to_owned)));
@@ -269,7 +297,7 @@ impl Model {
     }
 
     pub(super) fn replay_is_cut(&mut self, cause: &'static str) {
-        if self.replay.as_ref().is_some_and(|replay| !replay.held.is_empty()) {
+        if cause == "replay_overflow" || self.replay.as_ref().is_some_and(|replay| !replay.held.is_empty()) {
             self.gap.get_or_insert(cause);
         }
         self.end_replay();
