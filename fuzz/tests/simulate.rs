@@ -40,3 +40,9 @@ fn a_clock_that_went_back_dates_a_gap_in_its_own_time() {
 fn what_is_made_while_a_refusal_waits_to_be_drained_is_not_owed() {
     run(&Plain, 9_001_704..9_001_705, DAY);
 }
+
+// The access tokens expired again while a request was repeated with a new one.
+#[test]
+fn a_request_that_was_unauthorized_twice_never_counted_as_arrived() {
+    run(&Plain, 9_310_445..9_310_446, DAY);
+}

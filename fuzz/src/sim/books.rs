@@ -73,7 +73,9 @@ impl Books {
         if never_left && reached > 0 && !asked.repeatable {
             return violated("request-honest", format!("request {id} is said never to have left, but arrived"));
         }
-        if matches!(outcome, RequestOutcome::Response { .. }) && reached == 0 {
+        // What was sent back for want of authorization, and once more after a new login, did not count as arrived.
+        let answered = |response: &http::Response<_>| response.status() != http::StatusCode::UNAUTHORIZED;
+        if matches!(outcome, RequestOutcome::Response { response, .. } if answered(response)) && reached == 0 {
             return violated("request-honest", format!("request {id} has an answer, but never arrived"));
         }
         Ok(())
