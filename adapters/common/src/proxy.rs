@@ -221,8 +221,8 @@ fn judge(head: &[u8]) -> Result<(), String> {
 }
 
 fn percent_decode(text: &str) -> String {
-    // As one value of a form; a literal plus is kept.
-    let form = format!("v={}", text.replace('+', "%2B"));
+    // As one value of a form: a literal plus stays one, and an ampersand does not end it.
+    let form = format!("v={}", text.replace('+', "%2B").replace('&', "%26"));
     url::form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
@@ -287,6 +287,8 @@ mod tests {
         let login = "Proxy-Authorization: Basic dUB4Omh1bnRlcjI=\r\n";
         assert_eq!(asked, format!("CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\n{login}\r\n"));
         assert!(!format!("{:?}", Proxy::new("http://u:hunter2@p:1")).contains("hunter2"));
+        let (_, asked) = tunnel("http://u:a&b+c@p:1", b"HTTP/1.1 200 OK\r\n\r\n");
+        assert!(asked.contains(" Basic dTphJmIrYw==\r\n"), "the whole password: {asked}");
         assert_eq!(tunnel("p:1", b"HTTP/1.0 200 OK\n\n").0, Ok(()));
         for (answer, part) in [
             (&b"HTTP/1.0 403 Forbidden\r\n\r\n"[..], "HTTP/1.0 403 Forbidden"),
