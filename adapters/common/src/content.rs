@@ -164,6 +164,8 @@ pub struct Redirects {
     url: Url,
     follows: bool,
     left: usize,
+    /// The server has answered a call already.
+    answered: bool,
 }
 
 impl Redirects {
@@ -175,7 +177,7 @@ impl Redirects {
     pub fn new<T>(request: &Request<T>, most: usize) -> Result<Self, HttpFailure> {
         let url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the address cannot be read"))?;
         let follows = matches!(*request.method(), Method::GET | Method::HEAD);
-        Ok(Self { url, follows, left: most })
+        Ok(Self { url, follows, left: most, answered: false })
     }
 
     /// The next call to make.
@@ -186,10 +188,10 @@ impl Redirects {
     pub fn next<T: Clone>(&self, request: &Request<T>, content: &ContentHosts) -> Result<Request<T>, HttpFailure> {
         if !content.allow(&self.url) {
             let origin = self.url.origin().ascii_serialization();
-            return Err(bad(&format!("downloads do not go to {origin}: it is no content host")));
+            return Err(self.failed(bad(&format!("downloads do not go to {origin}: it is no content host"))));
         }
         let mut next = request.clone();
-        *next.uri_mut() = self.url.as_str().parse().map_err(|_| bad("the address cannot be written"))?;
+        *next.uri_mut() = self.url.as_str().parse().map_err(|_| self.failed(bad("the address cannot be written")))?;
         Ok(next)
     }
 
@@ -201,10 +203,17 @@ impl Redirects {
     pub fn follow<T>(&mut self, answer: &Response<T>) -> Result<bool, HttpFailure> {
         let redirect = matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) && self.follows;
         let Some(location) = answer.headers().get(header::LOCATION).filter(|_| redirect) else { return Ok(false) };
+        self.answered = true;
         self.left = self.left.checked_sub(1).ok_or_else(|| lost("the server redirects too often"))?;
         let location = String::from_utf8_lossy(location.as_bytes());
         self.url = self.url.join(&location).map_err(|_| lost("the server redirects to what is no address"))?;
         Ok(true)
+    }
+
+    /// Why the call that was made came to nothing. After a redirect the request as a whole has left (REQ-3).
+    #[must_use]
+    pub fn failed(&self, failure: HttpFailure) -> HttpFailure {
+        HttpFailure { not_sent: failure.not_sent && !self.answered, ..failure }
     }
 }
 
@@ -259,7 +268,9 @@ mod tests {
         let mut foreign = Redirects::new(&request, 2).unwrap();
         assert!(foreign.follow(&to(302, "https://h.example/")).unwrap());
         let refused = foreign.next(&request, &content).unwrap_err();
-        assert!(refused.not_sent && refused.message.contains("https://h.example: it is no content host"));
+        assert!(!refused.not_sent && refused.message.contains("https://h.example: it is no content host"));
+        assert!(!foreign.failed(bad("no such host")).not_sent, "the server has answered once");
+        assert!(Redirects::new(&request, 2).unwrap().failed(bad("no such host")).not_sent);
         let post = Request::post("https://platform.ringcentral.com/a").body(Bytes::new()).unwrap();
         assert!(!Redirects::new(&post, 2).unwrap().follow(&to(302, "/b")).unwrap(), "as it is");
     }

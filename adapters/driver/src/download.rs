@@ -186,7 +186,8 @@ impl<R: Runtime> Https<R> {
     ) -> Result<Response<Bytes>, HttpFailure> {
         let mut redirects = Redirects::new(&request, self.limits.redirects)?;
         loop {
-            let answer = Arc::clone(&sender).stream(redirects.next(&request, &self.content)?).await?;
+            let answer = Arc::clone(&sender).stream(redirects.next(&request, &self.content)?).await;
+            let answer = answer.map_err(|failure| redirects.failed(failure))?;
             if !redirects.follow(&answer)? {
                 return self.deliver(answer).await;
             }
