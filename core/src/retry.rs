@@ -130,6 +130,16 @@ mod tests {
         assert_eq!(b.earliest(at(61), 1), at(70).after(Duration::from_micros(1)));
     }
 
+    #[test]
+    fn a_budget_without_end_is_no_memory_without_end() {
+        let mut b = Budget::new(usize::MAX);
+        (0..1_000).for_each(|s| b.take(at(s)));
+        assert_eq!(b.used.len(), 61, "those of the last minute, both ends included");
+        let mut b = Budget::new(4);
+        (0..6).for_each(|s| b.take(at(s)));
+        assert_eq!(b.used.len(), 4);
+    }
+
     // CLAUSE BCK-1
     #[test]
     fn the_first_delay_depends_on_the_cause_and_grows() {

@@ -120,3 +120,27 @@ impl fmt::Debug for RequestOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::Cause;
+    use crate::ids::ConnId;
+
+    #[test]
+    fn what_it_is_can_be_read() {
+        let outcomes = [
+            (RequestOutcome::NotSent(Cause::Closed), "NotSent(Closed)"),
+            (RequestOutcome::Unknown(Cause::Closed), "Unknown(Closed)"),
+            (RequestOutcome::TimedOut { sent: true }, "TimedOut { sent: true }"),
+            (RequestOutcome::Cancelled { sent: false }, "Cancelled { sent: false }"),
+        ];
+        for (outcome, shown) in outcomes {
+            assert_eq!(format!("{outcome:?}"), shown);
+        }
+        let conn = ConnId(1);
+        assert_eq!(format!("{:?}", Action::Drop { conn }), format!("Drop {{ conn: {conn:?} }}"));
+        assert_eq!(format!("{:?}", Input::Opened { conn }), format!("Opened {{ conn: {conn:?} }}"));
+        assert_eq!(format!("{:?}", Input::Timeout), "Timeout");
+    }
+}

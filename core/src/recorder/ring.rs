@@ -123,13 +123,25 @@ mod tests {
     }
 
     #[test]
-    fn a_line_too_large_leaves_a_mark_and_what_came_before_it() {
+    fn a_segment_begins_when_there_is_none_and_when_the_last_is_full() {
         let mut ring = Ring::new(200);
+        assert!(ring.wants_segment() && ring.begin("checkpoint 1"));
+        for _ in 0..3 {
+            ring.push("1 timeout");
+        }
+        assert!(ring.len() == 43 && !ring.wants_segment());
+        ring.push("2 back");
+        assert!(ring.len() == 50 && ring.wants_segment(), "a quarter of it is full");
+    }
+
+    #[test]
+    fn a_line_too_large_leaves_a_mark_and_what_came_before_it() {
+        let mut ring = Ring::new(400);
         assert!(ring.begin("checkpoint 1"));
         ring.push(&"x".repeat(49));
-        assert!(!text(&ring).contains(FORGOTTEN));
+        assert!(!text(&ring).contains(FORGOTTEN) && !ring.wants_segment());
         for _ in 0..3 {
-            ring.push(&"x".repeat(50));
+            ring.push(&"x".repeat(100));
         }
         assert!(ring.wants_segment(), "nothing that follows can be replayed");
         ring.push("1 timeout");
