@@ -1,8 +1,9 @@
 //! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
 //!
 //! Nothing here waits, reads or sends: clocks and their jumps, limits of I/O, addresses, TLS settings, masked debug
-//! lines, tracing, proxies, where downloads may go, how a request came out, and the parts of the `watch` program that only think. Programs depend on an
-//! adapter, such as `ringcentral-ws-tokio`, which re-exports what they need of this crate.
+//! lines, tracing, proxies, where downloads may go, the send queue, logins, how a request came out, and the parts of the
+//! `watch` program that only think. Programs depend on an adapter, such as `ringcentral-ws-tokio`, which re-exports what
+//! they need of this crate.
 
 mod address;
 mod backlog;
