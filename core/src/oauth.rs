@@ -235,7 +235,8 @@ const REFUSALS: [&str; 7] = [
 fn is_refusal(code: &str) -> bool {
     let is_numbered = |(area, number): (&str, &str)| {
         let (area, number) = (area.as_bytes(), number.as_bytes());
-        area.iter().all(u8::is_ascii_uppercase) && number.iter().all(u8::is_ascii_digit) && !number.is_empty()
+        let both = !area.is_empty() && !number.is_empty();
+        both && area.iter().all(u8::is_ascii_uppercase) && number.iter().all(u8::is_ascii_digit)
     };
     REFUSALS.contains(&code) || lookup(code).is_some() || code.split_once('-').is_some_and(is_numbered)
 }
@@ -322,7 +323,7 @@ mod tests {
         }
         // A word that RFC 6749 does not have may mean anything: `temporarily_unavailable` does.
         for status in [400, 401, 403] {
-            for word in ["a_new_word", "temporarily_unavailable", "slow_down", ""] {
+            for word in ["a_new_word", "temporarily_unavailable", "slow_down", "", "-5", "OAU-"] {
                 let answer = Response::builder().status(status).body(Bytes::from(format!(r#"{{"error":"{word}"}}"#)));
                 assert!(!TokenSet::parse(&answer.unwrap()).unwrap_err().permanent, "{status} {word}");
             }
