@@ -1,24 +1,11 @@
 //! The checkpoints of a recording: when one is made, and what is in it.
 
+#[path = "support/taped.rs"]
+mod taped;
+
 use ringcentral_ws_core::recorder::{Options, Recorded, Recording};
 use ringcentral_ws_core::*;
-
-fn drain(s: &mut Recorded) {
-    while !matches!(s.poll_output(), Output::Wait(_)) {}
-}
-
-fn frame(s: &mut Recorded, text: &str, now: Timestamp) {
-    s.handle_input(Input::Frame { conn: 1.into(), frame: Frame::Text(text) }, now).unwrap();
-    drain(s);
-}
-
-/// Enough lines that the next checkpoint falls here.
-fn idle(s: &mut Recorded, now: Timestamp) {
-    for _ in 0..60 {
-        s.handle_input(Input::NetworkChanged { online: false }, now).unwrap();
-        drain(s);
-    }
-}
+use taped::{drain, frame, idle};
 
 /// While something is held that a recording does not keep, no checkpoint is made: a replay would begin without it.
 #[test]

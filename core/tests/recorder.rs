@@ -1,20 +1,15 @@
 //! The flight recorder: no secret in its text, garbage read without a panic, differences found.
 
+#[path = "support/taped.rs"]
+mod taped;
+
 use ringcentral_ws_core::recorder::{
     EntryKind, MAX_LIMIT, MIN_LIMIT, Options, Recorded, Recording, ReplayError, Replayed,
 };
 use ringcentral_ws_core::*;
+use taped::{drain, frame, idle};
 
 const SECRETS: [&str; 6] = ["access-hunter1", "ws-hunter2", "wsc-hunter3", "4711", "sub-hunter4", "body-hunter5"];
-
-fn drain(s: &mut Recorded) {
-    while !matches!(s.poll_output(), Output::Wait(_)) {}
-}
-
-fn frame(s: &mut Recorded, text: &str, now: Timestamp) {
-    s.handle_input(Input::Frame { conn: 1.into(), frame: Frame::Text(text) }, now).unwrap();
-    drain(s);
-}
 
 /// A connection, a subscription, a notification, a frame that breaks off, and the loss of it all.
 fn flight(options: Options) -> String {
@@ -116,14 +111,6 @@ fn a_damaged_recording_never_panics() {
                 let _ = recording.replay();
             }
         }
-    }
-}
-
-/// Enough lines that the next checkpoint falls here.
-fn idle(s: &mut Recorded, now: Timestamp) {
-    for _ in 0..60 {
-        s.handle_input(Input::NetworkChanged { online: false }, now).unwrap();
-        drain(s);
     }
 }
 

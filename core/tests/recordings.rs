@@ -96,17 +96,6 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
-fn files(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "txt") {
-            found.push(path);
-        }
-    }
-}
-
 /// What each process of the transcript recorded.
 fn recorded(script: &str) -> Vec<String> {
     DUMPS.take();
@@ -118,7 +107,7 @@ fn recorded(script: &str) -> Vec<String> {
 #[test]
 fn each_transcript_is_recorded_without_secrets_and_replayed_to_its_last_output() {
     let mut found = Vec::new();
-    files(&folder("transcripts"), &mut found);
+    support::files(&folder("transcripts"), &mut found);
     let mut all = Replayed::default();
     for path in &found {
         let name = path.display();
@@ -146,7 +135,7 @@ fn lines(dump: &str) -> usize {
 #[test]
 fn recordings_look_as_they_did() {
     let mut found = Vec::new();
-    files(&folder("recordings"), &mut found);
+    support::files(&folder("recordings"), &mut found);
     assert!(found.len() > 5);
     for path in found {
         let name = path.file_stem().unwrap().to_string_lossy().replacen('-', "/", 1);

@@ -3,25 +3,14 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ringcentral_ws_core::contract::Checked;
-
-fn files(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "txt") {
-            found.push(path);
-        }
-    }
-}
 
 #[test]
 fn sessions_do_what_the_transcripts_say() {
     let mut found = Vec::new();
-    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts"), &mut found);
+    support::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts"), &mut found);
     found.sort();
     assert!(!found.is_empty());
     let update = std::env::var_os("UPDATE_TRANSCRIPTS").is_some();

@@ -9,6 +9,8 @@ mod words;
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use ringcentral_ws_core::*;
 
@@ -373,4 +375,16 @@ impl Rig {
 
 fn clock(now: Timestamp) -> ClockReading {
     ClockReading { now, unix: UnixMillis(EPOCH.0 + now.as_micros() / 1000) }
+}
+
+/// All text files in a folder and below it.
+pub fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "txt") {
+            found.push(path);
+        }
+    }
 }
