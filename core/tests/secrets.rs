@@ -99,6 +99,7 @@ fn what_is_printed_of_inputs_and_outputs_holds_none_either() {
     let _ = write!(shown, "{:?}", Input::Authorized { id: s.login, token });
     assert!(!shown.contains(SECRET) && !shown.contains(&format!("{:?}", SECRET.as_bytes())), "{shown}");
     assert!(shown.contains("POST https://platform.ringcentral.com/restapi/oauth/revoke (13 bytes)"), "{shown}");
+    assert!(shown.contains("Entry { deadline: ") && shown.contains("left: false, .. }"), "{shown}");
     assert!(shown.contains("HTTP 200 (") && shown.contains("ConnectionDetails"), "{shown}");
 }
 

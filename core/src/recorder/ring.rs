@@ -146,8 +146,10 @@ mod tests {
         assert!(ring.wants_segment(), "nothing that follows can be replayed");
         ring.push("1 timeout");
         assert!(ring.wants_segment());
+        ring.push(&"x".repeat(100));
+        assert!(ring.wants_segment(), "and a second one changes nothing of that");
         assert!(ring.begin("checkpoint 2") && !ring.wants_segment());
-        let whole = format!("checkpoint 1\n{}\nforgotten\n1 timeout\ncheckpoint 2\n", "x".repeat(49));
+        let whole = format!("checkpoint 1\n{}\nforgotten\n1 timeout\nforgotten\ncheckpoint 2\n", "x".repeat(49));
         assert_eq!((ring.len(), text(&ring)), (whole.len(), whole));
     }
 
