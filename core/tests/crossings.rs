@@ -80,3 +80,47 @@ fn an_end_before_the_first_connection_leaves_the_doubt_of_a_crash() {
         assert_eq!(told(&outputs), ["gap restored", "1"]);
     }
 }
+
+// CLAUSE REC-5 HB-6
+#[test]
+fn a_frame_that_was_there_at_a_deadline_is_read() {
+    // A renewal whose close the server does not answer.
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    let old = s.conn;
+    while !matches!(s.wait, Wait::Until { reason: TimerKind::Close, .. }) {
+        let Wait::Until { at, reason } = s.wait else { panic!("nothing is planned") };
+        s.now = at;
+        match reason {
+            TimerKind::Heartbeat => drop(s.input(Input::Frame { conn: old, frame: Frame::Control })),
+            _ => drop(s.input(Input::Timeout)),
+        }
+        if reason == TimerKind::Renewal {
+            s.http(200, r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#);
+        }
+    }
+    let Wait::Until { at, .. } = s.wait else { panic!() };
+    s.now = at.after(Duration::from_millis(3));
+    let outputs = s.frame(&notification(1));
+    assert_eq!(told(&outputs), ["1"]);
+    assert!(actions(&outputs).any(|a| matches!(a, Action::Drop { .. })), "{outputs:?}");
+
+    // The answer of a call.
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    s.now = Timestamp::from_secs(60);
+    s.input(Input::Resumed);
+    s.now = Timestamp::from_secs(63);
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    assert!(events(&outputs).any(|e| matches!(e, Event::Subscribed(_))), "{outputs:?}");
+
+    // What follows the ConnectionDetails in the same read.
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.reopen();
+    s.now = s.now.after(Duration::from_secs(15));
+    let mut outputs = s.frame(&recovered(DETAILS));
+    outputs.extend(s.frame(&notification(1)));
+    let beat = |a: &Action| matches!(a, Action::Send { purpose: Purpose::Heartbeat, .. });
+    assert!(actions(&outputs).any(beat), "{outputs:?}");
+}

@@ -224,18 +224,23 @@ impl Session {
             Input::Frame { conn, .. } => self.sign_of_life(*conn, now),
             _ => {}
         }
-        // What has ended needs no end by a timer that is due at the same time (C16).
-        let ended = matches!(
+        // What has ended needs no end by a timer that is due at the same time (C16), and a frame that is there is read
+        // before a timer drops its connection: the server does not send it again (C15).
+        let first = matches!(
             input,
-            Input::HttpResponse { .. } | Input::HttpFailed { .. } | Input::OpenFailed { .. } | Input::Closed { .. }
+            Input::HttpResponse { .. }
+                | Input::HttpFailed { .. }
+                | Input::OpenFailed { .. }
+                | Input::Closed { .. }
+                | Input::Frame { .. }
         );
-        if !ended {
+        if !first {
             self.run_timers(now);
         }
         if !matches!(self.link, Link::Closed) {
             self.take(input, now);
         }
-        if ended && !matches!(self.link, Link::Closed) {
+        if first && !matches!(self.link, Link::Closed) {
             self.run_timers(now);
         }
         Ok(())
