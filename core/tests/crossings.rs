@@ -124,3 +124,37 @@ fn a_frame_that_was_there_at_a_deadline_is_read() {
     let beat = |a: &Action| matches!(a, Action::Send { purpose: Purpose::Heartbeat, .. });
     assert!(actions(&outputs).any(beat), "{outputs:?}");
 }
+
+// CLAUSE SUB-5 SUB-7 CLS-1
+#[test]
+fn a_wish_taken_back_before_its_refusal_is_not_tried_again() {
+    for (status, code) in [(503, "CMN-211"), (403, "SUB-505"), (429, "CMN-301")] {
+        for revoke in [false, true] {
+            let mut s = Direct::ready(Config::default());
+            s.subscribe();
+            if revoke {
+                s.session.close(Close::Revoke, s.now).unwrap();
+            } else {
+                s.session.unsubscribe(s.now).unwrap();
+            }
+            s.drain();
+            let outputs = s.reply(status, &error_body(code));
+            let never = |e: &Event| matches!(e, Event::SubscriptionFailed { retry_at: None, .. });
+            assert!(events(&outputs).any(never), "{outputs:?}");
+            if revoke {
+                assert!(actions(&outputs).any(|a| matches!(a, Action::Close { .. })), "{outputs:?}");
+            } else {
+                assert!(events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. })), "{outputs:?}");
+            }
+        }
+    }
+    // What is there is removed once the wait is over.
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.subscribe();
+    s.session.unsubscribe(s.now).unwrap();
+    let outputs = s.reply(503, &error_body("CMN-211"));
+    assert_eq!(purposes(&outputs), []);
+    let outputs = s.sleep(Duration::from_secs(9));
+    assert!(purposes(&outputs).contains(&Purpose::Unsubscribe), "{outputs:?}");
+}

@@ -375,6 +375,8 @@ impl Session {
         };
         // A timer never runs until the end of time, and what waits for nothing would be sent at once.
         let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
+        // A wish that was taken back meanwhile is not tried again, and what follows it does not wait.
+        let retry_at = retry_at.filter(|_| self.subs.wanted.is_some() || self.subs.active.is_some());
         self.subs.failures = self.subs.failures.saturating_add(1);
         let id = match &kind {
             CallKind::Create(wanted) | CallKind::Update(wanted) => wanted.id,

@@ -149,6 +149,8 @@ impl Model {
                 self.lost("subscription_lost");
             }
             (call, Err(403)) => self.refused_for_good(call),
+            // Nobody wants it any more.
+            (call, _) if self.subs.wanted.is_none() && self.subs.active.is_none() => self.refused_for_good(call),
             _ => {
                 self.subs.leave_open(Some(call));
                 let grown = ((2 * SECOND) << self.subs.failures.min(16)).min(20 * SECOND);
