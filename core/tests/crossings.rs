@@ -158,3 +158,18 @@ fn a_wish_taken_back_before_its_refusal_is_not_tried_again() {
     let outputs = s.sleep(Duration::from_secs(9));
     assert!(purposes(&outputs).contains(&Purpose::Unsubscribe), "{outputs:?}");
 }
+
+// CLAUSE REC-5 SUB-8
+#[test]
+fn what_cannot_be_read_while_a_wish_is_taken_back_is_a_gap_too() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    s.session.unsubscribe(s.now).unwrap();
+    s.drain();
+    let mut outputs = s.frame("garbage");
+    s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
+    outputs.extend(s.drain());
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    outputs.extend(s.frame(&notification(1)));
+    assert_eq!(told(&outputs), ["gap unreadable_frame", "1"]);
+}

@@ -78,7 +78,7 @@ pub(super) struct Subscriptions {
 impl Subscriptions {
     /// Whether the server may be keeping notifications for this session.
     pub(super) fn may_be_active(&self) -> bool {
-        self.active.is_some() || self.wanted.is_some() && (self.unsure || self.is_creating())
+        self.active.is_some() || self.is_creating() || self.wanted.is_some() && self.unsure
     }
 
     /// Whether no notification waits for the reply.

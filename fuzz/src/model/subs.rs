@@ -30,7 +30,7 @@ pub(crate) struct Subs {
 
 impl Subs {
     pub(super) fn may_be_active(&self) -> bool {
-        self.active.is_some() || self.wanted.is_some() && (self.unsure || self.is_creating())
+        self.active.is_some() || self.is_creating() || self.wanted.is_some() && self.unsure
     }
 
     pub(super) fn is_active(&self) -> bool {
