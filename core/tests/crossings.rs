@@ -173,3 +173,15 @@ fn what_cannot_be_read_while_a_wish_is_taken_back_is_a_gap_too() {
     outputs.extend(s.frame(&notification(1)));
     assert_eq!(told(&outputs), ["gap unreadable_frame", "1"]);
 }
+
+// CLAUSE SUB-7 SUB-5
+#[test]
+fn what_is_gone_is_removed_whatever_the_status() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.session.unsubscribe(s.now).unwrap();
+    s.drain();
+    let outputs = s.reply(400, &error_body("SUB-507"));
+    assert!(events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. })), "{outputs:?}");
+    assert!(!events(&outputs).any(|e| matches!(e, Event::SubscriptionFailed { .. })), "{outputs:?}");
+}

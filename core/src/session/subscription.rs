@@ -263,6 +263,7 @@ impl Session {
                 let wait = classify::retry_after(headers, self.clock.unix_at(now).0);
                 match kind {
                     CallKind::Update(_) if gone => self.subscription_gone(),
+                    CallKind::Delete if gone => self.removed(now),
                     kind => self.subscription_refused(kind, info, wait, now),
                 }
             }
