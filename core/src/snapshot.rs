@@ -52,6 +52,9 @@ pub struct Snapshot {
     /// What came after this moment is not proven complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unproven: Option<UnixMillis>,
+    /// The active subscription was there at this moment, and is to be verified since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unverified: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) detached: bool,
     pub(crate) next_subscription: u64,
@@ -137,6 +140,7 @@ impl Snapshot {
             last: None,
             gap: Some(StoredGap::new(&GapCause::Restored, since)),
             unproven: None,
+            unverified: None,
             detached: false,
             next_subscription: 0,
         }

@@ -185,3 +185,60 @@ fn what_is_gone_is_removed_whatever_the_status() {
     assert!(events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. })), "{outputs:?}");
     assert!(!events(&outputs).any(|e| matches!(e, Event::SubscriptionFailed { .. })), "{outputs:?}");
 }
+
+// CLAUSE PST-2 SUB-8
+#[test]
+fn an_update_left_open_by_an_orderly_end_is_settled_without_a_gap() {
+    for answered in [true, false] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribed();
+        s.now = Timestamp::from_secs(5);
+        s.frame(&notification(1));
+        s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
+        s.drain();
+        if answered {
+            s.reply(503, &error_body("CMN-211"));
+        }
+        s.now = Timestamp::from_secs(9);
+        s.input(Input::Frame { conn: s.conn, frame: Frame::Control });
+        let snapshot = detached(&mut s);
+        assert!(snapshot.is_detached());
+        for gone in [false, true] {
+            let mut s = restored(snapshot.clone());
+            s.authorize();
+            s.open();
+            let outputs = s.frame(&recovered(DETAILS));
+            assert_eq!(purposes(&outputs), [Purpose::Heartbeat, Purpose::Update]);
+            let mut outputs = s.frame(&echo_of(&outputs));
+            // The server had made another one of it, whose notifications were not known for its own.
+            outputs.extend(s.reply(200, if gone { r#"{"id":"t"}"# } else { r#"{"id":"s"}"# }));
+            outputs.extend(s.frame(&notification(2).replace(r#""s""#, if gone { r#""t""# } else { r#""s""# })));
+            let expected: &[_] = if gone { &["gap subscription_lost", "2"] } else { &["2"] };
+            assert_eq!(told(&outputs), expected);
+            let since = |e: &Event| if let Event::Gap(gap) = e { Some(gap.since.0) } else { None };
+            assert_eq!(events(&outputs).find_map(since), gone.then_some(1_700_000_005_000));
+        }
+    }
+}
+
+// CLAUSE PST-2 SUB-8
+#[test]
+fn a_wish_that_came_back_is_verified_by_the_next_process_too() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
+    s.drain();
+    s.reply(503, &error_body("CMN-211"));
+    s.sleep(Duration::from_secs(9));
+    // The server may have taken the other filters, but wants no more of them.
+    let outputs = s.reply(400, &error_body("SUB-508"));
+    assert_eq!(purposes(&outputs), [Purpose::Update]);
+    let mut s = restored(detached(&mut s));
+    s.authorize();
+    s.open();
+    let outputs = s.frame(&recovered(DETAILS));
+    assert_eq!(purposes(&outputs), [Purpose::Heartbeat, Purpose::Update]);
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    assert_eq!(purposes(&outputs), []);
+    assert!(!s.session.snapshot().unwrap().to_json().contains("unverified"));
+}
