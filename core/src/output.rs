@@ -304,7 +304,7 @@ pub struct DisabledFilter {
 pub struct Gap {
     /// Why.
     pub cause: GapCause,
-    /// `uuid` of the last notification delivered before it, if there was one.
+    /// `uuid` of the last notification delivered before it, if there was one; at most its first 1024 bytes.
     pub after: Option<Box<str>>,
     /// When the last frame before the loss was received, by this machine's clock. What the server had sent just before
     /// may still have been on its way: who fetches what is missing begins earlier, by the latency and by what the clocks

@@ -242,3 +242,28 @@ fn a_wish_that_came_back_is_verified_by_the_next_process_too() {
     assert_eq!(purposes(&outputs), []);
     assert!(!s.session.snapshot().unwrap().to_json().contains("unverified"));
 }
+
+// CLAUSE SEC-3 PST-3
+#[test]
+fn of_an_endless_uuid_only_the_beginning_is_kept() {
+    let with_uuid = |uuid: &str| notification(0).replace(r#""uuid":"0""#, &format!(r#""uuid":"{uuid}""#));
+    for (uuid, kept) in [("u".repeat(1024), 1024), ("u".repeat(1025), 1024), (format!("u{}", "é".repeat(600)), 1023)] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribed();
+        let delivered = s.frame(&with_uuid(&uuid));
+        assert_eq!(told(&delivered), [&*uuid]);
+        let gap = s.frame("garbage");
+        let after = |e: &Event| if let Event::Gap(gap) = e { gap.after.clone() } else { None };
+        assert_eq!(events(&gap).find_map(after).as_deref(), Some(&uuid[..kept]));
+        // It is known again as a whole.
+        assert_eq!(told(&s.frame(&with_uuid(&uuid))), [""; 0]);
+    }
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.frame(&with_uuid("uuid"));
+    let text = s.session.snapshot().unwrap().to_json();
+    for (len, good) in [(1024, true), (1025, false)] {
+        let text = text.replace(r#""last":"uuid""#, &format!(r#""last":"{}""#, "u".repeat(len)));
+        assert_eq!(Snapshot::from_json(&text).is_ok(), good, "{len}");
+    }
+}
