@@ -185,7 +185,8 @@ pub enum Event {
         /// When it is tried again; `None`: never, unless asked.
         retry_at: Option<Timestamp>,
     },
-    /// The subscription is gone from the server, as asked.
+    /// The subscription is gone from the server, as asked, and nothing of it is delivered any more. One whose making
+    /// was never confirmed cannot be removed, because nobody here knows its id: the server lets it expire.
     Unsubscribed {
         /// Which call of `subscribe`.
         id: SubscriptionId,

@@ -43,7 +43,8 @@ const TICK: Duration = Duration::from_micros(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub enum Close {
-    /// Delete the subscription, then close. Nothing is left on the server.
+    /// Delete the subscription, then close. Nothing is left on the server, if the connection lives to the end and the
+    /// making of the subscription was confirmed; otherwise the server lets it expire.
     Revoke,
     /// Close and leave the session recoverable from the last snapshot.
     Detach,
