@@ -267,3 +267,48 @@ fn of_an_endless_uuid_only_the_beginning_is_kept() {
         assert_eq!(Snapshot::from_json(&text).is_ok(), good, "{len}");
     }
 }
+
+// CLAUSE REC-5 SUB-3
+#[test]
+fn what_cannot_be_read_among_what_is_held_is_a_gap_at_its_place() {
+    let subscribing = |config: Config| {
+        let mut s = Direct::ready(config);
+        s.subscribe();
+        s
+    };
+    let mut s = subscribing(Config::default());
+    let mut outputs = s.frame("garbage");
+    s.now = Timestamp::from_secs(1);
+    outputs.extend(s.frame(&notification(1)));
+    s.now = Timestamp::from_secs(2);
+    outputs.extend(s.frame("garbage"));
+    outputs.extend(s.frame("garbage"));
+    outputs.extend(s.frame(&notification(2)));
+    outputs.extend(s.frame("garbage"));
+    assert_eq!(told(&outputs), [""; 0]);
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    let gap = "gap unreadable_frame";
+    assert_eq!(told(&outputs), [gap, "1", gap, "2", gap]);
+    let bounds = |e: &Event| match e {
+        Event::Gap(gap) => Some((gap.after.clone(), gap.since.0 - 1_700_000_000_000)),
+        _ => None,
+    };
+    let bounds: Vec<_> = events(&outputs).filter_map(bounds).collect();
+    assert_eq!(bounds, [(None, 0), (Some("1".into()), 1000), (Some("2".into()), 2000)]);
+    assert_eq!(s.session.stats().foreign, 0);
+
+    // What is lost takes a place too, and is no notification of anyone's.
+    let mut config = Config::default();
+    config.limits.held_notifications = 2;
+    let mut s = subscribing(config);
+    s.frame(&notification(1));
+    s.frame("garbage");
+    s.frame(&notification(2));
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    assert_eq!(told(&outputs), ["gap queue_overflow", gap, "2"]);
+    let mut s = subscribing(Config::default());
+    s.frame(&notification(1));
+    s.frame("garbage");
+    s.closed(None);
+    assert_eq!(s.session.stats().foreign, 1);
+}
