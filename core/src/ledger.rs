@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::notification::Notification;
 use crate::outbox::Outbox;
 use crate::output::{Event, Gap, GapCause};
+use crate::snapshot::MAX_LAST;
 use crate::time::{ClockReading, Timestamp, UnixMillis};
 
 /// Fewest notifications remembered, whatever the server's buffer.
@@ -328,20 +329,30 @@ impl Ledger {
 
     /// The cursor moves before the event is emitted.
     fn hand_over(&mut self, n: Notification, out: &mut Outbox) {
+        let uuid = beginning(n.uuid());
         match &mut self.last {
-            _ if n.uuid().is_empty() => {}
-            Some(last) if last.len() == n.uuid().len() => {
+            _ if uuid.is_empty() => {}
+            Some(last) if last.len() == uuid.len() => {
                 // Same length, the rule for the service's decimal ids: no allocation per notification.
                 let mut s = std::mem::take(last).into_string();
                 s.clear();
-                s.push_str(n.uuid());
+                s.push_str(uuid);
                 *last = s.into_boxed_str();
             }
-            last => *last = Some(n.uuid().into()),
+            last => *last = Some(uuid.into()),
         }
         out.snapshot_changed();
         out.tell(Event::Notification(n));
     }
+}
+
+/// As much of an id as is kept: the server's word may be as large as a frame (SEC-3).
+fn beginning(uuid: &str) -> &str {
+    if uuid.len() <= MAX_LAST {
+        return uuid;
+    }
+    let cut = (0..=MAX_LAST).rev().find(|&i| uuid.is_char_boundary(i)).unwrap_or(0);
+    uuid.get(..cut).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -185,7 +185,8 @@ pub enum Event {
         /// When it is tried again; `None`: never, unless asked.
         retry_at: Option<Timestamp>,
     },
-    /// The subscription is gone from the server, as asked.
+    /// The subscription is gone from the server, as asked, and nothing of it is delivered any more. One whose making
+    /// was never confirmed cannot be removed, because nobody here knows its id: the server lets it expire.
     Unsubscribed {
         /// Which call of `subscribe`.
         id: SubscriptionId,
@@ -304,7 +305,7 @@ pub struct DisabledFilter {
 pub struct Gap {
     /// Why.
     pub cause: GapCause,
-    /// `uuid` of the last notification delivered before it, if there was one.
+    /// `uuid` of the last notification delivered before it, if there was one; at most its first 1024 bytes.
     pub after: Option<Box<str>>,
     /// When the last frame before the loss was received, by this machine's clock. What the server had sent just before
     /// may still have been on its way: who fetches what is missing begins earlier, by the latency and by what the clocks

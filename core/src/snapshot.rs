@@ -18,6 +18,8 @@ pub(crate) const VERSION: u32 = 1;
 const MAX_BYTES: usize = 64 << 20;
 /// Most notification keys written and believed.
 pub(crate) const MAX_RECENT: usize = 8192;
+/// Most bytes kept of the id of the last notification.
+pub(crate) const MAX_LAST: usize = 1024;
 /// Numbers are believed below this, so that they can go on being counted.
 const MAX_NUMBER: u64 = 1 << 60;
 
@@ -52,6 +54,9 @@ pub struct Snapshot {
     /// What came after this moment is not proven complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unproven: Option<UnixMillis>,
+    /// The active subscription was there at this moment, and is to be verified since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unverified: Option<UnixMillis>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) detached: bool,
     pub(crate) next_subscription: u64,
@@ -137,6 +142,7 @@ impl Snapshot {
             last: None,
             gap: Some(StoredGap::new(&GapCause::Restored, since)),
             unproven: None,
+            unverified: None,
             detached: false,
             next_subscription: 0,
         }
@@ -160,6 +166,8 @@ impl Snapshot {
             "version 0"
         } else if self.recent.len() > MAX_RECENT {
             "too many notification ids"
+        } else if self.last.as_ref().is_some_and(|last| last.len() > MAX_LAST) {
+            "too long a notification id"
         } else if self.active.as_ref().is_some_and(|a| a.server_id.as_deref().is_none_or(str::is_empty)) {
             "a subscription without an id"
         } else if self.wanted.as_ref().is_some_and(|wanted| wanted.server_id.is_some()) {

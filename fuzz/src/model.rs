@@ -220,13 +220,13 @@ impl Model {
         if is_frame {
             self.sign_of_life();
         }
-        // What has ended needs no end by a timer.
-        let ended = matches!(input, In::Token(_) | In::TokenFailed | In::OpenFailed(_) | In::Gone);
-        if !ended {
+        // What has ended needs no end by a timer, and what is there is read before one drops its connection.
+        let first = is_frame || matches!(input, In::Token(_) | In::TokenFailed | In::OpenFailed(_) | In::Gone);
+        if !first {
             self.run_timers();
         }
         self.take(input);
-        if ended {
+        if first {
             self.run_timers();
         }
         std::mem::take(&mut self.out)

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::link::Link;
-use super::subscription::Place;
+use super::subscription::{Held, Place};
 use crate::classify::{ApiErrorInfo, Cause};
 use crate::ids::ConnId;
 use crate::input::Frame;
@@ -74,7 +74,11 @@ impl Session {
         self.out.tell(Event::ProtocolError { conn, error });
         if self.subs.may_be_active() {
             let since = self.seen_before_this_frame();
-            self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);
+            if self.subs.holds_nothing() {
+                self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);
+            } else {
+                self.hold(Held::Unreadable(since));
+            }
             self.ledger.took_a_place(now, &mut self.out);
             if self.subs.active.is_some() && self.ready().is_some() && !self.ledger.is_replaying() {
                 self.flush_gap(now);
@@ -235,7 +239,7 @@ impl Session {
             place => {
                 let notification = Notification::new(message.meta.message_id.as_deref(), fields);
                 if let Place::Hold = place {
-                    self.hold(notification);
+                    self.hold(Held::Notification(notification));
                 } else {
                     self.deliver(notification, now);
                 }

@@ -394,7 +394,7 @@ impl Session {
             Link::Opening { conn, wsc } | Link::Handshaking { conn, wsc } => {
                 self.drop_socket(conn);
                 // The server may have begun a replay into the socket that is dropped here.
-                self.recovery.detached = mode == Close::Detach && !wsc;
+                self.recovery.detached = mode == Close::Detach && !wsc && !self.recovery.restored;
                 self.finish(reason_of(mode), true, now);
             }
             Link::Idle | Link::Offline | Link::Waiting | Link::Token { .. } | Link::Closed => {

@@ -43,7 +43,8 @@ const TICK: Duration = Duration::from_micros(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub enum Close {
-    /// Delete the subscription, then close. Nothing is left on the server.
+    /// Delete the subscription, then close. Nothing is left on the server, if the connection lives to the end and the
+    /// making of the subscription was confirmed; otherwise the server lets it expire.
     Revoke,
     /// Close and leave the session recoverable from the last snapshot.
     Detach,
@@ -224,18 +225,23 @@ impl Session {
             Input::Frame { conn, .. } => self.sign_of_life(*conn, now),
             _ => {}
         }
-        // What has ended needs no end by a timer that is due at the same time (C16).
-        let ended = matches!(
+        // What has ended needs no end by a timer that is due at the same time (C16), and a frame that is there is read
+        // before a timer drops its connection: the server does not send it again (C15).
+        let first = matches!(
             input,
-            Input::HttpResponse { .. } | Input::HttpFailed { .. } | Input::OpenFailed { .. } | Input::Closed { .. }
+            Input::HttpResponse { .. }
+                | Input::HttpFailed { .. }
+                | Input::OpenFailed { .. }
+                | Input::Closed { .. }
+                | Input::Frame { .. }
         );
-        if !ended {
+        if !first {
             self.run_timers(now);
         }
         if !matches!(self.link, Link::Closed) {
             self.take(input, now);
         }
-        if ended && !matches!(self.link, Link::Closed) {
+        if first && !matches!(self.link, Link::Closed) {
             self.run_timers(now);
         }
         Ok(())

@@ -216,7 +216,8 @@ impl Session {
             last: self.ledger.last().map(Box::from),
             gap: self.ledger.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
             unproven: self.ledger.unproven(),
-            detached: self.recovery.detached && !self.subs.verify,
+            unverified: self.subs.confirmed.filter(|_| self.subs.verify),
+            detached: self.recovery.detached,
             next_subscription: self.subs.next,
         })
     }
@@ -251,7 +252,8 @@ impl Session {
             session.ledger.doubt(since);
         }
         session.subs.next = snapshot.next_subscription;
-        session.subs.confirmed = Some(snapshot.last_seen);
+        session.subs.confirmed = snapshot.unverified.or(Some(snapshot.last_seen));
+        session.subs.verify = snapshot.unverified.is_some();
         session.subs.unsure = snapshot.unsure;
         session.subs.removing = snapshot.removing.map(SubscriptionId);
         session.subs.wanted = snapshot.wanted.map(|w| Wanted { id: SubscriptionId(w.id), filters: w.filters });

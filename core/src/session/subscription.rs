@@ -69,7 +69,7 @@ pub(super) struct Subscriptions {
     call: Option<Call>,
     failures: u32,
     #[cfg_attr(feature = "recorder", serde(skip))]
-    held: VecDeque<Notification>,
+    held: VecDeque<Held>,
     /// The server was last known to have the active one.
     pub(super) confirmed: Option<UnixMillis>,
     pub(super) next: u64,
@@ -78,11 +78,10 @@ pub(super) struct Subscriptions {
 impl Subscriptions {
     /// Whether the server may be keeping notifications for this session.
     pub(super) fn may_be_active(&self) -> bool {
-        self.active.is_some() || self.wanted.is_some() && (self.unsure || self.is_creating())
+        self.active.is_some() || self.is_creating() || self.wanted.is_some() && self.unsure
     }
 
-    /// Whether no notification waits for the reply.
-    #[cfg(feature = "recorder")]
+    /// Whether nothing waits for the reply.
     pub(super) fn holds_nothing(&self) -> bool {
         self.held.is_empty()
     }
@@ -123,6 +122,12 @@ impl Subscriptions {
         }
     }
 
+    /// Forgets what waits for the reply; returns how many notifications.
+    fn forget_held(&mut self) -> u64 {
+        let held = std::mem::take(&mut self.held);
+        held.iter().filter(|item| matches!(item, Held::Notification(_))).count() as u64
+    }
+
     /// Everything, for good.
     pub(super) fn forget(&mut self) {
         *self = Self { next: self.next, ..Self::default() };
@@ -131,6 +136,14 @@ impl Subscriptions {
     pub(super) fn owns(&self, message: u64) -> bool {
         self.call.as_ref().is_some_and(|call| call.message == message)
     }
+}
+
+/// What waits for the reply of a creating call (SUB-3).
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    Notification(Notification),
+    /// What could not be read, and when the frame before it came: a loss at this place, not before the others.
+    Unreadable(UnixMillis),
 }
 
 /// Where a notification goes.
@@ -263,6 +276,7 @@ impl Session {
                 let wait = classify::retry_after(headers, self.clock.unix_at(now).0);
                 match kind {
                     CallKind::Update(_) if gone => self.subscription_gone(),
+                    CallKind::Delete if gone => self.removed(now),
                     kind => self.subscription_refused(kind, info, wait, now),
                 }
             }
@@ -292,7 +306,7 @@ impl Session {
         self.out.snapshot_changed();
         let held = std::mem::take(&mut self.subs.held);
         let belongs = |n: &Notification| n.subscription_id().is_none_or(|id| id == &*reply.id);
-        if unsure && held.iter().any(|n| !belongs(n)) {
+        if unsure && held.iter().any(|item| matches!(item, Held::Notification(n) if !belongs(n))) {
             // They belong to a subscription of this session whose confirmation was lost with its connection.
             let since = self.last_seen();
             self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
@@ -311,13 +325,14 @@ impl Session {
             disabled: reply.disabled,
             expires_in: reply.expires_in,
         })));
-        for notification in held {
-            if belongs(&notification) {
-                self.deliver(notification, now);
-            } else {
-                self.stats.foreign += 1;
+        for item in held {
+            match item {
+                Held::Notification(n) if belongs(&n) => self.deliver(n, now),
+                Held::Notification(_) => self.stats.foreign += 1,
+                Held::Unreadable(since) => self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out),
             }
         }
+        self.ledger.proven(now, &mut self.out);
     }
 
     /// It is gone from the server, or never was there.
@@ -326,8 +341,7 @@ impl Session {
         self.subs.lost = false;
         self.subs.verify = false;
         self.subs.failures = 0;
-        self.stats.foreign += self.subs.held.len() as u64;
-        self.subs.held.clear();
+        self.stats.foreign += self.subs.forget_held();
         if self.subs.wanted.is_none() {
             self.ledger.replay_ended(now, &mut self.out);
             self.ledger.proven(now, &mut self.out);
@@ -375,6 +389,8 @@ impl Session {
         };
         // A timer never runs until the end of time, and what waits for nothing would be sent at once.
         let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
+        // A wish that was taken back meanwhile is not tried again, and what follows it does not wait.
+        let retry_at = retry_at.filter(|_| self.subs.wanted.is_some() || self.subs.active.is_some());
         self.subs.failures = self.subs.failures.saturating_add(1);
         let id = match &kind {
             CallKind::Create(wanted) | CallKind::Update(wanted) => wanted.id,
@@ -427,9 +443,8 @@ impl Session {
         if let Some(call) = self.subs.call.take() {
             self.subs.leave_open(&call.kind);
         }
-        if !self.subs.held.is_empty() {
-            self.stats.foreign += self.subs.held.len() as u64;
-            self.subs.held.clear();
+        if !self.subs.holds_nothing() {
+            self.stats.foreign += self.subs.forget_held();
             let since = self.last_seen();
             self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
         }
@@ -446,12 +461,12 @@ impl Session {
         }
     }
 
-    pub(super) fn hold(&mut self, notification: Notification) {
+    pub(super) fn hold(&mut self, item: Held) {
         if self.subs.held.len() >= self.config.limits.held_notifications.max(1) {
             self.subs.held.pop_front();
             let since = self.last_seen();
             self.ledger.lost(GapCause::QueueOverflow, since, &mut self.out);
         }
-        self.subs.held.push_back(notification);
+        self.subs.held.push_back(item);
     }
 }

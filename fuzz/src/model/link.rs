@@ -224,7 +224,7 @@ impl Model {
         self.bad += 1;
         self.put(Out::Bad);
         if self.subs.may_be_active() {
-            self.lost("unreadable_frame");
+            self.unreadable();
             self.fill_replay(true);
             if self.subs.is_active() && self.phase == Phase::Ready && self.replay.is_none() {
                 self.tell_gap();

@@ -25,12 +25,13 @@ pub(crate) struct Subs {
     verify: bool,
     call: Option<Call>,
     failures: u32,
-    held: Vec<(u8, Option<String>)>,
+    /// `None`: something that could not be read.
+    held: Vec<Option<(u8, Option<String>)>>,
 }
 
 impl Subs {
     pub(super) fn may_be_active(&self) -> bool {
-        self.active.is_some() || self.wanted.is_some() && (self.unsure || self.is_creating())
+        self.active.is_some() || self.is_creating() || self.wanted.is_some() && self.unsure
     }
 
     pub(super) fn is_active(&self) -> bool {
@@ -149,6 +150,8 @@ impl Model {
                 self.lost("subscription_lost");
             }
             (call, Err(403)) => self.refused_for_good(call),
+            // Nobody wants it any more.
+            (call, _) if self.subs.wanted.is_none() && self.subs.active.is_none() => self.refused_for_good(call),
             _ => {
                 self.subs.leave_open(Some(call));
                 let grown = ((2 * SECOND) << self.subs.failures.min(16)).min(20 * SECOND);
@@ -169,16 +172,23 @@ impl Model {
         (self.subs.lost, self.subs.verify, self.subs.failures) = (false, false, 0);
         let held = std::mem::take(&mut self.subs.held);
         let belongs = |of: &Option<String>| of.as_ref().is_none_or(|of| *of == id);
-        if unsure && held.iter().any(|(_, of)| !belongs(of)) {
+        if unsure && held.iter().flatten().any(|(_, of)| !belongs(of)) {
             self.lost("subscription_lost");
         } else if unsure && held.len() >= BUFFER {
             self.lost("replay_overflow");
         }
         self.continuous();
         self.put(Out::Subscribed(id.clone()));
-        let own: Vec<u8> = held.iter().filter(|(_, of)| belongs(of)).map(|(n, _)| *n).collect();
+        let own = |item: &Option<(u8, Option<String>)>| item.as_ref().is_none_or(|(_, of)| belongs(of));
+        let own: Vec<_> = held.into_iter().filter(own).collect();
         self.subs.active = Some((wish, id));
-        own.into_iter().for_each(|n| self.deliver(n));
+        for item in own {
+            match item {
+                Some((n, _)) => self.deliver(n),
+                None => self.lost("unreadable_frame"),
+            }
+        }
+        self.continuous();
     }
 
     fn refused_for_good(&mut self, call: Call) {
@@ -231,13 +241,22 @@ impl Model {
         }
     }
 
+    /// Where it came, among what waits for an answer or in what is delivered.
+    pub(super) fn unreadable(&mut self) {
+        if self.subs.held.is_empty() {
+            self.lost("unreadable_frame");
+        } else {
+            self.subs.held.push(None);
+        }
+    }
+
     /// SUB-3, SUB-4.
     pub(super) fn notification(&mut self, n: u8, of: Option<&str>) {
         match (&self.subs.active, of) {
             (Some((_, id)), Some(of)) if id != of => self.fill_replay(true),
             (Some(_), _) => self.deliver(n),
             (None, _) if self.subs.is_creating() || self.subs.unsure => {
-                self.subs.held.push((n, of.map(str::to_owned)));
+                self.subs.held.push(Some((n, of.map(str::to_owned))));
             }
             (None, _) => self.fill_replay(true),
         }
