@@ -312,3 +312,27 @@ fn what_cannot_be_read_among_what_is_held_is_a_gap_at_its_place() {
     s.closed(None);
     assert_eq!(s.session.stats().foreign, 1);
 }
+
+// CLAUSE SUB-7 SUB-8
+#[test]
+fn what_may_have_been_made_and_nobody_wants_is_left_behind() {
+    for early in [true, false] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribe();
+        let mut outputs = Vec::new();
+        if early {
+            s.session.unsubscribe(s.now).unwrap();
+            s.drain();
+        }
+        s.reopen();
+        if !early {
+            s.session.unsubscribe(s.now).unwrap();
+            outputs.extend(s.drain());
+        }
+        outputs.extend(s.frame(&if early { details(DETAILS) } else { recovered(DETAILS) }));
+        let lost = |e: &Event| matches!(e, Event::RecoveryFailed { .. });
+        assert!(!events(&outputs).any(lost), "{outputs:?}");
+        assert!(events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. })), "{outputs:?}");
+        assert_eq!(told(&outputs), [""; 0]);
+    }
+}
