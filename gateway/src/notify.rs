@@ -32,7 +32,8 @@ impl Gateway {
         let Some(user) = self.config.users.get(user) else { return path.to_owned() };
         let mut expanded = String::with_capacity(path.len() + 2 * 20);
         let mut rest = path;
-        while let Some((before, after)) = rest.split_once('~') {
+        while let Some(at) = rest.bytes().position(|byte| byte == b'~') {
+            let before = &rest[..at];
             expanded.push_str(before);
             if before.ends_with("/account/") {
                 text::push_number(&mut expanded, user.account_id);
@@ -41,7 +42,7 @@ impl Gateway {
             } else {
                 expanded.push('~');
             }
-            rest = after;
+            rest = &rest[at + 1..];
         }
         expanded.push_str(rest);
         expanded

@@ -153,10 +153,21 @@ fn fill(place: &mut [u8], mut value: u64, base: u64) {
     }
 }
 
-/// Appends a number in decimal.
+/// All pairs of digits.
+const PAIRS: &str = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+                     5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+/// Appends a number in decimal, two digits at a time.
 pub(crate) fn push_number(out: &mut String, value: u64) {
-    let digits = value.checked_ilog10().map_or(1, |log| log as usize + 1);
-    push_digits(out, value, digits, 10);
+    if value >= 100 {
+        push_number(out, value / 100);
+    }
+    let at = (value % 100) as usize * 2;
+    if value < 10 {
+        out.push_str(&PAIRS[at + 1..at + 2]);
+    } else {
+        out.push_str(&PAIRS[at..at + 2]);
+    }
 }
 
 /// [`push_iso`] into a new string, in the `Z` form.
@@ -218,7 +229,7 @@ mod tests {
 
     #[test]
     fn numbers_are_printed_as_the_formatter_does() {
-        for value in [0, 9, 10, 12_345, u64::MAX] {
+        for value in [0, 9, 10, 99, 100, 12_345, u64::MAX] {
             let mut out = String::new();
             push_number(&mut out, value);
             assert_eq!(out, value.to_string());
