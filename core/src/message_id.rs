@@ -45,10 +45,10 @@ impl MessageTag {
 
     /// The number in an id of this session.
     pub(crate) fn number(&self, id: &str) -> Option<u64> {
-        let (tag, number) = id.split_at_checked(TAG)?;
+        let number = id.strip_prefix(&*self.0)?;
         // Only as it was written: no sign, and no zero in front.
-        let plain = number == "0" || number.starts_with(|c| matches!(c, '1'..='9'));
-        if plain && *tag == *self.0 { number.parse().ok() } else { None }
+        let plain = matches!(number.as_bytes(), b"0" | [b'1'..=b'9', ..]);
+        if plain { number.parse().ok() } else { None }
     }
 }
 
