@@ -1,7 +1,5 @@
 //! The network: messages under way, in order of arrival.
 
-use std::collections::VecDeque;
-
 use ringcentral_ws_core::{AuthId, ConnId, HttpFailure, HttpId, OpenFailure};
 use ringcentral_ws_gateway::{HttpRequest, HttpResponse};
 
@@ -115,26 +113,23 @@ pub(crate) struct Link {
 
 #[derive(Debug, Default)]
 pub(crate) struct Net {
-    /// When each arrives: the earliest first, and of those that arrive together the one sent first.
-    parcels: VecDeque<(u64, Parcel)>,
+    /// When each arrives. The next one is the last; of those that arrive together, the one sent first.
+    parcels: Vec<(u64, Parcel)>,
     pub(crate) links: Vec<Link>,
 }
 
 impl Net {
     pub(crate) fn next(&self) -> u64 {
-        self.parcels.front().map_or(u64::MAX, |(at, _)| *at)
+        self.parcels.last().map_or(u64::MAX, |(at, _)| *at)
     }
 
     pub(crate) fn pop(&mut self) -> Option<Parcel> {
-        self.parcels.pop_front().map(|(_, parcel)| parcel)
+        self.parcels.pop().map(|(_, parcel)| parcel)
     }
 
+    /// Few are under way at a time, mostly none: putting one in its place moves little.
     pub(crate) fn push(&mut self, at: u64, parcel: Parcel) {
-        // Few are under way, and nearly every one arrives last.
-        if self.parcels.back().is_none_or(|(last, _)| *last <= at) {
-            return self.parcels.push_back((at, parcel));
-        }
-        let place = self.parcels.partition_point(|(other, _)| *other <= at);
+        let place = self.parcels.partition_point(|(other, _)| *other > at);
         self.parcels.insert(place, (at, parcel));
     }
 
@@ -175,7 +170,7 @@ impl Net {
     /// Adds the notifications that are under way to the client on this link. Whether any frame is.
     pub(crate) fn under_way(&self, of: usize, uuids: &mut Vec<u64>) -> bool {
         let mut any = false;
-        for (_, parcel) in &self.parcels {
+        for (_, parcel) in self.parcels.iter().rev() {
             if let Parcel::ToClient { link, uuid, .. } = parcel
                 && *link == of
             {
