@@ -5,7 +5,7 @@
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(from = "u32", into = "u32"))]
-pub(crate) struct MessageTag([u8; TAG]);
+pub(crate) struct MessageTag(Box<str>);
 
 #[cfg(feature = "recorder")]
 impl From<u32> for MessageTag {
@@ -17,8 +17,7 @@ impl From<u32> for MessageTag {
 #[cfg(feature = "recorder")]
 impl From<MessageTag> for u32 {
     fn from(tag: MessageTag) -> Self {
-        let digits = std::str::from_utf8(&tag.0[..TAG - 1]).unwrap_or_default();
-        Self::from_str_radix(digits, 16).unwrap_or_default()
+        Self::from_str_radix(&tag.0[..TAG - 1], 16).unwrap_or_default()
     }
 }
 
@@ -27,45 +26,46 @@ const TAG: usize = 9;
 const DIGITS: usize = 20;
 
 impl MessageTag {
-    pub(crate) const fn new(tag: u32) -> Self {
-        let mut text = [b'-'; TAG];
-        let mut i = 0;
-        while i < TAG - 1 {
-            text[i] = b"0123456789abcdef"[(tag >> (28 - 4 * i) & 15) as usize];
-            i += 1;
-        }
-        Self(text)
+    pub(crate) fn new(tag: u32) -> Self {
+        Self(format!("{tag:08x}-").into())
     }
 
     /// The id of message `n`: nothing in it needs an escape.
     pub(crate) fn id(&self, n: u64) -> String {
-        let mut text = Vec::with_capacity(TAG + DIGITS);
+        let mut text = String::with_capacity(TAG + DIGITS);
         self.write(n, &mut text);
-        String::from_utf8(text).unwrap_or_default()
+        text
     }
 
     /// Appends the id of message `n`.
-    pub(crate) fn write(&self, mut n: u64, out: &mut Vec<u8>) {
-        let mut digits = [0; DIGITS];
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (n % 10) as u8;
-            n /= 10;
-            if n == 0 {
-                break;
-            }
-        }
-        out.extend_from_slice(&self.0);
-        out.extend_from_slice(&digits[at..]);
+    pub(crate) fn write(&self, n: u64, out: &mut String) {
+        out.push_str(&self.0);
+        push_number(out, n);
     }
 
     /// The number in an id of this session.
     pub(crate) fn number(&self, id: &str) -> Option<u64> {
-        let (tag, number) = id.split_at_checked(TAG)?;
+        let number = id.strip_prefix(&*self.0)?;
         // Only as it was written: no sign, and no zero in front.
-        let plain = number == "0" || number.starts_with(|c| matches!(c, '1'..='9'));
-        if plain && tag.as_bytes() == self.0 { number.parse().ok() } else { None }
+        let plain = matches!(number.as_bytes(), b"0" | [b'1'..=b'9', ..]);
+        if plain { number.parse().ok() } else { None }
+    }
+}
+
+/// All pairs of digits.
+const PAIRS: &str = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+                     5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+/// Appends a number in decimal, two digits at a time.
+fn push_number(out: &mut String, n: u64) {
+    if n >= 100 {
+        push_number(out, n / 100);
+    }
+    let at = (n % 100) as usize * 2;
+    if n < 10 {
+        out.push_str(&PAIRS[at + 1..at + 2]);
+    } else {
+        out.push_str(&PAIRS[at..at + 2]);
     }
 }
 

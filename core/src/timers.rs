@@ -66,13 +66,15 @@ const NEVER: Timestamp = Timestamp::from_micros(u64::MAX);
 #[cfg_attr(feature = "recorder", serde(from = "Vec<(usize, Timestamp)>", into = "Vec<(usize, Timestamp)>"))]
 pub(crate) struct Timers {
     at: [Timestamp; COUNT],
-    /// No timer runs out before this. Most calls come before it, and then nothing has to be looked up.
-    floor: Timestamp,
+    /// One bit for each that runs.
+    running: u16,
+    /// The place of the earliest: it is asked for with every call.
+    first: usize,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { at: [NEVER; COUNT], floor: NEVER }
+        Self { at: [NEVER; COUNT], running: 0, first: 0 }
     }
 }
 
@@ -99,12 +101,26 @@ impl From<Vec<(usize, Timestamp)>> for Timers {
 
 impl Timers {
     pub(crate) fn set(&mut self, kind: TimerKind, at: Timestamp) {
-        self.at[kind as usize] = at;
-        self.floor = self.floor.min(at);
+        if at == NEVER {
+            return self.stop(kind);
+        }
+        let place = kind as usize;
+        self.at[place] = at;
+        self.running |= 1 << place;
+        if (at, place) < (self.at[self.first], self.first) {
+            self.first = place;
+        } else if place == self.first {
+            self.look();
+        }
     }
 
     pub(crate) fn stop(&mut self, kind: TimerKind) {
-        self.at[kind as usize] = NEVER;
+        let place = kind as usize;
+        self.at[place] = NEVER;
+        self.running &= !(1 << place);
+        if place == self.first {
+            self.look();
+        }
     }
 
     pub(crate) fn get(&self, kind: TimerKind) -> Option<Timestamp> {
@@ -112,23 +128,27 @@ impl Timers {
     }
 
     pub(crate) fn next(&self) -> Option<(Timestamp, TimerKind)> {
-        let first = self.at.iter().fold(NEVER, |first, at| first.min(*at));
-        let index = self.at.iter().position(|at| *at == first && first < NEVER)?;
-        Some((first, ALL[index]))
+        let at = self.at[self.first];
+        (at < NEVER).then(|| (at, ALL[self.first]))
     }
 
     /// Disarms and returns the earliest timer that is due.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<TimerKind> {
-        if now < self.floor {
-            return None;
+        let (_, kind) = self.next().filter(|(at, _)| *at <= now)?;
+        self.stop(kind);
+        Some(kind)
+    }
+
+    fn look(&mut self) {
+        let mut left = self.running;
+        self.first = 0;
+        while left != 0 {
+            let place = left.trailing_zeros() as usize;
+            if self.at[place] < self.at[self.first] {
+                self.first = place;
+            }
+            left &= left - 1;
         }
-        let next = self.next();
-        self.floor = next.map_or(NEVER, |(at, _)| at);
-        let (at, kind) = next?;
-        (at <= now).then(|| {
-            self.stop(kind);
-            kind
-        })
     }
 }
 
@@ -164,6 +184,21 @@ mod tests {
         assert_eq!(t.pop_due(Timestamp::from_secs(10)), None);
         t.set(TimerKind::Retry, Timestamp::from_secs(10));
         assert_eq!(t.pop_due(Timestamp::from_secs(10)), Some(TimerKind::Retry));
+    }
+
+    #[test]
+    fn the_earliest_is_known_after_every_change() {
+        let mut t = Timers::default();
+        for step in 0..5_000_u64 {
+            let kind = ALL[(step * step % 31) as usize % COUNT];
+            match step * 7 % 5 {
+                0 => t.stop(kind),
+                1 => t.set(kind, NEVER),
+                _ => t.set(kind, Timestamp::from_micros(step * 37 % 16)),
+            }
+            let earliest = ALL.into_iter().filter_map(|kind| Some((t.get(kind)?, kind))).min();
+            assert_eq!(t.next(), earliest, "{step}");
+        }
     }
 
     // CLAUSE HB-3

@@ -31,18 +31,20 @@ impl Gateway {
     pub(crate) fn expand(&self, path: &str, user: usize) -> String {
         let Some(user) = self.config.users.get(user) else { return path.to_owned() };
         let mut expanded = String::with_capacity(path.len() + 2 * 20);
-        for piece in path.split_inclusive('~') {
-            let (before, id) = match piece.strip_suffix('~') {
-                Some(before) if before.ends_with("/account/") => (before, user.account_id),
-                Some(before) if before.ends_with("/extension/") => (before, user.extension_id),
-                _ => {
-                    expanded.push_str(piece);
-                    continue;
-                }
-            };
+        let mut rest = path;
+        while let Some(at) = rest.bytes().position(|byte| byte == b'~') {
+            let before = &rest[..at];
             expanded.push_str(before);
-            text::push_number(&mut expanded, id);
+            if before.ends_with("/account/") {
+                text::push_number(&mut expanded, user.account_id);
+            } else if before.ends_with("/extension/") {
+                text::push_number(&mut expanded, user.extension_id);
+            } else {
+                expanded.push('~');
+            }
+            rest = &rest[at + 1..];
         }
+        expanded.push_str(rest);
         expanded
     }
 

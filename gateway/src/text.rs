@@ -92,17 +92,20 @@ pub(crate) fn push_json(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Whether `text` needs no escape in a JSON string. Eight bytes at a time: in each of these words a byte that needs one
-/// sets its highest bit, or that of a byte above it.
+/// Whether `text` needs no escape in a JSON string. Eight bytes at a time, the last eight as they come: in each of these
+/// words a byte that needs one sets its highest bit, or that of a byte above it.
 pub(crate) fn is_plain(text: &str) -> bool {
     const ONES: u64 = u64::MAX / 255;
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
-    let marks = words.iter().fold(0, |marks, word| {
+    let marks = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
-        marks | below(word, 0x20) | below(word ^ (ONES * 0x22), 1) | below(word ^ (ONES * 0x5c), 1)
-    });
-    marks & (ONES << 7) == 0 && !rest.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+        (below(word, 0x20) | below(word ^ (ONES * 0x22), 1) | below(word ^ (ONES * 0x5c), 1)) & (ONES << 7)
+    };
+    let bytes = text.as_bytes();
+    match bytes.last_chunk() {
+        Some(last) => bytes.as_chunks().0.iter().fold(marks(last), |all, word| all | marks(word)) == 0,
+        None => !bytes.iter().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)),
+    }
 }
 
 /// `text` as a JSON string, quotes included.
@@ -116,38 +119,55 @@ pub(crate) fn json(text: &str) -> String {
 pub(crate) fn push_iso(out: &mut String, unix_ms: u64, suffix: &str) {
     let (year, month, day) = civil(unix_ms / 86_400_000);
     let ms = unix_ms % 86_400_000;
-    for (value, digits, after) in [
-        (year, 4, '-'),
-        (month, 2, '-'),
-        (day, 2, 'T'),
-        (ms / 3_600_000, 2, ':'),
-        (ms / 60_000 % 60, 2, ':'),
-        (ms / 1000 % 60, 2, '.'),
+    let mut text = *b"yyyy-mm-ddThh:mm:ss.000";
+    for (value, place) in [
+        (year, 0..4),
+        (month, 5..7),
+        (day, 8..10),
+        (ms / 3_600_000, 11..13),
+        (ms / 60_000 % 60, 14..16),
+        (ms / 1000 % 60, 17..19),
+        (ms % 1000, 20..23),
     ] {
-        push_digits(out, value, digits, 10);
-        out.push(after);
+        fill(&mut text[place], value, 10);
     }
-    push_digits(out, ms % 1000, 3, 10);
+    out.push_str(std::str::from_utf8(&text).unwrap_or_default());
     out.push_str(suffix);
 }
 
 /// Appends the last `digits` (at most 20) digits of a number to base 10 or 16; cheaper than the formatting machinery.
-pub(crate) fn push_digits(out: &mut String, mut value: u64, digits: usize, base: u64) {
+pub(crate) fn push_digits(out: &mut String, value: u64, digits: usize, base: u64) {
     let mut buffer = [b'0'; 20];
     let start = buffer.len() - digits.min(buffer.len());
-    for place in buffer[start..].iter_mut().rev() {
-        // Without a division by what the compiler does not know.
-        let (rest, digit) = if base == 16 { (value >> 4, value & 15) } else { (value / 10, value % 10) };
-        *place = b"0123456789abcdef"[digit as usize];
-        value = rest;
-    }
+    fill(&mut buffer[start..], value, base);
     out.push_str(std::str::from_utf8(&buffer[start..]).unwrap_or_default());
 }
 
-/// Appends a number in decimal.
+/// Fills this place with the last digits of a number to base 10 or 16.
+fn fill(place: &mut [u8], mut value: u64, base: u64) {
+    for byte in place.iter_mut().rev() {
+        // Without a division by what the compiler does not know.
+        let (rest, digit) = if base == 16 { (value >> 4, value & 15) } else { (value / 10, value % 10) };
+        *byte = b"0123456789abcdef"[digit as usize];
+        value = rest;
+    }
+}
+
+/// All pairs of digits.
+const PAIRS: &str = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+                     5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+/// Appends a number in decimal, two digits at a time.
 pub(crate) fn push_number(out: &mut String, value: u64) {
-    let digits = value.checked_ilog10().map_or(1, |log| log as usize + 1);
-    push_digits(out, value, digits, 10);
+    if value >= 100 {
+        push_number(out, value / 100);
+    }
+    let at = (value % 100) as usize * 2;
+    if value < 10 {
+        out.push_str(&PAIRS[at + 1..at + 2]);
+    } else {
+        out.push_str(&PAIRS[at..at + 2]);
+    }
 }
 
 /// [`push_iso`] into a new string, in the `Z` form.
@@ -177,7 +197,14 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 /// The pairs of a query string or a form.
 pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.as_bytes()).map(|(key, value)| (key.into_owned(), value.into_owned())).collect()
+    if query.contains(['%', '+']) {
+        let decoded = form_urlencoded::parse(query.as_bytes());
+        return decoded.map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+    }
+    // There is nothing to decode.
+    let pieces = query.split('&').filter(|piece| !piece.is_empty());
+    let pairs = pieces.map(|piece| piece.split_once('=').unwrap_or((piece, "")));
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// The first value of `key`.
@@ -202,7 +229,7 @@ mod tests {
 
     #[test]
     fn numbers_are_printed_as_the_formatter_does() {
-        for value in [0, 9, 10, 12_345, u64::MAX] {
+        for value in [0, 9, 10, 99, 100, 12_345, u64::MAX] {
             let mut out = String::new();
             push_number(&mut out, value);
             assert_eq!(out, value.to_string());
@@ -231,6 +258,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pairs_are_read_alike_with_and_without_escapes() {
+        for query in ["", "&", "a=b", "a=b&&c", "=", "a==b&=c&", "a=\u{e9}&b=/?#"] {
+            let general = form_urlencoded::parse(query.as_bytes()).into_owned();
+            assert_eq!(pairs(query), general.collect::<Vec<_>>(), "{query}");
+        }
+        assert_eq!(pairs("a+b=%2B"), [("a b".to_owned(), "+".to_owned())]);
     }
 
     #[test]

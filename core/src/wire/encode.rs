@@ -42,13 +42,13 @@ impl Json {
     }
 }
 
-/// A heartbeat request. By far the most frequent message: written as bytes, checked to be text once as a whole.
+/// A heartbeat request. By far the most frequent message.
 pub(crate) fn heartbeat(tag: &MessageTag, n: u64) -> String {
-    let mut json = Vec::with_capacity(64);
-    json.extend_from_slice(br#"[{"type":"Heartbeat","messageId":""#);
+    let mut json = String::with_capacity(64);
+    json.push_str(r#"[{"type":"Heartbeat","messageId":""#);
     tag.write(n, &mut json);
-    json.extend_from_slice(br#""}]"#);
-    String::from_utf8(json).unwrap_or_default()
+    json.push_str(r#""}]"#);
+    json
 }
 
 /// A REST request. `query` is a raw query string and becomes an object; `body` is raw JSON.

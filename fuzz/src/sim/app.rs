@@ -156,7 +156,13 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// An event for the application.
+    /// The most frequent event.
+    pub(super) fn snapshot_changed(&mut self, client: usize) {
+        trace!(self, "{client}: app is told {}", brief(&Event::SnapshotChanged));
+        self.clients[client].dirty = true;
+    }
+
+    /// Any other event for the application.
     pub(super) fn tell(&mut self, client: usize, event: Event) {
         trace!(self, "{client}: app is told {}", brief(&event));
         let slack = self.slack().min(self.now);
@@ -204,10 +210,6 @@ impl<M: Maker> World<M> {
             }
             Event::Connected { resumption: Resumption::Lost, .. } => {
                 c.app.confirmed = false;
-                Ok(())
-            }
-            Event::SnapshotChanged => {
-                c.dirty = true;
                 Ok(())
             }
             Event::Closed { reason } => self.closed(client, reason),

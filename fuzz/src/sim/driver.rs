@@ -1,6 +1,8 @@
 //! The driver: feeds a session its inputs, drains it, and does what it says.
 
-use ringcentral_ws_core::{Action, AuthReason, CloseInfo, ConnId, Frame, Input, OpenFailure, Output, Purpose, Wait};
+use ringcentral_ws_core::{
+    Action, AuthReason, CloseInfo, ConnId, Event, Frame, Input, OpenFailure, Output, Purpose, Wait,
+};
 use ringcentral_ws_gateway::HttpRequest;
 
 use super::net::{Alarm, Call, Parcel};
@@ -24,7 +26,7 @@ impl<M: Maker> World<M> {
     }
 
     /// Tells the session something, then drains it, perhaps only in part.
-    pub(super) fn input(&mut self, client: usize, input: Input<'_>) {
+    pub(super) fn input(&mut self, client: usize, mut input: Input<'_>) {
         let c = &mut self.clients[client];
         if c.session.is_none() {
             return;
@@ -33,18 +35,13 @@ impl<M: Maker> World<M> {
             let now = c.time(self.now);
             let again = input.clone();
             let refused = c.session.as_mut().is_some_and(|session| session.handle_input(input, now).is_err());
-            if refused {
-                self.drain(client);
-                self.input_drained(client, again);
+            if !refused {
+                c.ending_conn = None;
+                return self.drain_or_sip(client);
             }
-            self.clients[client].ending_conn = None;
-        } else {
-            self.input_drained(client, input);
+            self.drain(client);
+            input = again;
         }
-        self.drain_or_sip(client);
-    }
-
-    fn input_drained(&mut self, client: usize, input: Input<'_>) {
         let c = &mut self.clients[client];
         c.ending_conn = None;
         let now = c.time(self.now);
@@ -52,16 +49,16 @@ impl<M: Maker> World<M> {
         if refused {
             self.judge(violated("contract", "a drained session refused an input".to_owned()));
         }
+        self.drain_or_sip(client);
     }
 
     pub(super) fn drain_or_sip(&mut self, client: usize) {
         if self.plan.lazy == 0 || !self.rng.chance(self.plan.lazy) {
             return self.drain(client);
         }
-        for _ in 0..self.rng.below(SIP + 1) {
-            if !self.poll(client) {
-                return;
-            }
+        let sip = self.rng.below(SIP + 1);
+        if !self.take(client, 0..sip) {
+            return;
         }
         let c = &mut self.clients[client];
         if c.session.is_some() {
@@ -74,32 +71,40 @@ impl<M: Maker> World<M> {
     }
 
     pub(super) fn drain(&mut self, client: usize) {
-        while self.poll(client) {}
+        self.take(client, 0..);
     }
 
-    /// Takes one output. `false`: there is none, or no process.
-    fn poll(&mut self, client: usize) -> bool {
-        let Some(session) = &mut self.clients[client].session else { return false };
-        match session.poll_output() {
-            Output::Action(action) => self.act(client, action),
-            Output::Event(event) => self.tell(client, event),
-            Output::Wait(wait) => {
-                let c = &mut self.clients[client];
-                c.undrained = false;
-                c.wake = match wait {
-                    Wait::Until { at, .. } => c.true_time(at),
-                    Wait::ForInput | Wait::Finished => u64::MAX,
-                };
-                if c.dirty {
-                    self.may_publish(client);
+    /// Takes one output in each of these turns. `false`: no more are left, or there is no process.
+    fn take(&mut self, client: usize, turns: impl Iterator<Item = u64>) -> bool {
+        for _ in turns {
+            let Some(session) = &mut self.clients[client].session else { return false };
+            match session.poll_output() {
+                Output::Action(action) => self.act(client, action),
+                Output::Event(Event::SnapshotChanged) => self.snapshot_changed(client),
+                Output::Event(event) => self.tell(client, event),
+                Output::Wait(wait) => {
+                    self.drained(client, wait);
+                    return false;
                 }
-                if wait == Wait::Finished {
-                    self.ended(client);
-                }
-                return false;
             }
         }
         self.clients[client].session.is_some()
+    }
+
+    /// There is nothing to do before this.
+    fn drained(&mut self, client: usize, wait: Wait) {
+        let c = &mut self.clients[client];
+        c.undrained = false;
+        c.wake = match wait {
+            Wait::Until { at, .. } => c.true_time(at),
+            Wait::ForInput | Wait::Finished => u64::MAX,
+        };
+        if c.dirty && self.plan.publish_every.is_some() {
+            self.may_publish(client);
+        }
+        if wait == Wait::Finished {
+            self.ended(client);
+        }
     }
 
     fn act(&mut self, client: usize, action: Action) {

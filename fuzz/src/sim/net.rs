@@ -1,8 +1,5 @@
 //! The network: messages under way, in order of arrival.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-
 use ringcentral_ws_core::{AuthId, ConnId, HttpFailure, HttpId, OpenFailure};
 use ringcentral_ws_gateway::{HttpRequest, HttpResponse};
 
@@ -114,53 +111,26 @@ pub(crate) struct Link {
     pub(crate) ready: bool,
 }
 
-#[derive(Debug)]
-struct Entry {
-    at: u64,
-    seq: u64,
-    parcel: Parcel,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    /// The heap gives the greatest first: that is the earliest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.seq).cmp(&(self.at, self.seq))
-    }
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Net {
-    heap: BinaryHeap<Entry>,
-    seq: u64,
+    /// When each arrives. The next one is the last; of those that arrive together, the one sent first.
+    parcels: Vec<(u64, Parcel)>,
     pub(crate) links: Vec<Link>,
 }
 
 impl Net {
     pub(crate) fn next(&self) -> u64 {
-        self.heap.peek().map_or(u64::MAX, |entry| entry.at)
+        self.parcels.last().map_or(u64::MAX, |(at, _)| *at)
     }
 
     pub(crate) fn pop(&mut self) -> Option<Parcel> {
-        self.heap.pop().map(|entry| entry.parcel)
+        self.parcels.pop().map(|(_, parcel)| parcel)
     }
 
+    /// Few are under way at a time, mostly none: putting one in its place moves little.
     pub(crate) fn push(&mut self, at: u64, parcel: Parcel) {
-        self.seq += 1;
-        self.heap.push(Entry { at, seq: self.seq, parcel });
+        let place = self.parcels.partition_point(|(other, _)| *other > at);
+        self.parcels.insert(place, (at, parcel));
     }
 
     /// Sends to the client, behind everything sent before.
@@ -200,8 +170,8 @@ impl Net {
     /// Adds the notifications that are under way to the client on this link. Whether any frame is.
     pub(crate) fn under_way(&self, of: usize, uuids: &mut Vec<u64>) -> bool {
         let mut any = false;
-        for entry in &self.heap {
-            if let Parcel::ToClient { link, uuid, .. } = &entry.parcel
+        for (_, parcel) in self.parcels.iter().rev() {
+            if let Parcel::ToClient { link, uuid, .. } = parcel
                 && *link == of
             {
                 any = true;
