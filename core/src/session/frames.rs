@@ -48,23 +48,23 @@ impl Session {
             }
         };
         self.stats.frames += 1;
-        let message = match frame {
+        let error = match frame {
             Frame::Control => return,
-            Frame::Text(text) if text.len() > self.config.limits.frame_bytes => {
-                return self.bad_frame(conn, ProtocolError::TooLarge(text.len()), now);
-            }
-            Frame::Text(text) => match parse(text) {
-                Ok(message) => message,
-                Err(_) => return self.bad_frame(conn, ProtocolError::Malformed, now),
+            Frame::Text(text) if text.len() > self.config.limits.frame_bytes => ProtocolError::TooLarge(text.len()),
+            Frame::Text(text) => match &parse(text) {
+                Ok(message) => {
+                    self.bad_frames = 0;
+                    return match handshake {
+                        Some(wsc) => self.handshake_message(conn, wsc, message, now),
+                        None => self.message(conn, message, now),
+                    };
+                }
+                Err(_) => ProtocolError::Malformed,
             },
-            Frame::Binary(_) => return self.bad_frame(conn, ProtocolError::Binary, now),
-            Frame::TooLarge(size) => return self.bad_frame(conn, ProtocolError::TooLarge(size), now),
+            Frame::Binary(_) => ProtocolError::Binary,
+            Frame::TooLarge(size) => ProtocolError::TooLarge(size),
         };
-        self.bad_frames = 0;
-        match handshake {
-            Some(wsc) => self.handshake_message(conn, wsc, &message, now),
-            None => self.message(conn, message, now),
-        }
+        self.bad_frame(conn, error, now);
     }
 
     /// FRM-1. What cannot be read may have been a notification.
@@ -198,20 +198,20 @@ impl Session {
         }
     }
 
-    fn message(&mut self, conn: ConnId, message: Message<'_>, now: Timestamp) {
+    fn message(&mut self, conn: ConnId, message: &Message<'_>, now: Timestamp) {
         if let Some(wsc) = &message.meta.wsc
             && message.meta.kind != Kind::ConnectionDetails
         {
             self.adopt_newer(wsc);
         }
         match message.meta.kind {
-            Kind::ServerNotification => self.notification(&message, now),
-            Kind::Heartbeat => self.echo(&message, now),
-            Kind::ClientRequest => self.answer(&message, now),
-            Kind::Error => self.error(conn, &message, now),
+            Kind::ServerNotification => self.notification(message, now),
+            Kind::Heartbeat => self.echo(message, now),
+            Kind::ClientRequest => self.answer(message, now),
+            Kind::Error => self.error(conn, message, now),
             Kind::ConnectionDetails => {
-                if let Some(wsc) = message.meta.wsc {
-                    self.recovery.wsc = Some(wsc);
+                if let Some(wsc) = &message.meta.wsc {
+                    self.recovery.wsc = Some(wsc.clone());
                     self.out.snapshot_changed();
                 }
                 self.out.tell(Event::ProtocolError { conn, error: ProtocolError::Unexpected });
