@@ -46,3 +46,9 @@ fn what_is_made_while_a_refusal_waits_to_be_drained_is_not_owed() {
 fn a_request_that_was_unauthorized_twice_never_counted_as_arrived() {
     run(&Plain, 9_310_445..9_310_446, DAY);
 }
+
+// A session with too much to tell refused to recover, and the application never asked again.
+#[test]
+fn an_application_repeats_what_was_refused_for_now() {
+    run(&Plain, 20_096_188..20_096_189, DAY);
+}

@@ -122,11 +122,17 @@ impl<M: Maker> World<M> {
         self.drain_or_sip(client);
     }
 
+    /// A session that has too much to tell first refuses the wish, and an application makes it again.
     pub(super) fn recover(&mut self, client: usize) {
+        trace!(self, "{client}: app wants to recover");
         let c = &mut self.clients[client];
         let now = c.time(self.now);
-        if let Some(session) = &mut c.session {
-            let _ = session.recover(now);
+        let refused = c.session.as_mut().is_some_and(|session| session.recover(now).is_err());
+        if refused {
+            self.drain(client);
+            if let Some(session) = &mut self.clients[client].session {
+                let _ = session.recover(now);
+            }
         }
     }
 
