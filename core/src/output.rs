@@ -240,6 +240,10 @@ pub enum Event {
         error: ProtocolError,
     },
     /// `Session::snapshot` would give something new. At most once per drain, and its last event but `Closed`.
+    ///
+    /// Who keeps snapshots writes down at least the first one after a restore, before the session opens its socket: what
+    /// an orderly end left says that nothing was received since, and a crash would make that a lie (PST-2). The later
+    /// ones may be thinned out; what was received since the last one may come again after a crash, and a `Gap` is told.
     SnapshotChanged,
     /// The end. Nothing follows.
     Closed {

@@ -186,8 +186,9 @@ impl Oracle {
             return violated("foreign", format!("{uuid} is of a subscription that was never confirmed"));
         }
         if let Some(last) = self.at.last.filter(|last| *last >= index) {
-            if matches!(sent.state, State::Excused | State::Passed) {
-                // The server had not delivered it in its time, and sends it again in a longer replay.
+            if matches!(sent.state, State::Excused | State::Passed | State::Forgotten) {
+                // The server had not delivered it in its time, or a life before the crash had got it and had not
+                // written it down; it sends it again in a longer replay.
                 self.sent[index].state = State::Delivered;
                 self.unwritten.push(index);
                 self.late += 1;

@@ -52,3 +52,15 @@ fn a_request_that_was_unauthorized_twice_never_counted_as_arrived() {
 fn an_application_repeats_what_was_refused_for_now() {
     run(&Plain, 20_096_188..20_096_189, DAY);
 }
+
+// What a life before the crash had got and not written down came again behind newer ones, in a longer replay.
+#[test]
+fn what_was_not_written_down_may_come_again_behind_newer_ones() {
+    run(&Plain, 20_180_438..20_180_439, DAY);
+}
+
+// A process went on with what an orderly end had written down, received, and crashed before it wrote anything itself.
+#[test]
+fn what_an_orderly_end_wrote_down_is_replaced_at_once() {
+    run(&Plain, 20_203_624..20_203_625, DAY);
+}

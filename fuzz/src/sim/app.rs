@@ -258,10 +258,11 @@ impl<M: Maker> World<M> {
     pub(super) fn may_publish(&mut self, client: usize) {
         let Some(every) = self.plan.publish_every else { return };
         let c = &mut self.clients[client];
-        if self.now < c.published_at + every && !c.app.closing {
-            return;
+        // What an orderly end left on the disk says that nothing was received since: that must not stay (PST-2).
+        let at_rest = c.published.as_ref().is_some_and(|published| published.snapshot.is_detached());
+        if self.now >= c.published_at + every || at_rest || c.app.closing {
+            self.publish(client);
         }
-        self.publish(client);
     }
 
     fn publish(&mut self, client: usize) {
