@@ -66,6 +66,8 @@ enum Done {
 
 enum Link {
     None,
+    /// To be opened once the application has written down that the orderly end is over (PST-2).
+    Resting(ConnId, SecretUrl),
     Opening(ConnId, Abort),
     Open(ConnId, Box<Socket>),
 }
@@ -217,7 +219,11 @@ impl Driver {
                     abort.fire();
                 }
             }
-            Action::Open { conn, url } => self.open(conn, url),
+            Action::Open { conn, url } => {
+                self.parts.debug.note(|| format!("open {conn}: {url}"));
+                self.unlink();
+                self.link = Link::Resting(conn, url);
+            }
             Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
                 self.parts.debug.frame("->", &text);
                 if let Some(socket) = self.socket(conn) {
@@ -231,7 +237,7 @@ impl Driver {
                 }
             }
             Action::Drop { conn } => {
-                if matches!(&self.link, Link::Opening(c, _) | Link::Open(c, _) if *c == conn) {
+                if matches!(&self.link, Link::Resting(c, _) | Link::Opening(c, _) | Link::Open(c, _) if *c == conn) {
                     self.parts.debug.note(|| format!("drop {conn}"));
                     self.unlink();
                 }
@@ -266,8 +272,6 @@ impl Driver {
     }
 
     fn open(&mut self, conn: ConnId, url: SecretUrl) {
-        self.parts.debug.note(|| format!("open {conn}: {url}"));
-        self.unlink();
         let (https, max) = (Arc::clone(&self.parts.https), self.parts.max_message);
         let failure = no_thread_for_call();
         let failed = OpenFailure { phase: failure.phase, status: None, retry_after: None, message: failure.message };
@@ -277,11 +281,20 @@ impl Driver {
         self.link = Link::Opening(conn, abort);
     }
 
+    fn open_if_left_rest(&mut self) {
+        if matches!(self.link, Link::Resting(..))
+            && self.parts.hub.has_left_rest()
+            && let Link::Resting(conn, url) = std::mem::replace(&mut self.link, Link::None)
+        {
+            self.open(conn, url);
+        }
+    }
+
     /// Forgets the socket, or the one in the making.
     fn unlink(&mut self) {
         self.ahead = None;
         match std::mem::replace(&mut self.link, Link::None) {
-            Link::None => {}
+            Link::None | Link::Resting(..) => {}
             Link::Opening(_, abort) => abort.fire(),
             Link::Open(_, socket) => socket.forget(self.parts.poll.registry()),
         }

@@ -25,12 +25,15 @@ struct State {
     unread: bool,
     snapshot: Option<Snapshot>,
     status: (SessionState, Stats),
+    /// What the application has written down, as far as is known, is an orderly end.
+    at_rest: bool,
 }
 
 impl Hub {
     pub(crate) fn new(capacity: usize, snapshot: Option<Snapshot>) -> Self {
         let status = (SessionState::Idle, Stats::default());
-        let state = State { queue: VecDeque::new(), ended: false, unread: false, snapshot, status };
+        let at_rest = snapshot.as_ref().is_some_and(Snapshot::is_detached);
+        let state = State { queue: VecDeque::new(), ended: false, unread: false, snapshot, status, at_rest };
         Self { state: Mutex::new(state), arrived: Condvar::new(), capacity: capacity.max(1) }
     }
 
@@ -63,6 +66,12 @@ impl Hub {
 
     pub(crate) fn snapshot(&self) -> Option<Snapshot> {
         self.lock().snapshot.clone()
+    }
+
+    /// Whether the application has had the time to write down that the orderly end is over: before that a crash would
+    /// lose in silence what a socket received (PST-2).
+    pub(crate) fn has_left_rest(&self) -> bool {
+        !self.lock().at_rest
     }
 
     pub(crate) fn status(&self) -> (SessionState, Stats) {
@@ -116,6 +125,11 @@ impl Events {
     fn await_event(&self, until: Option<Instant>) -> Result<Option<Event>, TimedOut> {
         let hub = &self.remote.hub;
         let mut state = hub.lock();
+        // Who comes for the next event has written down what came with the last one.
+        if state.at_rest && state.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_detached()) {
+            state.at_rest = false;
+            self.remote.wake();
+        }
         loop {
             if let Some((event, snapshot)) = state.queue.pop_front() {
                 if let Some(snapshot) = snapshot {
@@ -157,6 +171,7 @@ impl Drop for Events {
     fn drop(&mut self) {
         let mut state = self.remote.hub.lock();
         state.unread = true;
+        state.at_rest = false;
         state.queue.clear();
         drop(state);
         self.remote.wake();

@@ -266,3 +266,34 @@ fn a_client_that_records_can_be_replayed() {
     let replayed = recording.replay().unwrap_or_else(|error| panic!("{error}\n{dump}"));
     assert!(replayed.outputs > 15 && replayed.skipped == 0, "{replayed:?}\n{dump}");
 }
+
+// CLAUSE PST-2
+#[test]
+fn nothing_is_received_before_the_end_of_a_rest_is_written_down() {
+    let server = server();
+    let (app, jwt) = app(&server);
+    let login = Arc::new(Jwt::new(app, jwt));
+    let (client, mut events) = Client::builder(Arc::clone(&login)).filters([SMS]).start().unwrap();
+    subscribed(&mut events);
+    client.close(Close::Detach);
+    assert!(events.by_ref().last().is_some());
+    let snapshot = client.snapshot().unwrap();
+    assert!(snapshot.is_detached());
+    server.receive_sms(0, "+1", "one");
+    let config = Config { handshake_timeout: Duration::from_millis(500), ..Config::default() };
+    let lines = Arc::new(Mutex::new(String::new()));
+    let sink = Arc::clone(&lines);
+    let builder = Client::builder(login).config(config).restore(snapshot);
+    let builder = builder.debug(move |line| sink.lock().unwrap().push_str(line));
+    let (client, mut events) = builder.start().unwrap();
+    until_so(PATIENCE, "the first try is given up", || lines.lock().unwrap().contains("drop "));
+    assert_eq!(server.observations().upgrades, 1, "nobody took an event");
+    assert!(client.snapshot().unwrap().is_detached());
+    let gap = until(&mut events, |event| match event {
+        Event::Gap(gap) => Some(Some(gap.cause.clone())),
+        Event::Notification(_) => Some(None),
+        _ => None,
+    });
+    assert_eq!(gap, None);
+    client.close(Close::Revoke);
+}

@@ -245,9 +245,13 @@ impl<R: Runtime> Driver<R> {
             }
             Action::Open { conn, url } => {
                 self.debug.note(|| format!("open {conn}: {url}"));
-                let (https, max) = (Arc::clone(&self.https), self.max_message);
+                let (https, max, shared) = (Arc::clone(&self.https), self.max_message, Arc::clone(&self.shared));
                 self.ahead = None;
-                self.link = Link::Opening(conn, Box::pin(async move { socket::open(&https, &url, max).await }));
+                let opening = async move {
+                    shared.left_rest().await;
+                    socket::open(&https, &url, max).await
+                };
+                self.link = Link::Opening(conn, Box::pin(opening));
             }
             Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
                 self.debug.frame("->", &text);

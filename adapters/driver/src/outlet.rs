@@ -19,12 +19,32 @@ use crate::command::Command;
 pub(crate) struct Shared {
     snapshot: Mutex<Option<Snapshot>>,
     status: Mutex<(SessionState, Stats)>,
+    /// What the application has written down, as far as is known, is an orderly end.
+    at_rest: AtomicBool,
+    opener: AtomicWaker,
 }
 
 impl Shared {
     pub(crate) fn new(snapshot: Option<Snapshot>) -> Self {
         let status = Mutex::new((SessionState::Idle, Stats::default()));
-        Self { snapshot: Mutex::new(snapshot), status }
+        let at_rest = AtomicBool::new(snapshot.as_ref().is_some_and(Snapshot::is_detached));
+        Self { snapshot: Mutex::new(snapshot), status, at_rest, opener: AtomicWaker::new() }
+    }
+
+    /// Ready once the application has had the time to write down that the orderly end is over: before that a crash
+    /// would lose in silence what a socket received (PST-2).
+    pub(crate) async fn left_rest(&self) {
+        std::future::poll_fn(|cx| {
+            self.opener.register(cx.waker());
+            if self.at_rest.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+
+    fn leave_rest(&self) {
+        if self.at_rest.swap(false, Ordering::SeqCst) {
+            self.opener.wake();
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Option<Snapshot> {
@@ -86,6 +106,8 @@ pub struct Events {
     /// Moved here from the line all at once.
     ready: VecDeque<Queued>,
     shared: Arc<Shared>,
+    /// The last event taken came with a snapshot. Who comes for the next one has written it down.
+    noted: bool,
     /// Keeps the driver's task alive.
     _alive: Sender<Command>,
 }
@@ -97,6 +119,9 @@ impl Events {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if std::mem::take(&mut self.noted) {
+            self.shared.leave_rest();
+        }
         if self.ready.is_empty() && !self.refill() {
             self.line.application.register(cx.waker());
             // First the look at the end, then the one at the queue: what came before the end is not missed.
@@ -111,6 +136,7 @@ impl Events {
             self.line.driver.wake();
         }
         if let Some(snapshot) = snapshot {
+            self.noted = !snapshot.is_detached();
             self.shared.publish(*snapshot);
         }
         Poll::Ready(Some(event))
@@ -141,6 +167,7 @@ impl Drop for Events {
     fn drop(&mut self) {
         self.line.abandoned.store(true, Ordering::SeqCst);
         self.line.driver.wake();
+        self.shared.leave_rest();
     }
 }
 
@@ -166,7 +193,7 @@ pub(crate) fn queue(capacity: usize, shared: Arc<Shared>, alive: Sender<Command>
     let line = Arc::new(Line::default());
     let capacity = capacity.max(1);
     let outlet = Outlet { line: Arc::clone(&line), capacity, batch: Vec::new(), backlog: VecDeque::new() };
-    (outlet, Events { line, ready: VecDeque::new(), shared, _alive: alive })
+    (outlet, Events { line, ready: VecDeque::new(), shared, noted: false, _alive: alive })
 }
 
 impl Outlet {

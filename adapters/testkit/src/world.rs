@@ -50,14 +50,19 @@ impl World {
 
     /// A client of user 0, without any filter.
     pub fn builder(&mut self) -> Builder<Machine> {
+        let login = self.login();
+        self.builder_with(login)
+    }
+
+    /// The login of user 0.
+    pub fn login(&mut self) -> Jwt {
         let (app, user) = {
             let config = self.server.gateway().0.config();
             (config.app.clone(), config.users[0].jwt.clone())
         };
         let server = "http://127.0.0.1:8080".parse().expect("an address");
         let client_secret = Some(Secret::new(app.client_secret));
-        let login = Jwt::new(ClientApp { server, client_id: app.client_id, client_secret }, user.as_str());
-        self.builder_with(login)
+        Jwt::new(ClientApp { server, client_id: app.client_id, client_secret }, user.as_str())
     }
 
     /// A client with these credentials, without any filter.
