@@ -53,6 +53,29 @@ fn detached(s: &mut Direct) -> Snapshot {
     s.session.snapshot().unwrap()
 }
 
+// CLAUSE SUB-8 CLS-1
+#[test]
+fn a_removal_refused_while_a_session_detaches_leaves_it_the_subscription() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.session.unsubscribe(s.now).unwrap();
+    s.drain();
+    // Wanted again before the answer, and then by the next process.
+    s.subscribe();
+    s.session.close(Close::Detach, s.now).unwrap();
+    s.drain();
+    s.reply(400, &error_body("SUB-508"));
+    assert_eq!(told(&s.frame(&notification(1))), ["1"]);
+    s.closed(Some(1000));
+    let mut s = restored(s.session.snapshot().unwrap());
+    s.authorize();
+    s.open();
+    let outputs = s.frame(&recovered(DETAILS));
+    assert_eq!(purposes(&outputs), [Purpose::Heartbeat, Purpose::Update]);
+    s.frame(&notification(2));
+    assert_eq!(told(&s.frame(&echo_of(&outputs))), ["2"]);
+}
+
 // CLAUSE PST-2 REC-5
 #[test]
 fn an_end_before_the_first_connection_leaves_the_doubt_of_a_crash() {

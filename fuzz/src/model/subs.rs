@@ -199,8 +199,8 @@ impl Model {
         };
         // To ask again for what is refused would be no use.
         self.subs.verify &= refused.is_some() && self.subs.active.as_ref().map(|(wish, _)| *wish) != refused;
-        let closing = call == Call::Delete && self.ending.is_some();
-        if closing {
+        let revoking = call == Call::Delete && self.ending == Some(true);
+        if revoking {
             self.subs.active = None;
         } else {
             let still_wanted = match call {
