@@ -336,6 +336,21 @@ fn what_cannot_be_read_among_what_is_held_is_a_gap_at_its_place() {
     assert_eq!(s.session.stats().foreign, 1);
 }
 
+// CLAUSE SUB-3 SUB-5
+#[test]
+fn what_comes_between_two_tries_waits_behind_what_is_held() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    s.frame(&notification(1));
+    s.reply(429, &error_body("CMN-301"));
+    s.frame(&notification(2));
+    s.frame("garbage");
+    s.subscribe();
+    s.frame(&notification(3));
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    assert_eq!(told(&outputs), ["1", "2", "gap unreadable_frame", "3"]);
+}
+
 // CLAUSE SUB-7 SUB-8
 #[test]
 fn what_may_have_been_made_and_nobody_wants_is_left_behind() {

@@ -457,6 +457,8 @@ impl Session {
             (Some(_), None) => Place::Deliver,
             (Some(_), Some(_)) => Place::Foreign,
             (None, _) if self.subs.is_creating() || self.subs.unsure => Place::Hold,
+            // Between two tries, behind what came during the first.
+            (None, _) if !self.subs.holds_nothing() => Place::Hold,
             (None, _) => Place::Foreign,
         }
     }
