@@ -53,6 +53,29 @@ fn detached(s: &mut Direct) -> Snapshot {
     s.session.snapshot().unwrap()
 }
 
+// CLAUSE SUB-8 CLS-1
+#[test]
+fn a_removal_refused_while_a_session_detaches_leaves_it_the_subscription() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.session.unsubscribe(s.now).unwrap();
+    s.drain();
+    // Wanted again before the answer, and then by the next process.
+    s.subscribe();
+    s.session.close(Close::Detach, s.now).unwrap();
+    s.drain();
+    s.reply(400, &error_body("SUB-508"));
+    assert_eq!(told(&s.frame(&notification(1))), ["1"]);
+    s.closed(Some(1000));
+    let mut s = restored(s.session.snapshot().unwrap());
+    s.authorize();
+    s.open();
+    let outputs = s.frame(&recovered(DETAILS));
+    assert_eq!(purposes(&outputs), [Purpose::Heartbeat, Purpose::Update]);
+    s.frame(&notification(2));
+    assert_eq!(told(&s.frame(&echo_of(&outputs))), ["2"]);
+}
+
 // CLAUSE PST-2 REC-5
 #[test]
 fn an_end_before_the_first_connection_leaves_the_doubt_of_a_crash() {
@@ -311,6 +334,21 @@ fn what_cannot_be_read_among_what_is_held_is_a_gap_at_its_place() {
     s.frame("garbage");
     s.closed(None);
     assert_eq!(s.session.stats().foreign, 1);
+}
+
+// CLAUSE SUB-3 SUB-5
+#[test]
+fn what_comes_between_two_tries_waits_behind_what_is_held() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    s.frame(&notification(1));
+    s.reply(429, &error_body("CMN-301"));
+    s.frame(&notification(2));
+    s.frame("garbage");
+    s.subscribe();
+    s.frame(&notification(3));
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    assert_eq!(told(&outputs), ["1", "2", "gap unreadable_frame", "3"]);
 }
 
 // CLAUSE SUB-7 SUB-8

@@ -38,17 +38,7 @@ impl fmt::Display for Failure {
 ///
 /// The violation, with the story of its last steps.
 pub fn simulate<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<Report, Box<Failure>> {
-    match attempt(maker, seed, Plan::new(seed, length), None) {
-        (Ok(report), _) => Ok(report),
-        (Err(_), _) => {
-            let (result, story) = tell(maker, seed, length, TOLD);
-            let violation = result.err().unwrap_or_else(|| Violation {
-                check: "simulator",
-                what: "the run ended otherwise when it was repeated".to_owned(),
-            });
-            Err(Box::new(Failure { seed, violation, story }))
-        }
-    }
+    retold(seed, |story| attempt(maker, seed, Plan::new(seed, length), story))
 }
 
 /// One run in which nothing goes wrong.
@@ -73,15 +63,33 @@ fn attempt<M: Maker + Clone>(
     story: Option<Story>,
 ) -> (Result<Report, Violation>, Option<Story>) {
     let mut world = World::new(maker.clone(), seed, plan, story);
-    let result = match catch_unwind(AssertUnwindSafe(|| world.run())) {
-        Ok(()) => world.violation.take().map_or(Ok(()), Err),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(Violation { check: "contract", what: text.unwrap_or_else(|| "a panic".to_owned()) })
-        }
-    };
+    let result = caught(|| world.run()).and_then(|()| world.violation.take().map_or(Ok(()), Err));
     (result.map(|()| world.report), world.story)
+}
+
+/// Runs it without a story, which costs time; a run that fails is repeated with one.
+pub(crate) fn retold(
+    seed: u64,
+    run: impl Fn(Option<Story>) -> (Result<Report, Violation>, Option<Story>),
+) -> Result<Report, Box<Failure>> {
+    if let (Ok(report), _) = run(None) {
+        return Ok(report);
+    }
+    let (result, story) = run(Some(Story::new(TOLD)));
+    let violation = result.err().unwrap_or_else(|| Violation {
+        check: "simulator",
+        what: "the run ended otherwise when it was repeated".to_owned(),
+    });
+    Err(Box::new(Failure { seed, violation, story: story.unwrap_or_default() }))
+}
+
+/// A panic is a violation like any other.
+pub(crate) fn caught(work: impl FnOnce()) -> Result<(), Violation> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Violation { check: "contract", what: text.unwrap_or_else(|| "a panic".to_owned()) }
+    })
 }
 
 #[cfg(test)]

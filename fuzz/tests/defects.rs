@@ -11,12 +11,13 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use ringcentral_ws_fuzz::{DAY, Defect, Defective, simulate, targets};
+use ringcentral_ws_fuzz::{DAY, Defect, Defective, simulate, storm, targets};
 use under_test::{Checked, with_defect};
 
 /// Six hours each: enough for some faults and a healing.
 const RUN: u64 = DAY / 4;
 const SEEDS: u64 = 150;
+const STORMS: u64 = 150;
 
 fn files(dir: &str) -> Vec<PathBuf> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(dir)];
@@ -37,6 +38,10 @@ fn panics(work: impl FnOnce()) -> bool {
 
 fn simulator(defect: Defect) -> Option<&'static str> {
     (0..SEEDS).find_map(|seed| Some(simulate(&Defective(defect), seed, RUN).err()?.violation.check))
+}
+
+fn storms(defect: Defect) -> Option<&'static str> {
+    (0..STORMS).find_map(|seed| Some(storm(&Defective(defect), seed).err()?.violation.check))
 }
 
 fn model(defect: Defect) -> bool {
@@ -86,14 +91,17 @@ fn every_defect_is_caught() {
     let mut table = String::new();
     let mut missed = Vec::new();
     for defect in Defect::ALL {
-        let by = simulator(*defect);
+        let by = [simulator(*defect), storms(*defect)];
         let others = [model(*defect), transcripts(*defect), corpora(*defect), exhaustion(*defect)];
-        let _ = write!(table, "| {} | {} |", defect.as_str(), by.map_or("–".into(), |check| format!("`{check}`")));
+        let _ = write!(table, "| {} |", defect.as_str());
+        for check in by {
+            let _ = write!(table, " {} |", check.map_or("–".into(), |check| format!("`{check}`")));
+        }
         for caught in others {
             table.push_str(if caught { " yes |" } else { " – |" });
         }
         table.push('\n');
-        if by.is_none() || !others[0] {
+        if by[0].is_none() || !others[0] {
             missed.push(defect.as_str());
         }
     }
@@ -109,7 +117,7 @@ fn check_readme(table: &str) {
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once("<!-- defects -->\n").unwrap();
     let (old, after) = rest.split_once("<!-- end -->").unwrap();
-    let head = "| Defect | Simulator, by its check | Model | Transcripts | Corpora | Exhaustion |\n|---|---|---|---|---|---|\n";
+    let head = "| Defect | Simulator, by its check | Storms, by theirs | Model | Transcripts | Corpora | Exhaustion |\n|---|---|---|---|---|---|---|\n";
     let new = format!("{head}{table}");
     if std::env::var_os("UPDATE_README").is_some() {
         fs::write(&path, format!("{before}<!-- defects -->\n{new}<!-- end -->{after}")).unwrap();

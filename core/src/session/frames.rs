@@ -72,7 +72,7 @@ impl Session {
         self.stats.unreadable += 1;
         self.bad_frames += 1;
         self.out.tell(Event::ProtocolError { conn, error });
-        if self.subs.may_be_active() {
+        if self.subs.may_be_active() || !self.subs.holds_nothing() {
             let since = self.seen_before_this_frame();
             if self.subs.holds_nothing() {
                 self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use http::{HeaderMap, Method};
 
-use super::Session;
+use super::{Close, Session};
 use crate::classify::{self, ApiErrorInfo, Cause, Class};
 use crate::filters::Filters;
 use crate::ids::SubscriptionId;
@@ -414,7 +414,7 @@ impl Session {
             // What is wanted is refused itself: to ask again would be no use.
             self.subs.verify = false;
         }
-        if matches!(kind, CallKind::Delete) && self.ending.is_some() {
+        if matches!(kind, CallKind::Delete) && self.ending == Some(Close::Revoke) {
             self.subs.active = None;
             return;
         }
@@ -457,6 +457,8 @@ impl Session {
             (Some(_), None) => Place::Deliver,
             (Some(_), Some(_)) => Place::Foreign,
             (None, _) if self.subs.is_creating() || self.subs.unsure => Place::Hold,
+            // Between two tries, behind what came during the first.
+            (None, _) if !self.subs.holds_nothing() => Place::Hold,
             (None, _) => Place::Foreign,
         }
     }

@@ -295,9 +295,11 @@ impl Rig {
     fn run_timers(&mut self, echo: bool) {
         let end = self.now;
         let mut answered = self.session.stats().heartbeats;
+        let mut ran = None;
         loop {
             match self.session.poll_output() {
                 Output::Wait(Wait::Until { at, reason }) if at <= end => {
+                    assert!(ran.replace(at) < Some(at), "a timer that was run is due again");
                     self.now = at;
                     self.quiet = echo && reason == TimerKind::Heartbeat;
                     if !self.quiet {

@@ -4,7 +4,9 @@ use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_fuzz::{DAY, Failure, Plain, Progress, Report, Story, WithContract, calm, series, simulate, tell};
+use ringcentral_ws_fuzz::{
+    DAY, Failure, Plain, Progress, Report, Story, WithContract, calm, series, simulate, storm, tell, tell_storm,
+};
 
 /// Each message is a few small allocations that are soon freed.
 #[global_allocator]
@@ -13,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const HELP: &str = "\
 Simulates sessions against the stand-in server over a faulty network, in virtual time.
 
-usage: simulate [--days N] [--seed S | --seed-range A..B] [--jobs N] [--checked] [--calm] [--story N]
+usage: simulate [--days N] [--seed S | --seed-range A..B] [--jobs N] [--checked] [--calm | --storm] [--story N]
                 [--keep-going] [--progress]
 
   --days N           so many runs of a day each, from seed 0 on (default 1000)
@@ -22,6 +24,7 @@ usage: simulate [--days N] [--seed S | --seed-range A..B] [--jobs N] [--checked]
   --jobs N           on so many threads (default 1); the result does not depend on it
   --checked          with the contract checker around every session (every eighth run has it anyway)
   --calm             nothing goes wrong: for measurements
+  --storm            storms in place of days: a small server, and something goes wrong at nearly every step
   --story N          tell the last N steps of each run, failed or not
   --keep-going       do not stop at the first violation
   --progress         tell on stderr how far it is, even if that is no terminal
@@ -33,6 +36,7 @@ struct Options {
     seeds: std::ops::Range<u64>,
     checked: bool,
     calm: bool,
+    storm: bool,
     story: Option<usize>,
     keep_going: bool,
     jobs: usize,
@@ -45,6 +49,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
         seeds: 0..1000,
         checked: false,
         calm: false,
+        storm: false,
         story: None,
         keep_going: false,
         jobs: 1,
@@ -67,6 +72,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("checked") => options.checked = true,
             Long("story") => options.story = Some(parser.value()?.parse()?),
             Long("calm") => options.calm = true,
+            Long("storm") => options.storm = true,
             Long("keep-going") => options.keep_going = true,
             Long("jobs") => options.jobs = parser.value()?.parse()?,
             Long("progress") => options.progress = true,
@@ -74,12 +80,18 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
+    if options.calm && options.storm {
+        return Err("it is --calm or --storm".into());
+    }
     Ok(Some(options))
 }
 
 fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
     if let Some(steps) = options.story {
-        let (_, story) = tell(&WithContract, seed, DAY, steps);
+        let (_, story) = match options.storm {
+            false => tell(&WithContract, seed, DAY, steps),
+            true => tell_storm(&WithContract, seed, steps),
+        };
         let mut out = std::io::stdout().lock();
         story.lines().for_each(|line| drop(writeln!(out, "{line}")));
     }
@@ -87,21 +99,27 @@ fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
         let failed = |violation| Box::new(Failure { seed, violation, story: Story::default() });
         return calm(&Plain, seed, DAY).map_err(failed);
     }
-    if options.checked || seed % 8 == 7 { simulate(&WithContract, seed, DAY) } else { simulate(&Plain, seed, DAY) }
+    match (options.storm, options.checked || seed % 8 == 7) {
+        (false, false) => simulate(&Plain, seed, DAY),
+        (false, true) => simulate(&WithContract, seed, DAY),
+        (true, false) => storm(&Plain, seed),
+        (true, true) => storm(&WithContract, seed),
+    }
 }
 
 /// Tells how far it is: over and over on one line of a terminal, else in a line now and then.
 struct Teller {
     wanted: bool,
+    storm: bool,
     terminal: bool,
     start: Instant,
     last: Instant,
 }
 
 impl Teller {
-    fn new(wanted: bool) -> Self {
+    fn new(wanted: bool, storm: bool) -> Self {
         let now = Instant::now();
-        Self { wanted, terminal: std::io::stderr().is_terminal(), start: now, last: now }
+        Self { wanted, storm, terminal: std::io::stderr().is_terminal(), start: now, last: now }
     }
 
     fn tell(&mut self, progress: &Progress<'_>) {
@@ -113,10 +131,10 @@ impl Teller {
         let seconds = self.start.elapsed().as_secs_f64();
         let left = seconds / progress.done as f64 * (progress.all - progress.done) as f64;
         let text = format!(
-            "{} of {} runs, {:.0} session-days/s, {} violations, {:.0} min left",
+            "{} of {} runs, {}, {} violations, {:.0} min left",
             progress.done,
             progress.all,
-            progress.total.days() / seconds,
+            self.speed(progress.total, seconds),
             progress.failures,
             left / 60.0
         );
@@ -124,6 +142,14 @@ impl Teller {
             eprint!("\r{text}\x1b[K");
         } else {
             eprintln!("{text}");
+        }
+    }
+
+    fn speed(&self, total: &Report, seconds: f64) -> String {
+        if self.storm {
+            format!("{:.0} storms/s", total.runs as f64 / seconds)
+        } else {
+            format!("{:.0} session-days/s", total.days() / seconds)
         }
     }
 
@@ -149,7 +175,7 @@ fn main() -> ExitCode {
     };
     // A panic of the contract checker is a violation like any other: it is told with its seed.
     std::panic::set_hook(Box::new(|_| ()));
-    let teller = std::cell::RefCell::new(Teller::new(options.progress));
+    let teller = std::cell::RefCell::new(Teller::new(options.progress, options.storm));
     let (total, failures) = series(
         options.seeds.clone(),
         options.jobs,
@@ -164,7 +190,7 @@ fn main() -> ExitCode {
     teller.borrow().clear();
     let seconds = teller.borrow().start.elapsed().as_secs_f64();
     print!("{total}");
-    println!("time            {seconds:.2} s, {:.0} session-days/s", total.days() / seconds);
+    println!("time            {seconds:.2} s, {}", teller.borrow().speed(&total, seconds));
     println!("violations      {failures}");
     if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

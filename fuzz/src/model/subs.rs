@@ -34,6 +34,11 @@ impl Subs {
         self.active.is_some() || self.is_creating() || self.wanted.is_some() && self.unsure
     }
 
+    /// Something waits for an answer.
+    pub(super) fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     pub(super) fn is_active(&self) -> bool {
         self.active.is_some()
     }
@@ -199,8 +204,8 @@ impl Model {
         };
         // To ask again for what is refused would be no use.
         self.subs.verify &= refused.is_some() && self.subs.active.as_ref().map(|(wish, _)| *wish) != refused;
-        let closing = call == Call::Delete && self.ending.is_some();
-        if closing {
+        let revoking = call == Call::Delete && self.ending == Some(true);
+        if revoking {
             self.subs.active = None;
         } else {
             let still_wanted = match call {
@@ -255,7 +260,7 @@ impl Model {
         match (&self.subs.active, of) {
             (Some((_, id)), Some(of)) if id != of => self.fill_replay(true),
             (Some(_), _) => self.deliver(n),
-            (None, _) if self.subs.is_creating() || self.subs.unsure => {
+            (None, _) if self.subs.is_creating() || self.subs.unsure || !self.subs.held.is_empty() => {
                 self.subs.held.push(Some((n, of.map(str::to_owned))));
             }
             (None, _) => self.fill_replay(true),

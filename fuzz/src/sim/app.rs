@@ -293,7 +293,7 @@ impl<M: Maker> World<M> {
     }
 }
 
-fn name_of_outcome(outcome: &RequestOutcome) -> &'static str {
+pub(crate) fn name_of_outcome(outcome: &RequestOutcome) -> &'static str {
     match outcome {
         RequestOutcome::Response { response, .. } if response.status().is_success() => "answered",
         RequestOutcome::Response { .. } => "answered with an error",
@@ -311,7 +311,7 @@ fn cause_name(cause: &ringcentral_ws_core::Cause) -> String {
 }
 
 /// An event in a few words without secrets.
-fn brief(event: &Event) -> String {
+pub(crate) fn brief(event: &Event) -> String {
     match event {
         Event::Notification(n) => format!("notification {}", n.uuid()),
         Event::Connected { conn, resumption, .. } => format!("connected {conn} {resumption:?}"),

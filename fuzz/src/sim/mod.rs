@@ -32,6 +32,8 @@ macro_rules! trace {
 }
 pub(crate) use trace;
 
+pub(crate) use self::app::{brief, name_of_outcome};
+
 /// After the faults have stopped, a client must be ready within this.
 const HEAL: u64 = 15 * MINUTE;
 /// A client that was ready may be at a planned renewal, or have changed its subscription, just when it is looked at.
@@ -57,7 +59,7 @@ impl Story {
         Self { lines: VecDeque::new(), limit }
     }
 
-    fn add(&mut self, now: u64, line: String) {
+    pub(crate) fn add(&mut self, now: u64, line: String) {
         if self.lines.len() >= self.limit {
             self.lines.pop_front();
         }

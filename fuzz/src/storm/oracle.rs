@@ -1,0 +1,157 @@
+//! What the server sent, against what the application was told. Shares no code with the Session.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ringcentral_ws_core::{RequestId, RequestOutcome};
+
+use crate::oracle::{Verdict, violated};
+
+/// A REST request that has not ended.
+#[derive(Debug)]
+struct Asked {
+    number: u64,
+    /// On how many ways it may have run.
+    left: u32,
+}
+
+/// The books. Notifications are numbered as they are sent: 1, 2, 3 and so on.
+#[derive(Debug, Default)]
+pub(super) struct Oracle {
+    pub(super) sent: u64,
+    /// Those behind the last one that are owed, and of which subscription.
+    of: BTreeMap<u64, u64>,
+    /// The subscriptions that the application was told of; and whether it has unsubscribed since the last one.
+    known: BTreeSet<u64>,
+    apart: bool,
+    delivered: BTreeSet<u64>,
+    last: u64,
+    /// Gaps told since the last notification.
+    gaps: u64,
+    /// Since then the application wanted nothing for a while.
+    unwanted: bool,
+    /// This process has told a notification.
+    told: bool,
+    asked: BTreeMap<RequestId, Asked>,
+    pub(super) covered: u64,
+    pub(super) excused: u64,
+    pub(super) false_alarms: u64,
+}
+
+impl Oracle {
+    /// The number of a new notification of this subscription.
+    pub(super) fn send(&mut self, subscription: u64) -> u64 {
+        self.sent += 1;
+        self.of.insert(self.sent, subscription);
+        self.sent
+    }
+
+    /// Once, in order, and nothing missing before it unless that was told.
+    pub(super) fn notification(&mut self, uuid: &str) -> Verdict {
+        let number = uuid.parse().ok().filter(|number| (1..=self.sent).contains(number));
+        let Some(number) = number else { return violated("invented", format!("{uuid} was never sent")) };
+        if !self.delivered.insert(number) {
+            return violated("duplicate", format!("{number} came twice"));
+        }
+        if number < self.last {
+            return violated("order", format!("{number} came after {}", self.last));
+        }
+        let missing = number - self.last - 1;
+        if self.gaps > 0 {
+            self.covered += missing;
+            self.false_alarms += if missing == 0 { self.gaps } else { 0 };
+        } else if self.unwanted || !self.of.keys().any(|at| (self.last + 1..number).contains(at)) {
+            self.excused += missing;
+        } else {
+            let what = format!("{missing} between {} and {number}, and no gap was told", self.last);
+            return violated("lost", what);
+        }
+        self.of = self.of.split_off(&(number + 1));
+        (self.last, self.gaps, self.unwanted, self.told) = (number, 0, false, true);
+        Ok(())
+    }
+
+    /// It says after which notification it begins. A process that has told none yet knows only what was written down.
+    pub(super) fn gap(&mut self, after: Option<&str>) -> Verdict {
+        self.gaps += 1;
+        let after = after.and_then(|uuid| uuid.parse().ok()).unwrap_or(0);
+        if self.told && after != self.last {
+            return violated("gap-after", format!("the gap begins after {after}, the last one was {}", self.last));
+        }
+        Ok(())
+    }
+
+    /// The application wants nothing, or did not: what was sent is not owed, and what is missing before the next one.
+    pub(super) fn unwanted(&mut self) {
+        self.unwanted = true;
+        self.of.clear();
+    }
+
+    /// It unsubscribes: until it is told of a subscription again, only those it knows can owe it something.
+    pub(super) fn unsubscribed(&mut self) {
+        self.unwanted();
+        self.apart = true;
+    }
+
+    pub(super) fn subscribed(&mut self, id: u64) {
+        self.known.insert(id);
+        if std::mem::take(&mut self.apart) {
+            self.of.retain(|_, subscription| self.known.contains(subscription));
+        }
+    }
+
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.delivered.contains(&number)
+    }
+
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered.len() as u64
+    }
+
+    /// A request was accepted.
+    pub(super) fn asked(&mut self, id: RequestId, number: u64) -> Verdict {
+        match self.asked.insert(id, Asked { number, left: 0 }) {
+            None => Ok(()),
+            Some(_) => violated("request-ends", format!("request {id} was accepted twice")),
+        }
+    }
+
+    /// From now on it may run.
+    pub(super) fn left(&mut self, number: u64) {
+        self.asked.values_mut().filter(|asked| asked.number == number).for_each(|asked| asked.left += 1);
+    }
+
+    /// On one way it certainly did not run.
+    pub(super) fn came_back(&mut self, number: u64) {
+        self.asked.values_mut().filter(|asked| asked.number == number).for_each(|asked| asked.left -= 1);
+    }
+
+    pub(super) fn ended(&mut self, id: RequestId, outcome: &RequestOutcome) -> Verdict {
+        let Some(asked) = self.asked.remove(&id) else {
+            return violated("request-ends", format!("request {id} ended, but was not open"));
+        };
+        let never_left = matches!(
+            outcome,
+            RequestOutcome::NotSent(_)
+                | RequestOutcome::TimedOut { sent: false }
+                | RequestOutcome::Cancelled { sent: false }
+        );
+        if never_left && asked.left > 0 {
+            return violated("request-honest", format!("request {id} is said never to have left, but it did"));
+        }
+        Ok(())
+    }
+
+    /// The process is gone, and with it what it was asked.
+    pub(super) fn restarted(&mut self) {
+        self.asked.clear();
+        self.told = false;
+    }
+
+    /// All is quiet: every request must have ended.
+    pub(super) fn finish(&self) -> Verdict {
+        match self.asked.keys().next() {
+            None => Ok(()),
+            Some(id) => violated("request-ends", format!("request {id} never ended")),
+        }
+    }
+}
