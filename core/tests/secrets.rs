@@ -160,3 +160,37 @@ fn a_missing_permission_is_named() {
         assert!(!reason.contains(ACCESS));
     }
 }
+
+// CLAUSE SEC-1
+#[test]
+fn each_input_and_action_is_printed_by_its_name_and_without_its_text() {
+    const SECRET: &str = "hunter5";
+    let (conn, id) = (ConnId::from(7), HttpId::from(8));
+    let text = || SECRET.to_owned();
+    let failed = HttpFailure { phase: Phase::Dns, not_sent: true, message: "m".into() };
+    let unopened = OpenFailure { phase: Phase::Tls, status: Some(403), retry_after: None, message: "m".into() };
+    let unauthorized = AuthFailure { permanent: true, code: None, message: "m".into(), retry_after: None };
+    let close = CloseInfo { code: Some(1001), reason: "r".into() };
+    let named = [
+        (format!("{:?}", Input::AuthorizeFailed { id: AuthId::from(9), failure: unauthorized }), "permanent: true"),
+        (format!("{:?}", Input::HttpFailed { id, failure: failed }), "phase: Dns"),
+        (format!("{:?}", Input::OpenFailed { conn, failure: unopened }), "status: Some(403)"),
+        (format!("{:?}", Input::Closed { conn, close }), "code: Some(1001)"),
+        (format!("{:?}", Input::Frame { conn, frame: Frame::Control }), "frame: Control"),
+        (format!("{:?}", Input::Frame { conn, frame: Frame::TooLarge(9) }), "frame: TooLarge(9)"),
+        (format!("{:?}", Input::SendBlocked { conn }), "SendBlocked { conn"),
+        (format!("{:?}", Input::SendReady { conn }), "SendReady { conn"),
+        (format!("{:?}", Input::NetworkChanged { online: true }), "online: true"),
+        (format!("{:?}", Input::Resumed), "Resumed"),
+        (
+            format!("{:?}", Action::Send { conn, text: text(), purpose: Purpose::Heartbeat }),
+            "(7 bytes), purpose: Heartbeat",
+        ),
+        (format!("{:?}", Action::Resubscribe { conn, text: text() }), "(7 bytes)"),
+        (format!("{:?}", Action::Close { conn, code: 1000, reason: "bye" }), "code: 1000, reason: \"bye\""),
+        (format!("{:?}", Action::AbortHttp { id }), "AbortHttp { id"),
+    ];
+    for (shown, part) in named {
+        assert!(shown.contains(part) && !shown.contains(SECRET), "{shown}");
+    }
+}
