@@ -272,8 +272,9 @@ impl<R: Runtime> Builder<R> {
     /// Continues the session of this snapshot (PST-2).
     ///
     /// The snapshot of an orderly end says that nothing was received since, and a crash would make that a lie. So its
-    /// session opens no socket before the application has taken the first [`Event::SnapshotChanged`] and come back for
-    /// another event: by then it has written the new snapshot down.
+    /// session opens no socket before the application has taken the first
+    /// [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged) and come back for another event: by then it has
+    /// written the new snapshot down.
     pub fn restore(mut self, snapshot: Snapshot) -> Self {
         self.snapshot = Some(snapshot);
         self
