@@ -6,7 +6,7 @@ mod direct;
 
 use std::time::Duration;
 
-use direct::{DETAILS, Direct, actions, details, error_body, events, notification};
+use direct::{DETAILS, Direct, actions, details, echo_of, error_body, events, notification, purposes, recovered, told};
 use ringcentral_ws_core::*;
 
 fn over_socket() -> Config {
@@ -25,34 +25,6 @@ fn repeatable(uri: &str) -> http::Request<Body> {
 
 fn of(subscription: &str, uuid: usize) -> String {
     notification(uuid).replace(r#""s""#, &format!("{subscription:?}"))
-}
-
-fn recovered(fields: &str) -> String {
-    details(&format!(r#"{fields},"recoveryState":"Successful""#))
-}
-
-/// Gaps and notifications by word.
-fn told(outputs: &[Output]) -> Vec<String> {
-    let word = |event: &Event| match event {
-        Event::Gap(gap) => Some(format!("gap {}", gap.cause.as_str())),
-        Event::Notification(n) => Some(n.uuid().to_owned()),
-        _ => None,
-    };
-    events(outputs).filter_map(word).collect()
-}
-
-fn purposes(outputs: &[Output]) -> Vec<Purpose> {
-    let purpose = |a: &Action| if let Action::Send { purpose, .. } = a { Some(*purpose) } else { None };
-    actions(outputs).filter_map(purpose).collect()
-}
-
-/// The echo of the heartbeat among these outputs.
-fn echo_of(outputs: &[Output]) -> String {
-    let beat = |a: &Action| match a {
-        Action::Send { text, purpose: Purpose::Heartbeat, .. } => Some(text.clone()),
-        _ => None,
-    };
-    actions(outputs).find_map(beat).unwrap()
 }
 
 fn outcomes(outputs: &[Output]) -> Vec<RequestOutcome> {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use ringcentral_ws_core::RequestOutcome;
+
 /// The property that was violated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -22,6 +24,16 @@ pub(crate) type Verdict = Result<(), Violation>;
 
 pub(crate) fn violated(check: &'static str, what: String) -> Verdict {
     Err(Violation { check, what })
+}
+
+/// Whether a request is said not to have left.
+pub(crate) const fn never_left(outcome: &RequestOutcome) -> bool {
+    matches!(
+        outcome,
+        RequestOutcome::NotSent(_)
+            | RequestOutcome::TimedOut { sent: false }
+            | RequestOutcome::Cancelled { sent: false }
+    )
 }
 
 /// How a notification stands with the application.

@@ -179,3 +179,31 @@ pub fn actions(outputs: &[Output]) -> impl Iterator<Item = &Action> {
 pub const fn clock() -> ClockReading {
     ClockReading { now: Timestamp::ZERO, unix: UnixMillis(1_700_000_000_000) }
 }
+
+pub fn recovered(fields: &str) -> String {
+    details(&format!(r#"{fields},"recoveryState":"Successful""#))
+}
+
+/// Gaps and notifications by word.
+pub fn told(outputs: &[Output]) -> Vec<String> {
+    let word = |event: &Event| match event {
+        Event::Gap(gap) => Some(format!("gap {}", gap.cause.as_str())),
+        Event::Notification(n) => Some(n.uuid().to_owned()),
+        _ => None,
+    };
+    events(outputs).filter_map(word).collect()
+}
+
+pub fn purposes(outputs: &[Output]) -> Vec<Purpose> {
+    let purpose = |a: &Action| if let Action::Send { purpose, .. } = a { Some(*purpose) } else { None };
+    actions(outputs).filter_map(purpose).collect()
+}
+
+/// The echo of the heartbeat among these outputs.
+pub fn echo_of(outputs: &[Output]) -> String {
+    let beat = |a: &Action| match a {
+        Action::Send { text, purpose: Purpose::Heartbeat, .. } => Some(text.clone()),
+        _ => None,
+    };
+    actions(outputs).find_map(beat).unwrap()
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use ringcentral_ws_core::{RequestId, RequestOutcome};
 
 use super::plan::MINUTE;
-use crate::oracle::{Verdict, violated};
+use crate::oracle::{Verdict, never_left, violated};
 
 /// A REST request of the application.
 #[derive(Clone, Debug)]
@@ -63,14 +63,8 @@ impl Books {
         let Some(asked) = self.open.remove(&id) else {
             return violated("request-ends", format!("request {id} ended, but was not open"));
         };
-        let never_left = matches!(
-            outcome,
-            RequestOutcome::NotSent(_)
-                | RequestOutcome::TimedOut { sent: false }
-                | RequestOutcome::Cancelled { sent: false }
-        );
         let reached = self.reached.remove(&asked.number).unwrap_or(0);
-        if never_left && reached > 0 && !asked.repeatable {
+        if never_left(outcome) && reached > 0 && !asked.repeatable {
             return violated("request-honest", format!("request {id} is said never to have left, but arrived"));
         }
         // What was sent back for want of authorization, and once more after a new login, did not count as arrived.

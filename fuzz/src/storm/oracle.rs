@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ringcentral_ws_core::{RequestId, RequestOutcome};
 
-use crate::oracle::{Verdict, violated};
+use crate::oracle::{Verdict, never_left, violated};
 
 /// A REST request that has not ended.
 #[derive(Debug)]
@@ -129,13 +129,7 @@ impl Oracle {
         let Some(asked) = self.asked.remove(&id) else {
             return violated("request-ends", format!("request {id} ended, but was not open"));
         };
-        let never_left = matches!(
-            outcome,
-            RequestOutcome::NotSent(_)
-                | RequestOutcome::TimedOut { sent: false }
-                | RequestOutcome::Cancelled { sent: false }
-        );
-        if never_left && asked.left > 0 {
+        if never_left(outcome) && asked.left > 0 {
             return violated("request-honest", format!("request {id} is said never to have left, but it did"));
         }
         Ok(())
