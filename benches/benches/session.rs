@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ringcentral_ws_benches::{drain, message_store, subscribed};
+use ringcentral_ws_benches::{drain, heartbeat_of, message_store, subscribed};
 use ringcentral_ws_core::{Config, Frame, Input, Timestamp, contract};
 use serde::de::IgnoredAny;
 
@@ -30,7 +30,7 @@ fn notification(c: &mut Criterion) {
 
 fn heartbeat(c: &mut Criterion) {
     let (mut session, conn) = subscribed(Config::default());
-    let echo = r#"[{"type":"Heartbeat","messageId":"00000000-1"}]"#;
+    let echo = &heartbeat_of(&mut session);
     let mut group = c.benchmark_group("heartbeat");
     group.bench_function("scan by serde_json", |b| {
         b.iter(|| serde_json::from_str::<IgnoredAny>(black_box(echo)).is_ok());

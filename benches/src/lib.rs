@@ -1,7 +1,7 @@
 //! What the benchmarks share: a session that is connected and subscribed, and frames for it.
 
 use ringcentral_ws_core::{
-    AccessToken, Action, ClockReading, Config, ConnId, Filters, Frame, Input, Output, Session, Timestamp,
+    AccessToken, Action, ClockReading, Config, ConnId, Filters, Frame, Input, Output, Purpose, Session, Timestamp, Wait,
 };
 
 /// The first message of a connection.
@@ -57,6 +57,20 @@ pub fn message_store(uuid: u64) -> String {
     format!(
         r#"[{{"type":"ServerNotification","messageId":"{uuid:019}","status":200,"headers":{{"RCRequestId":"265348d0-1111-2222-3333-005056a62c0c"}}}},{{"uuid":"{uuid:019}","event":"/restapi/v1.0/account/233676004/extension/233676004/message-store","timestamp":"2023-04-18T20:25:24.611Z","subscriptionId":"sub-1","ownerId":"233676004","body":{{"accountId":233676004,"extensionId":233676004,"lastUpdated":"2023-04-18T20:25:15.775Z","changes":[{{"type":"Pager","newCount":2,"updatedCount":0,"newMessageIds":[12756735005,12756737005]}}]}}}}]"#
     )
+}
+
+/// The heartbeat that a connected session sends after silence, which most servers send back as it is.
+///
+/// # Panics
+///
+/// If it sends none, which would be a defect of it.
+pub fn heartbeat_of(session: &mut Session) -> String {
+    let Output::Wait(Wait::Until { at, .. }) = session.poll_output() else { panic!("not drained") };
+    session.handle_input(Input::Timeout, at).expect("drained");
+    let Output::Action(Action::Send { text, purpose: Purpose::Heartbeat, .. }) = session.poll_output() else {
+        panic!("no heartbeat")
+    };
+    text
 }
 
 /// Polls until there is nothing left; says how many outputs there were.

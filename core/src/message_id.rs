@@ -5,7 +5,10 @@
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(from = "u32", into = "u32"))]
-pub(crate) struct MessageTag(Box<str>);
+pub(crate) struct MessageTag {
+    /// A heartbeat of the session up to the number of the message. The tag is its end.
+    heartbeat: Box<str>,
+}
 
 #[cfg(feature = "recorder")]
 impl From<u32> for MessageTag {
@@ -17,39 +20,63 @@ impl From<u32> for MessageTag {
 #[cfg(feature = "recorder")]
 impl From<MessageTag> for u32 {
     fn from(tag: MessageTag) -> Self {
-        Self::from_str_radix(&tag.0[..TAG - 1], 16).unwrap_or_default()
+        Self::from_str_radix(&tag.text()[..TAG - 1], 16).unwrap_or_default()
     }
 }
 
 const TAG: usize = 9;
 /// The digits of `u64::MAX`.
 const DIGITS: usize = 20;
+/// What stands around the id of a heartbeat.
+const HEARTBEAT: (&str, &str) = (r#"[{"type":"Heartbeat","messageId":""#, r#""}]"#);
 
 impl MessageTag {
     pub(crate) fn new(tag: u32) -> Self {
-        Self(format!("{tag:08x}-").into())
+        Self { heartbeat: format!("{}{tag:08x}-", HEARTBEAT.0).into() }
+    }
+
+    fn text(&self) -> &str {
+        &self.heartbeat[HEARTBEAT.0.len()..]
     }
 
     /// The id of message `n`: nothing in it needs an escape.
     pub(crate) fn id(&self, n: u64) -> String {
         let mut text = String::with_capacity(TAG + DIGITS);
-        self.write(n, &mut text);
+        text.push_str(self.text());
+        push_number(&mut text, n);
         text
-    }
-
-    /// Appends the id of message `n`.
-    pub(crate) fn write(&self, n: u64, out: &mut String) {
-        out.push_str(&self.0);
-        push_number(out, n);
     }
 
     /// The number in an id of this session.
     pub(crate) fn number(&self, id: &str) -> Option<u64> {
-        let number = id.strip_prefix(&*self.0)?;
-        // Only as it was written: no sign, and no zero in front.
-        let plain = matches!(number.as_bytes(), b"0" | [b'1'..=b'9', ..]);
-        if plain { number.parse().ok() } else { None }
+        number(id.strip_prefix(self.text())?)
     }
+
+    /// Heartbeat `n`. By far the most frequent message.
+    pub(crate) fn heartbeat(&self, n: u64) -> String {
+        let mut text = String::with_capacity(HEARTBEAT.0.len() + TAG + DIGITS + HEARTBEAT.1.len());
+        text.push_str(&self.heartbeat);
+        push_number(&mut text, n);
+        text.push_str(HEARTBEAT.1);
+        text
+    }
+
+    /// The number of a heartbeat of this session that came back as it was sent, as from most servers.
+    pub(crate) fn echo(&self, text: &str) -> Option<u64> {
+        number(text.strip_prefix(&*self.heartbeat)?.strip_suffix(HEARTBEAT.1)?)
+    }
+}
+
+/// Reads a number only as it was written: no sign, and no zero in front.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.as_bytes();
+    if !matches!(digits, b"0" | [b'1'..=b'9', ..]) {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
+    })
 }
 
 /// All pairs of digits.
@@ -84,6 +111,9 @@ mod tests {
             let tag = MessageTag::new(tag);
             assert_eq!(tag.id(n), text);
             assert_eq!(tag.number(text), Some(n));
+            let heartbeat = tag.heartbeat(n);
+            assert_eq!(heartbeat, format!(r#"[{{"type":"Heartbeat","messageId":"{text}"}}]"#));
+            assert_eq!(tag.echo(&heartbeat), Some(n));
         }
     }
 
@@ -108,6 +138,9 @@ mod tests {
             "0102abc\u{e9}7",
         ] {
             assert_eq!(tag.number(other), None, "{other}");
+            assert_eq!(tag.echo(&format!(r#"[{{"type":"Heartbeat","messageId":"{other}"}}]"#)), None, "{other}");
         }
+        assert_eq!(tag.echo(r#"[{"type":"Heartbeat","messageId":"0102abcd-7"}] "#), None);
+        assert_eq!(tag.echo(r#"[{"type":"Heartbeat","messageId":"0102abcd-"}]"#), None);
     }
 }

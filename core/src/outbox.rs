@@ -26,12 +26,12 @@ impl Outbox {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        let next = self.queue.pop_front();
-        if next.is_none() && self.snapshot_changed {
-            self.snapshot_changed = false;
-            return Some(Output::Event(Event::SnapshotChanged));
+        // Where it lies, an output is large: it is moved once.
+        if self.queue.is_empty() {
+            let changed = std::mem::take(&mut self.snapshot_changed);
+            return if changed { Some(Output::Event(Event::SnapshotChanged)) } else { None };
         }
-        next
+        self.queue.pop_front()
     }
 
     /// The change is told now, because nothing may follow the next event.

@@ -68,13 +68,16 @@ pub(crate) struct Timers {
     at: [Timestamp; COUNT],
     /// One bit for each that runs.
     running: u16,
-    /// The place of the earliest: it is asked for with every call.
-    first: usize,
+    /// The earliest, and of those at the same time the first in the table: it is asked for with every call.
+    first: (Timestamp, TimerKind),
 }
+
+/// No timer runs.
+const NONE: (Timestamp, TimerKind) = (NEVER, TimerKind::Retry);
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { at: [NEVER; COUNT], running: 0, first: 0 }
+        Self { at: [NEVER; COUNT], running: 0, first: NONE }
     }
 }
 
@@ -107,9 +110,10 @@ impl Timers {
         let place = kind as usize;
         self.at[place] = at;
         self.running |= 1 << place;
-        if (at, place) < (self.at[self.first], self.first) {
-            self.first = place;
-        } else if place == self.first {
+        let (first, of) = self.first;
+        if at < first || (at == first && kind < of) {
+            self.first = (at, kind);
+        } else if kind == of {
             self.look();
         }
     }
@@ -118,7 +122,7 @@ impl Timers {
         let place = kind as usize;
         self.at[place] = NEVER;
         self.running &= !(1 << place);
-        if place == self.first {
+        if kind == self.first.1 {
             self.look();
         }
     }
@@ -128,8 +132,7 @@ impl Timers {
     }
 
     pub(crate) fn next(&self) -> Option<(Timestamp, TimerKind)> {
-        let at = self.at[self.first];
-        (at < NEVER).then(|| (at, ALL[self.first]))
+        Some(self.first).filter(|(at, _)| *at < NEVER)
     }
 
     /// Disarms and returns the earliest timer that is due.
@@ -140,12 +143,12 @@ impl Timers {
     }
 
     fn look(&mut self) {
+        self.first = NONE;
         let mut left = self.running;
-        self.first = 0;
         while left != 0 {
             let place = left.trailing_zeros() as usize;
-            if self.at[place] < self.at[self.first] {
-                self.first = place;
+            if self.at[place] < self.first.0 {
+                self.first = (self.at[place], ALL[place]);
             }
             left &= left - 1;
         }

@@ -98,6 +98,38 @@ fn bad_frames() {
     }
 }
 
+/// The heartbeat that is due next: most servers send it back as it is.
+fn heartbeat_of(s: &mut Direct) -> String {
+    let Wait::Until { at, .. } = s.wait else { panic!("nothing is planned") };
+    s.now = at;
+    let outputs = s.input(Input::Timeout);
+    let sent = actions(&outputs).find_map(|a| if let Action::Send { text, .. } = a { Some(text.clone()) } else { None });
+    sent.unwrap()
+}
+
+// CLAUSE FRM-4 HB-2
+#[test]
+fn an_echo_is_measured_and_counted_as_any_frame() {
+    let limit = |bytes| bounds(|b| (b.frame_bytes, b.bad_frames) = (bytes, 2));
+    let echo = heartbeat_of(&mut Direct::ready(limit(256)));
+    for (bytes, readable) in [(echo.len(), true), (echo.len() - 1, false)] {
+        // The first message must come through.
+        let mut s = Direct::connecting(limit(bytes));
+        s.frame(r#"[{"type":"ConnectionDetails"}]"#);
+        assert_eq!(heartbeat_of(&mut s), echo);
+        let outputs = s.frame(&echo);
+        let too_large = ProtocolError::TooLarge(echo.len());
+        assert_eq!(count(&outputs, |e| *e == Event::ProtocolError { conn: s.conn, error: too_large }) == 0, readable);
+        assert_eq!((s.session.stats().frames, s.session.stats().unreadable), (2, u64::from(!readable)));
+        // Only what is read ends a row of unreadable frames.
+        s.frame("x");
+        assert_eq!(matches!(s.session.state(), SessionState::Ready { .. }), readable);
+        s.frame(&echo);
+        s.frame("x");
+        assert_eq!(matches!(s.session.state(), SessionState::Ready { .. }), readable);
+    }
+}
+
 // CLAUSE FRM-4 SEC-3
 #[test]
 fn undrained_outputs() {

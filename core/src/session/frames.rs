@@ -10,9 +10,7 @@ use crate::notification::Notification;
 use crate::output::{Action, Event, GapCause, ProtocolError, Purpose, Resumption};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
-use crate::wire::{
-    ConnectionDetails, Kind, Message, NotificationFields, Payload, RecoveryState, Wsc, heartbeat, parse,
-};
+use crate::wire::{ConnectionDetails, Kind, Message, NotificationFields, Payload, RecoveryState, Wsc, parse};
 
 /// The server's idle time-out in seconds, if it does not say (HB-1).
 const IDLE_TIMEOUT: u64 = 1800;
@@ -25,29 +23,35 @@ enum Fate {
 }
 
 impl Session {
-    /// HB-2: any frame is life, and it was there when it arrived: no timer that ran out meanwhile may say otherwise.
-    pub(super) fn sign_of_life(&mut self, conn: ConnId, now: Timestamp) {
-        match self.link {
+    pub(super) fn frame(&mut self, conn: ConnId, frame: Frame<'_>, now: Timestamp) {
+        let handshake = match self.link {
+            Link::Handshaking { conn: live, wsc } if live == conn => Some(wsc),
+            // HB-2: any frame is life, and it was there when it arrived: no timer that ran out meanwhile may say
+            // otherwise.
             Link::Ready { conn: live } if live == conn => {
                 self.recovery.seen(now);
                 self.timers.stop(TimerKind::Liveness);
                 self.plan_heartbeat(now);
+                None
             }
-            Link::Closing { conn: live, .. } if live == conn => self.recovery.seen(now),
-            _ => {}
-        }
-    }
-
-    pub(super) fn frame(&mut self, conn: ConnId, frame: Frame<'_>, now: Timestamp) {
-        let handshake = match self.link {
-            Link::Handshaking { conn: live, wsc } if live == conn => Some(wsc),
-            Link::Ready { conn: live } | Link::Closing { conn: live, .. } if live == conn => None,
+            Link::Closing { conn: live, .. } if live == conn => {
+                self.recovery.seen(now);
+                None
+            }
             _ => {
                 self.stats.stale_inputs += 1;
                 return;
             }
         };
         self.stats.frames += 1;
+        if let Frame::Text(text) = frame
+            && handshake.is_none()
+            && text.len() <= self.config.limits.frame_bytes
+            && let Some(number) = self.tag.echo(text)
+        {
+            self.bad_frames = 0;
+            return self.echo(Some(number), now);
+        }
         let error = match frame {
             Frame::Control => return,
             Frame::Text(text) if text.len() > self.config.limits.frame_bytes => ProtocolError::TooLarge(text.len()),
@@ -206,7 +210,10 @@ impl Session {
         }
         match message.meta.kind {
             Kind::ServerNotification => self.notification(message, now),
-            Kind::Heartbeat => self.echo(message, now),
+            Kind::Heartbeat => {
+                let number = message.meta.message_id.as_deref().and_then(|id| self.own_message(id));
+                self.echo(number, now);
+            }
             Kind::ClientRequest => self.answer(message, now),
             Kind::Error => self.error(conn, message, now),
             Kind::ConnectionDetails => {
@@ -276,8 +283,7 @@ impl Session {
     }
 
     /// Also the moment to renew the last-seen time of the snapshot.
-    fn echo(&mut self, message: &Message<'_>, now: Timestamp) {
-        let number = message.meta.message_id.as_deref().and_then(|id| self.own_message(id));
+    fn echo(&mut self, number: Option<u64>, now: Timestamp) {
         self.out.snapshot_changed();
         if let Some(number) = number {
             self.recovery.heartbeat_answered(number);
@@ -324,10 +330,11 @@ impl Session {
     fn plan_heartbeat(&mut self, now: Timestamp) {
         let idle = self.recovery.limits.idle_timeout.filter(|idle| *idle > 0).unwrap_or(IDLE_TIMEOUT);
         let quiet = std::time::Duration::from_secs(idle) / 2;
-        if self.last_sent.after(quiet) <= now {
+        let mut latest = self.last_sent.after(quiet);
+        if latest <= now {
             self.send_heartbeat();
+            latest = self.last_sent.after(quiet);
         }
-        let latest = self.last_sent.after(quiet);
         self.arm(TimerKind::Heartbeat, now.after(self.config.heartbeat_interval).min(latest));
     }
 
@@ -353,7 +360,7 @@ impl Session {
         if let Some(conn) = self.ready() {
             self.stats.heartbeats += 1;
             self.last_sent = self.now;
-            let text = heartbeat(&self.tag, number);
+            let text = self.tag.heartbeat(number);
             self.out.act(Action::Send { conn, text, purpose: Purpose::Heartbeat });
         }
         number

@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::error::{CommandError, InvalidReason, NotDrained};
 use crate::filters::Filters;
 use crate::ids::{ConnId, SubscriptionId};
-use crate::input::Input;
+use crate::input::{Frame, Input};
 use crate::ledger::Ledger;
 use crate::message_id::MessageTag;
 use crate::outbox::Outbox;
@@ -215,39 +215,42 @@ impl Session {
     /// # Errors
     ///
     /// [`NotDrained`] when [`Bounds::undrained`](crate::Bounds::undrained) outputs wait already; nothing has changed.
+    #[inline(always)]
     pub fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
-        if !self.enter(now)? {
-            return Ok(());
-        }
-        let now = self.now;
-        match &input {
-            Input::Resumed => self.resumed(now),
-            Input::Frame { conn, .. } => self.sign_of_life(*conn, now),
-            _ => {}
-        }
-        // What has ended needs no end by a timer that is due at the same time (C16), and a frame that is there is read
-        // before a timer drops its connection: the server does not send it again (C15).
-        let first = matches!(
-            input,
-            Input::HttpResponse { .. }
-                | Input::HttpFailed { .. }
-                | Input::OpenFailed { .. }
-                | Input::Closed { .. }
-                | Input::Frame { .. }
-        );
-        if !first {
-            self.run_timers(now);
-        }
-        if !matches!(self.link, Link::Closed) {
-            self.take(input, now);
-        }
-        if first && !matches!(self.link, Link::Closed) {
-            self.run_timers(now);
+        if self.enter(now)? {
+            // By far the most frequent come first and are not looked at twice, where the caller knows which it is.
+            match input {
+                Input::Timeout => self.run_timers(self.now),
+                Input::Frame { conn, frame } => self.take_frame(conn, frame),
+                other => self.take(other),
+            }
         }
         Ok(())
     }
 
-    fn take(&mut self, input: Input<'_>, now: Timestamp) {
+    /// A frame that is there is read before a timer drops its connection: the server does not send it again (C15).
+    fn take_frame(&mut self, conn: ConnId, frame: Frame<'_>) {
+        let now = self.now;
+        self.frame(conn, frame, now);
+        self.run_timers(now);
+    }
+
+    fn take(&mut self, input: Input<'_>) {
+        let now = self.now;
+        // What has ended needs no end by a timer that is due at the same time (C16).
+        let ended = matches!(
+            input,
+            Input::HttpResponse { .. } | Input::HttpFailed { .. } | Input::OpenFailed { .. } | Input::Closed { .. }
+        );
+        if matches!(input, Input::Resumed) {
+            self.resumed(now);
+        }
+        if !ended {
+            self.run_timers(now);
+            if matches!(self.link, Link::Closed) {
+                return;
+            }
+        }
         match input {
             Input::Authorized { id, token } => self.authorized(id, token, now),
             Input::AuthorizeFailed { id, failure } => self.authorize_failed(id, failure, now),
@@ -255,12 +258,14 @@ impl Session {
             Input::HttpFailed { id, failure } => self.http_failed(id, failure, now),
             Input::Opened { conn } => self.opened(conn),
             Input::OpenFailed { conn, failure } => self.open_failed(conn, failure, now),
-            Input::Frame { conn, frame } => self.frame(conn, frame, now),
             Input::Closed { conn, close } => self.socket_closed(conn, &close, now),
             Input::SendBlocked { conn } => self.send_blocked(conn, true, now),
             Input::SendReady { conn } => self.send_blocked(conn, false, now),
             Input::NetworkChanged { online } => self.network_changed(online, now),
-            Input::Resumed | Input::Timeout => {}
+            Input::Frame { .. } | Input::Resumed | Input::Timeout => {}
+        }
+        if ended {
+            self.run_timers(now);
         }
     }
 
@@ -365,6 +370,7 @@ impl Session {
     }
 
     /// Clamps the clock. `false`: the session is over and the call is inert.
+    #[inline]
     fn enter(&mut self, now: Timestamp) -> Result<bool, NotDrained> {
         if matches!(self.link, Link::Closed) {
             return Ok(false);
@@ -396,8 +402,18 @@ impl Session {
         }
     }
 
+    #[inline]
     fn run_timers(&mut self, now: Timestamp) {
-        while let Some(kind) = self.timers.pop_due(now) {
+        if self.timers.next().is_some_and(|(at, _)| at <= now) {
+            self.run_due_timers(now);
+        }
+    }
+
+    #[inline(never)]
+    fn run_due_timers(&mut self, now: Timestamp) {
+        while !matches!(self.link, Link::Closed)
+            && let Some(kind) = self.timers.pop_due(now)
+        {
             match kind {
                 TimerKind::Retry => self.retry_due(now),
                 TimerKind::TokenCall => self.token_call_timed_out(now),

@@ -7,7 +7,6 @@ use http::HeaderMap;
 use url::form_urlencoded;
 
 use crate::filters::Filters;
-use crate::message_id::MessageTag;
 
 /// JSON under construction.
 struct Json(String);
@@ -40,15 +39,6 @@ impl Json {
     fn finish(self) -> String {
         self.0
     }
-}
-
-/// A heartbeat request. By far the most frequent message.
-pub(crate) fn heartbeat(tag: &MessageTag, n: u64) -> String {
-    let mut json = String::with_capacity(64);
-    json.push_str(r#"[{"type":"Heartbeat","messageId":""#);
-    tag.write(n, &mut json);
-    json.push_str(r#""}]"#);
-    json
 }
 
 /// A REST request. `query` is a raw query string and becomes an object; `body` is raw JSON.
@@ -174,7 +164,5 @@ mod tests {
             subscription_body(&filters),
             r#"{"eventFilters":["/a?x=\"1\"","/b"],"deliveryMode":{"transportType":"WebSocket"}}"#
         );
-        let beat = heartbeat(&MessageTag::new(0x0102_abcd), 70);
-        assert_eq!(beat, r#"[{"type":"Heartbeat","messageId":"0102abcd-70"}]"#);
     }
 }

@@ -8,7 +8,7 @@ mod text;
 
 pub use body::{ConnectionDetails, Limits, RecoveryState};
 pub(crate) use body::{SubscriptionReply, WsTokenReply, subscription_reply, ws_token};
-pub(crate) use encode::{client_request, heartbeat, path_segment, subscription_body};
+pub(crate) use encode::{client_request, path_segment, subscription_body};
 pub use frame::Wsc;
 pub(crate) use frame::{Kind, Message, NotificationFields, Payload, parse};
 pub(crate) use text::{Text, each_field, each_item, number};
@@ -285,7 +285,7 @@ mod tests {
         let message = parse(&text).unwrap();
         assert_eq!(message.meta.message_id.as_deref(), Some("a/1"));
         assert!(matches!(message.payload, Payload::Json(raw) if raw.get() == body));
-        let beat = heartbeat(&crate::message_id::MessageTag::new(0x0102_abcd), 7);
+        let beat = crate::message_id::MessageTag::new(0x0102_abcd).heartbeat(7);
         assert_eq!(parse(&beat).unwrap().meta.message_id.as_deref(), Some("0102abcd-7"));
     }
 

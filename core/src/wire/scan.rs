@@ -7,14 +7,9 @@ use super::text::Text;
 
 /// Deepest nesting taken; serde_json stops there too.
 const MAX_DEPTH: usize = 120;
-/// What stands before the id of a heartbeat as this side writes it.
-const HEARTBEAT: &str = r#"[{"type":"Heartbeat","messageId":""#;
 
 /// Reads a frame, or leaves it to the general reader.
 pub(super) fn scan(text: &str) -> Option<Message<'_>> {
-    if let Some(echo) = heartbeat(text) {
-        return Some(echo);
-    }
     let mut s = Scanner { text, at: 0 };
     s.expect(b'[')?;
     let meta = s.meta()?;
@@ -29,16 +24,6 @@ pub(super) fn scan(text: &str) -> Option<Message<'_>> {
     s.expect(b']')?;
     s.space();
     (s.at == text.len()).then_some(Message { meta, payload })
-}
-
-/// A heartbeat as most servers write its echo: as it was sent.
-fn heartbeat(text: &str) -> Option<Message<'_>> {
-    let id = text.strip_prefix(HEARTBEAT)?.strip_suffix("\"}]")?;
-    if (Scanner { text: id, at: 0 }).end_of_run().is_some() {
-        return None;
-    }
-    let meta = Meta { kind: Kind::Heartbeat, message_id: Some(Text::from(id)), ..Meta::default() };
-    Some(Message { meta, payload: Payload::None })
 }
 
 struct Scanner<'a> {
