@@ -99,6 +99,7 @@ macro_rules! subject {
         }
 
         impl Subject for $type {
+            #[inline(always)]
             fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
                 self.handle_input(input, now)
             }

@@ -223,14 +223,18 @@ impl Gateway {
     pub(crate) fn advance(&mut self, now: u64) {
         let now = now.max(self.now);
         if self.timers.next().is_some_and(|at| at <= now) {
-            while let Some(at) = self.timers.next().filter(|at| *at <= now) {
-                self.now = self.now.max(at);
-                if let Some(timer) = self.timers.due(now) {
-                    self.expire(timer);
-                }
-            }
+            self.run_timers(now);
         }
         self.now = now;
+    }
+
+    fn run_timers(&mut self, now: u64) {
+        while let Some(at) = self.timers.next().filter(|at| *at <= now) {
+            self.now = self.now.max(at);
+            if let Some(timer) = self.timers.due(now) {
+                self.expire(timer);
+            }
+        }
     }
 
     pub(crate) fn unix_ms(&self) -> u64 {
@@ -257,6 +261,7 @@ impl Gateway {
         self.out.push_back(output);
     }
 
+    #[inline]
     pub(crate) fn send(&mut self, conn: u64, kind: FrameKind, text: String) {
         self.stats.frames_out += 1;
         if self.config.idle_counts_outbound {

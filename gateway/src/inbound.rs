@@ -36,6 +36,7 @@ impl Gateway {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn frame(&mut self, conn: u64, text: Cow<'_, str>) {
         // By far the most frequent frame, in the form most clients write, is its own echo.
         if !self.config.escape_slashes_in_echo

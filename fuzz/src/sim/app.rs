@@ -162,13 +162,7 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// The most frequent event.
-    pub(super) fn snapshot_changed(&mut self, client: usize) {
-        trace!(self, "{client}: app is told {}", brief(&Event::SnapshotChanged));
-        self.clients[client].dirty = true;
-    }
-
-    /// Any other event for the application.
+    /// Any event for the application but `SnapshotChanged`.
     pub(super) fn tell(&mut self, client: usize, event: Event) {
         trace!(self, "{client}: app is told {}", brief(&event));
         let slack = self.slack().min(self.now);

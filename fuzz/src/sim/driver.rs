@@ -7,7 +7,7 @@ use ringcentral_ws_gateway::HttpRequest;
 
 use super::net::{Alarm, Call, Parcel};
 use super::plan::S;
-use super::{World, trace};
+use super::{World, brief, trace};
 use crate::oracle::violated;
 use crate::subject::{Maker, Subject};
 
@@ -26,29 +26,34 @@ impl<M: Maker> World<M> {
     }
 
     /// Tells the session something, then drains it, perhaps only in part.
-    pub(super) fn input(&mut self, client: usize, mut input: Input<'_>) {
+    #[inline(always)]
+    pub(super) fn input(&mut self, client: usize, input: Input<'_>) {
         let c = &mut self.clients[client];
+        if c.undrained {
+            return self.input_undrained(client, input);
+        }
         if c.session.is_none() {
             return;
         }
-        if c.undrained {
-            let now = c.time(self.now);
-            let again = input.clone();
-            let refused = c.session.as_mut().is_some_and(|session| session.handle_input(input, now).is_err());
-            if !refused {
-                c.ending_conn = None;
-                return self.drain_or_sip(client);
-            }
-            self.drain(client);
-            input = again;
-        }
-        let c = &mut self.clients[client];
         c.ending_conn = None;
         let now = c.time(self.now);
-        let refused = c.session.as_mut().is_some_and(|session| session.handle_input(input, now).is_err());
-        if refused {
+        let Some(session) = &mut c.session else { return };
+        if session.handle_input(input, now).is_err() {
             self.judge(violated("contract", "a drained session refused an input".to_owned()));
         }
+        self.drain_or_sip(client);
+    }
+
+    /// It may refuse the input before it is drained.
+    fn input_undrained(&mut self, client: usize, input: Input<'_>) {
+        let c = &mut self.clients[client];
+        let now = c.time(self.now);
+        let again = input.clone();
+        if c.session.as_mut().is_some_and(|session| session.handle_input(input, now).is_err()) {
+            self.drain(client);
+            return self.input(client, again);
+        }
+        c.ending_conn = None;
         self.drain_or_sip(client);
     }
 
@@ -70,20 +75,37 @@ impl<M: Maker> World<M> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn drain(&mut self, client: usize) {
         self.take(client, 0..);
     }
 
     /// Takes one output in each of these turns. `false`: no more are left, or there is no process.
+    #[inline(always)]
     fn take(&mut self, client: usize, turns: impl Iterator<Item = u64>) -> bool {
         for _ in turns {
-            let Some(session) = &mut self.clients[client].session else { return false };
+            let c = &mut self.clients[client];
+            let Some(session) = &mut c.session else { return false };
             match session.poll_output() {
                 Output::Action(action) => self.act(client, action),
-                Output::Event(Event::SnapshotChanged) => self.snapshot_changed(client),
+                Output::Event(Event::SnapshotChanged) => {
+                    c.dirty = true;
+                    trace!(self, "{client}: app is told {}", brief(&Event::SnapshotChanged));
+                }
                 Output::Event(event) => self.tell(client, event),
+                // There is nothing to do before this.
                 Output::Wait(wait) => {
-                    self.drained(client, wait);
+                    c.undrained = false;
+                    c.wake = match wait {
+                        Wait::Until { at, .. } => c.true_time(at),
+                        Wait::ForInput | Wait::Finished => u64::MAX,
+                    };
+                    if c.dirty && self.plan.publish_every.is_some() {
+                        self.may_publish(client);
+                    }
+                    if wait == Wait::Finished {
+                        self.ended(client);
+                    }
                     return false;
                 }
             }
@@ -91,22 +113,7 @@ impl<M: Maker> World<M> {
         self.clients[client].session.is_some()
     }
 
-    /// There is nothing to do before this.
-    fn drained(&mut self, client: usize, wait: Wait) {
-        let c = &mut self.clients[client];
-        c.undrained = false;
-        c.wake = match wait {
-            Wait::Until { at, .. } => c.true_time(at),
-            Wait::ForInput | Wait::Finished => u64::MAX,
-        };
-        if c.dirty && self.plan.publish_every.is_some() {
-            self.may_publish(client);
-        }
-        if wait == Wait::Finished {
-            self.ended(client);
-        }
-    }
-
+    #[inline(always)]
     fn act(&mut self, client: usize, action: Action) {
         match action {
             Action::Send { conn, text, purpose } => {
@@ -145,6 +152,7 @@ impl<M: Maker> World<M> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn link_of(&mut self, client: usize, conn: ConnId) -> Option<usize> {
         let link = self.clients[client].link.filter(|link| self.net.links[*link].conn == conn);
         if link.is_none() && self.clients[client].ending_conn != Some(conn) {
@@ -165,11 +173,12 @@ impl<M: Maker> World<M> {
         }
     }
 
+    #[inline(always)]
     fn send(&mut self, client: usize, conn: ConnId, text: String) {
         trace!(self, "{client}: sends on {conn} {}", name_of(&text));
         let Some(link) = self.link_of(client, conn) else { return };
         if !self.net.links[link].ready {
-            self.judge(violated("before-details", format!("{} on {conn}", name_of(&text))));
+            return self.judge(violated("before-details", format!("{} on {conn}", name_of(&text))));
         }
         let at = self.now + self.delay();
         self.net.send_to_server(link, at, Parcel::ToServer { link, text });

@@ -134,6 +134,7 @@ impl Net {
     }
 
     /// Sends to the client, behind everything sent before.
+    #[inline(always)]
     pub(crate) fn send_to_client(&mut self, link: usize, at: u64, parcel: Parcel) {
         let l = &mut self.links[link];
         l.to_client_last = l.to_client_last.max(at);
@@ -142,6 +143,7 @@ impl Net {
     }
 
     /// Sends to the server, behind everything sent before.
+    #[inline(always)]
     pub(crate) fn send_to_server(&mut self, link: usize, at: u64, parcel: Parcel) {
         let l = &mut self.links[link];
         l.to_server_last = l.to_server_last.max(at);
