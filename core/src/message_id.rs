@@ -69,14 +69,8 @@ impl MessageTag {
 
 /// Reads a number only as it was written: no sign, and no zero in front.
 fn number(text: &str) -> Option<u64> {
-    let digits = text.as_bytes();
-    if !matches!(digits, b"0" | [b'1'..=b'9', ..]) {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, digit| {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
-    })
+    let plain = matches!(text.as_bytes(), b"0" | [b'1'..=b'9', ..]);
+    if plain { text.parse().ok() } else { None }
 }
 
 /// All pairs of digits.

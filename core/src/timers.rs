@@ -143,15 +143,17 @@ impl Timers {
     }
 
     fn look(&mut self) {
-        self.first = NONE;
-        let mut left = self.running;
+        let (mut first, mut left) = (NONE, self.running);
         while left != 0 {
             let place = left.trailing_zeros() as usize;
-            if self.at[place] < self.first.0 {
-                self.first = (self.at[place], ALL[place]);
+            if let (Some(at), Some(kind)) = (self.at.get(place), ALL.get(place))
+                && *at < first.0
+            {
+                first = (*at, *kind);
             }
             left &= left - 1;
         }
+        self.first = first;
     }
 }
 

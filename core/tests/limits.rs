@@ -103,7 +103,8 @@ fn heartbeat_of(s: &mut Direct) -> String {
     let Wait::Until { at, .. } = s.wait else { panic!("nothing is planned") };
     s.now = at;
     let outputs = s.input(Input::Timeout);
-    let sent = actions(&outputs).find_map(|a| if let Action::Send { text, .. } = a { Some(text.clone()) } else { None });
+    let sent =
+        actions(&outputs).find_map(|a| if let Action::Send { text, .. } = a { Some(text.clone()) } else { None });
     sent.unwrap()
 }
 

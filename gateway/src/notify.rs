@@ -49,7 +49,9 @@ impl Gateway {
     }
 
     pub(crate) fn deliver(&mut self, event: &str, body: &str, receipts: &mut Vec<Receipt>) {
-        let (path, query) = event.split_once('?').unwrap_or((event, ""));
+        // Byte by byte: most events are short and have no query.
+        let end = event.bytes().position(|byte| byte == b'?').unwrap_or(event.len());
+        let (path, query) = (&event[..end], event.get(end + 1..).unwrap_or_default());
         let mut keys = std::mem::take(&mut self.scratch);
         keys.clear();
         keys.extend(self.subscriptions.on_path(path));

@@ -329,11 +329,13 @@ impl Session {
     /// HB-1: after silence, and in time for the server's idle timer, which no inbound frame and no ping resets.
     fn plan_heartbeat(&mut self, now: Timestamp) {
         let idle = self.recovery.limits.idle_timeout.filter(|idle| *idle > 0).unwrap_or(IDLE_TIMEOUT);
-        let quiet = std::time::Duration::from_secs(idle) / 2;
-        let mut latest = self.last_sent.after(quiet);
+        // Half of it, in microseconds.
+        let after =
+            |sent: Timestamp| Timestamp::from_micros(sent.as_micros().saturating_add(idle.saturating_mul(500_000)));
+        let mut latest = after(self.last_sent);
         if latest <= now {
             self.send_heartbeat();
-            latest = self.last_sent.after(quiet);
+            latest = after(self.last_sent);
         }
         self.arm(TimerKind::Heartbeat, now.after(self.config.heartbeat_interval).min(latest));
     }

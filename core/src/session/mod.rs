@@ -218,10 +218,16 @@ impl Session {
     #[inline(always)]
     pub fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter(now)? {
-            // By far the most frequent come first and are not looked at twice, where the caller knows which it is.
+            // By far the most frequent two go the shortest way; they own nothing that would have to be dropped.
             match input {
-                Input::Timeout => self.run_timers(self.now),
-                Input::Frame { conn, frame } => self.take_frame(conn, frame),
+                Input::Timeout => {
+                    std::mem::forget(input);
+                    self.run_timers(self.now);
+                }
+                Input::Frame { conn, frame } => {
+                    std::mem::forget(input);
+                    self.take_frame(conn, frame);
+                }
                 other => self.take(other),
             }
         }
