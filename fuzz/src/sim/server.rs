@@ -293,12 +293,9 @@ impl<M: Maker> World<M> {
         let body = ["grant_type=refresh_token&refresh_token=", token].concat();
         let request = HttpRequest::new("POST", "/restapi/oauth/token").header("Authorization", CLIENT_AUTH);
         let answer = self.gateway.http(&request.with_body(body), self.now);
-        // The access token is the first value of the answer; the refresh token comes before its life, at the end.
-        let (mut front, mut back) = (answer.text().split('"'), answer.text().rsplit('"'));
-        let access = front.find(|word| *word == "access_token").and_then(|_| front.nth(1));
-        let refresh = back.find(|word| *word == "refresh_token_expires_in").and_then(|_| back.nth(1));
-        let access = access.filter(|_| answer.status == 200)?.to_owned();
-        Some(Login { access, refresh: refresh.map(str::to_owned) })
+        let field = |name: &str| Some(answer.text().split_once(name)?.1.split_once('"')?.0.to_owned());
+        let access = field("\"access_token\":\"").filter(|_| answer.status == 200)?;
+        Some(Login { access, refresh: field("\"refresh_token\":\"") })
     }
 
     /// A process is gone, for whatever reason; its sockets go with it.
