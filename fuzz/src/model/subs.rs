@@ -149,11 +149,9 @@ impl Model {
         self.timers.remove(&Timer::Subscribe);
         match (call, answer) {
             (Call::Create(wish) | Call::Update(wish), Ok(Some(id))) => self.subscribed(wish, id),
+            (Call::Delete, Err(404)) if self.subs.wanted.is_some() => self.subscription_gone(),
             (Call::Delete, Ok(_) | Err(404)) => self.removed(),
-            (Call::Update(_), Err(404)) => {
-                self.subs.are_lost();
-                self.lost("subscription_lost");
-            }
+            (Call::Update(_), Err(404)) => self.subscription_gone(),
             (call, Err(403)) => self.refused_for_good(call),
             // Nobody wants it any more.
             (call, _) if self.subs.wanted.is_none() && self.subs.active.is_none() => self.refused_for_good(call),
@@ -168,10 +166,14 @@ impl Model {
         self.step();
     }
 
+    fn subscription_gone(&mut self) {
+        self.subs.are_lost();
+        self.lost("subscription_lost");
+    }
+
     fn subscribed(&mut self, wish: u64, id: String) {
         if self.subs.active.as_ref().is_some_and(|(_, old)| *old != id) {
-            self.subs.are_lost();
-            self.lost("subscription_lost");
+            self.subscription_gone();
         }
         let unsure = std::mem::take(&mut self.subs.unsure);
         (self.subs.lost, self.subs.verify, self.subs.failures) = (false, false, 0);

@@ -1,0 +1,54 @@
+//! What meets what it was not made for: a call that was answered for another wish, an answer at its deadline, a handle of
+//! an older session, settings nobody should choose.
+
+#[path = "support/direct.rs"]
+mod direct;
+
+use direct::{DETAILS, Direct, echo_of, error_body, events, notification, purposes, recovered, told};
+use ringcentral_ws_core::*;
+
+fn of(subscription: &str, uuid: usize) -> String {
+    notification(uuid).replace(r#""s""#, &format!(r#""{subscription}""#))
+}
+
+// CLAUSE SUB-7 SUB-8 REC-5
+#[test]
+fn what_is_gone_and_wanted_again_is_a_gap() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.now = Timestamp::from_secs(5);
+    s.frame(&notification(1));
+    s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
+    s.drain();
+    // The server made `t` of it, and the answer is lost.
+    s.reopen();
+    s.session.unsubscribe(s.now).unwrap();
+    s.drain();
+    let mut outputs = s.frame(&recovered(DETAILS));
+    outputs.extend(s.frame(&of("t", 2)));
+    outputs.extend(s.frame(&echo_of(&outputs)));
+    assert_eq!(purposes(&outputs), [Purpose::Heartbeat, Purpose::Unsubscribe]);
+    s.session.subscribe(Filters::new(["/c"]).unwrap(), s.now).unwrap();
+    outputs.extend(s.drain());
+    outputs.extend(s.reply(404, &error_body("CMN-102")));
+    outputs.extend(s.frame(&of("t", 3)));
+    outputs.extend(s.reply(200, r#"{"id":"u"}"#));
+    outputs.extend(s.frame(&of("u", 4)));
+    assert_eq!(told(&outputs), ["gap subscription_lost", "4"]);
+    let since = |e: &Event| if let Event::Gap(gap) = e { Some(gap.since.0) } else { None };
+    assert_eq!(events(&outputs).find_map(since), Some(1_700_000_005_000));
+    assert!(!events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. })), "{outputs:?}");
+
+    // Once the application was told that there is none, nothing is owed.
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.session.unsubscribe(s.now).unwrap();
+    s.drain();
+    let mut outputs = s.reply(404, &error_body("CMN-102"));
+    assert!(events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. })), "{outputs:?}");
+    outputs.extend(s.frame(&of("t", 1)));
+    outputs.extend(s.subscribe());
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    outputs.extend(s.frame(&notification(2)));
+    assert_eq!(told(&outputs), ["2"]);
+}
