@@ -4,7 +4,9 @@
 #[path = "support/direct.rs"]
 mod direct;
 
-use direct::{DETAILS, Direct, echo_of, error_body, events, notification, purposes, recovered, told};
+use std::time::Duration;
+
+use direct::{DETAILS, Direct, actions, echo_of, error_body, events, notification, purposes, recovered, told};
 use ringcentral_ws_core::*;
 
 fn of(subscription: &str, uuid: usize) -> String {
@@ -51,4 +53,24 @@ fn what_is_gone_and_wanted_again_is_a_gap() {
     outputs.extend(s.reply(200, r#"{"id":"s"}"#));
     outputs.extend(s.frame(&notification(2)));
     assert_eq!(told(&outputs), ["2"]);
+}
+
+// CLAUSE C16
+#[test]
+fn a_login_that_is_there_at_its_deadline_is_used() {
+    for (millis, refused) in [(30_000, false), (31_000, false), (30_000, true)] {
+        let mut s = Direct::new(Config::default());
+        s.session.connect(s.now).unwrap();
+        s.drain();
+        s.now = Timestamp::ZERO.after(Duration::from_millis(millis));
+        if refused {
+            let failure = AuthFailure { permanent: true, code: None, message: "no".into(), retry_after: None };
+            s.input(Input::AuthorizeFailed { id: s.login, failure });
+            assert_eq!(s.session.state(), SessionState::Closed);
+        } else {
+            let outputs = s.authorize();
+            assert!(actions(&outputs).any(|a| matches!(a, Action::Http { .. })), "{outputs:?}");
+        }
+        assert_eq!((s.session.stats().stale_inputs, s.session.stats().authorizations), (0, 1));
+    }
 }

@@ -229,7 +229,9 @@ impl Session {
         // before a timer drops its connection: the server does not send it again (C15).
         let first = matches!(
             input,
-            Input::HttpResponse { .. }
+            Input::Authorized { .. }
+                | Input::AuthorizeFailed { .. }
+                | Input::HttpResponse { .. }
                 | Input::HttpFailed { .. }
                 | Input::OpenFailed { .. }
                 | Input::Closed { .. }
