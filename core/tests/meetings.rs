@@ -6,7 +6,7 @@ mod direct;
 
 use std::time::Duration;
 
-use direct::{DETAILS, Direct, actions, echo_of, error_body, events, notification, purposes, recovered, told};
+use direct::{DETAILS, Direct, actions, details, echo_of, error_body, events, notification, purposes, recovered, told};
 use ringcentral_ws_core::*;
 
 fn of(subscription: &str, uuid: usize) -> String {
@@ -73,4 +73,25 @@ fn a_login_that_is_there_at_its_deadline_is_used() {
         }
         assert_eq!((s.session.stats().stale_inputs, s.session.stats().authorizations), (0, 1));
     }
+}
+
+// CLAUSE WSC-1 REC-5
+#[test]
+fn the_handle_of_an_older_session_is_not_presented() {
+    let mut s = Direct::ready(Config::default());
+    // Nothing to recover, so a new session, which has no handle.
+    s.reopen();
+    s.frame(&format!(r#"[{{"type":"ConnectionDetails"}},{{{DETAILS}}}]"#));
+    s.subscribed();
+    s.frame(&notification(1));
+    s.closed(None);
+    let mut outputs = s.sleep(Duration::from_secs(20));
+    outputs.extend(s.http(200, r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#));
+    let presents = |a: &Action| matches!(a, Action::Open { url, .. } if url.expose().as_str().contains("wsc="));
+    assert!(!actions(&outputs).any(presents), "the older session could be recovered, and has another subscription");
+    s.input(Input::Opened { conn: s.conn });
+    let mut outputs = s.frame(&details(DETAILS));
+    outputs.extend(s.reply(200, r#"{"id":"t"}"#));
+    outputs.extend(s.frame(&of("t", 2)));
+    assert_eq!(told(&outputs), ["gap recovery_failed", "2"]);
 }

@@ -137,8 +137,9 @@ impl Session {
             self.session_lost(GapCause::RecoveryFailed(code.clone()), code.clone());
             self.recovery.lost = None;
         }
-        if let Some(wsc) = &message.meta.wsc {
-            self.recovery.wsc = Some(wsc.clone());
+        if message.meta.wsc.is_some() || !sent_wsc {
+            // What was held and not presented opens another session than this one.
+            self.recovery.wsc.clone_from(&message.meta.wsc);
         }
         let (since, unclean) = (self.last_seen(), self.recovery.restored);
         self.recovery.adopt_limits(details.limits());
