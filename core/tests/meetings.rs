@@ -95,3 +95,21 @@ fn the_handle_of_an_older_session_is_not_presented() {
     outputs.extend(s.frame(&of("t", 2)));
     assert_eq!(told(&outputs), ["gap recovery_failed", "2"]);
 }
+
+// CLAUSE HB-1
+#[test]
+fn heartbeats_are_never_as_fast_as_the_network() {
+    for (micros, beats) in [(0, 100), (9_999, 100), (20_000, 50)] {
+        let heartbeat_interval = Duration::from_micros(micros);
+        let mut s = Direct::ready(Config { heartbeat_interval, ..Config::default() });
+        let sent = s.session.stats().heartbeats;
+        while let Wait::Until { at, .. } = s.wait
+            && at <= Timestamp::from_secs(1)
+        {
+            s.now = at;
+            let outputs = s.input(Input::Timeout);
+            s.frame(&echo_of(&outputs));
+        }
+        assert_eq!(s.session.stats().heartbeats - sent, beats, "{micros}");
+    }
+}
