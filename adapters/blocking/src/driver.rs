@@ -362,8 +362,12 @@ impl Driver {
                 self.parts.tracer.authorized(result.as_ref().map(|token| token.expires_in));
                 match result {
                     Ok(token) => {
-                        self.held = Some(token.secret.clone());
+                        let (secret, stale) = (token.secret.clone(), self.parts.session.stats().stale_inputs);
                         self.feed(Input::Authorized { id, token }, now);
+                        // One that came too late was not taken: the source has it for the next question.
+                        if self.parts.session.stats().stale_inputs == stale {
+                            self.held = Some(secret);
+                        }
                     }
                     Err(failure) => self.feed(Input::AuthorizeFailed { id, failure }, now),
                 }

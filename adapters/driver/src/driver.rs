@@ -368,8 +368,12 @@ impl<R: Runtime> Driver<R> {
             Done::Unasked(id) => self.feed(Input::AuthorizeFailed { id, failure: source_is_silent() }, now),
             Done::Auth(id, Ok(token)) => {
                 self.tracer.authorized(Ok(token.expires_in));
-                self.held = Some(token.secret.clone());
+                let (secret, stale) = (token.secret.clone(), self.session.stats().stale_inputs);
                 self.feed(Input::Authorized { id, token }, now);
+                // One that came too late was not taken: the source has it for the next question.
+                if self.session.stats().stale_inputs == stale {
+                    self.held = Some(secret);
+                }
             }
             Done::Auth(id, Err(failure)) => {
                 self.tracer.authorized(Err(&failure));
