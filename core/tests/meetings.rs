@@ -113,3 +113,21 @@ fn heartbeats_are_never_as_fast_as_the_network() {
         assert_eq!(s.session.stats().heartbeats - sent, beats, "{micros}");
     }
 }
+
+// CLAUSE SUB-3 SUB-5
+#[test]
+fn what_comes_between_two_tries_waits_for_the_next() {
+    // The server held one for this session that nobody wanted any more, and gives its id once more.
+    for (id, expected) in [("s", &["1", "gap unreadable_frame", "2"][..]), ("t", &["gap unreadable_frame"])] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribe();
+        s.reply(429, &error_body("CMN-301"));
+        s.frame(&notification(1));
+        s.frame("garbage");
+        s.subscribe();
+        s.frame(&notification(2));
+        let outputs = s.reply(200, &format!(r#"{{"id":"{id}"}}"#));
+        assert_eq!(told(&outputs), expected);
+        assert_eq!(s.session.stats().foreign, if id == "s" { 0 } else { 2 });
+    }
+}

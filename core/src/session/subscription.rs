@@ -459,8 +459,8 @@ impl Session {
             (Some(_), None) => Place::Deliver,
             (Some(_), Some(_)) => Place::Foreign,
             (None, _) if self.subs.is_creating() || self.subs.unsure => Place::Hold,
-            // Between two tries, behind what came during the first.
-            (None, _) if !self.subs.holds_nothing() => Place::Hold,
+            // Before the first try and between two: the server may say that it had one for this session.
+            (None, _) if self.subs.wanted.is_some() || !self.subs.holds_nothing() => Place::Hold,
             (None, _) => Place::Foreign,
         }
     }

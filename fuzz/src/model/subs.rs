@@ -51,6 +51,11 @@ impl Subs {
         matches!(self.call, Some(Call::Create(_)))
     }
 
+    /// Whether a notification, with none known, may belong to one that the server made.
+    fn may_be_ours(&self) -> bool {
+        self.wanted.is_some() || self.is_creating() || self.unsure || self.is_holding()
+    }
+
     /// Whether an answer may say that there is no such subscription.
     pub(crate) fn has_target(&self) -> bool {
         matches!(self.call, Some(Call::Update(_) | Call::Delete))
@@ -262,7 +267,7 @@ impl Model {
         match (&self.subs.active, of) {
             (Some((_, id)), Some(of)) if id != of => self.fill_replay(true),
             (Some(_), _) => self.deliver(n),
-            (None, _) if self.subs.is_creating() || self.subs.unsure || !self.subs.held.is_empty() => {
+            (None, _) if self.subs.may_be_ours() => {
                 self.subs.held.push(Some((n, of.map(str::to_owned))));
             }
             (None, _) => self.fill_replay(true),
