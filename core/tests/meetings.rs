@@ -131,3 +131,37 @@ fn what_comes_between_two_tries_waits_for_the_next() {
         assert_eq!(s.session.stats().foreign, if id == "s" { 0 } else { 2 });
     }
 }
+
+/// Another process, up to the open socket.
+fn restored(snapshot: Snapshot, clock: ClockReading) -> Direct {
+    let mut s = Direct::around(contract::Checked::restore(Config::default(), snapshot, 2, clock).unwrap());
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    s.authorize();
+    s.open();
+    s
+}
+
+fn bounds(outputs: &[Output]) -> Vec<(u64, u64)> {
+    let bounds = |e: &Event| if let Event::Gap(gap) = e { Some((gap.since.0, gap.until.0)) } else { None };
+    events(outputs).filter_map(bounds).collect()
+}
+
+// CLAUSE REC-5 PST-2
+#[test]
+fn a_gap_ends_no_earlier_than_it_begins() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.now = Timestamp::from_secs(1000);
+    s.frame(&notification(1));
+    let seen = direct::clock().unix.0 + 1_000_000;
+    let snapshot = s.session.snapshot().unwrap();
+    // The wall clock was put back, or is right again.
+    for unix in [0, seen - 1, seen, seen + 5_000] {
+        let mut s = restored(snapshot.clone(), ClockReading { now: Timestamp::ZERO, unix: UnixMillis(unix) });
+        let mut outputs = s.frame(&recovered(DETAILS));
+        outputs.extend(s.frame(&echo_of(&outputs)));
+        assert_eq!(told(&outputs), ["gap restored"]);
+        assert_eq!(bounds(&outputs), [(seen, unix.max(seen))]);
+    }
+}
