@@ -165,3 +165,29 @@ fn a_gap_ends_no_earlier_than_it_begins() {
         assert_eq!(bounds(&outputs), [(seen, unix.max(seen))]);
     }
 }
+
+// CLAUSE SUB-7 REC-5
+#[test]
+fn what_a_401_may_have_left_and_is_wanted_again_is_a_gap() {
+    for again in [true, false] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribed();
+        s.session.unsubscribe(s.now).unwrap();
+        s.drain();
+        let mut outputs = Vec::new();
+        if again {
+            outputs.extend(s.subscribe());
+        }
+        // The old one counts as removed, and may not be.
+        outputs.extend(s.reply(401, &error_body("OAU-213")));
+        outputs.extend(s.frame(&notification(1)));
+        if !again {
+            assert!(events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. })), "{outputs:?}");
+            outputs.extend(s.subscribe());
+        }
+        outputs.extend(s.reply(200, r#"{"id":"t"}"#));
+        outputs.extend(s.frame(&of("t", 2)));
+        let expected: &[_] = if again { &["gap subscription_lost", "2"] } else { &["2"] };
+        assert_eq!(told(&outputs), expected);
+    }
+}

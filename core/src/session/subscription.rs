@@ -268,17 +268,18 @@ impl Session {
         let reply = if success { subscription_reply(json) } else { None };
         match (call.kind, reply) {
             (CallKind::Create(wanted) | CallKind::Update(wanted), Some(reply)) => self.subscribed(wanted, reply, now),
-            (CallKind::Delete, _) if success || status == 401 => self.removed(now),
+            (CallKind::Delete, _) if success => self.removed(now),
             (kind, _) => {
                 let status = if success { 502 } else { status };
                 let info = ApiErrorInfo::from_reply(status, headers, json.as_bytes());
                 let gone = status == 404 || info.class() == Class::Resubscribe;
                 let wait = classify::retry_after(headers, self.clock.unix_at(now).0);
+                let removed = gone || status == 401;
                 match kind {
                     CallKind::Update(_) if gone => self.subscription_gone(),
-                    // Wanted again before anybody was told of its end: it may have been gone for longer.
-                    CallKind::Delete if gone && self.subs.wanted.is_some() => self.subscription_gone(),
-                    CallKind::Delete if gone => self.removed(now),
+                    // Wanted again before anybody was told of its end: it may have been gone for longer, or still stand.
+                    CallKind::Delete if removed && self.subs.wanted.is_some() => self.subscription_gone(),
+                    CallKind::Delete if removed => self.removed(now),
                     kind => self.subscription_refused(kind, info, wait, now),
                 }
             }
