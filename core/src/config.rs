@@ -50,7 +50,8 @@ pub struct Config {
     pub limits: Bounds,
 }
 
-/// When to try again (BCK).
+/// When to try again (BCK). Whatever these say, connections stay within the two budgets, and a refused subscription
+/// waits at least 10 ms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]

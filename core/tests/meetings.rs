@@ -191,3 +191,28 @@ fn what_a_401_may_have_left_and_is_wanted_again_is_a_gap() {
         assert_eq!(told(&outputs), expected);
     }
 }
+
+// CLAUSE SUB-5 BCK-1
+#[test]
+fn a_refused_subscription_is_never_repeated_as_fast_as_the_network() {
+    let zero = Duration::ZERO;
+    let retry = RetryPolicy {
+        socket_lost: zero,
+        server_closed: zero,
+        base: zero,
+        max: zero,
+        penalty: zero,
+        subscription_limit: zero,
+        ..RetryPolicy::default()
+    };
+    for (status, code) in [(503, "CMN-211"), (403, "SUB-505"), (429, "CMN-301")] {
+        let mut s = Direct::ready(Config { retry: retry.clone(), ..Config::default() });
+        s.subscribe();
+        for _ in 0..9 {
+            let outputs = s.reply(status, &error_body(code));
+            let told = |e: &Event| if let Event::SubscriptionFailed { retry_at, .. } = e { *retry_at } else { None };
+            assert_eq!(events(&outputs).find_map(told), Some(s.now.after(Duration::from_millis(10))), "{code}");
+            s.sleep(Duration::from_millis(10));
+        }
+    }
+}

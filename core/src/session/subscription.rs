@@ -1,6 +1,7 @@
 //! The one subscription: what is wanted, what the server has, and the call that brings the two together (SUB).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
@@ -17,6 +18,9 @@ use crate::wire::{Payload, SubscriptionReply, client_request, subscription_body,
 
 /// Without a trailing slash (SUB-2).
 const PATH: &str = "/restapi/v1.0/subscription";
+
+/// The shortest wait after a refusal, whatever the settings say: a try is a call to the server.
+const MIN_WAIT: Duration = Duration::from_millis(10);
 
 /// The application's wish.
 #[derive(Clone, Debug)]
@@ -359,13 +363,7 @@ impl Session {
     }
 
     /// SUB-5: sorted by whether trying again can help.
-    fn subscription_refused(
-        &mut self,
-        kind: CallKind,
-        error: ApiErrorInfo,
-        wait: Option<std::time::Duration>,
-        now: Timestamp,
-    ) {
+    fn subscription_refused(&mut self, kind: CallKind, error: ApiErrorInfo, wait: Option<Duration>, now: Timestamp) {
         if error.status >= 500 {
             // It may have run.
             self.subs.leave_open(&kind);
@@ -390,6 +388,7 @@ impl Session {
             }
             Class::Transient | Class::RecoverSession | Class::ForgetWsc => Some(self.subscription_retry(floor, now)),
         };
+        let retry_at = retry_at.map(|at| at.max(now.after(MIN_WAIT)));
         // A timer never runs until the end of time, and what waits for nothing would be sent at once.
         let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
         // A wish that was taken back meanwhile is not tried again, and what follows it does not wait.
