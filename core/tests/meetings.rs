@@ -216,3 +216,19 @@ fn a_refused_subscription_is_never_repeated_as_fast_as_the_network() {
         }
     }
 }
+
+// CLAUSE SUB-8 REC-5
+#[test]
+fn what_may_have_been_made_in_a_session_that_is_left_is_a_gap_if_it_is_wanted_again() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    s.session.unsubscribe(s.now).unwrap();
+    s.drain();
+    // Nobody wants anything when the next connection opens, so it presents no handle.
+    s.reopen();
+    let mut outputs = s.subscribe();
+    outputs.extend(s.frame(&details(DETAILS)));
+    outputs.extend(s.reply(200, r#"{"id":"t"}"#));
+    outputs.extend(s.frame(&of("t", 1)));
+    assert_eq!(told(&outputs), ["gap subscription_lost", "1"]);
+}

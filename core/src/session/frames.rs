@@ -156,8 +156,11 @@ impl Session {
         self.out.tell(Event::Connected { conn, resumption, details: Box::new(details) });
         match fate {
             Fate::None => {
-                if unclean && self.subs.wanted.is_some() {
-                    self.ledger.lost(GapCause::Restored, since, &mut self.out);
+                // What an unconfirmed call may have made belongs to the session before.
+                let left_behind = std::mem::take(&mut self.subs.unsure);
+                if self.subs.wanted.is_some() && (unclean || left_behind) {
+                    let cause = if unclean { GapCause::Restored } else { GapCause::SubscriptionLost };
+                    self.ledger.lost(cause, since, &mut self.out);
                 }
             }
             Fate::Lost(code) => {

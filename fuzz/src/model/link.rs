@@ -261,6 +261,8 @@ impl Model {
         }));
         if lost {
             self.put(Out::RecoveryFailed);
+        } else if !continued && self.subs.leave_behind() {
+            self.lost("subscription_lost");
         }
         if continued {
             self.put(Out::Recovered);

@@ -51,6 +51,11 @@ impl Subs {
         matches!(self.call, Some(Call::Create(_)))
     }
 
+    /// A new session: what an unconfirmed call made is not in it. Whether that matters.
+    pub(super) fn leave_behind(&mut self) -> bool {
+        std::mem::take(&mut self.unsure) && self.wanted.is_some()
+    }
+
     /// Whether a notification, with none known, may belong to one that the server made.
     fn may_be_ours(&self) -> bool {
         self.wanted.is_some() || self.is_creating() || self.unsure || self.is_holding()
