@@ -85,9 +85,10 @@ impl Oracle {
         self.of.clear();
     }
 
-    /// It was told that there is no subscription: until it is told of one again, only those it knows can owe it something.
+    /// It was told that there is no subscription: until it is told of one again, only that one can owe it something.
     pub(super) fn unsubscribed(&mut self) {
         self.unwanted();
+        self.known.clear();
         self.apart = true;
     }
 
