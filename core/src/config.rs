@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use url::Url;
 
+/// The shortest [`Config::heartbeat_interval`] that is obeyed.
+pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
+
 /// Settings of a Session. `Default` suits RingCentral's production service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
@@ -22,7 +25,8 @@ pub struct Config {
     pub allow_insecure: bool,
     /// Opening plus ConnectionDetails must be done within this (CON-2). Default 15 s.
     pub handshake_timeout: Duration,
-    /// Silence before a heartbeat (HB-1). Default 30 s.
+    /// Silence before a heartbeat (HB-1). Default 30 s. Less than [`MIN_HEARTBEAT_INTERVAL`] counts as that: each answer
+    /// would bring the next one, as fast as the network is. It cannot be turned off.
     pub heartbeat_interval: Duration,
     /// Silence after a heartbeat before the peer is dead (HB-2). Default 10 s.
     pub heartbeat_timeout: Duration,
@@ -46,7 +50,8 @@ pub struct Config {
     pub limits: Bounds,
 }
 
-/// When to try again (BCK).
+/// When to try again (BCK). Whatever these say, connections stay within the two budgets, and a refused subscription
+/// waits at least 10 ms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]

@@ -221,7 +221,9 @@ impl Ledger {
     /// Reports a noted loss.
     pub(crate) fn flush_gap(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Some(p) = self.pending.take() {
-            let gap = Gap { cause: p.cause, after: self.last.clone(), since: p.since, until: self.clock.unix_at(now) };
+            // The wall clock may have been put back since another process noted it.
+            let until = self.clock.unix_at(now).max(p.since);
+            let gap = Gap { cause: p.cause, after: self.last.clone(), since: p.since, until };
             self.gaps += 1;
             out.tell(Event::Gap(gap));
             out.snapshot_changed();

@@ -145,7 +145,10 @@ fn a_creation_that_may_have_run_counts_as_one() {
     s.subscribe();
     s.reply(429, &error_body("CMN-301"));
     s.frame(&of("first", 1));
-    assert_eq!(s.session.stats().foreign, 1, "a refusal that says that nothing ran leaves nothing unknown");
+    s.subscribe();
+    s.reply(200, r#"{"id":"second"}"#);
+    assert_eq!(told(&s.frame(&of("second", 2))), ["2"], "a refusal that says that nothing ran leaves nothing unknown");
+    assert_eq!(s.session.stats().foreign, 1);
 }
 
 // CLAUSE REC-5 SUB-3

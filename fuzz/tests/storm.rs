@@ -34,6 +34,7 @@ fn assert_stormy(total: &Report) {
         "frame at a deadline",
         "garbled",
         "long sleep",
+        "no handle",
         "sleep",
         "subscription forgotten",
         "subscription replaced",

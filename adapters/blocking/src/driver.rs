@@ -14,7 +14,8 @@ use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, opens_connection, readdress,
+    source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -66,8 +67,6 @@ enum Done {
 
 enum Link {
     None,
-    /// To be opened once the application has written down that the orderly end is over (PST-2).
-    Resting(ConnId, SecretUrl),
     Opening(ConnId, Abort),
     Open(ConnId, Box<Socket>),
 }
@@ -88,6 +87,8 @@ pub(crate) struct Driver {
     /// A message that was read while the application lets events wait.
     ahead: Option<Incoming>,
     calls: BTreeMap<HttpId, Abort>,
+    /// The call that leads to a connection, until the application has written down that the orderly end is over (PST-2).
+    resting: Option<(HttpId, http::Request<Bytes>)>,
     /// Bodies that the application still reads.
     downloads: Vec<WeakAbort>,
     logins: BTreeMap<AuthId, Abort>,
@@ -115,6 +116,7 @@ impl Driver {
             link: Link::None,
             ahead: None,
             calls: BTreeMap::new(),
+            resting: None,
             downloads: Vec::new(),
             logins: BTreeMap::new(),
             done,
@@ -213,8 +215,12 @@ impl Driver {
                 });
                 self.logins.insert(id, abort);
             }
+            Action::Http { id, request } if opens_connection(&request) && !self.parts.hub.has_left_rest() => {
+                self.resting = Some((id, *request));
+            }
             Action::Http { id, request } => self.call(id, *request),
             Action::AbortHttp { id } => {
+                self.resting.take_if(|(resting, _)| *resting == id);
                 if let Some(abort) = self.calls.remove(&id) {
                     abort.fire();
                 }
@@ -222,7 +228,7 @@ impl Driver {
             Action::Open { conn, url } => {
                 self.parts.debug.note(|| format!("open {conn}: {url}"));
                 self.unlink();
-                self.link = Link::Resting(conn, url);
+                self.open(conn, url);
             }
             Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
                 self.parts.debug.frame("->", &text);
@@ -237,7 +243,7 @@ impl Driver {
                 }
             }
             Action::Drop { conn } => {
-                if matches!(&self.link, Link::Resting(c, _) | Link::Opening(c, _) | Link::Open(c, _) if *c == conn) {
+                if matches!(&self.link, Link::Opening(c, _) | Link::Open(c, _) if *c == conn) {
                     self.parts.debug.note(|| format!("drop {conn}"));
                     self.unlink();
                 }
@@ -281,12 +287,12 @@ impl Driver {
         self.link = Link::Opening(conn, abort);
     }
 
-    fn open_if_left_rest(&mut self) {
-        if matches!(self.link, Link::Resting(..))
+    fn call_if_left_rest(&mut self) {
+        if self.resting.is_some()
             && self.parts.hub.has_left_rest()
-            && let Link::Resting(conn, url) = std::mem::replace(&mut self.link, Link::None)
+            && let Some((id, request)) = self.resting.take()
         {
-            self.open(conn, url);
+            self.call(id, request);
         }
     }
 
@@ -294,7 +300,7 @@ impl Driver {
     fn unlink(&mut self) {
         self.ahead = None;
         match std::mem::replace(&mut self.link, Link::None) {
-            Link::None | Link::Resting(..) => {}
+            Link::None => {}
             Link::Opening(_, abort) => abort.fire(),
             Link::Open(_, socket) => socket.forget(self.parts.poll.registry()),
         }
@@ -362,8 +368,12 @@ impl Driver {
                 self.parts.tracer.authorized(result.as_ref().map(|token| token.expires_in));
                 match result {
                     Ok(token) => {
-                        self.held = Some(token.secret.clone());
+                        let (secret, stale) = (token.secret.clone(), self.parts.session.stats().stale_inputs);
                         self.feed(Input::Authorized { id, token }, now);
+                        // One that came too late was not taken: the source has it for the next question.
+                        if self.parts.session.stats().stale_inputs == stale {
+                            self.held = Some(secret);
+                        }
                     }
                     Err(failure) => self.feed(Input::AuthorizeFailed { id, failure }, now),
                 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use ringcentral_ws_blocking::oauth::{Callback, ClientApp, Pkce, TokenSet};
 use ringcentral_ws_blocking::{
-    Body, Client, Close, CommandError, Config, Event, HttpFailure, HttpsSender, IoLimits, Jwt, RefreshToken, http,
-    https_client,
+    AccessToken, AuthFailure, Body, Client, Close, CommandError, Config, CredentialSource, Event, HttpFailure,
+    HttpsSender, IoLimits, Jwt, RefreshToken, Secret, TokenRequest, http, https_client,
 };
 use ringcentral_ws_conformance::{fake, until};
 use ringcentral_ws_gateway::{Server, ServerConfig};
@@ -122,4 +122,32 @@ fn a_login_under_way_is_waited_for_and_its_refresh_token_kept() {
     closing.join().unwrap();
     assert_eq!(*kept.lock().unwrap(), ["r1"], "when close returns, the store has it");
     assert!(events.last().is_some_and(|event| matches!(event, Event::Closed { .. })));
+}
+
+/// Its new tokens arrive only after this.
+struct Slow(Jwt, Duration, Mutex<Option<Secret>>);
+
+impl CredentialSource for Slow {
+    fn access_token(&self, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
+        let token = self.0.access_token(request)?;
+        let last = self.2.lock().unwrap().replace(token.secret.clone());
+        if last.as_ref() != Some(&token.secret) {
+            std::thread::sleep(self.1);
+        }
+        Ok(token)
+    }
+}
+
+// CLAUSE C14
+#[test]
+fn a_token_that_came_too_late_is_used_by_the_next_try() {
+    let server = Server::start(ServerConfig::default()).unwrap();
+    let jwt = server.with_gateway(|g, _| g.config().users[0].jwt.clone());
+    let source = Slow(Jwt::new(app(&server), jwt.as_str()), Duration::from_millis(320), Mutex::default());
+    let server_url = server.http_url().parse().unwrap();
+    let config = Config { server: server_url, token_timeout: Duration::from_millis(300), ..Config::default() };
+    let (client, mut events) = Client::builder(source).config(config).filters([ACCOUNT]).start().unwrap();
+    while !matches!(events.next_timeout(PATIENCE).unwrap(), Some(Event::Subscribed(_))) {}
+    assert_eq!(server.observations().token_calls, 1);
+    client.close(Close::Revoke);
 }

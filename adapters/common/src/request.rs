@@ -2,11 +2,18 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use ringcentral_ws_core::{Body, Cause, CommandError, RequestOutcome};
 
 /// What the one who owns the Session answers to a request: its outcome, or why it was not accepted.
 pub type Answer = Result<RequestOutcome, CommandError<Request<Body>>>;
+
+/// Whether the call is the first step of a connection: it fetches the token that the connection presents.
+#[must_use]
+pub fn opens_connection(request: &Request<Bytes>) -> bool {
+    request.uri().path() == "/restapi/oauth/wstoken"
+}
 
 /// What the application gets for an [`Answer`]. The response has the extension `Via`, which tells its way.
 ///

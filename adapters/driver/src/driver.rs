@@ -17,7 +17,8 @@ use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, readdress, source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, opens_connection, readdress,
+    source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -228,8 +229,12 @@ impl<R: Runtime> Driver<R> {
             Action::Http { id, mut request } => {
                 let streamed = readdress(&mut request);
                 let (https, sender) = (Arc::clone(&self.https), self.sender());
+                let resting = opens_connection(&request).then(|| Arc::clone(&self.shared));
                 // A client of the application's may panic; nothing of the driver is touched by the future but the call.
                 let call = AssertUnwindSafe(async move {
+                    if let Some(shared) = resting {
+                        shared.left_rest().await;
+                    }
                     if streamed { https.download(sender, *request).await } else { sender.send(*request).await }
                 });
                 let call = call.catch_unwind().map(|done| done.unwrap_or_else(|_| Err(client_panicked())));
@@ -245,12 +250,9 @@ impl<R: Runtime> Driver<R> {
             }
             Action::Open { conn, url } => {
                 self.debug.note(|| format!("open {conn}: {url}"));
-                let (https, max, shared) = (Arc::clone(&self.https), self.max_message, Arc::clone(&self.shared));
+                let (https, max) = (Arc::clone(&self.https), self.max_message);
                 self.ahead = None;
-                let opening = async move {
-                    shared.left_rest().await;
-                    socket::open(&https, &url, max).await
-                };
+                let opening = async move { socket::open(&https, &url, max).await };
                 self.link = Link::Opening(conn, Box::pin(opening));
             }
             Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
@@ -368,8 +370,12 @@ impl<R: Runtime> Driver<R> {
             Done::Unasked(id) => self.feed(Input::AuthorizeFailed { id, failure: source_is_silent() }, now),
             Done::Auth(id, Ok(token)) => {
                 self.tracer.authorized(Ok(token.expires_in));
-                self.held = Some(token.secret.clone());
+                let (secret, stale) = (token.secret.clone(), self.session.stats().stale_inputs);
                 self.feed(Input::Authorized { id, token }, now);
+                // One that came too late was not taken: the source has it for the next question.
+                if self.session.stats().stale_inputs == stale {
+                    self.held = Some(secret);
+                }
             }
             Done::Auth(id, Err(failure)) => {
                 self.tracer.authorized(Err(&failure));

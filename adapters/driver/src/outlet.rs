@@ -32,7 +32,8 @@ impl Shared {
     }
 
     /// Ready once the application has had the time to write down that the orderly end is over: before that a crash
-    /// would lose in silence what a socket received (PST-2).
+    /// would lose in silence what a socket received (PST-2), so none is opened, nor a token fetched for one. One call
+    /// may wait at a time.
     pub(crate) async fn left_rest(&self) {
         std::future::poll_fn(|cx| {
             self.opener.register(cx.waker());

@@ -1,13 +1,15 @@
 //! A login that is under way when the client closes: the server has replaced the refresh token, so the new one must
-//! still reach the application's store.
+//! still reach the application's store. And one that is answered too late.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ringcentral_ws_driver::core::oauth::ClientApp;
-use ringcentral_ws_driver::core::{Body, Close, CommandError, Filters};
+use ringcentral_ws_driver::core::{AccessToken, AuthFailure, Body, Close, CommandError, Filters, Secret};
 use ringcentral_ws_driver::filters::SMS;
-use ringcentral_ws_driver::{Client, RefreshToken, RequestError, http};
+use ringcentral_ws_driver::{
+    BoxFuture, Client, CredentialSource, Jwt, RefreshToken, RequestError, Runtime, TokenRequest, http,
+};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Machine, Told, Watch, World};
 
@@ -142,4 +144,36 @@ fn without_a_handle_nothing_is_waited_for() {
     stage.world.settle();
     drop(close);
     stage.leave();
+}
+
+/// Its new tokens arrive only after this.
+struct Slow(Jwt, Machine, Duration, Mutex<Option<Secret>>);
+
+impl CredentialSource for Slow {
+    fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
+        Box::pin(async {
+            let token = self.0.access_token(request).await?;
+            let last = self.3.lock().unwrap().replace(token.secret.clone());
+            if last.as_ref() != Some(&token.secret) {
+                self.1.sleep(self.2).await;
+            }
+            Ok(token)
+        })
+    }
+}
+
+// CLAUSE C14
+#[test]
+fn a_token_that_came_too_late_is_used_by_the_next_try() {
+    for seed in 0..8 {
+        let mut world = World::new(seed, GatewayConfig::default());
+        // A moment longer than the session waits.
+        let source = Slow(world.login(), world.machine.clone(), Duration::from_millis(30_001), Mutex::default());
+        let (_client, events) = world.builder_with(source).filters([SMS]).start().unwrap();
+        let mut watch = Watch::new(events);
+        world.pass(Duration::from_secs(50));
+        watch.take();
+        assert!(watch.was_told(&Told::Subscribed), "{seed}: {:?}", watch.told());
+        assert_eq!(world.server.gateway().0.observations().token_calls, 1, "{seed}");
+    }
 }

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::{Close, Snapshot};
+use ringcentral_ws_driver::core::{Body, Close, Snapshot};
 use ringcentral_ws_driver::filters::SMS;
-use ringcentral_ws_driver::{Client, Events, Jwt};
+use ringcentral_ws_driver::{Client, Events, Jwt, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, Told, Watch, World};
 
@@ -70,6 +70,32 @@ fn nothing_is_received_before_the_end_of_the_rest_is_written_down() {
     watch.take();
     assert_eq!((upgrades(&mut world), watch.numbers()), (2, vec![1]), "{:?}", watch.told());
     assert!(!watch.told().iter().any(|told| matches!(told, Told::Gap(_))), "{:?}", watch.told());
+}
+
+// CLAUSE TOK-1 PST-2
+#[test]
+fn nothing_is_spent_on_a_connection_that_may_not_open() {
+    let (mut world, client, events) = at_rest().go_on();
+    world.pass(Duration::from_secs(600));
+    let spent = |world: &mut World| {
+        let observations = world.server.gateway().0.observations();
+        (observations.ws_tokens_requested, observations.upgrades)
+    };
+    assert_eq!(spent(&mut world), (1, 1), "nobody took an event");
+    // What needs no socket does not wait for it.
+    let request = http::Request::get("/restapi/v1.0/account/~").body(Body::empty()).unwrap();
+    let mut call = Call::new(async move { client.request(request).await.map(|response| response.status()) });
+    world.settle();
+    call.poll();
+    world.settle();
+    assert!(call.poll() && call.take().unwrap().unwrap() == 200);
+    let mut watch = Watch::new(events);
+    for _ in 0..60 {
+        watch.take();
+        world.pass(Duration::from_secs(1));
+    }
+    watch.take();
+    assert_eq!((spent(&mut world), watch.has_ended()), ((2, 2), false), "{:?}", watch.told());
 }
 
 // CLAUSE PST-2

@@ -141,8 +141,9 @@ impl Session {
             self.session_lost(GapCause::RecoveryFailed(code.clone()), code.clone());
             self.recovery.lost = None;
         }
-        if let Some(wsc) = &message.meta.wsc {
-            self.recovery.wsc = Some(wsc.clone());
+        if message.meta.wsc.is_some() || !sent_wsc {
+            // What was held and not presented opens another session than this one.
+            self.recovery.wsc.clone_from(&message.meta.wsc);
         }
         let (since, unclean) = (self.last_seen(), self.recovery.restored);
         self.recovery.adopt_limits(details.limits());
@@ -159,8 +160,11 @@ impl Session {
         self.out.tell(Event::Connected { conn, resumption, details: Box::new(details) });
         match fate {
             Fate::None => {
-                if unclean && self.subs.wanted.is_some() {
-                    self.ledger.lost(GapCause::Restored, since, &mut self.out);
+                // What an unconfirmed call may have made belongs to the session before.
+                let left_behind = std::mem::take(&mut self.subs.unsure);
+                if self.subs.wanted.is_some() && (unclean || left_behind) {
+                    let cause = if unclean { GapCause::Restored } else { GapCause::SubscriptionLost };
+                    self.ledger.lost(cause, since, &mut self.out);
                 }
             }
             Fate::Lost(code) => {

@@ -21,7 +21,7 @@ pub use self::rest::{OverHttps, RequestOptions};
 use self::resume::Recovery;
 use self::subscription::Subscriptions;
 use crate::classify::Cause;
-use crate::config::Config;
+use crate::config::{Config, MIN_HEARTBEAT_INTERVAL};
 use crate::error::{CommandError, InvalidReason, NotDrained};
 use crate::filters::Filters;
 use crate::ids::{ConnId, SubscriptionId};
@@ -180,7 +180,8 @@ pub struct Session {
 impl Session {
     /// A session that has never been connected. `seed` feeds jitter and message ids only.
     #[must_use]
-    pub fn new(config: Config, seed: u64, clock: ClockReading) -> Self {
+    pub fn new(mut config: Config, seed: u64, clock: ClockReading) -> Self {
+        config.heartbeat_interval = config.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
         let mut rng = Rng::new(seed);
         Self {
             now: clock.now,
@@ -246,7 +247,12 @@ impl Session {
         // What has ended needs no end by a timer that is due at the same time (C16).
         let ended = matches!(
             input,
-            Input::HttpResponse { .. } | Input::HttpFailed { .. } | Input::OpenFailed { .. } | Input::Closed { .. }
+            Input::Authorized { .. }
+                | Input::AuthorizeFailed { .. }
+                | Input::HttpResponse { .. }
+                | Input::HttpFailed { .. }
+                | Input::OpenFailed { .. }
+                | Input::Closed { .. }
         );
         if matches!(input, Input::Resumed) {
             self.resumed(now);

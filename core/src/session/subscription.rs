@@ -1,6 +1,7 @@
 //! The one subscription: what is wanted, what the server has, and the call that brings the two together (SUB).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
@@ -17,6 +18,9 @@ use crate::wire::{Payload, SubscriptionReply, client_request, subscription_body,
 
 /// Without a trailing slash (SUB-2).
 const PATH: &str = "/restapi/v1.0/subscription";
+
+/// The shortest wait after a refusal, whatever the settings say: a try is a call to the server.
+const MIN_WAIT: Duration = Duration::from_millis(10);
 
 /// The application's wish.
 #[derive(Clone, Debug)]
@@ -268,15 +272,18 @@ impl Session {
         let reply = if success { subscription_reply(json) } else { None };
         match (call.kind, reply) {
             (CallKind::Create(wanted) | CallKind::Update(wanted), Some(reply)) => self.subscribed(wanted, reply, now),
-            (CallKind::Delete, _) if success || matches!(status, 401 | 404) => self.removed(now),
+            (CallKind::Delete, _) if success => self.removed(now),
             (kind, _) => {
                 let status = if success { 502 } else { status };
                 let info = ApiErrorInfo::from_reply(status, headers, json.as_bytes());
                 let gone = status == 404 || info.class() == Class::Resubscribe;
                 let wait = classify::retry_after(headers, self.clock.unix_at(now).0);
+                let removed = gone || status == 401;
                 match kind {
                     CallKind::Update(_) if gone => self.subscription_gone(),
-                    CallKind::Delete if gone => self.removed(now),
+                    // Wanted again before anybody was told of its end: it may have been gone for longer, or still stand.
+                    CallKind::Delete if removed && self.subs.wanted.is_some() => self.subscription_gone(),
+                    CallKind::Delete if removed => self.removed(now),
                     kind => self.subscription_refused(kind, info, wait, now),
                 }
             }
@@ -356,13 +363,7 @@ impl Session {
     }
 
     /// SUB-5: sorted by whether trying again can help.
-    fn subscription_refused(
-        &mut self,
-        kind: CallKind,
-        error: ApiErrorInfo,
-        wait: Option<std::time::Duration>,
-        now: Timestamp,
-    ) {
+    fn subscription_refused(&mut self, kind: CallKind, error: ApiErrorInfo, wait: Option<Duration>, now: Timestamp) {
         if error.status >= 500 {
             // It may have run.
             self.subs.leave_open(&kind);
@@ -387,6 +388,7 @@ impl Session {
             }
             Class::Transient | Class::RecoverSession | Class::ForgetWsc => Some(self.subscription_retry(floor, now)),
         };
+        let retry_at = retry_at.map(|at| at.max(now.after(MIN_WAIT)));
         // A timer never runs until the end of time, and what waits for nothing would be sent at once.
         let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
         // A wish that was taken back meanwhile is not tried again, and what follows it does not wait.
@@ -457,8 +459,8 @@ impl Session {
             (Some(_), None) => Place::Deliver,
             (Some(_), Some(_)) => Place::Foreign,
             (None, _) if self.subs.is_creating() || self.subs.unsure => Place::Hold,
-            // Between two tries, behind what came during the first.
-            (None, _) if !self.subs.holds_nothing() => Place::Hold,
+            // Before the first try and between two: the server may say that it had one for this session.
+            (None, _) if self.subs.wanted.is_some() || !self.subs.holds_nothing() => Place::Hold,
             (None, _) => Place::Foreign,
         }
     }

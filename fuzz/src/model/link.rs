@@ -248,7 +248,8 @@ impl Model {
             self.session_lost("recovery_failed");
             self.was_lost = false;
         }
-        self.wsc = handle.or(self.wsc.take());
+        // What was held and not presented belongs to another session.
+        self.wsc = handle.or(self.wsc.take().filter(|_| wsc));
         (self.last_seen, self.last_sent) = (self.now, self.now);
         (self.phase, self.attempt, self.bad, self.fence) = (Phase::Ready, 0, 0, None);
         self.timers.remove(&Timer::Handshake);
@@ -260,6 +261,8 @@ impl Model {
         }));
         if lost {
             self.put(Out::RecoveryFailed);
+        } else if !continued && self.subs.leave_behind() {
+            self.lost("subscription_lost");
         }
         if continued {
             self.put(Out::Recovered);

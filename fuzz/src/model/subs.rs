@@ -51,6 +51,16 @@ impl Subs {
         matches!(self.call, Some(Call::Create(_)))
     }
 
+    /// A new session: what an unconfirmed call made is not in it. Whether that matters.
+    pub(super) fn leave_behind(&mut self) -> bool {
+        std::mem::take(&mut self.unsure) && self.wanted.is_some()
+    }
+
+    /// Whether a notification, with none known, may belong to one that the server made.
+    fn may_be_ours(&self) -> bool {
+        self.wanted.is_some() || self.is_creating() || self.unsure || self.is_holding()
+    }
+
     /// Whether an answer may say that there is no such subscription.
     pub(crate) fn has_target(&self) -> bool {
         matches!(self.call, Some(Call::Update(_) | Call::Delete))
@@ -149,11 +159,9 @@ impl Model {
         self.timers.remove(&Timer::Subscribe);
         match (call, answer) {
             (Call::Create(wish) | Call::Update(wish), Ok(Some(id))) => self.subscribed(wish, id),
+            (Call::Delete, Err(404)) if self.subs.wanted.is_some() => self.subscription_gone(),
             (Call::Delete, Ok(_) | Err(404)) => self.removed(),
-            (Call::Update(_), Err(404)) => {
-                self.subs.are_lost();
-                self.lost("subscription_lost");
-            }
+            (Call::Update(_), Err(404)) => self.subscription_gone(),
             (call, Err(403)) => self.refused_for_good(call),
             // Nobody wants it any more.
             (call, _) if self.subs.wanted.is_none() && self.subs.active.is_none() => self.refused_for_good(call),
@@ -168,10 +176,14 @@ impl Model {
         self.step();
     }
 
+    fn subscription_gone(&mut self) {
+        self.subs.are_lost();
+        self.lost("subscription_lost");
+    }
+
     fn subscribed(&mut self, wish: u64, id: String) {
         if self.subs.active.as_ref().is_some_and(|(_, old)| *old != id) {
-            self.subs.are_lost();
-            self.lost("subscription_lost");
+            self.subscription_gone();
         }
         let unsure = std::mem::take(&mut self.subs.unsure);
         (self.subs.lost, self.subs.verify, self.subs.failures) = (false, false, 0);
@@ -260,7 +272,7 @@ impl Model {
         match (&self.subs.active, of) {
             (Some((_, id)), Some(of)) if id != of => self.fill_replay(true),
             (Some(_), _) => self.deliver(n),
-            (None, _) if self.subs.is_creating() || self.subs.unsure || !self.subs.held.is_empty() => {
+            (None, _) if self.subs.may_be_ours() => {
                 self.subs.held.push(Some((n, of.map(str::to_owned))));
             }
             (None, _) => self.fill_replay(true),

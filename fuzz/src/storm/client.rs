@@ -83,7 +83,8 @@ impl<M: Maker> Storm<M> {
     pub(super) fn write_down(&mut self) {
         if let Some(snapshot) = self.session.snapshot() {
             self.changed = false;
-            self.written = Some(Written { snapshot, at: self.now, wish: self.wish, confirmed: self.confirmed });
+            let Self { now: at, wanted, wish, confirmed, parted, .. } = *self;
+            self.written = Some(Written { snapshot, at, wanted, wish, confirmed, parted });
         }
     }
 
@@ -155,7 +156,7 @@ impl<M: Maker> Storm<M> {
             }
             Event::Gap(gap) => {
                 *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
-                let verdict = self.oracle.gap(gap.after.as_deref());
+                let verdict = self.oracle.gap(gap.after.as_deref(), &self.server.coming());
                 self.judge(verdict);
                 if self.quiet && self.wish.is_some() {
                     self.judge(violated("false-alarm", "a gap was told while all went well".to_owned()));
@@ -167,11 +168,13 @@ impl<M: Maker> Storm<M> {
                     self.judge(violated("foreign", format!("the server never gave the id {}", info.server_id)));
                 }
                 self.oracle.subscribed(self.confirmed.unwrap_or_default());
-                if !self.wanted {
-                    self.oracle.unwanted();
-                }
+            }
+            Event::Unsubscribed { .. } => {
+                self.parted = false;
+                self.oracle.unsubscribed();
             }
             Event::SubscriptionFailed { id, retry_at: None, .. } if self.wish == Some(id) => self.refused(),
+            Event::SubscriptionFailed { retry_at: None, .. } if self.wish.is_none() => self.parted = false,
             Event::Recovered { .. } => {
                 self.report.recoveries += 1;
                 if !self.recovered {
@@ -193,7 +196,7 @@ impl<M: Maker> Storm<M> {
         self.wish = None;
         if self.server.subscription != self.confirmed {
             self.wanted = false;
-            self.oracle.unwanted();
+            self.oracle.unsubscribed();
         }
     }
 }

@@ -48,8 +48,10 @@ fn attempt<M: Maker + Clone>(maker: &M, seed: u64, story: Option<Story>) -> (Res
 struct Written {
     snapshot: Snapshot,
     at: u64,
+    wanted: bool,
     wish: Option<SubscriptionId>,
     confirmed: Option<u64>,
+    parted: bool,
 }
 
 /// One run.
@@ -81,6 +83,8 @@ struct Storm<M: Maker> {
     wish: Option<SubscriptionId>,
     /// The id that this process was told.
     confirmed: Option<u64>,
+    /// It unsubscribed, and was not told how that ended.
+    parted: bool,
     requests: u64,
     /// The snapshot changed since it was written down.
     changed: bool,
@@ -126,6 +130,7 @@ impl<M: Maker> Storm<M> {
             wanted: false,
             wish: None,
             confirmed: None,
+            parted: false,
             requests: 0,
             changed: false,
             written: None,

@@ -18,17 +18,15 @@ struct Asked {
 #[derive(Debug, Default)]
 pub(super) struct Oracle {
     pub(super) sent: u64,
-    /// Those behind the last one that are owed, and of which subscription.
+    /// Those behind the last one that are owed and that no gap was told for, and of which subscription.
     of: BTreeMap<u64, u64>,
-    /// The subscriptions that the application was told of; and whether it has unsubscribed since the last one.
+    /// The subscriptions that the application was told of; and whether it was told since that there is none.
     known: BTreeSet<u64>,
     apart: bool,
     delivered: BTreeSet<u64>,
     last: u64,
     /// Gaps told since the last notification.
     gaps: u64,
-    /// Since then the application wanted nothing for a while.
-    unwanted: bool,
     /// This process has told a notification.
     told: bool,
     asked: BTreeMap<RequestId, Asked>,
@@ -56,39 +54,41 @@ impl Oracle {
             return violated("order", format!("{number} came after {}", self.last));
         }
         let missing = number - self.last - 1;
+        if let Some((owed, _)) = self.of.range(..number).next() {
+            return violated("lost", format!("{owed} did not come before {number}, and no gap was told for it"));
+        }
         if self.gaps > 0 {
             self.covered += missing;
             self.false_alarms += if missing == 0 { self.gaps } else { 0 };
-        } else if self.unwanted || !self.of.keys().any(|at| (self.last + 1..number).contains(at)) {
-            self.excused += missing;
         } else {
-            let what = format!("{missing} between {} and {number}, and no gap was told", self.last);
-            return violated("lost", what);
+            self.excused += missing;
         }
         self.of = self.of.split_off(&(number + 1));
-        (self.last, self.gaps, self.unwanted, self.told) = (number, 0, false, true);
+        (self.last, self.gaps, self.told) = (number, 0, true);
         Ok(())
     }
 
     /// It says after which notification it begins. A process that has told none yet knows only what was written down.
-    pub(super) fn gap(&mut self, after: Option<&str>) -> Verdict {
+    /// `coming`: what can still come is not lost, and if it will be, that is another gap.
+    pub(super) fn gap(&mut self, after: Option<&str>, coming: &BTreeSet<u64>) -> Verdict {
         self.gaps += 1;
+        self.of.retain(|number, _| coming.contains(number));
         let after = after.and_then(|uuid| uuid.parse().ok()).unwrap_or(0);
-        if self.told && after != self.last {
+        if after > self.last || self.told && after != self.last {
             return violated("gap-after", format!("the gap begins after {after}, the last one was {}", self.last));
         }
         Ok(())
     }
 
-    /// The application wants nothing, or did not: what was sent is not owed, and what is missing before the next one.
+    /// The application wanted nothing so far: what was sent is not owed.
     pub(super) fn unwanted(&mut self) {
-        self.unwanted = true;
         self.of.clear();
     }
 
-    /// It unsubscribes: until it is told of a subscription again, only those it knows can owe it something.
+    /// It was told that there is no subscription: until it is told of one again, only that one can owe it something.
     pub(super) fn unsubscribed(&mut self) {
         self.unwanted();
+        self.known.clear();
         self.apart = true;
     }
 

@@ -61,6 +61,8 @@ pub(super) enum Call {
 pub(super) struct Server {
     /// Sessions made; the last one lives. Its `wsc` is `w` and its number.
     session: u64,
+    /// It gave no `wsc` for that one.
+    pub(super) nameless: bool,
     /// Subscription ids given; and the one that stands.
     pub(super) ids: u64,
     pub(super) subscription: Option<u64>,
@@ -83,6 +85,12 @@ impl Server {
         if self.buffer.len() > BUFFER {
             self.buffer.pop_front();
         }
+    }
+
+    /// The notifications that it has sent or keeps, and that were not read.
+    pub(super) fn coming(&self) -> BTreeSet<u64> {
+        let note = |packet: &Packet| if let Packet::Note(note) = packet { Some(note.number) } else { None };
+        self.wire.iter().filter_map(note).chain(self.buffer.iter().map(|note| note.number)).collect()
     }
 
     fn reply(&mut self, message: &str, status: u16, body: &str) {
@@ -109,6 +117,7 @@ impl<M: Maker> Storm<M> {
             self.fault("subscription forgotten");
             self.server.subscription = None;
         }
+        let without_handle = self.rough && self.chance(10);
         let server = &mut self.server;
         let is_own = wsc.is_some_and(|wsc| wsc == format!("w{}", server.session));
         let recovers = is_own && server.subscription.is_some() && self.now - server.gone_at < WINDOW;
@@ -118,6 +127,7 @@ impl<M: Maker> Storm<M> {
         server.asked.clear();
         if !recovers {
             server.session += 1;
+            server.nameless = without_handle;
             server.subscription = None;
             server.buffer.clear();
         }
@@ -126,12 +136,18 @@ impl<M: Maker> Storm<M> {
             (false, Some(_)) => r#","recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#,
             (false, None) => "",
         };
-        let head = format!(r#"{{"type":"ConnectionDetails","wsc":{{"token":"w{}","sequence":1}}}}"#, server.session);
-        let (session, text) = (server.session, format!("[{head},{{{LIMITS}{recovery}}}]"));
+        let session = server.session;
+        let handle = format!(r#","wsc":{{"token":"w{session}","sequence":1}}"#);
+        // A session that goes on keeps the one that it was presented.
+        let handle = if without_handle { "" } else { &handle };
+        let text = format!(r#"[{{"type":"ConnectionDetails"{handle}}},{{{LIMITS}{recovery}}}]"#);
         server.wire.push_back(Packet::Details { session, recovered: recovers, text });
         let replay = std::mem::take(&mut server.buffer);
         trace!(self, "server: session {}, recovered: {recovers}, {} to replay", server.session, replay.len());
         server.wire.extend(replay.into_iter().map(Packet::Note));
+        if without_handle {
+            self.fault("no handle");
+        }
     }
 
     /// The socket is gone. What was not read goes back into the buffer; what had been sent may be done or not.

@@ -158,13 +158,14 @@ impl<M: Maker> Storm<M> {
     fn subscribe(&mut self) {
         let Ok(filters) = Filters::new([format!("/f{}", self.rng.below(3))]) else { return };
         trace!(self, "app: subscribes");
-        if !self.wanted {
+        if !self.wanted && !self.parted {
             self.oracle.unwanted();
         }
         self.wanted = true;
         let now = self.time();
         if let Ok(id) = self.session.subscribe(filters, now) {
             self.wish = Some(id);
+            self.parted = false;
             self.drain();
         }
     }
@@ -175,10 +176,10 @@ impl<M: Maker> Storm<M> {
         }
         self.fault("unsubscribed");
         self.wanted = false;
-        self.oracle.unsubscribed();
         let now = self.time();
         if self.session.unsubscribe(now).is_ok() {
             self.wish = None;
+            self.parted = true;
         }
         self.drain();
     }
@@ -267,14 +268,18 @@ impl<M: Maker> Storm<M> {
 
     /// A new process goes on from what is written down, which may be older than the process before it.
     fn restart(&mut self) {
-        let Some(Written { snapshot, at, wish, confirmed }) = self.written.clone() else { return };
+        let Some(Written { snapshot, at, wanted, wish, confirmed, parted }) = self.written.clone() else { return };
         trace!(self, "process: starts from what was written at {at}");
         self.cut();
         self.login = None;
         self.calls.clear();
         self.told_session = None;
         self.oracle.restarted();
-        (self.wish, self.confirmed) = (wish, confirmed);
+        // What is written down is wanted again, and nothing else.
+        (self.wanted, self.wish, self.confirmed, self.parted) = (wanted, wish, confirmed, parted);
+        if !self.wanted {
+            self.oracle.unsubscribed();
+        }
         let seed = self.rng.next();
         match self.maker.restore(self.config.clone(), snapshot, seed, clock(self.now)) {
             Ok(session) => self.session = session,
@@ -314,11 +319,13 @@ impl<M: Maker> Storm<M> {
         self.judge(verdict);
     }
 
-    /// Connected, and with the subscription that the server has, if one is wanted.
+    /// Connected, and with the subscription that the server has, if one is wanted, or without what it unsubscribed from.
     fn is_healed(&self) -> bool {
-        let at_rest = self.server.wire.is_empty() && self.server.inbox.is_empty();
+        // A session without a handle ends in a gap, however orderly.
+        let at_rest = self.server.wire.is_empty() && self.server.inbox.is_empty() && !self.server.nameless;
         let subscribed = self.server.subscription.is_some() && self.server.subscription == self.confirmed;
-        matches!(self.session.state(), SessionState::Ready { .. }) && at_rest && (self.wish.is_none() || subscribed)
+        let settled = if self.wish.is_some() { subscribed } else { !(self.parted && subscribed) };
+        matches!(self.session.state(), SessionState::Ready { .. }) && at_rest && settled
     }
 
     /// What is sent comes.

@@ -42,7 +42,7 @@ impl Driver {
             if self.parts.signals.abandoned.load(Ordering::SeqCst) {
                 return Turn::Abandoned;
             }
-            self.open_if_left_rest();
+            self.call_if_left_rest();
             let reading = self.parts.clock.read();
             let (slack, longest) = (self.parts.https.net.limits.clock_slack, self.parts.https.net.limits.longest_sleep);
             if reading.jumped || deadline.is_some_and(|(at, _)| reading.now.since(at) > slack) {
