@@ -55,6 +55,21 @@ fn what_is_gone_and_wanted_again_is_a_gap() {
     assert_eq!(told(&outputs), ["2"]);
 }
 
+// CLAUSE SUB-3 SUB-7
+#[test]
+fn what_comes_between_a_wish_taken_back_and_its_return_is_delivered() {
+    let mut s = Direct::ready(Config::default());
+    let mut outputs = s.subscribe();
+    s.session.unsubscribe(s.now).unwrap();
+    outputs.extend(s.drain());
+    outputs.extend(s.frame(&notification(1)));
+    outputs.extend(s.subscribe());
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    outputs.extend(s.frame(&notification(2)));
+    assert_eq!(told(&outputs), ["1", "2"]);
+    assert!(!events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. })), "{outputs:?}");
+}
+
 // CLAUSE C16
 #[test]
 fn a_login_that_is_there_at_its_deadline_is_used() {

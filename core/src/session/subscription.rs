@@ -458,11 +458,16 @@ impl Session {
             (Some(active), Some(id)) if *active.server_id == *id => Place::Deliver,
             (Some(_), None) => Place::Deliver,
             (Some(_), Some(_)) => Place::Foreign,
-            (None, _) if self.subs.is_creating() || self.subs.unsure => Place::Hold,
-            // Before the first try and between two: the server may say that it had one for this session.
-            (None, _) if self.subs.wanted.is_some() || !self.subs.holds_nothing() => Place::Hold,
+            // Also before the first try and between two: the server may say that it had one for this session.
+            (None, _) if self.may_be_answered() => Place::Hold,
             (None, _) => Place::Foreign,
         }
+    }
+
+    /// A call, made or to be made, may tell of a subscription that is not known yet.
+    fn may_be_answered(&self) -> bool {
+        let subs = &self.subs;
+        subs.wanted.is_some() || subs.is_creating() || subs.unsure || !subs.holds_nothing()
     }
 
     pub(super) fn hold(&mut self, item: Held) {
