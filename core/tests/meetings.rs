@@ -70,6 +70,42 @@ fn what_comes_between_a_wish_taken_back_and_its_return_is_delivered() {
     assert!(!events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. })), "{outputs:?}");
 }
 
+// CLAUSE SUB-5 SUB-8 REC-5
+#[test]
+fn what_an_update_may_have_made_is_a_gap_also_after_a_refusal() {
+    for removal in [false, true] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribed();
+        s.frame(&notification(1));
+        s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
+        s.drain();
+        // The server made `t` of it, and the answer is lost.
+        s.reopen();
+        if removal {
+            s.session.unsubscribe(s.now).unwrap();
+            s.drain();
+        }
+        let mut outputs = s.frame(&recovered(DETAILS));
+        outputs.extend(s.frame(&echo_of(&outputs)));
+        let call = if removal { Purpose::Unsubscribe } else { Purpose::Update };
+        assert_eq!(purposes(&outputs), [Purpose::Heartbeat, call]);
+        // The wish is made anew, in vain, and once more meanwhile.
+        if removal {
+            s.session.subscribe(Filters::new(["/c"]).unwrap(), s.now).unwrap();
+        }
+        outputs.extend(s.reply(404, &error_body("CMN-102")));
+        s.session.subscribe(Filters::new(["/d"]).unwrap(), s.now).unwrap();
+        outputs.extend(s.drain());
+        outputs.extend(s.reply(400, &error_body("SUB-508")));
+        // What is gone was told with the refusal; `t` is there until it is replaced.
+        assert_eq!(told(&outputs), ["gap subscription_lost"]);
+        let mut outputs = s.frame(&of("t", 2));
+        outputs.extend(s.reply(200, r#"{"id":"u"}"#));
+        outputs.extend(s.frame(&of("u", 3)));
+        assert_eq!(told(&outputs), ["gap subscription_lost", "3"], "{removal}");
+    }
+}
+
 // CLAUSE C16
 #[test]
 fn a_login_that_is_there_at_its_deadline_is_used() {

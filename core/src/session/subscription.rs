@@ -297,6 +297,8 @@ impl Session {
     fn subscription_gone(&mut self) {
         let since = self.subs.confirmed.unwrap_or_else(|| self.last_seen());
         self.subs.lost_on_server();
+        // A call before may have made another one in its place.
+        self.subs.unsure = true;
         self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
     }
 

@@ -178,6 +178,7 @@ impl Model {
 
     fn subscription_gone(&mut self) {
         self.subs.are_lost();
+        self.subs.unsure = true;
         self.lost("subscription_lost");
     }
 
