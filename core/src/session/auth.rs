@@ -64,6 +64,9 @@ pub(super) struct Tokens {
     /// The server refused the last one, and another has not come yet (TOK-4).
     refused: bool,
     logins: Budget,
+    /// The source asked for no question before this.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    no_login_before: Timestamp,
     ws: Option<WsToken>,
     /// The one that the opening connection carries, until it is known to have been seen.
     carried: Option<WsToken>,
@@ -81,6 +84,7 @@ impl Tokens {
             asking: None,
             refused: false,
             logins: Budget::new(config.retry.token_calls_per_minute),
+            no_login_before: Timestamp::ZERO,
             ws: None,
             carried: None,
             fetching: None,
@@ -217,7 +221,7 @@ impl Session {
         if self.tokens.is_asking() {
             return Ok(());
         }
-        let at = self.tokens.logins.earliest(now, 0);
+        let at = self.tokens.logins.earliest(now, 0).max(self.tokens.no_login_before);
         if at > now {
             return Err(at);
         }
@@ -281,6 +285,7 @@ impl Session {
         self.tokens.asking = None;
         self.timers.stop(TimerKind::Authorize);
         let told = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
+        self.tokens.no_login_before = now.after(told);
         let cause = Cause::Credentials { code: failure.code, message: failure.message };
         self.requests_without_token(&cause, now);
         if self.tokens.bearer(now).is_some() {
