@@ -26,6 +26,8 @@ fn asks(outputs: &[Output]) -> Vec<AuthReason> {
     actions(outputs).filter_map(reason).collect()
 }
 
+const EXPIRED: &str = r#"{"errorCode":"OAU-213","message":"m"}"#;
+
 // CLAUSE PST-3
 #[test]
 fn a_newer_snapshot_is_refused_however_it_was_read() {
@@ -54,4 +56,31 @@ fn a_source_that_asked_for_a_pause_is_not_asked_before_its_end() {
         let told = [RequestOutcome::NotSent(Cause::RateLimited { retry_after: wait })];
         assert_eq!(outcomes(&outputs), if asked { &[][..] } else { &told[..] }, "{second}");
     }
+}
+
+// CLAUSE TOK-4
+#[test]
+fn an_answer_to_a_question_from_before_the_refusal_is_not_the_second_token() {
+    let mut s = Direct::new(Config::default());
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    let token = |secret: &str| AccessToken { secret: secret.into(), expires_in: Some(Duration::from_secs(100)) };
+    s.input(Input::Authorized { id: s.login, token: token("one") });
+    s.open();
+    s.frame(&direct::details(direct::DETAILS));
+    // The token is being renewed. The source does not know that the server refuses the old one by now.
+    s.now = Timestamp::from_secs(79);
+    s.session.request(get("/a"), s.now).unwrap();
+    s.drain();
+    s.now = Timestamp::from_secs(80);
+    assert_eq!(asks(&s.input(Input::Timeout)), [AuthReason::Expiring]);
+    s.http(401, EXPIRED);
+    s.input(Input::Authorized { id: s.login, token: token("one") });
+    s.http(401, EXPIRED);
+    s.closed(None);
+    s.sleep(Duration::from_secs(5));
+    assert_eq!(asks(&s.http(401, EXPIRED)), [AuthReason::Refused], "it was never asked for another one");
+    s.input(Input::Authorized { id: s.login, token: token("two") });
+    s.http(401, EXPIRED);
+    assert_eq!(s.session.state(), SessionState::Closed);
 }

@@ -63,6 +63,9 @@ pub(super) struct Tokens {
     asking: Option<AuthId>,
     /// The server refused the last one, and another has not come yet (TOK-4).
     refused: bool,
+    /// The question under way was asked after the refusal. The answer to an older one may be the refused token.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    asked_anew: bool,
     logins: Budget,
     /// The source asked for no question before this.
     #[cfg_attr(feature = "recorder", serde(default))]
@@ -83,6 +86,7 @@ impl Tokens {
             number: 0,
             asking: None,
             refused: false,
+            asked_anew: false,
             logins: Budget::new(config.retry.token_calls_per_minute),
             no_login_before: Timestamp::ZERO,
             ws: None,
@@ -226,6 +230,7 @@ impl Session {
             return Err(at);
         }
         self.tokens.logins.take(now);
+        self.tokens.asked_anew = self.tokens.refused;
         self.stats.authorizations += 1;
         let reason = match &self.tokens.access {
             _ if self.tokens.refused => AuthReason::Refused,
@@ -265,7 +270,7 @@ impl Session {
             self.arm(TimerKind::Refresh, now.after(life / 5 * 4));
         }
         self.tokens.number += 1;
-        let on_probation = std::mem::take(&mut self.tokens.refused);
+        let on_probation = std::mem::take(&mut self.tokens.refused) && self.tokens.asked_anew;
         self.tokens.access = Some(Held { secret: token.secret, expires, on_probation });
         self.go_on_with_token(now);
         self.dispatch(now);
