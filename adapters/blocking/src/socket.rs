@@ -1,7 +1,6 @@
 //! One WebSocket on a socket that never blocks: a bounded queue towards it, whole messages from it.
 
 use std::io;
-use std::time::Instant;
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{IoLimits, Pressure, Sending, Target, not_dialled, not_opened, not_upgraded};
@@ -11,7 +10,7 @@ use tungstenite::error::CapacityError;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes, WebSocket};
 
-use crate::dial::{Abort, Net, Stream, dial};
+use crate::dial::{Abort, Net, Stream, deadline, dial};
 
 /// What came in.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Res
         .write_buffer_size(net.limits.socket_buffer)
         .max_message_size(Some(max))
         .max_frame_size(Some(max));
-    stream.tcp().deadline = Some(Instant::now() + net.limits.upgrade);
+    stream.tcp().deadline = Some(deadline(net.limits.upgrade));
     match client_with_config(request, stream, Some(config)) {
         Ok((socket, _)) => Ok(socket),
         Err(HandshakeError::Failure(error)) => Err(refused(&error)),
