@@ -311,7 +311,7 @@ impl Builder {
         let recorder = session.recorder().cloned();
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
-        let (commands, inbox) = sync_channel(self.limits.command_queue.max(1));
+        let (commands, inbox) = sync_channel(self.limits.commands());
         let signals = Arc::new(Signals::default());
         let tls = tls_for(self.tls, secure)?;
         let https = Arc::new(Https::new(Net { limits: Arc::new(self.limits), tls, proxy }, content.clone()));

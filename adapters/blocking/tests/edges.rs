@@ -33,3 +33,15 @@ fn a_limit_without_end_is_no_limit() {
     }
     assert_eq!(client.download(get(account)).unwrap().status(), 200);
 }
+
+#[test]
+fn a_buffer_of_any_size_carries_messages() {
+    for size in [0, 1, usize::MAX] {
+        let server = Server::start(ServerConfig::default()).unwrap();
+        let (_client, mut events) = builder(&server)
+            .limits(IoLimits { socket_buffer: size, command_queue: size, ..IoLimits::default() })
+            .start()
+            .unwrap();
+        subscribed(&mut events);
+    }
+}

@@ -31,7 +31,7 @@ pub struct IoLimits {
     pub idle_connections: usize,
     /// How long such a connection is trusted. Default 20 s.
     pub idle_time: Duration,
-    /// Read and write buffer of a WebSocket, in bytes. Default 4 KiB. While a flood lasts the async driver uses
+    /// Read and write buffer of a WebSocket, in bytes; at most 1 MiB is used. Default 4 KiB. While a flood lasts the async driver uses
     /// 64 KiB more for reading; they are given back at its end.
     pub socket_buffer: usize,
     /// The Session is told to hold back when this many bytes wait to be sent. Default 64 KiB.
@@ -42,7 +42,7 @@ pub struct IoLimits {
     pub send_max: usize,
     /// Events waiting for the application before reading stops. Default 1024.
     pub event_queue: usize,
-    /// Commands waiting for the driver before their callers wait. Default 32.
+    /// Commands waiting for the driver before their callers wait; from 1 to 65536. Default 32.
     pub command_queue: usize,
     /// A timer this late, or clocks that differ by this much, mean that the process was away. Default 2 s.
     pub clock_slack: Duration,
@@ -50,6 +50,20 @@ pub struct IoLimits {
     pub longest_sleep: Duration,
     /// A snapshot is published at the latest after this many messages in a row. Default 64.
     pub snapshot_every: usize,
+}
+
+impl IoLimits {
+    /// [`socket_buffer`](Self::socket_buffer), in a size that can be had.
+    #[must_use]
+    pub fn socket_bytes(&self) -> usize {
+        self.socket_buffer.min(1 << 20)
+    }
+
+    /// [`command_queue`](Self::command_queue), in a size that can be had.
+    #[must_use]
+    pub fn commands(&self) -> usize {
+        self.command_queue.clamp(1, 1 << 16)
+    }
 }
 
 impl Default for IoLimits {

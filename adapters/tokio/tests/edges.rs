@@ -1,0 +1,43 @@
+//! Settings of the application at their edges.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{builder, get, server, subscribed};
+use ringcentral_ws_tokio::IoLimits;
+
+#[tokio::test]
+async fn a_limit_without_end_is_no_limit() {
+    let (server, end) = (server(), Duration::MAX);
+    let limits = IoLimits {
+        dns: end,
+        tcp: end,
+        tls: end,
+        upgrade: end,
+        response_head: end,
+        response_body: end,
+        download_read: end,
+        idle_time: end,
+        clock_slack: end,
+        longest_sleep: end,
+        ..IoLimits::default()
+    };
+    let (client, mut events) = builder(&server).limits(limits).start().unwrap();
+    subscribed(&mut events).await;
+    let account = "/restapi/v1.0/account/~";
+    for _ in 0..2 {
+        assert_eq!(client.request(get(account)).await.unwrap().status(), 200);
+    }
+    assert_eq!(client.download(get(account)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_buffer_of_any_size_carries_messages() {
+    for size in [0, 1, usize::MAX] {
+        let server = server();
+        let limits = IoLimits { socket_buffer: size, command_queue: size, ..IoLimits::default() };
+        let (_client, mut events) = builder(&server).limits(limits).start().unwrap();
+        subscribed(&mut events).await;
+    }
+}
