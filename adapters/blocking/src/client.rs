@@ -269,7 +269,8 @@ impl Builder {
     }
 
     /// Hands each message to `sink`, as one line with secrets masked. It is called on the I/O thread and must not
-    /// block. The same lines go to `tracing`, target `ringcentral_ws::frames`, level trace.
+    /// block; if it panics it is not called again. The same lines go to `tracing`, target `ringcentral_ws::frames`,
+    /// level trace.
     pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.debug = Some(Arc::new(sink));
         self

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{builder, get, subscribed};
@@ -44,4 +46,15 @@ fn a_buffer_of_any_size_carries_messages() {
             .unwrap();
         subscribed(&mut events);
     }
+}
+
+#[test]
+fn a_debug_sink_that_panics_is_left_alone() {
+    let server = Server::start(ServerConfig::default()).unwrap();
+    let lines = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lines);
+    let sink = move |_: &str| assert!(counted.fetch_add(1, Ordering::SeqCst) < 2, "nobody reads any more");
+    let (_client, mut events) = builder(&server).debug(sink).start().unwrap();
+    subscribed(&mut events);
+    assert_eq!(lines.load(Ordering::SeqCst), 3);
 }

@@ -313,7 +313,8 @@ impl<R: Runtime> Builder<R> {
     }
 
     /// Hands each message to `sink`, as one line with secrets masked. It is called from the driver's task and must
-    /// not block. The same lines go to `tracing`, target `ringcentral_ws::frames`, level trace.
+    /// not block; if it panics it is not called again. The same lines go to `tracing`, target
+    /// `ringcentral_ws::frames`, level trace.
     pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.debug = Some(Arc::new(sink));
         self
