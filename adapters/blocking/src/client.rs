@@ -138,7 +138,7 @@ impl Client {
     /// Where the session stands.
     #[must_use]
     pub fn state(&self) -> SessionState {
-        self.remote.hub.status().0
+        self.remote.states.get().session()
     }
 
     /// The same as a value that can be watched, with the time of the next try.
@@ -150,7 +150,7 @@ impl Client {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.remote.hub.status().1
+        self.remote.hub.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without

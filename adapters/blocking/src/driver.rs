@@ -142,7 +142,7 @@ impl Driver {
             if wait == Wait::Finished && !self.await_logins() {
                 return;
             }
-            self.parts.hub.set_status((self.parts.session.state(), self.parts.session.stats()));
+            self.parts.hub.set_stats(self.parts.session.stats());
             self.parts.states.tell(self.parts.session.state(), || self.parts.clock.reading().now);
             if self.unpublished >= self.parts.https.net.limits.snapshot_every {
                 self.publish();

@@ -146,7 +146,7 @@ impl<R> Client<R> {
     /// Where the session stands.
     #[must_use]
     pub fn state(&self) -> SessionState {
-        self.shared.status().0
+        self.states.get().session()
     }
 
     /// The same as a value that can be watched, with the time of the next try.
@@ -158,7 +158,7 @@ impl<R> Client<R> {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared.status().1
+        self.shared.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without

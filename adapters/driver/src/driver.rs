@@ -165,7 +165,7 @@ impl<R: Runtime> Driver<R> {
             if wait == Wait::Finished && !self.await_logins().await {
                 return;
             }
-            self.shared.set_status(self.session.state(), self.session.stats());
+            self.shared.set_stats(self.session.stats());
             self.states.tell(self.session.state(), || self.clock.reading().now);
             if self.unpublished >= self.https.limits.snapshot_every {
                 self.publish();

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{builder, get, server, subscribed};
-use ringcentral_ws_tokio::IoLimits;
+use ringcentral_ws_tokio::{Close, IoLimits, RequestError, SessionState};
 
 #[tokio::test]
 async fn a_limit_without_end_is_no_limit() {
@@ -40,4 +40,21 @@ async fn a_buffer_of_any_size_carries_messages() {
         let (_client, mut events) = builder(&server).limits(limits).start().unwrap();
         subscribed(&mut events).await;
     }
+}
+
+#[test]
+fn with_its_runtime_a_client_ends() {
+    let (server, runtime) = (server(), tokio::runtime::Runtime::new().unwrap());
+    let (client, mut events) = runtime.block_on(async { builder(&server).start().unwrap() });
+    runtime.block_on(subscribed(&mut events));
+    assert!(matches!(client.state(), SessionState::Ready { .. }));
+    drop(runtime);
+    assert_eq!(client.state(), SessionState::Closed);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        while events.next().await.is_some() {}
+        let refused = client.request(get("/restapi/v1.0/account/~")).await.unwrap_err();
+        assert!(matches!(refused, RequestError::Refused(_)), "{refused}");
+        client.close(Close::Revoke).await;
+    });
 }
