@@ -84,3 +84,37 @@ fn an_answer_to_a_question_from_before_the_refusal_is_not_the_second_token() {
     s.http(401, EXPIRED);
     assert_eq!(s.session.state(), SessionState::Closed);
 }
+
+// CLAUSE REQ-5
+#[test]
+fn what_belongs_to_another_connection_is_left_off_on_both_ways() {
+    let mut s = Direct::ready(Config { rest_over_websocket: true, ..Config::default() });
+    for over_https in [false, true] {
+        // As a proxy has it from its own client.
+        let mut request = http::Request::post("/restapi/v1.0/sms").body(Body::from("{}")).unwrap();
+        for (name, value) in [
+            ("authorization", "foreign"),
+            ("host", "foreign.test"),
+            ("content-length", "9"),
+            ("transfer-encoding", "chunked"),
+            ("x-mine", "kept"),
+        ] {
+            request.headers_mut().insert(name, http::HeaderValue::from_static(value));
+        }
+        if over_https {
+            request.extensions_mut().insert(OverHttps);
+        }
+        s.session.request(request, s.now).unwrap();
+        let outputs = s.drain();
+        let sent = actions(&outputs).find_map(|action| match action {
+            Action::Send { text, .. } => Some(text.to_lowercase()),
+            Action::Http { request, .. } => Some(format!("{:?}", request.headers())),
+            _ => None,
+        });
+        let sent = sent.unwrap();
+        assert!(sent.contains("x-mine"), "{sent}");
+        for foreign in ["foreign", "content-length", "transfer-encoding"] {
+            assert!(!sent.contains(foreign), "{over_https} {foreign}: {sent}");
+        }
+    }
+}
