@@ -7,8 +7,8 @@ use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::{
-    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, Proxy, ProxyChoice,
-    ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, settle_server, tls_for,
+    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS, Proxy,
+    ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -296,6 +296,7 @@ impl Builder {
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
         let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
+        let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
         let content = ContentHosts {
             server: config.server.clone(),
             hosts: self.content_hosts,
@@ -328,6 +329,7 @@ impl Builder {
             waker: Arc::clone(&waker),
             poll,
             max_message,
+            max_calls,
             close_timeout,
             debug: Debug::new(self.debug),
             tracer,

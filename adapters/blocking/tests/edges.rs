@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{builder, get, subscribed};
-use ringcentral_ws_blocking::IoLimits;
+use ringcentral_ws_blocking::{
+    Client, FixedToken, HttpFailure, HttpsSender, IoLimits, RequestError, RequestOptions, bytes::Bytes, http,
+};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 #[test]
@@ -57,4 +59,36 @@ fn a_debug_sink_that_panics_is_left_alone() {
     let (_client, mut events) = builder(&server).debug(sink).start().unwrap();
     subscribed(&mut events);
     assert_eq!(lines.load(Ordering::SeqCst), 3);
+}
+
+/// Never answers.
+struct Deaf;
+
+impl HttpsSender for Deaf {
+    fn send(&self, _: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpFailure> {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+// CLAUSE SEC-3
+#[test]
+fn calls_that_are_never_answered_do_not_pile_up() {
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    let (client, _events) = Client::builder(FixedToken::new("token")).http_client(Deaf).start().unwrap();
+    let before = threads();
+    let mut refused = 0;
+    for _ in 0..200 {
+        let mut request = get("/restapi/v1.0/account/~");
+        let timeout = Some(Duration::from_millis(2));
+        request.extensions_mut().insert(RequestOptions { timeout, repeat_if_safe: false });
+        match client.request(request).unwrap_err() {
+            RequestError::TimedOut { sent: true } => {}
+            RequestError::NotSent(_) => refused += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!((100..150).contains(&refused), "{refused}");
+    assert!(threads() < before + 100, "{}", threads());
 }

@@ -28,12 +28,14 @@ pub mod trace;
 #[cfg(feature = "watch")]
 pub mod watch;
 
-pub use address::{Target, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent};
+pub use address::{
+    Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent,
+};
 pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};
 pub use debug::{Debug, DebugSink};
-pub use limits::{IoLimits, MAX_LOGINS};
+pub use limits::{IoLimits, MAX_LEFT_CALLS, MAX_LOGINS};
 pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;

@@ -6,6 +6,10 @@ use std::time::Duration;
 /// again; a source that never answers must not gather them without end.
 pub const MAX_LOGINS: usize = 4;
 
+/// HTTPS calls that were given up and still run, on a thread each, because an HTTP client of the application's does not
+/// come back; further calls are refused until one does.
+pub const MAX_LEFT_CALLS: usize = 64;
+
 /// Limits of input and output. `Default` suits a service on the open internet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoLimits {
