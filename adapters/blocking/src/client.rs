@@ -220,7 +220,7 @@ impl Builder {
 
     /// Limits of input and output.
     pub fn limits(mut self, limits: IoLimits) -> Self {
-        self.limits = limits;
+        self.limits = limits.usable();
         self
     }
 
@@ -313,7 +313,7 @@ impl Builder {
         let recorder = session.recorder().cloned();
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
-        let (commands, inbox) = sync_channel(self.limits.commands());
+        let (commands, inbox) = sync_channel(self.limits.command_queue);
         let signals = Arc::new(Signals::default());
         let tls = tls_for(self.tls, secure)?;
         let https = Arc::new(Https::new(Net { limits: Arc::new(self.limits), tls, proxy }, content.clone()));

@@ -32,8 +32,8 @@ pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Res
     let request = url.expose().as_str().into_client_request();
     let request = request.map_err(|_| not_opened(Phase::Tls, "the address cannot be written as a request"))?;
     let config = WebSocketConfig::default()
-        .read_buffer_size(net.limits.socket_bytes())
-        .write_buffer_size(net.limits.socket_bytes())
+        .read_buffer_size(net.limits.socket_buffer)
+        .write_buffer_size(net.limits.socket_buffer)
         .max_message_size(Some(max))
         .max_frame_size(Some(max));
     stream.tcp().deadline = Some(deadline(net.limits.upgrade));

@@ -48,25 +48,25 @@ pub struct IoLimits {
     pub event_queue: usize,
     /// Commands waiting for the driver before their callers wait; from 1 to 65536. Default 32.
     pub command_queue: usize,
-    /// A timer this late, or clocks that differ by this much, mean that the process was away. Default 2 s.
+    /// A timer this late, or clocks that differ by this much, mean that the process was away. At least 100 ms;
+    /// default 2 s.
     pub clock_slack: Duration,
-    /// Longest sleep of the I/O task or thread, so that a wake-up of the machine is noticed. Default 10 s.
+    /// Longest sleep of the I/O task or thread, so that a wake-up of the machine is noticed. At least
+    /// 10 ms; default 10 s.
     pub longest_sleep: Duration,
     /// A snapshot is published at the latest after this many messages in a row. Default 64.
     pub snapshot_every: usize,
 }
 
 impl IoLimits {
-    /// [`socket_buffer`](Self::socket_buffer), in a size that can be had.
+    /// The same, where a value can be had and does not keep a client busy with itself.
     #[must_use]
-    pub fn socket_bytes(&self) -> usize {
-        self.socket_buffer.min(1 << 20)
-    }
-
-    /// [`command_queue`](Self::command_queue), in a size that can be had.
-    #[must_use]
-    pub fn commands(&self) -> usize {
-        self.command_queue.clamp(1, 1 << 16)
+    pub fn usable(mut self) -> Self {
+        self.socket_buffer = self.socket_buffer.min(1 << 20);
+        self.command_queue = self.command_queue.clamp(1, 1 << 16);
+        self.clock_slack = self.clock_slack.max(Duration::from_millis(100));
+        self.longest_sleep = self.longest_sleep.max(Duration::from_millis(10));
+        self
     }
 }
 

@@ -265,7 +265,7 @@ impl<R: Runtime> Builder<R> {
 
     /// Limits of input and output.
     pub fn limits(mut self, limits: IoLimits) -> Self {
-        self.limits = limits;
+        self.limits = limits.usable();
         self
     }
 
@@ -353,7 +353,7 @@ impl<R: Runtime> Builder<R> {
         let session = make_session(config, self.snapshot, seed, clock.reading())?;
         let session = Recorded::maybe(session, self.recorder);
         let recorder = session.recorder().cloned();
-        let (commands, inbox) = async_channel::bounded(self.limits.commands());
+        let (commands, inbox) = async_channel::bounded(self.limits.command_queue);
         let (cancels, cancelled) = async_channel::unbounded();
         let (outlet, events) = queue(self.limits.event_queue, Arc::clone(&shared), commands.clone());
         let tls = tls_for(self.tls, secure)?;

@@ -52,8 +52,8 @@ pub(crate) async fn open<R: Runtime>(
         .into_client_request()
         .map_err(|_| not_opened(Phase::Tls, "the address cannot be written as a request"))?;
     let config = WebSocketConfig::default()
-        .read_buffer_size(limits.socket_bytes())
-        .write_buffer_size(limits.socket_bytes())
+        .read_buffer_size(limits.socket_buffer)
+        .write_buffer_size(limits.socket_buffer)
         .max_message_size(Some(max_message))
         .max_frame_size(Some(max_message));
     let upgrade = client_async_with_config(request, Surge::new(stream), Some(config));

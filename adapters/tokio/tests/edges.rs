@@ -58,3 +58,15 @@ fn with_its_runtime_a_client_ends() {
         client.close(Close::Revoke).await;
     });
 }
+
+// CLAUSE HB-4
+#[tokio::test]
+async fn without_any_slack_the_clock_is_no_alarm() {
+    let server = server();
+    let limits = IoLimits { clock_slack: Duration::ZERO, longest_sleep: Duration::ZERO, ..IoLimits::default() };
+    let (client, mut events) = builder(&server).limits(limits).start().unwrap();
+    subscribed(&mut events).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(client.stats().heartbeats < 10, "{:?}", client.stats());
+    assert_eq!(client.stats().connections, 1);
+}
