@@ -15,7 +15,7 @@ use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
     Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_is_silent, client_panicked,
-    opens_connection, readdress, source_is_silent,
+    opening_panicked, opens_connection, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -294,7 +294,8 @@ impl Driver {
         let failure = no_thread_for_call();
         let failed = OpenFailure { phase: failure.phase, status: None, retry_after: None, message: failure.message };
         let abort = self.help(Done::Opened(conn, Err(failed)), move |abort| {
-            Done::Opened(conn, socket::open(&https.net, &url, max, abort).map(Box::new))
+            let opened = catch_unwind(AssertUnwindSafe(|| socket::open(&https.net, &url, max, abort).map(Box::new)));
+            Done::Opened(conn, opened.unwrap_or_else(|_| Err(opening_panicked())))
         });
         self.link = Link::Opening(conn, abort);
     }
