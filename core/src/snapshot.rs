@@ -114,7 +114,7 @@ impl Snapshot {
             Err(_) => serde_json::from_str::<Version>(text).map_err(|e| corrupt(&e))?.version,
         };
         if found > VERSION {
-            return Err(RestoreError::Newer { found, known: VERSION });
+            return Err(newer(found));
         }
         let snapshot = read.map_err(|e| corrupt(&e))?;
         snapshot.check()?;
@@ -161,7 +161,11 @@ impl Snapshot {
         named.chain(self.removing).max().unwrap_or_default()
     }
 
+    /// Also one that was not read by [`from_json`](Self::from_json).
     pub(crate) fn check(&self) -> Result<(), RestoreError> {
+        if self.version > VERSION {
+            return Err(newer(self.version));
+        }
         let why = if self.version == 0 {
             "version 0"
         } else if self.recent.len() > MAX_RECENT {
@@ -185,6 +189,10 @@ impl Snapshot {
         };
         Err(RestoreError::Corrupt(why.into()))
     }
+}
+
+const fn newer(found: u32) -> RestoreError {
+    RestoreError::Newer { found, known: VERSION }
 }
 
 fn corrupt(error: &serde_json::Error) -> RestoreError {

@@ -7,8 +7,8 @@ use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::{
-    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, Proxy, ProxyChoice,
-    ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, settle_server, tls_for,
+    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS, Proxy,
+    ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -138,7 +138,7 @@ impl Client {
     /// Where the session stands.
     #[must_use]
     pub fn state(&self) -> SessionState {
-        self.remote.hub.status().0
+        self.remote.states.get().session()
     }
 
     /// The same as a value that can be watched, with the time of the next try.
@@ -150,7 +150,7 @@ impl Client {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.remote.hub.status().1
+        self.remote.hub.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without
@@ -220,7 +220,7 @@ impl Builder {
 
     /// Limits of input and output.
     pub fn limits(mut self, limits: IoLimits) -> Self {
-        self.limits = limits;
+        self.limits = limits.usable();
         self
     }
 
@@ -269,7 +269,8 @@ impl Builder {
     }
 
     /// Hands each message to `sink`, as one line with secrets masked. It is called on the I/O thread and must not
-    /// block. The same lines go to `tracing`, target `ringcentral_ws::frames`, level trace.
+    /// block; if it panics it is not called again. The same lines go to `tracing`, target `ringcentral_ws::frames`,
+    /// level trace.
     pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.debug = Some(Arc::new(sink));
         self
@@ -295,6 +296,7 @@ impl Builder {
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
         let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
+        let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
         let content = ContentHosts {
             server: config.server.clone(),
             hosts: self.content_hosts,
@@ -311,7 +313,7 @@ impl Builder {
         let recorder = session.recorder().cloned();
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
-        let (commands, inbox) = sync_channel(self.limits.command_queue.max(1));
+        let (commands, inbox) = sync_channel(self.limits.command_queue);
         let signals = Arc::new(Signals::default());
         let tls = tls_for(self.tls, secure)?;
         let https = Arc::new(Https::new(Net { limits: Arc::new(self.limits), tls, proxy }, content.clone()));
@@ -327,6 +329,7 @@ impl Builder {
             waker: Arc::clone(&waker),
             poll,
             max_message,
+            max_calls,
             close_timeout,
             debug: Debug::new(self.debug),
             tracer,

@@ -13,6 +13,14 @@ use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
+/// The system's clocks end somewhere. Nothing here lasts so long.
+pub(crate) const LONGEST: Duration = Duration::from_secs(1000 * 86_400);
+
+/// When a step ends that may take so long, which may be without end.
+pub(crate) fn deadline(limit: Duration) -> Instant {
+    Instant::now() + limit.min(LONGEST)
+}
+
 /// What connections are made with.
 #[derive(Clone, Debug)]
 pub(crate) struct Net {
@@ -200,7 +208,7 @@ pub(crate) fn dial(net: &Net, target: &Target, abort: &Abort) -> Result<Stream, 
         return encrypt(net, target, reach(net, &target.host, target.port, abort)?);
     };
     let mut tcp = reach(net, host, port, abort)?;
-    tcp.deadline = Some(Instant::now() + net.limits.tcp);
+    tcp.deadline = Some(deadline(net.limits.tcp));
     dig(&mut proxy.tunnel(target), &mut tcp)?;
     encrypt(net, target, tcp)
 }
@@ -273,7 +281,7 @@ fn resolve(net: &Net, host: &str, port: u16) -> Result<Vec<SocketAddr>, HttpFail
 
 fn encrypt(net: &Net, target: &Target, mut tcp: Tcp) -> Result<Stream, HttpFailure> {
     let host = &target.host;
-    tcp.deadline = Some(Instant::now() + net.limits.tls);
+    tcp.deadline = Some(deadline(net.limits.tls));
     if !target.tls {
         return Ok(Stream::Plain(tcp));
     }

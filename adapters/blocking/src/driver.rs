@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, opens_connection, readdress,
-    source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_is_silent, client_panicked,
+    opening_panicked, opens_connection, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -52,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) waker: Arc<Waker>,
     pub(crate) poll: Poll,
     pub(crate) max_message: usize,
+    /// HTTPS calls that may run at once, those that were given up included.
+    pub(crate) max_calls: usize,
     pub(crate) close_timeout: Duration,
     pub(crate) debug: Debug,
     pub(crate) tracer: Tracer,
@@ -87,6 +89,8 @@ pub(crate) struct Driver {
     /// A message that was read while the application lets events wait.
     ahead: Option<Incoming>,
     calls: BTreeMap<HttpId, Abort>,
+    /// Shared by all that run.
+    running: Arc<()>,
     /// The call that leads to a connection, until the application has written down that the orderly end is over (PST-2).
     resting: Option<(HttpId, http::Request<Bytes>)>,
     /// Bodies that the application still reads.
@@ -116,6 +120,7 @@ impl Driver {
             link: Link::None,
             ahead: None,
             calls: BTreeMap::new(),
+            running: Arc::default(),
             resting: None,
             downloads: Vec::new(),
             logins: BTreeMap::new(),
@@ -142,7 +147,7 @@ impl Driver {
             if wait == Wait::Finished && !self.await_logins() {
                 return;
             }
-            self.parts.hub.set_status((self.parts.session.state(), self.parts.session.stats()));
+            self.parts.hub.set_stats(self.parts.session.stats());
             self.parts.states.tell(self.parts.session.state(), || self.parts.clock.reading().now);
             if self.unpublished >= self.parts.https.net.limits.snapshot_every {
                 self.publish();
@@ -269,10 +274,17 @@ impl Driver {
 
     fn call(&mut self, id: HttpId, mut request: http::Request<Bytes>) {
         let (https, sender) = (Arc::clone(&self.parts.https), Arc::clone(&self.parts.sender));
-        let streamed = readdress(&mut request);
+        let (streamed, running) = (readdress(&mut request), Arc::clone(&self.running));
+        if Arc::strong_count(&running) > self.parts.max_calls.saturating_add(1) {
+            let _ = self.completions.send(Done::Http(id, Err(client_is_silent())));
+            self.calls.insert(id, Abort::default());
+            return;
+        }
         let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
             let call = || if streamed { https.download(&*sender, &request, abort) } else { sender.send(request) };
-            Done::Http(id, abortable(abort, || unpanicked(call)))
+            let done = Done::Http(id, abortable(abort, || unpanicked(call)));
+            drop(running);
+            done
         });
         self.calls.insert(id, abort);
     }
@@ -282,7 +294,8 @@ impl Driver {
         let failure = no_thread_for_call();
         let failed = OpenFailure { phase: failure.phase, status: None, retry_after: None, message: failure.message };
         let abort = self.help(Done::Opened(conn, Err(failed)), move |abort| {
-            Done::Opened(conn, socket::open(&https.net, &url, max, abort).map(Box::new))
+            let opened = catch_unwind(AssertUnwindSafe(|| socket::open(&https.net, &url, max, abort).map(Box::new)));
+            Done::Opened(conn, opened.unwrap_or_else(|_| Err(opening_panicked())))
         });
         self.link = Link::Opening(conn, abort);
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_adapter::replaces;
-use ringcentral_ws_core::{Event, SessionState, Snapshot, Stats};
+use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 use crate::command::Remote;
 
@@ -24,16 +24,16 @@ struct State {
     /// Nobody takes events any more.
     unread: bool,
     snapshot: Option<Snapshot>,
-    status: (SessionState, Stats),
+    stats: Stats,
     /// What the application has written down, as far as is known, is an orderly end.
     at_rest: bool,
 }
 
 impl Hub {
     pub(crate) fn new(capacity: usize, snapshot: Option<Snapshot>) -> Self {
-        let status = (SessionState::Idle, Stats::default());
         let at_rest = snapshot.as_ref().is_some_and(Snapshot::is_detached);
-        let state = State { queue: VecDeque::new(), ended: false, unread: false, snapshot, status, at_rest };
+        let state =
+            State { queue: VecDeque::new(), ended: false, unread: false, snapshot, stats: Stats::default(), at_rest };
         Self { state: Mutex::new(state), arrived: Condvar::new(), capacity: capacity.max(1) }
     }
 
@@ -74,12 +74,12 @@ impl Hub {
         !self.lock().at_rest
     }
 
-    pub(crate) fn status(&self) -> (SessionState, Stats) {
-        self.lock().status
+    pub(crate) fn stats(&self) -> Stats {
+        self.lock().stats
     }
 
-    pub(crate) fn set_status(&self, status: (SessionState, Stats)) {
-        self.lock().status = status;
+    pub(crate) fn set_stats(&self, stats: Stats) {
+        self.lock().stats = stats;
     }
 }
 

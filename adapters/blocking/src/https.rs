@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
@@ -19,7 +19,7 @@ use ureq::{Agent, Body, Error, Timeout, config::Config};
 use url::Url;
 
 use crate::client::StartError;
-use crate::dial::{Abort, Net, Stream, WeakAbort, dial};
+use crate::dial::{Abort, LONGEST, Net, Stream, WeakAbort, deadline, dial};
 use crate::download::Download;
 
 /// Read and write buffer of a connection, in bytes. A response head must fit.
@@ -83,6 +83,7 @@ pub(crate) fn abortable<T>(abort: &Abort, work: impl FnOnce() -> T) -> T {
 impl Https {
     pub(crate) fn new(net: Net, content: ContentHosts) -> Self {
         let limits = &net.limits;
+        let head = limits.response_head.min(LONGEST);
         let config = Config::builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -95,10 +96,10 @@ impl Https {
             .max_response_header_size(BUFFER)
             .max_idle_connections(limits.idle_connections)
             .max_idle_age(limits.idle_time)
-            .timeout_send_request(Some(limits.response_head))
-            .timeout_send_body(Some(limits.response_head))
-            .timeout_recv_response(Some(limits.response_head))
-            .timeout_recv_body(Some(limits.response_body))
+            .timeout_send_request(Some(head))
+            .timeout_send_body(Some(head))
+            .timeout_recv_response(Some(head))
+            .timeout_recv_body(Some(limits.response_body.min(LONGEST)))
             .build();
         let agent = Agent::with_parts(config, Dialer(net.clone()), Later);
         Self { net, content, agent }
@@ -114,7 +115,7 @@ impl Https {
             return Err(not_sent(Phase::Dns, "plain http goes to loopback only: use https"));
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let limit = if streamed { None } else { Some(self.net.limits.response_body) };
+        let limit = if streamed { None } else { Some(self.net.limits.response_body.min(LONGEST)) };
         let (head, body) = request.into_parts();
         let configured = self.agent.configure_request(Request::from_parts(head, ()));
         let request = configured.timeout_recv_body(limit).build();
@@ -225,7 +226,7 @@ impl Wire {
     fn prepare(&mut self, timeout: NextTimeout) {
         let tcp = self.stream.tcp();
         let left = timeout.not_zero().map_or(self.patience, |left| *left);
-        tcp.deadline = Instant::now().checked_add(left);
+        tcp.deadline = Some(deadline(left));
         CURRENT.with_borrow(|abort| {
             if let Some(abort) = abort {
                 // A kept connection may have served another call, whose end is not its own.

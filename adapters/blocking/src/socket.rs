@@ -1,7 +1,6 @@
 //! One WebSocket on a socket that never blocks: a bounded queue towards it, whole messages from it.
 
 use std::io;
-use std::time::Instant;
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{IoLimits, Pressure, Sending, Target, not_dialled, not_opened, not_upgraded};
@@ -11,7 +10,10 @@ use tungstenite::error::CapacityError;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes, WebSocket};
 
-use crate::dial::{Abort, Net, Stream, dial};
+use crate::dial::{Abort, Net, Stream, deadline, dial};
+
+/// A full socket is tried again after so many looks at it, if the poller says nothing before.
+const PATIENCE: u8 = 64;
 
 /// What came in.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Res
         .write_buffer_size(net.limits.socket_buffer)
         .max_message_size(Some(max))
         .max_frame_size(Some(max));
-    stream.tcp().deadline = Some(Instant::now() + net.limits.upgrade);
+    stream.tcp().deadline = Some(deadline(net.limits.upgrade));
     match client_with_config(request, stream, Some(config)) {
         Ok((socket, _)) => Ok(socket),
         Err(HandshakeError::Failure(error)) => Err(refused(&error)),
@@ -58,6 +60,8 @@ pub(crate) struct Socket {
     source: mio::net::TcpStream,
     may_read: bool,
     may_write: bool,
+    /// Looks since the socket was full. While there is always something to read the poller is not asked.
+    refrained: u8,
     sending: Sending<Message>,
     /// Something was handed to the WebSocket since it was last flushed.
     dirty: bool,
@@ -78,7 +82,7 @@ impl Socket {
         let mut source = mio::net::TcpStream::from_std(tcp.socket.try_clone()?);
         registry.register(&mut source, token, Interest::READABLE | Interest::WRITABLE)?;
         let sending = Sending::new(limits);
-        Ok(Self { socket, source, may_read: true, may_write: true, sending, dirty: false })
+        Ok(Self { socket, source, may_read: true, may_write: true, refrained: 0, sending, dirty: false })
     }
 
     /// Takes it from the poller. The socket itself closes with the value.
@@ -104,6 +108,10 @@ impl Socket {
 
     /// Sends what it can and says when the Session must be told about the queue. Failures show up at the next read.
     pub(crate) fn send(&mut self) -> Option<Pressure> {
+        if !self.may_write {
+            self.refrained += 1;
+            self.may_write = self.refrained >= PATIENCE;
+        }
         while !self.sending.is_over() && self.may_write {
             if self.dirty {
                 match self.socket.flush() {
@@ -124,7 +132,9 @@ impl Socket {
     /// A message that was taken stays in the WebSocket's own buffer when the socket is full.
     fn unsent(&mut self, error: &Error) {
         match error {
-            Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => self.may_write = false,
+            Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                (self.may_write, self.refrained) = (false, 0)
+            }
             error => self.sending.breaks(&error.to_string()),
         }
     }
@@ -163,5 +173,42 @@ impl Socket {
             }
             Err(error) => Incoming::Closed(self.sending.end_unasked(&error.to_string())),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::dial::Tcp;
+
+    // CLAUSE HB-3
+    #[test]
+    fn what_waits_leaves_also_while_there_is_always_something_to_read() {
+        const LARGE: usize = 16 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let (far, _) = listener.accept().unwrap();
+        let stream = Stream::Plain(Tcp { socket: near, deadline: None });
+        let poll = mio::Poll::new().unwrap();
+        let socket = WebSocket::from_raw_socket(stream, Role::Client, None);
+        let mut socket = Socket::new(socket, &IoLimits::default(), poll.registry(), Token(1)).unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut far = WebSocket::from_raw_socket(far, Role::Server, None);
+            far.read().unwrap().len()
+        });
+        socket.queue_text("x".repeat(LARGE));
+        let began = Instant::now();
+        // A thread that always finds a message does not come to ask the poller.
+        while !reader.is_finished() && began.elapsed() < Duration::from_secs(20) {
+            socket.send();
+        }
+        assert!(reader.is_finished(), "it never left");
+        assert_eq!(reader.join().unwrap(), LARGE);
     }
 }

@@ -20,6 +20,7 @@ fn bad() -> (Client, Events) {
     let limits = IoLimits {
         response_bytes: 1 << 20,
         download_read: Duration::from_millis(200),
+        response_head: Duration::from_millis(500),
         response_body: Duration::from_millis(500),
         ..IoLimits::default()
     };
@@ -56,6 +57,9 @@ fn broken_answers_are_told_apart() {
         ("/no-http", Phase::Request, "ended before the answer"),
         ("/large", Phase::Response, "larger than 1048576 bytes"),
         ("/stalled", Phase::Response, "in time"),
+        ("/trickle", Phase::Response, "in time"),
+        ("/trickle-head", Phase::Request, "in time"),
+        ("/trickle-informed", Phase::Request, "in time"),
     ] {
         let (may_have_run, told, message) = network(client.request(get(path)));
         assert!(may_have_run && told == phase && message.contains(part), "{path}: {told:?} {message}");

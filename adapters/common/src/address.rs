@@ -65,6 +65,12 @@ pub fn source_is_silent() -> AuthFailure {
     AuthFailure { permanent: false, code: None, message, retry_after: None }
 }
 
+/// What to tell the session when [`MAX_LEFT_CALLS`](crate::MAX_LEFT_CALLS) calls do not come back.
+#[must_use]
+pub fn client_is_silent() -> HttpFailure {
+    not_sent(Phase::Request, "the HTTP client has not come back from earlier calls")
+}
+
 /// What to tell the session when an HTTP client of the application panicked: the request may have run.
 #[must_use]
 pub fn client_panicked() -> HttpFailure {

@@ -1,7 +1,9 @@
 //! The way of debug lines; frames come masked (SEC-1).
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringcentral_ws_core::mask;
 
@@ -10,17 +12,19 @@ use crate::trace;
 /// Where debug lines go, beside `tracing` (target `ringcentral_ws::frames`, level trace).
 pub type DebugSink = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Writes debug lines; does nothing when nobody listens.
-#[derive(Clone, Default)]
+/// Writes debug lines; does nothing when nobody listens. A sink that panics, as `println` does when nobody reads any
+/// more, is not called again.
+#[derive(Default)]
 pub struct Debug {
     sink: Option<DebugSink>,
+    broken: AtomicBool,
 }
 
 impl Debug {
     /// Writes to `sink`, if there is one.
     #[must_use]
     pub const fn new(sink: Option<DebugSink>) -> Self {
-        Self { sink }
+        Self { sink, broken: AtomicBool::new(false) }
     }
 
     /// One frame, masked. `direction` is an arrow.
@@ -30,13 +34,15 @@ impl Debug {
 
     /// One line about the connection, which must hold no secret.
     pub fn note(&self, line: impl FnOnce() -> String) {
-        if self.sink.is_none() && !trace::wants_frames() {
+        let sink = self.sink.as_ref().filter(|_| !self.broken.load(Ordering::Relaxed));
+        if sink.is_none() && !trace::wants_frames() {
             return;
         }
         let line = line();
         trace::frame(&line);
-        if let Some(sink) = &self.sink {
-            sink(&line);
+        // Nothing of the driver is touched by the sink, so no broken state can be seen.
+        if sink.is_some_and(|sink| catch_unwind(AssertUnwindSafe(|| sink(&line))).is_err()) {
+            self.broken.store(true, Ordering::Relaxed);
         }
     }
 }

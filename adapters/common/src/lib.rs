@@ -28,17 +28,19 @@ pub mod trace;
 #[cfg(feature = "watch")]
 pub mod watch;
 
-pub use address::{Target, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent};
+pub use address::{
+    Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent,
+};
 pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};
 pub use debug::{Debug, DebugSink};
-pub use limits::{IoLimits, MAX_LOGINS};
+pub use limits::{IoLimits, MAX_LEFT_CALLS, MAX_LOGINS};
 pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;
 pub use request::{Answer, RequestError, opens_connection, response};
-pub use sending::{Pressure, Sending, not_dialled, not_opened, not_upgraded};
+pub use sending::{Pressure, Sending, not_dialled, not_opened, not_upgraded, opening_panicked};
 pub use setup::{InsecureServer, make_session, settle_server};
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};

@@ -6,6 +6,10 @@ use std::time::Duration;
 /// again; a source that never answers must not gather them without end.
 pub const MAX_LOGINS: usize = 4;
 
+/// HTTPS calls that were given up and still run, on a thread each, because an HTTP client of the application's does not
+/// come back; further calls are refused until one does.
+pub const MAX_LEFT_CALLS: usize = 64;
+
 /// Limits of input and output. `Default` suits a service on the open internet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoLimits {
@@ -31,7 +35,7 @@ pub struct IoLimits {
     pub idle_connections: usize,
     /// How long such a connection is trusted. Default 20 s.
     pub idle_time: Duration,
-    /// Read and write buffer of a WebSocket, in bytes. Default 4 KiB. While a flood lasts the async driver uses
+    /// Read and write buffer of a WebSocket, in bytes; at most 1 MiB is used. Default 4 KiB. While a flood lasts the async driver uses
     /// 64 KiB more for reading; they are given back at its end.
     pub socket_buffer: usize,
     /// The Session is told to hold back when this many bytes wait to be sent. Default 64 KiB.
@@ -42,14 +46,28 @@ pub struct IoLimits {
     pub send_max: usize,
     /// Events waiting for the application before reading stops. Default 1024.
     pub event_queue: usize,
-    /// Commands waiting for the driver before their callers wait. Default 32.
+    /// Commands waiting for the driver before their callers wait; from 1 to 65536. Default 32.
     pub command_queue: usize,
-    /// A timer this late, or clocks that differ by this much, mean that the process was away. Default 2 s.
+    /// A timer this late, or clocks that differ by this much, mean that the process was away. At least 100 ms;
+    /// default 2 s.
     pub clock_slack: Duration,
-    /// Longest sleep of the I/O task or thread, so that a wake-up of the machine is noticed. Default 10 s.
+    /// Longest sleep of the I/O task or thread, so that a wake-up of the machine is noticed. At least
+    /// 10 ms; default 10 s.
     pub longest_sleep: Duration,
     /// A snapshot is published at the latest after this many messages in a row. Default 64.
     pub snapshot_every: usize,
+}
+
+impl IoLimits {
+    /// The same, where a value can be had and does not keep a client busy with itself.
+    #[must_use]
+    pub fn usable(mut self) -> Self {
+        self.socket_buffer = self.socket_buffer.min(1 << 20);
+        self.command_queue = self.command_queue.clamp(1, 1 << 16);
+        self.clock_slack = self.clock_slack.max(Duration::from_millis(100));
+        self.longest_sleep = self.longest_sleep.max(Duration::from_millis(10));
+        self
+    }
 }
 
 impl Default for IoLimits {

@@ -133,6 +133,12 @@ pub fn not_opened(phase: Phase, message: &str) -> OpenFailure {
     OpenFailure { phase, status: None, retry_after: None, message: message.into() }
 }
 
+/// The same, because the application's TLS settings panicked. The token may have been presented.
+#[must_use]
+pub fn opening_panicked() -> OpenFailure {
+    not_opened(Phase::Request, "the opening panicked: this is an error in the program, not in its settings")
+}
+
 /// The same, because there is no connection.
 #[must_use]
 pub fn not_dialled(failure: HttpFailure) -> OpenFailure {

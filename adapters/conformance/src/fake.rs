@@ -42,6 +42,14 @@ fn linger(mut stream: TcpStream) -> io::Result<()> {
     io::copy(&mut stream, &mut io::sink()).map(drop)
 }
 
+/// Repeats this, a little at a time, until the client goes.
+fn trickle(mut stream: TcpStream, piece: &[u8]) -> io::Result<()> {
+    loop {
+        stream.write_all(piece)?;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// The word "unpacked" in gzip.
 const UNPACKED: &[u8] =
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\xcd\x2b\x48\x4c\xce\x4e\x4d\x01\x00\x96\x62\x2f\xca\x08\x00\x00\x00";
@@ -70,6 +78,15 @@ pub fn bad_server() -> SocketAddr {
                 say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789")?;
                 return linger(stream);
             }
+            "/trickle" => {
+                say("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")?;
+                return trickle(stream, b"x");
+            }
+            "/trickle-head" => {
+                say("HTTP/1.1 200 OK\r\nEndless: ")?;
+                return trickle(stream, b"x");
+            }
+            "/trickle-informed" => return trickle(stream, b"HTTP/1.1 103 Early Hints\r\n\r\n"),
             "/cut-off" => {
                 // Neither a length nor pieces: only the end of the connection tells the end of the body.
                 say("HTTP/1.1 200 OK\r\n\r\n0123456789")?;

@@ -146,7 +146,7 @@ impl<R> Client<R> {
     /// Where the session stands.
     #[must_use]
     pub fn state(&self) -> SessionState {
-        self.shared.status().0
+        self.states.get().session()
     }
 
     /// The same as a value that can be watched, with the time of the next try.
@@ -158,7 +158,7 @@ impl<R> Client<R> {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared.status().1
+        self.shared.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without
@@ -265,7 +265,7 @@ impl<R: Runtime> Builder<R> {
 
     /// Limits of input and output.
     pub fn limits(mut self, limits: IoLimits) -> Self {
-        self.limits = limits;
+        self.limits = limits.usable();
         self
     }
 
@@ -313,7 +313,8 @@ impl<R: Runtime> Builder<R> {
     }
 
     /// Hands each message to `sink`, as one line with secrets masked. It is called from the driver's task and must
-    /// not block. The same lines go to `tracing`, target `ringcentral_ws::frames`, level trace.
+    /// not block; if it panics it is not called again. The same lines go to `tracing`, target
+    /// `ringcentral_ws::frames`, level trace.
     pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.debug = Some(Arc::new(sink));
         self
@@ -352,7 +353,7 @@ impl<R: Runtime> Builder<R> {
         let session = make_session(config, self.snapshot, seed, clock.reading())?;
         let session = Recorded::maybe(session, self.recorder);
         let recorder = session.recorder().cloned();
-        let (commands, inbox) = async_channel::bounded(self.limits.command_queue.max(1));
+        let (commands, inbox) = async_channel::bounded(self.limits.command_queue);
         let (cancels, cancelled) = async_channel::unbounded();
         let (outlet, events) = queue(self.limits.event_queue, Arc::clone(&shared), commands.clone());
         let tls = tls_for(self.tls, secure)?;

@@ -17,8 +17,8 @@ use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, opens_connection, readdress,
-    source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, opening_panicked,
+    opens_connection, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -165,7 +165,7 @@ impl<R: Runtime> Driver<R> {
             if wait == Wait::Finished && !self.await_logins().await {
                 return;
             }
-            self.shared.set_status(self.session.state(), self.session.stats());
+            self.shared.set_stats(self.session.stats());
             self.states.tell(self.session.state(), || self.clock.reading().now);
             if self.unpublished >= self.https.limits.snapshot_every {
                 self.publish();
@@ -252,7 +252,9 @@ impl<R: Runtime> Driver<R> {
                 self.debug.note(|| format!("open {conn}: {url}"));
                 let (https, max) = (Arc::clone(&self.https), self.max_message);
                 self.ahead = None;
-                let opening = async move { socket::open(&https, &url, max).await };
+                // A verifier of the application's may panic; nothing of the driver is touched by the future.
+                let opening = AssertUnwindSafe(async move { socket::open(&https, &url, max).await }).catch_unwind();
+                let opening = opening.map(|done| done.unwrap_or_else(|_| Err(opening_panicked())));
                 self.link = Link::Opening(conn, Box::pin(opening));
             }
             Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {

@@ -10,7 +10,7 @@ use async_channel::Sender;
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
 use ringcentral_ws_adapter::replaces;
-use ringcentral_ws_core::{Event, SessionState, Snapshot, Stats};
+use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 use crate::command::Command;
 
@@ -18,7 +18,7 @@ use crate::command::Command;
 #[derive(Debug)]
 pub(crate) struct Shared {
     snapshot: Mutex<Option<Snapshot>>,
-    status: Mutex<(SessionState, Stats)>,
+    stats: Mutex<Stats>,
     /// What the application has written down, as far as is known, is an orderly end.
     at_rest: AtomicBool,
     opener: AtomicWaker,
@@ -26,9 +26,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(snapshot: Option<Snapshot>) -> Self {
-        let status = Mutex::new((SessionState::Idle, Stats::default()));
         let at_rest = AtomicBool::new(snapshot.as_ref().is_some_and(Snapshot::is_detached));
-        Self { snapshot: Mutex::new(snapshot), status, at_rest, opener: AtomicWaker::new() }
+        Self { snapshot: Mutex::new(snapshot), stats: Mutex::default(), at_rest, opener: AtomicWaker::new() }
     }
 
     /// Ready once the application has had the time to write down that the orderly end is over: before that a crash
@@ -52,12 +51,12 @@ impl Shared {
         self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn status(&self) -> (SessionState, Stats) {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn stats(&self) -> Stats {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_status(&self, state: SessionState, stats: Stats) {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = (state, stats);
+    pub(crate) fn set_stats(&self, stats: Stats) {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
     }
 
     fn publish(&self, snapshot: Snapshot) {

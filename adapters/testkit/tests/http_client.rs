@@ -96,3 +96,19 @@ fn questions_that_are_never_answered_do_not_pile_up() {
     world.settle();
     assert_eq!(world.machine.held().tasks, 0);
 }
+
+#[test]
+fn a_debug_sink_that_panics_is_left_alone() {
+    let mut world = World::new(5, GatewayConfig::default());
+    let lines = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lines);
+    let sink = move |_: &str| {
+        assert!(counted.fetch_add(1, Ordering::SeqCst) < 2, "as println does when nobody reads any more");
+    };
+    let (_client, events) = world.builder().debug(sink).filters(["/restapi/v1.0/account/~/presence"]).start().unwrap();
+    let mut watch = Watch::new(events);
+    world.pass(Duration::from_secs(60));
+    watch.take();
+    assert!(!watch.has_ended() && watch.was_told(&Told::Subscribed), "the session goes on");
+    assert_eq!(lines.load(Ordering::SeqCst), 3, "and the sink is not called again");
+}

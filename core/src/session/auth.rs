@@ -63,7 +63,13 @@ pub(super) struct Tokens {
     asking: Option<AuthId>,
     /// The server refused the last one, and another has not come yet (TOK-4).
     refused: bool,
+    /// The question under way was asked after the refusal. The answer to an older one may be the refused token.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    asked_anew: bool,
     logins: Budget,
+    /// The source asked for no question before this.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    no_login_before: Timestamp,
     ws: Option<WsToken>,
     /// The one that the opening connection carries, until it is known to have been seen.
     carried: Option<WsToken>,
@@ -80,7 +86,9 @@ impl Tokens {
             number: 0,
             asking: None,
             refused: false,
+            asked_anew: false,
             logins: Budget::new(config.retry.token_calls_per_minute),
+            no_login_before: Timestamp::ZERO,
             ws: None,
             carried: None,
             fetching: None,
@@ -217,11 +225,12 @@ impl Session {
         if self.tokens.is_asking() {
             return Ok(());
         }
-        let at = self.tokens.logins.earliest(now, 0);
+        let at = self.tokens.logins.earliest(now, 0).max(self.tokens.no_login_before);
         if at > now {
             return Err(at);
         }
         self.tokens.logins.take(now);
+        self.tokens.asked_anew = self.tokens.refused;
         self.stats.authorizations += 1;
         let reason = match &self.tokens.access {
             _ if self.tokens.refused => AuthReason::Refused,
@@ -261,7 +270,7 @@ impl Session {
             self.arm(TimerKind::Refresh, now.after(life / 5 * 4));
         }
         self.tokens.number += 1;
-        let on_probation = std::mem::take(&mut self.tokens.refused);
+        let on_probation = std::mem::take(&mut self.tokens.refused) && self.tokens.asked_anew;
         self.tokens.access = Some(Held { secret: token.secret, expires, on_probation });
         self.go_on_with_token(now);
         self.dispatch(now);
@@ -281,6 +290,7 @@ impl Session {
         self.tokens.asking = None;
         self.timers.stop(TimerKind::Authorize);
         let told = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
+        self.tokens.no_login_before = now.after(told);
         let cause = Cause::Credentials { code: failure.code, message: failure.message };
         self.requests_without_token(&cause, now);
         if self.tokens.bearer(now).is_some() {

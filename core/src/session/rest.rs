@@ -39,8 +39,9 @@ impl Session {
     /// Makes a REST call. It ends in exactly one [`Event::Response`](crate::Event::Response) (REQ-3).
     ///
     /// The URI is a path beginning with `/`, with or without query; scheme and host may be given if they are the
-    /// configured server's. The `Authorization` header is the Session's business. [`RequestOptions`] are read from
-    /// the extensions, and over HTTPS all extensions reach [`Action::Http`]. Needs no connection: without one the call goes over HTTPS.
+    /// configured server's. The headers `Authorization`, `Host`, `Content-Length` and `Transfer-Encoding` are not the
+    /// caller's business and left off. [`RequestOptions`] are read from the extensions, and over HTTPS all extensions
+    /// reach [`Action::Http`]. Needs no connection: without one the call goes over HTTPS.
     ///
     /// # Errors
     ///
@@ -184,10 +185,7 @@ impl Session {
         let Some(entry) = self.requests.get_mut(id) else { return };
         let keep = entry.repeat;
         let Some(request) = entry.request.take() else { return };
-        let mut headers = request.headers().clone();
-        for name in [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
-            headers.remove(name);
-        }
+        let mut headers = own_headers(&request);
         let body = std::str::from_utf8(request.body().as_bytes()).ok().filter(|body| !body.is_empty());
         let uri = request.uri();
         let method = request.method().as_str();
@@ -221,7 +219,7 @@ impl Session {
         let mut call = Request::new(request.body().as_bytes().clone());
         *call.method_mut() = request.method().clone();
         *call.uri_mut() = self.rest_uri(path);
-        *call.headers_mut() = request.headers().clone();
+        *call.headers_mut() = own_headers(request);
         *call.extensions_mut() = request.extensions().clone();
         call.headers_mut().insert(header::AUTHORIZATION, bearer);
         self.add_user_agent(call.headers_mut());
@@ -390,6 +388,15 @@ impl Session {
 
 fn ended_by_close(sent: bool) -> RequestOutcome {
     if sent { RequestOutcome::Unknown(Cause::Closed) } else { RequestOutcome::NotSent(Cause::Closed) }
+}
+
+/// Without what belongs to the connection, which the caller's headers cannot know.
+fn own_headers(request: &Request<Body>) -> HeaderMap {
+    let mut headers = request.headers().clone();
+    for name in [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    headers
 }
 
 /// REQ-5: what cannot travel over the socket.
