@@ -12,7 +12,8 @@ pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct Config {
-    /// The REST server. Default `https://platform.ringcentral.com`.
+    /// The REST server: scheme, host and port; a path is not used, other than in `oauth::ClientApp`. Default
+    /// `https://platform.ringcentral.com`.
     #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
     pub server: Url,
     /// Sent as `X-User-Agent` with every REST call.
