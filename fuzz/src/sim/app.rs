@@ -109,10 +109,10 @@ impl<M: Maker> World<M> {
             1 if !calm => self.unsubscribe(client),
             2 => {
                 let c = &mut self.clients[client];
-                let now = c.time(self.now);
-                let open = c.books.any_open();
-                if let (Some(session), Some(id)) = (&mut c.session, open) {
-                    let _ = session.cancel(id, now);
+                // The clock is read only for what the session is told.
+                if let Some(id) = c.books.any_open() {
+                    let now = c.time(self.now);
+                    let _ = c.session.as_mut().map(|session| session.cancel(id, now));
                 }
             }
             3 => self.recover(client),
