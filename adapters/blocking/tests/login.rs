@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -124,15 +124,15 @@ fn a_login_under_way_is_waited_for_and_its_refresh_token_kept() {
     assert!(events.last().is_some_and(|event| matches!(event, Event::Closed { .. })));
 }
 
-/// Its new tokens arrive only after this.
-struct Slow(Jwt, Duration, Mutex<Option<Secret>>);
+/// Its new tokens arrive only when they are let go.
+struct Slow(Jwt, Mutex<(Option<Secret>, Receiver<()>)>);
 
 impl CredentialSource for Slow {
     fn access_token(&self, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
         let token = self.0.access_token(request)?;
-        let last = self.2.lock().unwrap().replace(token.secret.clone());
-        if last.as_ref() != Some(&token.secret) {
-            std::thread::sleep(self.1);
+        let mut held = self.1.lock().unwrap();
+        if held.0.replace(token.secret.clone()).as_ref() != Some(&token.secret) {
+            let _ = held.1.recv_timeout(PATIENCE);
         }
         Ok(token)
     }
@@ -143,11 +143,19 @@ impl CredentialSource for Slow {
 fn a_token_that_came_too_late_is_used_by_the_next_try() {
     let server = Server::start(ServerConfig::default()).unwrap();
     let jwt = server.with_gateway(|g, _| g.config().users[0].jwt.clone());
-    let source = Slow(Jwt::new(app(&server), jwt.as_str()), Duration::from_millis(320), Mutex::default());
+    let (let_go, held) = channel();
+    let source = Slow(Jwt::new(app(&server), jwt.as_str()), Mutex::new((None, held)));
     let server_url = server.http_url().parse().unwrap();
     let config = Config { server: server_url, token_timeout: Duration::from_millis(300), ..Config::default() };
     let (client, mut events) = Client::builder(source).config(config).filters([ACCOUNT]).start().unwrap();
-    while !matches!(events.next_timeout(PATIENCE).unwrap(), Some(Event::Subscribed(_))) {}
+    loop {
+        match events.next_timeout(PATIENCE).expect("an event") {
+            // It was given up.
+            Some(Event::Retry { .. }) => drop(let_go.send(())),
+            Some(Event::Subscribed(_)) => break,
+            _ => {}
+        }
+    }
     assert_eq!(server.observations().token_calls, 1);
     client.close(Close::Revoke);
 }

@@ -35,8 +35,8 @@ pub struct IoLimits {
     pub idle_connections: usize,
     /// How long such a connection is trusted. Default 20 s.
     pub idle_time: Duration,
-    /// Read and write buffer of a WebSocket, in bytes; at most 1 MiB is used. Default 4 KiB. While a flood lasts the async driver uses
-    /// 64 KiB more for reading; they are given back at its end.
+    /// Read and write buffer of a WebSocket, in bytes; at most 1 MiB is used. Default 4 KiB. While a flood lasts the
+    /// async driver uses 64 KiB more for reading; they are given back at its end.
     pub socket_buffer: usize,
     /// The Session is told to hold back when this many bytes wait to be sent. Default 64 KiB.
     pub send_high: usize,
