@@ -2,7 +2,11 @@
 //! right time.
 
 mod budget;
+#[cfg(test)]
+mod crowd_tests;
 mod env;
+mod limiter;
+mod line;
 mod login;
 #[cfg(test)]
 mod login_tests;
@@ -16,6 +20,7 @@ use url::{Url, form_urlencoded};
 
 pub use self::budget::TokenBudget;
 pub use self::env::EnvError;
+pub use self::limiter::{LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, LoginWait};
 pub use self::login::{Login, LoginStep, fixed_token, source_panicked};
 pub use self::pkce::{Callback, Pkce};
 use crate::classify::{ApiErrorInfo, Class, lookup};

@@ -2,7 +2,7 @@
 
 use ringcentral_ws_fuzz::{LoginDefect, Plain, WeeksReport, WithContract, weeks};
 
-// CLAUSE TOK-2 TOK-3 TOK-4
+// CLAUSE TOK-2 TOK-3 TOK-4 TOK-9
 #[test]
 fn no_recovery_is_lost_that_a_refresh_could_have_kept() {
     let mut total = WeeksReport::default();
@@ -32,6 +32,7 @@ fn logins_with_a_mistake_are_found() {
             LoginDefect::JwtInsteadOfRefresh | LoginDefect::OutageIsRefusal => &["needless-login"],
             LoginDefect::KeepsOldRefresh => &["refresh-twice", "stale-refresh"],
             LoginDefect::NoBudget => &["pause", "token-budget", "rate-limit"],
+            LoginDefect::NoCeiling => &["token-budget", "rate-limit"],
             LoginDefect::ForgetsToStore => &["needless-login", "stale-refresh"],
         };
         assert!(checks.contains(&found.violation.check), "{defect:?}: {found}");

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringcentral_ws_blocking::oauth::{Callback, ClientApp, Pkce, TokenSet};
+use ringcentral_ws_blocking::oauth::{Callback, ClientApp, LoginLimits, Pkce, TokenSet};
 use ringcentral_ws_blocking::{
     AccessToken, AuthFailure, Body, Client, Close, CommandError, Config, CredentialSource, Event, HttpFailure,
     HttpsSender, IoLimits, Jwt, RefreshToken, Secret, TokenRequest, http, https_client,
@@ -158,4 +158,26 @@ fn a_token_that_came_too_late_is_used_by_the_next_try() {
     }
     assert_eq!(server.observations().token_calls, 1);
     client.close(Close::Revoke);
+}
+
+// CLAUSE TOK-9
+#[test]
+fn who_waits_for_the_ceiling_of_the_app_is_told_so() {
+    let server = Server::start(ServerConfig::default()).unwrap();
+    let jwt = server.with_gateway(|g, _| g.config().users[0].jwt.clone());
+    let limits = LoginLimits::default().app_ceiling(Some(1)).on_loopback(true);
+    let start = || Client::builder(Jwt::new(app(&server), jwt.as_str()).login_limits(limits)).start().unwrap();
+    let (first, _events) = start();
+    assert_eq!(status(&first), 200);
+    let (second, mut events) = start();
+    let (cause, delay) = loop {
+        if let Some(Event::Retry { cause, delay, .. }) = events.next_timeout(PATIENCE).expect("an event") {
+            break (cause.to_string(), delay);
+        }
+    };
+    assert!(cause.contains("1 token call a minute for one app"), "{cause}");
+    assert!(delay > Duration::from_secs(1), "{delay:?}");
+    assert_eq!(server.observations().token_calls, 1);
+    first.close(Close::Revoke);
+    second.close(Close::Revoke);
 }

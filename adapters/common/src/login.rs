@@ -1,13 +1,15 @@
 //! What the built-in credential sources share. What to call, when, and what an answer means is [`oauth::Login`]'s; here
-//! are the clock, the budget of the process, and the application's store.
+//! are the clock, the budget of the process, a limiter of the application's, and the application's store.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use ringcentral_ws_core::oauth::{self, ClientApp, LoginStep, TokenBudget, TokenSet};
+use ringcentral_ws_core::oauth::{
+    self, ClientApp, LoginCall, LoginLimiter, LoginStep, LoginWait, TokenBudget, TokenSet,
+};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Secret, Timestamp};
 
 use crate::clock::{Clock, ClockTimes};
@@ -19,6 +21,7 @@ type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
 pub struct Login<L> {
     app: ClientApp,
     callback: Option<TokenCallback>,
+    limiter: Limiter,
     machine: L,
 }
 
@@ -35,7 +38,7 @@ pub enum LoginNext {
 impl<L> Login<L> {
     /// `lock` puts the machine behind the lock.
     pub fn new(machine: oauth::Login, lock: impl FnOnce(oauth::Login) -> L) -> Self {
-        Self { app: machine.app().clone(), callback: None, machine: lock(machine) }
+        Self { app: machine.app().clone(), callback: None, limiter: Limiter::default(), machine: lock(machine) }
     }
 
     /// The app it logs in to.
@@ -58,15 +61,20 @@ impl<L> Login<L> {
         self.callback = Some(Arc::new(callback));
     }
 
+    /// From now on `limiter` is asked too.
+    pub fn set_limiter(&mut self, limiter: Arc<dyn LoginLimiter>) {
+        self.limiter.own = Some(limiter);
+    }
+
     /// Somebody wants a token; `held` is the one they were given last.
     pub fn begin(&self, machine: &mut oauth::Login, reason: AuthReason, held: Option<&Secret>) -> LoginNext {
-        let step = machine.begin(reason, held, &mut budget(), login_now());
+        let step = machine.begin(reason, held, &self.limiter, login_now());
         self.next(step)
     }
 
     /// The result of the call.
     pub fn answered(&self, machine: &mut oauth::Login, answer: Result<Response<Bytes>, HttpFailure>) -> LoginNext {
-        let step = machine.answered(answer, &mut budget(), login_now());
+        let step = machine.answered(answer, &self.limiter, login_now());
         self.next(step)
     }
 
@@ -90,14 +98,155 @@ impl<L> fmt::Debug for Login<L> {
     }
 }
 
-/// The token endpoint's limits hold for the process.
-fn budget() -> MutexGuard<'static, TokenBudget> {
-    static BUDGET: Mutex<TokenBudget> = Mutex::new(TokenBudget::new());
-    BUDGET.lock().unwrap_or_else(PoisonError::into_inner)
+/// The limits of a user and app hold for the process.
+static BUDGET: TokenBudget = TokenBudget::new();
+
+/// The budget of the process, and beside it a limiter of the application's, which takes the place of the ceiling.
+#[derive(Default)]
+struct Limiter {
+    own: Option<Arc<dyn LoginLimiter>>,
+}
+
+impl Limiter {
+    fn in_process<'a>(&self, call: &LoginCall<'a>) -> LoginCall<'a> {
+        let limits = if self.own.is_some() { call.limits.app_ceiling(None) } else { call.limits };
+        let mut call = *call;
+        call.limits = limits;
+        call
+    }
+}
+
+impl LoginLimiter for Limiter {
+    fn acquire(&self, call: &LoginCall<'_>, now: Timestamp) -> Result<(), LoginWait> {
+        let in_process = self.in_process(call);
+        BUDGET.acquire(&in_process, now)?;
+        let Some(own) = &self.own else { return Ok(()) };
+        own.acquire(call, now).inspect_err(|_| BUDGET.give_back(&in_process, now, now))
+    }
+
+    fn give_back(&self, call: &LoginCall<'_>, acquired: Timestamp, now: Timestamp) {
+        BUDGET.give_back(&self.in_process(call), acquired, now);
+        if let Some(own) = &self.own {
+            own.give_back(call, acquired, now);
+        }
+    }
+
+    fn pause(&self, call: &LoginCall<'_>, pause: Duration, now: Timestamp) {
+        BUDGET.pause(&self.in_process(call), pause, now);
+        if let Some(own) = &self.own {
+            own.pause(call, pause, now);
+        }
+    }
 }
 
 /// Logins outlive clients, so they have a clock of their own. It goes on while the machine sleeps, as the server's does.
 pub fn login_now() -> Timestamp {
     static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock::new(Duration::ZERO, ClockTimes::system));
     CLOCK.reading().now
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use ringcentral_ws_core::Phase;
+    use ringcentral_ws_core::oauth::{LoginKind, LoginLimits};
+
+    use super::*;
+
+    /// Writes down what it is asked, and lets so many calls go.
+    #[derive(Default)]
+    struct Shared {
+        said: Mutex<Vec<String>>,
+        left: Mutex<usize>,
+    }
+
+    impl Shared {
+        fn said(&self) -> String {
+            std::mem::take(&mut *self.said.lock().unwrap()).join(", ")
+        }
+    }
+
+    impl LoginLimiter for Shared {
+        fn acquire(&self, call: &LoginCall<'_>, _: Timestamp) -> Result<(), LoginWait> {
+            self.said.lock().unwrap().push(format!("{:?} for {}", call.kind, call.client_id));
+            let mut left = self.left.lock().unwrap();
+            let wait = || LoginWait { retry_after: Duration::from_secs(7), message: "the fleet's limit".into() };
+            *left = left.checked_sub(1).ok_or_else(wait)?;
+            Ok(())
+        }
+
+        fn give_back(&self, _: &LoginCall<'_>, _: Timestamp, _: Timestamp) {
+            self.said.lock().unwrap().push("give back".to_owned());
+            *self.left.lock().unwrap() += 1;
+        }
+
+        fn pause(&self, _: &LoginCall<'_>, pause: Duration, _: Timestamp) {
+            self.said.lock().unwrap().push(format!("pause {}", pause.as_secs()));
+        }
+    }
+
+    fn login(server: &str, limits: LoginLimits, limiter: Option<Arc<Shared>>) -> (Login<()>, oauth::Login) {
+        let server = server.parse().unwrap();
+        let app = ClientApp { server, client_id: "id".to_owned(), client_secret: None };
+        let mut machine = oauth::Login::jwt(app.clone(), "j");
+        machine.set_limits(limits);
+        let mut login = Login::new(oauth::Login::jwt(app, "j"), |_| ());
+        if let Some(limiter) = limiter {
+            login.set_limiter(limiter);
+        }
+        (login, machine)
+    }
+
+    fn begin(login: &Login<()>, machine: &mut oauth::Login) -> Result<(), AuthFailure> {
+        match login.begin(machine, AuthReason::Missing, None) {
+            LoginNext::Call(_) => Ok(()),
+            LoginNext::Done(answer) => Err(answer.unwrap_err()),
+        }
+    }
+
+    fn status(status: u16) -> Result<Response<Bytes>, HttpFailure> {
+        Ok(Response::builder().status(status).body(Bytes::new()).unwrap())
+    }
+
+    // CLAUSE TOK-9
+    #[test]
+    fn a_limiter_of_the_applications_takes_the_place_of_the_ceiling() {
+        let shared = Arc::new(Shared { left: Mutex::new(6), ..Shared::default() });
+        let limits = LoginLimits::default().app_ceiling(Some(1));
+        let (login, mut machine) = login("https://own.example", limits, Some(Arc::clone(&shared)));
+        let new = format!("{:?} for id", LoginKind::New);
+        for _ in 0..3 {
+            begin(&login, &mut machine).unwrap();
+        }
+        assert_eq!(shared.said(), [&*new; 3].join(", "), "the ceiling of 1 is not in force");
+        let not_sent = HttpFailure { phase: Phase::Dns, not_sent: true, message: "no such host".into() };
+        let _ = login.answered(&mut machine, Err(not_sent));
+        assert_eq!(shared.said(), "give back");
+        *shared.left.lock().unwrap() = 0;
+        for _ in 0..9 {
+            let failure = begin(&login, &mut machine).unwrap_err();
+            assert_eq!((&*failure.message, failure.retry_after), ("the fleet's limit", Some(Duration::from_secs(7))));
+        }
+        shared.said();
+        *shared.left.lock().unwrap() = 9;
+        for _ in 0..3 {
+            begin(&login, &mut machine).unwrap();
+        }
+        assert_eq!(shared.said(), [&*new; 3].join(", "), "what it refused, and what was given back, was never taken");
+        let failure = begin(&login, &mut machine).unwrap_err();
+        assert!(failure.message.contains("for one login") && shared.said().is_empty(), "{failure:?}");
+    }
+
+    // CLAUSE TOK-3 TOK-9
+    #[test]
+    fn it_hears_of_a_pause_and_of_servers_on_this_machine() {
+        let shared = Arc::new(Shared { left: Mutex::new(1), ..Shared::default() });
+        let (login, mut machine) = login("http://127.0.0.1:1", LoginLimits::default(), Some(Arc::clone(&shared)));
+        begin(&login, &mut machine).unwrap();
+        shared.said();
+        let _ = login.answered(&mut machine, status(429));
+        assert_eq!(shared.said(), "pause 60");
+        assert!(begin(&login, &mut machine).is_err(), "it is asked on loopback too");
+    }
 }

@@ -4,15 +4,19 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use common::*;
 use ringcentral_ws_conformance::fake;
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_tokio::oauth::{Callback, Pkce, TokenSet};
+use ringcentral_ws_tokio::core::Timestamp;
+use ringcentral_ws_tokio::oauth::{
+    Callback, LoginCall, LoginLimiter, LoginLimits, LoginWait, Pkce, TokenBudget, TokenSet,
+};
 use ringcentral_ws_tokio::{
-    AccessToken, AuthFailure, Body, BoxFuture, Client, Close, Config, CredentialSource, Download, Event, FixedToken,
-    HttpFailure, HttpsSender, IoLimits, Jwt, RefreshToken, RequestError, TokenRequest, Tokio, Via, bytes, http,
-    https_client, url,
+    AccessToken, AuthFailure, Body, BoxFuture, Client, Close, Config, CredentialSource, Download, Event, Events,
+    FixedToken, HttpFailure, HttpsSender, IoLimits, Jwt, RefreshToken, RequestError, TokenRequest, Tokio, Via, bytes,
+    http, https_client, url,
 };
 
 /// As a browser would: the stand-in agrees at once.
@@ -178,4 +182,70 @@ async fn content_hosts_are_a_setting() {
     assert_eq!(&body.chunk().await.unwrap().unwrap()[..], b"ok", "with the token");
     let (client, _events) = start(&[]);
     assert!(matches!(client.download(content()).await, Err(RequestError::Refused(_))));
+}
+
+/// The cause of the first try that waits for a limit on this side, and for how long.
+async fn waits(events: &mut Events) -> (String, Duration) {
+    until(events, |e| match e {
+        Event::Retry { cause, delay, .. } if cause.as_str() == "login_limit" => Some((cause.to_string(), *delay)),
+        _ => None,
+    })
+    .await
+}
+
+// CLAUSE TOK-9
+#[tokio::test]
+async fn who_waits_for_the_ceiling_of_the_app_is_told_so() {
+    let server = server();
+    let limits = LoginLimits::default().app_ceiling(Some(1)).on_loopback(true);
+    let start = || {
+        let source = credentials(&server).login_limits(limits);
+        Client::builder(source).config(config()).filters(["/restapi/v1.0/account/~"]).start().unwrap()
+    };
+    let (first, mut events) = start();
+    subscribed(&mut events).await;
+    let (second, mut events) = start();
+    let (cause, delay) = waits(&mut events).await;
+    for part in ["the login waits", "1 token call a minute for one app", "LoginLimits::app_ceiling"] {
+        assert!(cause.contains(part), "{cause}");
+    }
+    assert!(delay > Duration::from_secs(1), "{delay:?}");
+    assert_eq!(server.observations().token_calls, 1);
+    first.close(Close::Revoke).await;
+    second.close(Close::Revoke).await;
+}
+
+/// A limit of another kind, and the built-in one behind it.
+struct Closed(TokenBudget, AtomicU64);
+
+impl LoginLimiter for Closed {
+    fn acquire(&self, call: &LoginCall<'_>, now: Timestamp) -> Result<(), LoginWait> {
+        if self.1.fetch_add(1, Ordering::Relaxed) == 0 {
+            let message = "the permits of this machine are used up".into();
+            return Err(LoginWait { retry_after: Duration::from_millis(10), message });
+        }
+        self.0.acquire(call, now)
+    }
+
+    fn give_back(&self, call: &LoginCall<'_>, acquired: Timestamp, now: Timestamp) {
+        self.0.give_back(call, acquired, now);
+    }
+
+    fn pause(&self, call: &LoginCall<'_>, pause: Duration, now: Timestamp) {
+        self.0.pause(call, pause, now);
+    }
+}
+
+// CLAUSE TOK-9
+#[tokio::test]
+async fn a_limiter_of_the_users_decides() {
+    let server = server();
+    let limiter = Arc::new(Closed(TokenBudget::new(), AtomicU64::new(0)));
+    let source = credentials(&server).limiter(Arc::clone(&limiter) as Arc<dyn LoginLimiter>);
+    let (client, mut events) =
+        Client::builder(source).config(config()).filters(["/restapi/v1.0/account/~"]).start().unwrap();
+    assert!(waits(&mut events).await.0.contains("the permits of this machine are used up"));
+    subscribed(&mut events).await;
+    assert_eq!((limiter.1.load(Ordering::Relaxed), server.observations().token_calls), (2, 1));
+    client.close(Close::Revoke).await;
 }

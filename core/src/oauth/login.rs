@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{ClientApp, TokenBudget, TokenSet, refusal};
+use super::{ClientApp, LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, TokenSet, refusal};
 use crate::classify::ApiErrorInfo;
 use crate::input::{AccessToken, AuthFailure, HttpFailure};
 use crate::output::AuthReason;
@@ -61,16 +61,16 @@ impl fmt::Debug for LoginStep {
 /// harm: the next `begin` starts anew.
 ///
 /// ```
-/// # use ringcentral_ws_core::oauth::{ClientApp, Login, LoginStep, TokenBudget};
+/// # use ringcentral_ws_core::oauth::{ClientApp, Login, LoginLimiter, LoginStep};
 /// # use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Timestamp};
 /// # fn ask(
-/// #     login: &mut Login, budget: &mut TokenBudget, clock: impl Fn() -> Timestamp,
+/// #     login: &mut Login, limiter: &dyn LoginLimiter, clock: impl Fn() -> Timestamp,
 /// #     send: impl Fn(http::Request<bytes::Bytes>) -> Result<http::Response<bytes::Bytes>, HttpFailure>,
 /// # ) -> Result<AccessToken, AuthFailure> {
-/// let mut step = login.begin(AuthReason::Missing, None, budget, clock());
+/// let mut step = login.begin(AuthReason::Missing, None, limiter, clock());
 /// loop {
 ///     match step {
-///         LoginStep::Call(request) => step = login.answered(send(*request), budget, clock()),
+///         LoginStep::Call(request) => step = login.answered(send(*request), limiter, clock()),
 ///         LoginStep::Token { token, issued: _ } => return Ok(token),
 ///         LoginStep::Failed(failure) => return Err(failure),
 ///     }
@@ -83,6 +83,10 @@ pub struct Login {
     held: Option<Held>,
     refresh: Option<Secret>,
     call: Call,
+    key: LoginKey,
+    limits: LoginLimits,
+    /// When the limiter let the last call go.
+    acquired: Timestamp,
 }
 
 struct Held {
@@ -103,22 +107,47 @@ impl Login {
     /// Logs in with a JWT.
     #[must_use]
     pub fn jwt(app: ClientApp, jwt: impl Into<Secret>) -> Self {
-        Self { app, jwt: Some(jwt.into()), held: None, refresh: None, call: Call::None }
+        let jwt = jwt.into();
+        let key = LoginKey::of_secret(&app, "jwt", &jwt);
+        Self { jwt: Some(jwt), ..Self::bare(app, key) }
     }
 
     /// Lives on this refresh token alone.
     #[must_use]
     pub fn refresh_token(app: ClientApp, token: impl Into<Secret>) -> Self {
-        Self { app, jwt: None, held: None, refresh: Some(token.into()), call: Call::None }
+        let token = token.into();
+        let key = LoginKey::of_secret(&app, "refresh", &token);
+        Self { refresh: Some(token), ..Self::bare(app, key) }
     }
 
     /// Starts from the answer to a login made at `now`, such as the exchange of an authorization code. Its access
     /// token is used first.
     #[must_use]
     pub fn from_tokens(app: ClientApp, tokens: TokenSet, now: Timestamp) -> Self {
-        let mut login = Self { app, jwt: None, held: None, refresh: None, call: Call::None };
+        let key = match (&tokens.owner_id, &tokens.refresh_token) {
+            (Some(owner), _) => LoginKey::new(&app, "owner", owner),
+            (None, Some(refresh)) => LoginKey::of_secret(&app, "refresh", refresh),
+            (None, None) => LoginKey::of_secret(&app, "access", &tokens.access_token),
+        };
+        let mut login = Self::bare(app, key);
         login.keep(&tokens, now);
         login
+    }
+
+    fn bare(app: ClientApp, key: LoginKey) -> Self {
+        let (limits, acquired) = (LoginLimits::default(), Timestamp::ZERO);
+        Self { app, jwt: None, held: None, refresh: None, call: Call::None, key, limits, acquired }
+    }
+
+    /// The limits that its calls keep, in place of the default ones.
+    pub fn set_limits(&mut self, limits: LoginLimits) {
+        self.limits = limits;
+    }
+
+    /// The name that a limiter knows it by.
+    #[must_use]
+    pub const fn key(&self) -> LoginKey {
+        self.key
     }
 
     /// Tries this refresh token, kept from an earlier run, before the JWT. With it a restart can recover.
@@ -133,12 +162,13 @@ impl Login {
     }
 
     /// Somebody wants a token: `reason` tells why, `given` is the one they were given last. With
-    /// [`AuthReason::Refused`] that one is not given again. Calls are counted in `budget`.
+    /// [`AuthReason::Refused`] that one is not given again. `limiter` says whether a call may be made
+    /// now; one that may not is the failure [`AuthFailureKind::Limited`](crate::AuthFailureKind::Limited).
     pub fn begin(
         &mut self,
         reason: AuthReason,
         given: Option<&Secret>,
-        budget: &mut TokenBudget,
+        limiter: &dyn LoginLimiter,
         now: Timestamp,
     ) -> LoginStep {
         self.call = Call::None;
@@ -153,37 +183,40 @@ impl Login {
         if reason == AuthReason::Refused {
             self.held = None;
         }
-        self.next_call(budget, now)
+        self.next_call(limiter, now)
     }
 
     /// The result of the call that the last step asked for, at `now`.
     pub fn answered(
         &mut self,
         result: Result<Response<Bytes>, HttpFailure>,
-        budget: &mut TokenBudget,
+        limiter: &dyn LoginLimiter,
         now: Timestamp,
     ) -> LoginStep {
         let call = std::mem::replace(&mut self.call, Call::None);
+        if call != Call::None && result.as_ref().is_err_and(|failure| failure.not_sent) {
+            limiter.give_back(&self.asks_for(call), self.acquired, now);
+        }
         let status = result.as_ref().map_or(0, |response| response.status().as_u16());
         let failure = match result.map_err(AuthFailure::from).and_then(|response| TokenSet::parse(&response)) {
             Ok(tokens) => return self.issued(tokens, now),
             Err(failure) => failure,
         };
         if let Some(pause) = failure.retry_after {
-            budget.pause(&self.app, pause, now);
+            limiter.pause(&self.asks_for(call), pause, now);
         }
         if call == Call::Refresh && is_grant_refused(&failure) {
             // It is worth nothing any more; presenting it again cannot help.
             self.refresh = None;
             if self.jwt.is_some() {
-                return self.next_call(budget, now);
+                return self.next_call(limiter, now);
             }
         }
         // Whatever it means, it may stay so, and there is another way.
         let unclear = matches!(status, 400 | 401) && failure.code.is_some() && !failure.is_permanent();
         if let Some(jwt) = self.jwt.as_ref().filter(|_| call == Call::Refresh && unclear) {
             let request = self.app.jwt_request(jwt);
-            return self.make(Call::Jwt, request, budget, now);
+            return self.make(Call::Jwt, request, limiter, now);
         }
         LoginStep::Failed(failure)
     }
@@ -217,21 +250,26 @@ impl Login {
         }
     }
 
-    fn next_call(&mut self, budget: &mut TokenBudget, now: Timestamp) -> LoginStep {
+    fn next_call(&mut self, limiter: &dyn LoginLimiter, now: Timestamp) -> LoginStep {
         let (call, request) = match (&self.refresh, &self.jwt) {
             (Some(refresh), _) => (Call::Refresh, self.app.refresh_request(refresh)),
             (None, Some(jwt)) => (Call::Jwt, self.app.jwt_request(jwt)),
             (None, None) => return LoginStep::Failed(nothing_left()),
         };
-        self.make(call, request, budget, now)
+        self.make(call, request, limiter, now)
     }
 
-    fn make(&mut self, call: Call, request: Request<Bytes>, budget: &mut TokenBudget, now: Timestamp) -> LoginStep {
-        if let Err(failure) = budget.take(&self.app, now) {
-            return LoginStep::Failed(failure);
+    fn make(&mut self, call: Call, request: Request<Bytes>, limiter: &dyn LoginLimiter, now: Timestamp) -> LoginStep {
+        if let Err(wait) = limiter.acquire(&self.asks_for(call), now) {
+            return LoginStep::Failed(wait.into());
         }
-        self.call = call;
+        (self.call, self.acquired) = (call, now);
         LoginStep::Call(Box::new(request))
+    }
+
+    const fn asks_for(&self, call: Call) -> LoginCall<'_> {
+        let kind = if matches!(call, Call::Refresh) { LoginKind::Refresh } else { LoginKind::New };
+        LoginCall::new(&self.app, self.key, kind, self.limits)
     }
 
     fn issued(&mut self, tokens: TokenSet, now: Timestamp) -> LoginStep {

@@ -34,7 +34,7 @@ impl Desk {
 
     fn ask(&mut self, reason: AuthReason, given: &str) -> String {
         let given = Some(Secret::from(given)).filter(|given| !given.expose().is_empty());
-        let step = self.login.begin(reason, given.as_ref(), &mut self.budget, self.now);
+        let step = self.login.begin(reason, given.as_ref(), &self.budget, self.now);
         show(&step)
     }
 
@@ -48,12 +48,18 @@ impl Desk {
             response = response.header("Retry-After", retry_after);
         }
         let response = response.body(Bytes::from(body)).unwrap();
-        show(&self.login.answered(Ok(response), &mut self.budget, self.now))
+        show(&self.login.answered(Ok(response), &self.budget, self.now))
     }
 
     fn unreachable(&mut self) -> String {
         let failure = HttpFailure { phase: Phase::Tcp, not_sent: true, message: "no route".into() };
-        show(&self.login.answered(Err(failure), &mut self.budget, self.now))
+        show(&self.login.answered(Err(failure), &self.budget, self.now))
+    }
+
+    /// The answer of a call is lost.
+    fn lost(&mut self) -> String {
+        let failure = HttpFailure { phase: Phase::Response, not_sent: false, message: "reset".into() };
+        show(&self.login.answered(Err(failure), &self.budget, self.now))
     }
 }
 
@@ -182,18 +188,86 @@ fn without_a_jwt_a_refused_refresh_token_is_the_end() {
     assert_eq!(d.ask(Missing, ""), "a1 for 719", "what is left of the access token is good");
 }
 
+// CLAUSE TOK-9
 #[test]
-fn the_limit_of_the_app_is_kept() {
+fn the_limit_of_a_login_is_kept() {
     let mut d = jwt();
     for second in 0..5 {
         assert_eq!(d.at(second).ask(Missing, ""), "call jwt");
-        d.unreachable();
+        d.lost();
     }
     assert_eq!(d.at(5).ask(Missing, ""), "later in 56");
+    let mut same = Login::jwt(app(), "j");
+    assert_eq!(show(&same.begin(Missing, None, &d.budget, d.now)), "later in 56", "the same login, made anew");
     let mut other = Login::jwt(app(), "j2");
-    let step = other.begin(Missing, None, &mut d.budget, d.now);
-    assert_eq!(show(&step), "later in 56", "another login of the same app");
+    assert_eq!(show(&other.begin(Missing, None, &d.budget, d.now)), "call jwt", "another login of the same app");
     assert_eq!(d.at(62).ask(Missing, ""), "call jwt");
+}
+
+// CLAUSE TOK-9
+#[test]
+fn the_ceiling_of_the_app_is_kept_and_refreshes_come_first() {
+    let budget = TokenBudget::new();
+    let limits = LoginLimits::default().app_ceiling(Some(2));
+    let mut logins: Vec<_> = (0..4).map(|n| Login::jwt(app(), format!("j{n}"))).collect();
+    logins.push(Login::refresh_token(app(), "r"));
+    logins.iter_mut().for_each(|login| login.set_limits(limits));
+    let mut ask = |login: usize, secs| show(&logins[login].begin(Missing, None, &budget, Timestamp::from_secs(secs)));
+    assert_eq!((&*ask(0, 0), &*ask(1, 0)), ("call jwt", "call jwt"));
+    assert_eq!(ask(2, 1), "later in 60");
+    assert_eq!(ask(4, 2), "later in 59");
+    assert_eq!(ask(4, 62), "call refresh r");
+    assert_eq!(ask(2, 62), "call jwt");
+    assert_eq!(ask(3, 62), "later in 61");
+    let LoginStep::Failed(failure) = logins[3].begin(Missing, None, &budget, Timestamp::from_secs(63)) else {
+        panic!()
+    };
+    assert_eq!(failure.kind, AuthFailureKind::Limited);
+    assert!(failure.message.contains("2 token calls a minute for one app"), "{}", failure.message);
+}
+
+// CLAUSE TOK-2
+#[test]
+fn a_call_that_did_not_leave_is_given_back() {
+    let mut d = jwt();
+    for second in 0..20 {
+        assert_eq!(d.at(second).ask(Missing, ""), "call jwt");
+        assert_eq!(d.at(second).unreachable(), "later");
+    }
+    assert_eq!(d.unreachable(), "later", "no call was under way");
+    for _ in 0..5 {
+        assert_eq!(d.ask(Missing, ""), "call jwt");
+        d.lost();
+    }
+    assert_eq!(d.ask(Missing, ""), "later in 61", "an answer that was lost is a call all the same");
+}
+
+#[test]
+fn a_login_is_known_by_its_user() {
+    let tokens = |owner: &str| TokenSet {
+        access_token: "a".into(),
+        expires_in: Duration::from_secs(1),
+        refresh_token: Some(owner.into()).filter(|_| owner != "none"),
+        refresh_expires_in: None,
+        scope: None,
+        owner_id: Some(owner.into()).filter(|_| owner != "none" && owner != "unknown"),
+    };
+    let of = |owner| Login::from_tokens(app(), tokens(owner), Timestamp::ZERO).key();
+    let keys = [
+        Login::jwt(app(), "j").key(),
+        Login::refresh_token(app(), "unknown").key(),
+        Login::refresh_token(app(), "j").key(),
+        of("1"),
+        of("2"),
+        of("none"),
+    ];
+    assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len());
+    assert_eq!(keys[0], Login::jwt(app(), "j").key());
+    assert_eq!(keys[1], of("unknown"));
+    let mut renewed = jwt();
+    renewed.at(0).ask(Missing, "");
+    renewed.get(200, FIRST);
+    assert_eq!(renewed.login.key(), keys[0], "it stays");
 }
 
 #[test]
@@ -201,7 +275,8 @@ fn a_fallback_over_the_limit_waits_and_goes_on_with_the_jwt() {
     let mut d = jwt();
     d.login.set_refresh_token("old");
     for _ in 0..4 {
-        d.budget.take(&app(), Timestamp::ZERO).unwrap();
+        assert_eq!(d.at(0).ask(Missing, ""), "call refresh old");
+        d.lost();
     }
     assert_eq!(d.at(1).ask(Missing, ""), "call refresh old");
     assert_eq!(d.get(400, GONE), "later in 60");
@@ -267,7 +342,7 @@ fn a_login_begins_with_its_tokens_and_can_be_revoked() {
 fn no_secret_shows() {
     let mut d = jwt();
     d.login.set_refresh_token("old");
-    let step = d.login.begin(Missing, None, &mut d.budget, d.now);
+    let step = d.login.begin(Missing, None, &d.budget, d.now);
     let LoginStep::Call(request) = &step else { panic!("{step:?}") };
     assert!(request.headers()[http::header::AUTHORIZATION].is_sensitive());
     let shown = format!("{:?}{:?}{step:?}", d.login, request.headers());

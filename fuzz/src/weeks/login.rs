@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use ringcentral_ws_core::oauth::{ClientApp, Login, LoginStep, TokenBudget};
+use ringcentral_ws_core::oauth::{ClientApp, Login, LoginLimits, LoginStep, TokenBudget};
 use ringcentral_ws_core::{AuthId, AuthReason, HttpFailure, Input, Secret};
 use ringcentral_ws_gateway::HttpRequest;
 
 use super::wire::{self, Parcel, To};
-use super::{DELAY, MINUTE, World, say};
+use super::{CEILING, DELAY, MINUTE, World, say};
 use crate::oracle::violated;
 use crate::subject::Maker;
 
@@ -23,14 +23,22 @@ pub enum LoginDefect {
     OutageIsRefusal,
     /// Knows no limit and no pause.
     NoBudget,
+    /// Keeps its own limit, and knows no ceiling for the app.
+    NoCeiling,
     /// Does not write the new refresh token down.
     ForgetsToStore,
 }
 
 impl LoginDefect {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::JwtInsteadOfRefresh, Self::KeepsOldRefresh, Self::OutageIsRefusal, Self::NoBudget, Self::ForgetsToStore];
+    pub const ALL: [Self; 6] = [
+        Self::JwtInsteadOfRefresh,
+        Self::KeepsOldRefresh,
+        Self::OutageIsRefusal,
+        Self::NoBudget,
+        Self::NoCeiling,
+        Self::ForgetsToStore,
+    ];
 }
 
 /// A user's login, and what the world knows of it.
@@ -39,8 +47,9 @@ pub(super) struct Desk {
     login: Login,
     /// What the session was given last.
     given: Option<Secret>,
-    /// Whom the call under way is for, and the token it presents.
-    asking: Option<(AuthId, Grant)>,
+    /// Whom the call under way is for, the token it presents, and when it was made.
+    asking: Option<(AuthId, Grant, u64)>,
+    calls: Calls,
     waiting: VecDeque<(AuthId, AuthReason)>,
     /// On disk.
     stored: Option<Secret>,
@@ -54,6 +63,28 @@ pub(super) struct Desk {
     may_log_in: bool,
     /// The reason, for the report.
     pub(super) broken_by: &'static str,
+}
+
+/// The token calls of the last minute that the server may have seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calls(VecDeque<u64>);
+
+impl Calls {
+    /// One more. Returns how many there were in this minute.
+    fn add(&mut self, now: u64) -> usize {
+        while self.0.front().is_some_and(|at| now - at > MINUTE) {
+            self.0.pop_front();
+        }
+        self.0.push_back(now);
+        self.0.len()
+    }
+
+    /// That one never left.
+    fn take_back(&mut self, at: u64) {
+        if let Some(i) = self.0.iter().position(|call| *call == at) {
+            self.0.remove(i);
+        }
+    }
 }
 
 /// What a token call presents.
@@ -73,7 +104,9 @@ fn app() -> ClientApp {
 }
 
 fn jwt_of(user: u32) -> Login {
-    Login::jwt(app(), ringcentral_ws_gateway::UserConfig::numbered(user).jwt)
+    let mut login = Login::jwt(app(), ringcentral_ws_gateway::UserConfig::numbered(user).jwt);
+    login.set_limits(LoginLimits::default().app_ceiling(Some(CEILING)));
+    login
 }
 
 impl Desk {
@@ -83,6 +116,7 @@ impl Desk {
             login: jwt_of(user),
             given: None,
             asking: None,
+            calls: Calls::default(),
             waiting: VecDeque::new(),
             stored: None,
             spent: BTreeSet::new(),
@@ -96,7 +130,7 @@ impl Desk {
     /// A process knows what is on disk.
     pub(super) fn process_starts(&mut self) {
         self.login = jwt_of(self.user);
-        (self.given, self.asking) = (None, None);
+        (self.given, self.asking, self.calls) = (None, None, Calls::default());
         self.waiting.clear();
         if let Some(token) = &self.stored {
             self.login.set_refresh_token(token.clone());
@@ -126,7 +160,10 @@ impl<M: Maker> World<M> {
         if self.defect == Some(LoginDefect::JwtInsteadOfRefresh) {
             desk.login = jwt_of(desk.user);
         }
-        let step = desk.login.begin(reason, desk.given.as_ref(), &mut self.budget, now);
+        if self.defect == Some(LoginDefect::NoCeiling) {
+            desk.login.set_limits(LoginLimits::default().app_ceiling(None));
+        }
+        let step = desk.login.begin(reason, desk.given.as_ref(), &self.budget, now);
         self.login_step(client, id, step);
     }
 
@@ -166,12 +203,12 @@ impl<M: Maker> World<M> {
             if grant == Grant::Jwt { "the JWT" } else { "refresh" }
         );
         self.report.token_calls += 1;
-        self.token_calls.push_back(self.now);
-        if self.token_calls.len() > 5 {
-            let oldest = self.token_calls.pop_front().unwrap_or(0);
-            if self.now - oldest <= MINUTE {
-                self.judge(violated("token-budget", "6 token calls within a minute".to_owned()));
-            }
+        let (of_app, of_login) = (self.token_calls.add(self.now), self.clients[client].desk.calls.add(self.now));
+        if of_login > 5 {
+            self.judge(violated("token-budget", format!("{of_login} token calls of client {client} within a minute")));
+        }
+        if of_app > CEILING as usize {
+            self.judge(violated("token-budget", format!("{of_app} token calls of the app within a minute")));
         }
         if self.now < self.told_pause {
             self.judge(violated("pause", "a token call during the pause that the server asked for".to_owned()));
@@ -182,7 +219,7 @@ impl<M: Maker> World<M> {
         {
             self.judge(violated("refresh-twice", format!("client {client} presents a spent refresh token")));
         }
-        self.clients[client].desk.asking = Some((id, grant));
+        self.clients[client].desk.asking = Some((id, grant, self.now));
         let life = self.life;
         let request = Box::new(wire::to_gateway(request));
         self.push(self.now + DELAY, Parcel::Call { to: To { client, life, id: None }, request });
@@ -223,7 +260,11 @@ impl<M: Maker> World<M> {
     /// The answer to a token call arrived at the process.
     pub(super) fn token_call_done(&mut self, client: usize, answer: Result<http::Response<Bytes>, HttpFailure>) {
         let now = self.time();
-        let Some((id, grant)) = self.clients[client].desk.asking.take() else { return };
+        let Some((id, grant, called)) = self.clients[client].desk.asking.take() else { return };
+        if answer.as_ref().is_err_and(|failure| failure.not_sent) {
+            self.token_calls.take_back(called);
+            self.clients[client].desk.calls.take_back(called);
+        }
         let status = answer.as_ref().map_or(0, |response| response.status().as_u16());
         say!(self, "{client}: the token endpoint answers {status}");
         if let Ok(response) = &answer {
@@ -241,7 +282,7 @@ impl<M: Maker> World<M> {
             (desk.answer_lost, desk.may_log_in) = (false, false);
             *(if grant == Grant::Jwt { &mut self.report.logins } else { &mut self.report.refreshes }) += 1;
         }
-        let step = desk.login.answered(answer, &mut self.budget, now);
+        let step = desk.login.answered(answer, &self.budget, now);
         match (self.defect, &grant) {
             (Some(LoginDefect::KeepsOldRefresh), Grant::Refresh(_)) if status == 200 => {
                 if let Some(old) = desk.stored.clone() {

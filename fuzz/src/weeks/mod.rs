@@ -17,8 +17,8 @@ use ringcentral_ws_core::oauth::TokenBudget;
 use ringcentral_ws_core::{ClockReading, Config, ConnId, Filters, HttpId, Input, Output, Timestamp, UnixMillis, Wait};
 use ringcentral_ws_gateway::{Gateway, GatewayConfig, UserConfig};
 
-use self::login::Desk;
 pub use self::login::LoginDefect;
+use self::login::{Calls, Desk};
 pub use self::report::WeeksReport;
 use self::told::{Disk, Standing};
 use self::trouble::Trouble;
@@ -37,6 +37,8 @@ const DELAY: u64 = 20 * S / 1000;
 const HEAL: u64 = 30 * MINUTE;
 /// What happens on the server.
 const EVENT: &str = "/restapi/v1.0/account/~/extension/~/message-store";
+/// Token calls a minute for the app: fewer than two logins may make that each keep their own limit.
+const CEILING: u32 = 7;
 /// Lines of the story that are kept.
 const TOLD: usize = 80;
 
@@ -115,8 +117,8 @@ struct World<M: Maker> {
     /// Counts the starts of the process.
     life: u32,
     budget: TokenBudget,
-    /// When the process called the token endpoint, the last five times.
-    token_calls: VecDeque<u64>,
+    /// When the process called the token endpoint.
+    token_calls: Calls,
     /// The token endpoint told the process to wait until then.
     told_pause: u64,
     defect: Option<LoginDefect>,
@@ -137,7 +139,7 @@ impl<M: Maker> World<M> {
         let mut config = GatewayConfig::default();
         config.seed = rng.next();
         config.users = (0..users).map(UserConfig::numbered).collect();
-        config.oauth.token_rate_limit = Some(5);
+        config.oauth.token_rate_limit = Some(CEILING);
         // Abandoned subscriptions live for a day, and the limit of a user is another story.
         config.max_subscriptions = 100_000;
         config.oauth.access_token_lifetime = std::time::Duration::from_secs(*rng.pick(&[600, 1_800, 3_600, 3_600]));
@@ -166,7 +168,7 @@ impl<M: Maker> World<M> {
             sessions: std::collections::BTreeMap::new(),
             life: 0,
             budget: TokenBudget::new(),
-            token_calls: VecDeque::new(),
+            token_calls: Calls::default(),
             told_pause: 0,
             defect,
             serving: None,
@@ -244,7 +246,7 @@ impl<M: Maker> World<M> {
     fn start(&mut self) {
         self.life += 1;
         self.budget = TokenBudget::new();
-        self.token_calls.clear();
+        self.token_calls = Calls::default();
         self.told_pause = 0;
         say!(self, "the process starts");
         for client in 0..self.clients.len() {

@@ -1,9 +1,9 @@
 //! JWT and refresh-token logins: the shared piece behind a lock, and the calls it asks for.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ringcentral_ws_adapter::{Login, LoginNext, login_now};
-use ringcentral_ws_core::oauth::{self, ClientApp, EnvError, TokenSet};
+use ringcentral_ws_core::oauth::{self, ClientApp, EnvError, LoginLimiter, LoginLimits, TokenSet};
 use ringcentral_ws_core::{AccessToken, AuthFailure, Secret};
 use url::Url;
 
@@ -78,6 +78,24 @@ impl Jwt {
         self.0.on_tokens(callback);
         self
     }
+
+    /// The limits that its token calls keep, in place of the default ones: how many the logins of one app make in a
+    /// minute, and whether a server on this machine is exempt. [`LoginLimits`] says what they are and where they come
+    /// from. Give all logins of an app the same.
+    #[must_use]
+    pub fn login_limits(mut self, limits: LoginLimits) -> Self {
+        self.0.machine_mut().get_mut().unwrap_or_else(PoisonError::into_inner).set_limits(limits);
+        self
+    }
+
+    /// A limiter of yours in place of the ceiling for the app, for instance one that several processes share. It is
+    /// asked on loopback too. The 5 calls a minute for this login, and the pauses that the server asks for, are kept
+    /// beside it.
+    #[must_use]
+    pub fn limiter(mut self, limiter: Arc<dyn LoginLimiter>) -> Self {
+        self.0.set_limiter(limiter);
+        self
+    }
 }
 
 impl RefreshToken {
@@ -108,6 +126,24 @@ impl RefreshToken {
     #[must_use]
     pub fn on_tokens(mut self, callback: impl Fn(&TokenSet) + Send + Sync + 'static) -> Self {
         self.0.on_tokens(callback);
+        self
+    }
+
+    /// The limits that its token calls keep, in place of the default ones: how many the logins of one app make in a
+    /// minute, and whether a server on this machine is exempt. [`LoginLimits`] says what they are and where they come
+    /// from. Give all logins of an app the same.
+    #[must_use]
+    pub fn login_limits(mut self, limits: LoginLimits) -> Self {
+        self.0.machine_mut().get_mut().unwrap_or_else(PoisonError::into_inner).set_limits(limits);
+        self
+    }
+
+    /// A limiter of yours in place of the ceiling for the app, for instance one that several processes share. It is
+    /// asked on loopback too. The 5 calls a minute for this login, and the pauses that the server asks for, are kept
+    /// beside it.
+    #[must_use]
+    pub fn limiter(mut self, limiter: Arc<dyn LoginLimiter>) -> Self {
+        self.0.set_limiter(limiter);
         self
     }
 }
@@ -147,4 +183,124 @@ fn revoke(login: &Shared, https: &dyn HttpsSender) -> Result<(), AuthFailure> {
     let mut machine = login.machine().lock().unwrap_or_else(PoisonError::into_inner);
     let Some(request) = machine.revoke() else { return Ok(()) };
     machine.revoked(https.send(request))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use ringcentral_ws_core::oauth::{LoginCall, LoginWait};
+    use ringcentral_ws_core::{AuthFailureKind, AuthReason, HttpFailure, Phase, Timestamp};
+
+    use super::*;
+
+    /// Answers from a script and keeps what was asked.
+    #[derive(Default)]
+    struct Script {
+        answers: Mutex<VecDeque<&'static str>>,
+        asked: Mutex<Vec<String>>,
+    }
+
+    impl Script {
+        fn new(answers: &[&'static str]) -> Self {
+            Self { answers: Mutex::new(answers.iter().copied().collect()), ..Self::default() }
+        }
+
+        fn asked(&self) -> usize {
+            self.asked.lock().unwrap().len()
+        }
+    }
+
+    impl HttpsSender for Script {
+        fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
+            self.asked.lock().unwrap().push(String::from_utf8(request.body().to_vec()).unwrap());
+            let answer = self.answers.lock().unwrap().pop_front();
+            let answer = answer.map(|body| Response::new(body.into()));
+            let gone = HttpFailure { phase: Phase::Tcp, not_sent: true, message: "refused".into() };
+            answer.ok_or(gone)
+        }
+    }
+
+    const FIRST: &str = r#"{"access_token":"a1","expires_in":3600,"refresh_token":"r1"}"#;
+
+    fn app(server: &str) -> ClientApp {
+        ClientApp { server: server.parse().unwrap(), client_id: "id".to_owned(), client_secret: Some("cs".into()) }
+    }
+
+    fn ask(source: &impl CredentialSource, https: &Script, held: Option<&str>) -> Result<String, AuthFailure> {
+        let held = held.map(Secret::from);
+        let request = TokenRequest { reason: AuthReason::Expiring, held: held.as_ref(), https };
+        source.access_token(request).map(|token| token.secret.expose().to_owned())
+    }
+
+    /// How many of ten sources get a token, and what the first that does not is told.
+    fn logins(source: impl Fn(u32) -> Jwt) -> (usize, String) {
+        let https = Script::new(&[FIRST; 10]);
+        let mut message = String::new();
+        for n in 0..10 {
+            match ask(&source(n), &https, None) {
+                Ok(_) => {}
+                Err(failure) => {
+                    assert!(failure.kind == AuthFailureKind::Limited && failure.retry_after.is_some(), "{failure:?}");
+                    message = failure.message.into();
+                    break;
+                }
+            }
+        }
+        (https.asked(), message)
+    }
+
+    // CLAUSE TOK-9
+    #[test]
+    fn the_limits_of_a_login_and_of_an_app_are_settable() {
+        let jwt = |host: &str, n: u32| Jwt::new(app(host), format!("j{n}"));
+        let (made, message) = logins(|_| jwt("https://one.example", 0));
+        assert!(made == 5 && message.contains("for one login"), "{made}: {message}");
+        assert_eq!(logins(|n| jwt("https://many.example", n)).0, 10, "each login its own limit");
+        let three = LoginLimits::default().app_ceiling(Some(3));
+        let (made, message) = logins(|n| jwt("https://three.example", n).login_limits(three));
+        assert!(made == 3 && message.contains("LoginLimits::app_ceiling"), "{made}: {message}");
+        assert_eq!(logins(|n| jwt("http://localhost:1", n).login_limits(three)).0, 10, "a stand-in has none");
+        let there = three.on_loopback(true);
+        assert_eq!(logins(|n| jwt("http://localhost:2", n).login_limits(there)).0, 3, "unless it is to have one");
+        let refresh = RefreshToken::new(app("http://localhost:2"), "r").login_limits(there);
+        assert!(ask(&refresh, &Script::new(&[FIRST]), None).is_err(), "all logins of the app");
+    }
+
+    /// Lets so many go.
+    struct Few(Mutex<usize>);
+
+    impl LoginLimiter for Few {
+        fn acquire(&self, _: &LoginCall<'_>, _: Timestamp) -> Result<(), LoginWait> {
+            let mut left = self.0.lock().unwrap();
+            let wait = || LoginWait { retry_after: Duration::from_secs(1), message: "the fleet's".into() };
+            *left = left.checked_sub(1).ok_or_else(wait)?;
+            Ok(())
+        }
+
+        fn give_back(&self, _: &LoginCall<'_>, _: Timestamp, _: Timestamp) {
+            *self.0.lock().unwrap() += 1;
+        }
+
+        fn pause(&self, _: &LoginCall<'_>, _: Duration, _: Timestamp) {}
+    }
+
+    // CLAUSE TOK-2 TOK-9
+    #[test]
+    fn a_limiter_of_the_users_is_asked() {
+        let few = Arc::new(Few(Mutex::new(2)));
+        let own = |n| Jwt::new(app("http://localhost:3"), format!("j{n}")).limiter(few.clone());
+        assert_eq!(logins(own), (2, "the fleet's".to_owned()));
+        *few.0.lock().unwrap() = 1;
+        let source = RefreshToken::new(app("https://own.example"), "r").limiter(few.clone());
+        let unreachable = Script::new(&[]);
+        for _ in 0..9 {
+            let failure = ask(&source, &unreachable, None).unwrap_err();
+            assert!(matches!(failure.kind, AuthFailureKind::Network { .. }), "given back each time: {failure:?}");
+        }
+    }
 }

@@ -37,6 +37,9 @@ pub fn event(event: &Event) -> Option<String> {
         Event::RecoveryFailed { code, .. } => {
             format!("not recovered  {}", code.as_deref().unwrap_or("too much time has passed"))
         }
+        Event::Retry { cause: cause @ Cause::LoginLimit { .. }, delay, .. } => {
+            format!("waiting        {cause}; next in {:.1} s", delay.as_secs_f64())
+        }
         Event::Retry { attempt, cause, delay, .. } => {
             format!("retry          attempt {attempt} failed: {cause}; next in {:.1} s", delay.as_secs_f64())
         }
@@ -99,5 +102,27 @@ pub fn advice(cause: &Cause) -> &'static str {
         Cause::Unauthorized | Cause::NoAuthorization => "; check that the app and the user are active",
         Cause::InsecureUri => "; the server must hand out a wss address",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ringcentral_ws_core::Timestamp;
+
+    use super::*;
+
+    // CLAUSE TOK-9
+    #[test]
+    fn a_login_that_waits_is_said_to_wait_and_for_what() {
+        let message = "60 token calls a minute for one app; 2 wait before this one".into();
+        let (at, delay) = (Timestamp::ZERO, Duration::from_millis(61_000));
+        let retry = |cause| event(&Event::Retry { attempt: 1, cause, at, delay }).unwrap();
+        assert_eq!(
+            retry(Cause::LoginLimit { message }),
+            "waiting        the login waits: 60 token calls a minute for one app; 2 wait before this one; next in 61.0 s"
+        );
+        assert!(retry(Cause::SocketLost).starts_with("retry          attempt 1 failed: "));
     }
 }

@@ -301,6 +301,12 @@ mod tests {
             Event::Retry { attempt: 2, cause: Cause::SocketLost, at: Timestamp::ZERO, delay: Duration::from_secs(1) };
         let line = event(&retry).unwrap();
         assert!(line.starts_with(r#"{"event":"retry","attempt":2,"cause":"socket_lost","delay_ms":1000,"#), "{line}");
+        let cause = Cause::LoginLimit { message: "60 a minute; 2 wait".into() };
+        let waits = Event::Retry { attempt: 1, cause, at: Timestamp::ZERO, delay: Duration::from_secs(61) };
+        assert_eq!(
+            event(&waits).unwrap(),
+            r#"{"event":"retry","attempt":1,"cause":"login_limit","delay_ms":61000,"message":"the login waits: 60 a minute; 2 wait"}"#
+        );
         let gap = Gap { cause: GapCause::WindowPassed, after: None, since: UnixMillis(1), until: UnixMillis(2) };
         let line = r#"{"event":"gap","cause":"window_passed","after":null,"since":1,"until":2}"#;
         assert_eq!(event(&Event::Gap(gap)).unwrap(), line);
