@@ -265,6 +265,12 @@ fn a_call_that_never_left_counts_against_nothing() {
     assert_eq!(door.wait(2, at(21)), None);
     door.give_back(2, at(21), at(21));
     assert_eq!(door.wait(4, at(21).after(HELD).after(MICRO)), None, "but not for ever");
+    // The same login twice: one waits already when the other's call comes to nothing.
+    let twice = Door::new(Some(1));
+    assert_eq!((twice.wait(1, at(0)), twice.wait(1, at(1)).is_some()), (None, true));
+    twice.give_back(1, at(0), at(2));
+    assert_eq!(twice.wait(1, at(2)), None);
+    assert!(twice.message(2, at(2)).ends_with("changes it)"), "nobody waits before it");
     let free = Door::new(None);
     assert_eq!(free.wait(1, at(0)), None);
     free.give_back(1, at(0), at(0));
@@ -286,6 +292,12 @@ fn a_pause_holds_for_all_logins_of_an_app() {
     assert!(door.message(1, at(69)).contains("Retry-After"));
     assert_eq!(door.wait(1, at(70).before(MICRO)), Some(MICRO));
     assert_eq!(door.wait(1, at(70)), None);
+    let used = Door::new(Some(60));
+    for second in 70..75 {
+        assert_eq!(used.wait(1, at(second)), None);
+    }
+    used.pause(10, at(75));
+    assert_eq!(used.wait(1, at(75)), Some(Duration::from_secs(56) + MICRO), "its own limit lasts longer");
     let free = Door::new(None);
     free.pause(60, at(0));
     for login in 0..3 {

@@ -41,7 +41,7 @@ pub(super) struct Line {
     due: BTreeSet<(Timestamp, LoginKey)>,
     /// When those that are late were due.
     late: BTreeSet<(Timestamp, LoginKey)>,
-    /// How many found no place since one last did.
+    /// How many found no place.
     turned_away: usize,
 }
 
@@ -119,7 +119,6 @@ impl Line {
     }
 
     fn take(&mut self, login: LoginKey, place: Place, due: Timestamp) {
-        self.turned_away = 0;
         self.held[place.kind as usize].insert(place.seq, login);
         self.due.insert((due, login));
         self.waiters.insert(login, Waiter { place, due, late: false });

@@ -238,6 +238,7 @@ fn a_call_that_did_not_leave_is_given_back() {
     for _ in 0..5 {
         assert_eq!(d.ask(Missing, ""), "call jwt");
         d.lost();
+        assert_eq!(d.unreachable(), "later", "said of a call that is over");
     }
     assert_eq!(d.ask(Missing, ""), "later in 61", "an answer that was lost is a call all the same");
 }
