@@ -28,7 +28,8 @@ pub use ringcentral_ws_driver::core::*;
 pub use ringcentral_ws_driver::{
     BoxFuture, ConnectionState, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender,
     IoLimits, Jwt, Provider, Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, StateWatch, TlsError,
-    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, rustls, trace, url, with_query,
+    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, keep_alive, rustls, trace, url,
+    with_query,
 };
 
 /// A client on async-std. See [`ringcentral_ws_driver::Client`].
@@ -51,6 +52,10 @@ impl Runtime for AsyncStd {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    fn keep_alive(&self, stream: &TcpStream, after: Duration) -> io::Result<()> {
+        keep_alive(stream, after)
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

@@ -1,17 +1,17 @@
 //! From a host name to a stream: blocking, with a deadline for each step, and with a way to end it from outside.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_adapter::{IoLimits, Proxy, Target, Tunnel, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::reach::reach;
 
 /// The system's clocks end somewhere. Nothing here lasts so long.
 pub(crate) const LONGEST: Duration = Duration::from_secs(1000 * 86_400);
@@ -37,6 +37,8 @@ pub(crate) struct Abort(Arc<AbortState>);
 struct AbortState {
     fired: AtomicBool,
     sockets: Mutex<Vec<Weak<TcpStream>>>,
+    /// Of threads that wait for sockets that are not connected yet.
+    wakers: Mutex<Vec<Weak<mio::Waker>>>,
 }
 
 impl Abort {
@@ -45,6 +47,22 @@ impl Abort {
         for socket in self.sockets().iter().filter_map(Weak::upgrade) {
             let _ = socket.shutdown(Shutdown::Both);
         }
+        for waker in self.wakers().iter().filter_map(Weak::upgrade) {
+            let _ = waker.wake();
+        }
+    }
+
+    /// From now on `fire` wakes whoever waits there, to look whether it was fired.
+    pub(crate) fn wake(&self, waker: &Arc<mio::Waker>) {
+        let mut wakers = self.wakers();
+        wakers.retain(|known| known.strong_count() > 0);
+        wakers.push(Arc::downgrade(waker));
+    }
+
+    /// Whether a thread waits for sockets that are not connected yet.
+    #[cfg(test)]
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.wakers().iter().any(|waker| waker.strong_count() > 0)
     }
 
     /// The same, for as long as somebody else holds it.
@@ -77,6 +95,10 @@ impl Abort {
 
     fn sockets(&self) -> std::sync::MutexGuard<'_, Vec<Weak<TcpStream>>> {
         self.0.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wakers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<mio::Waker>>> {
+        self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -227,54 +249,6 @@ fn dig(tunnel: &mut Tunnel, stream: &mut Tcp) -> Result<(), HttpFailure> {
         };
         if tunnel.take((read > 0).then_some(byte[0]))? {
             return Ok(());
-        }
-    }
-}
-
-/// A TCP stream to a host, which `abort` ends.
-fn reach(net: &Net, host: &str, port: u16, abort: &Abort) -> Result<Tcp, HttpFailure> {
-    let addresses = resolve(net, host, port)?;
-    let mut failure = not_sent(Phase::Dns, format!("{host} has no address"));
-    let mut left = net.limits.tcp;
-    for (i, address) in addresses.iter().enumerate() {
-        if abort.is_fired() {
-            return Err(not_sent(Phase::Tcp, "given up"));
-        }
-        // Each address gets an equal share of what is left, so that a dead one cannot use up the time of the rest.
-        let share = left / u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
-        left = left.saturating_sub(share);
-        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(socket) => {
-                socket.set_nodelay(true).map_err(|error| not_sent(Phase::Tcp, error.to_string()))?;
-                let socket = Arc::new(socket);
-                abort.watch(&socket);
-                return Ok(Tcp { socket, deadline: None });
-            }
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                failure = not_sent(Phase::Tcp, format!("{address} did not answer in time"));
-            }
-            Err(error) => failure = not_sent(Phase::Tcp, format!("{address}: {error}")),
-        }
-    }
-    Err(failure)
-}
-
-/// The system's lookup cannot be given a deadline, so it has a thread, which is left behind when it takes too long.
-fn resolve(net: &Net, host: &str, port: u16) -> Result<Vec<SocketAddr>, HttpFailure> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let (sender, answer) = channel();
-    let name = host.to_owned();
-    let lookup = move || {
-        let _ = sender.send((name.as_str(), port).to_socket_addrs().map(Iterator::collect));
-    };
-    let failed = |error: io::Error| not_sent(Phase::Dns, format!("{host} was not found: {error}"));
-    thread::Builder::new().name("ringcentral-dns".to_owned()).spawn(lookup).map_err(failed)?;
-    match answer.recv_timeout(net.limits.dns) {
-        Ok(found) => found.map_err(failed),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            Err(not_sent(Phase::Dns, format!("looking up {host} took too long")))
         }
     }
 }

@@ -34,6 +34,7 @@ mod download;
 mod driver;
 mod events;
 mod https;
+mod reach;
 mod socket;
 mod states;
 

@@ -1,7 +1,7 @@
 //! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
 //!
 //! Nothing here waits, reads or sends: clocks and their jumps, limits of I/O, addresses, TLS settings, masked debug
-//! lines, tracing, proxies, where downloads may go, the send queue, logins, how a request came out, and the parts of the
+//! lines, tracing, proxies, which address is tried when, where downloads may go, the send queue, logins, how a request came out, and the parts of the
 //! `watch` program that only think. Programs depend on an adapter, such as `ringcentral-ws-tokio`, which re-exports what
 //! they need of this crate.
 
@@ -10,6 +10,7 @@ mod backlog;
 mod clock;
 mod content;
 mod debug;
+mod dialling;
 #[cfg(feature = "gzip")]
 pub mod gzip;
 #[cfg(not(feature = "gzip"))]
@@ -35,7 +36,8 @@ pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};
 pub use debug::{Debug, DebugSink};
-pub use limits::{IoLimits, MAX_LEFT_CALLS, MAX_LOGINS};
+pub use dialling::{Race, RaceStep, keep_alive, order};
+pub use limits::{IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS};
 pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;

@@ -10,6 +10,9 @@ pub const MAX_LOGINS: usize = 4;
 /// come back; further calls are refused until one does.
 pub const MAX_LEFT_CALLS: usize = 64;
 
+/// Addresses of a host that are tried for one connection; what the resolver gave beyond is left out.
+pub const MAX_ADDRESSES: usize = 16;
+
 /// Limits of input and output. `Default` suits a service on the open internet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoLimits {
@@ -17,6 +20,13 @@ pub struct IoLimits {
     pub dns: Duration,
     /// Connecting, over all addresses of the host together. Default 10 s.
     pub tcp: Duration,
+    /// How long after an attempt to connect to one address of the host the attempt to the next one starts beside it, if
+    /// none has failed before (RFC 8305). At least 10 ms, and no more than lets each address have its turn within `tcp`;
+    /// default 250 ms.
+    pub attempt_delay: Duration,
+    /// The system probes a connection that has been silent for so long, again and again, so that firewalls and routers
+    /// do not forget it; `None`: it does not. Whole seconds count, from 1 to 32767. Default 15 s.
+    pub keepalive: Option<Duration>,
     /// The TLS handshake. Default 10 s.
     pub tls: Duration,
     /// The WebSocket upgrade. Default 10 s.
@@ -75,6 +85,8 @@ impl Default for IoLimits {
         Self {
             dns: Duration::from_secs(5),
             tcp: Duration::from_secs(10),
+            attempt_delay: Duration::from_millis(250),
+            keepalive: Some(Duration::from_secs(15)),
             tls: Duration::from_secs(10),
             upgrade: Duration::from_secs(10),
             response_head: Duration::from_secs(60),

@@ -5,6 +5,53 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::SockRef;
+#[cfg(target_os = "linux")]
+use socket2::{Domain, Socket, Type};
+
+/// An address of this machine that answers nobody, as behind a firewall: its queue of new connections is full.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub struct BlackHole {
+    socket: Socket,
+    _in_queue: TcpStream,
+}
+
+#[cfg(target_os = "linux")]
+impl BlackHole {
+    /// One on a free port.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port to be had, or the system answers all the same.
+    #[must_use]
+    pub fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+        socket.listen(0).expect("a queue");
+        let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
+        let in_queue = TcpStream::connect(address).expect("room for one");
+        let error = TcpStream::connect_timeout(&address, Duration::from_millis(50)).expect_err("no room for two");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        Self { socket, _in_queue: in_queue }
+    }
+
+    /// Where it is.
+    ///
+    /// # Panics
+    ///
+    /// Never: it has an address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address")
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Default for BlackHole {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// Serves each connection by `serve`, which is given the head of its first request.
 ///

@@ -10,6 +10,7 @@ use ringcentral_ws_adapter::{IoLimits, Proxy, Target, Tunnel, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
 
+use crate::reach::reach;
 use crate::runtime::{Runtime, within};
 use crate::tls::{Transport, encrypt};
 
@@ -47,29 +48,6 @@ where
             return Ok(());
         }
     }
-}
-
-/// A TCP stream to a host.
-async fn reach<R: Runtime>(runtime: &R, limits: &IoLimits, host: &str, port: u16) -> Result<R::Stream, HttpFailure> {
-    let lookup = within(runtime, limits.dns, runtime.resolve(host, port)).await;
-    let addresses = match lookup {
-        None => return Err(not_sent(Phase::Dns, format!("looking up {host} took too long"))),
-        Some(Err(error)) => return Err(not_sent(Phase::Dns, format!("{host} was not found: {error}"))),
-        Some(Ok(addresses)) => addresses,
-    };
-    let mut failure = not_sent(Phase::Dns, format!("{host} has no address"));
-    let mut left = limits.tcp;
-    for (i, address) in addresses.iter().enumerate() {
-        // Each address gets an equal share of what is left, so that a dead one cannot use up the time of the rest.
-        let share = left / u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
-        left = left.saturating_sub(share);
-        match within(runtime, share, runtime.connect(*address)).await {
-            Some(Ok(stream)) => return Ok(stream),
-            Some(Err(error)) => failure = not_sent(Phase::Tcp, format!("{address}: {error}")),
-            None => failure = not_sent(Phase::Tcp, format!("{address} did not answer in time")),
-        }
-    }
-    Err(failure)
 }
 
 async fn finish<R: Runtime>(

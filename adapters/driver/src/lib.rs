@@ -36,6 +36,7 @@ mod download;
 mod driver;
 mod https;
 mod outlet;
+mod reach;
 mod runtime;
 mod socket;
 mod states;
@@ -56,7 +57,7 @@ pub use https::{HttpsSender, https_client};
 pub use outlet::Events;
 pub use ringcentral_ws_adapter::{
     ClockTimes, ConnectionState, DownloadError, IoLimits, Provider, Proxy, ProxyError, RequestError, TlsError,
-    TlsSettings, default_tls, trace, with_query,
+    TlsSettings, default_tls, keep_alive, trace, with_query,
 };
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;

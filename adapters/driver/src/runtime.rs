@@ -22,6 +22,17 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// A connection to one address, with `TCP_NODELAY` set.
     fn connect(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
+    /// Makes the system probe a stream that has been silent for `after` ([`keep_alive`](crate::keep_alive) does it for
+    /// sockets). Streams that are no sockets leave it out, as is done here.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses. The stream is used all the same.
+    fn keep_alive(&self, stream: &Self::Stream, after: Duration) -> io::Result<()> {
+        let _ = (stream, after);
+        Ok(())
+    }
+
     /// Ready when `duration` has passed, never before.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 

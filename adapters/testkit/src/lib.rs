@@ -11,7 +11,7 @@ mod stream;
 mod user;
 mod world;
 
-pub use machine::{Held, Machine};
+pub use machine::{Held, Machine, Reach};
 pub use server::Server;
 pub use stream::{Link, Stream};
 pub use user::{Call, Told, Watch};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +54,25 @@ pub(crate) struct State {
     pub(crate) unreachable: bool,
     /// How new streams behave.
     pub(crate) link: crate::stream::Link,
+    /// The addresses of every host, in the resolver's order; none means one that answers.
+    addresses: Vec<(IpAddr, Reach)>,
+    /// The attempts to connect, with their times.
+    attempts: Vec<(Duration, IpAddr)>,
+    /// Attempts that have neither ended nor been dropped.
+    connecting: usize,
+    /// Of the streams, in their order.
+    keepalive: Vec<Duration>,
+}
+
+/// What becomes of attempts to connect to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It answers after this time.
+    After(Duration),
+    /// It refuses.
+    Refuses,
+    /// It never answers.
+    Silent,
 }
 
 struct Task {
@@ -185,6 +204,24 @@ impl Machine {
         (state.unresolved, state.unreachable) = (unresolved, unreachable);
     }
 
+    /// From now on every host has these addresses.
+    pub fn resolve_to(&self, addresses: &[(IpAddr, Reach)]) {
+        self.state().addresses = addresses.to_vec();
+    }
+
+    /// The attempts to connect so far, with their times, and how many are under way.
+    #[must_use]
+    pub fn attempts(&self) -> (Vec<(Duration, IpAddr)>, usize) {
+        let state = self.state();
+        (state.attempts.clone(), state.connecting)
+    }
+
+    /// The keepalive times that streams were given, in their order.
+    #[must_use]
+    pub fn keepalive(&self) -> Vec<Duration> {
+        self.state().keepalive.clone()
+    }
+
     /// How new streams behave.
     pub fn set_link(&self, link: crate::stream::Link) {
         self.state().link = link;
@@ -217,11 +254,20 @@ impl Runtime for Machine {
         if self.state().unresolved {
             std::future::pending::<()>().await;
         }
-        Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
+        let known: Vec<_> = self.state().addresses.iter().map(|(ip, _)| SocketAddr::new(*ip, port)).collect();
+        Ok(if known.is_empty() { vec![SocketAddr::from(([127, 0, 0, 1], port))] } else { known })
     }
 
-    async fn connect(&self, _address: SocketAddr) -> io::Result<Stream> {
+    async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
+        let _attempt = Attempt::new(self, address.ip());
         pause().await;
+        let reach = self.state().addresses.iter().find(|(ip, _)| *ip == address.ip()).map(|(_, reach)| *reach);
+        match reach {
+            None => {}
+            Some(Reach::After(time)) => self.sleep(time).await,
+            Some(Reach::Refuses) => return Err(io::ErrorKind::ConnectionRefused.into()),
+            Some(Reach::Silent) => std::future::pending().await,
+        }
         if self.state().unreachable {
             std::future::pending::<()>().await;
         }
@@ -229,6 +275,12 @@ impl Runtime for Machine {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         Ok(Stream::new(self.clone()))
+    }
+
+    fn keep_alive(&self, _stream: &Stream, after: Duration) -> io::Result<()> {
+        self.state().keepalive.push(after);
+        // Not taken notice of: it is no reason to do without the connection.
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -272,6 +324,26 @@ async fn pause() {
         Poll::Pending
     })
     .await;
+}
+
+/// An attempt to connect that has neither ended nor been dropped.
+struct Attempt(Machine);
+
+impl Attempt {
+    fn new(machine: &Machine, to: IpAddr) -> Self {
+        let mut state = machine.state();
+        let now = Duration::from_micros(state.now);
+        state.attempts.push((now, to));
+        state.connecting += 1;
+        drop(state);
+        Self(machine.clone())
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.0.state().connecting -= 1;
+    }
 }
 
 struct Sleep {

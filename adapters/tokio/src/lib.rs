@@ -24,7 +24,8 @@ pub use ringcentral_ws_driver::core::*;
 pub use ringcentral_ws_driver::{
     BoxFuture, ConnectionState, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender,
     IoLimits, Jwt, Provider, Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, StateWatch, TlsError,
-    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, rustls, trace, url, with_query,
+    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, keep_alive, rustls, trace, url,
+    with_query,
 };
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
@@ -52,6 +53,10 @@ impl Runtime for Tokio {
         Ok(Stream(stream))
     }
 
+    fn keep_alive(&self, stream: &Stream, after: Duration) -> io::Result<()> {
+        keep_alive(&stream.0, after)
+    }
+
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(duration))
     }
@@ -65,6 +70,12 @@ impl Runtime for Tokio {
 /// A tokio TCP stream that speaks futures-io.
 #[derive(Debug)]
 pub struct Stream(TcpStream);
+
+impl AsRef<TcpStream> for Stream {
+    fn as_ref(&self) -> &TcpStream {
+        &self.0
+    }
+}
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
