@@ -22,16 +22,15 @@ use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure, HttpId, Input,
     OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Timestamp, Wait,
 };
-use tungstenite::WebSocket;
 
 use self::turn::Turn;
 use crate::command::{Command, Reply, Signals};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::dial::{Abort, Stream, WeakAbort};
+use crate::dial::{Abort, WeakAbort};
 use crate::download::is_unread;
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
-use crate::socket::{self, Incoming, Socket};
+use crate::socket::{self, Incoming, Socket, WebSocket};
 
 /// The poller's name for a wake-up.
 pub(crate) const WAKE: Token = Token(0);
@@ -64,7 +63,7 @@ pub(crate) struct Parts {
 enum Done {
     Auth(AuthId, Result<AccessToken, AuthFailure>),
     Http(HttpId, Result<Response<Bytes>, HttpFailure>),
-    Opened(ConnId, Result<Box<WebSocket<Stream>>, OpenFailure>),
+    Opened(ConnId, Result<Box<WebSocket>, OpenFailure>),
 }
 
 enum Link {
@@ -363,6 +362,10 @@ impl Driver {
             Incoming::Binary(bytes) => Frame::Binary(bytes),
             Incoming::Control => Frame::Control,
             Incoming::TooLarge(size) => Frame::TooLarge(*size),
+            Incoming::Unreadable(what) => {
+                self.parts.debug.note(|| format!("unreadable {conn}: {}", what.as_str()));
+                Frame::Unreadable(*what)
+            }
             Incoming::Closed(close) => return self.closed(conn, close.clone(), now),
         };
         self.feed(Input::Frame { conn, frame }, now);
@@ -412,7 +415,7 @@ impl Driver {
         }
     }
 
-    fn opened(&mut self, conn: ConnId, result: Result<Box<WebSocket<Stream>>, OpenFailure>, now: Timestamp) {
+    fn opened(&mut self, conn: ConnId, result: Result<Box<WebSocket>, OpenFailure>, now: Timestamp) {
         let registered = result.and_then(|socket| {
             let limits = &self.parts.https.net.limits;
             Socket::new(*socket, limits, self.parts.poll.registry(), SOCKET).map_err(|error| OpenFailure {

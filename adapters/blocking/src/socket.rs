@@ -3,17 +3,21 @@
 use std::io;
 
 use mio::{Interest, Registry, Token};
-use ringcentral_ws_adapter::{IoLimits, Pressure, Sending, Target, not_dialled, not_opened, not_upgraded};
-use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl};
+use ringcentral_ws_adapter::{
+    IoLimits, Pressure, ReadFailure, Sending, Target, Tracked, is_in_record, not_dialled, not_opened, not_upgraded,
+};
+use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Unreadable};
 use tungstenite::client::{IntoClientRequest, client_with_config};
-use tungstenite::error::CapacityError;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes, WebSocket};
+use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes};
 
 use crate::dial::{Abort, Net, Stream, deadline, dial};
 
 /// A full socket is tried again after so many looks at it, if the poller says nothing before.
 const PATIENCE: u8 = 64;
+
+/// A WebSocket on a stream that tells more than it does.
+pub(crate) type WebSocket = tungstenite::WebSocket<Tracked<Stream>>;
 
 /// What came in.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,11 +26,13 @@ pub(crate) enum Incoming {
     Binary(Bytes),
     Control,
     TooLarge(usize),
+    /// `Closed` is next.
+    Unreadable(Unreadable),
     Closed(CloseInfo),
 }
 
 /// Opens a WebSocket, blocking, with a deadline for each step.
-pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Result<WebSocket<Stream>, OpenFailure> {
+pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Result<WebSocket, OpenFailure> {
     let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
     let mut stream = dial(net, &target, abort).map_err(not_dialled)?;
     let request = url.expose().as_str().into_client_request();
@@ -37,7 +43,7 @@ pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Res
         .max_message_size(Some(max))
         .max_frame_size(Some(max));
     stream.tcp().deadline = Some(deadline(net.limits.upgrade));
-    match client_with_config(request, stream, Some(config)) {
+    match client_with_config(request, Tracked::new(stream), Some(config)) {
         Ok((socket, _)) => Ok(socket),
         Err(HandshakeError::Failure(error)) => Err(refused(&error)),
         Err(HandshakeError::Interrupted(_)) => Err(not_opened(Phase::Request, "the WebSocket upgrade took too long")),
@@ -55,7 +61,7 @@ fn refused(error: &Error) -> OpenFailure {
 }
 
 pub(crate) struct Socket {
-    socket: WebSocket<Stream>,
+    socket: WebSocket,
     /// The same socket as the poller knows it. It tells changes only, so what it said is remembered.
     source: mio::net::TcpStream,
     may_read: bool,
@@ -68,13 +74,8 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(
-        mut socket: WebSocket<Stream>,
-        limits: &IoLimits,
-        registry: &Registry,
-        token: Token,
-    ) -> io::Result<Self> {
-        let tcp = socket.get_mut().tcp();
+    pub(crate) fn new(mut socket: WebSocket, limits: &IoLimits, registry: &Registry, token: Token) -> io::Result<Self> {
+        let tcp = socket.get_mut().stream.tcp();
         tcp.deadline = None;
         tcp.socket.set_read_timeout(None)?;
         tcp.socket.set_write_timeout(None)?;
@@ -126,7 +127,15 @@ impl Socket {
                 self.unsent(&error);
             }
         }
+        self.note_failed_writes();
         self.sending.pressure()
+    }
+
+    /// The WebSocket is not shown them, so that it goes on reading.
+    fn note_failed_writes(&mut self) {
+        if let Some(error) = self.socket.get_ref().below.failed() {
+            self.sending.breaks(&error.to_string());
+        }
     }
 
     /// A message that was taken stays in the WebSocket's own buffer when the socket is full.
@@ -145,9 +154,11 @@ impl Socket {
             return Some(Incoming::Closed(end));
         }
         if !self.may_read {
-            return self.sending.is_broken().then(|| Incoming::Closed(self.sending.end_unasked("")));
+            return self.sending.is_broken().then(|| self.end(""));
         }
-        Some(match self.socket.read() {
+        let next = self.socket.read();
+        self.note_failed_writes();
+        Some(match next {
             Ok(Message::Text(text)) => Incoming::Text(text),
             Ok(Message::Binary(bytes)) => Incoming::Binary(bytes),
             Ok(Message::Close(frame)) => {
@@ -155,24 +166,49 @@ impl Socket {
                     frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
                 // The answer to the close frame is on its way; what cannot leave now is not worth waiting for.
                 let _ = self.socket.flush();
-                Incoming::Closed(self.sending.end(code, &reason))
+                let close = self.sending.end(code, &reason);
+                // Between two fragments of a message.
+                let cut = self.socket.get_ref().below.is_in_message();
+                if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
             }
-            Ok(_) => {
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
                 self.dirty = true;
                 Incoming::Control
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.may_read = false;
-                return self.sending.is_broken().then(|| Incoming::Closed(self.sending.end_unasked("")));
+                return self.sending.is_broken().then(|| self.end(""));
             }
-            Err(Error::Capacity(CapacityError::MessageTooLong { size, .. })) => {
+            Err(error) => self.unread(&error),
+        })
+    }
+
+    fn unread(&mut self, error: &Error) -> Incoming {
+        match ReadFailure::of(error) {
+            ReadFailure::TooLarge(size) => {
                 // The rest of the message cannot be told from what follows, so the connection ends with it.
                 self.sending.end(None, "a message over the size limit");
                 Incoming::TooLarge(size)
             }
-            Err(error) => Incoming::Closed(self.sending.end_unasked(&error.to_string())),
-        })
+            ReadFailure::Unreadable(what) => {
+                self.sending.end(None, &error.to_string());
+                Incoming::Unreadable(what)
+            }
+            ReadFailure::Ended => self.end(&error.to_string()),
+        }
+    }
+
+    /// The end without a close frame, which may have come in the middle of a message.
+    fn end(&mut self, reason: &str) -> Incoming {
+        let close = self.sending.end_unasked(reason);
+        let Tracked { stream, below } = self.socket.get_mut();
+        let cut = below.is_in_message()
+            || match stream {
+                Stream::Plain(_) => false,
+                Stream::Tls(tls) => is_in_record(&mut tls.conn),
+            };
+        if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
     }
 }
 
@@ -196,10 +232,10 @@ mod tests {
         let (far, _) = listener.accept().unwrap();
         let stream = Stream::Plain(Tcp { socket: near, deadline: None });
         let poll = mio::Poll::new().unwrap();
-        let socket = WebSocket::from_raw_socket(stream, Role::Client, None);
+        let socket = WebSocket::from_raw_socket(Tracked::new(stream), Role::Client, None);
         let mut socket = Socket::new(socket, &IoLimits::default(), poll.registry(), Token(1)).unwrap();
         let reader = std::thread::spawn(move || {
-            let mut far = WebSocket::from_raw_socket(far, Role::Server, None);
+            let mut far = tungstenite::WebSocket::from_raw_socket(far, Role::Server, None);
             far.read().unwrap().len()
         });
         socket.queue_text("x".repeat(LARGE));

@@ -356,6 +356,10 @@ impl<R: Runtime> Driver<R> {
             Incoming::Binary(bytes) => Frame::Binary(bytes),
             Incoming::Control => Frame::Control,
             Incoming::TooLarge(size) => Frame::TooLarge(*size),
+            Incoming::Unreadable(what) => {
+                self.debug.note(|| format!("unreadable {conn}: {}", what.as_str()));
+                Frame::Unreadable(*what)
+            }
             Incoming::Closed(close) => return self.closed(conn, close.clone(), now),
         };
         self.feed(Input::Frame { conn, frame }, now);

@@ -4,14 +4,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use async_tungstenite::tungstenite::client::IntoClientRequest;
-use async_tungstenite::tungstenite::error::CapacityError;
 use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use async_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 use async_tungstenite::{WebSocketStream, client_async_with_config};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{Sink, Stream};
-use ringcentral_ws_adapter::{IoLimits, Pressure, Sending, Target, not_dialled, not_opened, not_upgraded};
-use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl};
+use ringcentral_ws_adapter::{
+    IoLimits, Pressure, ReadFailure, Sending, Target, is_in_record, not_dialled, not_opened, not_upgraded,
+};
+use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Unreadable};
 
 use crate::dial::dial;
 use crate::https::Https;
@@ -26,6 +27,8 @@ pub(crate) enum Incoming {
     Binary(Bytes),
     Control,
     TooLarge(usize),
+    /// `Closed` is next.
+    Unreadable(Unreadable),
     Closed(CloseInfo),
 }
 
@@ -109,7 +112,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 Poll::Ready(Err(error)) => self.sending.breaks(&error.to_string()),
             }
         }
+        self.note_failed_writes();
         self.sending.pressure()
+    }
+
+    /// The WebSocket is not shown them, so that it goes on reading.
+    fn note_failed_writes(&mut self) {
+        if let Some(error) = self.stream.get_ref().below().failed() {
+            self.sending.breaks(&error.to_string());
+        }
     }
 
     /// The next message. After `Closed` there is none.
@@ -117,7 +128,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if let Some(end) = self.sending.ended() {
             return Poll::Ready(Incoming::Closed(end));
         }
-        let next = match (Pin::new(&mut self.stream).poll_next(cx), self.sending.is_broken()) {
+        let next = Pin::new(&mut self.stream).poll_next(cx);
+        self.note_failed_writes();
+        let next = match (next, self.sending.is_broken()) {
             (Poll::Ready(next), _) => next,
             (Poll::Pending, false) => return Poll::Pending,
             (Poll::Pending, true) => None,
@@ -130,21 +143,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
                 // The answer to the close frame is on its way; what cannot leave now is not worth waiting for.
                 let _ = Pin::new(&mut self.stream).poll_flush(cx);
-                Incoming::Closed(self.sending.end(code, &reason))
+                let close = self.sending.end(code, &reason);
+                // Between two fragments of a message.
+                let cut = self.stream.get_ref().below().is_in_message();
+                if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
             }
-            Some(Ok(_)) => {
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
                 self.dirty = true;
                 Incoming::Control
             }
-            Some(Err(tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, .. }))) => {
+            Some(Err(error)) => self.unread(&error),
+            None => self.end("end of the stream"),
+        })
+    }
+
+    fn unread(&mut self, error: &tungstenite::Error) -> Incoming {
+        match ReadFailure::of(error) {
+            ReadFailure::TooLarge(size) => {
                 // The rest of the message cannot be told from what follows, so the connection ends with it.
                 self.sending.end(None, "a message over the size limit");
                 Incoming::TooLarge(size)
             }
-            Some(Err(error)) => Incoming::Closed(self.sending.end_unasked(&error.to_string())),
-            None => Incoming::Closed(self.sending.end_unasked("end of the stream")),
-        })
+            ReadFailure::Unreadable(what) => {
+                self.sending.end(None, &error.to_string());
+                Incoming::Unreadable(what)
+            }
+            ReadFailure::Ended => self.end(&error.to_string()),
+        }
+    }
+
+    /// The end without a close frame, which may have come in the middle of a message.
+    fn end(&mut self, reason: &str) -> Incoming {
+        let close = self.sending.end_unasked(reason);
+        let stream = self.stream.get_mut();
+        let cut = stream.below().is_in_message() || stream.get_mut().tls().is_some_and(is_in_record);
+        if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
     }
 }
 
@@ -154,7 +188,7 @@ mod tests {
 
     use async_tungstenite::accept_async;
     use futures_util::future::{join, poll_fn};
-    use futures_util::{FutureExt, StreamExt};
+    use futures_util::{AsyncWriteExt, FutureExt, StreamExt};
 
     use ringcentral_ws_adapter::ContentHosts;
 
@@ -243,6 +277,71 @@ mod tests {
             assert_eq!(next(&mut socket).await, Incoming::Text("2".into()));
             let close = CloseInfo { code: Some(1001), reason: "away".into() };
             assert_eq!(next(&mut socket).await, Incoming::Closed(close));
+        });
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn what_came_before_a_failed_pong_is_read() {
+        let (mut socket, mut server) = connect(IoLimits::default(), 100);
+        block_on(async {
+            for message in
+                [Message::Ping(Bytes::new()), Message::text("1"), Message::Ping(Bytes::new()), Message::text("2")]
+            {
+                server.send(message).await.unwrap();
+            }
+            drop(server);
+            // In one burst, as the driver reads: nothing is sent between.
+            let mut receive = || poll_fn(|cx| socket.poll_receive(cx)).now_or_never().unwrap();
+            let came = [receive(), receive(), receive(), receive()];
+            let (ping, one, two) = (Incoming::Control, Incoming::Text("1".into()), Incoming::Text("2".into()));
+            assert_eq!(came, [ping, one, Incoming::Control, two]);
+            let Incoming::Closed(close) = receive() else { panic!("it has ended") };
+            assert_eq!(&*close.reason, "broken pipe", "what keeps it from sending is the cause");
+        });
+    }
+
+    // CLAUSE FRM-1
+    #[test]
+    fn what_is_no_message_is_told_before_the_end() {
+        let close = &[0x88, 2, 3, 0xe8][..];
+        for (bytes, kind) in [
+            (&[0x81, 2, 0xc3, 0x28][..], Some(Unreadable::Utf8)),
+            (&[0xc1, 1, b'a'], Some(Unreadable::ReservedBits)),
+            (&[0x81], Some(Unreadable::Cut)),
+            (&[0x81, 2, b'a'], Some(Unreadable::Cut)),
+            (&[0x01, 1, b'a'], Some(Unreadable::Cut)),
+            (&[0x01, 1, b'a', 0x88, 2, 3, 0xe8], Some(Unreadable::Cut)),
+            (&[0x89, 2, b'a'], None),
+            (close, None),
+            (&[0x88, 2, 3, 0xe8, 0x81, 2, b'a'], None),
+            (&[], None),
+        ] {
+            let (mut socket, mut server) = connect(IoLimits::default(), 100);
+            block_on(async {
+                server.get_mut().write_all(bytes).await.unwrap();
+                drop(server);
+                if let Some(kind) = kind {
+                    assert_eq!(next(&mut socket).await, Incoming::Unreadable(kind), "{bytes:02x?}");
+                }
+                let Incoming::Closed(end) = next(&mut socket).await else { panic!("{bytes:02x?}") };
+                assert_eq!(end.code, bytes.windows(4).any(|part| part == close).then_some(1000));
+            });
+        }
+    }
+
+    // CLAUSE FRM-1
+    #[test]
+    fn half_a_message_counts_also_when_it_is_sending_that_fails() {
+        let (mut socket, mut server) = connect(IoLimits { send_max: 10, ..IoLimits::default() }, 100);
+        block_on(async {
+            server.get_mut().write_all(&[0x81, 2, b'a']).await.unwrap();
+            assert!(next(&mut socket).now_or_never().is_none());
+            for _ in 0..2 {
+                socket.queue_text("more than is allowed".to_owned());
+            }
+            assert_eq!(next(&mut socket).await, Incoming::Unreadable(Unreadable::Cut));
+            assert!(matches!(next(&mut socket).await, Incoming::Closed(_)));
         });
     }
 

@@ -1,10 +1,11 @@
-//! Reading in small pieces when little comes, in large ones when much does.
+//! The stream below a WebSocket: read in small pieces when little comes, in large ones when much does.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
+use ringcentral_ws_adapter::Below;
 
 /// How much is read at once while more is there than the reader's own buffer holds.
 const LARGE: usize = 64 << 10;
@@ -21,11 +22,20 @@ pub(crate) struct Surge<S> {
     end: usize,
     /// The last read came back full.
     more: bool,
+    below: Below,
 }
 
 impl<S> Surge<S> {
-    pub(crate) const fn new(stream: S) -> Self {
-        Self { stream, buffer: Vec::new(), start: 0, end: 0, more: false }
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, buffer: Vec::new(), start: 0, end: 0, more: false, below: Below::default() }
+    }
+
+    pub(crate) const fn below(&self) -> &Below {
+        &self.below
+    }
+
+    pub(crate) const fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
     }
 
     fn calm(&mut self) {
@@ -41,6 +51,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Surge<S> {
             if !this.more || buf.len() >= LARGE {
                 let got = ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
                 this.more = got == buf.len() && got > 0;
+                this.below.read(&buf[..got]);
                 return Poll::Ready(Ok(got));
             }
             if this.buffer.is_empty() {
@@ -55,17 +66,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Surge<S> {
         let count = buf.len().min(this.end - this.start);
         buf[..count].copy_from_slice(&this.buffer[this.start..this.start + count]);
         this.start += count;
+        this.below.read(&buf[..count]);
         Poll::Ready(Ok(count))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Surge<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
+        Poll::Ready(self.below.wrote(written, buf.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        Poll::Ready(self.below.flushed(flushed))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

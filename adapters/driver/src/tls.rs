@@ -8,14 +8,24 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 
 /// A TCP stream with or without TLS on it.
 #[derive(Debug)]
 pub(crate) enum Transport<S> {
     Plain(S),
     Tls(Box<TlsStream<S>>),
+}
+
+impl<S> Transport<S> {
+    /// The TLS connection, if there is one.
+    pub(crate) fn tls(&mut self) -> Option<&mut ClientConnection> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => Some(stream.get_mut().1),
+        }
+    }
 }
 
 pub(crate) async fn encrypt<S>(tls: Arc<ClientConfig>, host: &str, stream: S) -> io::Result<Transport<S>>

@@ -28,7 +28,7 @@
 //! | `recovered` | `ringcentral_ws::connection` | INFO | `conn` | it continues the session before |
 //! | `recovery_failed` | `ringcentral_ws::connection` | WARN | `conn`, `code` | it does not |
 //! | `heartbeat` | `ringcentral_ws::connection` | TRACE | `conn` | one is sent |
-//! | `protocol_error` | `ringcentral_ws::connection` | WARN | `conn`, `error` | the server sent something unreadable |
+//! | `protocol_error` | `ringcentral_ws::connection` | WARN | `conn`, `error`, `kind` | the server sent something unreadable; of bytes that are no message, what is wrong with them, as `utf8` or `cut` |
 //! | `disconnected` | `ringcentral_ws::connection` | INFO | `conn`, `cause`, `detail` | the connection is gone |
 //! | `retry` | `ringcentral_ws::connection` | WARN | `attempt`, `cause`, `delay_ms`, `detail` | an attempt failed; the time to the next |
 //! | `subscribed` | `ringcentral_ws::subscription` | INFO | `subscription`, `filters`, `disabled` | it stands: the server's id, how many filters, how many of them it refused |

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
 use ringcentral_ws_core::{
-    Action, AuthFailure, AuthReason, Body, CloseReason, ConnId, Event, Purpose, RequestId, RequestOutcome,
+    Action, AuthFailure, AuthReason, Body, CloseReason, ConnId, Event, ProtocolError, Purpose, RequestId,
+    RequestOutcome,
 };
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Level, Span};
@@ -161,8 +162,9 @@ impl Tracer {
                 tell!(WARN, CONNECTION, "recovery_failed", in span, conn = conn.get(), code = code);
             }
             Event::ProtocolError { conn, error } => {
-                let span = self.connection(*conn);
-                tell!(WARN, CONNECTION, "protocol_error", in span, conn = conn.get(), error = tracing::field::debug(error));
+                let (span, shown) = (self.connection(*conn), tracing::field::debug(error));
+                let kind = if let ProtocolError::Transport(what) = error { Some(what.as_str()) } else { None };
+                tell!(WARN, CONNECTION, "protocol_error", in span, conn = conn.get(), error = shown, kind = kind);
             }
             Event::Disconnected { conn, cause } => {
                 let (span, word, detail) = (self.connection(*conn), cause.as_str(), display(cause));

@@ -1,6 +1,6 @@
 //! Events for people.
 
-use ringcentral_ws_core::{Cause, CloseReason, Event, GapCause, Resumption};
+use ringcentral_ws_core::{Cause, CloseReason, Event, GapCause, ProtocolError, Resumption};
 
 /// Most characters of a notification's content.
 const SHOWN: usize = 160;
@@ -55,6 +55,9 @@ pub fn event(event: &Event) -> Option<String> {
             )
         }
         Event::Disconnected { cause, .. } => format!("disconnected   {cause}"),
+        Event::ProtocolError { error: ProtocolError::Transport(what), .. } => {
+            format!("protocol error bytes that are no whole message: {}", what.as_str())
+        }
         Event::ProtocolError { error, .. } => format!("protocol error {error:?}"),
         Event::Closed { reason } => match reason {
             CloseReason::Revoked => "closed         nothing is left on the server".to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::header::CONTENT_TYPE;
-use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, GapCause, Via};
+use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, GapCause, ProtocolError, Via};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -88,6 +88,9 @@ pub fn event(event: &Event) -> Option<String> {
             .with("conn", conn.get())
             .with("cause", cause.as_str())
             .with("message", cause.to_string()),
+        Event::ProtocolError { conn, error: ProtocolError::Transport(what) } => {
+            Line::new("protocol_error").with("conn", conn.get()).with("error", "Transport").with("kind", what.as_str())
+        }
         Event::ProtocolError { conn, error } => {
             Line::new("protocol_error").with("conn", conn.get()).with("error", format!("{error:?}"))
         }
@@ -285,7 +288,7 @@ fn plain(value: &Value) -> String {
 mod tests {
     use std::time::Duration;
 
-    use ringcentral_ws_core::{Cause, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis};
+    use ringcentral_ws_core::{Cause, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis, Unreadable};
 
     use super::*;
 
@@ -315,6 +318,10 @@ mod tests {
         let end = |reason| event(&Event::Closed { reason }).unwrap();
         assert_eq!(end(CloseReason::Detached), r#"{"event":"closed","reason":"detached"}"#);
         assert!(end(CloseReason::Permanent(Cause::Unauthorized)).contains(r#""reason":"unauthorized""#));
+        let broken = |error| event(&Event::ProtocolError { conn: ConnId::from(3), error }).unwrap();
+        let line = r#"{"event":"protocol_error","conn":3,"error":"Transport","kind":"cut"}"#;
+        assert_eq!(broken(ProtocolError::Transport(Unreadable::Cut)), line);
+        assert_eq!(broken(ProtocolError::Binary), r#"{"event":"protocol_error","conn":3,"error":"Binary"}"#);
         assert_eq!(event(&Event::SnapshotChanged), None);
         let other = Event::Response { id: RequestId::from(1), outcome: RequestOutcome::Cancelled { sent: true } };
         assert_eq!(event(&other), None, "told by the call itself");

@@ -13,8 +13,8 @@ use http::{Request, Response};
 use mio::{Events, Poll, Token, Waker};
 use ringcentral_ws_core::oauth::{ClientApp, TokenSet};
 use ringcentral_ws_core::{
-    AccessToken, Action, AuthFailure, AuthId, ClockReading, Config, Event, Frame, HttpFailure, HttpId, Input, Output,
-    Phase, Secret, Session, Timestamp, UnixMillis, Wait,
+    AccessToken, Action, AuthFailure, AuthId, ClockReading, CloseInfo, Config, ConnId, Event, Frame, HttpFailure,
+    HttpId, Input, Output, Phase, Secret, Session, Timestamp, UnixMillis, Wait,
 };
 
 use crate::link::{Arrival, Link};
@@ -146,10 +146,19 @@ impl Port {
                 Arrival::Text(text) => self.feed(Input::Frame { conn, frame: Frame::Text(&text) }),
                 Arrival::Binary(bytes) => self.feed(Input::Frame { conn, frame: Frame::Binary(&bytes) }),
                 Arrival::Control => self.feed(Input::Frame { conn, frame: Frame::Control }),
+                Arrival::TooLarge(size, close) => self.unread(conn, Frame::TooLarge(size), close),
+                Arrival::Unreadable(what, close) => self.unread(conn, Frame::Unreadable(what), close),
                 Arrival::Closed(close) => self.feed(Input::Closed { conn, close }),
             }
         }
         happened
+    }
+
+    /// The last that came of a connection is no message, and the Session hears of that before the end. Nothing needs
+    /// carrying out between the two, and when the first made the Session drop the connection, the second changes nothing.
+    fn unread(&mut self, conn: ConnId, frame: Frame<'_>, close: CloseInfo) {
+        self.feed(Input::Frame { conn, frame });
+        self.feed(Input::Closed { conn, close });
     }
 
     /// The Session refuses only when more outputs wait than any turn here can cause.

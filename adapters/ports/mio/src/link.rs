@@ -4,15 +4,18 @@ use std::io;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl};
+use ringcentral_ws_adapter::{ReadFailure, Tracked};
+use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl, Unreadable};
 use tungstenite::client::{IntoClientRequest, client};
 use tungstenite::handshake::MidHandshake;
 use tungstenite::handshake::client::{ClientHandshake, Request, Response};
 use tungstenite::protocol::CloseFrame;
-use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes, WebSocket};
+use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes};
 
 /// An upgrade in progress.
-type Handshake = ClientHandshake<TcpStream>;
+type Handshake = ClientHandshake<Tracked<TcpStream>>;
+/// It knows whether a message was cut, which the WebSocket layer does not say.
+type WebSocket = tungstenite::WebSocket<Tracked<TcpStream>>;
 
 /// What came of looking.
 pub(crate) enum Arrival {
@@ -21,6 +24,8 @@ pub(crate) enum Arrival {
     Text(Utf8Bytes),
     Binary(Bytes),
     Control,
+    TooLarge(usize, CloseInfo),
+    Unreadable(Unreadable, CloseInfo),
     Closed(CloseInfo),
 }
 
@@ -29,7 +34,7 @@ pub(crate) enum Link {
     None,
     Connecting(ConnId, TcpStream, Request),
     Upgrading(ConnId, MidHandshake<Handshake>),
-    Open(ConnId, WebSocket<TcpStream>),
+    Open(ConnId, WebSocket),
 }
 
 impl Link {
@@ -97,12 +102,12 @@ impl Link {
                     return None;
                 }
                 let _ = stream.set_nodelay(true);
-                self.upgrade(conn, client(request, stream))
+                self.upgrade(conn, client(request, Tracked::new(stream)))
             }
             Self::Upgrading(conn, upgrade) => self.upgrade(conn, upgrade.handshake()),
             Self::Open(conn, mut socket) => {
                 let arrival = read(&mut socket);
-                if !matches!(arrival, Some(Arrival::Closed(_))) {
+                if !matches!(arrival, Some(Arrival::TooLarge(..) | Arrival::Unreadable(..) | Arrival::Closed(_))) {
                     *self = Self::Open(conn, socket);
                 }
                 arrival.map(|arrival| (conn, arrival))
@@ -113,7 +118,7 @@ impl Link {
     fn upgrade(
         &mut self,
         conn: ConnId,
-        result: Result<(WebSocket<TcpStream>, Response), HandshakeError<Handshake>>,
+        result: Result<(WebSocket, Response), HandshakeError<Handshake>>,
     ) -> Option<(ConnId, Arrival)> {
         match result {
             Ok((socket, _)) => {
@@ -136,25 +141,38 @@ impl Link {
     }
 }
 
-fn read(socket: &mut WebSocket<TcpStream>) -> Option<Arrival> {
+fn read(socket: &mut WebSocket) -> Option<Arrival> {
     let blocked = |error: &Error| matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock);
-    if let Err(error) = socket.flush()
-        && !blocked(&error)
-    {
-        return Some(Arrival::Closed(CloseInfo { code: None, reason: error.to_string().into() }));
-    }
+    // What keeps it from sending does not keep it from reading what came before: see `ended`.
+    let _ = socket.flush();
     Some(match socket.read() {
         Ok(Message::Text(text)) => Arrival::Text(text),
         Ok(Message::Binary(bytes)) => Arrival::Binary(bytes),
         Ok(Message::Close(frame)) => {
             let _ = socket.flush();
             let (code, reason) = frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
-            Arrival::Closed(CloseInfo { code, reason: reason.into() })
+            ended(socket, CloseInfo { code, reason: reason.into() })
         }
-        Ok(_) => Arrival::Control,
-        Err(error) if blocked(&error) => return None,
-        Err(error) => Arrival::Closed(CloseInfo { code: None, reason: error.to_string().into() }),
+        Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Arrival::Control,
+        Err(error) if blocked(&error) => {
+            let failed = socket.get_ref().below.failed()?.to_string();
+            ended(socket, CloseInfo { code: None, reason: failed.into() })
+        }
+        Err(error) => {
+            let close = CloseInfo { code: None, reason: error.to_string().into() };
+            match ReadFailure::of(&error) {
+                ReadFailure::TooLarge(size) => Arrival::TooLarge(size, close),
+                ReadFailure::Unreadable(what) => Arrival::Unreadable(what, close),
+                ReadFailure::Ended => ended(socket, close),
+            }
+        }
     })
+}
+
+/// An end, in the middle of a message or not.
+fn ended(socket: &WebSocket, close: CloseInfo) -> Arrival {
+    let cut = socket.get_ref().below.is_in_message();
+    if cut { Arrival::Unreadable(Unreadable::Cut, close) } else { Arrival::Closed(close) }
 }
 
 fn failure(phase: Phase, status: Option<u16>, message: &dyn std::fmt::Display) -> OpenFailure {

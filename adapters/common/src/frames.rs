@@ -1,0 +1,368 @@
+//! Where in the bytes of a WebSocket a reader is: between two messages or inside one.
+
+use std::io;
+
+/// Longest header of a frame: two bytes, the length in eight, the mask in four.
+const LONGEST_HEADER: usize = 14;
+
+/// Follows the frames in what a server sends on one connection, from the first byte on: the answer to the upgrade, then
+/// frames. The bytes may be split anywhere; payloads are skipped, so a frame costs the same whatever its size.
+///
+/// It judges nothing: what breaks RFC 6455 is the business of the WebSocket layer above, which reads the same bytes.
+#[derive(Clone, Debug)]
+pub struct FrameTracker {
+    place: Place,
+    /// The last data frame was not the final one of its message.
+    fragmented: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// In the answer to the upgrade. Its end is an empty line, but lines that come before it may be empty.
+    Upgrade { begun: bool, in_line: bool },
+    /// So many bytes of a frame's header have come.
+    Header { bytes: [u8; LONGEST_HEADER], count: usize },
+    /// In the payload of a frame with this first byte.
+    Payload { first: u8, left: u64 },
+    /// Behind a close frame, after which nothing counts.
+    Closed,
+}
+
+/// No byte of the next frame has come.
+const BETWEEN: Place = Place::Header { bytes: [0; LONGEST_HEADER], count: 0 };
+
+impl Default for FrameTracker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FrameTracker {
+    /// Before the first byte of the answer to the upgrade.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { place: Place::Upgrade { begun: false, in_line: false }, fragmented: false }
+    }
+
+    /// Takes the bytes that were read next.
+    pub fn advance(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = match &mut self.place {
+                Place::Upgrade { .. } => self.skip_upgrade(bytes),
+                Place::Header { .. } => self.take_header(bytes),
+                Place::Payload { first, left } => {
+                    let skipped = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= skipped as u64;
+                    if *left == 0 {
+                        let first = *first;
+                        self.frame_ends(first);
+                    }
+                    &bytes[skipped..]
+                }
+                Place::Closed => return,
+            };
+        }
+    }
+
+    /// Whether a data message has begun and not ended. Of a frame whose header is not whole, the first byte counts. A
+    /// control frame is no message, whole or not; one in the middle of a fragmented message changes nothing about that.
+    #[must_use]
+    pub const fn is_in_message(&self) -> bool {
+        match self.place {
+            Place::Upgrade { .. } => false,
+            Place::Header { count: 0, .. } | Place::Closed => self.fragmented,
+            Place::Header { bytes: [first, ..], .. } | Place::Payload { first, .. } => {
+                self.fragmented || is_data(first)
+            }
+        }
+    }
+
+    /// Whether the answer to the upgrade has been read.
+    #[must_use]
+    pub const fn is_upgraded(&self) -> bool {
+        !matches!(self.place, Place::Upgrade { .. })
+    }
+
+    fn skip_upgrade<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let Place::Upgrade { begun, in_line } = &mut self.place else { return bytes };
+        for (at, byte) in bytes.iter().enumerate() {
+            match byte {
+                b'\n' if *begun && !*in_line => {
+                    self.place = BETWEEN;
+                    return &bytes[at + 1..];
+                }
+                b'\n' => *in_line = false,
+                b'\r' => {}
+                _ => (*begun, *in_line) = (true, true),
+            }
+        }
+        &[]
+    }
+
+    fn take_header<'a>(&mut self, taken: &'a [u8]) -> &'a [u8] {
+        let Place::Header { bytes, count } = &mut self.place else { return taken };
+        for (at, byte) in taken.iter().enumerate() {
+            bytes[*count] = *byte;
+            *count += 1;
+            let Some(left) = payload(&bytes[..*count]) else { continue };
+            let first = bytes[0];
+            self.place = Place::Payload { first, left };
+            if left == 0 {
+                self.frame_ends(first);
+            }
+            return &taken[at + 1..];
+        }
+        &[]
+    }
+
+    fn frame_ends(&mut self, first: u8) {
+        if is_data(first) {
+            self.fragmented = first & 0x80 == 0;
+        }
+        self.place = if first & 0x0f == 8 { Place::Closed } else { BETWEEN };
+    }
+}
+
+/// Whether a frame with this first byte is part of a data message, which reserved opcodes below 8 would be too.
+const fn is_data(first: u8) -> bool {
+    first & 0x08 == 0
+}
+
+/// The length of the payload, if the header is whole.
+fn payload(header: &[u8]) -> Option<u64> {
+    let second = *header.get(1)?;
+    let extended = match second & 0x7f {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let mask = if second & 0x80 == 0 { 0 } else { 4 };
+    if header.len() < 2 + extended + mask {
+        return None;
+    }
+    Some(match extended {
+        0 => u64::from(second & 0x7f),
+        _ => header[2..2 + extended].iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
+    })
+}
+
+/// What is known about the stream below a WebSocket, and the WebSocket layer does not say: whether a message was cut, and
+/// that nothing can be written any more.
+///
+/// A WebSocket answers pings while it reads. A write that fails then would end the reading, though whole messages may
+/// have come before the connection broke. So once the WebSocket is open, a failed write is noted here and passed on as if
+/// it had gone well.
+#[derive(Debug, Default)]
+pub struct Below {
+    frames: FrameTracker,
+    failed: Option<io::Error>,
+}
+
+impl Below {
+    /// Takes the bytes that were handed to the WebSocket.
+    pub fn read(&mut self, bytes: &[u8]) {
+        self.frames.advance(bytes);
+    }
+
+    /// How writing `length` bytes went. The answer is what the WebSocket is to see.
+    ///
+    /// # Errors
+    ///
+    /// When the stream only is not ready, or the WebSocket is not open yet.
+    pub fn wrote(&mut self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
+        match result {
+            Ok(0) if length > 0 => self.fails(io::ErrorKind::WriteZero.into()).map(|()| length),
+            Ok(count) => Ok(count),
+            Err(error) => self.fails(error).map(|()| length),
+        }
+    }
+
+    /// How flushing went. The answer is what the WebSocket is to see.
+    ///
+    /// # Errors
+    ///
+    /// As for [`wrote`](Self::wrote).
+    pub fn flushed(&mut self, result: io::Result<()>) -> io::Result<()> {
+        result.or_else(|error| self.fails(error))
+    }
+
+    fn fails(&mut self, error: io::Error) -> io::Result<()> {
+        let waits = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
+        if waits || !self.frames.is_upgraded() {
+            return Err(error);
+        }
+        self.failed.get_or_insert(error);
+        Ok(())
+    }
+
+    /// Why nothing can be written any more, if that is so.
+    #[must_use]
+    pub const fn failed(&self) -> Option<&io::Error> {
+        self.failed.as_ref()
+    }
+
+    /// See [`FrameTracker::is_in_message`].
+    #[must_use]
+    pub const fn is_in_message(&self) -> bool {
+        self.frames.is_in_message()
+    }
+}
+
+/// A blocking or non-blocking stream below a WebSocket, with what is known about it.
+#[derive(Debug)]
+pub struct Tracked<S> {
+    /// The stream itself.
+    pub stream: S,
+    /// What is known about it.
+    pub below: Below,
+}
+
+impl<S> Tracked<S> {
+    /// A stream from which nothing of the answer to the upgrade has been read.
+    pub fn new(stream: S) -> Self {
+        Self { stream, below: Below::default() }
+    }
+}
+
+impl<S: io::Read> io::Read for Tracked<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buf)?;
+        self.below.read(&buf[..count]);
+        Ok(count)
+    }
+}
+
+impl<S: io::Write> io::Write for Tracked<S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.below.wrote(self.stream.write(buf), buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.below.flushed(self.stream.flush())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UPGRADE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n";
+
+    struct Rng(u64);
+
+    impl Rng {
+        fn up_to(&mut self, limit: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 % limit
+        }
+    }
+
+    fn frame(first: u8, mask: bool, payload: usize, widest: bool) -> Vec<u8> {
+        let mut bytes = vec![first];
+        let masked = if mask { 0x80 } else { 0 };
+        match payload {
+            _ if widest => {
+                bytes.push(masked | 127);
+                bytes.extend((payload as u64).to_be_bytes());
+            }
+            0..126 => bytes.push(masked | payload as u8),
+            _ => {
+                bytes.push(masked | 126);
+                bytes.extend((payload as u16).to_be_bytes());
+            }
+        }
+        bytes.extend(vec![0xa5; if mask { 4 } else { 0 }]);
+        // Payloads look like the beginnings of frames.
+        bytes.extend([0x01, 0x82, 0x7e, 0xff].iter().cycle().take(payload));
+        bytes
+    }
+
+    /// For each length a stream may be cut at, whether that is in a message. Written down frame by frame, while the
+    /// bytes are made.
+    fn sample(rng: &mut Rng) -> (Vec<u8>, Vec<bool>) {
+        let (mut bytes, mut cut) = (UPGRADE.to_vec(), vec![false; UPGRADE.len() + 1]);
+        let (mut open, mut closed) = (false, false);
+        for _ in 0..rng.up_to(12) {
+            // Valid and invalid ones alike.
+            let choice = if rng.up_to(8) == 0 { 8 } else { 4 };
+            let opcode = [0, 1, 2, 9, 10, 3, 8, 11][rng.up_to(choice) as usize];
+            let first = opcode | if rng.up_to(2) == 0 { 0x80 } else { 0 };
+            let payload = [0, 1, 5, 125, 126, 300][rng.up_to(6) as usize];
+            let one = frame(first, rng.up_to(5) == 0, payload, rng.up_to(5) == 0);
+            let within = open || (!closed && opcode < 8);
+            cut.extend(vec![within; one.len() - 1]);
+            if !closed && opcode < 8 {
+                open = first & 0x80 == 0;
+            }
+            closed |= opcode == 8;
+            cut.push(open);
+            bytes.extend(one);
+        }
+        (bytes, cut)
+    }
+
+    // CLAUSE FRM-1
+    #[test]
+    fn every_cut_of_every_split_is_known() {
+        let mut rng = Rng(0x5eed);
+        for _ in 0..400 {
+            let (bytes, cut) = sample(&mut rng);
+            for (end, expected) in cut.iter().enumerate() {
+                let mut tracker = FrameTracker::new();
+                let mut at = 0;
+                while at < end {
+                    let most = [1, 3, 40, 5000][rng.up_to(4) as usize];
+                    let piece = (1 + rng.up_to(most) as usize).min(end - at);
+                    tracker.advance(&bytes[at..at + piece]);
+                    at += piece;
+                }
+                assert_eq!(tracker.is_in_message(), *expected, "{end} of {bytes:02x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_length_is_one() {
+        let mut tracker = FrameTracker::new();
+        tracker.advance(UPGRADE);
+        tracker.advance(&[0x82, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3]);
+        assert!(tracker.is_in_message());
+    }
+
+    #[test]
+    fn the_upgrade_ends_with_its_empty_line_however_lines_end() {
+        for head in ["HTTP/1.1 101 X\r\n\r\n", "\r\n\r\nHTTP/1.1 101 X\r\nA: b\r\n\r\n", "HTTP/1.1 101 X\nA: b\n\n"] {
+            let mut tracker = FrameTracker::new();
+            for byte in head.bytes() {
+                assert!(!tracker.is_upgraded(), "{head:?}");
+                tracker.advance(&[byte]);
+            }
+            assert!(tracker.is_upgraded() && !tracker.is_in_message(), "{head:?}");
+            // What comes along with it counts.
+            let mut whole = FrameTracker::new();
+            whole.advance(&[head.as_bytes(), &[0x81]].concat());
+            assert!(whole.is_in_message());
+        }
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn a_failed_write_is_noted_and_ends_no_reading() {
+        let mut below = Below::default();
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(below.wrote(Err(broken()), 5).is_err(), "the upgrade was not sent");
+        below.read(UPGRADE);
+        assert_eq!(
+            below.wrote(Err(io::ErrorKind::WouldBlock.into()), 5).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        assert_eq!(below.wrote(Ok(3), 5).unwrap(), 3);
+        assert!(below.failed().is_none());
+        assert_eq!(below.wrote(Ok(0), 5).unwrap(), 5);
+        assert_eq!(below.wrote(Err(broken()), 7).unwrap(), 7);
+        below.flushed(Err(broken())).unwrap();
+        assert_eq!(below.failed().unwrap().kind(), io::ErrorKind::WriteZero, "the first cause stands");
+    }
+}
