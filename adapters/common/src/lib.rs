@@ -1,26 +1,17 @@
 //! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
 //!
 //! Nothing here waits, reads or sends: clocks and their jumps, limits of I/O, addresses, TLS settings, masked debug
-<<<<<<< HEAD
-//! lines, tracing, proxies, which address is tried when, where downloads may go, the send queue, logins, how a request came out, and the parts of the
-//! `watch` program that only think. Programs depend on an adapter, such as `ringcentral-ws-tokio`, which re-exports what
-//! they need of this crate.
-=======
-//! lines, tracing, proxies, where downloads may go, the send queue, what the end of a WebSocket means, logins, how a
-//! request came out, and the parts of the `watch` program that only think. Programs depend on an adapter, such as
-//! `ringcentral-ws-tokio`, which re-exports what they need of this crate.
->>>>>>> unread
+//! lines, tracing, proxies, which address is tried when, where downloads may go, the send queue, what the end of a
+//! WebSocket means, logins, how a request came out, and the parts of the `watch` program that only think. Programs
+//! depend on an adapter, such as `ringcentral-ws-tokio`, which re-exports what they need of this crate.
 
 mod address;
 mod backlog;
 mod clock;
 mod content;
 mod debug;
-<<<<<<< HEAD
 mod dialling;
-=======
 mod frames;
->>>>>>> unread
 #[cfg(feature = "gzip")]
 pub mod gzip;
 #[cfg(not(feature = "gzip"))]
@@ -47,13 +38,9 @@ pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};
 pub use debug::{Debug, DebugSink};
-<<<<<<< HEAD
 pub use dialling::{Race, RaceStep, keep_alive, order};
-pub use limits::{IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS};
-=======
 pub use frames::{Below, FrameTracker, Tracked};
-pub use limits::{IoLimits, MAX_LEFT_CALLS, MAX_LOGINS};
->>>>>>> unread
+pub use limits::{IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS};
 pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;
