@@ -32,9 +32,13 @@
 //! - `503`, `503-ra`, `429`: the socket breaks, calls for a token are answered so; `503-ra` with the `Retry-After` of
 //!   `--retry-after`, `429` with 30 s;
 //! - `upgrade-refused`: the socket breaks, tokens are given, upgrades are answered 503;
+//! - `gateway-refused`: the socket breaks, tokens are given, dials of the WebSocket are refused by TCP;
+//! - `gateway-silent`: the socket falls silent, tokens are given, dials of the WebSocket are never answered;
 //! - `upgrade-401`, `401-refresh`: as `refused`, and the first upgrade after the return, or the first call for a token, is
 //!   answered 401. A new access token is there 200 ms after the credential source is asked for it;
 //! - `closed-1001`: the server closes the socket with 1001, every dial is refused by TCP.
+//!
+//! `never` is written for a client that is not connected an hour after the return.
 //!
 //! Other clients are bare formulas in three tables of their own. They hear of the loss at once, and have no budget.
 //!
@@ -55,6 +59,7 @@ use std::time::{Duration, Instant};
 use ringcentral_ws_benches::outage::measure::{self, FLEET_KINDS, FLEET_SECONDS, Figures};
 use ringcentral_ws_benches::outage::{Kind, Length, Life, Row, Traffic, limits, misses, peers, report};
 
+const HOUR: Duration = Duration::from_secs(3_600);
 const HELP: &str = "\
 How long clients wait after an outage, and what a fleet of them does to the server.
 
@@ -145,7 +150,9 @@ fn main() -> ExitCode {
     if options.outages {
         let rows = outages(&options);
         peers_after_outages(&options, &rows);
-        missed.extend(rows.iter().flat_map(misses));
+        // The limits are those of a session that was up for an hour.
+        let hour = |row: &&Row| row.life.up == HOUR;
+        missed.extend(rows.iter().filter(hour).flat_map(misses));
     }
     if options.fleet {
         missed.extend(fleets(options.clients));
@@ -212,6 +219,9 @@ fn outages(options: &Options) -> Vec<Row> {
     rows
 }
 
+/// One of the figures.
+type Column = fn(&Figures) -> f64;
+
 /// The same lengths on the schedules of others, with this client's lines of `refused` above them.
 fn peers_after_outages(options: &Options, rows: &[Row]) {
     let lengths = Length::table();
@@ -225,7 +235,7 @@ fn peers_after_outages(options: &Options, rows: &[Row]) {
     for (name, schedule) in peers::SCHEDULES {
         lines.push((name, lengths.iter().map(|length| peers::figures(options.seeds, *length, schedule)).collect()));
     }
-    let columns: [(&str, fn(&Figures) -> f64); 3] = [
+    let columns: [(&str, Column); 3] = [
         ("seconds from the return to the connection, p50", |f| f.p50),
         ("seconds from the return to the connection, p99", |f| f.p99),
         ("attempts, on average", |f| f.attempts),

@@ -14,7 +14,7 @@ use crate::message_store;
 const MINUTE: Duration = Duration::from_secs(60);
 const NEVER: Timestamp = Timestamp::from_micros(u64::MAX);
 /// Who has not come back so long after the return never does.
-const HORIZON: Duration = Duration::from_secs(3_600);
+pub(super) const HORIZON: Duration = Duration::from_secs(3_600);
 /// When the Session is made: the driver's clock need not begin at zero.
 const BIRTH: Timestamp = Timestamp::from_secs(1_000);
 

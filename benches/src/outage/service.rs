@@ -37,6 +37,10 @@ pub enum Kind {
     RateLimited,
     /// The socket breaks; WebSocket tokens are given, and the upgrade is answered 503.
     UpgradeRefused,
+    /// The socket breaks; WebSocket tokens are given, and the dial of the WebSocket is refused by TCP at once.
+    GatewayRefused,
+    /// The socket falls silent; WebSocket tokens are given, and the dial of the WebSocket is never answered.
+    GatewaySilent,
     /// As `Refused`; the first upgrade after the return is answered 401.
     Upgrade401,
     /// As `Refused`; the first call after the return is answered 401, and the credential source has a new access token
@@ -50,7 +54,7 @@ pub enum Kind {
 
 impl Kind {
     /// Those of the table of outages.
-    pub const TABLE: [Self; 11] = [
+    pub const TABLE: [Self; 13] = [
         Self::Refused,
         Self::Name,
         Self::BlackHole,
@@ -59,6 +63,8 @@ impl Kind {
         Self::UnavailableRetryAfter,
         Self::RateLimited,
         Self::UpgradeRefused,
+        Self::GatewayRefused,
+        Self::GatewaySilent,
         Self::Upgrade401,
         Self::Refresh401,
         Self::Closed1001,
@@ -76,6 +82,8 @@ impl Kind {
             Self::UnavailableRetryAfter => "503-ra",
             Self::RateLimited => "429",
             Self::UpgradeRefused => "upgrade-refused",
+            Self::GatewayRefused => "gateway-refused",
+            Self::GatewaySilent => "gateway-silent",
             Self::Upgrade401 => "upgrade-401",
             Self::Refresh401 => "401-refresh",
             Self::Closed1001 => "closed-1001",
@@ -86,7 +94,7 @@ impl Kind {
     /// Whether the client hears at once that its socket is gone, and how.
     pub(super) fn end_of_socket(self) -> Option<CloseInfo> {
         let code = match self {
-            Self::BlackHole | Self::Silent => return None,
+            Self::BlackHole | Self::Silent | Self::GatewaySilent => return None,
             Self::Closed1001 | Self::Closed503 => Some(1001),
             _ => None,
         };
@@ -156,11 +164,18 @@ impl Service {
                 | Kind::UnavailableRetryAfter
                 | Kind::RateLimited
                 | Kind::UpgradeRefused
+                | Kind::GatewayRefused
+                | Kind::GatewaySilent
                 | Kind::Closed503 => true,
                 Kind::Refused | Kind::Name | Kind::Silent | Kind::Upgrade401 | Kind::Refresh401 | Kind::Closed1001 => {
                     false
                 }
             }
+    }
+
+    /// Whether only the WebSocket is away.
+    const fn gives_tokens(&self) -> bool {
+        matches!(self.kind, Kind::UpgradeRefused | Kind::GatewayRefused | Kind::GatewaySilent)
     }
 
     const fn failing_phase(&self) -> Phase {
@@ -181,7 +196,7 @@ impl Service {
             Kind::Unavailable | Kind::Closed503 => answer(503, None, ""),
             Kind::UnavailableRetryAfter => answer(503, Some(self.retry_after), ""),
             Kind::RateLimited => answer(429, Some(RATE_LIMIT), TOO_MANY),
-            Kind::UpgradeRefused => answer(200, None, WS_TOKEN),
+            _ if self.gives_tokens() => answer(200, None, WS_TOKEN),
             _ => {
                 let message = "the service cannot be reached".into();
                 let failure = HttpFailure { phase: self.failing_phase(), not_sent: true, message };
@@ -192,7 +207,7 @@ impl Service {
 
     /// A question to the credential source, whose server shares the fate of the service.
     pub(super) fn login(&self, now: Timestamp, reason: AuthReason) -> After<Result<AccessToken, AuthFailure>> {
-        if now >= self.back || self.kind == Kind::UpgradeRefused {
+        if now >= self.back || self.gives_tokens() {
             let after = if reason == AuthReason::Refused { REFRESH } else { LATENCY };
             return Some((after, Ok(AccessToken { secret: "a".into(), expires_in: Some(TOKEN_LIFE) })));
         }
@@ -223,7 +238,7 @@ impl Service {
             return Some((LATENCY, Ok(self.details(wsc, now.after(LATENCY)))));
         }
         match self.kind {
-            Kind::BlackHole => None,
+            Kind::BlackHole | Kind::GatewaySilent => None,
             Kind::UpgradeRefused | Kind::Unavailable | Kind::UnavailableRetryAfter | Kind::Closed503 => {
                 Some((LATENCY, failure(Phase::Response, Some(503))))
             }
