@@ -97,6 +97,65 @@ pub enum Frame<'a> {
     Control,
     /// A message over the transport's size limit that was discarded, with its size in bytes where known.
     TooLarge(usize),
+    /// Bytes that arrived and are no whole message: the WebSocket layer could not read them, or the connection ended
+    /// in the middle of one. They may have been a notification, so they are reported like one that cannot be read
+    /// (FRM-1). [`Input::Closed`] follows as soon as the transport has ended.
+    Unreadable(Unreadable),
+}
+
+/// What the WebSocket layer could not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// A text message that is not UTF-8.
+    Utf8,
+    /// Reserved bits in a frame header.
+    ReservedBits,
+    /// An opcode that RFC 6455 does not define.
+    Opcode,
+    /// A masked frame, which a server must not send.
+    Masked,
+    /// A continuation without a beginning, or a beginning inside another message.
+    Fragment,
+    /// A control frame that is fragmented or too long, or a close frame that makes no sense.
+    Control,
+    /// The connection ended in the middle of a message.
+    Cut,
+    /// Anything else that breaks RFC 6455.
+    Other,
+}
+
+impl Unreadable {
+    /// A word that stays the same between versions.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf8",
+            Self::ReservedBits => "reserved_bits",
+            Self::Opcode => "opcode",
+            Self::Masked => "masked",
+            Self::Fragment => "fragment",
+            Self::Control => "control",
+            Self::Cut => "cut",
+            Self::Other => "other",
+        }
+    }
+
+    /// The kind that [`as_str`](Self::as_str) names.
+    #[cfg(feature = "recorder")]
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        let all = [
+            Self::Utf8,
+            Self::ReservedBits,
+            Self::Opcode,
+            Self::Masked,
+            Self::Fragment,
+            Self::Control,
+            Self::Cut,
+            Self::Other,
+        ];
+        all.into_iter().find(|one| one.as_str() == word)
+    }
 }
 
 /// An OAuth access token.
@@ -111,15 +170,77 @@ pub struct AccessToken {
 /// Why a credential source gave no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthFailure {
-    /// `true`: asking again without a change by the user cannot help. The session ends if it has no other token and
-    /// cannot connect without one; a live connection goes on.
-    pub permanent: bool,
+    /// What failed, and so what helps.
+    pub kind: AuthFailureKind,
     /// The server's error code, if it gave one.
     pub code: Option<Box<str>>,
     /// One line for people; holds no secret.
     pub message: Box<str>,
     /// A floor for the next try (`Retry-After`).
     pub retry_after: Option<Duration>,
+}
+
+/// What kept a credential source from giving a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthFailureKind {
+    /// Asking again without a change by the user cannot help. The session ends if it has no other token and cannot
+    /// connect without one; a live connection goes on.
+    Permanent,
+    /// The call of the login got no answer.
+    Network {
+        /// How far it came.
+        phase: Phase,
+        /// `true`: nothing reached the server, so it counts against none of its limits (TOK-2).
+        not_sent: bool,
+    },
+    /// The server answered 429.
+    RateLimited,
+    /// The server answered 5xx.
+    Unavailable,
+    /// A limit on this side: nothing was sent, and `retry_after` says when there is room again (TOK-9).
+    Limited,
+    /// Anything else that may pass.
+    Other,
+}
+
+impl AuthFailure {
+    /// A failure that only a change by the user mends. `message` is one line for people, without secrets.
+    #[must_use]
+    pub fn permanent(message: impl Into<Box<str>>) -> Self {
+        Self::new(AuthFailureKind::Permanent, message)
+    }
+
+    /// A failure that may pass. `message` is one line for people, without secrets.
+    #[must_use]
+    pub fn transient(message: impl Into<Box<str>>) -> Self {
+        Self::new(AuthFailureKind::Other, message)
+    }
+
+    /// A failure of this kind, without a code and without a floor for the next try.
+    #[must_use]
+    pub fn new(kind: AuthFailureKind, message: impl Into<Box<str>>) -> Self {
+        Self { kind, code: None, message: message.into(), retry_after: None }
+    }
+
+    /// Whether only a change by the user helps.
+    #[must_use]
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self.kind, AuthFailureKind::Permanent)
+    }
+
+    /// Whether the server cannot have seen a call.
+    #[must_use]
+    pub const fn not_sent(&self) -> bool {
+        matches!(self.kind, AuthFailureKind::Network { not_sent: true, .. } | AuthFailureKind::Limited)
+    }
+}
+
+impl From<HttpFailure> for AuthFailure {
+    /// A login's call that got no answer.
+    fn from(failure: HttpFailure) -> Self {
+        Self::new(AuthFailureKind::Network { phase: failure.phase, not_sent: failure.not_sent }, failure.message)
+    }
 }
 
 /// How far an HTTPS call came before it failed.

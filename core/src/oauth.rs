@@ -19,7 +19,7 @@ pub use self::env::EnvError;
 pub use self::login::{Login, LoginStep, fixed_token, source_panicked};
 pub use self::pkce::{Callback, Pkce};
 use crate::classify::{ApiErrorInfo, Class, lookup};
-use crate::input::AuthFailure;
+use crate::input::{AuthFailure, AuthFailureKind};
 use crate::secret::Secret;
 use crate::wire::{Text, each_field, number};
 
@@ -171,12 +171,8 @@ impl TokenSet {
     pub fn parse(response: &Response<Bytes>) -> Result<Self, AuthFailure> {
         let status = response.status();
         if status.is_success() {
-            return Self::read(response.body()).ok_or_else(|| AuthFailure {
-                permanent: false,
-                code: None,
-                message: "the answer of the token service could not be read".into(),
-                retry_after: None,
-            });
+            return Self::read(response.body())
+                .ok_or_else(|| AuthFailure::transient("the answer of the token service could not be read"));
         }
         let error = ApiErrorInfo::from_reply(status.as_u16(), response.headers(), response.body());
         let permanent = status.is_client_error()
@@ -184,8 +180,9 @@ impl TokenSet {
             && status != http::StatusCode::REQUEST_TIMEOUT
             && !matches!(error.class(), Class::RateLimited | Class::Transient);
         let floor = (error.class() == Class::RateLimited).then_some(RATE_PENALTY);
+        let kind = if permanent { AuthFailureKind::Permanent } else { refusal(&error) };
         Err(AuthFailure {
-            permanent,
+            kind,
             message: error.to_string().into(),
             retry_after: if permanent { None } else { error.retry_after.or(floor) },
             code: error.code,
@@ -239,6 +236,15 @@ fn is_refusal(code: &str) -> bool {
         both && area.iter().all(u8::is_ascii_uppercase) && number.iter().all(u8::is_ascii_digit)
     };
     REFUSALS.contains(&code) || lookup(code).is_some() || code.split_once('-').is_some_and(is_numbered)
+}
+
+/// What a refusal that may pass is.
+fn refusal(error: &ApiErrorInfo) -> AuthFailureKind {
+    match error.class() {
+        Class::RateLimited => AuthFailureKind::RateLimited,
+        _ if error.status >= 500 => AuthFailureKind::Unavailable,
+        _ => AuthFailureKind::Other,
+    }
 }
 
 #[cfg(test)]
@@ -312,29 +318,29 @@ mod tests {
             (403, r#"{"errorCode":"InsufficientPermissions"}"#),
         ] {
             let failure = reply(status, body).unwrap_err();
-            assert!(failure.permanent && failure.code.is_some(), "{body}");
+            assert!(failure.is_permanent() && failure.code.is_some(), "{body}");
         }
         for word in REFUSALS {
             for (status, permanent) in [(400, true), (401, true), (408, false), (429, false), (500, false)] {
                 let answer = Response::builder().status(status).body(Bytes::from(format!(r#"{{"error":"{word}"}}"#)));
                 let failure = TokenSet::parse(&answer.unwrap()).unwrap_err();
-                assert_eq!((failure.permanent, failure.code.as_deref()), (permanent, Some(word)), "{status}");
+                assert_eq!((failure.is_permanent(), failure.code.as_deref()), (permanent, Some(word)), "{status}");
             }
         }
         // A word that RFC 6749 does not have may mean anything: `temporarily_unavailable` does.
         for status in [400, 401, 403] {
             for word in ["a_new_word", "temporarily_unavailable", "slow_down", "", "-5", "OAU-"] {
                 let answer = Response::builder().status(status).body(Bytes::from(format!(r#"{{"error":"{word}"}}"#)));
-                assert!(!TokenSet::parse(&answer.unwrap()).unwrap_err().permanent, "{status} {word}");
+                assert!(!TokenSet::parse(&answer.unwrap()).unwrap_err().is_permanent(), "{status} {word}");
             }
         }
         for (status, body) in
             [(403, "<html>"), (404, ""), (200, "{}"), (200, "<html>"), (302, ""), (408, ""), (500, ""), (503, "x")]
         {
-            assert!(!reply(status, body).unwrap_err().permanent, "{status}");
+            assert!(!reply(status, body).unwrap_err().is_permanent(), "{status}");
         }
         let limited = reply(429, "").unwrap_err();
-        assert_eq!((limited.permanent, limited.retry_after), (false, Some(RATE_PENALTY)));
+        assert_eq!((limited.kind, limited.retry_after), (AuthFailureKind::RateLimited, Some(RATE_PENALTY)));
         let busy = Response::builder().status(503).header(header::RETRY_AFTER, "Sun, 06 Nov 1994 08:51:07 GMT");
         let dated = busy.header(header::DATE, "Sun, 06 Nov 1994 08:49:37 GMT").body(Bytes::new()).unwrap();
         assert_eq!(TokenSet::parse(&dated).unwrap_err().retry_after, Some(Duration::from_secs(90)));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::classify::{ApiErrorInfo, Cause};
 use crate::filters::Filters;
 use crate::ids::{AuthId, ConnId, HttpId, RequestId, SubscriptionId};
+use crate::input::Unreadable;
 use crate::notification::Notification;
 use crate::secret::SecretUrl;
 use crate::time::{Timestamp, UnixMillis};
@@ -432,6 +433,8 @@ pub enum ProtocolError {
     Malformed,
     /// Larger than the limit, in bytes.
     TooLarge(usize),
+    /// Bytes that the WebSocket layer could not read, or a message that the end of the connection cut.
+    Transport(Unreadable),
     /// An `Error` message that answers no request.
     ServerError,
     /// A second ConnectionDetails without a recovery, or one where none was due.

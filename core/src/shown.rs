@@ -47,6 +47,7 @@ impl fmt::Debug for Frame<'_> {
             Self::Binary(bytes) => write!(f, "Binary({:?})", Size(bytes.len())),
             Self::Control => f.write_str("Control"),
             Self::TooLarge(size) => f.debug_tuple("TooLarge").field(size).finish(),
+            Self::Unreadable(what) => f.debug_tuple("Unreadable").field(what).finish(),
         }
     }
 }

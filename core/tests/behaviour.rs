@@ -54,7 +54,7 @@ fn what_fails_for_nobody_is_only_counted() {
     let mut s = Direct::new(Config::default());
     s.session.connect(s.now).unwrap();
     s.drain();
-    let failure = || AuthFailure { permanent: true, code: None, message: "m".into(), retry_after: None };
+    let failure = || AuthFailure::permanent("m");
     for n in 1..=2 {
         let outputs = s.input(Input::AuthorizeFailed { id: AuthId::from(99), failure: failure() });
         assert_eq!((outputs.len(), s.session.stats().stale_inputs), (0, n));
@@ -76,7 +76,7 @@ fn refreshes_that_fail_are_counted() {
     s.input(Input::Authorized { id: s.login, token });
     for n in 1..=2 {
         s.sleep(Duration::from_secs(if n == 1 { 2900 } else { 100 }));
-        let failure = AuthFailure { permanent: false, code: None, message: "m".into(), retry_after: None };
+        let failure = AuthFailure::transient("m");
         s.input(Input::AuthorizeFailed { id: s.login, failure });
         assert_eq!(s.session.stats().refresh_failures, n);
     }
@@ -290,7 +290,7 @@ fn a_wait_without_end_is_none() {
     let mut s = Direct::new(Config::default());
     s.session.connect(s.now).unwrap();
     s.drain();
-    let failure = AuthFailure { permanent: false, code: None, message: "m".into(), retry_after: forever };
+    let failure = AuthFailure { retry_after: forever, ..AuthFailure::transient("m") };
     s.input(Input::AuthorizeFailed { id: s.login, failure });
     assert!(matches!(s.wait, Wait::Until { reason: TimerKind::Retry, .. }), "{:?}", s.wait);
     for status in [None, Some(429), Some(503)] {

@@ -215,7 +215,7 @@ fn waiting_to_be_repeated() -> (Direct, RequestId) {
     s.open();
     s.frame(&details(DETAILS));
     s.sleep(Duration::from_secs(16));
-    let failure = AuthFailure { permanent: false, code: None, message: "m".into(), retry_after: None };
+    let failure = AuthFailure::transient("m");
     s.input(Input::AuthorizeFailed { id: s.login, failure });
     s.sleep(Duration::from_secs(5));
     let id = s.session.request(repeatable("/a"), s.now).unwrap();
@@ -236,7 +236,7 @@ fn what_left_once_has_left() {
     assert_eq!(outcomes(&outputs), [RequestOutcome::Unknown(Cause::Closed)]);
 
     let (mut s, _) = waiting_to_be_repeated();
-    let failure = AuthFailure { permanent: false, code: None, message: "m".into(), retry_after: None };
+    let failure = AuthFailure::transient("m");
     let outputs = s.input(Input::AuthorizeFailed { id: s.login, failure });
     assert!(matches!(outcomes(&outputs)[..], [RequestOutcome::Unknown(_)]), "{outputs:?}");
 

@@ -13,7 +13,8 @@ fn get(uri: &str) -> http::Request<Body> {
 }
 
 fn failure(permanent: bool, retry_after: Option<Duration>) -> AuthFailure {
-    AuthFailure { permanent, code: None, message: "m".into(), retry_after }
+    let kind = if permanent { AuthFailureKind::Permanent } else { AuthFailureKind::Other };
+    AuthFailure { retry_after, ..AuthFailure::new(kind, "m") }
 }
 
 fn outcomes(outputs: &[Output]) -> Vec<RequestOutcome> {

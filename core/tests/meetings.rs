@@ -115,7 +115,7 @@ fn a_login_that_is_there_at_its_deadline_is_used() {
         s.drain();
         s.now = Timestamp::ZERO.after(Duration::from_millis(millis));
         if refused {
-            let failure = AuthFailure { permanent: true, code: None, message: "no".into(), retry_after: None };
+            let failure = AuthFailure::permanent("no");
             s.input(Input::AuthorizeFailed { id: s.login, failure });
             assert_eq!(s.session.state(), SessionState::Closed);
         } else {

@@ -133,12 +133,8 @@ fn what_a_server_writes_into_codes_and_addresses_is_masked_and_replays() {
             dump.lines().filter_map(|line| line.strip_prefix(verb)?.split(' ').next()?.parse::<u64>().ok()).next_back()
         };
         if !authorized {
-            let failure = AuthFailure {
-                permanent: false,
-                code: Some("hunter one".into()),
-                message: "no hunter16505550100".into(),
-                retry_after: None,
-            };
+            let failure =
+                AuthFailure { code: Some("hunter one".into()), ..AuthFailure::transient("no hunter16505550100") };
             s.handle_input(Input::AuthorizeFailed { id: 1.into(), failure }, now).unwrap();
             drain(&mut s);
             now = now.after(std::time::Duration::from_secs(30));

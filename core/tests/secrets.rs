@@ -169,7 +169,7 @@ fn each_input_and_action_is_printed_by_its_name_and_without_its_text() {
     let text = || SECRET.to_owned();
     let failed = HttpFailure { phase: Phase::Dns, not_sent: true, message: "m".into() };
     let unopened = OpenFailure { phase: Phase::Tls, status: Some(403), retry_after: None, message: "m".into() };
-    let unauthorized = AuthFailure { permanent: true, code: None, message: "m".into(), retry_after: None };
+    let unauthorized = AuthFailure::permanent("m");
     let close = CloseInfo { code: Some(1001), reason: "r".into() };
     let named = [
         (format!("{:?}", Input::AuthorizeFailed { id: AuthId::from(9), failure: unauthorized }), "permanent: true"),

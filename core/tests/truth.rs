@@ -184,7 +184,7 @@ impl Stage {
             Input::Authorized { id, token: AccessToken { secret: "access".into(), expires_in } }
         } else {
             let retry_after = self.random.pick(&[None, Some(Duration::from_secs(9))]).unwrap();
-            let failure = AuthFailure { permanent: false, code: None, message: "m".into(), retry_after };
+            let failure = AuthFailure { retry_after, ..AuthFailure::transient("m") };
             Input::AuthorizeFailed { id, failure }
         };
         self.s.session.handle_input(input, self.s.now).unwrap();

@@ -100,6 +100,6 @@ mod tests {
     fn a_panic_of_a_source_is_a_failure() {
         let request = TokenRequest { reason: AuthReason::Missing, held: None, https: &Broken };
         let failure = ask(&Broken, request).unwrap_err();
-        assert!(!failure.permanent && failure.message.contains("panicked"), "{failure:?}");
+        assert!(!failure.is_permanent() && failure.message.contains("panicked"), "{failure:?}");
     }
 }

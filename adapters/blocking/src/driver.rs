@@ -468,7 +468,7 @@ fn unpanicked(call: impl FnOnce() -> Result<Response<Bytes>, HttpFailure>) -> Re
 }
 
 fn no_thread_for_login() -> AuthFailure {
-    AuthFailure { permanent: false, code: None, message: "the system gave no thread".into(), retry_after: None }
+    AuthFailure::transient("the system gave no thread")
 }
 
 fn no_thread_for_call() -> HttpFailure {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ringcentral_ws_core::{AuthFailure, HttpFailure, Phase};
+use ringcentral_ws_core::{AuthFailure, AuthFailureKind, HttpFailure, Phase};
 use url::{Host, Url};
 
 /// Where to, and whether with TLS.
@@ -61,8 +61,7 @@ pub fn not_sent(phase: Phase, message: impl Into<Box<str>>) -> HttpFailure {
 /// What to tell the session when [`MAX_LOGINS`](crate::MAX_LOGINS) questions to the credential source wait already.
 #[must_use]
 pub fn source_is_silent() -> AuthFailure {
-    let message = "the credential source has not answered earlier questions".into();
-    AuthFailure { permanent: false, code: None, message, retry_after: None }
+    AuthFailure::new(AuthFailureKind::Limited, "the credential source has not answered earlier questions")
 }
 
 /// What to tell the session when [`MAX_LEFT_CALLS`](crate::MAX_LEFT_CALLS) calls do not come back.

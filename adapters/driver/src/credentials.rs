@@ -105,7 +105,7 @@ mod tests {
         for reason in [AuthReason::Missing, AuthReason::Expiring] {
             let request = TokenRequest { reason, held: None, https: &NoCalls };
             let failure = ask(&Broken, request).now_or_never().unwrap().unwrap_err();
-            assert!(!failure.permanent && failure.message.contains("panicked"), "{failure:?}");
+            assert!(!failure.is_permanent() && failure.message.contains("panicked"), "{failure:?}");
         }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ringcentral_ws_core::{
-    AccessToken, AuthFailure, AuthReason, CloseInfo, HttpFailure, OpenFailure, Phase, SecretUrl, Timestamp,
+    AccessToken, AuthFailure, AuthFailureKind, AuthReason, CloseInfo, HttpFailure, OpenFailure, Phase, SecretUrl,
+    Timestamp,
 };
 
 use super::{LATENCY, WINDOW};
@@ -211,10 +212,11 @@ impl Service {
             let after = if reason == AuthReason::Refused { REFRESH } else { LATENCY };
             return Some((after, Ok(AccessToken { secret: "a".into(), expires_in: Some(TOKEN_LIFE) })));
         }
-        let after = match self.kind {
+        let (after, kind) = match self.kind {
             Kind::BlackHole => return None,
-            _ if self.may_see_calls(now) => LATENCY,
-            _ => Duration::ZERO,
+            Kind::RateLimited => (LATENCY, AuthFailureKind::RateLimited),
+            _ if self.may_see_calls(now) => (LATENCY, AuthFailureKind::Unavailable),
+            _ => (Duration::ZERO, AuthFailureKind::Network { phase: self.failing_phase(), not_sent: true }),
         };
         let retry_after = match self.kind {
             Kind::UnavailableRetryAfter => Some(self.retry_after),
@@ -222,7 +224,7 @@ impl Service {
             _ => None,
         };
         let message = "the login server cannot be reached".into();
-        Some((after, Err(AuthFailure { permanent: false, code: None, message, retry_after })))
+        Some((after, Err(AuthFailure { kind, code: None, message, retry_after })))
     }
 
     /// The opening of a WebSocket: the ConnectionDetails, or how it fails.

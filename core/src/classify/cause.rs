@@ -65,6 +65,11 @@ pub enum Cause {
         /// One line for people.
         message: Box<str>,
     },
+    /// A limit of this program on logins: nothing was sent.
+    LoginLimit {
+        /// Which limit, and how to change it.
+        message: Box<str>,
+    },
     /// A new access token was refused too.
     Unauthorized,
     /// The app or the user lacks a permission.
@@ -116,6 +121,7 @@ impl Cause {
             Self::InsecureUri => "insecure_uri",
             Self::Network { .. } => "network",
             Self::Credentials { .. } => "credentials",
+            Self::LoginLimit { .. } => "login_limit",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::RateLimited { .. } => "rate_limited",
@@ -151,6 +157,7 @@ impl fmt::Display for Cause {
             Self::Network { phase, message } => write!(f, "the HTTPS call failed ({phase:?}): {message}"),
             Self::Credentials { code: Some(code), message } => write!(f, "no access token ({code}): {message}"),
             Self::Credentials { code: None, message } => write!(f, "no access token: {message}"),
+            Self::LoginLimit { message } => write!(f, "the login waits: {message}"),
             Self::Unauthorized => f.write_str("a new access token was refused too"),
             Self::Forbidden(error) => write!(f, "{error}; {}", error.remedy()),
             Self::RateLimited { retry_after } => write!(f, "too many calls: wait {} s", retry_after.as_secs()),

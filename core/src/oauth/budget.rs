@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::ClientApp;
-use crate::input::AuthFailure;
+use crate::input::{AuthFailure, AuthFailureKind};
 use crate::time::Timestamp;
 
 /// Calls of the token endpoint that RingCentral allows an app in any rolling window …
@@ -80,7 +80,7 @@ fn key(app: &ClientApp) -> App {
 }
 
 fn wait(message: &str, left: Duration) -> AuthFailure {
-    AuthFailure { permanent: false, code: None, message: message.into(), retry_after: Some(left) }
+    AuthFailure { retry_after: Some(left), ..AuthFailure::new(AuthFailureKind::Limited, message) }
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -102,7 +102,7 @@ mod tests {
 
     fn wait_of(budget: &mut TokenBudget, app: &ClientApp, now: Timestamp) -> Option<Duration> {
         budget.take(app, now).err().map(|failure| {
-            assert!(!failure.permanent);
+            assert!(!failure.is_permanent());
             failure.retry_after.unwrap()
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{ClientApp, TokenBudget, TokenSet};
+use super::{ClientApp, TokenBudget, TokenSet, refusal};
 use crate::classify::ApiErrorInfo;
 use crate::input::{AccessToken, AuthFailure, HttpFailure};
 use crate::output::AuthReason;
@@ -165,7 +165,7 @@ impl Login {
     ) -> LoginStep {
         let call = std::mem::replace(&mut self.call, Call::None);
         let status = result.as_ref().map_or(0, |response| response.status().as_u16());
-        let failure = match result.map_err(unreachable).and_then(|response| TokenSet::parse(&response)) {
+        let failure = match result.map_err(AuthFailure::from).and_then(|response| TokenSet::parse(&response)) {
             Ok(tokens) => return self.issued(tokens, now),
             Err(failure) => failure,
         };
@@ -180,7 +180,7 @@ impl Login {
             }
         }
         // Whatever it means, it may stay so, and there is another way.
-        let unclear = matches!(status, 400 | 401) && failure.code.is_some() && !failure.permanent;
+        let unclear = matches!(status, 400 | 401) && failure.code.is_some() && !failure.is_permanent();
         if let Some(jwt) = self.jwt.as_ref().filter(|_| call == Call::Refresh && unclear) {
             let request = self.app.jwt_request(jwt);
             return self.make(Call::Jwt, request, budget, now);
@@ -202,14 +202,13 @@ impl Login {
     ///
     /// When the server could not be told; the tokens are kept then.
     pub fn revoked(&mut self, result: Result<Response<Bytes>, HttpFailure>) -> Result<(), AuthFailure> {
-        let response = result.map_err(unreachable)?;
+        let response = result.map_err(AuthFailure::from)?;
         match ApiErrorInfo::from_response(&response) {
             // 400 and 401: gone already.
             Some(error) if !matches!(error.status, 400 | 401) => Err(AuthFailure {
-                permanent: false,
-                message: error.to_string().into(),
                 retry_after: error.retry_after,
-                code: error.code,
+                code: error.code.clone(),
+                ..AuthFailure::new(refusal(&error), error.to_string())
             }),
             _ => {
                 (self.held, self.refresh) = (None, None);
@@ -265,7 +264,9 @@ impl fmt::Debug for Login {
 /// A permanent failure when the server refused it.
 pub fn fixed_token(token: &Secret, reason: AuthReason) -> Result<AccessToken, AuthFailure> {
     if reason == AuthReason::Refused {
-        return Err(permanent("the access token was refused, and there is no other: start again with a new one"));
+        return Err(AuthFailure::permanent(
+            "the access token was refused, and there is no other: start again with a new one",
+        ));
     }
     Ok(AccessToken { secret: token.clone(), expires_in: None })
 }
@@ -273,23 +274,14 @@ pub fn fixed_token(token: &Secret, reason: AuthReason) -> Result<AccessToken, Au
 /// What to tell the session when a credential source panicked: it tries again later.
 #[must_use]
 pub fn source_panicked() -> AuthFailure {
-    let message = "the credential source panicked: this is an error in the program, not in its settings".into();
-    AuthFailure { permanent: false, code: None, message, retry_after: None }
+    AuthFailure::transient("the credential source panicked: this is an error in the program, not in its settings")
 }
 
 /// Whether the server refused the refresh token itself, and not the app that presents it.
 fn is_grant_refused(failure: &AuthFailure) -> bool {
-    failure.permanent && !matches!(failure.code.as_deref(), Some("invalid_client" | "OAU-146" | "OAU-153"))
-}
-
-fn unreachable(failure: HttpFailure) -> AuthFailure {
-    AuthFailure { permanent: false, code: None, message: failure.message, retry_after: None }
+    failure.is_permanent() && !matches!(failure.code.as_deref(), Some("invalid_client" | "OAU-146" | "OAU-153"))
 }
 
 fn nothing_left() -> AuthFailure {
-    permanent("no refresh token is left: the user must log in again")
-}
-
-fn permanent(message: &str) -> AuthFailure {
-    AuthFailure { permanent: true, code: None, message: message.into(), retry_after: None }
+    AuthFailure::permanent("no refresh token is left: the user must log in again")
 }

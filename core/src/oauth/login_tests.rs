@@ -71,7 +71,7 @@ fn show(step: &LoginStep) -> String {
             token.map_or("call jwt".to_owned(), |token| format!("call refresh {token}"))
         }
         LoginStep::Failed(failure) => {
-            let word = if failure.permanent { "permanent" } else { "later" };
+            let word = if failure.is_permanent() { "permanent" } else { "later" };
             let wait = failure.retry_after.map_or(String::new(), |wait| format!(" in {}", wait.as_secs()));
             format!("{word}{wait}")
         }
@@ -272,6 +272,6 @@ fn no_secret_shows() {
     assert!(request.headers()[http::header::AUTHORIZATION].is_sensitive());
     let shown = format!("{:?}{:?}{step:?}", d.login, request.headers());
     assert!(!shown.contains("cs") && !shown.contains("old"), "{shown}");
-    assert!(fixed_token(&"t".into(), Refused).unwrap_err().permanent);
+    assert!(fixed_token(&"t".into(), Refused).unwrap_err().is_permanent());
     assert_eq!(fixed_token(&"t".into(), Missing).unwrap().expires_in, None::<Duration>);
 }

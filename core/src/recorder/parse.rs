@@ -13,7 +13,9 @@ use super::{MAX_LIMIT, TITLE};
 use crate::body::Body;
 use crate::config::Config;
 use crate::filters::Filters;
-use crate::input::{AccessToken, AuthFailure, CloseInfo, Frame, HttpFailure, Input, OpenFailure, Phase};
+use crate::input::{
+    AccessToken, AuthFailure, AuthFailureKind, CloseInfo, Frame, HttpFailure, Input, OpenFailure, Phase, Unreadable,
+};
 use crate::session::{Close, OverHttps, RequestOptions};
 use crate::time::Timestamp;
 
@@ -208,9 +210,7 @@ impl<'a> Words<'a> {
     }
 
     fn phase(&mut self) -> Parsed<Phase> {
-        let word = self.word();
-        let all = [Phase::Dns, Phase::Tcp, Phase::Tls, Phase::Request, Phase::Response];
-        all.into_iter().find(|phase| super::print::phase(*phase) == word).ok_or_else(|| "no phase".into())
+        phase(self.word())
     }
 
     /// The next JSON value.
@@ -237,10 +237,10 @@ impl<'a> Words<'a> {
                 Input::Authorized { id, token: AccessToken { secret, expires_in } }
             }
             "authorize-failed" => {
-                let (id, permanent) = (self.number::<u64>()?.into(), self.flag("permanent"));
+                let (id, kind) = (self.number::<u64>()?.into(), self.auth_failure_kind()?);
                 let retry_after = self.seconds("retry-after")?;
                 let code = self.value("code").map(Into::into);
-                let failure = AuthFailure { permanent, code, message: self.message()?, retry_after };
+                let failure = AuthFailure { kind, code, message: self.message()?, retry_after };
                 Input::AuthorizeFailed { id, failure }
             }
             "http" => Input::HttpResponse { id: self.number::<u64>()?.into(), response: Box::new(self.response()?) },
@@ -261,6 +261,11 @@ impl<'a> Words<'a> {
             }
             "binary" => Input::Frame { conn: conn(self)?, frame: Frame::Binary(b"") },
             "control" => Input::Frame { conn: conn(self)?, frame: Frame::Control },
+            "unreadable-bytes" => {
+                let conn = conn(self)?;
+                let what = Unreadable::from_word(self.word()).ok_or("an unknown kind of unreadable bytes")?;
+                Input::Frame { conn, frame: Frame::Unreadable(what) }
+            }
             "too-large" => Input::Frame { conn: conn(self)?, frame: Frame::TooLarge(self.number()?) },
             "closed" => {
                 let (conn, code) = (conn(self)?, self.value("code").map(number).transpose()?);
@@ -270,6 +275,22 @@ impl<'a> Words<'a> {
             "send-ready" => Input::SendReady { conn: conn(self)? },
             _ => return Err("an unknown input".into()),
         })
+    }
+
+    fn auth_failure_kind(&mut self) -> Parsed<AuthFailureKind> {
+        for (word, kind) in [
+            ("permanent", AuthFailureKind::Permanent),
+            ("rate-limited", AuthFailureKind::RateLimited),
+            ("unavailable", AuthFailureKind::Unavailable),
+            ("limited", AuthFailureKind::Limited),
+        ] {
+            if self.flag(word) {
+                return Ok(kind);
+            }
+        }
+        let Some(at) = self.value("network") else { return Ok(AuthFailureKind::Other) };
+        let phase = phase(at)?;
+        Ok(AuthFailureKind::Network { phase, not_sent: self.flag("not-sent") })
     }
 
     fn response(&mut self) -> Parsed<http::Response<Bytes>> {
@@ -309,6 +330,11 @@ impl<'a> Words<'a> {
         };
         Ok(request)
     }
+}
+
+fn phase(word: &str) -> Parsed<Phase> {
+    let all = [Phase::Dns, Phase::Tcp, Phase::Tls, Phase::Request, Phase::Response];
+    all.into_iter().find(|phase| super::print::phase(*phase) == word).ok_or_else(|| "no phase".into())
 }
 
 fn number<T: FromStr>(text: &str) -> Parsed<T> {

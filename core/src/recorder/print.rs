@@ -10,7 +10,7 @@ use super::scrub::{self, body_size, quoted};
 use crate::body::Body;
 use crate::classify::{ApiErrorInfo, Cause};
 use crate::config::Bounds;
-use crate::input::{AuthFailure, Frame, HttpFailure, Input, OpenFailure, Phase};
+use crate::input::{AuthFailure, AuthFailureKind, Frame, HttpFailure, Input, OpenFailure, Phase};
 use crate::output::{
     Action, CloseReason, Event, GapCause, Output, ProtocolError, Purpose, RequestOutcome, SubscriptionInfo, Wait,
 };
@@ -86,6 +86,7 @@ pub(crate) fn input(input: &Input<'_>, names: &mut Names, limits: &Bounds) -> St
             Frame::Binary(bytes) => format!("binary {conn} {}", bytes.len()),
             Frame::Control => format!("control {conn}"),
             Frame::TooLarge(size) => format!("too-large {conn} {size}"),
+            Frame::Unreadable(what) => format!("unreadable-bytes {conn} {}", what.as_str()),
         },
         Input::Closed { conn, close } => {
             let code = close.code.map_or(String::new(), |code| format!(" code={code}"));
@@ -100,11 +101,21 @@ pub(crate) fn input(input: &Input<'_>, names: &mut Names, limits: &Bounds) -> St
 }
 
 fn auth_failure(id: &str, failure: &AuthFailure) -> String {
-    let permanent = if failure.permanent { " permanent" } else { "" };
+    let kind = match failure.kind {
+        AuthFailureKind::Permanent => " permanent".to_owned(),
+        AuthFailureKind::Network { phase: at, not_sent } => {
+            let sent = if not_sent { " not-sent" } else { "" };
+            format!(" network={}{sent}", phase(at))
+        }
+        AuthFailureKind::RateLimited => " rate-limited".to_owned(),
+        AuthFailureKind::Unavailable => " unavailable".to_owned(),
+        AuthFailureKind::Limited => " limited".to_owned(),
+        AuthFailureKind::Other => String::new(),
+    };
     let wait = optional("retry-after", failure.retry_after);
     let code =
         failure.code.as_deref().map_or(String::new(), |code| format!(" code={}", scrub::code(code).replace(' ', "_")));
-    format!("authorize-failed {id}{permanent}{wait}{code} {}", message(&scrub::line(&failure.message)))
+    format!("authorize-failed {id}{kind}{wait}{code} {}", message(&scrub::line(&failure.message)))
 }
 
 /// A REST call: of its headers and its body what decides the way it goes.
@@ -256,6 +267,7 @@ fn event(event: &Event, names: &mut Names) -> String {
         Event::Disconnected { conn, cause } => format!("disconnected {conn} {}", self::cause(cause)),
         Event::ProtocolError { conn, error } => match error {
             ProtocolError::TooLarge(size) => format!("protocol-error {conn} TooLarge {size}"),
+            ProtocolError::Transport(what) => format!("protocol-error {conn} Transport {}", what.as_str()),
             other => format!("protocol-error {conn} {other:?}"),
         },
         Event::SnapshotChanged => "snapshot".to_owned(),

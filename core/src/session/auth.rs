@@ -11,7 +11,7 @@ use super::link::Link;
 use crate::classify::{self, ApiErrorInfo, Cause, Class};
 use crate::config::Config;
 use crate::ids::{AuthId, HttpId};
-use crate::input::{AccessToken, AuthFailure, HttpFailure};
+use crate::input::{AccessToken, AuthFailure, AuthFailureKind, HttpFailure};
 use crate::outbox::Outbox;
 use crate::output::{Action, AuthReason, CloseReason};
 use crate::retry::Budget;
@@ -260,7 +260,7 @@ impl Session {
         }
         if let Some(message) = unusable(&token, now) {
             // It cannot be presented, so it is no answer.
-            let failure = AuthFailure { permanent: false, code: None, message: message.into(), retry_after: None };
+            let failure = AuthFailure::transient(message);
             return self.authorize_failed(id, failure, now);
         }
         self.tokens.asking = None;
@@ -291,7 +291,8 @@ impl Session {
         self.timers.stop(TimerKind::Authorize);
         let told = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
         self.tokens.no_login_before = now.after(told);
-        let cause = Cause::Credentials { code: failure.code, message: failure.message };
+        let permanent = failure.is_permanent();
+        let cause = login_failed(failure, self.config.retry.penalty);
         self.requests_without_token(&cause, now);
         if self.tokens.bearer(now).is_some() {
             // The old token is still good: the connection goes on, and the source is asked again.
@@ -299,7 +300,7 @@ impl Session {
             self.arm(TimerKind::Refresh, now.after(told.max(self.config.retry.penalty)));
             return self.go_on_with_token(now);
         }
-        if failure.permanent && matches!(self.link, Link::Token { .. }) {
+        if permanent && matches!(self.link, Link::Token { .. }) {
             return self.finish(CloseReason::Permanent(cause), false, now);
         }
         self.token_failed(cause, now.after(told), now);
@@ -307,8 +308,7 @@ impl Session {
 
     pub(super) fn authorize_timed_out(&mut self, now: Timestamp) {
         if let Some(id) = self.tokens.asking {
-            let message = "the credential source took too long".into();
-            let failure = AuthFailure { permanent: false, code: None, message, retry_after: None };
+            let failure = AuthFailure::transient("the credential source took too long");
             self.authorize_failed(id, failure, now);
         }
     }
@@ -435,6 +435,18 @@ impl Session {
                 self.token_failed(cause, now, now);
             }
         }
+    }
+}
+
+/// What a failed login is to an attempt that waits for it.
+fn login_failed(failure: AuthFailure, penalty: Duration) -> Cause {
+    let AuthFailure { kind, code, message, retry_after } = failure;
+    match kind {
+        AuthFailureKind::Network { phase, .. } => Cause::Network { phase, message },
+        AuthFailureKind::RateLimited => Cause::RateLimited { retry_after: retry_after.unwrap_or(penalty) },
+        AuthFailureKind::Unavailable => Cause::Unavailable { retry_after },
+        AuthFailureKind::Limited => Cause::LoginLimit { message },
+        AuthFailureKind::Permanent | AuthFailureKind::Other => Cause::Credentials { code, message },
     }
 }
 

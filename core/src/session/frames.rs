@@ -67,6 +67,7 @@ impl Session {
             },
             Frame::Binary(_) => ProtocolError::Binary,
             Frame::TooLarge(size) => ProtocolError::TooLarge(size),
+            Frame::Unreadable(what) => ProtocolError::Transport(what),
         };
         self.bad_frame(conn, error, now);
     }

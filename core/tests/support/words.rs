@@ -108,8 +108,17 @@ impl Words {
     }
 
     pub fn auth_failure(&mut self) -> AuthFailure {
+        let kinds = [
+            ("permanent", AuthFailureKind::Permanent),
+            ("rate-limited", AuthFailureKind::RateLimited),
+            ("limited", AuthFailureKind::Limited),
+            ("unavailable", AuthFailureKind::Unavailable),
+            ("no-route", AuthFailureKind::Network { phase: Phase::Tcp, not_sent: true }),
+            ("no-answer", AuthFailureKind::Network { phase: Phase::Response, not_sent: false }),
+        ];
+        let kind = kinds.into_iter().find(|(word, _)| self.flag(word)).map_or(AuthFailureKind::Other, |(_, kind)| kind);
         AuthFailure {
-            permanent: self.flag("permanent"),
+            kind,
             retry_after: self.duration("retry-after"),
             code: self.next().map(Into::into),
             message: "no login".into(),

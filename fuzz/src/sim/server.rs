@@ -267,8 +267,7 @@ impl<M: Maker> World<M> {
 
     fn auth_done(&mut self, client: usize, id: ringcentral_ws_core::AuthId, fails: bool) {
         if fails {
-            let message = "simulated".into();
-            let failure = AuthFailure { permanent: false, code: None, message, retry_after: None };
+            let failure = AuthFailure::transient("simulated");
             return self.input(client, Input::AuthorizeFailed { id, failure });
         }
         let refresh = self.clients[client].login.as_ref().and_then(|login| login.refresh.clone());

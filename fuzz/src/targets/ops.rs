@@ -196,12 +196,14 @@ impl<S: Subject> Player<S> {
                 self.give(&Input::Authorized { id, token: AccessToken { secret: Secret::from("access"), expires_in } });
             }
             Some(Open::Login(id)) => {
-                let failure = AuthFailure {
-                    permanent: how == 255,
-                    code: None,
-                    message: "no".into(),
-                    retry_after: (how > 100).then_some(Duration::from_secs(5)),
+                let kind = match how {
+                    255 => AuthFailureKind::Permanent,
+                    _ if how % 4 == 1 => AuthFailureKind::Network { phase: Phase::Tcp, not_sent: how % 8 == 1 },
+                    _ if how % 4 == 3 => AuthFailureKind::Limited,
+                    _ => AuthFailureKind::Other,
                 };
+                let retry_after = (how > 100).then_some(Duration::from_secs(5));
+                let failure = AuthFailure { retry_after, ..AuthFailure::new(kind, "no") };
                 self.give(&Input::AuthorizeFailed { id, failure });
             }
             Some(Open::Call(id)) if how % 8 == 7 => {

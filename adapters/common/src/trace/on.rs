@@ -224,9 +224,9 @@ impl Tracer {
         let session = &self.session;
         match result {
             Ok(life) => tell!(DEBUG, SESSION, "authorized", in session, expires_in_s = life.map(|life| life.as_secs())),
-            Err(AuthFailure { permanent, code, message, .. }) => tell!(
+            Err(failure @ AuthFailure { code, message, .. }) => tell!(
                 WARN, SESSION, "authorize_failed", in session,
-                permanent = *permanent, code = code.as_deref(), detail = &**message
+                permanent = failure.is_permanent(), code = code.as_deref(), detail = &**message
             ),
         }
     }

@@ -210,7 +210,7 @@ mod tests {
             ask(&Jwt::new(app("https://limited.example"), "j"), &https, None).unwrap();
         }
         let refused = ask(&Jwt::new(app("https://limited.example"), "j"), &https, None).unwrap_err();
-        assert!(!refused.permanent && refused.retry_after > Some(Duration::from_secs(50)), "{refused:?}");
+        assert!(!refused.is_permanent() && refused.retry_after > Some(Duration::from_secs(50)), "{refused:?}");
         assert_eq!(https.asked(), 5, "no call was made");
     }
 

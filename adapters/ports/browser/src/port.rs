@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use ringcentral_ws_core::{
-    AccessToken, Action, AuthFailure, AuthId, Body, ClockReading, Close, CloseInfo, Config, ConnId, Event, Filters,
-    Frame, HttpFailure, HttpId, Input, OpenFailure, Output, Phase, ProtocolError, RequestId, Session, Snapshot,
-    Timestamp, UnixMillis, Wait,
+    AccessToken, Action, AuthFailure, AuthFailureKind, AuthId, Body, ClockReading, Close, CloseInfo, Config, ConnId,
+    Event, Filters, Frame, HttpFailure, HttpId, Input, OpenFailure, Output, Phase, ProtocolError, RequestId, Session,
+    Snapshot, Timestamp, UnixMillis, Wait,
 };
 use serde_json::{Map, Value, json};
 
@@ -120,7 +120,8 @@ fn input(what: What) -> Result<Input<'static>, String> {
             Input::Authorized { id: AuthId::from(id), token }
         }
         What::AuthorizeFailed { id, permanent, message } => {
-            let failure = AuthFailure { permanent, code: None, message: message.into(), retry_after: None };
+            let kind = if permanent { AuthFailureKind::Permanent } else { AuthFailureKind::Other };
+            let failure = AuthFailure::new(kind, message);
             Input::AuthorizeFailed { id: AuthId::from(id), failure }
         }
         What::HttpResponse { id, status, headers, body } => {

@@ -169,13 +169,7 @@ impl Port {
 }
 
 fn login(request: Request<Bytes>) -> Result<AccessToken, AuthFailure> {
-    let unreachable = |failure: HttpFailure| AuthFailure {
-        permanent: false,
-        code: None,
-        message: failure.message,
-        retry_after: None,
-    };
-    let tokens = TokenSet::parse(&call(request).map_err(unreachable)?)?;
+    let tokens = TokenSet::parse(&call(request).map_err(AuthFailure::from)?)?;
     Ok(AccessToken { secret: tokens.access_token, expires_in: Some(tokens.expires_in) })
 }
 

@@ -44,7 +44,7 @@ impl<S: Subject> World<S> {
                 Input::Authorized { id: login, token: AccessToken { secret: Secret::from("access"), expires_in: None } }
             }
             In::LoginFailed => {
-                let failure = AuthFailure { permanent: false, code: None, message: "no".into(), retry_after: None };
+                let failure = AuthFailure::transient("no");
                 Input::AuthorizeFailed { id: login, failure }
             }
             In::Token(token) => {
