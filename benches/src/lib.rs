@@ -1,5 +1,7 @@
 //! What the benchmarks share: a session that is connected and subscribed, and frames for it.
 
+pub mod outage;
+
 use ringcentral_ws_core::{
     AccessToken, Action, ClockReading, Config, ConnId, Filters, Frame, Input, Output, Purpose, Session, Timestamp, Wait,
 };

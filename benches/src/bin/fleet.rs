@@ -1,318 +1,270 @@
-//! What a fleet of clients does to the server after an outage (BCK-2): real Sessions in virtual time, beside the
-//! schedules of other clients.
+//! How long users wait after an outage, and what a fleet of clients does to the server (BCK-2, TOK-2): real Sessions in
+//! virtual time, beside the schedules of other clients.
 //!
-//! `cargo run --release -p ringcentral-ws-benches --bin fleet [CLIENTS]`
+//! `cargo run --profile quick -p ringcentral-ws-benches --bin fleet -- --help`
+//!
+//! # The table of outages
+//!
+//! One block for each kind of outage, length of the life before it, and traffic. A life runs in full: login, token,
+//! heartbeats and their echoes, notifications, refreshes of the access token. A busy client receives a notification every
+//! second up to the loss; a quiet one has heard its last frame at a random moment of the 30 s before it. Then the socket
+//! is lost, the service stays away for the length of the outage, counted from the loss, and answers again. Each answer
+//! takes 50 ms. Columns:
+//!
+//! - `outage`: from the loss to the return; `0-180 s`: drawn evenly, another for each client;
+//! - `p50`, `p90`, `p99`, `worst`: seconds from the return to `Event::Connected`, for that share of the clients;
+//! - `attempts`: calls for a WebSocket token from the loss to the connection (and dials with a token that was kept),
+//!   on average;
+//! - `Auth/60 s`: the most calls of the rate-limit group Auth (tokens and logins) of one client in any rolling 60 s, the
+//!   last minute before the loss included. Calls that fail in name lookup, TCP or TLS do not count. One that a black hole
+//!   swallowed does: only its answer may have been lost;
+//! - `recovered`: the share of clients whose first new connection continued the session. The server's window of 180 s
+//!   begins when the socket really breaks.
+//!
+//! Kinds:
+//!
+//! - `refused`: the socket breaks, every dial is refused by TCP at once;
+//! - `name`: the same, but the name cannot be looked up;
+//! - `black-hole`: the socket falls silent, and a call or dial that begins during the outage is never answered, not after
+//!   the return either;
+//! - `silent`: the socket falls silent, dials are refused by TCP during the outage. As with `black-hole`, the client first
+//!   has to notice: up to 40 s by its heartbeat, which counts into the wait if the service is back earlier;
+//! - `503`, `503-ra`, `429`: the socket breaks, calls for a token are answered so; `503-ra` with the `Retry-After` of
+//!   `--retry-after`, `429` with 30 s;
+//! - `upgrade-refused`: the socket breaks, tokens are given, upgrades are answered 503;
+//! - `gateway-refused`: the socket breaks, tokens are given, dials of the WebSocket are refused by TCP;
+//! - `gateway-silent`: the socket falls silent, tokens are given, dials of the WebSocket are never answered;
+//! - `upgrade-401`, `401-refresh`: as `refused`, and the first upgrade after the return, or the first call for a token, is
+//!   answered 401. A new access token is there 200 ms after the credential source is asked for it;
+//! - `closed-1001`: the server closes the socket with 1001, every dial is refused by TCP.
+//!
+//! `never` is written for a client that is not connected an hour after the return.
+//!
+//! Other clients are bare formulas in three tables of their own. They hear of the loss at once, and have no budget.
+//!
+//! # The table of fleets
+//!
+//! 20,000 clients lose their socket within 50 ms. `inside`: the share that continues its session; `100 ms`: the largest
+//! share of the fleet whose attempts come within any 100 ms, over all of the time from the loss on; `attempts`, `most`:
+//! of one client, on average and at most.
+//!
+//! # Limits
+//!
+//! `--check` says which figures miss their limit (`outage::limits`), for sessions that were up for an hour, and ends with
+//! status 1 if any does. The tests assert the same limits on fewer clients.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::time::Duration;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use ringcentral_ws_core::{
-    AccessToken, Action, ClockReading, CloseInfo, Config, ConnId, Event, Filters, Frame, HttpFailure, HttpId, Input,
-    Output, Phase, Resumption, Session, Timestamp, UnixMillis, Wait,
-};
+use ringcentral_ws_benches::outage::measure::{self, FLEET_KINDS, FLEET_SECONDS, Figures};
+use ringcentral_ws_benches::outage::{Kind, Length, Life, Row, Traffic, limits, misses, peers, report};
 
-/// The moment of the loss, in seconds.
-const LOSS: u64 = 1_000;
-/// All clients lose their socket within this.
-const SPREAD: Duration = Duration::from_millis(50);
-/// The recovery window of the server.
-const WINDOW: Duration = Duration::from_secs(180);
-/// How long the server takes for anything.
-const LATENCY: Duration = Duration::from_millis(50);
+const HOUR: Duration = Duration::from_secs(3_600);
+const HELP: &str = "\
+How long clients wait after an outage, and what a fleet of them does to the server.
 
-const DETAILS: &str = r#"[{"type":"ConnectionDetails","wsc":{"token":"w","sequence":1}},{"recoveryTimeout":180,"recoveryBufferSize":100,"absoluteTimeout":86400}]"#;
-const RECOVERED: &str = r#"[{"type":"ConnectionDetails","wsc":{"token":"w","sequence":1}},{"recoveryState":"Successful","recoveryTimeout":180,"recoveryBufferSize":100,"absoluteTimeout":86400}]"#;
-const TOKEN: &str = r#"{"ws_access_token":"t","uri":"wss://ws.ringcentral.com/ws","expires_in":600}"#;
+usage: fleet [OPTIONS] [CLIENTS]
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outage {
-    /// Nothing can be reached.
-    Network,
-    /// The server closes everyone and answers 503.
-    Server,
-}
+  --table outages|fleet|all   what to measure (all)
+  --kind NAME                 only this kind of outage; may be repeated
+  --up SECONDS                only sessions that were up for so long; may be repeated (30 and 3600)
+  --seeds N                   clients for each line of the table of outages (1000)
+  --clients N                 clients of the fleet (20000)
+  --retry-after SECONDS       what the kind 503-ra says (10)
+  --check                     end with status 1 and a line for each figure that misses its limit
+  --help                      this text
+";
 
-/// What came of one fleet.
-#[derive(Default)]
-struct Tally {
-    inside: usize,
+struct Options {
+    outages: bool,
+    fleet: bool,
+    kinds: Vec<Kind>,
+    ups: Vec<u64>,
+    seeds: usize,
     clients: usize,
-    attempts: Vec<u64>,
-    most_attempts: u64,
-    most_calls_a_minute: usize,
-    total_attempts: u64,
+    retry_after: Duration,
+    check: bool,
 }
 
-impl Tally {
-    fn worst_100ms(&mut self) -> f64 {
-        self.attempts.sort_unstable();
-        let mut worst = 0;
-        let mut first = 0;
-        for (i, at) in self.attempts.iter().enumerate() {
-            while at - self.attempts[first] >= 100_000 {
-                first += 1;
-            }
-            worst = worst.max(i + 1 - first);
-        }
-        worst as f64 / self.clients as f64
-    }
-
-    fn print(&mut self, name: &str) {
-        let inside = 100.0 * self.inside as f64 / self.clients as f64;
-        let worst = 100.0 * self.worst_100ms();
-        let mean = self.total_attempts as f64 / self.clients as f64;
-        let calls = match self.most_calls_a_minute {
-            0 => "-".to_owned(),
-            n => n.to_string(),
-        };
-        println!("  {name:<34} {inside:>7.2} % {worst:>7.2} % {mean:>9.1} {:>6} {calls:>10}", self.most_attempts);
-    }
-}
-
-/// One client and the server's side of it.
-struct Client {
-    session: Session,
-    /// An answer under way.
-    pending: Option<(Timestamp, Reply)>,
-    calls: Vec<u64>,
-    attempts: u64,
-    recovered: Option<bool>,
-}
-
-enum Reply {
-    Failed(HttpId),
-    Unavailable(HttpId),
-    Token(HttpId),
-    Open(ConnId),
-}
-
-fn main() {
-    let clients = std::env::args().nth(1).map_or(Ok(20_000), |n| n.parse());
-    let Ok(clients) = clients else {
-        eprintln!("usage: fleet [CLIENTS]");
-        std::process::exit(2);
+fn options() -> Result<Option<Options>, lexopt::Error> {
+    use lexopt::prelude::*;
+    let mut options = Options {
+        outages: true,
+        fleet: true,
+        kinds: Vec::new(),
+        ups: Vec::new(),
+        seeds: 1_000,
+        clients: 20_000,
+        retry_after: Duration::from_secs(10),
+        check: false,
     };
-    for (kind, name) in [(Outage::Network, "no network"), (Outage::Server, "the server closes everyone, then 503")] {
-        for seconds in [1, 30, 120, 150, 170] {
-            println!("{clients} clients, {name} for {seconds} s, window {} s", WINDOW.as_secs());
-            println!(
-                "  {:<34} {:>9} {:>9} {:>9} {:>6} {:>10}",
-                "", "inside", "100 ms", "attempts", "most", "tokens/min"
-            );
-            let outage = Duration::from_secs(seconds);
-            fleet(clients, kind, outage).print("this client");
-            for (name, schedule) in SCHEDULES {
-                formula(clients, outage, schedule).print(name);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("table") => {
+                (options.outages, options.fleet) = match &*parser.value()?.string()? {
+                    "outages" => (true, false),
+                    "fleet" => (false, true),
+                    "all" => (true, true),
+                    _ => return Err("--table is outages, fleet or all".into()),
+                }
             }
+            Long("kind") => options.kinds.push(kind(&parser.value()?.string()?)?),
+            Long("up") => options.ups.push(parser.value()?.parse::<u64>()?.max(1)),
+            Long("seeds") => options.seeds = parser.value()?.parse::<usize>()?.max(1),
+            Long("clients") => options.clients = parser.value()?.parse::<usize>()?.max(1),
+            Long("retry-after") => options.retry_after = Duration::from_secs(parser.value()?.parse()?),
+            Long("check") => options.check = true,
+            Long("help") | Short('h') => return Ok(None),
+            Value(clients) => options.clients = clients.parse::<usize>()?.max(1),
+            other => return Err(other.unexpected()),
         }
     }
+    if options.kinds.is_empty() {
+        options.kinds = Kind::TABLE.to_vec();
+    }
+    if options.ups.is_empty() {
+        options.ups = vec![30, 3_600];
+    }
+    Ok(Some(options))
 }
 
-fn fleet(clients: usize, kind: Outage, outage: Duration) -> Tally {
-    let loss = Timestamp::from_secs(LOSS);
-    let back = loss.after(outage);
-    let mut fleet: Vec<Client> = (0..clients).map(|seed| ready(seed as u64)).collect();
-    let mut wake = BinaryHeap::new();
-    for (i, client) in fleet.iter_mut().enumerate() {
-        let at = loss.after(SPREAD * u32::try_from(i).unwrap_or(0) / u32::try_from(clients).unwrap_or(1));
-        let code = (kind == Outage::Server).then_some(1001);
-        let input = Input::Closed { conn: ConnId::from(1), close: CloseInfo { code, reason: "".into() } };
-        client.give(input, at);
-        wake.push(Reverse((client.drain(at, kind, back), i)));
-    }
-    while let Some(Reverse((at, i))) = wake.pop() {
-        let client = &mut fleet[i];
-        if client.recovered.is_some() || at == Timestamp::from_micros(u64::MAX) {
-            continue;
-        }
-        match client.pending.take_if(|(due, _)| *due <= at) {
-            Some((_, reply)) => client.answer(reply, at),
-            None => client.give(Input::Timeout, at),
-        }
-        wake.push(Reverse((client.drain(at, kind, back), i)));
-    }
-    tally(&fleet, clients)
+fn kind(name: &str) -> Result<Kind, lexopt::Error> {
+    let known = Kind::TABLE.into_iter().find(|kind| kind.name() == name);
+    known.ok_or_else(|| format!("--kind is one of {}", Kind::TABLE.map(Kind::name).join(", ")).into())
 }
 
-fn tally(fleet: &[Client], clients: usize) -> Tally {
-    let mut tally = Tally { clients, ..Tally::default() };
-    for client in fleet {
-        tally.inside += usize::from(client.recovered == Some(true));
-        tally.attempts.extend(&client.calls);
-        tally.total_attempts += client.attempts;
-        tally.most_attempts = tally.most_attempts.max(client.attempts);
-        for (i, at) in client.calls.iter().enumerate() {
-            let minute = client.calls[i..].iter().take_while(|later| *later - at <= 60_000_000).count();
-            tally.most_calls_a_minute = tally.most_calls_a_minute.max(minute);
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
         }
-    }
-    tally
-}
-
-/// A subscribed session that heard of its server right before the loss.
-fn ready(seed: u64) -> Client {
-    let now = Timestamp::from_secs(LOSS - 1);
-    let clock = ClockReading { now, unix: UnixMillis(0) };
-    let mut client = Client {
-        session: Session::new(Config::default(), seed, clock),
-        pending: None,
-        calls: Vec::new(),
-        attempts: 0,
-        recovered: None,
+        Err(error) => {
+            eprintln!("{error}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
     };
-    let filters = Filters::new(["/restapi/v1.0/account/~/presence"]).expect("a constant filter");
-    client.session.subscribe(filters, now).expect("drained");
-    client.session.connect(now).expect("drained");
-    let mut message = String::new();
-    loop {
-        match client.session.poll_output() {
-            Output::Action(Action::Authorize { id, .. }) => {
-                let token = AccessToken { secret: "a".into(), expires_in: None };
-                client.give(Input::Authorized { id, token }, now);
-            }
-            Output::Action(Action::Http { id, .. }) => client.answer(Reply::Token(id), now),
-            Output::Action(Action::Open { conn, .. }) => {
-                client.give(Input::Opened { conn }, now);
-                client.give(Input::Frame { conn, frame: Frame::Text(DETAILS) }, now);
-            }
-            Output::Action(Action::Send { conn, text, .. }) => {
-                if let Some(id) = text.split('"').skip_while(|part| *part != "messageId").nth(2) {
-                    message = id.to_owned();
-                }
-                let reply =
-                    format!(r#"[{{"type":"ClientRequest","messageId":"{message}","status":200}},{{"id":"s"}}]"#);
-                client.give(Input::Frame { conn, frame: Frame::Text(&reply) }, now);
-            }
-            Output::Wait(_) => break,
-            Output::Action(_) | Output::Event(_) => {}
-        }
+    let mut missed = Vec::new();
+    if options.outages {
+        let rows = outages(&options);
+        peers_after_outages(&options, &rows);
+        // The limits are those of a session that was up for an hour.
+        let hour = |row: &&Row| row.life.up == HOUR;
+        missed.extend(rows.iter().filter(hour).flat_map(misses));
     }
-    client
+    if options.fleet {
+        missed.extend(fleets(options.clients));
+    }
+    if !options.check {
+        return ExitCode::SUCCESS;
+    }
+    for miss in &missed {
+        println!("MISSED {miss}");
+    }
+    println!("{} limits missed", missed.len());
+    ExitCode::from(u8::from(!missed.is_empty()))
 }
 
-impl Client {
-    fn give(&mut self, input: Input<'_>, now: Timestamp) {
-        self.session.handle_input(input, now).expect("drained");
+/// Says on stderr how far a part has come, once it takes longer than 2 s.
+struct Progress {
+    name: &'static str,
+    of: usize,
+    last: Instant,
+}
+
+impl Progress {
+    fn new(name: &'static str, of: usize) -> Self {
+        Self { name, of, last: Instant::now() }
     }
 
-    fn answer(&mut self, reply: Reply, now: Timestamp) {
-        match reply {
-            Reply::Failed(id) => {
-                let failure = HttpFailure { phase: Phase::Tcp, not_sent: true, message: "no route".into() };
-                self.give(Input::HttpFailed { id, failure }, now);
-            }
-            Reply::Unavailable(id) => {
-                let mut response = http::Response::new(Bytes::new());
-                *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-                self.give(Input::HttpResponse { id, response: Box::new(response) }, now);
-            }
-            Reply::Token(id) => {
-                let response = http::Response::new(Bytes::from_static(TOKEN.as_bytes()));
-                self.give(Input::HttpResponse { id, response: Box::new(response) }, now);
-            }
-            Reply::Open(conn) => {
-                self.give(Input::Opened { conn }, now);
-                self.give(Input::Frame { conn, frame: Frame::Text(RECOVERED) }, now);
-            }
-        }
-    }
-
-    /// Carries out what the session wants and says when it is to be woken.
-    fn drain(&mut self, now: Timestamp, kind: Outage, back: Timestamp) -> Timestamp {
-        let never = Timestamp::from_micros(u64::MAX);
-        loop {
-            match self.session.poll_output() {
-                Output::Action(Action::Http { id, .. }) => {
-                    self.calls.push(now.as_micros());
-                    self.attempts += 1;
-                    let reply = match kind {
-                        _ if now >= back => (now.after(LATENCY), Reply::Token(id)),
-                        Outage::Network => (now, Reply::Failed(id)),
-                        Outage::Server => (now.after(LATENCY), Reply::Unavailable(id)),
-                    };
-                    self.pending = Some(reply);
-                }
-                Output::Action(Action::Open { conn, .. }) => {
-                    self.pending = Some((now.after(LATENCY), Reply::Open(conn)));
-                }
-                Output::Event(Event::Connected { resumption, .. }) => {
-                    self.recovered = Some(resumption == Resumption::Recovered);
-                }
-                Output::Wait(wait) => {
-                    let timer = if let Wait::Until { at, .. } = wait { at } else { never };
-                    return self.pending.as_ref().map_or(timer, |(at, _)| timer.min(*at));
-                }
-                Output::Action(_) | Output::Event(_) => {}
-            }
+    fn at(&mut self, done: usize) {
+        if self.last.elapsed() > Duration::from_secs(2) {
+            eprintln!("{}: {} %", self.name, 100 * done / self.of.max(1));
+            self.last = Instant::now();
         }
     }
 }
 
-/// Delay in seconds before try `n` (from 0), given a random number in 0..1 and the seconds left in the window.
-type Schedule = fn(u32, f64, f64) -> f64;
-
-const SCHEDULES: [(&str, Schedule); 4] = [
-    ("full jitter up to 60 s", |n, r, _| r * f64::from(1u32 << n.min(6)).min(60.0)),
-    ("full jitter up to 20 s", |n, r, _| r * f64::from(1u32 << n.min(6)).min(20.0)),
-    ("exponential 1 s to 30 s, no jitter", |n, _, _| f64::from(1u32 << n.min(6)).min(30.0)),
-    ("uniform 2 s to 8 s", |_, r, _| 2.0 + 6.0 * r),
-];
-
-/// The same fleet on a bare formula, without budgets.
-fn formula(clients: usize, outage: Duration, schedule: Schedule) -> Tally {
-    let mut tally = Tally { clients, ..Tally::default() };
-    let mut random = Random(1);
-    for i in 0..clients {
-        let lost = 0.05 * i as f64 / clients as f64;
-        let (mut at, mut n) = (lost, 0);
-        loop {
-            at += schedule(n, random.next(), lost + 180.0 - at);
-            n += 1;
-            tally.attempts.push((at * 1e6) as u64);
-            if at >= outage.as_secs_f64() || n > 10_000 {
-                break;
+fn outages(options: &Options) -> Vec<Row> {
+    let lives: Vec<Life> = options
+        .ups
+        .iter()
+        .flat_map(|up| Traffic::ALL.map(|traffic| Life { up: Duration::from_secs(*up), traffic }))
+        .collect();
+    let mut progress = Progress::new("lives", lives.len());
+    let mut grown = Vec::new();
+    for life in lives {
+        grown.push((life, measure::grown(options.seeds, life)));
+        progress.at(grown.len());
+    }
+    let lengths = Length::table();
+    let mut progress = Progress::new("outages", options.kinds.len() * grown.len() * lengths.len());
+    let mut rows = Vec::new();
+    for kind in &options.kinds {
+        for (life, clients) in &grown {
+            let (up, traffic) = (life.up.as_secs(), life.traffic.name());
+            println!("{}, up {up} s, {traffic}, {} clients", kind.name(), options.seeds);
+            println!("{}", report::ROW_HEAD);
+            for length in &lengths {
+                let row = measure::row(clients, *life, *kind, *length, options.retry_after);
+                println!("{}", report::row(&row));
+                rows.push(row);
+                progress.at(rows.len());
             }
-        }
-        tally.inside += usize::from(at < lost + 180.0);
-        tally.total_attempts += u64::from(n);
-        tally.most_attempts = tally.most_attempts.max(u64::from(n));
-    }
-    tally
-}
-
-/// xorshift: enough to draw a table.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // CLAUSE BCK-2
-    #[test]
-    fn a_fleet_comes_back_inside_the_window_without_a_storm() {
-        for (kind, seconds) in [
-            (Outage::Network, 1),
-            (Outage::Network, 170),
-            (Outage::Server, 1),
-            (Outage::Server, 120),
-            (Outage::Server, 170),
-        ] {
-            let mut tally = fleet(4_000, kind, Duration::from_secs(seconds));
-            assert!(tally.inside * 1_000 >= tally.clients * 999, "{seconds} s: {} inside", tally.inside);
-            assert!(tally.worst_100ms() <= 0.10, "{seconds} s: {}", tally.worst_100ms());
-            assert!(tally.most_attempts <= 50, "{seconds} s: {}", tally.most_attempts);
-            assert!(tally.most_calls_a_minute <= 4, "{seconds} s: {}", tally.most_calls_a_minute);
+            println!();
         }
     }
+    rows
+}
+
+/// One of the figures.
+type Column = fn(&Figures) -> f64;
+
+/// The same lengths on the schedules of others, with this client's lines of `refused` above them.
+fn peers_after_outages(options: &Options, rows: &[Row]) {
+    let lengths = Length::table();
+    let of = |kind: Kind| -> Vec<Figures> {
+        let up = options.ups.iter().max().copied().unwrap_or_default();
+        let mine = |row: &&Row| row.kind == kind && row.life.up.as_secs() == up && row.life.traffic == Traffic::Quiet;
+        rows.iter().filter(mine).map(|row| row.figures).collect()
+    };
+    let mut lines = vec![("this client, refused", of(Kind::Refused)), ("this client, 503", of(Kind::Unavailable))];
+    lines.retain(|(_, figures)| figures.len() == lengths.len());
+    for (name, schedule) in peers::SCHEDULES {
+        lines.push((name, lengths.iter().map(|length| peers::figures(options.seeds, *length, schedule)).collect()));
+    }
+    let columns: [(&str, Column); 3] = [
+        ("seconds from the return to the connection, p50", |f| f.p50),
+        ("seconds from the return to the connection, p99", |f| f.p99),
+        ("attempts, on average", |f| f.attempts),
+    ];
+    for (title, column) in columns {
+        println!("{title}, by seconds of outage");
+        println!("{}", report::across_head(&lengths));
+        for (name, figures) in &lines {
+            println!("{}", report::across(name, figures.iter().map(column)));
+        }
+        println!();
+    }
+}
+
+fn fleets(clients: usize) -> Vec<String> {
+    let outages: Vec<(Kind, u64)> =
+        FLEET_KINDS.into_iter().flat_map(|kind| FLEET_SECONDS.map(|seconds| (kind, seconds))).collect();
+    let mut progress = Progress::new("fleet", clients);
+    let mut missed = Vec::new();
+    let results = measure::fleets(clients, &outages, |done| progress.at(done));
+    for ((kind, seconds), mut fleet) in outages.into_iter().zip(results) {
+        println!("{clients} clients, {}, outage of {seconds} s", kind.name());
+        println!("{}", report::FLEET_HEAD);
+        println!("{}", report::fleet("this client", &mut fleet));
+        missed.extend(limits::fleet_misses(kind, seconds, fleet.worst_100ms()));
+        for (name, schedule) in peers::SCHEDULES {
+            println!("{}", report::fleet(name, &mut peers::fleet(clients, seconds, schedule)));
+        }
+        println!();
+    }
+    missed
 }
