@@ -172,12 +172,13 @@ fn each_input_and_action_is_printed_by_its_name_and_without_its_text() {
     let unauthorized = AuthFailure::permanent("m");
     let close = CloseInfo { code: Some(1001), reason: "r".into() };
     let named = [
-        (format!("{:?}", Input::AuthorizeFailed { id: AuthId::from(9), failure: unauthorized }), "permanent: true"),
+        (format!("{:?}", Input::AuthorizeFailed { id: AuthId::from(9), failure: unauthorized }), "kind: Permanent"),
         (format!("{:?}", Input::HttpFailed { id, failure: failed }), "phase: Dns"),
         (format!("{:?}", Input::OpenFailed { conn, failure: unopened }), "status: Some(403)"),
         (format!("{:?}", Input::Closed { conn, close }), "code: Some(1001)"),
         (format!("{:?}", Input::Frame { conn, frame: Frame::Control }), "frame: Control"),
         (format!("{:?}", Input::Frame { conn, frame: Frame::TooLarge(9) }), "frame: TooLarge(9)"),
+        (format!("{:?}", Input::Frame { conn, frame: Frame::Unreadable(Unreadable::Cut) }), "frame: Unreadable(Cut)"),
         (format!("{:?}", Input::SendBlocked { conn }), "SendBlocked { conn"),
         (format!("{:?}", Input::SendReady { conn }), "SendReady { conn"),
         (format!("{:?}", Input::NetworkChanged { online: true }), "online: true"),
