@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, Proxy, ProxyError, Target, gzip, is_loopback, lost, not_sent, tls_for, trace,
+    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, is_loopback, lost, not_sent, tls_for, trace,
 };
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
@@ -116,7 +116,8 @@ impl Https {
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let limit = if streamed { None } else { Some(self.net.limits.response_body.min(LONGEST)) };
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        frame(&head.method, &mut head.headers, body.len());
         let configured = self.agent.configure_request(Request::from_parts(head, ()));
         let request = configured.timeout_recv_body(limit).build();
         let answer =

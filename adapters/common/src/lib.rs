@@ -44,7 +44,7 @@ pub use limits::{IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS};
 pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;
-pub use request::{Answer, RequestError, opens_connection, response};
+pub use request::{Answer, RequestError, frame, opens_connection, response};
 pub use sending::{Pressure, Sending, not_dialled, not_opened, not_upgraded, opening_panicked};
 pub use setup::{InsecureServer, make_session, settle_server};
 pub use state::{ConnectionState, StateTeller, Watcher};

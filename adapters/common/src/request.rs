@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use ringcentral_ws_core::{Body, Cause, CommandError, RequestOutcome};
 
 /// What the one who owns the Session answers to a request: its outcome, or why it was not accepted.
@@ -13,6 +13,18 @@ pub type Answer = Result<RequestOutcome, CommandError<Request<Body>>>;
 #[must_use]
 pub fn opens_connection(request: &Request<Bytes>) -> bool {
     request.uri().path() == "/restapi/oauth/wstoken"
+}
+
+/// Replaces the headers that say where a request over HTTP/1.1 goes to and where it ends: a caller's own may be wrong.
+/// `Host` is left to whoever writes the request. A method that gives a body a meaning says also that there is none
+/// (RFC 9110, section 8.6), else servers may answer 411.
+pub fn frame(method: &Method, headers: &mut HeaderMap, body_bytes: usize) {
+    for name in [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    if body_bytes > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(method) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body_bytes));
+    }
 }
 
 /// What the application gets for an [`Answer`]. The response has the extension `Via`, which tells its way.

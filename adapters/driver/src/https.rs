@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, Proxy, ProxyError, Target, gzip, is_loopback, not_sent, tls_for, trace,
+    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, is_loopback, not_sent, tls_for, trace,
 };
 use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
@@ -149,6 +149,7 @@ impl<R: Runtime> Https<R> {
         let authority = head.uri.authority().map_or("", |authority| authority.as_str());
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let host = HeaderValue::from_str(host).map_err(|_| bad("the host cannot be written"))?;
+        frame(&head.method, &mut head.headers, body.len());
         head.headers.insert(header::HOST, host);
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = path.parse::<Uri>().map_err(|_| bad("the path cannot be written"))?;
