@@ -108,7 +108,9 @@ impl TlsSettings {
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::Settings(error.to_string().into()))?;
         let verifier = verifier(self.trusted, provider)?;
-        Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+        let mut made = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        made.alpn_protocols = spoken();
+        Ok(Arc::new(made))
     }
 }
 
@@ -169,17 +171,28 @@ pub fn default_tls() -> Result<Arc<ClientConfig>, TlsError> {
     Ok(Arc::clone(SHARED.get_or_init(|| made)))
 }
 
-/// The settings for a client: those given, else the default ones. `None` only when there are none and none are
+/// What is offered in the TLS handshake (ALPN): a server must not choose HTTP/2, which is not spoken here.
+fn spoken() -> Vec<Vec<u8>> {
+    vec![b"http/1.1".to_vec()]
+}
+
+/// The settings for a client: those given, else the default ones. Whatever protocols they offer, connections offer
+/// HTTP/1.1 alone. `None` only when there are none and none are
 /// `needed`, because the server is this machine and speaks in the clear.
 ///
 /// # Errors
 ///
 /// [`TlsError`], which says what to turn on or to change.
 pub fn tls_for(given: Option<Arc<ClientConfig>>, needed: bool) -> Result<Option<Arc<ClientConfig>>, TlsError> {
-    match given.map_or_else(default_tls, Ok) {
-        Err(_) if !needed => Ok(None),
-        made => made.map(Some),
+    let mut tls = match given.map_or_else(default_tls, Ok) {
+        Err(_) if !needed => return Ok(None),
+        made => made?,
+    };
+    if tls.alpn_protocols != spoken() {
+        // What is behind pointers stays shared, such as the sessions that can be resumed.
+        Arc::make_mut(&mut tls).alpn_protocols = spoken();
     }
+    Ok(Some(tls))
 }
 
 /// Why there are no TLS settings.
@@ -250,6 +263,20 @@ mod tests {
             let mine = Arc::new(ClientConfig::clone(&mine));
             let used = tls_for(Some(Arc::clone(&mine)), true).unwrap().unwrap();
             assert!(Arc::ptr_eq(&used, &mine));
+        }
+    }
+
+    #[test]
+    fn connections_offer_the_protocol_that_is_spoken() {
+        let Ok(made) = default_tls() else { return };
+        assert_eq!(made.alpn_protocols, [b"http/1.1"]);
+        for offered in [&[][..], &["h2"], &["h2", "http/1.1"], &["http/1.1", "h2"]] {
+            let mut mine = ClientConfig::clone(&made);
+            mine.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let mine = Arc::new(mine);
+            let used = tls_for(Some(Arc::clone(&mine)), true).unwrap().unwrap();
+            assert_eq!(used.alpn_protocols, [b"http/1.1"], "{offered:?}");
+            assert_eq!(mine.alpn_protocols.len(), offered.len(), "another owner's settings stay as they are");
         }
     }
 

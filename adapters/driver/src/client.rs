@@ -281,7 +281,7 @@ impl<R: Runtime> Builder<R> {
     }
 
     /// TLS settings of yours, in place of [`default_tls`](crate::default_tls): made with
-    /// [`TlsSettings`](crate::TlsSettings), or by hand.
+    /// [`TlsSettings`](crate::TlsSettings), or by hand. Of the protocols they offer (ALPN) only HTTP/1.1 counts.
     pub fn tls(mut self, tls: Arc<ClientConfig>) -> Self {
         self.tls = Some(tls);
         self

@@ -57,7 +57,7 @@ fn limits(setup: &Setup) -> IoLimits {
     IoLimits { dns: step, tcp: step, tls: step, upgrade: step, event_queue: setup.event_queue, ..IoLimits::default() }
 }
 
-fn trusting(certificate: &[u8]) -> Arc<ClientConfig> {
+pub(crate) fn trusting(certificate: &[u8]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(certificate.to_vec())).expect("a certificate");
     let provider = Arc::new(crypto::ring::default_provider());
