@@ -52,7 +52,7 @@ impl Abort {
         }
     }
 
-    /// From now on `fire` wakes whoever waits there, to look whether it was fired.
+    /// From now on `fire` wakes the thread that waits there, so that it sees the abort.
     pub(crate) fn wake(&self, waker: &Arc<mio::Waker>) {
         let mut wakers = self.wakers();
         wakers.retain(|known| known.strong_count() > 0);

@@ -16,7 +16,7 @@ use crate::dial::{Abort, Net, Tcp};
 const WAKE: Token = Token(0);
 const CONNECTED: Token = Token(1);
 
-/// The longest wait asked of the system, whose numbers end somewhere. Whoever waits longer asks again.
+/// The longest wait asked of the system, whose numbers end somewhere. A longer wait is asked for in parts.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A TCP stream to a host, which `abort` ends.
@@ -88,7 +88,7 @@ struct Attempts {
     poll: Poll,
     ready: Events,
     under_way: Vec<(SocketAddr, mio::net::TcpStream)>,
-    /// Held for whoever fires the abort.
+    /// Kept alive for the abort, which holds it weakly.
     _waker: Arc<Waker>,
 }
 

@@ -46,8 +46,8 @@ pub enum RaceStep {
     Failed(HttpFailure),
 }
 
-/// The attempts to connect to one host. It neither connects nor waits: whoever does both asks for the next
-/// [`RaceStep`]. The next attempt starts [`IoLimits::attempt_delay`] after the one before, or when any has failed; where the
+/// The attempts to connect to one host. It neither connects nor waits: its caller does both, and asks for the
+/// next [`RaceStep`]. The next attempt starts [`IoLimits::attempt_delay`] after the one before, or when any has failed; where the
 /// deadline is near, sooner, so that each address has its turn.
 #[derive(Debug)]
 pub struct Race {

@@ -27,8 +27,8 @@ type AppKey = (String, String);
 /// - [`LoginLimits::app_ceiling`](super::LoginLimits::app_ceiling) calls in any 61 s for all logins of an app (server
 ///   and client id): 60, unless set. Refreshes come before new logins, and who came first before who came later. Each
 ///   that has to wait gets a time of its own to come back at, and its place is kept free until 30 s after that time;
-///   for 10 minutes it still comes before those who came later. 10,000 logins of an app have a place; more are told to
-///   come when those are through;
+///   for 10 minutes it still comes before those who came later. 10,000 logins of an app have a place; any more get a
+///   time after those;
 /// - none of an app before the end of a `Retry-After`.
 ///
 /// It holds the calls of the last 61 s, at most five for a login, and the line. It has no clock, and no chance plays a

@@ -237,7 +237,7 @@ mod tests {
         source.access_token(request).map(|token| token.secret.expose().to_owned())
     }
 
-    /// How many of ten sources get a token, and what the first that does not is told.
+    /// How many of ten sources get a token, and the failure of the first that gets none.
     fn logins(source: impl Fn(u32) -> Jwt) -> (usize, String) {
         let https = Script::new(&[FIRST; 10]);
         let mut message = String::new();
