@@ -2,10 +2,11 @@
 //!
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
 //! [`watch`] checks that a `watch` program speaks the line protocol, [`crash`] kills one a thousand times.
-//! [`fake`] has servers and proxies that misbehave, for the adapters' own tests.
+//! [`fake`] has servers and proxies that misbehave, for the adapters' own tests; [`peer`] is a server made of bytes.
 
 pub mod crash;
 pub mod fake;
+pub mod peer;
 mod proxy;
 pub mod scenarios;
 #[cfg(target_os = "linux")]

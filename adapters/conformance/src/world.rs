@@ -50,17 +50,7 @@ impl<'a> World<'a> {
             };
             (app, config.users[0].jwt.clone())
         });
-        let setup = Setup {
-            app,
-            jwt,
-            refresh_token: None,
-            config: quick(),
-            filters: vec![SMS.to_owned()],
-            trust: server.ca_der().map(<[u8]>::to_vec),
-            snapshot: None,
-            event_queue: 1024,
-            step_limit: Duration::from_secs(10),
-        };
+        let setup = Setup { trust: server.ca_der().map(<[u8]>::to_vec), ..Setup::new(app, jwt) };
         Self { harness, running: None, trace: Trace::default(), setup, proxy, server }
     }
 
@@ -200,6 +190,24 @@ impl<'a> World<'a> {
         self.running = None;
         self.until_server(|server| server.with_gateway(|gateway, _| gateway.connections().count()) == 0);
         self.trace
+    }
+}
+
+impl Setup {
+    /// A client of this app that subscribes to SMS and retries at once.
+    #[must_use]
+    pub fn new(app: ClientApp, jwt: String) -> Self {
+        Self {
+            app,
+            jwt,
+            refresh_token: None,
+            config: quick(),
+            filters: vec![SMS.to_owned()],
+            trust: None,
+            snapshot: None,
+            event_queue: 1024,
+            step_limit: Duration::from_secs(10),
+        }
     }
 }
 
