@@ -1,4 +1,5 @@
-//! Real sockets: hosts with a dead address, and the options of the sockets. The tests for threads are beside the code.
+//! Real sockets: hosts with a dead address, a proxy's host too, and the options of the sockets. The tests for threads are
+//! beside the code.
 //! On Linux, where an address can be made silent.
 #![cfg(target_os = "linux")]
 
@@ -9,11 +10,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
 use harness::{Async, wait_for};
 use ringcentral_ws_async_std::AsyncStd;
-use ringcentral_ws_conformance::fake;
+use ringcentral_ws_conformance::peer::Peer;
+use ringcentral_ws_conformance::{PATIENCE, fake};
+use ringcentral_ws_core::{Close, Event, event_filters::SMS};
 use ringcentral_ws_driver::bytes::Bytes;
-use ringcentral_ws_driver::{BoxFuture, IoLimits, Runtime, https_client};
+use ringcentral_ws_driver::{BoxFuture, Builder, FixedToken, IoLimits, Proxy, Runtime, https_client};
 use ringcentral_ws_smol::Smol;
 use ringcentral_ws_tokio::Tokio;
 use socket2::SockRef;
@@ -28,6 +32,14 @@ struct Looking<R, L> {
     addresses: Vec<SocketAddr>,
     look: L,
     seen: Arc<Mutex<Vec<Options>>>,
+    /// The hosts that were looked up.
+    hosts: Arc<Mutex<Vec<(String, u16)>>>,
+}
+
+impl<R, L> Looking<R, L> {
+    fn new(runtime: R, addresses: &[SocketAddr], look: L) -> Self {
+        Self { runtime, addresses: addresses.to_vec(), look, seen: Arc::default(), hosts: Arc::default() }
+    }
 }
 
 impl<R, L> Runtime for Looking<R, L>
@@ -37,7 +49,8 @@ where
 {
     type Stream = R::Stream;
 
-    async fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.hosts.lock().unwrap().push((host.to_owned(), port));
         Ok(self.addresses.clone())
     }
 
@@ -88,9 +101,8 @@ fn check<R: Runtime>(Async { name, runtime, block }: Async<R>, look: fn(&R::Stre
     // With deadlines that nothing here waits for.
     let limits = IoLimits { tcp: hour, ..IoLimits::default() };
     let call = |addresses: &[SocketAddr], limits: &IoLimits| {
-        let seen = Arc::default();
-        let looking =
-            Looking { runtime: runtime.clone(), addresses: addresses.to_vec(), look, seen: Arc::clone(&seen) };
+        let looking = Looking::new(runtime.clone(), addresses, look);
+        let seen = Arc::clone(&looking.seen);
         let https = https_client(looking, limits.clone(), None).unwrap();
         let request = http::Request::get("http://localhost/").body(Bytes::new()).unwrap();
         let answer = wait_for(block, https.send(request)).map(|response| response.status().as_u16());
@@ -112,6 +124,92 @@ fn check<R: Runtime>(Async { name, runtime, block }: Async<R>, look: fn(&R::Stre
     for part in ["2 addresses of localhost", "[::1]:1: ", &format!("{} did not answer", silent.address())] {
         assert!(failure.not_sent && failure.message.contains(part), "{name}: {}", failure.message);
     }
+}
+
+/// The client of a peer, through a proxy whose host has these addresses. The first event that `ends` names is the last.
+/// Gives what was looked up, and the last event.
+fn through<R: Runtime>(
+    Async { name, runtime, block }: &Async<R>,
+    look: fn(&R::Stream) -> Options,
+    (peer, addresses): (&Peer, &[SocketAddr]),
+    limits: &IoLimits,
+    ends: fn(&Event) -> bool,
+) -> (Vec<(String, u16)>, Event) {
+    let looking = Looking::new(runtime.clone(), addresses, look);
+    let hosts = Arc::clone(&looking.hosts);
+    let mut config = peer.setup().config;
+    config.server = peer.http_url().parse().unwrap();
+    let builder = Builder::new(looking, FixedToken::new("token")).config(config).filters([SMS]).limits(limits.clone());
+    let proxy = Proxy::new("http://proxy.example:3128").unwrap();
+    let last = wait_for(*block, async {
+        let (client, mut events) = builder.proxy(Some(proxy)).start().unwrap();
+        let play = async {
+            loop {
+                let event = events.next().await.expect("it goes on");
+                if ends(&event) {
+                    return event;
+                }
+            }
+        };
+        let late = runtime.sleep(PATIENCE);
+        let last = match select(std::pin::pin!(play), late).await {
+            Either::Left((event, _)) => event,
+            Either::Right(_) => panic!("{name}: it does not come"),
+        };
+        client.close(Close::Detach).await;
+        last
+    });
+    let hosts = std::mem::take(&mut *hosts.lock().unwrap());
+    (hosts, last)
+}
+
+fn check_proxy<R: Runtime>(adapter: &Async<R>, look: fn(&R::Stream) -> Options) {
+    let Addresses { refusing, silent, .. } = Addresses::new();
+    let (peer, tunnels) = (Peer::start(|_| None), Arc::new(Mutex::new(Vec::new())));
+    let noted = Arc::clone(&tunnels);
+    let proxy = fake::proxy(move |target| noted.lock().unwrap().push(target.to_owned()));
+    let name = adapter.name;
+    // With a deadline that nothing here waits for.
+    let limits = IoLimits { tcp: Duration::from_secs(3600), ..IoLimits::default() };
+    let subscribed = |event: &Event| match event {
+        Event::Retry { cause, .. } => panic!("{cause}"),
+        event => matches!(event, Event::Subscribed(_)),
+    };
+    let began = Instant::now();
+    let (hosts, _) = through(adapter, look, (&peer, &[silent.address(), refusing, proxy]), &limits, subscribed);
+    // The token's call and the WebSocket; only the proxy's host is looked up.
+    assert!(limits.attempt_delay * 2 <= began.elapsed(), "{name}: a silent address costs the delay each time");
+    assert!(hosts.len() >= 2 && hosts.iter().all(|host| *host == ("proxy.example".to_owned(), 3128)), "{hosts:?}");
+    let tunnels = std::mem::take(&mut *tunnels.lock().unwrap());
+    assert!(tunnels.len() >= 2, "{name}: {tunnels:?}");
+    assert!(tunnels.iter().all(|target| *target == peer.address().to_string()), "{name}: {tunnels:?}");
+    assert_eq!((peer.upgrades().len(), peer.faults()), (1, vec![]), "{name}");
+    // None of them answers.
+    let brief = IoLimits { tcp: Duration::from_millis(300), ..limits };
+    let retry = |event: &Event| matches!(event, Event::Retry { .. });
+    let (_, failed) = through(adapter, look, (&peer, &[refusing, silent.address()]), &brief, retry);
+    let Event::Retry { cause, .. } = failed else { panic!("{name}: {failed:?}") };
+    for part in ["2 addresses of proxy.example", "[::1]:1: ", &format!("{} did not answer", silent.address())] {
+        assert!(cause.to_string().contains(part), "{name}: {cause}");
+    }
+}
+
+#[test]
+fn tokio_passes_dead_addresses_of_a_proxy_over() {
+    let tokio = Async { name: "tokio", runtime: Tokio, block: |work| harness::TOKIO.block_on(work) };
+    check_proxy(&tokio, |stream| options(&SockRef::from(stream.as_ref())));
+}
+
+#[test]
+fn smol_passes_dead_addresses_of_a_proxy_over() {
+    let smol = Async { name: "smol", runtime: Smol::default(), block: |work| smol::block_on(work) };
+    check_proxy(&smol, |stream| options(&SockRef::from(stream)));
+}
+
+#[test]
+fn async_std_passes_dead_addresses_of_a_proxy_over() {
+    let async_std = Async { name: "async-std", runtime: AsyncStd, block: |work| async_std::task::block_on(work) };
+    check_proxy(&async_std, |stream| options(&SockRef::from(stream)));
 }
 
 #[test]
