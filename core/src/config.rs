@@ -45,36 +45,71 @@ pub struct Config {
     pub recovery_timeout: Duration,
     /// How many notifications the server keeps meanwhile, if it does not say (REC-5). Default 100.
     pub recovery_buffer_size: usize,
+    /// Whether what the network may have swallowed at a loss is a gap (REC-5). Default: after a silence.
+    pub in_flight_gaps: InFlightGaps,
     /// When to try again.
     pub retry: RetryPolicy,
     /// How much may be held.
     pub limits: Bounds,
 }
 
+/// When a loss of the connection is a gap even if the recovery succeeds (REC-5).
+///
+/// What the server wrote into a connection that was dead already is lost, if the server takes it as sent: it replays
+/// only what it could not send. Nobody can see that from here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum InFlightGaps {
+    /// Never.
+    Off,
+    /// When nothing had come for longer than the heartbeat interval before a connection ended without a close frame.
+    #[default]
+    AfterSilence,
+    /// Whenever a connection ended without a close frame.
+    EveryLoss,
+}
+
 /// When to try again (BCK). Whatever these say, connections stay within the two budgets, and a refused subscription
 /// waits at least 10 ms.
+///
+/// An attempt that fails before anything leaves the machine (name lookup, TCP, TLS) costs no call of the server's limit,
+/// so it is repeated every few seconds. One that the server may have seen costs a call, so these are spread over the
+/// minute. An attempt is placed right before each end of the recovery window: there are two, because only the server
+/// knows when it began to count, the last frame that came or the loss as it was noticed here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct RetryPolicy {
-    /// The first retry after a lost socket comes within this, uniformly. Default 2 s.
+    /// The first retry after a lost socket comes within this, uniformly. Three quarters of it are also the spread of those
+    /// who wait for the same moment, such as the end of a `Retry-After`. Default 2 s.
     pub socket_lost: Duration,
-    /// The same after the server closed everyone. Default 5 s.
+    /// The first retry after the server closed everyone comes within this. Default 5 s.
     pub server_closed: Duration,
-    /// Further retries: uniform up to this, doubled each time … Default 2 s.
+    /// The retry after an attempt that failed before anything left the machine comes within this, and not before two
+    /// fifths of it. It holds for as long after the loss as a session can be recovered. Default 4.5 s.
+    pub unsent: Duration,
+    /// The same after that time: within this, and not before half of it. Default 16 s.
+    pub unsent_later: Duration,
+    /// The retry after the `n`-th attempt that the server may have seen comes after this times 2^n, give or take an
+    /// eighth … Default 2 s.
     pub base: Duration,
-    /// … but never more than this. Default 20 s.
+    /// … but after no more than this, unless the budget or `Retry-After` ask for it. Default 12 s.
     pub max: Duration,
-    /// wstoken calls in any rolling 60 s (TOK-2). Default 4, one of which is kept for the last try of a recovery
-    /// window and for `recover()`. A call counts when it is asked for, whatever became of it: one that never left the
-    /// machine counts too, so a client whose network was away for some seconds may wait out the minute.
-    pub token_calls_per_minute: usize,
-    /// Connection attempts in any rolling 60 s (BCK-3). Default 12.
+    /// Calls of the rate-limit group Auth in any rolling 60 s (TOK-2): those for WebSocket tokens, and the questions to
+    /// the credential source. What never left the machine is not counted. Near the end of a recovery window the last one
+    /// is kept for a try right before it. Default 5, the documented limit for each user and app.
+    pub auth_calls_per_minute: usize,
+    /// Connection attempts in any rolling 60 s, whatever becomes of them (BCK-3). Default 30.
     pub attempts_per_minute: usize,
     /// The floor after a 429 without `Retry-After` (TOK-3). Default 60 s.
     pub penalty: Duration,
-    /// A last try is made in this final stretch of the recovery window, less its last eighth (BCK-2). Default 8 s.
+    /// A last try is made in this final stretch before each end of the recovery window, less its last eighth (BCK-2).
+    /// Default 4.9 s.
     pub last_chance: Duration,
+    /// The rest of a session that another client opens again and again; after it comes a session of its own (CON-7).
+    /// Default 60 s.
+    pub contended: Duration,
     /// Retry of a subscription refused for the subscription limit (SUB-5). Default 300 s.
     pub subscription_limit: Duration,
 }
@@ -120,6 +155,7 @@ impl Default for Config {
             close_timeout: Duration::from_secs(5),
             recovery_timeout: Duration::from_secs(180),
             recovery_buffer_size: 100,
+            in_flight_gaps: InFlightGaps::default(),
             retry: RetryPolicy::default(),
             limits: Bounds::default(),
         }
@@ -132,11 +168,14 @@ impl Default for RetryPolicy {
             socket_lost: Duration::from_secs(2),
             server_closed: Duration::from_secs(5),
             base: Duration::from_secs(2),
-            max: Duration::from_secs(20),
-            token_calls_per_minute: 4,
-            attempts_per_minute: 12,
+            unsent: Duration::from_millis(4_500),
+            unsent_later: Duration::from_secs(16),
+            max: Duration::from_secs(12),
+            auth_calls_per_minute: 5,
+            attempts_per_minute: 30,
             penalty: Duration::from_secs(60),
-            last_chance: Duration::from_secs(8),
+            last_chance: Duration::from_millis(4_900),
+            contended: Duration::from_secs(60),
             subscription_limit: Duration::from_secs(300),
         }
     }

@@ -185,7 +185,8 @@ impl Ledger {
         self.pending.as_ref().or(self.later.first().map(|(_, gap)| gap))
     }
 
-    /// Notes a loss that is reported when delivery is continuous again, or at the end. The first cause stands.
+    /// Notes a loss that is reported when delivery is continuous again, or at the end. The surest cause stands, of those
+    /// the first.
     pub(crate) fn lost(&mut self, cause: GapCause, since: UnixMillis, out: &mut Outbox) {
         let gap = PendingGap { cause, since: self.unproven.unwrap_or(since) };
         match &self.replay {
@@ -195,8 +196,11 @@ impl Ledger {
                 }
                 self.later.push((held.len(), gap));
             }
-            _ if self.pending.is_some() => return,
-            _ => self.pending = Some(gap),
+            _ => match &mut self.pending {
+                Some(noted) if noted.cause.certainty() >= gap.cause.certainty() => return,
+                Some(noted) => noted.cause = gap.cause,
+                noted => *noted = Some(gap),
+            },
         }
         out.snapshot_changed();
     }
@@ -223,7 +227,7 @@ impl Ledger {
         if let Some(p) = self.pending.take() {
             // The wall clock may have been put back since another process noted it.
             let until = self.clock.unix_at(now).max(p.since);
-            let gap = Gap { cause: p.cause, after: self.last.clone(), since: p.since, until };
+            let gap = Gap { certainty: p.cause.certainty(), cause: p.cause, after: self.last.clone(), since: p.since, until };
             self.gaps += 1;
             out.tell(Event::Gap(gap));
             out.snapshot_changed();

@@ -1,5 +1,6 @@
 //! What a Session wants done, and what it tells the application.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -208,11 +209,24 @@ pub enum Event {
     },
     /// An attempt failed and another follows. It does not mean giving up (REC-8).
     Retry {
-        /// Failed attempts since the last connection.
+        /// Failed attempts and short-lived connections since the last connection that was good: one on which a heartbeat
+        /// was answered (BCK-6).
         attempt: u32,
         /// Why it failed.
         cause: Cause,
         /// When the next one starts.
+        at: Timestamp,
+        /// How long that is from now.
+        delay: Duration,
+        /// What it waits for.
+        reason: WaitReason,
+    },
+    /// The next attempt, or the next step of one, waits for longer than two seconds, and no attempt has failed right
+    /// now (REC-8).
+    Waiting {
+        /// What it waits for.
+        reason: WaitReason,
+        /// Until when.
         at: Timestamp,
         /// How long that is from now.
         delay: Duration,
@@ -251,6 +265,58 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+}
+
+/// What a session waits for before it tries again (REC-8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum WaitReason {
+    /// The pause between two attempts, with its jitter.
+    Backoff,
+    /// The server asked for it.
+    RetryAfter,
+    /// The calls of the rate-limit group Auth are used up for this minute:
+    /// [`RetryPolicy::auth_calls_per_minute`](crate::RetryPolicy::auth_calls_per_minute).
+    AuthBudget,
+    /// So are the attempts: [`RetryPolicy::attempts_per_minute`](crate::RetryPolicy::attempts_per_minute).
+    AttemptBudget,
+    /// The call that is left is kept for a try right before the recovery window ends.
+    LastChance,
+    /// An access token just issued was refused; it may not be known everywhere yet (TOK-4).
+    TokenSpread,
+    /// Another client opens this session again and again: it rests, and then begins anew (CON-7).
+    Contended,
+}
+
+impl WaitReason {
+    /// The word of the line protocol.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Backoff => "backoff",
+            Self::RetryAfter => "retry_after",
+            Self::AuthBudget => "auth_budget",
+            Self::AttemptBudget => "attempt_budget",
+            Self::LastChance => "last_chance",
+            Self::TokenSpread => "token_spread",
+            Self::Contended => "contended",
+        }
+    }
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backoff => "the pause between two attempts",
+            Self::RetryAfter => "the server asked to wait",
+            Self::AuthBudget => "the server allows a few logins and token calls a minute, and they are used up",
+            Self::AttemptBudget => "the attempts allowed in a minute are used up",
+            Self::LastChance => "the call that is left is kept for the end of the recovery window",
+            Self::TokenSpread => "a new access token may not be known everywhere yet",
+            Self::Contended => "another client uses the same session; a session of its own begins after this",
+        })
+    }
 }
 
 /// What became of the session before this connection.
@@ -310,6 +376,8 @@ pub struct DisabledFilter {
 pub struct Gap {
     /// Why.
     pub cause: GapCause,
+    /// How sure it is that something was lost.
+    pub certainty: Certainty,
     /// `uuid` of the last notification delivered before it, if there was one; at most its first 1024 bytes.
     pub after: Option<Box<str>>,
     /// When the last frame before the loss was received, by this machine's clock. What the server had sent just before
@@ -320,14 +388,40 @@ pub struct Gap {
     pub until: UnixMillis,
 }
 
+/// How sure it is that something is missing in a [`Gap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Certainty {
+    /// It cannot be excluded. On a quiet account most likely nothing is missing.
+    Possible,
+    /// Whatever the server sent in this time is missing.
+    Probable,
+    /// Notifications were thrown away.
+    Certain,
+}
+
+impl Certainty {
+    /// The word of the line protocol.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Probable => "probable",
+            Self::Certain => "certain",
+        }
+    }
+}
+
 /// Why notifications may have been lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GapCause {
     /// The server said `Failed`, with this code.
     RecoveryFailed(Option<Box<str>>),
-    /// The recovery window passed before a connection could be made.
+    /// Twice the recovery window passed before a connection could be made.
     WindowPassed,
+    /// The session could not be continued although the server still knew it: connections that tried it were refused, or
+    /// ended before anything was delivered, three times in a row (REC-9).
+    RecoveryAbandoned,
     /// As many notifications were replayed as the server's buffer holds, those of other subscriptions included, so older
     /// ones may have fallen out.
     ReplayOverflow,
@@ -343,6 +437,10 @@ pub enum GapCause {
     /// The server no longer knew the subscription (404), so it was made anew, or answered an update with another one. Or
     /// it made one whose confirmation was lost.
     SubscriptionLost,
+    /// The connection was silent before it broke, so what the server wrote into it last may have been lost on the way.
+    InFlight,
+    /// Another client opened the same session, and received what came meanwhile (CON-7).
+    Contended,
 }
 
 impl GapCause {
@@ -352,13 +450,53 @@ impl GapCause {
         match self {
             Self::RecoveryFailed(_) => "recovery_failed",
             Self::WindowPassed => "window_passed",
+            Self::RecoveryAbandoned => "recovery_abandoned",
             Self::ReplayOverflow => "replay_overflow",
             Self::ReplayInterrupted => "replay_interrupted",
             Self::Restored => "restored",
             Self::QueueOverflow => "queue_overflow",
             Self::UnreadableFrame => "unreadable_frame",
             Self::SubscriptionLost => "subscription_lost",
+            Self::InFlight => "in_flight",
+            Self::Contended => "contended",
         }
+    }
+
+    /// How sure it is that something was lost, if this is all that is known.
+    #[must_use]
+    pub const fn certainty(&self) -> Certainty {
+        match self {
+            Self::QueueOverflow => Certainty::Certain,
+            Self::RecoveryFailed(_)
+            | Self::WindowPassed
+            | Self::RecoveryAbandoned
+            | Self::ReplayOverflow
+            | Self::UnreadableFrame
+            | Self::SubscriptionLost
+            | Self::Contended => Certainty::Probable,
+            Self::ReplayInterrupted | Self::Restored | Self::InFlight => Certainty::Possible,
+        }
+    }
+}
+
+impl fmt::Display for GapCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RecoveryFailed(Some(code)) => {
+                return write!(f, "the server could not continue the session ({code})");
+            }
+            Self::RecoveryFailed(None) => "the server could not continue the session",
+            Self::WindowPassed => "the server kept the session for less time than the connection was away",
+            Self::RecoveryAbandoned => "the session could not be continued three times in a row, so it was given up",
+            Self::ReplayOverflow => "the server replayed as much as it can keep, so older notifications may be gone",
+            Self::ReplayInterrupted => "the end of a replay never came",
+            Self::Restored => "what came after the snapshot was written is unknown",
+            Self::QueueOverflow => "notifications came faster than they could be held, and some were thrown away",
+            Self::UnreadableFrame => "a message could not be read",
+            Self::SubscriptionLost => "the server no longer knew the subscription",
+            Self::InFlight => "the connection was silent before it broke; what was sent last may not have arrived",
+            Self::Contended => "another client uses the same session and received what came meanwhile",
+        })
     }
 }
 

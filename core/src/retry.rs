@@ -1,104 +1,173 @@
-//! The one retry policy and the budgets nothing bypasses (BCK, TOK-2).
+//! The one retry policy (BCK).
+//!
+//! What an attempt may cost decides how often there is one. One that fails before anything leaves the machine costs
+//! nothing, so it is repeated soon. One that the server may have seen costs a call of the budget (TOK-2), so the calls
+//! are spread over the minute. Near the ends of the recovery window an attempt is placed right before them.
 
-use std::collections::VecDeque;
+mod budget;
+
 use std::time::Duration;
 
+pub(crate) use self::budget::{Budget, MAX_STORED, MINUTE};
 use crate::classify::Cause;
 use crate::config::RetryPolicy;
+use crate::output::WaitReason;
 use crate::rng::Rng;
 use crate::time::Timestamp;
 
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// At most `limit` uses in any rolling 60 s.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Budget {
-    limit: usize,
-    used: VecDeque<Timestamp>,
+/// When the server may end a lost session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// The first moment at which it can have ended: counted from the last sign of life.
+    pub(crate) first: Timestamp,
+    /// The last moment at which it can still be open: counted from the loss as it was noticed.
+    pub(crate) last: Timestamp,
 }
 
-impl Budget {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), used: VecDeque::new() }
-    }
-
-    /// The first moment from `now` at which a use leaves `reserve` more in the same 60 s.
-    pub(crate) fn earliest(&self, now: Timestamp, reserve: usize) -> Timestamp {
-        let allowed = self.limit.saturating_sub(reserve).max(1);
-        match self.used.len().checked_sub(allowed) {
-            // A use exactly 60 s old still shares a closed 60 s window, so one microsecond more.
-            Some(i) => self.used[i].after(MINUTE).after(Duration::from_micros(1)).max(now),
-            None => now,
-        }
-    }
-
-    pub(crate) fn take(&mut self, now: Timestamp) {
-        self.used.push_back(now);
-        // What is older than the window counts no more, so a limit without end is no memory without end.
-        while self.used.len() > self.limit || self.used.front().is_some_and(|used| used.after(MINUTE) < now) {
-            self.used.pop_front();
-        }
-    }
+/// What the attempt before cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cost {
+    /// There was none: a connection was lost.
+    None,
+    /// Nothing left the machine.
+    Local,
+    /// The server may have seen it.
+    Call,
 }
 
 /// What is known when a retry is planned.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Outlook {
-    /// Failed attempts so far.
+pub(crate) struct RetryContext<'a> {
+    pub(crate) policy: &'a RetryPolicy,
+    /// Failed attempts and short-lived connections so far.
     pub(crate) attempt: u32,
-    /// End of the recovery window, if a session is at stake.
-    pub(crate) window_end: Option<Timestamp>,
-    /// No earlier than this (budgets, `Retry-After`).
-    pub(crate) floor: Timestamp,
-    /// The same for a try that may use the reserved call.
-    pub(crate) reserved_floor: Timestamp,
+    pub(crate) cost: Cost,
+    /// Whether attempts that cost nothing are still made often: the loss is recent.
+    pub(crate) recent: bool,
+    pub(crate) window: Option<Window>,
+    /// The server asked for none before this.
+    pub(crate) not_before: Timestamp,
+    pub(crate) attempts: Option<&'a Budget>,
+    /// `None`: the next attempt needs no call.
+    pub(crate) calls: Option<&'a Budget>,
 }
 
-/// The time of the next attempt (BCK-1, BCK-2).
-pub(crate) fn next_attempt(
-    policy: &RetryPolicy,
-    cause: &Cause,
-    o: Outlook,
-    rng: &mut Rng,
-    now: Timestamp,
-) -> Timestamp {
-    let spread = first_delay(policy, cause).max(backoff(policy, o.attempt));
-    let spread = if o.attempt == 0 { first_delay(policy, cause) } else { spread };
-    let mut at = now.after(rng.up_to(spread));
-    if at < o.floor {
-        // Everyone who waits for the same floor must not leave it together.
-        at = o.floor.after(rng.up_to(spread.max(Duration::from_secs(1))));
+/// When the next attempt comes, and what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) at: Timestamp,
+    pub(crate) reason: WaitReason,
+}
+
+impl RetryContext<'_> {
+    /// The earliest moment that the budgets and the server allow.
+    pub(crate) fn floor(&self, now: Timestamp) -> Planned {
+        let mut floor = Planned { at: now, reason: WaitReason::Backoff };
+        if self.not_before > now {
+            floor = Planned { at: self.not_before, reason: WaitReason::RetryAfter };
+        }
+        let budgets = [(self.attempts, WaitReason::AttemptBudget), (self.calls, WaitReason::AuthBudget)];
+        for (budget, spent) in budgets {
+            let Some(budget) = budget else { continue };
+            if let Some(reason) = budget.reason(now, spent).filter(|_| budget.earliest(now) > floor.at) {
+                floor = Planned { at: budget.earliest(now), reason };
+            }
+        }
+        floor
     }
-    match o.window_end {
-        Some(end) => last_chance(policy, o, end, at, rng, now),
-        None => at,
+
+    /// The time of the next attempt (BCK-1, BCK-2).
+    pub(crate) fn next_attempt(&self, cause: &Cause, rng: &mut Rng, now: Timestamp) -> Planned {
+        let mut next = Planned { at: now.after(self.delay(cause, rng, now)), reason: WaitReason::Backoff };
+        let floor = self.floor(now);
+        if next.at < floor.at {
+            // Everyone who waits for the same moment must not leave it together.
+            let spread = self.policy.socket_lost / 4 * 3;
+            next = Planned { at: floor.at.after(rng.up_to(spread)), reason: floor.reason };
+        }
+        self.before_the_end(next, floor.at, rng, now)
+    }
+
+    fn delay(&self, cause: &Cause, rng: &mut Rng, now: Timestamp) -> Duration {
+        let policy = self.policy;
+        match self.cost {
+            Cost::None if self.attempt == 0 => rng.up_to(first_delay(policy, cause)),
+            Cost::Local if self.recent => between(policy.unsent / 5 * 2, policy.unsent, rng),
+            Cost::Local => between(policy.unsent_later / 2, policy.unsent_later, rng),
+            Cost::None | Cost::Call => {
+                let doubled = policy.base.saturating_mul(1u32.checked_shl(self.attempt).unwrap_or(u32::MAX));
+                let delay = around(doubled.min(policy.max), 8, rng);
+                if self.attempt < 3 { delay } else { delay.max(self.share_of_minute(rng, now)) }
+            }
+        }
+    }
+
+    /// The delay that spreads the calls left evenly up to the moment when the next one is added.
+    fn share_of_minute(&self, rng: &mut Rng, now: Timestamp) -> Duration {
+        let Some((left, Some(added))) = self.calls.map(|calls| calls.left(now)) else { return Duration::ZERO };
+        around(added.since(now) / part(left + 1), 25, rng)
+    }
+
+    /// Keeps a call for the last stretch before each end of the window, and places an attempt in it.
+    fn before_the_end(&self, next: Planned, floor: Timestamp, rng: &mut Rng, now: Timestamp) -> Planned {
+        // One try for each: crumbs of what is left of a stretch would cost the whole budget within a moment.
+        let ahead: Vec<_> = self.stretches().into_iter().filter(|(start, _)| now <= *start).collect();
+        let Some((start, stop)) = ahead.first().copied() else { return next };
+        let mut next = next;
+        if next.at < start && self.cost != Cost::Local && stop.since(now) <= MINUTE {
+            next.at = next.at.max(self.sparing(&ahead, rng, now));
+        }
+        let from = start.max(floor);
+        if next.at < start || (from..stop).contains(&next.at) || stop <= from {
+            return next;
+        }
+        Planned { at: from.after(rng.up_to(stop.since(from))), reason: WaitReason::LastChance }
+    }
+
+    /// The first moment for a call that leaves one for each stretch ahead: what may be used before is spread evenly.
+    fn sparing(&self, ahead: &[(Timestamp, Timestamp)], rng: &mut Rng, now: Timestamp) -> Timestamp {
+        let (Some(calls), Some((start, stop))) = (self.calls, ahead.first()) else { return now };
+        let spare = |(i, (_, stop)): (usize, &(Timestamp, Timestamp))| {
+            calls.limit().saturating_sub(calls.held_at(*stop)).saturating_sub(i + 1)
+        };
+        match ahead.iter().enumerate().map(spare).min() {
+            // Anywhere in the stretch.
+            None | Some(0) => *stop,
+            Some(spare) => now.after(around(start.since(now) / part(spare + 1), 25, rng)),
+        }
+    }
+
+    /// The last stretches before the two ends, in order; one if the ends are close together. An eighth is kept for the
+    /// attempt itself.
+    fn stretches(&self) -> Vec<(Timestamp, Timestamp)> {
+        let Some(Window { first, last }) = self.window else { return Vec::new() };
+        let length = self.policy.last_chance;
+        let stretch = |end: Timestamp| (end.before(length), end.before(length / 8));
+        if last.since(first) < length / 4 * 3 {
+            return vec![(last.before(length), first.before(length / 8))];
+        }
+        vec![stretch(first), stretch(last)]
+    }
+
+    /// Until when a step of an attempt may hang, so that it does not take the time of the next last try (BCK-2).
+    pub(crate) fn step_deadline(&self, deadline: Timestamp, now: Timestamp) -> Timestamp {
+        let next = self.stretches().into_iter().find(|(start, _)| now < *start);
+        next.map_or(deadline, |(start, _)| deadline.min(start))
     }
 }
 
-/// Moves a try that would miss the end of the recovery window into its last stretch.
-fn last_chance(
-    policy: &RetryPolicy,
-    o: Outlook,
-    end: Timestamp,
-    at: Timestamp,
-    rng: &mut Rng,
-    now: Timestamp,
-) -> Timestamp {
-    // An eighth of the stretch is kept for the attempt itself.
-    let stretch = policy.last_chance;
-    let start = end.before(stretch).max(o.reserved_floor).max(now);
-    let stop = end.before(stretch / 8);
-    let in_time = at < end.before(stretch) || (start..stop).contains(&at);
-    // Each such try takes a part of what is left: the crumbs would cost the whole budget within a moment.
-    if in_time || stop <= start || stop.since(start) < stretch / 32 {
-        return at;
-    }
-    start.after(rng.up_to(stop.since(start)))
+fn part(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-fn backoff(policy: &RetryPolicy, attempt: u32) -> Duration {
-    policy.base.saturating_mul(1u32.checked_shl(attempt.min(16)).unwrap_or(u32::MAX)).min(policy.max)
+fn between(low: Duration, high: Duration, rng: &mut Rng) -> Duration {
+    low + rng.up_to(high.saturating_sub(low))
+}
+
+/// This much, give or take the `divisor`-th part of it.
+fn around(delay: Duration, divisor: u32, rng: &mut Rng) -> Duration {
+    let part = delay / divisor;
+    between(delay.saturating_sub(part), delay.saturating_add(part), rng)
 }
 
 fn first_delay(policy: &RetryPolicy, cause: &Cause) -> Duration {
@@ -109,77 +178,4 @@ fn first_delay(policy: &RetryPolicy, cause: &Cause) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(s: u64) -> Timestamp {
-        Timestamp::from_secs(s)
-    }
-
-    // CLAUSE TOK-2
-    #[test]
-    fn budget_allows_the_limit_in_any_rolling_minute() {
-        let mut b = Budget::new(4);
-        for s in [0, 10, 20, 30] {
-            assert_eq!(b.earliest(at(s), 0), at(s));
-            b.take(at(s));
-        }
-        assert_eq!(b.earliest(at(31), 0), at(60).after(Duration::from_micros(1)));
-        assert_eq!(b.earliest(at(61), 0), at(61));
-        // CLAUSE BCK-3
-        assert_eq!(b.earliest(at(61), 1), at(70).after(Duration::from_micros(1)));
-    }
-
-    #[test]
-    fn a_budget_without_end_is_no_memory_without_end() {
-        let mut b = Budget::new(usize::MAX);
-        (0..1_000).for_each(|s| b.take(at(s)));
-        assert_eq!(b.used.len(), 61, "those of the last minute, both ends included");
-        let mut b = Budget::new(4);
-        (0..6).for_each(|s| b.take(at(s)));
-        assert_eq!(b.used.len(), 4);
-    }
-
-    // CLAUSE BCK-1
-    #[test]
-    fn the_first_delay_depends_on_the_cause_and_grows() {
-        let (p, mut rng) = (RetryPolicy::default(), Rng::new(1));
-        let o = Outlook { attempt: 0, window_end: None, floor: at(0), reserved_floor: at(0) };
-        let mut worst = |cause: &Cause, attempt| {
-            (0..2000).map(|_| next_attempt(&p, cause, Outlook { attempt, ..o }, &mut rng, at(0))).max().unwrap()
-        };
-        let (lost, closed) = (Cause::SocketLost, Cause::ServerClosed { code: None });
-        assert!((1_950..=2_000).contains(&(worst(&lost, 0).as_micros() / 1000)));
-        assert!((4_900..=5_000).contains(&(worst(&closed, 0).as_micros() / 1000)));
-        assert!((7_800..=8_000).contains(&(worst(&lost, 2).as_micros() / 1000)));
-        assert!((19_500..=20_000).contains(&(worst(&lost, 9).as_micros() / 1000)));
-    }
-
-    // CLAUSE BCK-2
-    #[test]
-    fn a_try_falls_into_the_last_stretch_of_the_window() {
-        let (p, mut rng) = (RetryPolicy::default(), Rng::new(2));
-        for _ in 0..2000 {
-            let o = Outlook { attempt: 9, window_end: Some(at(180)), floor: at(168), reserved_floor: at(160) };
-            let next = next_attempt(&p, &Cause::SocketLost, o, &mut rng, at(165));
-            assert!(next >= at(168) && next <= at(179), "{next}");
-        }
-    }
-
-    // CLAUSE BCK-2 BCK-3
-    #[test]
-    fn the_last_stretch_does_not_eat_the_attempts() {
-        let p = RetryPolicy::default();
-        for seed in 0..2000 {
-            let (mut rng, mut now) = (Rng::new(seed), at(171));
-            let mut crumbs = 0;
-            while now < at(179) {
-                crumbs += usize::from(now > at(179).before(Duration::from_millis(250)));
-                let o = Outlook { attempt: 9, window_end: Some(at(180)), floor: now, reserved_floor: now };
-                now = next_attempt(&p, &Cause::SocketLost, o, &mut rng, now);
-            }
-            // The one that ends there, and what the ordinary jitter rarely adds.
-            assert!(crumbs <= 4, "{crumbs}");
-        }
-    }
-}
+mod tests;

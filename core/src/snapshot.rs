@@ -8,6 +8,7 @@ use url::Url;
 use crate::error::RestoreError;
 use crate::filters::Filters;
 use crate::output::GapCause;
+use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::time::UnixMillis;
 use crate::wire::{Limits, Wsc};
@@ -60,6 +61,29 @@ pub struct Snapshot {
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) detached: bool,
     pub(crate) next_subscription: u64,
+    /// What is left of the budget of calls, and of a penalty (TOK-2).
+    #[serde(default, skip_serializing_if = "StoredAuth::is_empty")]
+    pub(crate) auth: StoredAuth,
+}
+
+/// Calls that count still, and penalties that run still.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredAuth {
+    /// When each call counts no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) free_at: Vec<UnixMillis>,
+    /// No call before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) no_call_before: Option<UnixMillis>,
+    /// No login before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) no_login_before: Option<UnixMillis>,
+}
+
+impl StoredAuth {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +169,7 @@ impl Snapshot {
             unverified: None,
             detached: false,
             next_subscription: 0,
+            auth: StoredAuth::default(),
         }
     }
 
@@ -176,6 +201,8 @@ impl Snapshot {
             "a subscription without an id"
         } else if self.wanted.as_ref().is_some_and(|wanted| wanted.server_id.is_some()) {
             "a wish with the server's id"
+        } else if self.auth.free_at.len() > MAX_STORED {
+            "too many calls"
         } else if self.gap.as_ref().is_some_and(|gap| gap.cause().is_none()) {
             "an unknown cause of a gap"
         } else if self.gap.as_ref().is_some_and(|gap| gap.code.is_some() && !gap.is_failure()) {
@@ -254,6 +281,9 @@ impl StoredGap {
         let all = [
             GapCause::RecoveryFailed(self.code.clone()),
             GapCause::WindowPassed,
+            GapCause::RecoveryAbandoned,
+            GapCause::InFlight,
+            GapCause::Contended,
             GapCause::ReplayOverflow,
             GapCause::ReplayInterrupted,
             GapCause::Restored,

@@ -286,7 +286,7 @@ fn an_address_that_would_be_too_long_is_refused() {
 fn without_a_last_stretch_retries_are_spread_all_the_same() {
     let mut config = Config::default();
     config.retry.last_chance = Duration::ZERO;
-    config.retry.token_calls_per_minute = 1000;
+    config.retry.auth_calls_per_minute = 1000;
     config.retry.attempts_per_minute = 1000;
     let mut s = Direct::ready(config);
     s.subscribed();

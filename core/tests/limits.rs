@@ -188,7 +188,7 @@ fn window_of_duplicates() {
 fn budgets() {
     for limit in 1..=5 {
         let mut config = Config::default();
-        config.retry.token_calls_per_minute = limit;
+        config.retry.auth_calls_per_minute = limit;
         config.retry.attempts_per_minute = 50;
         let mut s = Direct::new(config);
         s.session.connect(s.now).unwrap();
@@ -368,10 +368,13 @@ fn settings_at_their_ends_do_no_harm() {
         server_closed: zero,
         base: zero,
         max: zero,
-        token_calls_per_minute: 0,
+        auth_calls_per_minute: 0,
         attempts_per_minute: 0,
         penalty: zero,
         last_chance: zero,
+        unsent: zero,
+        unsent_later: zero,
+        contended: zero,
         subscription_limit: zero,
     };
     let mut s = Direct::new(Config {

@@ -8,6 +8,8 @@ use ringcentral_ws_core::Event;
 pub const fn replaces(later: &Event, earlier: &Event) -> bool {
     matches!(
         (earlier, later),
-        (Event::Retry { .. }, Event::Retry { .. }) | (Event::SnapshotChanged, Event::SnapshotChanged)
+        (Event::Retry { .. }, Event::Retry { .. })
+            | (Event::Waiting { .. }, Event::Waiting { .. })
+            | (Event::SnapshotChanged, Event::SnapshotChanged)
     )
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_core::{SessionState, Timestamp};
+use ringcentral_ws_core::{SessionState, Timestamp, WaitReason};
 
 /// Where a session stands. Its `Display` is a line for people, such as `waiting: next try in 2.5 s, 3 failed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,10 @@ impl fmt::Display for ConnectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.session {
             SessionState::Idle => f.write_str("not connected yet"),
-            SessionState::Waiting { attempt, .. } => {
+            SessionState::Waiting { attempt, reason, .. } => {
                 let wait = self.wait().unwrap_or_default().as_secs_f64();
-                write!(f, "waiting: next try in {wait:.1} s, {attempt} failed")
+                write!(f, "waiting: next try in {wait:.1} s, {attempt} failed")?;
+                if reason == WaitReason::Backoff { Ok(()) } else { write!(f, "; {reason}") }
             }
             SessionState::Connecting => f.write_str("connecting"),
             SessionState::Ready { .. } => f.write_str("connected"),
@@ -321,14 +322,14 @@ mod tests {
     #[test]
     fn a_wait_can_be_printed() {
         let (now, until) = (Timestamp::from_secs(5), Timestamp::from_secs(65));
-        let state = ConnectionState::new(SessionState::Waiting { attempt: 3, until }, now);
+        let state = ConnectionState::new(SessionState::Waiting { attempt: 3, until, reason: WaitReason::Backoff }, now);
         let wait = state.wait().unwrap();
         assert!(wait <= Duration::from_secs(60) && wait > Duration::from_secs(1), "{wait:?}");
         assert!(state.next_try().is_some_and(|at| at > Instant::now()) && state.failed_attempts() == 3);
         let text = state.to_string();
         assert!(text.starts_with("waiting: next try in ") && text.ends_with(" s, 3 failed"), "{text}");
         assert_eq!(ConnectionState::new(ready(), now).wait(), None);
-        let past = ConnectionState::new(SessionState::Waiting { attempt: 1, until: now }, until);
+        let past = ConnectionState::new(SessionState::Waiting { attempt: 1, until: now, reason: WaitReason::Backoff }, until);
         assert_eq!(past.wait(), Some(Duration::ZERO));
     }
 

@@ -50,6 +50,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
         Event::Recovered { .. } => "recovered".to_owned(),
         Event::RecoveryFailed { code, .. } => format!("recovery failed {}", code.as_deref().unwrap_or("-")),
         Event::Retry { cause: why, .. } => format!("retry {}", cause(why)),
+        Event::Waiting { reason, .. } => format!("waiting {}", reason.as_str()),
         Event::Gap(gap) => format!("gap {}", gap.cause.as_str()),
         Event::Disconnected { cause: why, .. } => format!("disconnected {}", cause(why)),
         Event::ProtocolError { error, .. } => format!("protocol error {error:?}"),

@@ -219,7 +219,7 @@ fn quick() -> Config {
         server_closed: short,
         base: short,
         max: short,
-        token_calls_per_minute: 1000,
+        auth_calls_per_minute: 1000,
         attempts_per_minute: 1000,
         ..RetryPolicy::default()
     };

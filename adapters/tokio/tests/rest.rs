@@ -68,7 +68,7 @@ async fn ten_thousand_calls_under_drops_end_once_each() {
     let (server, tls) = tls_server(gateway);
     let server = Arc::new(server);
     let mut config = Config { rest_over_websocket: true, ..config() };
-    config.retry.token_calls_per_minute = 10_000;
+    config.retry.auth_calls_per_minute = 10_000;
     config.retry.attempts_per_minute = 10_000;
     let (client, mut events) = builder(&server).tls(tls).config(config).start().unwrap();
     subscribed(&mut events).await;

@@ -70,8 +70,12 @@ pub enum Cause {
         /// Which limit, and how to change it.
         message: Box<str>,
     },
-    /// A new access token was refused too.
+    /// Two new access tokens were refused too, the first of them twice.
     Unauthorized,
+    /// A new access token was refused; it may not be known everywhere yet, so it is not the end (TOK-4).
+    TokenRefused,
+    /// Access tokens in good use were revoked three times within minutes.
+    Evicted,
     /// The app or the user lacks a permission.
     Forbidden(Box<ApiErrorInfo>),
     /// Too many calls.
@@ -123,6 +127,8 @@ impl Cause {
             Self::Credentials { .. } => "credentials",
             Self::LoginLimit { .. } => "login_limit",
             Self::Unauthorized => "unauthorized",
+            Self::TokenRefused => "token_refused",
+            Self::Evicted => "evicted",
             Self::Forbidden(_) => "forbidden",
             Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable { .. } => "unavailable",
@@ -158,7 +164,15 @@ impl fmt::Display for Cause {
             Self::Credentials { code: Some(code), message } => write!(f, "no access token ({code}): {message}"),
             Self::Credentials { code: None, message } => write!(f, "no access token: {message}"),
             Self::LoginLimit { message } => write!(f, "the login waits: {message}"),
-            Self::Unauthorized => f.write_str("a new access token was refused too"),
+            Self::Unauthorized => f.write_str(
+                "new access tokens were refused too: check the app, the user and the server; if other programs log in as \
+                 this user with this app, at most five of these logins live at a time, and each new one ends the oldest",
+            ),
+            Self::TokenRefused => f.write_str("a new access token was refused; it may not be known everywhere yet"),
+            Self::Evicted => f.write_str(
+                "the server ended three logins within minutes: at most five logins of a user with one app live at a time, \
+                 and each new one ends the oldest; end other programs that log in, or give this one an app of its own",
+            ),
             Self::Forbidden(error) => write!(f, "{error}; {}", error.remedy()),
             Self::RateLimited { retry_after } => write!(f, "too many calls: wait {} s", retry_after.as_secs()),
             Self::Unavailable { retry_after: Some(d) } => write!(f, "unavailable: wait {} s", d.as_secs()),

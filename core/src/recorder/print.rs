@@ -257,7 +257,10 @@ fn event(event: &Event, names: &mut Names) -> String {
         }
         Event::Recovered { conn } => format!("recovered {conn}"),
         Event::RecoveryFailed { conn, code } => format!("recovery-failed {conn} {}", told(code.as_deref())),
-        Event::Retry { attempt, cause, at, .. } => format!("retry {attempt} {} at={}", self::cause(cause), time(*at)),
+        Event::Retry { attempt, cause, at, reason, .. } => {
+            format!("retry {attempt} {} at={} for={}", self::cause(cause), time(*at), reason.as_str())
+        }
+        Event::Waiting { reason, at, .. } => format!("waiting at={} for={}", time(*at), reason.as_str()),
         Event::Gap(gap) => {
             let code = if let GapCause::RecoveryFailed(code) = &gap.cause { told(code.as_deref()) } else { told(None) };
             let after = quoted(gap.after.as_deref().unwrap_or("-"));

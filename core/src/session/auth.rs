@@ -8,15 +8,16 @@ use url::Url;
 
 use super::Session;
 use super::link::Link;
-use crate::classify::{self, ApiErrorInfo, Cause, Class};
+use crate::classify::{self, ApiErrorInfo, Cause, Class, RateLimit};
 use crate::config::Config;
 use crate::ids::{AuthId, HttpId};
 use crate::input::{AccessToken, AuthFailure, AuthFailureKind, HttpFailure};
 use crate::outbox::Outbox;
-use crate::output::{Action, AuthReason, CloseReason};
-use crate::retry::Budget;
+use crate::output::{Action, AuthReason, CloseReason, WaitReason};
+use crate::retry::{Budget, Cost, MINUTE, Planned};
 use crate::secret::{Secret, SecretUrl};
-use crate::time::Timestamp;
+use crate::snapshot::StoredAuth;
+use crate::time::{ClockReading, Timestamp, UnixMillis};
 use crate::timers::TimerKind;
 use crate::wire::{WsTokenReply, Wsc, ws_token};
 
@@ -29,9 +30,36 @@ struct Held {
     #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
     secret: Secret,
     expires: Option<Timestamp>,
-    /// It came in place of a refused one, and no server has accepted it yet (TOK-4).
-    on_probation: bool,
+    issued: Timestamp,
+    /// A server accepted it.
+    accepted: bool,
 }
+
+/// What refusals of access tokens in a row have led to (TOK-4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+enum Doubt {
+    /// Nothing: the last one was accepted, or none has been presented.
+    #[default]
+    None,
+    /// Another one was asked for.
+    Replaced,
+    /// The other one was refused too, and is tried once more.
+    Repeated,
+    /// A third one was asked for, and is the last.
+    ReplacedAgain,
+}
+
+/// A token that is younger may not be known everywhere yet (TOK-4).
+const YOUNG: Duration = Duration::from_secs(60);
+/// Before a young token is tried once more, and before the login after that.
+const SPREAD: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+/// Tokens that were accepted and are refused within so long after their issue were revoked by other logins. The third
+/// within twice that time is the last.
+const EVICTED: Duration = Duration::from_secs(300);
+const MAX_EVICTIONS: usize = 3;
+/// The longest penalty that is believed after a restart.
+const MAX_STORED_PENALTY: Duration = Duration::from_secs(3_600);
 
 /// A WebSocket token nobody has seen yet.
 #[derive(Clone, Debug)]
@@ -42,6 +70,14 @@ struct WsToken {
     #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
     uri: Url,
     usable_until: Timestamp,
+}
+
+/// The question under way to the credential source.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+struct Asking {
+    id: AuthId,
+    began: Timestamp,
 }
 
 /// The call under way for a WebSocket token.
@@ -60,13 +96,17 @@ pub(super) struct Tokens {
     access: Option<Held>,
     /// Number of the last access token: what is said about an older one does not concern it.
     number: u64,
-    asking: Option<AuthId>,
+    asking: Option<Asking>,
     /// The server refused the last one, and another has not come yet (TOK-4).
     refused: bool,
     /// The question under way was asked after the refusal. The answer to an older one may be the refused token.
     #[cfg_attr(feature = "recorder", serde(default))]
     asked_anew: bool,
-    logins: Budget,
+    #[cfg_attr(feature = "recorder", serde(default))]
+    doubt: Doubt,
+    /// When tokens in good use were refused soon after their issue.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    evictions: Vec<Timestamp>,
     /// The source asked for no question before this.
     #[cfg_attr(feature = "recorder", serde(default))]
     no_login_before: Timestamp,
@@ -74,9 +114,11 @@ pub(super) struct Tokens {
     /// The one that the opening connection carries, until it is known to have been seen.
     carried: Option<WsToken>,
     fetching: Option<Fetching>,
+    /// Of every call of the rate-limit group Auth, the questions to the credential source included (TOK-2).
     calls: Budget,
-    /// No call before this (TOK-3).
-    not_before: Timestamp,
+    /// What another process left of it, until the first connection is asked for.
+    #[cfg_attr(feature = "recorder", serde(skip))]
+    packed: Option<StoredAuth>,
 }
 
 impl Tokens {
@@ -87,13 +129,14 @@ impl Tokens {
             asking: None,
             refused: false,
             asked_anew: false,
-            logins: Budget::new(config.retry.token_calls_per_minute),
+            doubt: Doubt::None,
+            evictions: Vec::new(),
             no_login_before: Timestamp::ZERO,
             ws: None,
             carried: None,
             fetching: None,
-            calls: Budget::new(config.retry.token_calls_per_minute),
-            not_before: Timestamp::ZERO,
+            calls: Budget::new(config.retry.auth_calls_per_minute),
+            packed: None,
         }
     }
 
@@ -115,9 +158,39 @@ impl Tokens {
         self.ws.as_ref().is_some_and(|ws| now < ws.usable_until)
     }
 
-    /// When the next call may be made. `reserve` calls are left for later.
-    pub(super) fn earliest_call(&self, now: Timestamp, reserve: usize) -> Timestamp {
-        self.calls.earliest(now, reserve).max(self.not_before)
+    /// The budget of calls.
+    pub(super) const fn calls(&self) -> &Budget {
+        &self.calls
+    }
+
+    /// What is left of the budget and of penalties, for another process.
+    pub(super) fn stored(&self, clock: ClockReading, now: Timestamp) -> StoredAuth {
+        if let Some(packed) = &self.packed {
+            return packed.clone();
+        }
+        let (free_at, no_call_before) = self.calls.stored(now);
+        StoredAuth {
+            free_at: free_at.into_iter().map(|at| clock.unix_at(at)).collect(),
+            no_call_before: no_call_before.map(|at| clock.unix_at(at)),
+            no_login_before: Some(self.no_login_before).filter(|at| *at > now).map(|at| clock.unix_at(at)),
+        }
+    }
+
+    /// What another process left, until it is used.
+    pub(super) fn keep_packed(&mut self, stored: StoredAuth) {
+        self.packed = Some(stored);
+    }
+
+    /// Goes on with what another process left. The wall clock may have been put back since: nothing of it holds long.
+    pub(super) fn unpack(&mut self, clock: ClockReading, now: Timestamp) {
+        let Some(stored) = self.packed.take() else { return };
+        let at = |unix: UnixMillis, most: Duration| {
+            let left = Duration::from_millis(unix.0.saturating_sub(clock.unix.0)).min(most);
+            clock.now.after(left)
+        };
+        let free_at = stored.free_at.iter().map(|free| at(*free, MINUTE));
+        self.calls.restore(free_at, stored.no_call_before.map(|until| at(until, MAX_STORED_PENALTY)), now);
+        self.no_login_before = stored.no_login_before.map_or(self.no_login_before, |until| at(until, MAX_STORED_PENALTY));
     }
 
     /// The URL that presents the token, once (TOK-1, TOK-8).
@@ -156,12 +229,26 @@ impl Tokens {
     /// A server took this access token.
     pub(super) fn accepted(&mut self, token: u64) {
         if let Some(held) = self.access.as_mut().filter(|_| token == self.number) {
-            held.on_probation = false;
+            held.accepted = true;
+            self.doubt = Doubt::None;
         }
     }
 
-    fn on_probation(&self, token: u64) -> bool {
-        token == self.number && self.access.as_ref().is_some_and(|held| held.on_probation)
+    /// Whether the answer to the question under way cannot be the token that was refused.
+    const fn asks_anew(&self) -> bool {
+        self.asked_anew
+    }
+
+    /// A token in good use was refused soon after its issue. Whether that was once too often.
+    fn evicted_too_often(&mut self, now: Timestamp) -> bool {
+        let Some(held) = &self.access else { return false };
+        let expired = held.expires.is_some_and(|at| now >= at);
+        if !held.accepted || expired || now.since(held.issued) > EVICTED {
+            return false;
+        }
+        self.evictions.retain(|at| now.since(*at) <= EVICTED * 2);
+        self.evictions.push(now);
+        self.evictions.len() >= MAX_EVICTIONS
     }
 
     pub(super) fn is_asking(&self) -> bool {
@@ -189,8 +276,8 @@ impl Session {
         match self.tokens.bearer(now) {
             Some(bearer) => self.fetch_ws_token(bearer, now),
             None => {
-                if let Err(at) = self.ask(now) {
-                    self.token_blocked(at, now);
+                if let Err(planned) = self.ask(now) {
+                    self.token_blocked(planned, now);
                 }
             }
         }
@@ -198,38 +285,42 @@ impl Session {
 
     fn token_ready(&mut self, now: Timestamp) {
         match self.link {
-            Link::Token { .. } => self.open(now),
+            Link::Token => self.open(now),
             _ => self.renew(now),
         }
     }
 
-    /// The budget is spent until `at`.
-    fn token_blocked(&mut self, at: Timestamp, now: Timestamp) {
+    /// No call is allowed until then.
+    fn token_blocked(&mut self, planned: Planned, now: Timestamp) {
         match self.link {
-            Link::Token { .. } => self.wait_until(at),
-            _ if self.recovery.renewing => self.renewal_failed(at, now),
+            Link::Token => self.wait_and_say(planned, now),
+            _ if self.recovery.renewing => self.renewal_failed(planned.at, now),
             _ => {}
         }
     }
 
-    fn token_failed(&mut self, cause: Cause, floor: Timestamp, now: Timestamp) {
+    fn token_failed(&mut self, cause: Cause, cost: Cost, floor: Timestamp, now: Timestamp) {
         match self.link {
-            Link::Token { .. } => self.attempt_failed(cause, floor, now),
+            Link::Token => self.attempt_failed(cause, cost, floor, now),
             _ if self.recovery.renewing => self.renewal_failed(floor, now),
             _ => {}
         }
     }
 
     /// Asks the credential source, at most as often as the server allows logins. `Err`: not before then.
-    pub(super) fn ask(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+    pub(super) fn ask(&mut self, now: Timestamp) -> Result<(), Planned> {
         if self.tokens.is_asking() {
             return Ok(());
         }
-        let at = self.tokens.logins.earliest(now, 0).max(self.tokens.no_login_before);
-        if at > now {
-            return Err(at);
+        let floor = self.call_allowed(now);
+        let asked = self.tokens.no_login_before;
+        if asked > now && floor.is_none_or(|floor| floor.at < asked) {
+            return Err(Planned { at: asked, reason: WaitReason::RetryAfter });
         }
-        self.tokens.logins.take(now);
+        if let Some(floor) = floor {
+            return Err(floor);
+        }
+        self.take_call(now);
         self.tokens.asked_anew = self.tokens.refused;
         self.stats.authorizations += 1;
         let reason = match &self.tokens.access {
@@ -238,11 +329,24 @@ impl Session {
             None => AuthReason::Missing,
         };
         let id = AuthId(self.fresh_id());
-        self.tokens.asking = Some(id);
+        self.tokens.asking = Some(Asking { id, began: now });
         self.timers.stop(TimerKind::Refresh);
-        self.arm(TimerKind::Authorize, self.patience(self.config.token_timeout, now));
+        self.arm(TimerKind::Authorize, self.step_deadline(self.config.token_timeout, now));
         self.out.act(Action::Authorize { id, reason });
         Ok(())
+    }
+
+    /// When the next call of the group Auth is allowed, if it is not now (TOK-2).
+    fn call_allowed(&self, now: Timestamp) -> Option<Planned> {
+        let calls = self.tokens.calls();
+        let reason = calls.reason(now, WaitReason::AuthBudget)?;
+        Some(Planned { at: calls.earliest(now), reason })
+    }
+
+    /// A process that follows must not begin with a fresh budget (TOK-2).
+    fn take_call(&mut self, now: Timestamp) {
+        self.tokens.calls.take(now);
+        self.out.snapshot_changed();
     }
 
     /// The server refused this access token. If another is held by now, that one is not concerned.
@@ -254,7 +358,7 @@ impl Session {
     }
 
     pub(super) fn authorized(&mut self, id: AuthId, token: AccessToken, now: Timestamp) {
-        if self.tokens.asking != Some(id) {
+        if self.tokens.asking.is_none_or(|asking| asking.id != id) {
             self.stats.stale_inputs += 1;
             return;
         }
@@ -270,25 +374,33 @@ impl Session {
             self.arm(TimerKind::Refresh, now.after(life / 5 * 4));
         }
         self.tokens.number += 1;
-        let on_probation = std::mem::take(&mut self.tokens.refused) && self.tokens.asked_anew;
-        self.tokens.access = Some(Held { secret: token.secret, expires, on_probation });
+        let replaces = std::mem::take(&mut self.tokens.refused);
+        if replaces && !self.tokens.asks_anew() {
+            // It may be the refused one, which says nothing about a new one.
+            self.tokens.doubt = Doubt::None;
+        }
+        self.tokens.access = Some(Held { secret: token.secret, expires, issued: now, accepted: false });
         self.go_on_with_token(now);
         self.dispatch(now);
     }
 
     fn go_on_with_token(&mut self, now: Timestamp) {
-        if matches!(self.link, Link::Token { .. }) || self.recovery.renewing {
+        if matches!(self.link, Link::Token) || self.recovery.renewing {
             self.pursue_token(now);
         }
     }
 
     pub(super) fn authorize_failed(&mut self, id: AuthId, failure: AuthFailure, now: Timestamp) {
-        if self.tokens.asking != Some(id) {
+        let Some(Asking { began, .. }) = self.tokens.asking.filter(|asking| asking.id == id) else {
             self.stats.stale_inputs += 1;
             return;
-        }
+        };
         self.tokens.asking = None;
         self.timers.stop(TimerKind::Authorize);
+        if failure.not_sent() {
+            self.tokens.calls.give_back(began);
+        }
+        let cost = if failure.not_sent() { Cost::Local } else { Cost::Call };
         let told = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
         self.tokens.no_login_before = now.after(told);
         let permanent = failure.is_permanent();
@@ -300,33 +412,31 @@ impl Session {
             self.arm(TimerKind::Refresh, now.after(told.max(self.config.retry.penalty)));
             return self.go_on_with_token(now);
         }
-        if permanent && matches!(self.link, Link::Token { .. }) {
+        if permanent && matches!(self.link, Link::Token) {
             return self.finish(CloseReason::Permanent(cause), false, now);
         }
-        self.token_failed(cause, now.after(told), now);
+        self.token_failed(cause, cost, now.after(told), now);
     }
 
     pub(super) fn authorize_timed_out(&mut self, now: Timestamp) {
-        if let Some(id) = self.tokens.asking {
+        if let Some(Asking { id, .. }) = self.tokens.asking {
             let failure = AuthFailure::transient("the credential source took too long");
             self.authorize_failed(id, failure, now);
         }
     }
 
     pub(super) fn refresh_due(&mut self, now: Timestamp) {
-        if let Err(at) = self.ask(now) {
-            self.arm(TimerKind::Refresh, at);
+        if let Err(planned) = self.ask(now) {
+            self.arm(TimerKind::Refresh, planned.at);
         }
     }
 
     /// TOK-2: inside the budget, whatever the cause.
     fn fetch_ws_token(&mut self, bearer: HeaderValue, now: Timestamp) {
-        let urgent = matches!(self.link, Link::Token { urgent: true });
-        let at = self.tokens.earliest_call(now, usize::from(!urgent));
-        if at > now {
-            return self.token_blocked(at, now);
+        if let Some(floor) = self.call_allowed(now) {
+            return self.token_blocked(floor, now);
         }
-        self.tokens.calls.take(now);
+        self.take_call(now);
         self.stats.token_calls += 1;
         let id = HttpId(self.fresh_id());
         let mut request = http::Request::new(Bytes::new());
@@ -336,7 +446,7 @@ impl Session {
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         self.add_user_agent(request.headers_mut());
         self.tokens.fetching = Some(Fetching { id, began: now, token: self.tokens.number });
-        self.arm(TimerKind::TokenCall, self.patience(self.config.token_timeout, now));
+        self.arm(TimerKind::TokenCall, self.step_deadline(self.config.token_timeout, now));
         self.out.act(Action::Http { id, request: Box::new(request) });
     }
 
@@ -344,7 +454,8 @@ impl Session {
         if let Some(Fetching { id, .. }) = self.tokens.fetching.take() {
             self.out.act(Action::AbortHttp { id });
             let message = "no answer in time".into();
-            self.token_failed(Cause::Network { phase: crate::input::Phase::Response, message }, now, now);
+            let cause = Cause::Network { phase: crate::input::Phase::Response, message };
+            self.token_failed(cause, Cost::Call, now, now);
         }
     }
 
@@ -364,18 +475,26 @@ impl Session {
             Some(call) if call.id == id => {
                 self.tokens.fetching = None;
                 self.timers.stop(TimerKind::TokenCall);
-                self.token_failed(Cause::Network { phase: failure.phase, message: failure.message }, now, now);
+                let cost = if failure.not_sent { Cost::Local } else { Cost::Call };
+                if failure.not_sent {
+                    self.tokens.calls.give_back(call.began);
+                }
+                let cause = Cause::Network { phase: failure.phase, message: failure.message };
+                self.token_failed(cause, cost, now, now);
             }
             _ => self.rest_failed(id, failure, now),
         }
     }
 
     fn ws_token_answer(&mut self, response: &http::Response<Bytes>, call: Fetching, now: Timestamp) {
+        if let Some(limit) = RateLimit::from_headers(response.headers()) {
+            self.tokens.calls.believe(&limit, now);
+        }
         if !response.status().is_success() {
             return self.ws_token_refused(call.token, response, now);
         }
         let Some(reply) = ws_token(response.body()) else {
-            return self.token_failed(Cause::TokenUnreadable, now, now);
+            return self.token_failed(Cause::TokenUnreadable, Cost::Call, now, now);
         };
         if !self.is_allowed(&reply.uri, "wss", "ws") {
             return self.finish(CloseReason::Permanent(Cause::InsecureUri), false, now);
@@ -385,7 +504,7 @@ impl Session {
         if self.tokens.has_ws_token(now) {
             self.token_ready(now);
         } else {
-            self.token_failed(Cause::TokenUnreadable, now, now);
+            self.token_failed(Cause::TokenUnreadable, Cost::Call, now, now);
         }
     }
 
@@ -401,11 +520,7 @@ impl Session {
         let info = ApiErrorInfo::from_reply(status, response.headers(), response.body());
         let wait = classify::retry_after(response.headers(), self.clock.unix_at(now).0);
         match info.class() {
-            Class::RefreshToken if !self.tokens.on_probation(token) => {
-                self.access_refused(token);
-                self.pursue_token(now);
-            }
-            Class::RefreshToken => self.finish(CloseReason::Permanent(Cause::Unauthorized), false, now),
+            Class::RefreshToken => self.token_doubted(token, now),
             Class::Permanent | Class::CallerBug if is_final(&info) => {
                 let cause = match status {
                     401 => Cause::Unauthorized,
@@ -416,8 +531,9 @@ impl Session {
             }
             Class::RateLimited => {
                 let retry_after = wait.unwrap_or(self.config.retry.penalty);
-                self.tokens.not_before = now.after(retry_after);
-                self.token_failed(Cause::RateLimited { retry_after }, now, now);
+                self.tokens.calls.penalty(now.after(retry_after));
+                self.out.snapshot_changed();
+                self.token_failed(Cause::RateLimited { retry_after }, Cost::Call, now, now);
             }
             Class::Permanent
             | Class::CallerBug
@@ -426,14 +542,58 @@ impl Session {
             | Class::Transient
             | Class::RecoverSession
             | Class::ForgetWsc => {
-                self.tokens.not_before = wait.map_or(self.tokens.not_before, |wait| now.after(wait));
+                if let Some(wait) = wait {
+                    self.tokens.calls.penalty(now.after(wait));
+                    self.out.snapshot_changed();
+                }
                 let cause = if status == 503 {
                     Cause::Unavailable { retry_after: wait }
                 } else {
                     Cause::TokenCall(Box::new(info))
                 };
-                self.token_failed(cause, now, now);
+                self.token_failed(cause, Cost::Call, now, now);
             }
+        }
+    }
+
+    /// TOK-4: the server refused this access token. One that was just issued may not be known everywhere yet.
+    fn token_doubted(&mut self, token: u64, now: Timestamp) {
+        let Some(held) = self.tokens.access.as_ref().filter(|_| token == self.tokens.number) else {
+            // Another one is held by now, or will be.
+            return self.pursue_token(now);
+        };
+        let young = now.since(held.issued) < YOUNG;
+        if self.tokens.evicted_too_often(now) {
+            return self.finish(CloseReason::Permanent(Cause::Evicted), false, now);
+        }
+        match self.tokens.doubt {
+            Doubt::Replaced if young => {
+                self.tokens.doubt = Doubt::Repeated;
+                self.wait_for_token(SPREAD[0], now);
+            }
+            Doubt::Repeated if young => {
+                self.tokens.doubt = Doubt::ReplacedAgain;
+                self.access_refused(token);
+                self.wait_for_token(SPREAD[1], now);
+            }
+            Doubt::ReplacedAgain => self.finish(CloseReason::Permanent(Cause::Unauthorized), false, now),
+            Doubt::None | Doubt::Replaced | Doubt::Repeated => {
+                self.tokens.doubt = Doubt::Replaced;
+                self.access_refused(token);
+                self.pursue_token(now);
+            }
+        }
+    }
+
+    fn wait_for_token(&mut self, wait: Duration, now: Timestamp) {
+        let at = now.after(wait);
+        match self.link {
+            Link::Token => {
+                let planned = Planned { at, reason: WaitReason::TokenSpread };
+                self.attempt_failed_until(Cause::TokenRefused, planned, now);
+            }
+            _ if self.recovery.renewing => self.renewal_failed(at, now),
+            _ => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Tokens;
 use super::link::Link;
 use super::requests::Requests;
+use super::repeats::{Repeats, Trial};
 use super::resume::Recovery;
 use super::subscription::Subscriptions;
 use super::{Close, Session};
@@ -12,6 +13,7 @@ use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::message_id::MessageTag;
 use crate::outbox::Outbox;
+use crate::output::WaitReason;
 use crate::recorder::Names;
 use crate::retry::Budget;
 use crate::rng::Rng;
@@ -30,13 +32,17 @@ pub(crate) struct Checkpoint {
     ending: Option<Close>,
     attempt: u32,
     attempts: Budget,
-    urgent: bool,
+    waits_for: WaitReason,
     not_before: Timestamp,
     bad_frames: usize,
     fence: Option<u64>,
     last_sent: Timestamp,
     tokens: Tokens,
     recovery: Recovery,
+    #[serde(default)]
+    trial: Trial,
+    #[serde(default)]
+    repeats: Repeats,
     ledger: Ledger,
     subs: Subscriptions,
     requests: Requests,
@@ -70,13 +76,15 @@ impl Checkpoint {
             ending,
             attempt,
             attempts,
-            urgent,
+            waits_for,
             not_before,
             bad_frames,
             fence,
             last_sent,
             tokens,
             recovery,
+            trial,
+            repeats,
             ledger,
             subs,
             requests,
@@ -93,13 +101,15 @@ impl Checkpoint {
             ending,
             attempt,
             attempts,
-            urgent,
+            waits_for,
             not_before,
             bad_frames,
             fence,
             last_sent,
             tokens,
             recovery,
+            trial,
+            repeats,
             ledger,
             subs,
             requests,
@@ -161,13 +171,15 @@ impl Checkpoint {
             ending: self.ending,
             attempt: self.attempt,
             attempts: self.attempts,
-            urgent: self.urgent,
+            waits_for: self.waits_for,
             not_before: self.not_before,
             bad_frames: self.bad_frames,
             fence: self.fence,
             last_sent: self.last_sent,
             tokens: self.tokens,
             recovery: self.recovery,
+            trial: self.trial,
+            repeats: self.repeats,
             ledger: self.ledger,
             subs: self.subs,
             requests: self.requests,

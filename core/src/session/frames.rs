@@ -2,12 +2,14 @@
 
 use super::Session;
 use super::link::Link;
+use super::repeats::Trial;
 use super::subscription::{Held, Place};
 use crate::classify::{ApiErrorInfo, Cause};
 use crate::ids::ConnId;
 use crate::input::Frame;
 use crate::notification::Notification;
 use crate::output::{Action, Event, GapCause, ProtocolError, Purpose, Resumption};
+use crate::retry::Cost;
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::{ConnectionDetails, Kind, Message, NotificationFields, Payload, RecoveryState, Wsc, parse};
@@ -97,9 +99,12 @@ impl Session {
 
     /// Drops a connection that makes no sense any more, ready or not.
     fn give_up_on(&mut self, conn: ConnId, cause: Cause, now: Timestamp) {
-        if let Link::Handshaking { .. } = self.link {
+        if let Link::Handshaking { wsc: handle, .. } = self.link {
             self.drop_socket(conn);
-            self.attempt_failed(cause, now, now);
+            if handle && !matches!(cause, Cause::MalformedWsc) {
+                self.handle_refused(false, now);
+            }
+            self.attempt_failed(cause, Cost::Call, now, now);
         } else {
             self.lose(cause, true, now);
         }
@@ -152,7 +157,7 @@ impl Session {
         self.recovery.restored = false;
         self.ledger.set_buffer(self.buffer_size());
         self.out.snapshot_changed();
-        self.become_ready(conn, now);
+        self.become_ready(conn, sent_wsc, now);
         let resumption = match fate {
             Fate::None => Resumption::Fresh,
             Fate::Continued => Resumption::Recovered,
@@ -174,6 +179,7 @@ impl Session {
             }
             Fate::Continued => {
                 self.stats.recoveries += 1;
+                self.session_continued(now);
                 if unclean {
                     self.ledger.lost(GapCause::Restored, since, &mut self.out);
                     self.subs.verify = self.subs.active.is_some();
@@ -190,10 +196,10 @@ impl Session {
         self.dispatch(now);
     }
 
-    fn become_ready(&mut self, conn: ConnId, now: Timestamp) {
+    fn become_ready(&mut self, conn: ConnId, handle: bool, now: Timestamp) {
         self.link = Link::Ready { conn };
         self.stats.connections += 1;
-        self.attempt = 0;
+        self.trial = Trial { since: now, handle, ..Trial::default() };
         self.bad_frames = 0;
         self.fence = None;
         self.timers.stop(TimerKind::Handshake);
@@ -262,6 +268,7 @@ impl Session {
     pub(super) fn deliver(&mut self, notification: Notification, now: Timestamp) {
         if self.ledger.take(notification, now, &mut self.out) {
             self.stats.notifications += 1;
+            self.trial.delivered = true;
             self.subs.confirmed = Some(self.clock.unix_at(now));
         } else {
             self.stats.duplicates += 1;
@@ -292,6 +299,12 @@ impl Session {
         self.out.snapshot_changed();
         if let Some(number) = number {
             self.recovery.heartbeat_answered(number);
+            if !self.trial.echoed {
+                // The connection is good (BCK-6).
+                self.trial.echoed = true;
+                self.attempt = 0;
+                self.repeats.good();
+            }
         }
         if number.is_some() && number == self.fence {
             self.fence = None;
@@ -342,7 +355,10 @@ impl Session {
             self.send_heartbeat();
             latest = after(self.last_sent);
         }
-        self.arm(TimerKind::Heartbeat, now.after(self.config.heartbeat_interval).min(latest));
+        let silence = now.after(self.config.heartbeat_interval).min(latest);
+        // A busy connection shows that it is good by one heartbeat, too (BCK-6).
+        let first = self.trial.since.after(self.config.heartbeat_interval);
+        self.arm(TimerKind::Heartbeat, if self.trial.asked { silence } else { silence.min(first) });
     }
 
     /// HB-1, HB-2.
@@ -366,6 +382,7 @@ impl Session {
         let number = self.fresh_id();
         if let Some(conn) = self.ready() {
             self.stats.heartbeats += 1;
+            self.trial.asked = true;
             self.last_sent = self.now;
             let text = self.tag.heartbeat(number);
             self.out.act(Action::Send { conn, text, purpose: Purpose::Heartbeat });

@@ -6,13 +6,15 @@ use super::{Close, Session};
 use crate::classify::{Cause, MAX_RETRY_AFTER};
 use crate::ids::ConnId;
 use crate::input::{CloseInfo, OpenFailure, Phase};
-use crate::output::{Action, CloseReason, Event, GapCause};
-use crate::retry::{Outlook, next_attempt};
+use crate::output::{Action, CloseReason, Event, GapCause, WaitReason};
+use crate::retry::{Cost, Planned, RetryContext};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 
 /// The close code of every orderly end.
 const NORMAL: u16 = 1000;
+/// Longer waits are events (REC-8).
+const SILENT_WAIT: Duration = Duration::from_secs(2);
 /// The close code of a server that saw no token.
 const NO_AUTHORIZATION: u16 = 4400;
 
@@ -27,10 +29,7 @@ pub(super) enum Link {
     /// The `Retry` timer runs.
     Waiting,
     /// An attempt that has no WebSocket token yet.
-    Token {
-        /// May use the call that is kept for the end of the recovery window.
-        urgent: bool,
-    },
+    Token,
     /// `Action::Open` is under way.
     Opening { conn: ConnId, wsc: bool },
     /// Open; ConnectionDetails are awaited.
@@ -59,27 +58,38 @@ impl Session {
             return self.finish(CloseReason::Permanent(Cause::InsecureUri), true, now);
         }
         self.leave_rest();
-        self.begin_attempt(false, now);
+        self.recovery.lost_at = now;
+        self.tokens.unpack(self.clock, now);
+        self.begin_attempt(now);
     }
 
     /// One attempt, if the budget has one; else as soon as it has.
-    pub(super) fn begin_attempt(&mut self, urgent: bool, now: Timestamp) {
-        let at = self.attempts.earliest(now, 0);
+    pub(super) fn begin_attempt(&mut self, now: Timestamp) {
+        let at = self.attempts.earliest(now);
         if at > now {
-            self.urgent = urgent;
-            return self.wait_until(at);
+            return self.wait_and_say(Planned { at, reason: WaitReason::AttemptBudget }, now);
         }
         self.attempts.take(now);
         self.stats.attempts += 1;
-        self.urgent = false;
         self.timers.stop(TimerKind::Retry);
-        self.link = Link::Token { urgent };
+        self.link = Link::Token;
         self.pursue_token(now);
     }
 
-    pub(super) fn wait_until(&mut self, at: Timestamp) {
+    fn wait(&mut self, planned: Planned) {
         self.link = Link::Waiting;
-        self.arm(TimerKind::Retry, at);
+        self.waits_for = planned.reason;
+        self.arm(TimerKind::Retry, planned.at);
+    }
+
+    /// Waits, and says so if it takes long (REC-8).
+    pub(super) fn wait_and_say(&mut self, planned: Planned, now: Timestamp) {
+        let Planned { at, reason } = planned;
+        let delay = at.since(now);
+        if delay > SILENT_WAIT {
+            self.out.tell(Event::Waiting { reason, at, delay });
+        }
+        self.wait(planned);
     }
 
     /// There is a WebSocket token and nothing live: presents it (TOK-1, REC-1).
@@ -90,12 +100,12 @@ impl Session {
             self.session_lost(GapCause::RecoveryFailed(None), None);
         }
         let wsc = if self.subs.may_be_active() { self.recovery.wsc.clone() } else { None };
-        let Some(url) = self.tokens.present(wsc.as_ref()) else { return self.begin_attempt(false, now) };
+        let Some(url) = self.tokens.present(wsc.as_ref()) else { return self.begin_attempt(now) };
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
         self.requests.blocked = false;
         self.link = Link::Opening { conn, wsc: wsc.is_some() };
-        self.arm(TimerKind::Handshake, self.patience(self.config.handshake_timeout, now));
+        self.arm(TimerKind::Handshake, self.step_deadline(self.config.handshake_timeout, now));
         self.out.act(Action::Open { conn, url });
     }
 
@@ -110,13 +120,13 @@ impl Session {
     }
 
     pub(super) fn open_failed(&mut self, conn: ConnId, failure: OpenFailure, now: Timestamp) {
-        match self.link {
-            Link::Opening { conn: live, .. } if live == conn => {}
+        let wsc = match self.link {
+            Link::Opening { conn: live, wsc } if live == conn => wsc,
             _ => {
                 self.stats.stale_inputs += 1;
                 return;
             }
-        }
+        };
         let seen = failure.status.is_some() || matches!(failure.phase, Phase::Request | Phase::Response);
         if seen {
             self.tokens.presented();
@@ -124,21 +134,24 @@ impl Session {
             self.tokens.keep_unpresented();
         }
         let told = failure.retry_after.map(|wait| wait.min(MAX_RETRY_AFTER));
-        let floor = told.map_or(now, |wait| now.after(wait));
         let cause = match failure.status {
             Some(429) => Cause::RateLimited { retry_after: told.unwrap_or(self.config.retry.penalty) },
             Some(503) => Cause::Unavailable { retry_after: told },
             Some(status) => Cause::UpgradeRefused { status },
             None => Cause::ConnectFailed { phase: failure.phase, message: failure.message },
         };
-        let floor = if let Cause::RateLimited { retry_after } = cause { now.after(retry_after) } else { floor };
-        self.attempt_failed(cause, floor, now);
+        let floor = if let Cause::RateLimited { retry_after } = cause { Some(retry_after) } else { told };
+        let floor = floor.map_or(now, |wait| now.after(wait));
+        if wsc && let Some(status) = failure.status {
+            self.handle_refused(matches!(status, 429 | 502..=504), now);
+        }
+        self.attempt_failed(cause, if seen { Cost::Call } else { Cost::Local }, floor, now);
     }
 
     pub(super) fn handshake_timed_out(&mut self, now: Timestamp) {
         if let Some(conn) = self.live() {
             self.drop_socket(conn);
-            self.attempt_failed(Cause::HandshakeTimeout, now, now);
+            self.attempt_failed(Cause::HandshakeTimeout, Cost::Call, now, now);
         }
     }
 
@@ -156,9 +169,13 @@ impl Session {
             self.recovery.closed_in_order(now);
         }
         match &self.link {
-            Link::Opening { .. } | Link::Handshaking { .. } => {
+            Link::Opening { wsc, .. } | Link::Handshaking { wsc, .. } => {
+                let away = matches!(close.code, Some(1001 | 1012 | 1013));
+                if *wsc {
+                    self.handle_refused(away, now);
+                }
                 self.tokens.presented();
-                self.attempt_failed(cause, now, now);
+                self.attempt_failed(cause, Cost::Call, now, now);
             }
             Link::Closing { then: Then::End(reason), .. } => {
                 let reason = reason.clone();
@@ -180,17 +197,26 @@ impl Session {
         if forget {
             self.drop_socket(conn);
         }
+        self.note_in_flight(&cause, now);
         self.leave(conn, cause.clone(), now);
+        let rest = self.connection_judged(&cause, now);
         match self.ending {
             Some(mode) => self.finish(reason_of(mode), true, now),
             None if cause == Cause::Renewal => {
                 self.link = Link::Waiting;
-                self.begin_attempt(true, now);
+                self.begin_attempt(now);
             }
             None if !self.config.auto_recover => self.link = Link::Offline,
             None => {
-                let at = self.plan(&cause, now, now);
-                self.wait_until(at);
+                let planned = match rest {
+                    Some(at) => Planned { at, reason: WaitReason::Contended },
+                    None => self.plan(&cause, Cost::None, now, now),
+                };
+                if !self.trial.is_good() {
+                    // A connection that was never good is no end of a series of failures (BCK-6).
+                    self.attempt = self.attempt.saturating_add(1);
+                }
+                self.wait_and_say(planned, now);
             }
         }
         self.dispatch(now);
@@ -210,6 +236,7 @@ impl Session {
         self.link = Link::Waiting;
         self.out.forget(conn);
         self.recovery.renewing = false;
+        self.recovery.lost_at = now;
         self.ledger.replay_interrupted(now, &mut self.out);
         self.subs_disconnected();
         self.requests_disconnected(&cause, now);
@@ -223,51 +250,70 @@ impl Session {
     }
 
     /// An attempt came to nothing; another follows (REC-8).
-    pub(super) fn attempt_failed(&mut self, cause: Cause, floor: Timestamp, now: Timestamp) {
+    pub(super) fn attempt_failed(&mut self, cause: Cause, cost: Cost, floor: Timestamp, now: Timestamp) {
+        let planned = self.retry_at(&cause, cost, floor, now);
+        self.retry_told(cause, planned, now);
+    }
+
+    fn retry_at(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
         self.timers.stop(TimerKind::Handshake);
         self.attempt = self.attempt.saturating_add(1);
         self.not_before = floor;
-        let at = if cause == Cause::MalformedWsc { self.floor(floor, 0, now) } else { self.plan(&cause, floor, now) };
-        self.urgent = cause == Cause::MalformedWsc;
+        if *cause == Cause::MalformedWsc { self.context(cost, now).floor(now) } else { self.plan(cause, cost, floor, now) }
+    }
+
+    /// The next attempt comes at a moment that its failure decides.
+    pub(super) fn attempt_failed_until(&mut self, cause: Cause, planned: Planned, now: Timestamp) {
+        self.timers.stop(TimerKind::Handshake);
+        self.attempt = self.attempt.saturating_add(1);
+        let floor = self.context(Cost::Call, now).floor(now);
+        self.retry_told(cause, if floor.at > planned.at { floor } else { planned }, now);
+    }
+
+    fn retry_told(&mut self, cause: Cause, planned: Planned, now: Timestamp) {
+        let Planned { at, reason } = planned;
         self.link = Link::Waiting;
-        self.out.tell(Event::Retry { attempt: self.attempt, cause, at, delay: at.since(now) });
+        self.out.tell(Event::Retry { attempt: self.attempt, cause, at, delay: at.since(now), reason });
         if at > now {
-            self.wait_until(at);
+            self.wait(planned);
         } else {
-            self.begin_attempt(true, now);
+            self.begin_attempt(now);
         }
     }
 
-    /// The earliest moment that budgets and the server allow.
-    fn floor(&self, floor: Timestamp, reserve: usize, now: Timestamp) -> Timestamp {
-        let at = floor.max(self.not_before).max(self.attempts.earliest(now, 0));
-        if self.tokens.has_ws_token(now) { at } else { at.max(self.tokens.earliest_call(now, reserve)) }
+    /// What decides about the next attempt.
+    fn context(&self, cost: Cost, now: Timestamp) -> RetryContext<'_> {
+        RetryContext {
+            policy: &self.config.retry,
+            attempt: self.attempt,
+            cost,
+            recent: now < self.recovery.lost_at.after(self.recovery_window()),
+            window: self.window(),
+            not_before: self.not_before,
+            attempts: Some(&self.attempts),
+            calls: (!self.tokens.has_ws_token(now)).then(|| self.tokens.calls()),
+        }
     }
 
     /// How long a step of an attempt may take. One that hangs must not take the time of the last try (BCK-2).
-    pub(super) fn patience(&self, timeout: Duration, now: Timestamp) -> Timestamp {
-        let at = now.after(timeout);
-        let stretch = self.config.retry.last_chance;
-        match self.window_end() {
-            Some(end) if now < end.before(stretch) => at.min(end.before(stretch / 2)),
-            _ => at,
+    pub(super) fn step_deadline(&self, timeout: Duration, now: Timestamp) -> Timestamp {
+        let deadline = now.after(timeout);
+        if matches!(self.link, Link::Ready { .. } | Link::Closing { .. }) {
+            return deadline;
         }
+        self.context(Cost::Call, now).step_deadline(deadline, now)
     }
 
-    fn plan(&mut self, cause: &Cause, floor: Timestamp, now: Timestamp) -> Timestamp {
-        let outlook = Outlook {
-            attempt: self.attempt,
-            window_end: self.window_end(),
-            floor: self.floor(floor, 1, now),
-            reserved_floor: self.floor(floor, 0, now),
-        };
-        next_attempt(&self.config.retry, cause, outlook, &mut self.rng, now)
+    fn plan(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
+        self.not_before = floor;
+        let mut rng = self.rng.clone();
+        let planned = self.context(cost, now).next_attempt(cause, &mut rng, now);
+        self.rng = rng;
+        planned
     }
 
     pub(super) fn retry_due(&mut self, now: Timestamp) {
-        let stretch = self.config.retry.last_chance;
-        let last = self.window_end().is_some_and(|end| now >= end.before(stretch) && now < end);
-        self.begin_attempt(last || self.urgent, now);
+        self.begin_attempt(now);
     }
 
     /// REC-7.
@@ -275,12 +321,11 @@ impl Session {
         match self.link {
             Link::Idle => self.start(now),
             Link::Offline | Link::Waiting => {
-                let at = self.floor(now, 0, now);
-                if at > now {
-                    self.urgent = true;
-                    self.wait_until(at);
+                let floor = self.context(Cost::None, now).floor(now);
+                if floor.at > now {
+                    self.wait_and_say(floor, now);
                 } else {
-                    self.begin_attempt(true, now);
+                    self.begin_attempt(now);
                 }
             }
             _ => {}
@@ -293,11 +338,14 @@ impl Session {
             return;
         }
         match self.link {
-            Link::Waiting => {
-                let spread = self.rng.up_to(self.config.retry.socket_lost);
-                let at = self.floor(now, 1, now).max(now.after(spread));
-                if self.timers.get(TimerKind::Retry).is_none_or(|planned| at < planned) {
-                    self.wait_until(at);
+            Link::Waiting if self.waits_for != WaitReason::Contended => {
+                let mut rng = self.rng.clone();
+                // As after a loss: what failed before says nothing about this network.
+                let context = RetryContext { attempt: 0, ..self.context(Cost::None, now) };
+                let planned = context.next_attempt(&Cause::SocketLost, &mut rng, now);
+                self.rng = rng;
+                if self.timers.get(TimerKind::Retry).is_none_or(|at| planned.at < at) {
+                    self.wait(planned);
                 }
             }
             Link::Ready { .. } => {
@@ -347,7 +395,7 @@ impl Session {
         if !self.tokens.has_ws_token(now) {
             return self.pursue_token(now);
         }
-        if self.attempts.earliest(now, 0) > now {
+        if self.attempts.earliest(now) > now {
             return self.renewal_failed(now.after(self.config.retry.max), now);
         }
         self.start_close(conn, Then::Renew, "renewal", now);
@@ -397,7 +445,7 @@ impl Session {
                 self.recovery.detached = mode == Close::Detach && !wsc && !self.recovery.restored;
                 self.finish(reason_of(mode), true, now);
             }
-            Link::Idle | Link::Offline | Link::Waiting | Link::Token { .. } | Link::Closed => {
+            Link::Idle | Link::Offline | Link::Waiting | Link::Token | Link::Closed => {
                 // A restored session that was never connected keeps what its snapshot said.
                 self.recovery.detached = mode == Close::Detach && (!self.recovery.restored || self.recovery.detached);
                 self.finish(reason_of(mode), true, now);
@@ -427,6 +475,7 @@ impl Session {
                 self.drop_socket(conn);
             }
             if told {
+                // Nothing is planned after the end, so nothing is judged either.
                 let cause = if let CloseReason::Permanent(cause) = &reason { cause.clone() } else { Cause::Closed };
                 self.leave(conn, cause, now);
             }

@@ -5,6 +5,7 @@ mod auth;
 mod checkpoint;
 mod frames;
 mod link;
+mod repeats;
 mod requests;
 mod rest;
 mod resume;
@@ -18,6 +19,7 @@ pub(crate) use self::checkpoint::Checkpoint;
 use self::link::Link;
 use self::requests::Requests;
 pub use self::rest::{OverHttps, RequestOptions};
+use self::repeats::{Repeats, Trial};
 use self::resume::Recovery;
 use self::subscription::Subscriptions;
 use crate::classify::Cause;
@@ -29,7 +31,7 @@ use crate::input::{Frame, Input};
 use crate::ledger::Ledger;
 use crate::message_id::MessageTag;
 use crate::outbox::Outbox;
-use crate::output::{Output, Wait};
+use crate::output::{Output, Wait, WaitReason};
 use crate::retry::Budget;
 use crate::rng::Rng;
 use crate::stats::Stats;
@@ -58,10 +60,12 @@ pub enum SessionState {
     Idle,
     /// The next attempt comes at `until`.
     Waiting {
-        /// Failed attempts since the last connection.
+        /// Failed attempts and short-lived connections since the last good connection.
         attempt: u32,
         /// When.
         until: Timestamp,
+        /// What it waits for.
+        reason: WaitReason,
     },
     /// An attempt is under way.
     Connecting,
@@ -153,11 +157,11 @@ pub struct Session {
     link: Link,
     /// The session is to end as soon as the subscription is deleted.
     ending: Option<Close>,
-    /// Failed attempts since the last connection.
+    /// Failed attempts and short-lived connections since the last good connection.
     attempt: u32,
     attempts: Budget,
-    /// The attempt that is waited for may use the call that is kept for such ones.
-    urgent: bool,
+    /// What the next attempt waits for.
+    waits_for: WaitReason,
     /// Who refused the last attempt asked for none before this.
     not_before: Timestamp,
     /// Unreadable messages in a row.
@@ -168,6 +172,9 @@ pub struct Session {
     last_sent: Timestamp,
     tokens: Tokens,
     recovery: Recovery,
+    /// What the connection has shown so far, or the last one showed.
+    trial: Trial,
+    repeats: Repeats,
     ledger: Ledger,
     subs: Subscriptions,
     requests: Requests,
@@ -194,13 +201,15 @@ impl Session {
             ending: None,
             attempt: 0,
             attempts: Budget::new(config.retry.attempts_per_minute),
-            urgent: false,
+            waits_for: WaitReason::Backoff,
             not_before: Timestamp::ZERO,
             bad_frames: 0,
             fence: None,
             last_sent: clock.now,
             tokens: Tokens::new(&config),
             recovery: Recovery::new(clock.now),
+            trial: Trial::default(),
+            repeats: Repeats::default(),
             ledger: Ledger::new(clock),
             subs: Subscriptions::default(),
             requests: Requests::default(),
@@ -362,8 +371,9 @@ impl Session {
             Link::Waiting => SessionState::Waiting {
                 attempt: self.attempt,
                 until: self.timers.get(TimerKind::Retry).unwrap_or(self.now),
+                reason: self.waits_for,
             },
-            Link::Token { .. } | Link::Opening { .. } | Link::Handshaking { .. } => SessionState::Connecting,
+            Link::Token | Link::Opening { .. } | Link::Handshaking { .. } => SessionState::Connecting,
             Link::Ready { conn } => SessionState::Ready { conn },
             Link::Closing { .. } => SessionState::Closing,
         }
@@ -455,7 +465,7 @@ impl Session {
             | Link::Handshaking { conn, .. }
             | Link::Ready { conn }
             | Link::Closing { conn, .. } => Some(conn),
-            Link::Idle | Link::Offline | Link::Waiting | Link::Token { .. } | Link::Closed => None,
+            Link::Idle | Link::Offline | Link::Waiting | Link::Token | Link::Closed => None,
         }
     }
 

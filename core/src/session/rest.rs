@@ -206,10 +206,10 @@ impl Session {
             return;
         }
         let Some(bearer) = self.tokens.bearer(now) else {
-            if let Err(at) = self.ask(now)
+            if let Err(planned) = self.ask(now)
                 && let Some(entry) = self.end_request(id)
             {
-                let outcome = entry.unsent(Cause::RateLimited { retry_after: at.since(now) });
+                let outcome = entry.unsent(Cause::RateLimited { retry_after: planned.at.since(now) });
                 self.out.tell(Event::Response { id, outcome });
             }
             return;

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::Session;
-use super::link::Link;
+use super::link::{Link, Then};
 use super::subscription::{Active, Wanted};
 use crate::config::Config;
 use crate::error::RestoreError;
 use crate::ids::SubscriptionId;
 use crate::ledger::{Ledger, PendingGap};
-use crate::output::GapCause;
+use crate::output::{CloseReason, GapCause};
+use crate::retry::Window;
 use crate::snapshot::{MAX_RECENT, Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
 use crate::time::{ClockReading, Timestamp, UnixMillis};
 use crate::wire::{Limits, Wsc};
@@ -22,6 +23,8 @@ pub(super) struct Recovery {
     pub(super) wsc: Option<Wsc>,
     /// When the last frame of a ready connection came.
     pub(super) last_seen: Timestamp,
+    /// When the loss of the connection was noticed, or the first connection was asked for.
+    pub(super) lost_at: Timestamp,
     /// When a close frame with a code came: the server was there until then, so its window began no earlier.
     /// What it sent before may have been lost on the way, so this is no end of a gap.
     closed: Option<Timestamp>,
@@ -53,6 +56,14 @@ pub(super) struct Slept {
     pub(super) from: u64,
 }
 
+/// From when a server counts the recovery window.
+enum CountedFrom {
+    /// From the last sign of life, or from the loss as it was noticed.
+    Here { first: Timestamp, last: Timestamp },
+    /// From the last sign of life in another process, so long before this one began.
+    Before { passed: Duration },
+}
+
 /// A lost session, with the code of the server if it gave one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
@@ -72,6 +83,7 @@ impl Recovery {
         Self {
             wsc: None,
             last_seen: now,
+            lost_at: now,
             closed: None,
             earlier_seen: now,
             slept: None,
@@ -124,18 +136,37 @@ impl Recovery {
 }
 
 impl Session {
-    /// The end of the recovery window, if there is something to recover.
-    pub(super) fn window_end(&self) -> Option<Timestamp> {
+    /// How long the server keeps a lost session.
+    pub(super) fn recovery_window(&self) -> Duration {
+        let told = self.recovery.limits.recovery_timeout.map(Duration::from_secs);
+        told.unwrap_or(self.config.recovery_timeout)
+    }
+
+    /// The ends of the recovery window, if there is something to recover.
+    pub(super) fn window(&self) -> Option<Window> {
+        let since = self.counted_from()?;
+        let window = self.recovery_window();
+        Some(match since {
+            CountedFrom::Here { first, last } => Window { first: first.after(window), last: last.after(window) },
+            CountedFrom::Before { passed } => {
+                let end = self.clock.now.after(window.saturating_sub(passed));
+                Window { first: end, last: end }
+            }
+        })
+    }
+
+    /// From when the server may count its window, if there is something to recover.
+    fn counted_from(&self) -> Option<CountedFrom> {
         if self.recovery.wsc.is_none() || !self.subs.may_be_active() {
             return None;
         }
-        let told = self.recovery.limits.recovery_timeout.map(Duration::from_secs);
-        let window = told.unwrap_or(self.config.recovery_timeout);
         Some(match self.recovery.seen_before {
-            None => self.recovery.closed.unwrap_or(self.recovery.last_seen).after(window),
+            None => {
+                let first = self.recovery.closed.unwrap_or(self.recovery.last_seen);
+                CountedFrom::Here { first, last: self.recovery.lost_at.max(first) }
+            }
             Some(seen) => {
-                let passed = Duration::from_millis(self.clock.unix.0.saturating_sub(seen.0));
-                self.clock.now.after(window.saturating_sub(passed))
+                CountedFrom::Before { passed: Duration::from_millis(self.clock.unix.0.saturating_sub(seen.0)) }
             }
         })
     }
@@ -164,9 +195,16 @@ impl Session {
         told.unwrap_or(self.config.recovery_buffer_size).min(limit)
     }
 
-    /// REC-1: after the window the recovery handle is not used any more.
+    /// REC-1: the server decides whether it is too late, and a late handle costs nothing; but it is not kept for ever.
     pub(super) fn forfeit_if_late(&mut self, now: Timestamp) {
-        if self.window_end().is_some_and(|end| now >= end) {
+        let window = self.recovery_window();
+        let late = self.counted_from().is_some_and(|since| match since {
+            CountedFrom::Here { last, .. } => now >= last.after(window).after(window),
+            CountedFrom::Before { passed } => {
+                now.since(self.clock.now).saturating_add(passed) >= window.saturating_add(window)
+            }
+        });
+        if late {
             self.session_lost(GapCause::WindowPassed, None);
         }
     }
@@ -176,6 +214,7 @@ impl Session {
         if self.recovery.wsc.take().is_some() {
             self.out.snapshot_changed();
         }
+        self.repeats.handle_gone();
         if self.subs.may_be_active() {
             self.recovery.lost = Some(Lost { code });
             self.subs.lost_on_server();
@@ -193,10 +232,12 @@ impl Session {
     }
 
     /// The session as it can be continued by another process. `None` while outputs wait, because it would be ahead of
-    /// what was handed to the application (PST-4).
+    /// what was handed to the application (PST-4), and while `close(Detach)` is under way, because what comes until
+    /// `Closed` belongs to it (PST-5).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        if !self.out.is_drained() {
+        let detaching = matches!(self.link, Link::Closing { then: Then::End(CloseReason::Detached), .. });
+        if !self.out.is_drained() || detaching {
             return None;
         }
         let subscription = |id: SubscriptionId, filters: &crate::filters::Filters, server_id: Option<&str>| {
@@ -219,6 +260,7 @@ impl Session {
             unverified: self.subs.confirmed.filter(|_| self.subs.verify),
             detached: self.recovery.detached,
             next_subscription: self.subs.next,
+            auth: self.tokens.stored(self.clock, self.now),
         })
     }
 
@@ -251,6 +293,7 @@ impl Session {
         if let Some(since) = snapshot.unproven {
             session.ledger.doubt(since);
         }
+        session.tokens.keep_packed(snapshot.auth);
         session.subs.next = snapshot.next_subscription;
         session.subs.confirmed = snapshot.unverified.or(Some(snapshot.last_seen));
         session.subs.verify = snapshot.unverified.is_some();

@@ -11,7 +11,7 @@ use crate::filters::Filters;
 use crate::ids::SubscriptionId;
 use crate::notification::Notification;
 use crate::output::{Action, Event, GapCause, Purpose, SubscriptionInfo};
-use crate::retry::{Outlook, next_attempt};
+use crate::retry::{Cost, RetryContext};
 use crate::time::{Timestamp, UnixMillis};
 use crate::timers::TimerKind;
 use crate::wire::{Payload, SubscriptionReply, client_request, subscription_body, subscription_reply};
@@ -438,8 +438,17 @@ impl Session {
     }
 
     fn subscription_retry(&mut self, floor: Timestamp, now: Timestamp) -> Timestamp {
-        let outlook = Outlook { attempt: self.subs.failures, window_end: None, floor, reserved_floor: floor };
-        next_attempt(&self.config.retry, &Cause::SocketTimeout, outlook, &mut self.rng, now)
+        let context = RetryContext {
+            policy: &self.config.retry,
+            attempt: self.subs.failures,
+            cost: Cost::Call,
+            recent: false,
+            window: None,
+            not_before: floor,
+            attempts: None,
+            calls: None,
+        };
+        context.next_attempt(&Cause::SocketTimeout, &mut self.rng, now).at
     }
 
     /// The connection is gone, and with it the answer (SUB-8): the wish stays.

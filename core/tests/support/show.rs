@@ -76,10 +76,14 @@ fn event(event: &Event) -> String {
         Event::RecoveryFailed { conn, code } => {
             format!("recovery failed {conn} {}", code.as_deref().unwrap_or("-"))
         }
-        Event::Retry { attempt, cause, at, .. } => format!("retry {attempt} after {} at {at}", cause.as_str()),
+        Event::Retry { attempt, cause, at, reason, .. } => {
+            format!("retry {attempt} after {} at {at}, {}", cause.as_str(), reason.as_str())
+        }
+        Event::Waiting { reason, at, .. } => format!("waiting until {at}, {}", reason.as_str()),
         Event::Gap(gap) => {
             let (after, since, until) = (gap.after.as_deref().unwrap_or("-"), unix(gap.since), unix(gap.until));
-            format!("gap {} after {after} since {since} until {until}", gap.cause.as_str())
+            let (certainty, cause) = (gap.certainty.as_str(), gap.cause.as_str());
+            format!("gap {certainty} {cause} after {after} since {since} until {until}")
         }
         Event::Response { id, outcome } => format!("response {id}: {}", self::outcome(outcome)),
         Event::Disconnected { conn, cause } => format!("disconnected {conn} {}", cause.as_str()),
@@ -109,7 +113,9 @@ fn outcome(outcome: &RequestOutcome) -> String {
 
 pub fn state(state: SessionState) -> String {
     match state {
-        SessionState::Waiting { attempt, until } => format!("waiting, attempt {attempt}, until {until}"),
+        SessionState::Waiting { attempt, until, reason } => {
+            format!("waiting, attempt {attempt}, until {until}, {}", reason.as_str())
+        }
         SessionState::Ready { conn } => format!("ready {conn}"),
         other => format!("{other:?}").to_lowercase(),
     }

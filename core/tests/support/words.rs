@@ -100,7 +100,7 @@ impl Words {
                 "frame_bytes" => config.limits.frame_bytes = n(),
                 "recovery_buffer" => config.limits.recovery_buffer = n(),
                 "headers" => config.limits.headers = n(),
-                "token_calls" => config.retry.token_calls_per_minute = n(),
+                "token_calls" => config.retry.auth_calls_per_minute = n(),
                 "attempts" => config.retry.attempts_per_minute = n(),
                 _ => panic!("`{line}`: {key} is no setting"),
             }

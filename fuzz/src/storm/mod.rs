@@ -104,7 +104,7 @@ impl<M: Maker> Storm<M> {
         let mut rng = Rng::new(seed);
         let mut config = Config { rest_over_websocket: true, ..Config::default() };
         // The budgets are not the matter here.
-        config.retry.token_calls_per_minute = 1000;
+        config.retry.auth_calls_per_minute = 1000;
         config.retry.attempts_per_minute = 1000;
         if rng.chance(300) {
             config.limits.held_notifications = 3;

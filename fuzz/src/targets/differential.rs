@@ -116,7 +116,7 @@ impl<S: Subject> World<S> {
         config.recovery_buffer_size = model::BUFFER;
         config.limits.bad_frames = model::BAD_FRAMES;
         // The budgets are another matter: the simulator watches them.
-        config.retry.token_calls_per_minute = 100_000;
+        config.retry.auth_calls_per_minute = 100_000;
         config.retry.attempts_per_minute = 100_000;
         let now = 1_000_000;
         let clock = ClockReading { now: Timestamp::from_micros(now), unix: UnixMillis(1_800_000_000_000) };

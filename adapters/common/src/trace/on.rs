@@ -179,6 +179,11 @@ impl Tracer {
                     attempt = *attempt, cause = word, delay_ms = delay, detail = detail
                 );
             }
+            Event::Waiting { reason, delay, .. } => {
+                let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                let session = &self.session;
+                tell!(INFO, CONNECTION, "waiting", in session, waits_for = reason.as_str(), delay_ms = delay);
+            }
             Event::Response { id, outcome } => self.request_ended(*id, outcome),
             Event::Closed { reason } => self.closed(reason),
             _ => {}

@@ -32,7 +32,7 @@ pub fn config(server: &Url) -> Config {
         socket_lost: Duration::from_millis(400),
         server_closed: Duration::from_millis(400),
         base: Duration::from_millis(300),
-        token_calls_per_minute: 12,
+        auth_calls_per_minute: 12,
         ..RetryPolicy::default()
     };
     Config { server: server.clone(), retry, ..Config::default() }

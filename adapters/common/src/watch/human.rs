@@ -1,6 +1,6 @@
 //! Events for people.
 
-use ringcentral_ws_core::{Cause, CloseReason, Event, GapCause, ProtocolError, Resumption};
+use ringcentral_ws_core::{Cause, CloseReason, Event, Certainty, ProtocolError, Resumption};
 
 /// Most characters of a notification's content.
 const SHOWN: usize = 160;
@@ -43,15 +43,19 @@ pub fn event(event: &Event) -> Option<String> {
         Event::Retry { attempt, cause, delay, .. } => {
             format!("retry          attempt {attempt} failed: {cause}; next in {:.1} s", delay.as_secs_f64())
         }
+        Event::Waiting { reason, delay, .. } => {
+            format!("waiting        {:.1} s: {reason}", delay.as_secs_f64())
+        }
         Event::Gap(gap) if gap.since.0 == 0 => {
-            format!("GAP            notifications since an unknown time may be lost: {}", gap_cause(&gap.cause))
+            format!("GAP            notifications since an unknown time {} lost: {}", lost(gap.certainty), gap.cause)
         }
         Event::Gap(gap) => {
             let length = gap.until.0.saturating_sub(gap.since.0);
             format!(
-                "GAP            notifications of {:.1} s may be lost: {}",
+                "GAP            notifications of {:.1} s {} lost: {}",
                 length as f64 / 1000.0,
-                gap_cause(&gap.cause)
+                lost(gap.certainty),
+                gap.cause
             )
         }
         Event::Disconnected { cause, .. } => format!("disconnected   {cause}"),
@@ -68,10 +72,11 @@ pub fn event(event: &Event) -> Option<String> {
     })
 }
 
-fn gap_cause(cause: &GapCause) -> String {
-    match cause {
-        GapCause::RecoveryFailed(Some(code)) => format!("the server could not recover the session ({code})"),
-        other => other.as_str().replace('_', " "),
+fn lost(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Possible => "may be",
+        Certainty::Probable => "are probably",
+        Certainty::Certain => "are",
     }
 }
 

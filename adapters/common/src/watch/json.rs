@@ -74,14 +74,20 @@ pub fn event(event: &Event) -> Option<String> {
         Event::RecoveryFailed { conn, code } => {
             Line::new("recovery_failed").with("conn", conn.get()).with("code", code)
         }
-        Event::Retry { attempt, cause, delay, .. } => Line::new("retry")
+        Event::Retry { attempt, cause, delay, reason, .. } => Line::new("retry")
             .with("attempt", attempt)
             .with("cause", cause.as_str())
             .with("delay_ms", u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+            .with("waits_for", reason.as_str())
             .with("message", cause.to_string()),
+        Event::Waiting { reason, delay, .. } => Line::new("waiting")
+            .with("waits_for", reason.as_str())
+            .with("delay_ms", u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+            .with("message", reason.to_string()),
         Event::Gap(gap) => {
             let line = Line::new("gap").with("cause", gap.cause.as_str()).with("after", &gap.after);
             let line = line.with("since", gap.since).with("until", gap.until);
+            let line = line.with("certainty", gap.certainty.as_str()).with("message", gap.cause.to_string());
             if let GapCause::RecoveryFailed(code) = &gap.cause { line.with("code", code) } else { line }
         }
         Event::Disconnected { conn, cause } => Line::new("disconnected")

@@ -69,11 +69,18 @@ pub(crate) fn event(event: &Event) -> Value {
         Event::RecoveryFailed { conn, code } => {
             json!({ "event": "recovery_failed", "conn": conn.get(), "code": code })
         }
-        Event::Retry { attempt, cause, delay, .. } => json!({
+        Event::Waiting { reason, delay, .. } => json!({
+            "event": "waiting",
+            "waits_for": reason.as_str(),
+            "message": reason.to_string(),
+            "delay_ms": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+        }),
+        Event::Retry { attempt, cause, delay, reason, .. } => json!({
             "event": "retry",
             "attempt": attempt,
             "cause": cause.as_str(),
             "message": cause.to_string(),
+            "waits_for": reason.as_str(),
             "delay_ms": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
         }),
         Event::Gap(lost) => gap(lost),
@@ -114,6 +121,8 @@ fn gap(gap: &Gap) -> Value {
     json!({
         "event": "gap",
         "cause": gap.cause.as_str(),
+        "certainty": gap.certainty.as_str(),
+        "message": gap.cause.to_string(),
         "code": code,
         "after": gap.after,
         "since": gap.since,

@@ -63,7 +63,7 @@ pub(crate) fn config() -> Config {
         server_closed: short,
         base: short,
         max: short,
-        token_calls_per_minute: 100,
+        auth_calls_per_minute: 100,
         attempts_per_minute: 100,
         ..RetryPolicy::default()
     };

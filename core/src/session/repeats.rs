@@ -1,0 +1,131 @@
+//! What happens again and again: recoveries that cannot work (REC-9), and a session that two clients share (CON-7).
+
+use std::time::Duration;
+
+use super::Session;
+use crate::classify::Cause;
+use crate::config::InFlightGaps;
+use crate::output::GapCause;
+use crate::retry::MINUTE;
+use crate::time::{Timestamp, UnixMillis};
+
+/// So many in a row are enough (REC-9).
+const ENOUGH: u8 = 3;
+/// A connection that ends this soon after ConnectionDetails had no time to be of use (REC-9).
+const SHORT: Duration = Duration::from_secs(10);
+/// So many endings by the server within a minute are another client's doing (CON-7).
+const CONTENDED: usize = 3;
+
+/// What a connection has shown.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Trial {
+    /// When its ConnectionDetails came.
+    pub(super) since: Timestamp,
+    /// It carried the recovery handle.
+    pub(super) handle: bool,
+    /// A heartbeat was sent on it.
+    pub(super) asked: bool,
+    /// A heartbeat was answered on it.
+    pub(super) echoed: bool,
+    /// It delivered something new.
+    pub(super) delivered: bool,
+}
+
+impl Trial {
+    /// BCK-6.
+    pub(super) const fn is_good(&self) -> bool {
+        self.echoed
+    }
+}
+
+/// The series that are under way.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Repeats {
+    /// Connections in a row that carried the handle and ended at once.
+    futile: u8,
+    /// Refusals in a row of connections that carried it.
+    refused: u8,
+    /// Endings of good connections by the server, oldest first, each with the last frame before it.
+    ended: Vec<(Timestamp, UnixMillis)>,
+}
+
+impl Repeats {
+    /// There is no handle any more that could be at fault.
+    pub(super) fn handle_gone(&mut self) {
+        (self.futile, self.refused) = (0, 0);
+    }
+
+    /// The connection is good.
+    pub(super) fn good(&mut self) {
+        self.handle_gone();
+    }
+}
+
+impl Session {
+    /// A connection that carried the handle was refused. `away`: in words that say that the service is away. As long as
+    /// the session may still be there these do not count: everybody is refused, and the handle is not at fault.
+    pub(super) fn handle_refused(&mut self, away: bool, now: Timestamp) {
+        if away && self.window().is_some_and(|window| now < window.last) {
+            return;
+        }
+        self.repeats.refused = self.repeats.refused.saturating_add(1);
+        if self.repeats.refused >= ENOUGH {
+            self.session_lost(GapCause::RecoveryAbandoned, None);
+        }
+    }
+
+    /// A ready connection ended. When the session is to rest, until when.
+    pub(super) fn connection_judged(&mut self, cause: &Cause, now: Timestamp) -> Option<Timestamp> {
+        let trial = self.trial;
+        let ours = matches!(cause, Cause::Renewal | Cause::Closed);
+        if trial.delivered {
+            self.repeats.handle_gone();
+        } else if trial.handle && !trial.echoed && !ours && now.since(trial.since) <= SHORT {
+            self.repeats.futile = self.repeats.futile.saturating_add(1);
+            if self.repeats.futile >= ENOUGH {
+                self.session_lost(GapCause::RecoveryAbandoned, None);
+            }
+        }
+        if !trial.echoed || !matches!(cause, Cause::ServerClosed { .. }) || !self.subs.may_be_active() {
+            return None;
+        }
+        self.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
+        self.repeats.ended.push((now, self.last_seen()));
+        if self.repeats.ended.len() < CONTENDED {
+            return None;
+        }
+        self.repeats.ended.clear();
+        self.session_lost(GapCause::Contended, None);
+        // Two that rest for the same time would meet again.
+        let rest = self.config.retry.contended;
+        Some(now.after(rest / 4 * 3).after(self.rng.up_to(rest / 2)))
+    }
+
+    /// The session continued: twice within a minute after the server had ended a good connection is no accident (CON-7).
+    pub(super) fn session_continued(&mut self, now: Timestamp) {
+        self.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
+        if let [(_, since), _, ..] = self.repeats.ended[..] {
+            self.ledger.lost(GapCause::Contended, since, &mut self.out);
+        }
+    }
+
+    /// What the server sent last may have been lost on the way (REC-5).
+    pub(super) fn note_in_flight(&mut self, cause: &Cause, now: Timestamp) {
+        let abrupt = matches!(cause, Cause::SocketLost | Cause::HeartbeatTimeout);
+        if !abrupt || self.ready().is_none() || !self.subs.may_be_active() {
+            return;
+        }
+        let silence = now.since(self.recovery.last_seen) > self.config.heartbeat_interval;
+        let noted = match self.config.in_flight_gaps {
+            InFlightGaps::Off => false,
+            InFlightGaps::AfterSilence => silence || self.recovery.slept.is_some(),
+            InFlightGaps::EveryLoss => true,
+        };
+        if noted {
+            let since = self.last_seen();
+            self.ledger.lost(GapCause::InFlight, since, &mut self.out);
+        }
+    }
+}
