@@ -227,7 +227,8 @@ impl Ledger {
         if let Some(p) = self.pending.take() {
             // The wall clock may have been put back since another process noted it.
             let until = self.clock.unix_at(now).max(p.since);
-            let gap = Gap { certainty: p.cause.certainty(), cause: p.cause, after: self.last.clone(), since: p.since, until };
+            let gap =
+                Gap { certainty: p.cause.certainty(), cause: p.cause, after: self.last.clone(), since: p.since, until };
             self.gaps += 1;
             out.tell(Event::Gap(gap));
             out.snapshot_changed();

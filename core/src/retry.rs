@@ -104,8 +104,11 @@ impl RetryContext<'_> {
 
     /// The delay that spreads the calls left evenly up to the moment when the next one is added.
     fn share_of_minute(&self, rng: &mut Rng, now: Timestamp) -> Duration {
-        let Some((left, Some(added))) = self.calls.map(|calls| calls.left(now)) else { return Duration::ZERO };
-        around(added.since(now) / part(left + 1), 25, rng)
+        match self.calls.map(|calls| calls.left(now)) {
+            // With none left the budget itself says when.
+            None | Some((0, _) | (_, None)) => Duration::ZERO,
+            Some((left, Some(added))) => around(added.since(now) / part(left + 1), 25, rng),
+        }
     }
 
     /// Keeps a call for the last stretch before each end of the window, and places an attempt in it.

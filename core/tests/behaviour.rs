@@ -95,15 +95,17 @@ fn another_connection_is_no_sign_of_life() {
         let json = s.session.snapshot().unwrap().to_json();
         serde_json::from_str::<serde_json::Value>(&json).unwrap()["last_seen"].as_u64().unwrap()
     };
+    let before = seen(&s);
     s.session.close(Close::Detach, s.now).unwrap();
     s.drain();
-    let before = seen(&s);
+    // CLAUSE PST-5
+    assert!(s.session.snapshot().is_none(), "what comes until the end belongs to it");
+    s.sleep(Duration::from_secs(1));
+    s.input(Input::Frame { conn: s.conn, frame: Frame::Control });
     s.sleep(Duration::from_secs(1));
     s.input(Input::Frame { conn: ConnId::from(1), frame: Frame::Control });
-    assert_eq!(seen(&s), before);
-    s.input(Input::Frame { conn: s.conn, frame: Frame::Control });
-    assert_eq!(seen(&s), before + 1000);
     s.closed(None);
+    assert_eq!(seen(&s), before + 1000);
     assert!(s.session.snapshot().unwrap().is_detached());
     assert!(!Direct::ready(Config::default()).session.snapshot().unwrap().is_detached());
 }

@@ -131,7 +131,7 @@ fn confirm(s: &mut Recorded, message: &str) {
 }
 
 fn notify(s: &mut Recorded, n: usize) {
-    let conn = ConnId::from(last(s, "\n  open ").parse::<u64>().unwrap());
+    let SessionState::Ready { conn } = s.state() else { panic!("not connected") };
     let text = format!(r#"[{{"type":"ServerNotification"}},{{"uuid":"{n}","subscriptionId":"s","body":{{}}}}]"#);
     s.handle_input(Input::Frame { conn, frame: Frame::Text(&text) }, Timestamp::ZERO).unwrap();
     drain(s);

@@ -59,6 +59,16 @@ fn each_code_to_the_token_call() {
             }
             Class::RefreshToken => {
                 assert!(asks_anew(&outputs) && retry(&outputs).is_none(), "{row:?}");
+                // The new token may not be known everywhere yet: once more, then another one, then it is the end.
+                s.authorize();
+                // Ten seconds would do, if five calls had not been made by then.
+                for seconds in [2, 58] {
+                    let outputs = s.http(status(row), &error_body(row.code));
+                    let (cause, delay) = retry(&outputs).unwrap();
+                    assert_eq!((cause.as_str(), delay.as_secs()), ("token_refused", seconds), "{row:?}");
+                    let outputs = s.sleep(delay);
+                    assert_eq!(asks_anew(&outputs), seconds == 58, "{row:?}");
+                }
                 s.authorize();
                 let outputs = s.http(status(row), &error_body(row.code));
                 assert_eq!(end(&outputs), Some("unauthorized"), "{row:?}");

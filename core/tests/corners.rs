@@ -333,8 +333,8 @@ fn a_snapshot_nobody_wrote_is_corrupt() {
     let mut s = Direct::ready(Config::default());
     s.subscribed();
     let text = s.session.snapshot().unwrap().to_json();
-    let last = r#""next_subscription":1}"#;
-    let with = |more: &str| text.replacen(last, &format!("{more}}}"), 1);
+    let last = r#""next_subscription":1"#;
+    let with = |more: &str| text.replacen(last, more, 1);
     assert!(Snapshot::from_json(&with(r#""next_subscription":1152921504606846975"#)).is_ok());
     for more in [
         r#""next_subscription":1152921504606846976"#,

@@ -83,7 +83,8 @@ fn an_answer_to_a_question_from_before_the_refusal_is_not_the_second_token() {
     assert_eq!(asks(&s.http(401, EXPIRED)), [AuthReason::Refused], "it was never asked for another one");
     s.input(Input::Authorized { id: s.login, token: token("two") });
     s.http(401, EXPIRED);
-    assert_eq!(s.session.state(), SessionState::Closed);
+    let until = s.now.after(Duration::from_secs(2));
+    assert_eq!(s.session.state(), SessionState::Waiting { attempt: 2, until, reason: WaitReason::TokenSpread });
 }
 
 // CLAUSE REQ-5

@@ -86,9 +86,9 @@ fn each_reason_has_its_type() {
 #[test]
 fn subscription_numbers_that_cannot_be_are_corrupt() {
     let text = snapshot();
-    assert!(text.contains(r#""next_subscription":1}"#), "{text}");
+    assert!(text.contains(r#""next_subscription":1"#), "{text}");
     for bad in ["0", "18446744073709551615"] {
-        let damaged = text.replace(r#""next_subscription":1}"#, &format!(r#""next_subscription":{bad}}}"#));
+        let damaged = text.replace(r#""next_subscription":1"#, &format!(r#""next_subscription":{bad}"#));
         assert!(matches!(Snapshot::from_json(&damaged), Err(RestoreError::Corrupt(_))), "{bad}");
     }
 }

@@ -49,7 +49,7 @@ fn nothing_printed_holds_a_secret() {
     ] {
         let outputs = s.http(200, &body);
         show(&s, outputs);
-        let outputs = s.sleep(std::time::Duration::from_secs(4));
+        let outputs = s.sleep(std::time::Duration::from_secs(5));
         show(&s, outputs);
     }
     s.input(Input::Opened { conn: s.conn });
@@ -63,8 +63,14 @@ fn nothing_printed_holds_a_secret() {
     show(&s, outputs);
     let outputs = s.closed(None);
     show(&s, outputs);
-    let outputs = s.sleep(std::time::Duration::from_secs(4));
-    show(&s, outputs);
+    loop {
+        let outputs = s.sleep(std::time::Duration::from_secs(1));
+        let calls = outputs.iter().any(|output| matches!(output, Output::Action(Action::Http { .. })));
+        show(&s, outputs);
+        if calls {
+            break;
+        }
+    }
     let outputs = s.http(200, &format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.test/ws"}}"#));
     assert!(address(&outputs).expose().as_str().contains(WSC));
     show(&s, outputs);

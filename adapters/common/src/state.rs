@@ -329,7 +329,8 @@ mod tests {
         let text = state.to_string();
         assert!(text.starts_with("waiting: next try in ") && text.ends_with(" s, 3 failed"), "{text}");
         assert_eq!(ConnectionState::new(ready(), now).wait(), None);
-        let past = ConnectionState::new(SessionState::Waiting { attempt: 1, until: now, reason: WaitReason::Backoff }, until);
+        let past =
+            ConnectionState::new(SessionState::Waiting { attempt: 1, until: now, reason: WaitReason::Backoff }, until);
         assert_eq!(past.wait(), Some(Duration::ZERO));
     }
 

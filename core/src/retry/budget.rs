@@ -50,7 +50,7 @@ impl Budget {
     /// When the oldest use is free again, if it is in the way of another.
     fn spent_until(&self, now: Timestamp) -> Option<Timestamp> {
         let first = self.free_at.len().checked_sub(self.limit)?;
-        Some(self.free_at[first]).filter(|at| *at > now)
+        self.free_at.get(first).copied().filter(|at| *at > now)
     }
 
     /// How many uses are left now, and when the next one is added.
@@ -110,7 +110,12 @@ impl Budget {
     }
 
     /// What another process used.
-    pub(crate) fn restore(&mut self, free_at: impl IntoIterator<Item = Timestamp>, not_before: Option<Timestamp>, now: Timestamp) {
+    pub(crate) fn restore(
+        &mut self,
+        free_at: impl IntoIterator<Item = Timestamp>,
+        not_before: Option<Timestamp>,
+        now: Timestamp,
+    ) {
         for free in free_at.into_iter().filter(|free| *free > now) {
             self.hold(now, free);
         }

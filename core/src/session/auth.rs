@@ -117,7 +117,7 @@ pub(super) struct Tokens {
     /// Of every call of the rate-limit group Auth, the questions to the credential source included (TOK-2).
     calls: Budget,
     /// What another process left of it, until the first connection is asked for.
-    #[cfg_attr(feature = "recorder", serde(skip))]
+    #[cfg_attr(feature = "recorder", serde(default))]
     packed: Option<StoredAuth>,
 }
 
@@ -190,7 +190,8 @@ impl Tokens {
         };
         let free_at = stored.free_at.iter().map(|free| at(*free, MINUTE));
         self.calls.restore(free_at, stored.no_call_before.map(|until| at(until, MAX_STORED_PENALTY)), now);
-        self.no_login_before = stored.no_login_before.map_or(self.no_login_before, |until| at(until, MAX_STORED_PENALTY));
+        self.no_login_before =
+            stored.no_login_before.map_or(self.no_login_before, |until| at(until, MAX_STORED_PENALTY));
     }
 
     /// The URL that presents the token, once (TOK-1, TOK-8).

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Tokens;
 use super::link::Link;
-use super::requests::Requests;
 use super::repeats::{Repeats, Trial};
+use super::requests::Requests;
 use super::resume::Recovery;
 use super::subscription::Subscriptions;
 use super::{Close, Session};

@@ -350,14 +350,12 @@ impl Session {
         // Half of it, in microseconds.
         let after =
             |sent: Timestamp| Timestamp::from_micros(sent.as_micros().saturating_add(idle.saturating_mul(500_000)));
-        let mut latest = after(self.last_sent);
-        if latest <= now {
-            self.send_heartbeat();
-            latest = after(self.last_sent);
-        }
-        let silence = now.after(self.config.heartbeat_interval).min(latest);
         // A busy connection shows that it is good by one heartbeat, too (BCK-6).
         let first = self.trial.since.after(self.config.heartbeat_interval);
+        if after(self.last_sent) <= now || !self.trial.asked && first <= now {
+            self.send_heartbeat();
+        }
+        let silence = now.after(self.config.heartbeat_interval).min(after(self.last_sent));
         self.arm(TimerKind::Heartbeat, if self.trial.asked { silence } else { silence.min(first) });
     }
 

@@ -259,7 +259,11 @@ impl Session {
         self.timers.stop(TimerKind::Handshake);
         self.attempt = self.attempt.saturating_add(1);
         self.not_before = floor;
-        if *cause == Cause::MalformedWsc { self.context(cost, now).floor(now) } else { self.plan(cause, cost, floor, now) }
+        if *cause == Cause::MalformedWsc {
+            self.context(cost, now).floor(now)
+        } else {
+            self.plan(cause, cost, floor, now)
+        }
     }
 
     /// The next attempt comes at a moment that its failure decides.

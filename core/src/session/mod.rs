@@ -17,9 +17,9 @@ use self::auth::Tokens;
 #[cfg(feature = "recorder")]
 pub(crate) use self::checkpoint::Checkpoint;
 use self::link::Link;
+use self::repeats::{Repeats, Trial};
 use self::requests::Requests;
 pub use self::rest::{OverHttps, RequestOptions};
-use self::repeats::{Repeats, Trial};
 use self::resume::Recovery;
 use self::subscription::Subscriptions;
 use crate::classify::Cause;

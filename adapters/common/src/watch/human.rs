@@ -1,6 +1,6 @@
 //! Events for people.
 
-use ringcentral_ws_core::{Cause, CloseReason, Event, Certainty, ProtocolError, Resumption};
+use ringcentral_ws_core::{Cause, Certainty, CloseReason, Event, ProtocolError, Resumption};
 
 /// Most characters of a notification's content.
 const SHOWN: usize = 160;

@@ -1,0 +1,314 @@
+//! What happens again and again: recoveries that cannot work, sessions with two owners, refused tokens, long waits.
+
+#[path = "support/direct.rs"]
+mod direct;
+
+use std::time::Duration;
+
+use direct::{DETAILS, Direct, actions, details, echo_of, error_body, events, notification, recovered, told};
+use ringcentral_ws_core::*;
+
+fn carries_handle(outputs: &[Output]) -> Option<bool> {
+    actions(outputs).find_map(|action| match action {
+        Action::Open { url, .. } => Some(url.expose().query_pairs().any(|(key, _)| key == "wsc")),
+        _ => None,
+    })
+}
+
+const TOKEN: &str = r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#;
+
+/// Up to the next `Action::Open`, whose connection then opens. Whether it carries the handle.
+fn next_connection(s: &mut Direct) -> (bool, Vec<Output>) {
+    let mut outputs = Vec::new();
+    loop {
+        let now = s.sleep(Duration::from_secs(1));
+        let calls = actions(&now).any(|action| matches!(action, Action::Http { .. }));
+        outputs.extend(now);
+        if calls {
+            outputs.extend(s.http(200, TOKEN));
+        }
+        if let Some(handle) = carries_handle(&outputs) {
+            outputs.extend(s.input(Input::Opened { conn: s.conn }));
+            return (handle, outputs);
+        }
+    }
+}
+
+/// A subscribed session whose connection is good.
+fn good() -> Direct {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    let outputs = s.sleep(Duration::from_secs(31));
+    s.frame(&echo_of(&outputs));
+    s.frame(&notification(1));
+    s
+}
+
+// CLAUSE REC-9
+#[test]
+fn a_replay_that_always_breaks_the_reader_is_given_up() {
+    let mut s = good();
+    s.closed(None);
+    let lost = s.now;
+    for n in 1..=3 {
+        let (handle, _) = next_connection(&mut s);
+        assert!(handle, "attempt {n}");
+        s.frame(&recovered(DETAILS));
+        s.closed(None);
+    }
+    let (handle, _) = next_connection(&mut s);
+    assert!(!handle, "the fourth is fresh");
+    assert!(s.now.since(lost) < Duration::from_secs(60), "{:?}", s.now.since(lost));
+    let mut outputs = s.frame(&details(DETAILS));
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    outputs.extend(s.frame(&notification(2)));
+    assert_eq!(told(&outputs), ["gap recovery_abandoned", "2"]);
+}
+
+// CLAUSE REC-9
+#[test]
+fn a_recovery_that_brings_something_new_or_an_echo_is_not_given_up() {
+    let mut s = good();
+    s.closed(None);
+    for n in 2..8 {
+        let (handle, _) = next_connection(&mut s);
+        assert!(handle, "attempt {n}");
+        let outputs = s.frame(&recovered(DETAILS));
+        if n % 2 == 0 {
+            s.frame(&notification(n));
+        } else {
+            s.frame(&echo_of(&outputs));
+        }
+        s.closed(None);
+    }
+}
+
+// CLAUSE REC-9
+#[test]
+fn a_handle_that_is_refused_three_times_in_whatever_form_is_given_up() {
+    let refusals: [fn(&mut Direct); 4] = [
+        |s| drop(s.closed(Some(4001))),
+        |s| drop(s.closed(Some(1011))),
+        |s| drop(s.frame(r#"[{"type":"Error"},{"errorCode":"WSG-999"}]"#)),
+        |s| drop(s.closed(Some(4400))),
+    ];
+    for (i, refuse) in refusals.into_iter().enumerate() {
+        let mut s = good();
+        s.closed(None);
+        for n in 1..=3 {
+            assert!(next_connection(&mut s).0, "form {i}, attempt {n}");
+            refuse(&mut s);
+        }
+        assert!(!next_connection(&mut s).0, "form {i}: the fourth is fresh");
+        let mut outputs = s.frame(&details(DETAILS));
+        outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+        assert_eq!(told(&outputs), ["gap recovery_abandoned"], "form {i}");
+    }
+}
+
+fn refused_upgrade(s: &mut Direct, status: u16) -> bool {
+    loop {
+        let outputs = s.sleep(Duration::from_secs(1));
+        let mut outputs = outputs;
+        if actions(&outputs).any(|action| matches!(action, Action::Http { .. })) {
+            outputs = s.http(200, TOKEN);
+        }
+        if let Some(handle) = carries_handle(&outputs) {
+            let failure =
+                OpenFailure { phase: Phase::Response, status: Some(status), retry_after: None, message: "no".into() };
+            s.input(Input::OpenFailed { conn: s.conn, failure });
+            return handle;
+        }
+    }
+}
+
+// CLAUSE REC-9 REC-1
+#[test]
+fn a_service_that_is_away_is_no_reason_to_give_up_before_the_window_ends() {
+    for (status, last) in [(503, 181), (502, 181), (400, 30), (500, 30), (403, 30)] {
+        let mut s = good();
+        s.closed(None);
+        let lost = s.now;
+        while refused_upgrade(&mut s, status) {
+            let passed = s.now.since(lost).as_secs();
+            assert!(passed < last + 60, "HTTP {status}: the handle is still tried after {passed} s");
+        }
+        let passed = s.now.since(lost).as_secs();
+        assert!(status < 502 || passed >= last, "HTTP {status}: given up after {passed} s");
+    }
+}
+
+/// The server closes a good connection, and the recovery succeeds.
+fn taken(s: &mut Direct) -> Vec<Output> {
+    s.closed(Some(1000));
+    let (handle, _) = next_connection(s);
+    assert!(handle);
+    let mut outputs = s.frame(&recovered(DETAILS));
+    let echo = echo_of(&outputs);
+    outputs.extend(s.frame(&echo));
+    outputs
+}
+
+// CLAUSE CON-7 REC-5
+#[test]
+fn a_session_with_two_owners_has_a_gap_and_then_rests() {
+    let mut s = good();
+    assert!(told(&taken(&mut s)).is_empty(), "once may be an accident");
+    let outputs = taken(&mut s);
+    assert_eq!(told(&outputs), ["gap contended"]);
+    let gap = events(&outputs).find_map(|e| if let Event::Gap(gap) = e { Some(gap.clone()) } else { None }).unwrap();
+    assert_eq!(gap.since, UnixMillis(direct::clock().unix.0 + 31_000), "from the first time on");
+    let outputs = s.closed(Some(1000));
+    let rests = |e: &Event| matches!(e, Event::Waiting { reason: WaitReason::Contended, .. });
+    assert!(events(&outputs).any(rests), "{outputs:?}");
+    // Neither the network nor a sleep ends the rest; the user may.
+    s.input(Input::NetworkChanged { online: true });
+    let SessionState::Waiting { until, reason, .. } = s.session.state() else { panic!("{:?}", s.session.state()) };
+    let rest = until.since(s.now).as_secs();
+    assert!(reason == WaitReason::Contended && (45..=75).contains(&rest), "{reason:?} {rest}");
+    let (handle, _) = next_connection(&mut s);
+    assert!(!handle && s.now >= until, "a session of its own");
+    let mut outputs = s.frame(&details(DETAILS));
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    assert_eq!(told(&outputs), ["gap contended"]);
+}
+
+// CLAUSE CON-7
+#[test]
+fn endings_that_are_far_apart_or_not_the_servers_are_no_contention() {
+    let mut s = good();
+    for _ in 0..5 {
+        taken(&mut s);
+        s.sleep(Duration::from_secs(29));
+        s.frame(&notification(9));
+        s.sleep(Duration::from_secs(29));
+        s.frame(&notification(9));
+        s.sleep(Duration::from_secs(5));
+    }
+    let mut s = good();
+    for _ in 0..5 {
+        s.closed(None);
+        assert!(next_connection(&mut s).0);
+        let outputs = s.frame(&recovered(DETAILS));
+        let outputs = s.frame(&echo_of(&outputs));
+        assert!(told(&outputs).is_empty());
+    }
+}
+
+// CLAUSE REC-5
+#[test]
+fn what_came_into_a_dead_connection_may_be_lost() {
+    for (setting, silent, expected) in [
+        (InFlightGaps::AfterSilence, true, true),
+        (InFlightGaps::AfterSilence, false, false),
+        (InFlightGaps::EveryLoss, false, true),
+        (InFlightGaps::Off, true, false),
+    ] {
+        let mut s = Direct::ready(Config { in_flight_gaps: setting, ..Config::default() });
+        s.subscribed();
+        s.frame(&notification(1));
+        if silent {
+            s.sleep(Duration::from_secs(40));
+            assert!(!matches!(s.session.state(), SessionState::Ready { .. }), "no heartbeat was answered");
+        } else {
+            s.closed(None);
+        }
+        next_connection(&mut s);
+        let outputs = s.frame(&recovered(DETAILS));
+        let outputs = s.frame(&echo_of(&outputs));
+        let gap = events(&outputs).find_map(|e| if let Event::Gap(gap) = e { Some(gap) } else { None });
+        let found = gap.map(|gap| (gap.cause.clone(), gap.certainty, gap.since.0 - direct::clock().unix.0));
+        let wanted = expected.then_some((GapCause::InFlight, Certainty::Possible, 0));
+        assert_eq!(found, wanted, "{setting:?} {silent}");
+    }
+}
+
+// CLAUSE TOK-4
+#[test]
+fn tokens_that_others_end_again_and_again_end_the_session_in_words() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    let mut ended = None;
+    for round in 1..=3 {
+        s.sleep(Duration::from_secs(90));
+        // What the heartbeat could not keep alive is lost; the token call comes with the next attempt.
+        loop {
+            let outputs = s.sleep(Duration::from_secs(1));
+            if actions(&outputs).any(|action| matches!(action, Action::Http { .. })) {
+                break;
+            }
+        }
+        let outputs = s.http(401, &error_body("OAU-213"));
+        ended =
+            events(&outputs).find_map(|e| if let Event::Closed { reason } = e { Some(reason.clone()) } else { None });
+        assert_eq!(ended.is_some(), round == 3, "round {round}");
+        if round < 3 {
+            s.authorize();
+            s.http(200, TOKEN);
+            s.input(Input::Opened { conn: s.conn });
+            s.frame(&recovered(DETAILS));
+        }
+    }
+    let Some(CloseReason::Permanent(cause)) = ended else { panic!("{ended:?}") };
+    assert_eq!(cause, Cause::Evicted);
+    assert!(cause.to_string().contains("at most five logins"), "{cause}");
+}
+
+// CLAUSE TOK-2 PST-1
+#[test]
+fn a_restart_does_not_begin_with_a_fresh_budget() {
+    // Killed every 8 s, right after its connection: the fifth process has no call left, and waits for the first to count
+    // no more, not for a minute of its own.
+    let mut snapshot: Option<String> = None;
+    let mut calls = 0;
+    for process in 0..12_u64 {
+        let unix = UnixMillis(direct::clock().unix.0 + process * 8_000);
+        let clock = ClockReading { now: Timestamp::ZERO, unix };
+        let session = match snapshot.take() {
+            None => contract::Checked::new(Config::default(), process, clock),
+            Some(text) => {
+                let snapshot = Snapshot::from_json(&text).unwrap();
+                contract::Checked::restore(Config::default(), snapshot, process, clock).unwrap()
+            }
+        };
+        let mut s = Direct::around(session);
+        s.session.connect(s.now).unwrap();
+        let mut outputs = s.drain();
+        for second in 0..8 {
+            if actions(&outputs).any(|a| matches!(a, Action::Authorize { .. })) {
+                calls += 1;
+                outputs = s.authorize();
+            }
+            if actions(&outputs).any(|a| matches!(a, Action::Http { .. })) {
+                calls += 1;
+                assert!(calls <= 5 * (1 + (process * 8 + second) / 60), "process {process}");
+                s.open();
+                s.frame(&details(DETAILS));
+            }
+            outputs = s.sleep(Duration::from_secs(1));
+        }
+        snapshot = Some(s.session.snapshot().unwrap().to_json());
+    }
+    assert!(calls > 5, "{calls}: it never came back");
+}
+
+// CLAUSE REC-8
+#[test]
+fn every_long_wait_is_an_event() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    for n in 0..12 {
+        let before = s.now;
+        let mut outputs = s.closed(None);
+        let (_, more) = next_connection(&mut s);
+        outputs.extend(more);
+        let spoken = events(&outputs).any(|e| matches!(e, Event::Retry { .. } | Event::Waiting { .. }));
+        assert!(
+            spoken || s.now.since(before) <= Duration::from_secs(3),
+            "loss {n}: silence of {:?}",
+            s.now.since(before)
+        );
+        let outputs = s.frame(&recovered(DETAILS));
+        s.frame(&echo_of(&outputs));
+    }
+}
