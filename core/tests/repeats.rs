@@ -312,3 +312,34 @@ fn every_long_wait_is_an_event() {
         s.frame(&echo_of(&outputs));
     }
 }
+
+// CLAUSE BCK-6
+#[test]
+fn a_connection_is_good_when_a_heartbeat_was_answered_on_it() {
+    let mut s = good();
+    let attempt = |s: &Direct| match s.session.state() {
+        SessionState::Waiting { attempt, .. } => attempt,
+        other => panic!("{other:?}"),
+    };
+    s.closed(None);
+    assert_eq!(attempt(&s), 0, "the one that was lost was good");
+    for n in 1..4 {
+        next_connection(&mut s);
+        s.frame(&recovered(DETAILS));
+        s.closed(None);
+        assert_eq!(attempt(&s), n, "ConnectionDetails alone prove nothing");
+    }
+    let (_, _) = next_connection(&mut s);
+    // A busy connection is asked, too.
+    s.frame(&details(DETAILS));
+    s.reply(200, r#"{"id":"s"}"#);
+    let mut beats = Vec::new();
+    for n in 0..40 {
+        s.sleep(Duration::from_millis(900));
+        beats.extend(s.frame(&notification(100 + n)));
+    }
+    assert_eq!(direct::purposes(&beats), [Purpose::Heartbeat]);
+    s.frame(&echo_of(&beats));
+    s.closed(None);
+    assert_eq!(attempt(&s), 0);
+}

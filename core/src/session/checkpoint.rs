@@ -54,6 +54,7 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     /// `None` while outputs wait, or while it holds what a recording does not keep: whole requests and notifications.
     /// Of the keys of old notifications only the newest `keys` are kept.
+    #[expect(clippy::too_many_lines, reason = "two lines for each field")]
     pub(crate) fn of(session: &Session, names: &mut Names, keys: usize) -> Option<Self> {
         let at_rest = session.out.is_drained()
             && session.ledger.holds_nothing()
