@@ -16,3 +16,10 @@ fn the_line_protocol_works() {
 fn the_environment_names_a_proxy() {
     proxy_of_the_environment(&example("watch-async-std"));
 }
+
+// CLAUSE SEC-4
+#[cfg(unix)]
+#[test]
+fn its_files_are_its_alone() {
+    ringcentral_ws_conformance::files::private_files(&example("watch-async-std"));
+}

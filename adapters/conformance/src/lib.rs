@@ -6,6 +6,8 @@
 
 pub mod crash;
 pub mod fake;
+#[cfg(unix)]
+pub mod files;
 mod proxy;
 pub mod scenarios;
 #[cfg(target_os = "linux")]

@@ -17,7 +17,8 @@ pub use ringcentral_ws_adapter::watch::demo::Step;
 use ringcentral_ws_adapter::watch::demo::{self, Cue, Director};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::record::Record;
-use ringcentral_ws_adapter::watch::{FAILED, MAX_LINE, USAGE, human, json, state};
+use ringcentral_ws_adapter::watch::state::{self, StateFile};
+use ringcentral_ws_adapter::watch::{FAILED, Files, MAX_LINE, USAGE, human, json};
 use ringcentral_ws_core::{Close, CloseReason, Config, Event, Snapshot, recorder};
 
 use self::watched::Watched;
@@ -99,7 +100,12 @@ async fn watch<R: Runtime>(
         let why = "no event filter: give at least one, such as /restapi/v1.0/account/~/extension/~/presence";
         return complain(name, why, USAGE);
     }
-    let started = match start(&host, &options, credentials, perform.is_some()) {
+    let files = match Files::claim(&options) {
+        Ok(files) => files,
+        Err(why) => return complain(name, &why.to_string(), USAGE),
+    };
+    files.notices().for_each(|notice| eprintln!("{name}: {notice}"));
+    let started = match start(&host, &options, files.state.as_ref(), credentials, perform.is_some()) {
         Ok(started) => started,
         Err(why) => return complain(name, &why.to_string(), USAGE),
     };
@@ -107,7 +113,6 @@ async fn watch<R: Runtime>(
     let commands = if options.json { read_stdin() } else { async_channel::bounded(1).1 };
     let time_limit: BoxFuture<'static, ()> =
         if perform.is_some() { host.runtime.sleep(demo::TIME_LIMIT) } else { Box::pin(pending()) };
-    let record = Record::new(options.record.clone());
     let program = Program {
         name,
         options,
@@ -119,7 +124,7 @@ async fn watch<R: Runtime>(
         status: None,
         ended: false,
         state_failed: false,
-        record,
+        files,
         story: perform.map(|perform| Story { perform, director: Director::new(), cues: VecDeque::new() }),
         cue: Fuse::terminated(),
     };
@@ -129,11 +134,12 @@ async fn watch<R: Runtime>(
 fn start<R: Runtime>(
     host: &Host<R>,
     options: &Options,
+    file: Option<&StateFile>,
     credentials: Jwt,
     demo: bool,
 ) -> Result<(Client<R>, Events, Reach), StartError> {
     let calls = LoginCalls::default();
-    let source = keep_login(host.name, options, credentials);
+    let source = keep_login(host.name, file, credentials);
     let app = source.app().clone();
     let server = app.server.origin().ascii_serialization();
     let credentials = Arc::new(Watched { source, calls: calls.clone() });
@@ -145,7 +151,7 @@ fn start<R: Runtime>(
     config.auto_recover = !options.no_auto_recover;
     let unusable = |why: &str| eprintln!("{}: the state file cannot be used, starting afresh: {why}", host.name);
     let lost = || Some(state::lost(&app));
-    let snapshot = match options.state.as_deref().map(state::load) {
+    let snapshot = match file.map(StateFile::load) {
         None => None,
         Some(Ok(snapshot)) => snapshot,
         Some(Err(why)) => {
@@ -178,15 +184,15 @@ fn start<R: Runtime>(
 }
 
 /// With a state file the login is kept too: the server recovers a session only for the login that made it.
-fn keep_login(name: &'static str, options: &Options, mut credentials: Jwt) -> Jwt {
-    let Some(file) = options.state.clone() else { return credentials };
+fn keep_login(name: &'static str, file: Option<&StateFile>, mut credentials: Jwt) -> Jwt {
+    let Some(file) = file.cloned() else { return credentials };
     let app = credentials.app().clone();
-    if let Some(token) = state::load_login(&file, &app) {
+    if let Some(token) = file.load_login(&app) {
         credentials = credentials.with_refresh_token(token);
     }
     credentials.on_tokens(move |tokens| {
         if let Some(token) = &tokens.refresh_token
-            && let Err(error) = state::save_login(&file, &app, token)
+            && let Err(error) = file.save_login(&app, token)
         {
             eprintln!("{name}: the login cannot be kept, so the next start cannot recover: {error}");
         }
@@ -235,9 +241,9 @@ struct Program<R: Runtime> {
     /// The exit status, once it is decided.
     status: Option<u8>,
     ended: bool,
-    /// The state file could not be written, and it was said.
+    /// The session could not be kept, and it was said.
     state_failed: bool,
-    record: Record,
+    files: Files,
     story: Option<Story>,
     /// The pause before the next cue.
     cue: Fuse<BoxFuture<'static, ()>>,
@@ -273,15 +279,15 @@ impl<R: Runtime> Program<R> {
                 }
             }
         }
-        self.record.write(self.name, self.client.flight_record());
+        self.files.record.write(self.name, self.client.flight_record());
         self.status.unwrap_or(FAILED)
     }
 
     fn event(&mut self, event: &Event) {
         let line = if self.options.json { json::event(event) } else { human::event(event) };
         self.print(line);
-        if self.record.is_wanted() && Record::is_trouble(event) {
-            self.record.write(self.name, self.client.flight_record());
+        if self.files.record.is_wanted() && Record::is_trouble(event) {
+            self.files.record.write(self.name, self.client.flight_record());
         }
         if let Some(why) = self.reach.on(event) {
             self.status = Some(complain(self.name, &why, FAILED));
@@ -295,8 +301,8 @@ impl<R: Runtime> Program<R> {
                 self.close(Close::Revoke);
             }
             Event::Closed { reason } => {
-                if let (CloseReason::Revoked, Some(file)) = (reason, &self.options.state) {
-                    state::forget_login(file);
+                if let (CloseReason::Revoked, Some(file)) = (reason, &self.files.state) {
+                    file.forget_login();
                 }
                 if let CloseReason::Permanent(cause) = reason {
                     let why = format!("{cause}{}", human::advice(cause));
@@ -390,12 +396,12 @@ impl<R: Runtime> Program<R> {
     }
 
     fn save(&mut self) {
-        let (Some(file), Some(snapshot)) = (&self.options.state, self.client.snapshot()) else { return };
-        match state::save(file, &snapshot) {
+        let (Some(file), Some(snapshot)) = (&self.files.state, self.client.snapshot()) else { return };
+        match file.save(&snapshot) {
             Ok(()) => self.state_failed = false,
             Err(error) if !self.state_failed => {
                 self.state_failed = true;
-                eprintln!("{}: {} cannot be written: {error}", self.name, file.display());
+                eprintln!("{}: the session cannot be kept: {error}", self.name);
             }
             Err(_) => {}
         }
