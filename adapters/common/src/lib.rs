@@ -28,6 +28,7 @@ mod request;
 mod sending;
 mod setup;
 mod state;
+pub mod terminal;
 mod tls;
 pub mod trace;
 mod unread;

@@ -12,6 +12,7 @@ use std::time::Instant;
 use async_channel::Receiver;
 use futures_util::future::{BoxFuture, Fuse, FutureExt, pending};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use ringcentral_ws_adapter::terminal;
 use ringcentral_ws_adapter::watch::args::{self, Ask, Options};
 pub use ringcentral_ws_adapter::watch::demo::Step;
 use ringcentral_ws_adapter::watch::demo::{self, Cue, Director};
@@ -80,7 +81,7 @@ fn say(text: &str) -> u8 {
 }
 
 fn complain(name: &str, why: &str, status: u8) -> u8 {
-    eprintln!("{name}: {why}");
+    terminal::complain(name, why);
     status
 }
 
@@ -92,7 +93,7 @@ async fn watch<R: Runtime>(
 ) -> u8 {
     let name = host.name;
     if perform.is_some() {
-        eprintln!("{name}: no credentials in the environment, so this is a demonstration; see --help");
+        terminal::complain(name, "no credentials in the environment, so this is a demonstration; see --help");
         if !options.filters.iter().any(|filter| filter == demo::FILTER) {
             options.filters.push(demo::FILTER.to_owned());
         }
@@ -104,7 +105,7 @@ async fn watch<R: Runtime>(
         Ok(files) => files,
         Err(why) => return complain(name, &why.to_string(), USAGE),
     };
-    files.notices().for_each(|notice| eprintln!("{name}: {notice}"));
+    files.notices().for_each(|notice| terminal::complain(name, &notice));
     let started = match start(&host, &options, files.state.as_ref(), credentials, perform.is_some()) {
         Ok(started) => started,
         Err(why) => return complain(name, &why.to_string(), USAGE),
@@ -149,7 +150,9 @@ fn start<R: Runtime>(
     };
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
-    let unusable = |why: &str| eprintln!("{}: the state file cannot be used, starting afresh: {why}", host.name);
+    let unusable = |why: &str| {
+        terminal::complain(host.name, &format!("the state file cannot be used, starting afresh: {why}"));
+    };
     let lost = || Some(state::lost(&app));
     let snapshot = match file.map(StateFile::load) {
         None => None,
@@ -194,7 +197,7 @@ fn keep_login(name: &'static str, file: Option<&StateFile>, mut credentials: Jwt
         if let Some(token) = &tokens.refresh_token
             && let Err(error) = file.save_login(&app, token)
         {
-            eprintln!("{name}: the login cannot be kept, so the next start cannot recover: {error}");
+            terminal::complain(name, &format!("the login cannot be kept, so the next start cannot recover: {error}"));
         }
     })
 }
@@ -401,7 +404,7 @@ impl<R: Runtime> Program<R> {
             Ok(()) => self.state_failed = false,
             Err(error) if !self.state_failed => {
                 self.state_failed = true;
-                eprintln!("{}: the session cannot be kept: {error}", self.name);
+                terminal::complain(self.name, &format!("the session cannot be kept: {error}"));
             }
             Err(_) => {}
         }

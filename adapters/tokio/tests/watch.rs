@@ -290,3 +290,9 @@ fn the_environment_names_a_proxy() {
 fn its_files_are_its_alone() {
     ringcentral_ws_conformance::files::private_files(&ringcentral_ws_conformance::watch::example("watch"));
 }
+
+// CLAUSE SEC-5
+#[test]
+fn hostile_text_does_nothing_to_a_terminal() {
+    ringcentral_ws_conformance::watch::hostile_text(&ringcentral_ws_conformance::watch::example("watch"));
+}

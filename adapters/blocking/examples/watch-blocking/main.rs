@@ -7,6 +7,7 @@ mod program;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use ringcentral_ws_adapter::terminal;
 use ringcentral_ws_adapter::watch::args::{self, Ask, Options};
 use ringcentral_ws_adapter::watch::demo::{self, Step};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
@@ -53,13 +54,13 @@ fn say(text: &str) -> u8 {
 }
 
 fn complain(why: &str, status: u8) -> u8 {
-    eprintln!("{NAME}: {why}");
+    terminal::complain(NAME, why);
     status
 }
 
 fn watch(mut options: Options, credentials: Jwt, perform: Option<Perform>) -> u8 {
     if perform.is_some() {
-        eprintln!("{NAME}: no credentials in the environment, so this is a demonstration; see --help");
+        terminal::complain(NAME, "no credentials in the environment, so this is a demonstration; see --help");
         if !options.filters.iter().any(|filter| filter == demo::FILTER) {
             options.filters.push(demo::FILTER.to_owned());
         }
@@ -71,7 +72,7 @@ fn watch(mut options: Options, credentials: Jwt, perform: Option<Perform>) -> u8
         Ok(files) => files,
         Err(why) => return complain(&why.to_string(), USAGE),
     };
-    files.notices().for_each(|notice| eprintln!("{NAME}: {notice}"));
+    files.notices().for_each(|notice| terminal::complain(NAME, &notice));
     let login = Arc::new(Login { jwt: keep_login(files.state.as_ref(), credentials), calls: LoginCalls::default() });
     let reach = Reach::new(login.jwt.app().server.origin().ascii_serialization(), login.calls.clone());
     match start(&options, files.state.as_ref(), &login, perform.is_some()) {
@@ -89,7 +90,9 @@ fn start(
     let mut config = if demo { demo::config(&login.jwt.app().server) } else { Config::default() };
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
-    let unusable = |why: &str| eprintln!("{NAME}: the state file cannot be used, starting afresh: {why}");
+    let unusable = |why: &str| {
+        terminal::complain(NAME, &format!("the state file cannot be used, starting afresh: {why}"));
+    };
     let lost = || Some(state::lost(login.jwt.app()));
     let snapshot = match file.map(StateFile::load) {
         None => None,
@@ -133,7 +136,7 @@ fn keep_login(file: Option<&StateFile>, mut credentials: Jwt) -> Jwt {
         if let Some(token) = &tokens.refresh_token
             && let Err(error) = file.save_login(&app, token)
         {
-            eprintln!("{NAME}: the login cannot be kept, so the next start cannot recover: {error}");
+            terminal::complain(NAME, &format!("the login cannot be kept, so the next start cannot recover: {error}"));
         }
     })
 }

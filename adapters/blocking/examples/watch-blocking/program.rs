@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use ringcentral_ws_adapter::terminal;
 use ringcentral_ws_adapter::watch::args::Options;
 use ringcentral_ws_adapter::watch::demo::{Cue, Director, TIME_LIMIT};
 use ringcentral_ws_adapter::watch::reach::Reach;
@@ -260,7 +261,7 @@ impl Program {
             Ok(()) => self.state_failed = false,
             Err(error) if !self.state_failed => {
                 self.state_failed = true;
-                eprintln!("{NAME}: the session cannot be kept: {error}");
+                terminal::complain(NAME, &format!("the session cannot be kept: {error}"));
             }
             Err(_) => {}
         }

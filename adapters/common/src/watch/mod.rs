@@ -2,6 +2,8 @@
 
 pub mod args;
 pub mod demo;
+#[cfg(test)]
+mod hostile_tests;
 pub mod human;
 pub mod json;
 pub mod reach;

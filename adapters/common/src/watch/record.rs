@@ -6,6 +6,7 @@ use std::path::Path;
 use ringcentral_ws_core::Event;
 
 use crate::file::{FileError, PrivateFile};
+use crate::terminal::{complain, escape_json};
 
 /// Where the text goes, and whether that went wrong already.
 #[derive(Debug, Default)]
@@ -77,7 +78,7 @@ impl Record {
         if let Some(why) = failed
             && !std::mem::replace(&mut self.failed, true)
         {
-            eprintln!("{name}: the recording cannot be kept: {why}");
+            complain(name, &format!("the recording cannot be kept: {why}"));
         }
     }
 }
@@ -88,8 +89,10 @@ pub fn is_stdout(file: &Path) -> bool {
     [Path::new("-"), Path::new("/dev/stdout")].contains(&file)
 }
 
+/// A stream may be a terminal: what a recording quotes is JSON, and so its escapes are (SEC-5).
 fn stream(mut out: impl Write, text: &str) -> Option<String> {
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let mut lines = text.lines();
+    let written = lines.try_for_each(|line| writeln!(out, "{}", escape_json(line))).and_then(|()| out.flush());
     written.err().map(|error| error.to_string())
 }
 
