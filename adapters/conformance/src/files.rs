@@ -100,3 +100,20 @@ pub fn private_files(program: &Path) {
     }
     assert_eq!(failed(&["--json"], "-").status.code(), Some(2));
 }
+
+/// Starts it with too few file descriptors for its runtime.
+///
+/// # Panics
+///
+/// When it does not say so in one line, with status 1.
+pub fn too_few_descriptors(program: &Path) {
+    let server = Server::start(ServerConfig::default()).expect("the loopback serves");
+    for limit in 5..=10 {
+        let mut command = with_credentials(Path::new("sh"), &server);
+        command.arg("-c").arg(format!("ulimit -n {limit} && exec \"$0\" \"$@\"")).arg(program).arg(FILTER);
+        let output = finish(&mut command);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{limit}: {error}");
+        assert!(error.contains("runtime cannot be started") && error.contains("ulimit"), "{limit}: {error}");
+    }
+}

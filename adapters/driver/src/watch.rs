@@ -76,6 +76,30 @@ pub async fn run<R: Runtime>(host: Host<R>, args: impl IntoIterator<Item = OsStr
     }
 }
 
+/// Makes a runtime. A runtime panics in its own code when there is too little room for it, so that is looked at before.
+///
+/// # Errors
+///
+/// The exit status, after one line on stderr.
+pub fn start_runtime<T>(name: &str, make: impl FnOnce() -> io::Result<T>) -> Result<T, u8> {
+    room().and_then(|()| make()).map_err(|error| {
+        let why = format!("the runtime cannot be started: {error}; raise the limits of this process (ulimit)");
+        complain(name, &why, FAILED)
+    })
+}
+
+/// Whether there are file descriptors for a runtime and a connection.
+#[cfg(unix)]
+fn room() -> io::Result<()> {
+    const PAIRS: usize = 4;
+    (0..PAIRS).map(|_| std::os::unix::net::UnixStream::pair()).collect::<io::Result<Vec<_>>>().map(drop)
+}
+
+#[cfg(not(unix))]
+fn room() -> io::Result<()> {
+    Ok(())
+}
+
 fn say(text: &str) -> u8 {
     u8::from(io::stdout().write_all(text.as_bytes()).is_err())
 }

@@ -296,3 +296,9 @@ fn its_files_are_its_alone() {
 fn hostile_text_does_nothing_to_a_terminal() {
     ringcentral_ws_conformance::watch::hostile_text(&ringcentral_ws_conformance::watch::example("watch"));
 }
+
+#[cfg(unix)]
+#[test]
+fn too_few_descriptors_are_said_in_one_line() {
+    ringcentral_ws_conformance::files::too_few_descriptors(&ringcentral_ws_conformance::watch::example("watch"));
+}
