@@ -335,7 +335,7 @@ fn a_connection_is_good_when_a_heartbeat_was_answered_on_it() {
     s.reply(200, r#"{"id":"s"}"#);
     let mut beats = Vec::new();
     for n in 0..40 {
-        s.sleep(Duration::from_millis(900));
+        beats.extend(s.sleep(Duration::from_millis(900)));
         beats.extend(s.frame(&notification(100 + n)));
     }
     assert_eq!(direct::purposes(&beats), [Purpose::Heartbeat]);

@@ -173,10 +173,23 @@ fn report(server: &Server, seen: u64, out: &mut impl Write) -> io::Result<u64> {
     for (number, event) in events {
         next = number + 1;
         let line = serde_json::to_string(&event).map_err(io::Error::other)?;
-        writeln!(out, "{line}")?;
+        writeln!(out, "{}", plain(&line))?;
     }
     out.flush()?;
     Ok(next)
+}
+
+/// JSON with everything escaped but printable ASCII: clients write parts of it, and a terminal may show it.
+fn plain(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if matches!(c, ' '..='~') {
+            out.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -197,6 +210,15 @@ mod tests {
         let gateway = options.server.gateway;
         assert!(!gateway.ws_token.single_use);
         assert_eq!((gateway.seed, gateway.users.len(), gateway.recovery_buffer_size), (7, 3, 5));
+    }
+
+    // CLAUSE SEC-5
+    #[test]
+    fn what_clients_wrote_does_nothing_to_a_terminal() {
+        let said = "\u{1b}[2J\r\n\u{9b}\u{7f}\u{202e}é😀";
+        let line = plain(&serde_json::to_string(said).unwrap());
+        assert_eq!(line, r#""\u001b[2J\r\n\u009b\u007f\u202e\u00e9\ud83d\ude00""#);
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), said);
     }
 
     #[test]

@@ -259,6 +259,26 @@ fn pages_of_other_origins_may_call_the_service_but_not_command_it() {
 }
 
 #[tokio::test]
+async fn pages_and_names_of_other_machines_cannot_command_it() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    for strange in [("Origin", "https://example.org"), ("Origin", "null"), ("Host", "rebound.example")] {
+        for (method, name) in [("POST", "drop"), ("POST", "restart"), ("GET", "credentials")] {
+            let answer = http(server.address(), method, &format!("/_gateway/{name}"), &[strange], "");
+            assert_eq!(answer.status, 403, "{strange:?} {name}");
+            assert!(!String::from_utf8_lossy(&answer.body).contains("jwt"));
+        }
+    }
+    assert_eq!(server.with_gateway(|gateway, _| gateway.connections().count()), 1, "nothing was done");
+    let port = server.address().port().to_string();
+    for near in [("Origin", "http://localhost:3000".to_owned()), ("Host", format!("localhost:{port}"))] {
+        let answer = http(server.address(), "GET", "/_gateway/observations", &[(near.0, &near.1)], "");
+        assert_eq!(answer.status, 200, "{near:?}");
+    }
+}
+
+#[tokio::test]
 async fn everything_can_be_commanded_over_http() {
     let (server, authorization) = start();
     let mut socket = connect(&server, &authorization, None).await.unwrap();

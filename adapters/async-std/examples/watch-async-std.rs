@@ -6,10 +6,17 @@ use std::process::ExitCode;
 use ringcentral_ws_async_std::{AsyncStd, Jwt};
 use ringcentral_ws_driver::core::Secret;
 use ringcentral_ws_driver::core::oauth::ClientApp;
-use ringcentral_ws_driver::watch::{DemoServer, Host, Step, run};
+use ringcentral_ws_driver::watch::{DemoServer, Host, Step, run, start_runtime};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
+/// The program's name.
+const NAME: &str = "watch-async-std";
+
 fn main() -> ExitCode {
+    // The runtime makes itself when it is used first.
+    if let Err(status) = start_runtime(NAME, || Ok(())) {
+        return ExitCode::from(status);
+    }
     let (interrupts, interrupted) = async_channel::bounded(1);
     let handler = ctrlc::set_handler(move || {
         let _ = interrupts.try_send(());
@@ -20,7 +27,7 @@ fn main() -> ExitCode {
         }
     };
     let host = Host {
-        name: "watch-async-std",
+        name: NAME,
         runtime: AsyncStd,
         interrupt: Box::pin(interrupt),
         demo: Box::new(|| Box::pin(async { start_demo().map_err(|error| error.to_string()) })),

@@ -16,3 +16,22 @@ fn the_line_protocol_works() {
 fn the_environment_names_a_proxy() {
     proxy_of_the_environment(&example("watch-async-std"));
 }
+
+// CLAUSE SEC-4
+#[cfg(unix)]
+#[test]
+fn its_files_are_its_alone() {
+    ringcentral_ws_conformance::files::private_files(&example("watch-async-std"));
+}
+
+// CLAUSE SEC-5
+#[test]
+fn hostile_text_does_nothing_to_a_terminal() {
+    ringcentral_ws_conformance::watch::hostile_text(&example("watch-async-std"));
+}
+
+#[cfg(unix)]
+#[test]
+fn too_few_descriptors_are_said_in_one_line() {
+    ringcentral_ws_conformance::files::too_few_descriptors(&example("watch-async-std"));
+}

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringcentral_ws_core::mask;
 
+use crate::terminal::{escape, escape_json};
 use crate::trace;
 
 /// Where debug lines go, beside `tracing` (target `ringcentral_ws::frames`, level trace).
@@ -29,16 +30,17 @@ impl Debug {
 
     /// One frame, masked. `direction` is an arrow.
     pub fn frame(&self, direction: &str, text: &str) {
-        self.note(|| format!("{direction} {}", mask(text)));
+        self.note(|| format!("{direction} {}", escape_json(&mask(text))));
     }
 
-    /// One line about the connection, which must hold no secret.
+    /// One line about the connection, which must hold no secret. It is escaped (SEC-5).
     pub fn note(&self, line: impl FnOnce() -> String) {
         let sink = self.sink.as_ref().filter(|_| !self.broken.load(Ordering::Relaxed));
         if sink.is_none() && !trace::wants_frames() {
             return;
         }
         let line = line();
+        let line = escape(&line);
         trace::frame(&line);
         // Nothing of the driver is touched by the sink, so no broken state can be seen.
         if sink.is_some_and(|sink| catch_unwind(AssertUnwindSafe(|| sink(&line))).is_err()) {

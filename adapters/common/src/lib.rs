@@ -2,8 +2,9 @@
 //!
 //! Nothing here waits, reads or sends: clocks and their jumps, limits of I/O, addresses, TLS settings, masked debug
 //! lines, tracing, proxies, which address is tried when, where downloads may go, the send queue, what the end of a
-//! WebSocket means, logins, how a request came out, and the parts of the `watch` program that only think. Programs
-//! depend on an adapter, such as `ringcentral-ws-tokio`, which re-exports what they need of this crate.
+//! WebSocket means, logins, how a request came out, and the parts of the `watch` program that only think, with the
+//! private files that it keeps. Programs depend on an adapter, such as `ringcentral-ws-tokio`, which re-exports what
+//! they need of this crate.
 
 mod address;
 mod backlog;
@@ -11,6 +12,8 @@ mod clock;
 mod content;
 mod debug;
 mod dialling;
+#[cfg(feature = "watch")]
+pub mod file;
 mod frames;
 #[cfg(feature = "gzip")]
 pub mod gzip;
@@ -25,6 +28,7 @@ mod request;
 mod sending;
 mod setup;
 mod state;
+pub mod terminal;
 mod tls;
 pub mod trace;
 mod unread;

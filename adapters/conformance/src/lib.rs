@@ -6,6 +6,8 @@
 
 pub mod crash;
 pub mod fake;
+#[cfg(unix)]
+pub mod files;
 pub mod peer;
 mod proxy;
 pub mod scenarios;

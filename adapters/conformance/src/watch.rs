@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use ringcentral_ws_adapter::terminal::escape;
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use serde_json::{Value, json};
 
@@ -90,6 +91,58 @@ pub fn line_protocol(program: &Path) {
     assert!(told("response") < told("closed"), "{}", talk.all);
     std::fs::remove_file(&file).expect("the state was kept");
     let _ = std::fs::remove_file(file.with_extension("state.login"));
+}
+
+/// Has it show what a hostile server and a hostile stranger wrote.
+///
+/// # Panics
+///
+/// When something of it would act on a terminal, or does not come whole.
+pub fn hostile_text(program: &Path) {
+    let server = Server::start(ServerConfig::default()).expect("the loopback serves");
+    let bad = "a\u{1b}]52;c;aGk=\u{7}\r\nclosed forged\u{85}\u{9b}2J\u{202e}\u{200b}\u{e0041}\u{7f}z";
+    let send = || {
+        let id = server.with_gateway(|g, _| g.subscriptions().next().map(|(id, _)| id.to_owned()));
+        let (id, bad) = (json!(id.expect("it has subscribed")), json!(bad));
+        // As a server may write it: with line breaks between the tokens, and nothing escaped that JSON allows.
+        let head = r#"[{"type":"ServerNotification","messageId":"m"},"#;
+        server.send_raw(&format!(
+            "{head}{{\"uuid\":{bad},\"event\":{bad},\"subscriptionId\":{id},\r\n\"body\":{{\n\t\"text\":\n{bad},\r\n\"n\":1.50}}}}]"
+        ));
+    };
+    let mut talk = Talk::start(with_credentials(program, &server).args(["--json", FILTER]));
+    talk.next("subscribed");
+    send();
+    let told = talk.next("notification");
+    assert_eq!((&told["uuid"], &told["path"], &told["body"]["text"]), (&json!(bad), &json!(bad), &json!(bad)));
+    talk.close("revoke", "revoked");
+    talk.all.lines().for_each(assert_shown);
+    let mut child = with_credentials(program, &server).args(["--debug", FILTER]).spawn().expect("it runs");
+    let (sender, lines) = channel();
+    let out = BufReader::new(child.stdout.take().expect("piped"));
+    let error = BufReader::new(child.stderr.take().expect("piped"));
+    let errors = sender.clone();
+    std::thread::spawn(move || error.lines().map_while(Result::ok).try_for_each(|line| errors.send(line)));
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let (mut shown, mut debugged) = (0, 0);
+    while (shown, debugged) != (2, 1) {
+        let line = lines.recv_timeout(PATIENCE).expect("it shows the notification");
+        assert_shown(&line);
+        assert!(!line.starts_with("closed"), "forged: {line}");
+        if line.contains("subscribed     1 filter") {
+            send();
+        }
+        let is_debug = line.starts_with("<-");
+        let hostile = line.contains("closed forged");
+        (shown, debugged) = (shown + i32::from(hostile && !is_debug), debugged + i32::from(hostile && is_debug));
+    }
+    child.kill().expect("it runs");
+    let _ = child.wait();
+}
+
+/// Nothing in this line acts on a terminal.
+fn assert_shown(line: &str) {
+    assert_eq!(escape(line), line);
 }
 
 /// Has it go through the proxy that the environment names.

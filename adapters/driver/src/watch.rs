@@ -12,12 +12,14 @@ use std::time::Instant;
 use async_channel::Receiver;
 use futures_util::future::{BoxFuture, Fuse, FutureExt, pending};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use ringcentral_ws_adapter::terminal;
 use ringcentral_ws_adapter::watch::args::{self, Ask, Options};
 pub use ringcentral_ws_adapter::watch::demo::Step;
 use ringcentral_ws_adapter::watch::demo::{self, Cue, Director};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::record::Record;
-use ringcentral_ws_adapter::watch::{FAILED, MAX_LINE, USAGE, human, json, state};
+use ringcentral_ws_adapter::watch::state::{self, StateFile};
+use ringcentral_ws_adapter::watch::{FAILED, Files, MAX_LINE, USAGE, human, json};
 use ringcentral_ws_core::{Close, CloseReason, Config, Event, Snapshot, recorder};
 
 use self::watched::Watched;
@@ -74,12 +76,36 @@ pub async fn run<R: Runtime>(host: Host<R>, args: impl IntoIterator<Item = OsStr
     }
 }
 
+/// Makes a runtime. A runtime panics in its own code when there is too little room for it, so that is looked at before.
+///
+/// # Errors
+///
+/// The exit status, after one line on stderr.
+pub fn start_runtime<T>(name: &str, make: impl FnOnce() -> io::Result<T>) -> Result<T, u8> {
+    room().and_then(|()| make()).map_err(|error| {
+        let why = format!("the runtime cannot be started: {error}; raise the limits of this process (ulimit)");
+        complain(name, &why, FAILED)
+    })
+}
+
+/// Whether there are file descriptors for a runtime and a connection.
+#[cfg(unix)]
+fn room() -> io::Result<()> {
+    const PAIRS: usize = 4;
+    (0..PAIRS).map(|_| std::os::unix::net::UnixStream::pair()).collect::<io::Result<Vec<_>>>().map(drop)
+}
+
+#[cfg(not(unix))]
+fn room() -> io::Result<()> {
+    Ok(())
+}
+
 fn say(text: &str) -> u8 {
     u8::from(io::stdout().write_all(text.as_bytes()).is_err())
 }
 
 fn complain(name: &str, why: &str, status: u8) -> u8 {
-    eprintln!("{name}: {why}");
+    terminal::complain(name, why);
     status
 }
 
@@ -91,7 +117,7 @@ async fn watch<R: Runtime>(
 ) -> u8 {
     let name = host.name;
     if perform.is_some() {
-        eprintln!("{name}: no credentials in the environment, so this is a demonstration; see --help");
+        terminal::complain(name, "no credentials in the environment, so this is a demonstration; see --help");
         if !options.filters.iter().any(|filter| filter == demo::FILTER) {
             options.filters.push(demo::FILTER.to_owned());
         }
@@ -99,7 +125,12 @@ async fn watch<R: Runtime>(
         let why = "no event filter: give at least one, such as /restapi/v1.0/account/~/extension/~/presence";
         return complain(name, why, USAGE);
     }
-    let started = match start(&host, &options, credentials, perform.is_some()) {
+    let files = match Files::claim(&options) {
+        Ok(files) => files,
+        Err(why) => return complain(name, &why.to_string(), USAGE),
+    };
+    files.notices().for_each(|notice| terminal::complain(name, &notice));
+    let started = match start(&host, &options, files.state.as_ref(), credentials, perform.is_some()) {
         Ok(started) => started,
         Err(why) => return complain(name, &why.to_string(), USAGE),
     };
@@ -107,7 +138,6 @@ async fn watch<R: Runtime>(
     let commands = if options.json { read_stdin() } else { async_channel::bounded(1).1 };
     let time_limit: BoxFuture<'static, ()> =
         if perform.is_some() { host.runtime.sleep(demo::TIME_LIMIT) } else { Box::pin(pending()) };
-    let record = Record::new(options.record.clone());
     let program = Program {
         name,
         options,
@@ -119,7 +149,7 @@ async fn watch<R: Runtime>(
         status: None,
         ended: false,
         state_failed: false,
-        record,
+        files,
         story: perform.map(|perform| Story { perform, director: Director::new(), cues: VecDeque::new() }),
         cue: Fuse::terminated(),
     };
@@ -129,11 +159,12 @@ async fn watch<R: Runtime>(
 fn start<R: Runtime>(
     host: &Host<R>,
     options: &Options,
+    file: Option<&StateFile>,
     credentials: Jwt,
     demo: bool,
 ) -> Result<(Client<R>, Events, Reach), StartError> {
     let calls = LoginCalls::default();
-    let source = keep_login(host.name, options, credentials);
+    let source = keep_login(host.name, file, credentials);
     let app = source.app().clone();
     let server = app.server.origin().ascii_serialization();
     let credentials = Arc::new(Watched { source, calls: calls.clone() });
@@ -143,9 +174,11 @@ fn start<R: Runtime>(
     };
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
-    let unusable = |why: &str| eprintln!("{}: the state file cannot be used, starting afresh: {why}", host.name);
+    let unusable = |why: &str| {
+        terminal::complain(host.name, &format!("the state file cannot be used, starting afresh: {why}"));
+    };
     let lost = || Some(state::lost(&app));
-    let snapshot = match options.state.as_deref().map(state::load) {
+    let snapshot = match file.map(StateFile::load) {
         None => None,
         Some(Ok(snapshot)) => snapshot,
         Some(Err(why)) => {
@@ -178,17 +211,17 @@ fn start<R: Runtime>(
 }
 
 /// With a state file the login is kept too: the server recovers a session only for the login that made it.
-fn keep_login(name: &'static str, options: &Options, mut credentials: Jwt) -> Jwt {
-    let Some(file) = options.state.clone() else { return credentials };
+fn keep_login(name: &'static str, file: Option<&StateFile>, mut credentials: Jwt) -> Jwt {
+    let Some(file) = file.cloned() else { return credentials };
     let app = credentials.app().clone();
-    if let Some(token) = state::load_login(&file, &app) {
+    if let Some(token) = file.load_login(&app) {
         credentials = credentials.with_refresh_token(token);
     }
     credentials.on_tokens(move |tokens| {
         if let Some(token) = &tokens.refresh_token
-            && let Err(error) = state::save_login(&file, &app, token)
+            && let Err(error) = file.save_login(&app, token)
         {
-            eprintln!("{name}: the login cannot be kept, so the next start cannot recover: {error}");
+            terminal::complain(name, &format!("the login cannot be kept, so the next start cannot recover: {error}"));
         }
     })
 }
@@ -235,9 +268,9 @@ struct Program<R: Runtime> {
     /// The exit status, once it is decided.
     status: Option<u8>,
     ended: bool,
-    /// The state file could not be written, and it was said.
+    /// The session could not be kept, and it was said.
     state_failed: bool,
-    record: Record,
+    files: Files,
     story: Option<Story>,
     /// The pause before the next cue.
     cue: Fuse<BoxFuture<'static, ()>>,
@@ -273,15 +306,15 @@ impl<R: Runtime> Program<R> {
                 }
             }
         }
-        self.record.write(self.name, self.client.flight_record());
+        self.files.record.write(self.name, self.client.flight_record());
         self.status.unwrap_or(FAILED)
     }
 
     fn event(&mut self, event: &Event) {
         let line = if self.options.json { json::event(event) } else { human::event(event) };
         self.print(line);
-        if self.record.is_wanted() && Record::is_trouble(event) {
-            self.record.write(self.name, self.client.flight_record());
+        if self.files.record.is_wanted() && Record::is_trouble(event) {
+            self.files.record.write(self.name, self.client.flight_record());
         }
         if let Some(why) = self.reach.on(event) {
             self.status = Some(complain(self.name, &why, FAILED));
@@ -295,8 +328,8 @@ impl<R: Runtime> Program<R> {
                 self.close(Close::Revoke);
             }
             Event::Closed { reason } => {
-                if let (CloseReason::Revoked, Some(file)) = (reason, &self.options.state) {
-                    state::forget_login(file);
+                if let (CloseReason::Revoked, Some(file)) = (reason, &self.files.state) {
+                    file.forget_login();
                 }
                 if let CloseReason::Permanent(cause) = reason {
                     let why = format!("{cause}{}", human::advice(cause));
@@ -390,12 +423,12 @@ impl<R: Runtime> Program<R> {
     }
 
     fn save(&mut self) {
-        let (Some(file), Some(snapshot)) = (&self.options.state, self.client.snapshot()) else { return };
-        match state::save(file, &snapshot) {
+        let (Some(file), Some(snapshot)) = (&self.files.state, self.client.snapshot()) else { return };
+        match file.save(&snapshot) {
             Ok(()) => self.state_failed = false,
             Err(error) if !self.state_failed => {
                 self.state_failed = true;
-                eprintln!("{}: {} cannot be written: {error}", self.name, file.display());
+                terminal::complain(self.name, &format!("the session cannot be kept: {error}"));
             }
             Err(_) => {}
         }

@@ -5,19 +5,26 @@ use std::process::ExitCode;
 
 use ringcentral_ws_driver::core::Secret;
 use ringcentral_ws_driver::core::oauth::ClientApp;
-use ringcentral_ws_driver::watch::{DemoServer, Host, Step, run};
+use ringcentral_ws_driver::watch::{DemoServer, Host, Step, run, start_runtime};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use ringcentral_ws_tokio::{Jwt, Tokio};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// The program's name.
+const NAME: &str = "watch";
+
+fn main() -> ExitCode {
+    let runtime = start_runtime(NAME, || tokio::runtime::Builder::new_multi_thread().enable_all().build());
+    runtime.map_or_else(ExitCode::from, |runtime| runtime.block_on(watch()))
+}
+
+async fn watch() -> ExitCode {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
     let host = Host {
-        name: "watch",
+        name: NAME,
         runtime: Tokio,
         interrupt: Box::pin(interrupt),
         demo: Box::new(|| Box::pin(async { start_demo().map_err(|error| error.to_string()) })),

@@ -272,7 +272,7 @@ fn files_that_cannot_be_written_get_one_line_and_stop_nothing() {
     std::io::Read::read_to_string(&mut complaints, &mut said).unwrap();
     let lines: Vec<_> = said.lines().collect();
     assert!(lines.len() == 2, "{said}");
-    assert!(lines[0].contains("login cannot be kept") && lines[1].contains("cannot be written"), "{said}");
+    assert!(lines[0].contains("login cannot be kept") && lines[1].contains("session cannot be kept"), "{said}");
     // A name that is a folder's is a mistake, told at once.
     let (status, _, error) = finish(program_for(&server).args(["--state", file.to_str().unwrap(), FILTER]));
     assert!(status == 2 && error.contains("is a folder") && error.lines().count() == 1, "{status} {error}");
@@ -282,4 +282,23 @@ fn files_that_cannot_be_written_get_one_line_and_stop_nothing() {
 #[test]
 fn the_environment_names_a_proxy() {
     ringcentral_ws_conformance::watch::proxy_of_the_environment(&ringcentral_ws_conformance::watch::example("watch"));
+}
+
+// CLAUSE SEC-4
+#[cfg(unix)]
+#[test]
+fn its_files_are_its_alone() {
+    ringcentral_ws_conformance::files::private_files(&ringcentral_ws_conformance::watch::example("watch"));
+}
+
+// CLAUSE SEC-5
+#[test]
+fn hostile_text_does_nothing_to_a_terminal() {
+    ringcentral_ws_conformance::watch::hostile_text(&ringcentral_ws_conformance::watch::example("watch"));
+}
+
+#[cfg(unix)]
+#[test]
+fn too_few_descriptors_are_said_in_one_line() {
+    ringcentral_ws_conformance::files::too_few_descriptors(&ringcentral_ws_conformance::watch::example("watch"));
 }

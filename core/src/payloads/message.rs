@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Id, count, list};
+use super::{Id, count, list, text};
 
 /// An SMS or pager message: filter `message-store/instant?type=SMS`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -17,32 +17,42 @@ pub struct InstantMessage {
     #[serde(deserialize_with = "list")]
     pub to: Vec<Person>,
     /// `Inbound` or `Outbound`.
+    #[serde(deserialize_with = "text")]
     pub direction: Option<String>,
     /// `Read` or `Unread`.
+    #[serde(deserialize_with = "text")]
     pub read_status: Option<String>,
     /// Such as `Received` or `Delivered`.
+    #[serde(deserialize_with = "text")]
     pub message_status: Option<String>,
     /// `Alive`, `Deleted` or `Purged`.
+    #[serde(deserialize_with = "text")]
     pub availability: Option<String>,
     /// `Normal` or `High`.
+    #[serde(deserialize_with = "text")]
     pub priority: Option<String>,
     /// When it was made.
+    #[serde(deserialize_with = "text")]
     pub creation_time: Option<String>,
     /// When it was changed last.
+    #[serde(deserialize_with = "text")]
     pub last_modified_time: Option<String>,
     /// Its parts; download them by their `uri`.
     #[serde(deserialize_with = "list")]
     pub attachments: Vec<Attachment>,
     /// `SMS` or `Pager`.
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "text")]
     pub kind: Option<String>,
     /// The text.
+    #[serde(deserialize_with = "text")]
     pub subject: Option<String>,
     /// The thread it belongs to.
     pub conversation: Option<Conversation>,
     /// Whose message store it is in.
     pub owner: Option<Owner>,
     /// `Create`, if told.
+    #[serde(deserialize_with = "text")]
     pub event_type: Option<String>,
 }
 
@@ -59,26 +69,35 @@ pub struct Voicemail {
     #[serde(deserialize_with = "list")]
     pub to: Vec<Person>,
     /// `Inbound` or `Outbound`.
+    #[serde(deserialize_with = "text")]
     pub direction: Option<String>,
     /// `Read` or `Unread`.
+    #[serde(deserialize_with = "text")]
     pub read_status: Option<String>,
     /// Such as `Received` or `Delivered`.
+    #[serde(deserialize_with = "text")]
     pub message_status: Option<String>,
     /// `Alive`, `Deleted` or `Purged`.
+    #[serde(deserialize_with = "text")]
     pub availability: Option<String>,
     /// `Normal` or `High`.
+    #[serde(deserialize_with = "text")]
     pub priority: Option<String>,
     /// When it was made.
+    #[serde(deserialize_with = "text")]
     pub creation_time: Option<String>,
     /// When it was changed last.
+    #[serde(deserialize_with = "text")]
     pub last_modified_time: Option<String>,
     /// Its parts; download them by their `uri`.
     #[serde(deserialize_with = "list")]
     pub attachments: Vec<Attachment>,
     /// `VoiceMail`.
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "text")]
     pub kind: Option<String>,
     /// Such as `Completed` or `NotAvailable`.
+    #[serde(deserialize_with = "text")]
     pub vm_transcription_status: Option<String>,
     /// Whose message store it is in.
     pub owner: Option<Owner>,
@@ -97,28 +116,38 @@ pub struct Fax {
     #[serde(deserialize_with = "list")]
     pub to: Vec<Person>,
     /// `Inbound` or `Outbound`.
+    #[serde(deserialize_with = "text")]
     pub direction: Option<String>,
     /// `Read` or `Unread`.
+    #[serde(deserialize_with = "text")]
     pub read_status: Option<String>,
     /// Such as `Received` or `Delivered`.
+    #[serde(deserialize_with = "text")]
     pub message_status: Option<String>,
     /// `Alive`, `Deleted` or `Purged`.
+    #[serde(deserialize_with = "text")]
     pub availability: Option<String>,
     /// `Normal` or `High`.
+    #[serde(deserialize_with = "text")]
     pub priority: Option<String>,
     /// When it was made.
+    #[serde(deserialize_with = "text")]
     pub creation_time: Option<String>,
     /// When it was changed last.
+    #[serde(deserialize_with = "text")]
     pub last_modified_time: Option<String>,
     /// Its parts; download them by their `uri`.
     #[serde(deserialize_with = "list")]
     pub attachments: Vec<Attachment>,
     /// `Fax`.
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "text")]
     pub kind: Option<String>,
     /// The subject; often the number.
+    #[serde(deserialize_with = "text")]
     pub subject: Option<String>,
     /// `High` or `Low`.
+    #[serde(deserialize_with = "text")]
     pub fax_resolution: Option<String>,
     /// Pages.
     #[serde(deserialize_with = "count")]
@@ -137,6 +166,7 @@ pub struct MessageStoreChange {
     /// Whose message store.
     pub extension_id: Option<Id>,
     /// When.
+    #[serde(deserialize_with = "text")]
     pub last_updated: Option<String>,
     /// What, by type of message.
     #[serde(deserialize_with = "list")]
@@ -152,6 +182,7 @@ pub struct MessageStoreChange {
 pub struct MessageChange {
     /// Such as `SMS`, `VoiceMail`, `Fax` or `Pager`.
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "text")]
     pub kind: Option<String>,
     /// New messages.
     #[serde(deserialize_with = "count")]
@@ -173,18 +204,23 @@ pub struct MessageChange {
 #[non_exhaustive]
 pub struct Person {
     /// In E.164.
+    #[serde(deserialize_with = "text")]
     pub phone_number: Option<String>,
     /// The short number.
+    #[serde(deserialize_with = "text")]
     pub extension_number: Option<String>,
     /// The extension, if it is one of the account.
     pub extension_id: Option<Id>,
     /// The name.
+    #[serde(deserialize_with = "text")]
     pub name: Option<String>,
     /// Such as `Orange, CA`.
+    #[serde(deserialize_with = "text")]
     pub location: Option<String>,
     /// Whether this recipient is the owner of the message.
     pub target: Option<bool>,
     /// What became of it for this recipient.
+    #[serde(deserialize_with = "text")]
     pub message_status: Option<String>,
 }
 
@@ -196,11 +232,14 @@ pub struct Attachment {
     /// The part.
     pub id: Option<Id>,
     /// Where to download it.
+    #[serde(deserialize_with = "text")]
     pub uri: Option<String>,
     /// Such as `Text`, `AudioRecording` or `RenderedDocument`.
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "text")]
     pub kind: Option<String>,
     /// Its media type.
+    #[serde(deserialize_with = "text")]
     pub content_type: Option<String>,
     /// Length of a recording, in seconds.
     #[serde(deserialize_with = "count")]
@@ -209,6 +248,7 @@ pub struct Attachment {
     #[serde(deserialize_with = "count")]
     pub size: Option<u64>,
     /// The name of the file.
+    #[serde(deserialize_with = "text")]
     pub file_name: Option<String>,
 }
 
@@ -220,6 +260,7 @@ pub struct Conversation {
     /// The thread.
     pub id: Option<Id>,
     /// Its resource.
+    #[serde(deserialize_with = "text")]
     pub uri: Option<String>,
 }
 
@@ -231,7 +272,9 @@ pub struct Owner {
     /// The extension.
     pub extension_id: Option<Id>,
     /// Such as `User` or `Department`.
+    #[serde(deserialize_with = "text")]
     pub extension_type: Option<String>,
     /// The name.
+    #[serde(deserialize_with = "text")]
     pub name: Option<String>,
 }

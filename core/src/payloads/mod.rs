@@ -1,8 +1,8 @@
 //! The content of common notifications as types, for [`Notification::parse`](crate::Notification::parse).
 //!
 //! They take what the service is known to send and do not insist: ids may be numbers or strings, every field may be
-//! missing or `null`, unknown fields are skipped, and words are strings because the service adds new ones. Times are
-//! text as the server wrote it (ISO 8601, UTC).
+//! missing or `null`, unknown fields are skipped, and words are strings because the service adds new ones. Half a
+//! surrogate pair in a text is U+FFFD. Times are text as the server wrote it (ISO 8601, UTC).
 //!
 //! ```
 //! # use ringcentral_ws_core::payloads::InstantMessage;
@@ -92,6 +92,45 @@ impl<'de> Deserialize<'de> for Id {
             }
         }
         deserializer.deserialize_any(Any)
+    }
+}
+
+/// Text that may be `null`.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.0))
+}
+
+/// Text in which half a surrogate pair, such as `\ud83d` alone, is U+FFFD: services that cut a text by length leave
+/// some, JSON allows it, and a `String` cannot hold it.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl Visitor<'_> for Any {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.to_owned()))
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Text, E> {
+                let mut text = String::with_capacity(bytes.len());
+                for chunk in bytes.utf8_chunks() {
+                    text.push_str(chunk.valid());
+                    // Half a pair comes as three bytes, each a chunk of its own: the first one counts.
+                    if chunk.invalid().first().is_some_and(|&first| first >= 0xc0) {
+                        text.push(char::REPLACEMENT_CHARACTER);
+                    }
+                }
+                Ok(Text(text))
+            }
+        }
+        deserializer.deserialize_bytes(Any)
     }
 }
 
@@ -188,6 +227,21 @@ mod tests {
         assert_eq!(info.delivery_mode.unwrap().transport_type.as_deref(), Some("WebSocket"));
         let info = read(include_str!("../../tests/fixtures/subscribe-response-2025.json"));
         assert_eq!((info.status.as_deref(), info.disabled_filters.len()), (Some("Active"), 0));
+    }
+
+    #[test]
+    fn half_an_emoji_spoils_nothing() {
+        let post: TeamPost = serde_json::from_str(
+            r#"{"text":"a\ud83d\ud83db\udc00\n😀","title":null,"mentions":[{"name":"\ud83d\ude00\ud83d"}],"x":"\ud83d"}"#,
+        )
+        .unwrap();
+        assert_eq!(post.text.as_deref(), Some("a\u{fffd}\u{fffd}b\u{fffd}\n😀"));
+        assert_eq!((post.mentions[0].name.as_deref(), post.title), (Some("😀\u{fffd}"), None));
+        let sms: InstantMessage = serde_json::from_str(r#"{"id":7,"subject":"\ud83d"}"#).unwrap();
+        assert_eq!(sms.subject.as_deref(), Some("\u{fffd}"));
+        for bad in [r#"{"subject":7}"#, r#"{"subject":[104]}"#, r#"{"subject":{}}"#] {
+            assert!(serde_json::from_str::<InstantMessage>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

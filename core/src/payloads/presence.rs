@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Id, count, list};
+use super::{Id, count, list, text};
 
 /// The presence of an extension: filter `presence`; with `?detailedTelephonyState=true` also its calls, with `&sipData=true` also their SIP data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -15,16 +15,22 @@ pub struct Presence {
     #[serde(deserialize_with = "count")]
     pub sequence: Option<u64>,
     /// `NoCall`, `CallConnected`, `Ringing`, `OnHold` or `ParkedCall`.
+    #[serde(deserialize_with = "text")]
     pub telephony_status: Option<String>,
     /// `Offline`, `Busy` or `Available`: all statuses in one.
+    #[serde(deserialize_with = "text")]
     pub presence_status: Option<String>,
     /// What the user set.
+    #[serde(deserialize_with = "text")]
     pub user_status: Option<String>,
     /// Such as `TakeAllCalls` or `DoNotAcceptAnyCalls`.
+    #[serde(deserialize_with = "text")]
     pub dnd_status: Option<String>,
     /// `Connected` or `Disconnected`.
+    #[serde(deserialize_with = "text")]
     pub meeting_status: Option<String>,
     /// The status message of the user.
+    #[serde(deserialize_with = "text")]
     pub message: Option<String>,
     /// Whether others may see it.
     pub allow_see_my_presence: Option<bool>,
@@ -48,18 +54,24 @@ pub struct ActiveCall {
     /// The call.
     pub id: Option<Id>,
     /// `Inbound` or `Outbound`.
+    #[serde(deserialize_with = "text")]
     pub direction: Option<String>,
     /// Whether it came through a call queue.
     pub queue_call: Option<bool>,
     /// The number that calls.
+    #[serde(deserialize_with = "text")]
     pub from: Option<String>,
     /// Its name.
+    #[serde(deserialize_with = "text")]
     pub from_name: Option<String>,
     /// The number that is called.
+    #[serde(deserialize_with = "text")]
     pub to: Option<String>,
     /// Its name.
+    #[serde(deserialize_with = "text")]
     pub to_name: Option<String>,
     /// As in [`Presence`].
+    #[serde(deserialize_with = "text")]
     pub telephony_status: Option<String>,
     /// The session.
     pub session_id: Option<Id>,
@@ -68,8 +80,10 @@ pub struct ActiveCall {
     /// The party in the Call Control API.
     pub party_id: Option<Id>,
     /// When it began.
+    #[serde(deserialize_with = "text")]
     pub start_time: Option<String>,
     /// How it ended.
+    #[serde(deserialize_with = "text")]
     pub termination_type: Option<String>,
     /// SIP data, if asked for by the filter.
     pub sip_data: Option<SipData>,
@@ -83,12 +97,16 @@ pub struct SipData {
     /// The SIP call id.
     pub call_id: Option<Id>,
     /// The tag of the called side.
+    #[serde(deserialize_with = "text")]
     pub to_tag: Option<String>,
     /// The tag of the calling side.
+    #[serde(deserialize_with = "text")]
     pub from_tag: Option<String>,
     /// The other side.
+    #[serde(deserialize_with = "text")]
     pub remote_uri: Option<String>,
     /// This side.
+    #[serde(deserialize_with = "text")]
     pub local_uri: Option<String>,
 }
 
@@ -100,5 +118,6 @@ pub struct Dnd {
     /// The extension.
     pub extension_id: Option<Id>,
     /// Such as `TakeAllCalls` or `DoNotAcceptAnyCalls`.
+    #[serde(deserialize_with = "text")]
     pub dnd_status: Option<String>,
 }

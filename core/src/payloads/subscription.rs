@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Id, count, list};
+use super::{Id, count, list, text};
 
 /// A subscription as the REST API shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -12,12 +12,16 @@ pub struct SubscriptionInfo {
     /// The subscription.
     pub id: Option<Id>,
     /// Its resource.
+    #[serde(deserialize_with = "text")]
     pub uri: Option<String>,
     /// `Active`, `Suspended` or `Blacklisted`.
+    #[serde(deserialize_with = "text")]
     pub status: Option<String>,
     /// When it was made.
+    #[serde(deserialize_with = "text")]
     pub creation_time: Option<String>,
     /// When it ends unless it is renewed; over a WebSocket the server does that.
+    #[serde(deserialize_with = "text")]
     pub expiration_time: Option<String>,
     /// The same in seconds from now.
     #[serde(deserialize_with = "count")]
@@ -38,10 +42,13 @@ pub struct SubscriptionInfo {
 #[non_exhaustive]
 pub struct DisabledFilter {
     /// The filter.
+    #[serde(deserialize_with = "text")]
     pub filter: Option<String>,
     /// The code.
+    #[serde(deserialize_with = "text")]
     pub reason: Option<String>,
     /// In words.
+    #[serde(deserialize_with = "text")]
     pub message: Option<String>,
 }
 
@@ -51,9 +58,11 @@ pub struct DisabledFilter {
 #[non_exhaustive]
 pub struct DeliveryMode {
     /// `WebSocket`, `WebHook` and others.
+    #[serde(deserialize_with = "text")]
     pub transport_type: Option<String>,
     /// Whether they are encrypted.
     pub encryption: Option<bool>,
     /// The address of a web hook.
+    #[serde(deserialize_with = "text")]
     pub address: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Id, list};
+use super::{Id, list, text};
 
 /// A post: filter `/team-messaging/v1/posts`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -15,10 +15,13 @@ pub struct TeamPost {
     pub group_id: Option<Id>,
     /// `TextMessage`, `PersonJoined` or `PersonsAdded`.
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "text")]
     pub kind: Option<String>,
     /// `PostAdded`, `PostChanged` or `PostRemoved`.
+    #[serde(deserialize_with = "text")]
     pub event_type: Option<String>,
     /// What it says.
+    #[serde(deserialize_with = "text")]
     pub text: Option<String>,
     /// Who wrote it.
     pub creator_id: Option<Id>,
@@ -26,8 +29,10 @@ pub struct TeamPost {
     #[serde(deserialize_with = "list")]
     pub added_person_ids: Vec<Id>,
     /// When it was written.
+    #[serde(deserialize_with = "text")]
     pub creation_time: Option<String>,
     /// When it was changed last.
+    #[serde(deserialize_with = "text")]
     pub last_modified_time: Option<String>,
     /// Files, notes, tasks and cards.
     #[serde(deserialize_with = "list")]
@@ -36,12 +41,16 @@ pub struct TeamPost {
     #[serde(deserialize_with = "list")]
     pub mentions: Vec<Mention>,
     /// Title of a post by an integration.
+    #[serde(deserialize_with = "text")]
     pub title: Option<String>,
     /// Its activity line.
+    #[serde(deserialize_with = "text")]
     pub activity: Option<String>,
     /// Its icon.
+    #[serde(deserialize_with = "text")]
     pub icon_uri: Option<String>,
     /// Its emoji.
+    #[serde(deserialize_with = "text")]
     pub icon_emoji: Option<String>,
 }
 
@@ -54,7 +63,9 @@ pub struct Mention {
     pub id: Option<Id>,
     /// Such as `Person`, `Team` or `File`.
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "text")]
     pub kind: Option<String>,
     /// Its name.
+    #[serde(deserialize_with = "text")]
     pub name: Option<String>,
 }

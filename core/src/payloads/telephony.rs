@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Id, SipData, count, list};
+use super::{Id, SipData, count, list, text};
 
 /// A call and its parties: filter `telephony/sessions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -18,11 +18,13 @@ pub struct TelephonySession {
     /// The extension the filter names.
     pub extension_id: Option<Id>,
     /// The server the call is on.
+    #[serde(deserialize_with = "text")]
     pub server_id: Option<String>,
     /// Grows with each event of the session; events may overtake each other.
     #[serde(deserialize_with = "count")]
     pub sequence: Option<u64>,
     /// When it happened.
+    #[serde(deserialize_with = "text")]
     pub event_time: Option<String>,
     /// What began it.
     pub origin: Option<Origin>,
@@ -38,6 +40,7 @@ pub struct TelephonySession {
 pub struct Origin {
     /// Such as `Call` or `RingOut`.
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "text")]
     pub kind: Option<String>,
 }
 
@@ -53,6 +56,7 @@ pub struct Party {
     /// Its extension.
     pub extension_id: Option<Id>,
     /// `Inbound` or `Outbound`.
+    #[serde(deserialize_with = "text")]
     pub direction: Option<String>,
     /// The calling side.
     pub from: Option<CallParty>,
@@ -78,8 +82,10 @@ pub struct Party {
 #[non_exhaustive]
 pub struct CallParty {
     /// The number.
+    #[serde(deserialize_with = "text")]
     pub phone_number: Option<String>,
     /// The name.
+    #[serde(deserialize_with = "text")]
     pub name: Option<String>,
     /// The extension, if it is one of the account.
     pub extension_id: Option<Id>,
@@ -93,13 +99,17 @@ pub struct CallParty {
 #[non_exhaustive]
 pub struct PartyStatus {
     /// Such as `Setup`, `Proceeding`, `Answered`, `Disconnected`, `Hold`, `Parked` or `VoiceMail`.
+    #[serde(deserialize_with = "text")]
     pub code: Option<String>,
     /// Why, such as `CallTransfer`.
+    #[serde(deserialize_with = "text")]
     pub reason: Option<String>,
     /// In words.
+    #[serde(deserialize_with = "text")]
     pub description: Option<String>,
     /// Whether remote call control did it.
     pub rcc: Option<bool>,
     /// Where it is parked.
+    #[serde(deserialize_with = "text")]
     pub park_data: Option<String>,
 }

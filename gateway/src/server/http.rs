@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::server::accept::Refusals;
 use crate::server::shared::Shared;
 use crate::server::stream::Stream;
-use crate::server::{control, cors, socket};
+use crate::server::{control, cors, foreign, socket};
 use crate::{HttpRequest, HttpResponse, Upgrade};
 
 /// Largest request body, in bytes.
@@ -46,6 +46,12 @@ pub(super) async fn answer(
         body,
     };
     if request.target.starts_with("/_gateway/") && shared.loopback {
+        if foreign::is_foreign(&request, &shared.call(|gateway, _| gateway.config().base_url.clone())) {
+            return Ok(to_hyper(HttpResponse::new(
+                403,
+                "pages and names of other machines may not command the stand-in",
+            )));
+        }
         return Ok(to_hyper(control::answer(&request, &refuse, &shared)));
     }
     if let Some(permission) = cors::preflight(&request) {

@@ -3,6 +3,7 @@
 mod accept;
 mod control;
 mod cors;
+mod foreign;
 mod http;
 mod shared;
 mod socket;

@@ -7,10 +7,12 @@ mod program;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use ringcentral_ws_adapter::terminal;
 use ringcentral_ws_adapter::watch::args::{self, Ask, Options};
 use ringcentral_ws_adapter::watch::demo::{self, Step};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
-use ringcentral_ws_adapter::watch::{FAILED, USAGE, state};
+use ringcentral_ws_adapter::watch::state::{self, StateFile};
+use ringcentral_ws_adapter::watch::{FAILED, Files, USAGE};
 use ringcentral_ws_blocking::core::oauth::ClientApp;
 use ringcentral_ws_blocking::core::{Config, Secret, Snapshot, recorder};
 use ringcentral_ws_blocking::{Client, EnvError, Events, Jwt, StartError, filters};
@@ -52,13 +54,13 @@ fn say(text: &str) -> u8 {
 }
 
 fn complain(why: &str, status: u8) -> u8 {
-    eprintln!("{NAME}: {why}");
+    terminal::complain(NAME, why);
     status
 }
 
 fn watch(mut options: Options, credentials: Jwt, perform: Option<Perform>) -> u8 {
     if perform.is_some() {
-        eprintln!("{NAME}: no credentials in the environment, so this is a demonstration; see --help");
+        terminal::complain(NAME, "no credentials in the environment, so this is a demonstration; see --help");
         if !options.filters.iter().any(|filter| filter == demo::FILTER) {
             options.filters.push(demo::FILTER.to_owned());
         }
@@ -66,21 +68,33 @@ fn watch(mut options: Options, credentials: Jwt, perform: Option<Perform>) -> u8
         let why = format!("no event filter: give at least one, such as {}", filters::PRESENCE);
         return complain(&why, USAGE);
     }
-    let login = Arc::new(Login { jwt: keep_login(&options, credentials), calls: LoginCalls::default() });
+    let files = match Files::claim(&options) {
+        Ok(files) => files,
+        Err(why) => return complain(&why.to_string(), USAGE),
+    };
+    files.notices().for_each(|notice| terminal::complain(NAME, &notice));
+    let login = Arc::new(Login { jwt: keep_login(files.state.as_ref(), credentials), calls: LoginCalls::default() });
     let reach = Reach::new(login.jwt.app().server.origin().ascii_serialization(), login.calls.clone());
-    match start(&options, &login, perform.is_some()) {
-        Ok((client, events)) => Program::new(options, client, reach, perform).run(events),
+    match start(&options, files.state.as_ref(), &login, perform.is_some()) {
+        Ok((client, events)) => Program::new(options, files, client, reach, perform).run(events),
         Err(why) => complain(&why.to_string(), USAGE),
     }
 }
 
-fn start(options: &Options, login: &Arc<Login>, demo: bool) -> Result<(Client, Events), StartError> {
+fn start(
+    options: &Options,
+    file: Option<&StateFile>,
+    login: &Arc<Login>,
+    demo: bool,
+) -> Result<(Client, Events), StartError> {
     let mut config = if demo { demo::config(&login.jwt.app().server) } else { Config::default() };
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
-    let unusable = |why: &str| eprintln!("{NAME}: the state file cannot be used, starting afresh: {why}");
+    let unusable = |why: &str| {
+        terminal::complain(NAME, &format!("the state file cannot be used, starting afresh: {why}"));
+    };
     let lost = || Some(state::lost(login.jwt.app()));
-    let snapshot = match options.state.as_deref().map(state::load) {
+    let snapshot = match file.map(StateFile::load) {
         None => None,
         Some(Ok(snapshot)) => snapshot,
         Some(Err(why)) => {
@@ -112,17 +126,17 @@ fn start(options: &Options, login: &Arc<Login>, demo: bool) -> Result<(Client, E
 }
 
 /// With a state file the login is kept too: the server recovers a session only for the login that made it.
-fn keep_login(options: &Options, mut credentials: Jwt) -> Jwt {
-    let Some(file) = options.state.clone() else { return credentials };
+fn keep_login(file: Option<&StateFile>, mut credentials: Jwt) -> Jwt {
+    let Some(file) = file.cloned() else { return credentials };
     let app = credentials.app().clone();
-    if let Some(token) = state::load_login(&file, &app) {
+    if let Some(token) = file.load_login(&app) {
         credentials = credentials.with_refresh_token(token);
     }
     credentials.on_tokens(move |tokens| {
         if let Some(token) = &tokens.refresh_token
-            && let Err(error) = state::save_login(&file, &app, token)
+            && let Err(error) = file.save_login(&app, token)
         {
-            eprintln!("{NAME}: the login cannot be kept, so the next start cannot recover: {error}");
+            terminal::complain(NAME, &format!("the login cannot be kept, so the next start cannot recover: {error}"));
         }
     })
 }

@@ -6,11 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use ringcentral_ws_adapter::terminal;
 use ringcentral_ws_adapter::watch::args::Options;
 use ringcentral_ws_adapter::watch::demo::{Cue, Director, TIME_LIMIT};
 use ringcentral_ws_adapter::watch::reach::Reach;
 use ringcentral_ws_adapter::watch::record::Record;
-use ringcentral_ws_adapter::watch::{FAILED, MAX_LINE, human, json, state};
+use ringcentral_ws_adapter::watch::{FAILED, Files, MAX_LINE, human, json};
 use ringcentral_ws_blocking::core::{Close, CloseReason, Event, Snapshot};
 use ringcentral_ws_blocking::{Client, Events};
 
@@ -47,19 +48,19 @@ pub(crate) struct Program {
     /// The exit status, once it is decided.
     status: Option<u8>,
     ended: bool,
-    /// The state file could not be written, and it was said.
+    /// The session could not be kept, and it was said.
     state_failed: bool,
-    record: Record,
+    files: Files,
     reach: Reach,
     story: Option<Story>,
 }
 
 impl Program {
-    pub(crate) fn new(options: Options, client: Client, reach: Reach, perform: Option<Perform>) -> Self {
+    pub(crate) fn new(options: Options, files: Files, client: Client, reach: Reach, perform: Option<Perform>) -> Self {
         let story =
             perform.map(|perform| Story { perform, director: Director::new(), cues: VecDeque::new(), pause: None });
         Self {
-            record: Record::new(options.record.clone()),
+            files,
             options,
             client,
             began: Instant::now(),
@@ -103,7 +104,7 @@ impl Program {
                 Err(RecvTimeoutError::Timeout) => self.time_passed(),
             }
         }
-        self.record.write(NAME, self.client.flight_record());
+        self.files.record.write(NAME, self.client.flight_record());
         self.status.unwrap_or(FAILED)
     }
 
@@ -134,8 +135,8 @@ impl Program {
         }
         let line = if self.options.json { json::event(event) } else { human::event(event) };
         self.print(line);
-        if self.record.is_wanted() && Record::is_trouble(event) {
-            self.record.write(NAME, self.client.flight_record());
+        if self.files.record.is_wanted() && Record::is_trouble(event) {
+            self.files.record.write(NAME, self.client.flight_record());
         }
         if let Some(why) = self.reach.on(event) {
             self.status = Some(complain(&why, FAILED));
@@ -151,8 +152,8 @@ impl Program {
                 self.close(Close::Revoke);
             }
             Event::Closed { reason } => {
-                if let (CloseReason::Revoked, Some(file)) = (reason, &self.options.state) {
-                    state::forget_login(file);
+                if let (CloseReason::Revoked, Some(file)) = (reason, &self.files.state) {
+                    file.forget_login();
                 }
                 if let CloseReason::Permanent(cause) = reason {
                     self.status = Some(complain(&format!("{cause}{}", human::advice(cause)), FAILED));
@@ -255,12 +256,12 @@ impl Program {
     }
 
     fn save(&mut self, snapshot: &Snapshot) {
-        let Some(file) = &self.options.state else { return };
-        match state::save(file, snapshot) {
+        let Some(file) = &self.files.state else { return };
+        match file.save(snapshot) {
             Ok(()) => self.state_failed = false,
             Err(error) if !self.state_failed => {
                 self.state_failed = true;
-                eprintln!("{NAME}: {} cannot be written: {error}", file.display());
+                terminal::complain(NAME, &format!("the session cannot be kept: {error}"));
             }
             Err(_) => {}
         }

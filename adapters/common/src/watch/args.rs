@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use lexopt::prelude::*;
 use ringcentral_ws_core::Filters;
 
+use super::record::is_stdout;
+
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -53,8 +55,10 @@ FILTER is an event filter, such as
 
   --json                 one JSON object a line on stdout; commands, one a line, on stdin
   --state FILE           keep the session in FILE and the login in FILE.login, so that the next start continues it;
-                         both are secret
-  --record FILE          write what the flight recorder holds to FILE after trouble and at the end, secrets masked
+                         both are secret. They must be regular files of yours and are made private; no other process
+                         can use them meanwhile, for which FILE.rcws.lock is beside them
+  --record FILE          write what the flight recorder holds to FILE after trouble and at the end, secrets masked;
+                         a file like those of --state, or a stream: -, /dev/stdout, /dev/stderr
   --rest-over-websocket  send REST calls over the WebSocket where it can carry them
   --no-auto-recover      after a loss wait for the command `recover`
   --debug                show each message on stderr, with secrets masked
@@ -107,6 +111,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
             }
             other => return Err(format!("{}; --help shows what there is", other.unexpected())),
         }
+    }
+    if options.state.is_some() && options.state == options.record {
+        return Err("--state and --record name the same file; give each its own".to_owned());
+    }
+    if options.json && options.record.as_deref().is_some_and(is_stdout) {
+        return Err(
+            "--record: with --json standard output is taken; give the name of a file, or /dev/stderr".to_owned()
+        );
     }
     if !options.filters.is_empty() {
         Filters::new(&options.filters).map_err(|error| error.to_string())?;
@@ -173,6 +185,9 @@ mod tests {
             (&["--json=1"], "--json"),
             (&["--state", "/nowhere/at/all/s"], "does not exist"),
             (&["--state", "/"], "is a folder"),
+            (&["--state", "x", "--record", "x"], "the same file"),
+            (&["--json", "--record", "-"], "standard output is taken"),
+            (&["--record=/dev/stdout", "--json"], "standard output is taken"),
             (&["sms"], "does not begin with '/'"),
             (&["/a b"], "%20"),
         ] {

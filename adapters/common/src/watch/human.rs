@@ -1,13 +1,39 @@
 //! Events for people.
 
+<<<<<<< HEAD
 use ringcentral_ws_core::{Cause, Certainty, CloseReason, Event, ProtocolError, Resumption};
+=======
+use ringcentral_ws_core::{Cause, CloseReason, Event, GapCause, ProtocolError, Resumption, SubscriptionInfo};
+
+use crate::terminal::{escape, escape_json};
+>>>>>>> files
 
 /// Most characters of a notification's content.
 const SHOWN: usize = 160;
 
-/// The line for an event; `None` for those that are not told.
+/// What stands before all lines of an event but its first.
+const INDENT: &str = "\n                 ";
+
+/// The lines for an event, each escaped (SEC-5); `None` for those that are not told.
 #[must_use]
 pub fn event(event: &Event) -> Option<String> {
+    let lines = match event {
+        Event::Subscribed(info) => subscribed(info),
+        Event::Notification(n) => vec![format!("notification   {}", n.event()), short(n.body())],
+        other => vec![line(other)?],
+    };
+    Some(lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join(INDENT))
+}
+
+fn subscribed(info: &SubscriptionInfo) -> Vec<String> {
+    let mut lines = vec![format!("subscribed     {} filter(s)", info.filters.len())];
+    lines.extend(info.filters.iter().map(ToString::to_string));
+    let refused = info.disabled.iter();
+    lines.extend(refused.map(|off| format!("refused: {} ({}: {})", off.filter, off.reason, off.message)));
+    lines
+}
+
+fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Connected { conn, resumption, .. } => {
             let how = match resumption {
@@ -17,22 +43,11 @@ pub fn event(event: &Event) -> Option<String> {
             };
             format!("connected      (connection {conn}, {how})")
         }
-        Event::Subscribed(info) => {
-            let mut line = format!("subscribed     {} filter(s)", info.filters.len());
-            for filter in &info.filters {
-                line.push_str(&format!("\n                 {filter}"));
-            }
-            for off in &info.disabled {
-                line.push_str(&format!("\n                 refused: {} ({}: {})", off.filter, off.reason, off.message));
-            }
-            line
-        }
         Event::SubscriptionFailed { error, retry_at, .. } => {
             let next = if retry_at.is_some() { "it is tried again" } else { error.remedy() };
             format!("not subscribed {error}; {next}")
         }
         Event::Unsubscribed { .. } => "unsubscribed".to_owned(),
-        Event::Notification(n) => format!("notification   {}\n                 {}", n.event(), short(n.body())),
         Event::Recovered { .. } => "recovered      nothing was lost; what was missed follows".to_owned(),
         Event::RecoveryFailed { code, .. } => {
             format!("not recovered  {}", code.as_deref().unwrap_or("too much time has passed"))
@@ -81,14 +96,15 @@ fn lost(certainty: Certainty) -> &'static str {
 }
 
 /// What a notification says: the text of a message if it has one, else the start of its JSON.
-fn short(json: &str) -> String {
+pub(super) fn short(json: &str) -> String {
     #[derive(serde::Deserialize)]
     struct Message {
         subject: String,
     }
     let message = serde_json::from_str::<Message>(json);
-    // Quoted, so that a message cannot move the cursor.
-    cut(&message.map_or_else(|_| json.to_owned(), |message| format!("{:?}", message.subject)))
+    // Quoted, so that nobody takes what a stranger wrote for what this program says.
+    let quoted = |message: Message| escape(&format!("{:?}", message.subject)).into_owned();
+    cut(&message.map_or_else(|_| escape_json(json).into_owned(), quoted))
 }
 
 fn cut(text: &str) -> String {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::RequestError;
+use crate::terminal::escape_json;
 
 /// One line in the making. `event` always comes first.
 #[must_use]
@@ -26,7 +27,9 @@ impl Line {
         self.0.push_str(",\"");
         self.0.push_str(key);
         self.0.push_str("\":");
-        self.0.push_str(&serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned()));
+        let json = serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned());
+        // Raw JSON may hold line breaks between its tokens, and any text what a terminal obeys (SEC-5).
+        self.0.push_str(&escape_json(&json));
         self
     }
 
@@ -144,10 +147,8 @@ fn with_body(line: Line, body: &Body) -> Line {
     let bytes = body.as_bytes();
     match std::str::from_utf8(bytes) {
         Ok("") => line.with("body", Value::Null),
-        // Raw JSON may hold line breaks between its tokens, which must not end the line.
         Ok(text) => match serde_json::from_str::<&RawValue>(text) {
-            Ok(raw) if !raw.get().contains(['\n', '\r']) => line.with("body", raw),
-            Ok(_) => line.with("body", serde_json::from_str::<Value>(text).ok()),
+            Ok(raw) => line.with("body", raw),
             Err(_) => line.with("body", text),
         },
         Err(_) => line.with("body", Value::Null).with("body_bytes", bytes.len()),
@@ -338,7 +339,7 @@ mod tests {
         let mut reply = http::Response::builder().status(200).header("a", "1").header("a", "2");
         reply.extensions_mut().unwrap().insert(Via::WebSocket);
         let line = response(&json!("x"), &Ok(reply.body(Body::from("{\n\"n\":1.50}".to_owned())).unwrap()));
-        let expected = r#"{"event":"response","id":"x","outcome":"response","status":200,"headers":{"a":"1, 2"},"body":{"n":1.5},"via":"websocket"}"#;
+        let expected = r#"{"event":"response","id":"x","outcome":"response","status":200,"headers":{"a":"1, 2"},"body":{"n":1.50},"via":"websocket"}"#;
         assert_eq!(line, expected);
         let raw = |body: &'static [u8]| response(&Value::Null, &Ok(http::Response::new(Body::from(body))));
         assert!(raw(b"{\"n\":1.50}").contains(r#""body":{"n":1.50},"#));

@@ -2,11 +2,18 @@
 
 pub mod args;
 pub mod demo;
+#[cfg(test)]
+mod hostile_tests;
 pub mod human;
 pub mod json;
 pub mod reach;
 pub mod record;
 pub mod state;
+
+use self::args::Options;
+use self::record::Record;
+use self::state::StateFile;
+use crate::file::FileError;
 
 /// Longest command line on stdin, in bytes.
 pub const MAX_LINE: u64 = 32 << 20;
@@ -15,3 +22,29 @@ pub const MAX_LINE: u64 = 32 << 20;
 pub const USAGE: u8 = 2;
 /// Exit status after a permanent error.
 pub const FAILED: u8 = 1;
+
+/// The files of a run, which are its alone.
+#[derive(Debug)]
+pub struct Files {
+    /// Where the session is kept.
+    pub state: Option<StateFile>,
+    /// Where the recording goes.
+    pub record: Record,
+}
+
+impl Files {
+    /// Takes those that the options name, before anything else is begun.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`], which ends the program.
+    pub fn claim(options: &Options) -> Result<Self, FileError> {
+        let state = options.state.as_deref().map(StateFile::claim).transpose()?;
+        Ok(Self { state, record: Record::claim(options.record.as_deref())? })
+    }
+
+    /// What the user should know, a line each.
+    pub fn notices(&self) -> impl Iterator<Item = String> {
+        self.state.as_ref().and_then(StateFile::notice).into_iter().chain(self.record.notice())
+    }
+}

@@ -1,29 +1,55 @@
-//! `--record`: the flight recorder's text in a file.
+//! `--record`: the flight recorder's text in a file, or on a stream.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::Path;
 
 use ringcentral_ws_core::Event;
 
-use super::state::replace;
+use crate::file::{FileError, PrivateFile};
+use crate::terminal::{complain, escape_json};
 
 /// Where the text goes, and whether that went wrong already.
 #[derive(Debug, Default)]
 pub struct Record {
-    file: Option<PathBuf>,
+    to: To,
     failed: bool,
 }
 
+#[derive(Debug, Default)]
+enum To {
+    #[default]
+    Nowhere,
+    File(PrivateFile),
+    Stdout,
+    Stderr,
+}
+
 impl Record {
-    /// For this file, or for none.
+    /// To this file, or to none. `-` and `/dev/stdout` are standard output, `/dev/stderr` is standard error.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]; nothing may be started then.
+    pub fn claim(to: Option<&Path>) -> Result<Self, FileError> {
+        let to = match to {
+            None => To::Nowhere,
+            Some(file) if is_stdout(file) => To::Stdout,
+            Some(file) if file == Path::new("/dev/stderr") => To::Stderr,
+            Some(file) => To::File(PrivateFile::claim(file)?),
+        };
+        Ok(Self { to, failed: false })
+    }
+
+    /// What the user should know, in one line.
     #[must_use]
-    pub const fn new(file: Option<PathBuf>) -> Self {
-        Self { file, failed: false }
+    pub fn notice(&self) -> Option<String> {
+        if let To::File(file) = &self.to { file.notice() } else { None }
     }
 
     /// Whether a recording is wanted.
     #[must_use]
     pub const fn is_wanted(&self) -> bool {
-        self.file.is_some()
+        !matches!(self.to, To::Nowhere)
     }
 
     /// Whether somebody may want to know how it came to this event.
@@ -39,15 +65,35 @@ impl Record {
         )
     }
 
-    /// Writes the text. The first failure is told; later ones say nothing new.
+    /// Writes the text: a file then holds nothing else, a stream gets it once more. The first failure is told; later
+    /// ones say nothing new.
     pub fn write(&mut self, name: &str, text: Option<String>) {
-        let (Some(file), Some(text)) = (self.file.as_deref(), text) else { return };
-        if let Err(error) = replace(file, &text)
+        let Some(text) = text else { return };
+        let failed = match &self.to {
+            To::Nowhere => None,
+            To::File(file) => file.write(&text).err().map(|error| error.to_string()),
+            To::Stdout => stream(io::stdout().lock(), &text),
+            To::Stderr => stream(io::stderr().lock(), &text),
+        };
+        if let Some(why) = failed
             && !std::mem::replace(&mut self.failed, true)
         {
-            eprintln!("{name}: {} cannot be written: {error}", file.display());
+            complain(name, &format!("the recording cannot be kept: {why}"));
         }
     }
+}
+
+/// Whether a recording to this place goes to standard output.
+#[must_use]
+pub fn is_stdout(file: &Path) -> bool {
+    [Path::new("-"), Path::new("/dev/stdout")].contains(&file)
+}
+
+/// A stream may be a terminal: what a recording quotes is JSON, and so its escapes are (SEC-5).
+fn stream(mut out: impl Write, text: &str) -> Option<String> {
+    let mut lines = text.lines();
+    let written = lines.try_for_each(|line| writeln!(out, "{}", escape_json(line))).and_then(|()| out.flush());
+    written.err().map(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -60,10 +106,21 @@ mod tests {
     fn only_the_owner_may_read_a_recording() {
         use std::os::unix::fs::PermissionsExt;
         let file = std::env::temp_dir().join(format!("ringcentral-ws-record-{}", std::process::id()));
-        Record::new(Some(file.clone())).write("watch", Some("first".to_owned()));
-        Record::new(Some(file.clone())).write("watch", Some("second".to_owned()));
+        let mut record = Record::claim(Some(&file)).unwrap();
+        record.write("watch", Some("first".to_owned()));
+        record.write("watch", Some("second".to_owned()));
+        assert!(matches!(Record::claim(Some(&file)), Err(FileError::InUse(_))));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "second");
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0);
         std::fs::remove_file(&file).unwrap();
+    }
+
+    // CLAUSE SEC-4
+    #[test]
+    fn streams_are_no_files() {
+        let to = |place: &str| Record::claim(Some(Path::new(place))).unwrap().to;
+        assert!(matches!((to("-"), to("/dev/stdout"), to("/dev/stderr")), (To::Stdout, To::Stdout, To::Stderr)));
+        let record = Record::claim(None).unwrap();
+        assert!(!record.is_wanted() && record.notice().is_none());
     }
 }
