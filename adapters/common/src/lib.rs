@@ -33,7 +33,7 @@ mod upgrade;
 pub mod watch;
 
 pub use address::{
-    Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent,
+    Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, masked, not_sent, source_is_silent,
 };
 pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
