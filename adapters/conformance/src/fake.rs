@@ -184,6 +184,12 @@ pub fn proxy(seen: impl Fn(&str) + Send + Sync + Clone + 'static) -> SocketAddr 
     })
 }
 
+/// A proxy that says no and why: what it was asked.
+#[must_use]
+pub fn quoting_proxy() -> SocketAddr {
+    listen(|head, mut stream| stream.write_all(&quoted(head, Quote::Page(502))))
+}
+
 /// How [`quoting_server`] gives back what it was sent.
 #[derive(Clone, Copy, Debug)]
 pub enum Quote {
