@@ -7,11 +7,12 @@ mod reply;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 pub use self::cause::Cause;
 pub use self::codes::CODES;
 pub use self::reply::RateLimit;
+use crate::mask::Masker;
 use crate::wire::{Text, each_field, each_item};
 
 /// Longest message kept, in characters.
@@ -169,13 +170,26 @@ impl ApiErrorInfo {
     /// Reads an error answer. Any body will do; what is no JSON becomes the message.
     #[must_use]
     pub fn from_reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(body);
+        Self::from_reply_masked(status, headers, body, &Masker::new())
+    }
+
+    /// The same, with `***` in place of the secrets that `masker` knows: servers and proxies quote what they were sent.
+    #[must_use]
+    pub fn from_reply_masked(status: u16, headers: &HeaderMap, body: &[u8], masker: &Masker) -> Self {
+        // Before anything is cut off, and a secret with it.
+        let body = masker.mask_bytes(body);
+        let text = String::from_utf8_lossy(&body);
         let fields = ErrorFields::read(&text, true);
         let first = fields.errors.first();
         let first_code = first.map(|(code, _)| code).filter(|code| !code.is_empty());
         let first_message = first.map(|(_, message)| message).filter(|message| !message.is_empty());
         let message = fields.message.or_else(|| first_message.cloned()).or(fields.description);
-        let request_id = headers.get("rcrequestid").map(|id| line(&String::from_utf8_lossy(id.as_bytes())));
+        let plain = |id: &HeaderValue| line(&masker.mask(&String::from_utf8_lossy(id.as_bytes())));
+        let request_id = headers.get("rcrequestid").map(plain);
+        let mut rate_limit = RateLimit::from_headers(headers);
+        if let Some(group) = rate_limit.as_mut().and_then(|limit| limit.group.as_mut()) {
+            *group = masker.mask(group).into();
+        }
         Self {
             status,
             code: fields.code.or_else(|| first_code.cloned()).or(fields.oauth),
@@ -184,7 +198,7 @@ impl ApiErrorInfo {
             request_id,
             retry_after: retry_after_by_date(headers),
             parameter: fields.parameter,
-            rate_limit: RateLimit::from_headers(headers),
+            rate_limit,
         }
     }
 
@@ -302,8 +316,6 @@ fn seconds(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(value: &str) -> HeaderMap {
@@ -349,6 +361,27 @@ mod tests {
         }
         dated.insert(http::header::RETRY_AFTER, HeaderValue::from_static("7"));
         assert_eq!(ApiErrorInfo::from_reply(503, &dated, b"").retry_after, Some(Duration::from_secs(7)));
+    }
+
+    // CLAUSE SEC-6
+    #[test]
+    fn what_is_known_to_be_secret_is_masked_before_it_is_cut() {
+        let (secret, mut masker) = ("s".repeat(400) + "/end", Masker::new());
+        masker.learn(&secret);
+        let escaped = secret.replace('/', "\\/");
+        let json = format!(
+            r#"{{"errorCode":"{secret}","message":"you sent {secret}","parameterName":"{secret}","errors":[
+               {{"errorCode":"C","message":"{escaped}"}}],"error":"{secret}","error_description":"{secret}"}}"#
+        );
+        let mut map = HeaderMap::new();
+        map.insert("rcrequestid", secret.parse().unwrap());
+        map.insert("x-rate-limit-group", secret.parse().unwrap());
+        for body in [json, format!("<pre>{secret}</pre>"), format!("{}{secret}", "x".repeat(280))] {
+            let error = ApiErrorInfo::from_reply_masked(400, &map, body.as_bytes(), &masker);
+            assert!(!format!("{error:?} {error}").contains("ssssssss"), "{error:?}");
+            assert!(error.message.contains("***"), "{error:?}");
+            assert_eq!(error.request_id.as_deref(), Some("***"));
+        }
     }
 
     #[test]

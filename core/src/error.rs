@@ -14,8 +14,9 @@ impl fmt::Display for NotDrained {
 
 impl std::error::Error for NotDrained {}
 
-/// A refused command, with its argument handed back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A refused command, with its argument handed back. `Debug` does not show the argument: a request has its caller's query
+/// and headers in it.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandError<T> {
     /// Outputs wait to be drained; do that, then repeat the call.
@@ -39,7 +40,18 @@ impl<T> fmt::Display for CommandError<T> {
     }
 }
 
-impl<T: fmt::Debug> std::error::Error for CommandError<T> {}
+impl<T> fmt::Debug for CommandError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotDrained(_) => f.write_str("NotDrained(..)"),
+            Self::Full(_) => f.write_str("Full(..)"),
+            Self::Invalid(_, why) => write!(f, "Invalid(.., {why:?})"),
+            Self::Closed(_) => f.write_str("Closed(..)"),
+        }
+    }
+}
+
+impl<T> std::error::Error for CommandError<T> {}
 
 /// Why a request can never be carried out as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,3 +116,25 @@ impl fmt::Display for RestoreError {
 }
 
 impl std::error::Error for RestoreError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // CLAUSE SEC-1 SEC-6
+    #[test]
+    fn what_is_handed_back_is_not_shown() {
+        let request =
+            || http::Request::get("/p?key=hunter2").header("Authorization", "Bearer hunter2").body(()).unwrap();
+        for refused in [
+            CommandError::NotDrained(request()),
+            CommandError::Full(request()),
+            CommandError::Invalid(request(), InvalidReason::Body),
+            CommandError::Closed(request()),
+        ] {
+            let shown = format!("{refused:?} {refused:#?} {refused}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        assert_eq!(format!("{:?}", CommandError::Invalid((), InvalidReason::Body)), "Invalid(.., Body)");
+    }
+}

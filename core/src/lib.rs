@@ -43,7 +43,7 @@ pub use error::*;
 pub use filters::*;
 pub use ids::*;
 pub use input::*;
-pub use mask::mask;
+pub use mask::{Masker, mask};
 pub use multipart::{Multipart, Part};
 pub use notification::Notification;
 pub use output::*;

@@ -1,6 +1,11 @@
-//! Frames for a debug log, without what must not be in one (SEC-1).
+//! Frames for a debug log, without what must not be in one (SEC-1). What has the name of a secret is masked here; what
+//! is known to be one by its value, by [`Masker`].
+
+mod known;
 
 use serde_json::Value;
+
+pub use self::known::Masker;
 
 const MASK: &str = "***";
 /// Longest line given, in bytes.
@@ -13,8 +18,11 @@ pub fn mask(text: &str) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(text) else {
         return format!("(not JSON, {} bytes)", text.len());
     };
-    hide(&mut value);
-    let mut line = value.to_string();
+    hide(&mut value, &mut |_| ());
+    cut(value.to_string())
+}
+
+fn cut(mut line: String) -> String {
     if line.len() > MAX_LINE {
         let cut = (0..=MAX_LINE).rev().find(|&i| line.is_char_boundary(i)).unwrap_or(0);
         let whole = line.len();
@@ -24,15 +32,21 @@ pub fn mask(text: &str) -> String {
     line
 }
 
-pub(crate) fn hide(value: &mut Value) {
+/// Replaces what has the name of a secret; `seen` is shown each text that goes.
+pub(crate) fn hide(value: &mut Value, seen: &mut dyn FnMut(&str)) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, seen)),
         Value::Object(fields) => {
             for (key, field) in fields.iter_mut() {
                 match field {
-                    Value::Object(inner) if is_secret(key) => inner.values_mut().for_each(hide_all),
-                    field if is_secret(key) => *field = Value::from(MASK),
-                    field => hide(field),
+                    Value::Object(inner) if is_secret(key) => {
+                        inner.values_mut().for_each(|value| hide_all(value, seen));
+                    }
+                    field if is_secret(key) => {
+                        hide_all(field, seen);
+                        *field = Value::from(MASK);
+                    }
+                    field => hide(field, seen),
                 }
             }
         }
@@ -42,11 +56,14 @@ pub(crate) fn hide(value: &mut Value) {
 }
 
 /// All text in what has a secret's name; numbers and the like say nothing.
-fn hide_all(value: &mut Value) {
+fn hide_all(value: &mut Value, seen: &mut dyn FnMut(&str)) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(hide_all),
-        Value::Object(fields) => fields.values_mut().for_each(hide_all),
-        Value::String(text) => *text = MASK.to_owned(),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide_all(item, seen)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| hide_all(field, seen)),
+        Value::String(text) => {
+            seen(text);
+            *text = MASK.to_owned();
+        }
         _ => {}
     }
 }

@@ -25,6 +25,7 @@ pub use self::login::{Login, LoginStep, fixed_token, source_panicked};
 pub use self::pkce::{Callback, Pkce};
 use crate::classify::{ApiErrorInfo, Class, lookup};
 use crate::input::{AuthFailure, AuthFailureKind};
+use crate::mask::Masker;
 use crate::secret::Secret;
 use crate::wire::{Text, each_field, number};
 
@@ -88,6 +89,25 @@ impl ClientApp {
         url
     }
 
+    /// Knows the app's secret, also as it is sent. Teach it the secrets of a login with
+    /// [`Masker::learn_request`], and give it to [`TokenSet::parse_masked`].
+    #[must_use]
+    pub fn masker(&self) -> Masker {
+        let mut masker = Masker::new();
+        if let Some(secret) = &self.client_secret {
+            masker.learn(secret.expose());
+            masker.learn(&self.basic(secret));
+        }
+        if let Some(password) = self.server.password() {
+            masker.learn(password);
+        }
+        masker
+    }
+
+    fn basic(&self, secret: &Secret) -> String {
+        base64(format!("{}:{}", self.client_id, secret.expose()).as_bytes())
+    }
+
     fn endpoint(&self, name: &str) -> Url {
         let mut url = self.server.clone();
         let path = format!("{}/restapi/oauth/{name}", url.path().trim_end_matches('/'));
@@ -114,12 +134,11 @@ impl ClientApp {
         let headers: &mut HeaderMap = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        if let Some(secret) = secret {
-            let pair = base64(format!("{}:{}", self.client_id, secret.expose()).as_bytes());
-            if let Ok(mut value) = HeaderValue::try_from(format!("Basic {pair}")) {
-                value.set_sensitive(true);
-                headers.insert(header::AUTHORIZATION, value);
-            }
+        if let Some(secret) = secret
+            && let Ok(mut value) = HeaderValue::try_from(format!("Basic {}", self.basic(secret)))
+        {
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
         }
         request
     }
@@ -173,13 +192,29 @@ impl TokenSet {
     /// code of RingCentral's. Anything else is transient (BCK-5): 408, 429, 5xx, an answer that cannot be read, a
     /// refusal without a code, which is not the service's own word (it may be a captive portal's), and one with a word
     /// that nobody has agreed on.
+    ///
+    /// The failure has the server's words in it. A server that quotes the request gives its secrets away with them:
+    /// [`parse_masked`](Self::parse_masked) knows them.
     pub fn parse(response: &Response<Bytes>) -> Result<Self, AuthFailure> {
+        Self::parse_masked(response, &Masker::new())
+    }
+
+    /// The same, with `***` in place of the secrets that `masker` knows wherever the server quotes them.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_masked(response: &Response<Bytes>, masker: &Masker) -> Result<Self, AuthFailure> {
         let status = response.status();
         if status.is_success() {
-            return Self::read(response.body())
-                .ok_or_else(|| AuthFailure::transient("the answer of the token service could not be read"));
+            let mut set = Self::read(response.body())
+                .ok_or_else(|| AuthFailure::transient("the answer of the token service could not be read"))?;
+            for shown in [&mut set.scope, &mut set.owner_id].into_iter().flatten() {
+                *shown = masker.mask(shown).into();
+            }
+            return Ok(set);
         }
-        let error = ApiErrorInfo::from_reply(status.as_u16(), response.headers(), response.body());
+        let error = ApiErrorInfo::from_reply_masked(status.as_u16(), response.headers(), response.body(), masker);
         let permanent = status.is_client_error()
             && error.code.as_deref().is_some_and(is_refusal)
             && status != http::StatusCode::REQUEST_TIMEOUT

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_is_silent, client_panicked,
+    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_is_silent, client_panicked, not_opened,
     opening_panicked, opens_connection, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
@@ -230,7 +230,7 @@ impl Driver {
                 }
             }
             Action::Open { conn, url } => {
-                self.parts.debug.note(|| format!("open {conn}: {url}"));
+                self.parts.debug.opening(conn, &url);
                 self.unlink();
                 self.open(conn, url);
             }
@@ -372,7 +372,7 @@ impl Driver {
     }
 
     fn closed(&mut self, conn: ConnId, close: CloseInfo, now: Timestamp) {
-        self.parts.debug.note(|| format!("closed {conn}: {:?} {}", close.code, close.reason));
+        let close = self.parts.debug.closed(conn, close);
         self.unlink();
         self.feed(Input::Closed { conn, close }, now);
     }
@@ -381,6 +381,7 @@ impl Driver {
         match done {
             Done::Auth(id, result) => {
                 self.logins.remove(&id);
+                let result = self.parts.debug.authorized(result);
                 self.parts.tracer.authorized(result.as_ref().map(|token| token.expires_in));
                 match result {
                     Ok(token) => {
@@ -405,7 +406,9 @@ impl Driver {
                         }
                         self.feed(Input::HttpResponse { id, response: Box::new(response) }, now);
                     }
-                    Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
+                    Err(failure) => {
+                        self.feed(Input::HttpFailed { id, failure: self.parts.debug.unanswered(failure) }, now)
+                    }
                 }
             }
             Done::Opened(conn, result) if matches!(&self.link, Link::Opening(c, _) if *c == conn) => {
@@ -418,12 +421,8 @@ impl Driver {
     fn opened(&mut self, conn: ConnId, result: Result<Box<WebSocket>, OpenFailure>, now: Timestamp) {
         let registered = result.and_then(|socket| {
             let limits = &self.parts.https.net.limits;
-            Socket::new(*socket, limits, self.parts.poll.registry(), SOCKET).map_err(|error| OpenFailure {
-                phase: Phase::Request,
-                status: None,
-                retry_after: None,
-                message: error.to_string().into(),
-            })
+            let socket = Socket::new(*socket, limits, self.parts.poll.registry(), SOCKET);
+            socket.map_err(|error| not_opened(Phase::Request, &error.to_string()))
         });
         match registered {
             Ok(socket) => {
@@ -432,7 +431,7 @@ impl Driver {
             }
             Err(failure) => {
                 self.link = Link::None;
-                self.parts.debug.note(|| format!("open {conn} failed: {}", failure.message));
+                let failure = self.parts.debug.not_opened(conn, failure);
                 self.feed(Input::OpenFailed { conn, failure }, now);
             }
         }

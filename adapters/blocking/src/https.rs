@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, is_loopback, lost, not_sent, tls_for, trace,
+    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, is_loopback, lost, masked, not_sent, tls_for, trace,
 };
-use ringcentral_ws_core::{HttpFailure, Phase};
+use ringcentral_ws_core::{HttpFailure, Masker, Phase};
 use rustls::ClientConfig;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
@@ -114,7 +114,8 @@ impl Https {
         if !target.tls && !self.content.allow_insecure && !is_loopback(&url) {
             return Err(not_sent(Phase::Dns, "plain http goes to loopback only: use https"));
         }
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (method, path, mut masker) = (request.method().clone(), request.uri().path().to_owned(), Masker::new());
+        masker.learn_request(&request);
         let limit = if streamed { None } else { Some(self.net.limits.response_body.min(LONGEST)) };
         let (mut head, body) = request.into_parts();
         frame(&head.method, &mut head.headers, body.len());
@@ -122,7 +123,8 @@ impl Https {
         let request = configured.timeout_recv_body(limit).build();
         let answer =
             if body.is_empty() { self.agent.run(request) } else { self.agent.run(request.map(|()| &body[..])) };
-        let answer = answer.map_err(|error| failure(&error, Phase::Request));
+        // The words may be a proxy's that quotes what it was sent.
+        let answer = answer.map_err(|error| masked(failure(&error, Phase::Request), &masker));
         let shown = answer.as_ref().map(Response::status).map_err(|failure| &*failure.message);
         trace::http(&method, &target, &path, shown);
         answer

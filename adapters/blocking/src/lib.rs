@@ -25,6 +25,8 @@
 //! events (see [`trace`]); `gzip` (default) asks for compressed answers to HTTPS calls and unpacks them. Without
 //! certificates or provider, [`Builder::tls`] must be given, else [`Builder::start`]
 //! says what is missing.
+//!
+//! Whoever logs everything leaves out the targets in [`trace::LOUD_TARGETS`]: other crates write tokens there.
 
 mod client;
 mod command;

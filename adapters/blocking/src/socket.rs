@@ -1,15 +1,14 @@
 //! One WebSocket on a socket that never blocks: a bounded queue towards it, whole messages from it.
 
-use std::io;
+use std::io::{self, Read, Write};
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{
-    IoLimits, Pressure, ReadFailure, Sending, Target, Tracked, is_in_record, not_dialled, not_opened, not_upgraded,
+    IoLimits, Pressure, ReadFailure, Sending, Target, Tracked, Upgrade, is_in_record, not_dialled, not_opened,
 };
 use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Unreadable};
-use tungstenite::client::{IntoClientRequest, client_with_config};
-use tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes};
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use crate::dial::{Abort, Net, Stream, deadline, dial};
 
@@ -34,29 +33,32 @@ pub(crate) enum Incoming {
 /// Opens a WebSocket, blocking, with a deadline for each step.
 pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Result<WebSocket, OpenFailure> {
     let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
+    let mut upgrade = Upgrade::new(url)?;
     let mut stream = dial(net, &target, abort).map_err(not_dialled)?;
-    let request = url.expose().as_str().into_client_request();
-    let request = request.map_err(|_| not_opened(Phase::Tls, "the address cannot be written as a request"))?;
+    stream.tcp().deadline = Some(deadline(net.limits.upgrade));
+    let mut stream = Tracked::new(stream);
+    let rest = ask(&mut upgrade, &mut stream)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(net.limits.socket_buffer)
         .write_buffer_size(net.limits.socket_buffer)
         .max_message_size(Some(max))
         .max_frame_size(Some(max));
-    stream.tcp().deadline = Some(deadline(net.limits.upgrade));
-    match client_with_config(request, Tracked::new(stream), Some(config)) {
-        Ok((socket, _)) => Ok(socket),
-        Err(HandshakeError::Failure(error)) => Err(refused(&error)),
-        Err(HandshakeError::Interrupted(_)) => Err(not_opened(Phase::Request, "the WebSocket upgrade took too long")),
-    }
+    Ok(WebSocket::from_partially_read(stream, rest, Role::Client, Some(config)))
 }
 
-fn refused(error: &Error) -> OpenFailure {
-    match error {
-        Error::Http(response) => not_upgraded(response.status(), response.headers()),
-        Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-            not_opened(Phase::Request, "the WebSocket upgrade took too long")
+/// Asks for the upgrade. What came behind the answer belongs to the WebSocket.
+fn ask(upgrade: &mut Upgrade, stream: &mut Tracked<Stream>) -> Result<Vec<u8>, OpenFailure> {
+    let sent = stream.write_all(upgrade.request()).and_then(|()| stream.flush());
+    sent.map_err(|error| Upgrade::broken(&error))?;
+    let mut piece = [0; 2 << 10];
+    loop {
+        let count = match stream.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(|error| Upgrade::broken(&error))?,
+        };
+        if let Some(rest) = upgrade.take(&piece[..count])? {
+            return Ok(rest);
         }
-        error => not_opened(Phase::Request, &error.to_string()),
     }
 }
 

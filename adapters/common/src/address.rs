@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ringcentral_ws_core::{AuthFailure, AuthFailureKind, HttpFailure, Phase};
+use ringcentral_ws_core::{AuthFailure, AuthFailureKind, HttpFailure, Masker, Phase};
 use url::{Host, Url};
 
 /// Where to, and whether with TLS.
@@ -56,6 +56,12 @@ pub fn is_loopback_host(host: &str) -> bool {
 /// A step that failed before any byte of a request left.
 pub fn not_sent(phase: Phase, message: impl Into<Box<str>>) -> HttpFailure {
     HttpFailure { phase, not_sent: true, message: message.into() }
+}
+
+/// A failure whose words may be a stranger's, without the secrets that the call carried.
+#[must_use]
+pub fn masked(failure: HttpFailure, masker: &Masker) -> HttpFailure {
+    HttpFailure { message: masker.mask(&failure.message).into(), ..failure }
 }
 
 /// What to tell the session when [`MAX_LOGINS`](crate::MAX_LOGINS) questions to the credential source wait already.

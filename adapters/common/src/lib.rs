@@ -1,10 +1,10 @@
 //! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
 //!
 //! Nothing here waits, reads or sends: clocks and their jumps, limits of I/O, addresses, TLS settings, masked debug
-//! lines, tracing, proxies, which address is tried when, where downloads may go, the send queue, what the end of a
-//! WebSocket means, logins, how a request came out, and the parts of the `watch` program that only think, with the
-//! private files that it keeps. Programs depend on an adapter, such as `ringcentral-ws-tokio`, which re-exports what
-//! they need of this crate.
+//! lines, tracing, proxies, which address is tried when, where downloads may go, the send queue, the upgrade to a
+//! WebSocket and what its end means, logins, how a request came out, and the parts of the `watch` program that only
+//! think, with the private files that it keeps. Programs depend on an adapter, such as `ringcentral-ws-tokio`, which
+//! re-exports what they need of this crate.
 
 mod address;
 mod backlog;
@@ -32,11 +32,12 @@ pub mod terminal;
 mod tls;
 pub mod trace;
 mod unread;
+mod upgrade;
 #[cfg(feature = "watch")]
 pub mod watch;
 
 pub use address::{
-    Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent,
+    Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, masked, not_sent, source_is_silent,
 };
 pub use backlog::replaces;
 pub use clock::{Clock, ClockTimes, Reading};
@@ -55,3 +56,4 @@ pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::Tracer;
 pub use unread::{ReadFailure, is_in_record};
+pub use upgrade::Upgrade;

@@ -26,13 +26,22 @@ pub struct Login<L> {
 }
 
 /// What a question for a token leads to.
-#[derive(Debug)]
 #[must_use]
 pub enum LoginNext {
     /// Make this call, and hand its result to [`Login::answered`].
     Call(Box<Request<Bytes>>),
     /// The answer. New tokens have reached the application's store.
     Done(Result<AccessToken, AuthFailure>),
+}
+
+impl fmt::Debug for LoginNext {
+    /// The body of a call is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(request) => write!(f, "Call({})", request.uri().path()),
+            Self::Done(answer) => f.debug_tuple("Done").field(answer).finish(),
+        }
+    }
 }
 
 impl<L> Login<L> {
@@ -207,6 +216,15 @@ mod tests {
 
     fn status(status: u16) -> Result<Response<Bytes>, HttpFailure> {
         Ok(Response::builder().status(status).body(Bytes::new()).unwrap())
+    }
+
+    // CLAUSE SEC-1
+    #[test]
+    fn a_call_does_not_show_its_body() {
+        let call = LoginNext::Call(Box::new(Request::post("/token?hunter2").body(Bytes::from("hunter2")).unwrap()));
+        assert_eq!(format!("{call:?}"), "Call(/token)");
+        let token = AccessToken { secret: "hunter2".into(), expires_in: None };
+        assert!(!format!("{:?}", LoginNext::Done(Ok(token))).contains("hunter2"));
     }
 
     // CLAUSE TOK-9

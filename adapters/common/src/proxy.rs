@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use ringcentral_ws_core::{HttpFailure, Phase, Secret};
+use ringcentral_ws_core::{HttpFailure, Masker, Phase, Secret};
 use url::Url;
 
 use crate::address::{Target, is_loopback_host, not_sent};
@@ -117,12 +117,17 @@ impl Proxy {
     pub fn tunnel(&self, target: &Target) -> Tunnel {
         let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
         let to = format!("{host}:{}", target.port);
-        let login = self.authorization.as_ref().map(|value| format!("Proxy-Authorization: {}\r\n", value.expose()));
+        let mut masker = Masker::new();
+        let login = self.authorization.as_ref().map(|value| {
+            masker.learn_authorization(value.expose());
+            format!("Proxy-Authorization: {}\r\n", value.expose())
+        });
         let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{}\r\n", login.unwrap_or_default());
         Tunnel {
             proxy: format!("the proxy {}:{}", self.host, self.port),
             to,
             request: request.into(),
+            masker,
             head: Vec::new(),
         }
     }
@@ -157,6 +162,8 @@ pub struct Tunnel {
     proxy: String,
     to: String,
     request: Secret,
+    /// Knows what is secret in the request, which a proxy may quote.
+    masker: Masker,
     head: Vec<u8>,
 }
 
@@ -176,7 +183,7 @@ impl Tunnel {
         let Some(byte) = byte else { return Err(self.failed("ended the connection without an answer")) };
         self.head.push(byte);
         if self.head.ends_with(b"\r\n\r\n") || self.head.ends_with(b"\n\n") {
-            return match judge(&self.head) {
+            return match judge(&self.head, &self.masker) {
                 Ok(()) => Ok(true),
                 Err(why) => Err(self.failed(&format!("refused {}: {why}", self.to))),
             };
@@ -208,8 +215,10 @@ impl fmt::Debug for Tunnel {
 }
 
 /// Whether the answer opens the tunnel; if not, its status line.
-fn judge(head: &[u8]) -> Result<(), String> {
+fn judge(head: &[u8], masker: &Masker) -> Result<(), String> {
     let line = String::from_utf8_lossy(head.split(|byte| *byte == b'\n').next().unwrap_or_default());
+    // Before it is cut, and a secret with it.
+    let line = masker.mask(&line);
     let line: String = line.chars().filter(|c| !c.is_control()).take(100).collect();
     let mut words = line.split_ascii_whitespace();
     let (version, status) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -278,7 +287,7 @@ mod tests {
         (result, asked)
     }
 
-    // CLAUSE SEC-1
+    // CLAUSE SEC-1 SEC-6
     #[test]
     fn tunnels_are_granted_or_refused_in_words() {
         let (granted, asked) =
@@ -287,6 +296,12 @@ mod tests {
         let login = "Proxy-Authorization: Basic dUB4Omh1bnRlcjI=\r\n";
         assert_eq!(asked, format!("CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\n{login}\r\n"));
         assert!(!format!("{:?}", Proxy::new("http://u:hunter2@p:1")).contains("hunter2"));
+        for quoted in ["Basic dUB4Omh1bnRlcjI=", "u@x:hunter2", &format!("{} dUB4Omh1bnRlcjI=", "x".repeat(70))] {
+            let (refused, _) =
+                tunnel("http://u%40x:hunter2@p:3128", format!("HTTP/1.1 407 {quoted}\r\n\r\n").as_bytes());
+            let refused = refused.unwrap_err();
+            assert!(!refused.contains("hunter2") && !refused.contains("dUB4"), "{refused}");
+        }
         let (_, asked) = tunnel("http://u:a&b+c@p:1", b"HTTP/1.1 200 OK\r\n\r\n");
         assert!(asked.contains(" Basic dTphJmIrYw==\r\n"), "the whole password: {asked}");
         assert_eq!(tunnel("p:1", b"HTTP/1.0 200 OK\n\n").0, Ok(()));

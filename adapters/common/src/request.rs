@@ -107,3 +107,23 @@ impl fmt::Display for RequestError {
 }
 
 impl std::error::Error for RequestError {}
+
+#[cfg(test)]
+mod tests {
+    use ringcentral_ws_core::InvalidReason;
+
+    use super::*;
+
+    // CLAUSE SEC-1 SEC-6
+    #[test]
+    fn a_refused_request_shows_neither_its_query_nor_its_headers() {
+        let request = Request::get("https://h.example/p?key=hunter2").header("Authorization", "Bearer hunter2");
+        let request = request.header("x-key", "hunter2").body(Body::from("hunter2")).unwrap();
+        let error = response(Err(CommandError::Invalid(request, InvalidReason::ForeignHost))).unwrap_err();
+        let shown = format!("{error:?} {error:#?} {error}");
+        assert!(!shown.contains("hunter2") && shown.contains("ForeignHost"), "{shown}");
+        let RequestError::Refused(refused) = error else { panic!("{error:?}") };
+        let CommandError::Invalid(back, _) = *refused else { panic!("{refused:?}") };
+        assert_eq!(back.uri().query(), Some("key=hunter2"), "it is handed back whole");
+    }
+}

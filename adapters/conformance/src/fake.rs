@@ -183,3 +183,62 @@ pub fn proxy(seen: impl Fn(&str) + Send + Sync + Clone + 'static) -> SocketAddr 
         far.shutdown(Shutdown::Both)
     })
 }
+
+/// A proxy that says no and why: what it was asked.
+#[must_use]
+pub fn quoting_proxy() -> SocketAddr {
+    listen(|head, mut stream| stream.write_all(&quoted(head, Quote::Page(502))))
+}
+
+/// How [`quoting_server`] gives back what it was sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Quote {
+    /// As the message of an error in JSON, and in the reason and a header.
+    Json(u16),
+    /// On a page, cut off in the middle.
+    Page(u16),
+    /// As it came: this is no answer at all.
+    Echo,
+}
+
+/// A server that quotes the requests it is sent, where their path ends so. Logins and tokens are granted elsewhere:
+/// `granted` is the answer to a login.
+#[must_use]
+pub fn quoting_server(ending: &'static str, quote: Quote, granted: &'static str) -> SocketAddr {
+    listen(move |head, mut stream| {
+        let lower = head.to_ascii_lowercase();
+        let length = lower.split_once("content-length:").and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        stream.read_exact(&mut body)?;
+        let path = head.split(['?', ' ']).nth(1).unwrap_or_default();
+        let (status, answer) = match path {
+            path if path.ends_with(ending) => {
+                let said = [head.as_bytes(), &body].concat();
+                return stream.write_all(&quoted(&String::from_utf8_lossy(&said), quote));
+            }
+            path if path.ends_with("/wstoken") => {
+                let address = stream.local_addr()?;
+                let token = r#""ws_access_token":"websocket/token+0123456789","expires_in":600"#;
+                (200, format!(r#"{{"uri":"ws://{address}/ws",{token}}}"#))
+            }
+            path if path.ends_with("/token") => (200, granted.to_owned()),
+            _ => (404, String::new()),
+        };
+        let head = format!("HTTP/1.1 {status} Fine\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", answer.len());
+        stream.write_all(&[head.as_bytes(), answer.as_bytes()].concat())?;
+        stream.shutdown(Shutdown::Write)
+    })
+}
+
+fn quoted(said: &str, quote: Quote) -> Vec<u8> {
+    let line: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let (status, body) = match quote {
+        Quote::Echo => return said.as_bytes().to_vec(),
+        Quote::Json(status) => (status, serde_json::json!({ "errorCode": line, "message": line }).to_string()),
+        Quote::Page(status) => (status, format!("Bad request {}: {said}", ".".repeat(60))),
+    };
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status} {line}\r\nConnection: close\r\nRCRequestId: {line}\r\nContent-Length: {length}");
+    format!("{head}\r\n\r\n{body}").into_bytes()
+}

@@ -249,7 +249,7 @@ impl<R: Runtime> Driver<R> {
                 }
             }
             Action::Open { conn, url } => {
-                self.debug.note(|| format!("open {conn}: {url}"));
+                self.debug.opening(conn, &url);
                 let (https, max) = (Arc::clone(&self.https), self.max_message);
                 self.ahead = None;
                 // A verifier of the application's may panic; nothing of the driver is touched by the future.
@@ -331,7 +331,7 @@ impl<R: Runtime> Driver<R> {
             }
             Turn::Opened(conn, Err(failure)) => {
                 self.link = Link::None;
-                self.debug.note(|| format!("open {conn} failed: {}", failure.message));
+                let failure = self.debug.not_opened(conn, failure);
                 self.feed(Input::OpenFailed { conn, failure }, now);
             }
             Turn::Pressure(conn, Pressure::Blocked) => self.feed(Input::SendBlocked { conn }, now),
@@ -366,7 +366,7 @@ impl<R: Runtime> Driver<R> {
     }
 
     fn closed(&mut self, conn: ConnId, close: CloseInfo, now: Timestamp) {
-        self.debug.note(|| format!("closed {conn}: {:?} {}", close.code, close.reason));
+        let close = self.debug.closed(conn, close);
         self.link = Link::None;
         self.feed(Input::Closed { conn, close }, now);
     }
@@ -374,24 +374,26 @@ impl<R: Runtime> Driver<R> {
     fn done(&mut self, done: Done, now: Timestamp) {
         match done {
             Done::Unasked(id) => self.feed(Input::AuthorizeFailed { id, failure: source_is_silent() }, now),
-            Done::Auth(id, Ok(token)) => {
-                self.tracer.authorized(Ok(token.expires_in));
-                let (secret, stale) = (token.secret.clone(), self.session.stats().stale_inputs);
-                self.feed(Input::Authorized { id, token }, now);
-                // One that came too late was not taken: the source has it for the next question.
-                if self.session.stats().stale_inputs == stale {
-                    self.held = Some(secret);
+            Done::Auth(id, result) => {
+                let result = self.debug.authorized(result);
+                self.tracer.authorized(result.as_ref().map(|token| token.expires_in));
+                match result {
+                    Ok(token) => {
+                        let (secret, stale) = (token.secret.clone(), self.session.stats().stale_inputs);
+                        self.feed(Input::Authorized { id, token }, now);
+                        // One that came too late was not taken: the source has it for the next question.
+                        if self.session.stats().stale_inputs == stale {
+                            self.held = Some(secret);
+                        }
+                    }
+                    Err(failure) => self.feed(Input::AuthorizeFailed { id, failure }, now),
                 }
-            }
-            Done::Auth(id, Err(failure)) => {
-                self.tracer.authorized(Err(&failure));
-                self.feed(Input::AuthorizeFailed { id, failure }, now);
             }
             Done::Http(id, result) => {
                 self.aborts.remove(&id);
                 match result {
                     Ok(response) => self.feed(Input::HttpResponse { id, response: Box::new(response) }, now),
-                    Err(failure) => self.feed(Input::HttpFailed { id, failure }, now),
+                    Err(failure) => self.feed(Input::HttpFailed { id, failure: self.debug.unanswered(failure) }, now),
                 }
             }
             Done::Aborted(id) => drop(self.aborts.remove(&id)),

@@ -16,9 +16,9 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, is_loopback, not_sent, tls_for, trace,
+    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, is_loopback, masked, not_sent, tls_for, trace,
 };
-use ringcentral_ws_core::{HttpFailure, Phase};
+use ringcentral_ws_core::{HttpFailure, Masker, Phase};
 use rustls::ClientConfig;
 use url::Url;
 
@@ -129,9 +129,12 @@ impl<R: Runtime> Https<R> {
 
     /// Makes a call up to the head of its response.
     pub(crate) async fn begin(&self, request: Request<Bytes>) -> Result<Answer, HttpFailure> {
+        let mut masker = Masker::new();
+        masker.learn_request(&request);
         let (target, request) = self.prepare(request)?;
         let (method, to, path) = (request.method().clone(), target.clone(), request.uri().path().to_owned());
-        let result = self.exchange(target, request).await;
+        // The words may be a proxy's that quotes what it was sent.
+        let result = self.exchange(target, request).await.map_err(|failure| masked(failure, &masker));
         let shown = result.as_ref().map(|answer| answer.head.status).map_err(|failure| &*failure.message);
         trace::http(&method, &to, &path, shown);
         result

@@ -16,7 +16,7 @@
 //! | `platform-verifier` | | lets the operating system decide, whatever else is on |
 //! | `ring` | on | encrypts with ring |
 //! | `aws-lc-rs` | | encrypts with AWS-LC; when `ring` is on too, only if asked to by [`TlsSettings::provider`] |
-//! | `tracing` | on | spans and events: [`trace`] has the table |
+//! | `tracing` | on | spans and events: [`trace`] has the table, and the targets of other crates that show secrets |
 //! | `gzip` | on | asks for compressed answers to HTTPS calls and unpacks them |
 //! | `watch` | | the program behind the adapters' `watch` examples |
 //!

@@ -3,14 +3,13 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use async_tungstenite::tungstenite::client::IntoClientRequest;
-use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
-use async_tungstenite::{WebSocketStream, client_async_with_config};
 use futures_io::{AsyncRead, AsyncWrite};
-use futures_util::{Sink, Stream};
+use futures_util::{AsyncReadExt, AsyncWriteExt, Sink, Stream};
 use ringcentral_ws_adapter::{
-    IoLimits, Pressure, ReadFailure, Sending, Target, is_in_record, not_dialled, not_opened, not_upgraded,
+    IoLimits, Pressure, ReadFailure, Sending, Target, Upgrade, is_in_record, not_dialled, not_opened,
 };
 use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Unreadable};
 
@@ -47,30 +46,31 @@ pub(crate) async fn open<R: Runtime>(
 ) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
     let limits = &https.limits;
     let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
+    let mut upgrade = Upgrade::new(url)?;
     let stream =
         dial(&https.runtime, limits, https.tls.as_ref(), https.proxy.as_ref(), &target).await.map_err(not_dialled)?;
-    let request = url
-        .expose()
-        .as_str()
-        .into_client_request()
-        .map_err(|_| not_opened(Phase::Tls, "the address cannot be written as a request"))?;
+    let mut stream = Surge::new(stream);
+    let answer = within(&https.runtime, limits.upgrade, ask(&mut upgrade, &mut stream)).await;
+    let rest = answer.unwrap_or_else(|| Err(Upgrade::late()))?;
     let config = WebSocketConfig::default()
         .read_buffer_size(limits.socket_buffer)
         .write_buffer_size(limits.socket_buffer)
         .max_message_size(Some(max_message))
         .max_frame_size(Some(max_message));
-    let upgrade = client_async_with_config(request, Surge::new(stream), Some(config));
-    match within(&https.runtime, limits.upgrade, upgrade).await {
-        None => Err(not_opened(Phase::Request, "the WebSocket upgrade took too long")),
-        Some(Err(error)) => Err(refused(&error)),
-        Some(Ok((stream, _))) => Ok(Box::new(Socket::new(stream, limits))),
-    }
+    let stream = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await;
+    Ok(Box::new(Socket::new(stream, limits)))
 }
 
-fn refused(error: &tungstenite::Error) -> OpenFailure {
-    match error {
-        tungstenite::Error::Http(response) => not_upgraded(response.status(), response.headers()),
-        error => not_opened(Phase::Request, &error.to_string()),
+/// Asks for the upgrade. What came behind the answer belongs to the WebSocket.
+async fn ask<S: AsyncRead + AsyncWrite + Unpin>(upgrade: &mut Upgrade, stream: &mut S) -> Result<Vec<u8>, OpenFailure> {
+    stream.write_all(upgrade.request()).await.map_err(|error| Upgrade::broken(&error))?;
+    stream.flush().await.map_err(|error| Upgrade::broken(&error))?;
+    let mut piece = [0; 2 << 10];
+    loop {
+        let count = stream.read(&mut piece).await.map_err(|error| Upgrade::broken(&error))?;
+        if let Some(rest) = upgrade.take(&piece[..count])? {
+            return Ok(rest);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use http::{Request, Response};
 use super::{ClientApp, LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, TokenSet, refusal};
 use crate::classify::ApiErrorInfo;
 use crate::input::{AccessToken, AuthFailure, HttpFailure};
+use crate::mask::Masker;
 use crate::output::AuthReason;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -198,7 +199,9 @@ impl Login {
             limiter.give_back(&self.asks_for(call), self.acquired, now);
         }
         let status = result.as_ref().map_or(0, |response| response.status().as_u16());
-        let failure = match result.map_err(AuthFailure::from).and_then(|response| TokenSet::parse(&response)) {
+        let masker = self.masker();
+        let result = result.map_err(|failure| masked(failure, &masker));
+        let failure = match result.and_then(|response| TokenSet::parse_masked(&response, &masker)) {
             Ok(tokens) => return self.issued(tokens, now),
             Err(failure) => failure,
         };
@@ -235,19 +238,29 @@ impl Login {
     ///
     /// When the server could not be told; the tokens are kept then.
     pub fn revoked(&mut self, result: Result<Response<Bytes>, HttpFailure>) -> Result<(), AuthFailure> {
-        let response = result.map_err(AuthFailure::from)?;
-        match ApiErrorInfo::from_response(&response) {
-            // 400 and 401: gone already.
-            Some(error) if !matches!(error.status, 400 | 401) => Err(AuthFailure {
+        let masker = self.masker();
+        let response = result.map_err(|failure| masked(failure, &masker))?;
+        let status = response.status().as_u16();
+        // 400 and 401: gone already.
+        if status >= 400 && !matches!(status, 400 | 401) {
+            let error = ApiErrorInfo::from_reply_masked(status, response.headers(), response.body(), &masker);
+            return Err(AuthFailure {
                 retry_after: error.retry_after,
                 code: error.code.clone(),
                 ..AuthFailure::new(refusal(&error), error.to_string())
-            }),
-            _ => {
-                (self.held, self.refresh) = (None, None);
-                Ok(())
-            }
+            });
         }
+        (self.held, self.refresh) = (None, None);
+        Ok(())
+    }
+
+    /// Knows all secrets of the login as it stands: what its calls carry, and the token that was given last.
+    #[must_use]
+    pub fn masker(&self) -> Masker {
+        let mut masker = self.app.masker();
+        let secrets = [self.jwt.as_ref(), self.refresh.as_ref(), self.held.as_ref().map(|held| &held.token)];
+        secrets.into_iter().flatten().for_each(|secret| masker.learn(secret.expose()));
+        masker
     }
 
     fn next_call(&mut self, limiter: &dyn LoginLimiter, now: Timestamp) -> LoginStep {
@@ -313,6 +326,12 @@ pub fn fixed_token(token: &Secret, reason: AuthReason) -> Result<AccessToken, Au
 #[must_use]
 pub fn source_panicked() -> AuthFailure {
     AuthFailure::transient("the credential source panicked: this is an error in the program, not in its settings")
+}
+
+/// A failure of a call whose words may be a proxy's.
+fn masked(failure: HttpFailure, masker: &Masker) -> AuthFailure {
+    let message = masker.mask(&failure.message).into();
+    HttpFailure { message, ..failure }.into()
 }
 
 /// Whether the server refused the refresh token itself, and not the app that presents it.

@@ -351,3 +351,57 @@ fn no_secret_shows() {
     assert!(fixed_token(&"t".into(), Refused).unwrap_err().is_permanent());
     assert_eq!(fixed_token(&"t".into(), Missing).unwrap().expires_in, None::<Duration>);
 }
+
+/// The request as a server quotes it that writes back what it was sent.
+fn quoted(request: &http::Request<Bytes>) -> String {
+    let body = String::from_utf8_lossy(request.body());
+    let authorization = request.headers()[http::header::AUTHORIZATION].to_str().unwrap().to_owned();
+    let fields = url::form_urlencoded::parse(request.body()).map(|(name, value)| format!("{name}: {value}; "));
+    format!("{authorization}; {body}; {}", fields.collect::<String>())
+}
+
+// CLAUSE SEC-6
+#[test]
+fn what_a_server_or_a_proxy_quotes_of_the_call_is_masked() {
+    let server = "https://u:server-password@h.example".parse().unwrap();
+    let secret = Some("client/secret+1".into());
+    let app = ClientApp { server, client_id: "id".to_owned(), client_secret: secret };
+    let secrets = ["client", "aWQ6", "jwt/", "jwt%2F", "refresh/", "refresh%2F", "access-of", "server-pass"];
+    let is_clean = |shown: &str| assert!(!secrets.iter().any(|secret| shown.contains(secret)), "{shown}");
+    let tokens = r#"{"access_token":"access-of/1","refresh_token":"refresh/of+2","scope":"jwt/of+user, access-of/1"}"#;
+    let bodies: [fn(&str) -> String; 4] = [
+        |said| serde_json::json!({ "errorCode": said, "message": said, "parameterName": said }).to_string(),
+        |said| serde_json::json!({ "error": said, "error_description": said }).to_string().replace('/', "\\/"),
+        |said| format!("<h1>Bad</h1>{said}"),
+        |said| format!("{}{said}", "x".repeat(290)),
+    ];
+    for body in bodies {
+        for (status, has_refresh) in [(400, false), (502, false), (400, true), (502, true), (429, true)] {
+            let (mut login, budget) = (Login::jwt(app.clone(), "jwt/of+user"), TokenBudget::new());
+            if has_refresh {
+                login.set_refresh_token("refresh/of+2");
+            }
+            let mut step = login.begin(Refused, None, &budget, Timestamp::ZERO);
+            while let LoginStep::Call(request) = step {
+                let said = quoted(&request) + " server-password";
+                let answer = Response::builder().status(status).header("RCRequestId", &said);
+                let answer = answer.body(Bytes::from(body(&said))).unwrap();
+                step = login.answered(Ok(answer), &budget, Timestamp::ZERO);
+            }
+            let LoginStep::Failed(failure) = step else { panic!("{step:?}") };
+            is_clean(&format!("{failure:?}"));
+            assert!(failure.message.contains("***"), "{failure:?}");
+        }
+        let proxy = HttpFailure { phase: Phase::Tcp, not_sent: false, message: "no: jwt/of+user".into() };
+        let (mut login, budget) = (Login::jwt(app.clone(), "jwt/of+user"), TokenBudget::new());
+        let _ = login.begin(Refused, None, &budget, Timestamp::ZERO);
+        let failed = login.answered(Err(proxy), &budget, Timestamp::ZERO);
+        is_clean(&format!("{failed:?}"));
+        let _ = login.begin(Refused, None, &budget, Timestamp::ZERO);
+        let issued = login.answered(Ok(Response::new(Bytes::from(tokens))), &budget, Timestamp::ZERO);
+        assert!(matches!(issued, LoginStep::Token { .. }));
+        let said = quoted(&login.revoke().unwrap()) + " access-of/1";
+        let answer = Response::builder().status(503).body(Bytes::from(body(&said))).unwrap();
+        is_clean(&format!("{:?}", login.revoked(Ok(answer)).unwrap_err()));
+    }
+}

@@ -115,7 +115,7 @@ pub(crate) fn notification_body(body: &str, names: &Names) -> String {
     let kept = if names.keep_bodies { serde_json::from_str::<Value>(body).ok() } else { None };
     match kept {
         Some(mut value) => {
-            crate::mask::hide(&mut value);
+            crate::mask::hide(&mut value, &mut |_| ());
             value.to_string()
         }
         None => quoted(&body_size(body.as_bytes())),

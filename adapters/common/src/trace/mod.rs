@@ -41,6 +41,27 @@
 //! | `http` | `ringcentral_ws::http` | DEBUG | `method`, `host`, `port`, `path`, `status` | an HTTPS call was answered |
 //! | `http_failed` | `ringcentral_ws::http` | DEBUG | `method`, `host`, `port`, `path`, `detail` | it was not |
 //! | `frame` | `ringcentral_ws::frames` | TRACE | `line` | a message, masked, or a note about the socket |
+//!
+//! # The records of other crates
+//!
+//! The crates below write records of their own, by `tracing` or by `log`. What they say about connections, TLS, threads and
+//! timers shows no secret. Three targets do at the levels DEBUG and TRACE: `tungstenite::protocol` writes every frame, and
+//! with it the recovery handle, `ureq_proto` every byte of an HTTPS call, and `ureq` queries (both on threads only). No
+//! feature of theirs silences them, and they ask nobody but the logger of the process. So whoever logs everything leaves
+//! these out, for instance with `env_logger` or `tracing-subscriber`:
+//!
+//! ```text
+//! RUST_LOG=trace,tungstenite::protocol=info,ureq=info,ureq_proto=info
+//! ```
+//!
+//! [`LOUD_TARGETS`] has their names, for filters that are made in code; a test that logs everything keeps the list whole and
+//! short. `rustls` was looked at with its feature `logging` on, as another dependency of a program may have it. TLS settings
+//! of yours with a `KeyLog` give away all that is encrypted. What records of `ringcentral_ws::frames` show beside masked
+//! secrets are the messages themselves: what users write, and paths and queries of calls over the socket.
+
+/// Targets of other crates whose records show secrets at the levels DEBUG and TRACE, those below them (`…::…`) included:
+/// let none through that is less than INFO. See [the records of other crates](self#the-records-of-other-crates).
+pub const LOUD_TARGETS: &[&str] = &["tungstenite::protocol", "ureq", "ureq_proto"];
 
 #[cfg(not(feature = "tracing"))]
 mod off;

@@ -1,6 +1,8 @@
 //! The adapters.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod records;
+
 use std::future::Future;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;

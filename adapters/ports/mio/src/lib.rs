@@ -14,7 +14,7 @@ use mio::{Events, Poll, Token, Waker};
 use ringcentral_ws_core::oauth::{ClientApp, TokenSet};
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, ClockReading, CloseInfo, Config, ConnId, Event, Frame, HttpFailure,
-    HttpId, Input, Output, Phase, Secret, Session, Timestamp, UnixMillis, Wait,
+    HttpId, Input, Masker, Output, Phase, Secret, Session, Timestamp, UnixMillis, Wait,
 };
 
 use crate::link::{Arrival, Link};
@@ -106,8 +106,8 @@ impl Port {
     fn act(&mut self, action: Action) {
         match action {
             Action::Authorize { id, .. } => {
-                let request = self.app.jwt_request(&self.jwt);
-                self.help(move || Done::Auth(id, login(request)));
+                let (request, masker) = (self.app.jwt_request(&self.jwt), self.app.masker());
+                self.help(move || Done::Auth(id, login(request, masker)));
             }
             Action::Http { id, request } => self.help(move || Done::Http(id, call(*request))),
             // The call's thread ends by itself; its answer names an id that is no longer awaited.
@@ -177,8 +177,10 @@ impl Port {
     }
 }
 
-fn login(request: Request<Bytes>) -> Result<AccessToken, AuthFailure> {
-    let tokens = TokenSet::parse(&call(request).map_err(AuthFailure::from)?)?;
+fn login(request: Request<Bytes>, mut masker: Masker) -> Result<AccessToken, AuthFailure> {
+    // A server may quote what it was sent.
+    masker.learn_request(&request);
+    let tokens = TokenSet::parse_masked(&call(request).map_err(AuthFailure::from)?, &masker)?;
     Ok(AccessToken { secret: tokens.access_token, expires_in: Some(tokens.expires_in) })
 }
 

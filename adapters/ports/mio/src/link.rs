@@ -1,19 +1,14 @@
 //! The socket: opening, upgrading, open. It never blocks; mio wakes the loop when there is more to do.
 
-use std::io;
+use std::io::{self, Read, Write};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use ringcentral_ws_adapter::{ReadFailure, Tracked};
+use ringcentral_ws_adapter::{ReadFailure, Tracked, Upgrade};
 use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl, Unreadable};
-use tungstenite::client::{IntoClientRequest, client};
-use tungstenite::handshake::MidHandshake;
-use tungstenite::handshake::client::{ClientHandshake, Request, Response};
-use tungstenite::protocol::CloseFrame;
-use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes};
+use tungstenite::protocol::{CloseFrame, Role};
+use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-/// An upgrade in progress.
-type Handshake = ClientHandshake<Tracked<TcpStream>>;
 /// It knows whether a message was cut, which the WebSocket layer does not say.
 type WebSocket = tungstenite::WebSocket<Tracked<TcpStream>>;
 
@@ -32,9 +27,42 @@ pub(crate) enum Arrival {
 /// At most one connection, by the Session's word (C4).
 pub(crate) enum Link {
     None,
-    Connecting(ConnId, TcpStream, Request),
-    Upgrading(ConnId, MidHandshake<Handshake>),
+    Connecting(ConnId, TcpStream, Upgrade),
+    Upgrading(ConnId, Upgrading),
     Open(ConnId, WebSocket),
+}
+
+/// An upgrade in progress.
+pub(crate) struct Upgrading {
+    stream: Tracked<TcpStream>,
+    upgrade: Upgrade,
+    /// So much of the request has left.
+    sent: usize,
+}
+
+impl Upgrading {
+    /// Goes on. What came behind the answer belongs to the WebSocket; `None` when there is more to wait for.
+    fn go_on(&mut self) -> Result<Option<Vec<u8>>, OpenFailure> {
+        match self.exchange() {
+            Ok(done) => done,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(Upgrade::broken(&error)),
+        }
+    }
+
+    fn exchange(&mut self) -> io::Result<Result<Option<Vec<u8>>, OpenFailure>> {
+        while self.sent < self.upgrade.request().len() {
+            self.sent += self.stream.write(&self.upgrade.request()[self.sent..])?;
+        }
+        let mut piece = [0; 2 << 10];
+        loop {
+            let count = self.stream.read(&mut piece)?;
+            match self.upgrade.take(&piece[..count]) {
+                Ok(None) => {}
+                done => return Ok(done),
+            }
+        }
+    }
 }
 
 impl Link {
@@ -47,21 +75,21 @@ impl Link {
         token: Token,
     ) -> Result<(), OpenFailure> {
         *self = Self::None;
-        let request = url.expose().as_str().into_client_request();
-        let request = request.map_err(|error| failure(Phase::Dns, None, &error))?;
+        // Not by the WebSocket library, which writes the secret address into its log.
+        let upgrade = Upgrade::new(url)?;
         if url.expose().scheme() != "ws" {
-            return Err(failure(Phase::Tls, None, &"this example leaves TLS out"));
+            return Err(failure(Phase::Tls, &"this example leaves TLS out"));
         }
         // A real port looks names up elsewhere: this may block.
         let addresses = url.expose().socket_addrs(|| None);
         let address = addresses.and_then(|found| found.first().copied().ok_or(io::ErrorKind::NotFound.into()));
         let mut stream = address
-            .map_err(|error| failure(Phase::Dns, None, &error))
-            .and_then(|address| TcpStream::connect(address).map_err(|error| failure(Phase::Tcp, None, &error)))?;
+            .map_err(|error| failure(Phase::Dns, &error))
+            .and_then(|address| TcpStream::connect(address).map_err(|error| failure(Phase::Tcp, &error)))?;
         registry
             .register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)
-            .map_err(|error| failure(Phase::Tcp, None, &error))?;
-        *self = Self::Connecting(conn, stream, request);
+            .map_err(|error| failure(Phase::Tcp, &error))?;
+        *self = Self::Connecting(conn, stream, upgrade);
         Ok(())
     }
 
@@ -93,18 +121,18 @@ impl Link {
     pub(crate) fn look(&mut self) -> Option<(ConnId, Arrival)> {
         match std::mem::replace(self, Self::None) {
             Self::None => None,
-            Self::Connecting(conn, stream, request) => {
+            Self::Connecting(conn, stream, upgrade) => {
                 if let Ok(Some(error)) | Err(error) = stream.take_error() {
-                    return Some((conn, Arrival::OpenFailed(failure(Phase::Tcp, None, &error))));
+                    return Some((conn, Arrival::OpenFailed(failure(Phase::Tcp, &error))));
                 }
                 if stream.peer_addr().is_err() {
-                    *self = Self::Connecting(conn, stream, request);
+                    *self = Self::Connecting(conn, stream, upgrade);
                     return None;
                 }
                 let _ = stream.set_nodelay(true);
-                self.upgrade(conn, client(request, Tracked::new(stream)))
+                self.upgrade(conn, Upgrading { stream: Tracked::new(stream), upgrade, sent: 0 })
             }
-            Self::Upgrading(conn, upgrade) => self.upgrade(conn, upgrade.handshake()),
+            Self::Upgrading(conn, upgrading) => self.upgrade(conn, upgrading),
             Self::Open(conn, mut socket) => {
                 let arrival = read(&mut socket);
                 if !matches!(arrival, Some(Arrival::TooLarge(..) | Arrival::Unreadable(..) | Arrival::Closed(_))) {
@@ -115,28 +143,18 @@ impl Link {
         }
     }
 
-    fn upgrade(
-        &mut self,
-        conn: ConnId,
-        result: Result<(WebSocket, Response), HandshakeError<Handshake>>,
-    ) -> Option<(ConnId, Arrival)> {
-        match result {
-            Ok((socket, _)) => {
+    fn upgrade(&mut self, conn: ConnId, mut upgrading: Upgrading) -> Option<(ConnId, Arrival)> {
+        match upgrading.go_on() {
+            Ok(Some(rest)) => {
+                let socket = WebSocket::from_partially_read(upgrading.stream, rest, Role::Client, None);
                 *self = Self::Open(conn, socket);
                 Some((conn, Arrival::Opened))
             }
-            Err(HandshakeError::Interrupted(upgrade)) => {
-                *self = Self::Upgrading(conn, upgrade);
+            Ok(None) => {
+                *self = Self::Upgrading(conn, upgrading);
                 None
             }
-            Err(HandshakeError::Failure(Error::Http(response))) => {
-                let status = response.status();
-                let refused = failure(Phase::Response, Some(status.as_u16()), &"the upgrade was refused");
-                Some((conn, Arrival::OpenFailed(refused)))
-            }
-            Err(HandshakeError::Failure(error)) => {
-                Some((conn, Arrival::OpenFailed(failure(Phase::Request, None, &error))))
-            }
+            Err(failure) => Some((conn, Arrival::OpenFailed(failure))),
         }
     }
 }
@@ -175,6 +193,6 @@ fn ended(socket: &WebSocket, close: CloseInfo) -> Arrival {
     if cut { Arrival::Unreadable(Unreadable::Cut, close) } else { Arrival::Closed(close) }
 }
 
-fn failure(phase: Phase, status: Option<u16>, message: &dyn std::fmt::Display) -> OpenFailure {
-    OpenFailure { phase, status, retry_after: None, message: message.to_string().into() }
+fn failure(phase: Phase, message: &dyn std::fmt::Display) -> OpenFailure {
+    OpenFailure { phase, status: None, retry_after: None, message: message.to_string().into() }
 }
