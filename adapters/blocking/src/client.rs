@@ -7,8 +7,9 @@ use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::{
-    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS, Proxy,
-    ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, settle_server, tls_for,
+    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS,
+    MessageLimits, Proxy, ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session,
+    settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -295,7 +296,7 @@ impl Builder {
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
-        let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
+        let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
         let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
         let content = ContentHosts {
             server: config.server.clone(),
@@ -328,7 +329,7 @@ impl Builder {
             signals: Arc::clone(&signals),
             waker: Arc::clone(&waker),
             poll,
-            max_message,
+            message,
             max_calls,
             close_timeout,
             debug: Debug::new(self.debug),

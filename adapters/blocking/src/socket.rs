@@ -1,12 +1,14 @@
 //! One WebSocket on a socket that never blocks: a bounded queue towards it, whole messages from it.
 
 use std::io;
+use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{
-    IoLimits, Pressure, ReadFailure, Sending, Target, Tracked, is_in_record, not_dialled, not_opened, not_upgraded,
+    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, Target, Tracked, UNFINISHED, is_in_record, not_dialled,
+    not_opened, not_upgraded,
 };
-use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Unreadable};
+use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 use tungstenite::client::{IntoClientRequest, client_with_config};
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes};
@@ -32,7 +34,12 @@ pub(crate) enum Incoming {
 }
 
 /// Opens a WebSocket, blocking, with a deadline for each step.
-pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Result<WebSocket, OpenFailure> {
+pub(crate) fn open(
+    net: &Net,
+    url: &SecretUrl,
+    message: MessageLimits,
+    abort: &Abort,
+) -> Result<WebSocket, OpenFailure> {
     let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
     let mut stream = dial(net, &target, abort).map_err(not_dialled)?;
     let request = url.expose().as_str().into_client_request();
@@ -40,8 +47,8 @@ pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Res
     let config = WebSocketConfig::default()
         .read_buffer_size(net.limits.socket_buffer)
         .write_buffer_size(net.limits.socket_buffer)
-        .max_message_size(Some(max))
-        .max_frame_size(Some(max));
+        .max_message_size(Some(message.bytes))
+        .max_frame_size(Some(message.bytes));
     stream.tcp().deadline = Some(deadline(net.limits.upgrade));
     match client_with_config(request, Tracked::new(stream), Some(config)) {
         Ok((socket, _)) => Ok(socket),
@@ -71,10 +78,20 @@ pub(crate) struct Socket {
     sending: Sending<Message>,
     /// Something was handed to the WebSocket since it was last flushed.
     dirty: bool,
+    /// How long a message may stay unfinished.
+    finish_by: Duration,
+    /// One has stayed unfinished for longer.
+    overdue: bool,
 }
 
 impl Socket {
-    pub(crate) fn new(mut socket: WebSocket, limits: &IoLimits, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub(crate) fn new(
+        mut socket: WebSocket,
+        limits: &IoLimits,
+        message: MessageLimits,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
         let tcp = socket.get_mut().stream.tcp();
         tcp.deadline = None;
         tcp.socket.set_read_timeout(None)?;
@@ -83,7 +100,17 @@ impl Socket {
         let mut source = mio::net::TcpStream::from_std(tcp.socket.try_clone()?);
         registry.register(&mut source, token, Interest::READABLE | Interest::WRITABLE)?;
         let sending = Sending::new(limits);
-        Ok(Self { socket, source, may_read: true, may_write: true, refrained: 0, sending, dirty: false })
+        Ok(Self {
+            socket,
+            source,
+            may_read: true,
+            may_write: true,
+            refrained: 0,
+            sending,
+            dirty: false,
+            finish_by: message.finish_by,
+            overdue: false,
+        })
     }
 
     /// Takes it from the poller. The socket itself closes with the value.
@@ -95,6 +122,30 @@ impl Socket {
     pub(crate) fn ready(&mut self, read: bool, write: bool) {
         self.may_read |= read;
         self.may_write |= write;
+    }
+
+    /// A turn of reading begins.
+    pub(crate) fn begin_turn(&mut self, now: Timestamp) {
+        let below = &mut self.socket.get_mut().below;
+        below.begin_turn(now);
+        self.overdue |= below.is_overdue(self.finish_by, now);
+    }
+
+    /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.socket.get_ref().below.is_spent()
+    }
+
+    /// The peer is not read for a while, or the process was away: that says nothing about a message under way.
+    pub(crate) fn pause(&mut self) {
+        self.socket.get_mut().below.pause();
+        self.overdue = false;
+    }
+
+    /// Gives up on the peer if it is in the middle of a message, which is told by the next message.
+    pub(crate) fn gives_up_within_message(&mut self) -> bool {
+        self.overdue = !self.sending.is_over() && self.socket.get_ref().below.is_in_message();
+        self.overdue
     }
 
     /// Takes a message for sending. Beyond the limit the connection counts as lost.
@@ -153,6 +204,10 @@ impl Socket {
         if let Some(end) = self.sending.ended() {
             return Some(Incoming::Closed(end));
         }
+        if std::mem::take(&mut self.overdue) {
+            self.sending.end(None, UNFINISHED);
+            return Some(Incoming::Unreadable(Unreadable::Cut));
+        }
         if !self.may_read {
             return self.sending.is_broken().then(|| self.end(""));
         }
@@ -177,7 +232,7 @@ impl Socket {
                 Incoming::Control
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.may_read = false;
+                self.may_read = self.is_spent();
                 return self.sending.is_broken().then(|| self.end(""));
             }
             Err(error) => self.unread(&error),
@@ -232,8 +287,9 @@ mod tests {
         let (far, _) = listener.accept().unwrap();
         let stream = Stream::Plain(Tcp { socket: near, deadline: None });
         let poll = mio::Poll::new().unwrap();
+        let message = MessageLimits { bytes: LARGE, finish_by: Duration::from_secs(40) };
         let socket = WebSocket::from_raw_socket(Tracked::new(stream), Role::Client, None);
-        let mut socket = Socket::new(socket, &IoLimits::default(), poll.registry(), Token(1)).unwrap();
+        let mut socket = Socket::new(socket, &IoLimits::default(), message, poll.registry(), Token(1)).unwrap();
         let reader = std::thread::spawn(move || {
             let mut far = tungstenite::WebSocket::from_raw_socket(far, Role::Server, None);
             far.read().unwrap().len()

@@ -7,6 +7,7 @@
 
 mod address;
 mod backlog;
+mod below;
 mod clock;
 mod content;
 mod debug;
@@ -35,12 +36,15 @@ pub use address::{
     Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, not_sent, source_is_silent,
 };
 pub use backlog::replaces;
+pub use below::{Below, Tracked, UNFINISHED};
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};
 pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
-pub use frames::{Below, FrameTracker, Tracked};
-pub use limits::{IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS};
+pub use frames::{FrameCounts, FrameTracker};
+pub use limits::{
+    IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS, MESSAGE_FRAMES, MessageLimits, TURN_BYTES, TURN_FRAMES,
+};
 pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;

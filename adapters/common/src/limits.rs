@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ringcentral_ws_core::{Config, MIN_HEARTBEAT_INTERVAL};
+
 /// Questions to a credential source that may wait for their answers. The session stops waiting for one in time and asks
 /// again; a source that never answers must not gather them without end.
 pub const MAX_LOGINS: usize = 4;
@@ -12,6 +14,37 @@ pub const MAX_LEFT_CALLS: usize = 64;
 
 /// Addresses of a host that are tried for one connection; what the resolver gave beyond is left out.
 pub const MAX_ADDRESSES: usize = 16;
+
+/// Bytes that are read of a WebSocket in a row, and one read more (`IoLimits::socket_buffer`). Then timers, commands and
+/// calls have their turn, whatever the server still sends (FRM-4).
+pub const TURN_BYTES: usize = 256 << 10;
+
+/// Frames that are read of a WebSocket in a row, and those of one read more: small ones cost more time than their bytes.
+pub const TURN_FRAMES: u32 = 4096;
+
+/// Frames that a message may have. One of more ends the connection and counts as unreadable (FRM-1): the largest message
+/// that is taken by default has this many when it is cut into pieces of 256 bytes, and nobody cuts smaller but to cause
+/// work.
+pub const MESSAGE_FRAMES: u32 = 65_536;
+
+/// What a message of the server may cost, by the session's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageLimits {
+    /// Its size, in bytes.
+    pub bytes: usize,
+    /// How long it may stay unfinished once it has begun: as long as silence may last, a heartbeat included. What comes
+    /// between its pieces is a sign of life, and would keep a message that never ends for ever.
+    pub finish_by: Duration,
+}
+
+impl MessageLimits {
+    /// Those of these settings.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let interval = config.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
+        Self { bytes: config.limits.frame_bytes, finish_by: interval.saturating_add(config.heartbeat_timeout) }
+    }
+}
 
 /// Limits of input and output. `Default` suits a service on the open internet.
 #[derive(Clone, Debug, PartialEq, Eq)]

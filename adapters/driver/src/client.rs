@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender};
 use ringcentral_ws_adapter::{
-    CONTENT_HOST, Clock, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, Proxy, ProxyChoice, ProxyError,
-    RequestError, StateTeller, TlsError, Tracer, Watcher, make_session, response, settle_server, tls_for,
+    CONTENT_HOST, Clock, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MessageLimits, Proxy, ProxyChoice,
+    ProxyError, RequestError, StateTeller, TlsError, Tracer, Watcher, make_session, response, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -340,7 +340,7 @@ impl<R: Runtime> Builder<R> {
         let seed = self.runtime.seed().map_err(StartError::Seed)?;
         let runtime = self.runtime.clone();
         let clock = Clock::new(self.limits.clock_slack, move || runtime.clocks());
-        let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
+        let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
         let content = ContentHosts {
             server: config.server.clone(),
             hosts: self.content_hosts,
@@ -373,7 +373,7 @@ impl<R: Runtime> Builder<R> {
             commands: inbox,
             cancels: cancelled,
             outlet,
-            max_message,
+            message,
             close_timeout,
             debug: Debug::new(self.debug),
             tracer,

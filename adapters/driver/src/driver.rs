@@ -17,7 +17,7 @@ use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, opening_panicked,
+    Answer, Clock, Debug, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Tracer, client_panicked, opening_panicked,
     opens_connection, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
@@ -49,7 +49,7 @@ pub(crate) struct Parts<R: Runtime> {
     pub(crate) commands: Inbox,
     pub(crate) cancels: Receiver<u64>,
     pub(crate) outlet: Outlet,
-    pub(crate) max_message: usize,
+    pub(crate) message: MessageLimits,
     pub(crate) close_timeout: Duration,
     pub(crate) debug: Debug,
     pub(crate) tracer: Tracer,
@@ -108,9 +108,11 @@ pub(crate) struct Driver<R: Runtime> {
     busy: u32,
     /// Whether the socket comes before the commands in the next turn.
     socket_first: bool,
+    /// The last turn was the socket's and had no end by itself.
+    flooded: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
-    max_message: usize,
+    message: MessageLimits,
     debug: Debug,
     tracer: Tracer,
     states: StateTeller,
@@ -143,8 +145,9 @@ impl<R: Runtime> Driver<R> {
             sleep: None,
             busy: 0,
             socket_first: false,
+            flooded: false,
             unpublished: 0,
-            max_message: parts.max_message,
+            message: parts.message,
             debug: parts.debug,
             tracer: parts.tracer,
             states: parts.states,
@@ -250,10 +253,10 @@ impl<R: Runtime> Driver<R> {
             }
             Action::Open { conn, url } => {
                 self.debug.note(|| format!("open {conn}: {url}"));
-                let (https, max) = (Arc::clone(&self.https), self.max_message);
+                let (https, message) = (Arc::clone(&self.https), self.message);
                 self.ahead = None;
                 // A verifier of the application's may panic; nothing of the driver is touched by the future.
-                let opening = AssertUnwindSafe(async move { socket::open(&https, &url, max).await }).catch_unwind();
+                let opening = AssertUnwindSafe(async move { socket::open(&https, &url, message).await }).catch_unwind();
                 let opening = opening.map(|done| done.unwrap_or_else(|_| Err(opening_panicked())));
                 self.link = Link::Opening(conn, Box::pin(opening));
             }
@@ -310,7 +313,12 @@ impl<R: Runtime> Driver<R> {
         }
         let now = self.clock.read().now;
         match turn {
-            Turn::Resumed => self.feed(Input::Resumed, now),
+            Turn::Resumed => {
+                if let Link::Open(_, socket) = &mut self.link {
+                    socket.pause();
+                }
+                self.feed(Input::Resumed, now);
+            }
             Turn::Timeout => self.feed(Input::Timeout, now),
             Turn::Late(conn) => {
                 // As after a sleep: what waits is read first, and says nothing about the time in which it waited.

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -10,9 +11,10 @@ use async_tungstenite::{WebSocketStream, client_async_with_config};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{Sink, Stream};
 use ringcentral_ws_adapter::{
-    IoLimits, Pressure, ReadFailure, Sending, Target, is_in_record, not_dialled, not_opened, not_upgraded,
+    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, Target, UNFINISHED, is_in_record, not_dialled, not_opened,
+    not_upgraded,
 };
-use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Unreadable};
+use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 
 use crate::dial::dial;
 use crate::https::Https;
@@ -37,13 +39,17 @@ pub(crate) struct Socket<S> {
     sending: Sending<Message>,
     /// Something was handed to the stream since it was last flushed.
     dirty: bool,
+    /// How long a message may stay unfinished.
+    finish_by: Duration,
+    /// One has stayed unfinished for longer.
+    overdue: bool,
 }
 
 /// Opens a WebSocket, with a deadline for each step.
 pub(crate) async fn open<R: Runtime>(
     https: &Https<R>,
     url: &SecretUrl,
-    max_message: usize,
+    message: MessageLimits,
 ) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
     let limits = &https.limits;
     let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
@@ -57,13 +63,13 @@ pub(crate) async fn open<R: Runtime>(
     let config = WebSocketConfig::default()
         .read_buffer_size(limits.socket_buffer)
         .write_buffer_size(limits.socket_buffer)
-        .max_message_size(Some(max_message))
-        .max_frame_size(Some(max_message));
+        .max_message_size(Some(message.bytes))
+        .max_frame_size(Some(message.bytes));
     let upgrade = client_async_with_config(request, Surge::new(stream), Some(config));
     match within(&https.runtime, limits.upgrade, upgrade).await {
         None => Err(not_opened(Phase::Request, "the WebSocket upgrade took too long")),
         Some(Err(error)) => Err(refused(&error)),
-        Some(Ok((stream, _))) => Ok(Box::new(Socket::new(stream, limits))),
+        Some(Ok((stream, _))) => Ok(Box::new(Socket::new(stream, limits, message.finish_by))),
     }
 }
 
@@ -75,8 +81,32 @@ fn refused(error: &tungstenite::Error) -> OpenFailure {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    fn new(stream: WebSocketStream<Surge<Transport<S>>>, limits: &IoLimits) -> Self {
-        Self { stream, sending: Sending::new(limits), dirty: false }
+    fn new(stream: WebSocketStream<Surge<Transport<S>>>, limits: &IoLimits, finish_by: Duration) -> Self {
+        Self { stream, sending: Sending::new(limits), dirty: false, finish_by, overdue: false }
+    }
+
+    /// A turn of reading begins.
+    pub(crate) fn begin_turn(&mut self, now: Timestamp) {
+        let below = self.stream.get_mut().below_mut();
+        below.begin_turn(now);
+        self.overdue |= below.is_overdue(self.finish_by, now);
+    }
+
+    /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.stream.get_ref().below().is_spent()
+    }
+
+    /// The peer is not read for a while, or the process was away: that says nothing about a message under way.
+    pub(crate) fn pause(&mut self) {
+        self.stream.get_mut().below_mut().pause();
+        self.overdue = false;
+    }
+
+    /// Gives up on the peer if it is in the middle of a message, which is told by the next message.
+    pub(crate) fn gives_up_within_message(&mut self) -> bool {
+        self.overdue = !self.sending.is_over() && self.stream.get_ref().below().is_in_message();
+        self.overdue
     }
 
     /// Takes a message for sending. Beyond the limit the connection counts as lost.
@@ -127,6 +157,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         if let Some(end) = self.sending.ended() {
             return Poll::Ready(Incoming::Closed(end));
+        }
+        if std::mem::take(&mut self.overdue) {
+            self.sending.end(None, UNFINISHED);
+            return Poll::Ready(Incoming::Unreadable(Unreadable::Cut));
         }
         let next = Pin::new(&mut self.stream).poll_next(cx);
         self.note_failed_writes();
@@ -204,7 +238,8 @@ mod tests {
         let content = ContentHosts { server: base, hosts: Vec::new(), allow_insecure: false };
         let https = Https::new(runtime, Arc::new(limits), None, content);
         let url = SecretUrl::new("ws://localhost/ws?access_token=t".parse().unwrap());
-        let (socket, server) = block_on(join(open(&https, &url, max), accept_async(server)));
+        let message = MessageLimits { bytes: max, finish_by: Duration::from_secs(40) };
+        let (socket, server) = block_on(join(open(&https, &url, message), accept_async(server)));
         (socket.unwrap(), server.unwrap())
     }
 

@@ -1,11 +1,12 @@
 //! The socket: opening, upgrading, open. It never blocks; mio wakes the loop when there is more to do.
 
 use std::io;
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use ringcentral_ws_adapter::{ReadFailure, Tracked};
-use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl, Unreadable};
+use ringcentral_ws_adapter::{ReadFailure, Tracked, UNFINISHED};
+use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 use tungstenite::client::{IntoClientRequest, client};
 use tungstenite::handshake::MidHandshake;
 use tungstenite::handshake::client::{ClientHandshake, Request, Response};
@@ -24,6 +25,8 @@ pub(crate) enum Arrival {
     Text(Utf8Bytes),
     Binary(Bytes),
     Control,
+    /// Bytes of a message, which is not whole; there may be more at once.
+    Part,
     TooLarge(usize, CloseInfo),
     Unreadable(Unreadable, CloseInfo),
     Closed(CloseInfo),
@@ -82,6 +85,14 @@ impl Link {
         }
     }
 
+    /// Whether the peer is in the middle of a message.
+    pub(crate) fn is_in_message(&self) -> Option<ConnId> {
+        match self {
+            Self::Open(conn, socket) if socket.get_ref().below.is_in_message() => Some(*conn),
+            _ => None,
+        }
+    }
+
     /// Closing the socket takes it from the poller.
     pub(crate) fn drop_if(&mut self, conn: ConnId) {
         if matches!(self, Self::Connecting(c, ..) | Self::Upgrading(c, _) | Self::Open(c, _) if *c == conn) {
@@ -90,7 +101,7 @@ impl Link {
     }
 
     /// Goes as far as it can without waiting. `None` when there is nothing to tell.
-    pub(crate) fn look(&mut self) -> Option<(ConnId, Arrival)> {
+    pub(crate) fn look(&mut self, now: Timestamp, finish_by: Duration) -> Option<(ConnId, Arrival)> {
         match std::mem::replace(self, Self::None) {
             Self::None => None,
             Self::Connecting(conn, stream, request) => {
@@ -106,7 +117,14 @@ impl Link {
             }
             Self::Upgrading(conn, upgrade) => self.upgrade(conn, upgrade.handshake()),
             Self::Open(conn, mut socket) => {
-                let arrival = read(&mut socket);
+                let below = &mut socket.get_mut().below;
+                below.begin_turn(now);
+                let arrival = if below.is_overdue(finish_by, now) {
+                    let close = CloseInfo { code: None, reason: UNFINISHED.into() };
+                    Some(Arrival::Unreadable(Unreadable::Cut, close))
+                } else {
+                    read(&mut socket)
+                };
                 if !matches!(arrival, Some(Arrival::TooLarge(..) | Arrival::Unreadable(..) | Arrival::Closed(_))) {
                     *self = Self::Open(conn, socket);
                 }
@@ -154,6 +172,7 @@ fn read(socket: &mut WebSocket) -> Option<Arrival> {
             ended(socket, CloseInfo { code, reason: reason.into() })
         }
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Arrival::Control,
+        Err(error) if blocked(&error) && socket.get_ref().below.is_spent() => Arrival::Part,
         Err(error) if blocked(&error) => {
             let failed = socket.get_ref().below.failed()?.to_string();
             ended(socket, CloseInfo { code: None, reason: failed.into() })

@@ -1,0 +1,112 @@
+//! Servers that never stop, never read and never finish: each client stays in its bounds and goes on.
+
+mod harness;
+mod hostile;
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hostile::memory::{Counting, Rise};
+use hostile::{Client, Peer, all, frame, listen, notification, setup};
+use ringcentral_ws_conformance::{Harness, Outcome};
+use ringcentral_ws_core::{Body, Close};
+
+#[global_allocator]
+static MEMORY: Counting = Counting;
+
+/// Tests measure the process, so one runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn on_each(play: impl Fn(&dyn Harness)) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut failed = Vec::new();
+    for harness in all() {
+        let (began, rise) = (Instant::now(), Rise::watch());
+        if catch_unwind(AssertUnwindSafe(|| play(&*harness))).is_err() {
+            failed.push(harness.name());
+        }
+        println!("{:>10}: {:.1?}, {} KiB at most", harness.name(), began.elapsed(), rise.most() >> 10);
+    }
+    assert!(failed.is_empty(), "on {failed:?}, see above");
+}
+
+/// The first connection is attacked, the second is good, and a notification shows it.
+fn then_good(attack: impl Fn(&mut Peer) -> std::io::Result<()> + Send + Sync + 'static) -> std::net::SocketAddr {
+    listen(move |number, peer| {
+        if number == 0 {
+            peer.subscribe()?;
+            return attack(peer);
+        }
+        peer.text(&notification("after", 10))?;
+        peer.behave()
+    })
+}
+
+fn get() -> http::Request<Body> {
+    http::Request::get("/restapi/v1.0/account/~").body(Body::empty()).unwrap()
+}
+
+// CLAUSE FRM-4 SEC-3
+#[test]
+fn endless_fragments_end_the_connection_and_are_a_gap() {
+    on_each(|harness| {
+        let address = then_good(|peer| {
+            peer.stream.write_all(&frame(0x01, b""))?;
+            peer.flood(&frame(0x00, b"").repeat(32_768))
+        });
+        let mut client = Client::start(harness, setup(address));
+        client.until("gap unreadable");
+        client.until("notification after");
+        client.running.close(Close::Detach);
+    });
+}
+
+// CLAUSE FRM-4 HB-3
+#[test]
+fn a_message_that_is_never_finished_ends_the_connection_and_is_a_gap() {
+    on_each(|harness| {
+        // Fragments with pings between, which count as life; a byte at a time, which do not.
+        for pings in [true, false] {
+            let address = then_good(move |peer| {
+                peer.stream.set_nodelay(true)?;
+                let begin = if pings { frame(0x01, b"") } else { vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0] };
+                peer.stream.write_all(&begin)?;
+                loop {
+                    let more = if pings { [frame(0x89, b"p"), frame(0x00, b"x")].concat() } else { vec![b'x'] };
+                    peer.stream.write_all(&more)?;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+            let mut client = Client::start(harness, setup(address));
+            client.until("gap unreadable");
+            client.until("notification after");
+            client.running.close(Close::Detach);
+        }
+    });
+}
+
+// CLAUSE FRM-4 HB-3
+#[test]
+fn a_peer_that_never_pauses_keeps_nothing_from_its_turn() {
+    on_each(|harness| {
+        let text = br#"[{"type":"Unheard"}]"#;
+        for flood in [frame(0x89, b""), frame(0x8a, b"x"), frame(0x81, text)] {
+            let address = listen(move |_, peer| {
+                peer.subscribe()?;
+                // The client's frames are read, so that nothing but the reading keeps it busy.
+                let mut reading = peer.stream.try_clone()?;
+                std::thread::spawn(move || std::io::copy(&mut reading, &mut std::io::sink()));
+                peer.flood(&flood.repeat(65_536 / flood.len()))
+            });
+            let mut client = Client::start(harness, setup(address));
+            client.until("subscribed");
+            // Over HTTPS: a call that something besides the socket brings back.
+            let began = Instant::now();
+            assert!(matches!(client.running.request(get()), Outcome::Response(200, ..)));
+            client.running.close(Close::Detach);
+            assert!(began.elapsed() < Duration::from_secs(10), "{}", harness.name());
+        }
+    });
+}
