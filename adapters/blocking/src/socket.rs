@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{
-    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, Target, Tracked, UNFINISHED, is_in_record, not_dialled,
-    not_opened, not_upgraded,
+    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, Target, Tracked, UNFINISHED, UNREAD_PONGS, is_in_record,
+    not_dialled, not_opened, not_upgraded,
 };
 use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 use tungstenite::client::{IntoClientRequest, client_with_config};
@@ -167,7 +167,10 @@ impl Socket {
         while !self.sending.is_over() && self.may_write {
             if self.dirty {
                 match self.socket.flush() {
-                    Ok(()) => self.dirty = false,
+                    Ok(()) => {
+                        self.dirty = false;
+                        self.sending.flushed();
+                    }
                     Err(error) => self.unsent(&error),
                 }
                 continue;
@@ -226,6 +229,7 @@ impl Socket {
                 let cut = self.socket.get_ref().below.is_in_message();
                 if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
             }
+            Ok(Message::Ping(payload)) if !self.sending.answers_ping(payload.len()) => self.end(UNREAD_PONGS),
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
                 self.dirty = true;

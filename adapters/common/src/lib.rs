@@ -49,7 +49,7 @@ pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;
 pub use request::{Answer, RequestError, frame, opens_connection, response};
-pub use sending::{Pressure, Sending, not_dialled, not_opened, not_upgraded, opening_panicked};
+pub use sending::{Pressure, Sending, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 pub use setup::{InsecureServer, make_session, settle_server};
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};

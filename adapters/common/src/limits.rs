@@ -85,8 +85,12 @@ pub struct IoLimits {
     pub send_high: usize,
     /// It is told to go on when this few are left. Default 16 KiB.
     pub send_low: usize,
-    /// The connection is given up when this many bytes wait to be sent. Default 64 MiB.
+    /// The connection is given up when this many bytes wait to be sent, besides one message that the WebSocket has taken
+    /// and `pong_max`. Default 64 MiB.
     pub send_max: usize,
+    /// The connection is given up when the answers to this many bytes of pings wait for a server that does not read them.
+    /// At least 16 KiB; default 64 KiB.
+    pub pong_max: usize,
     /// Events waiting for the application before reading stops. Default 1024.
     pub event_queue: usize,
     /// Commands waiting for the driver before their callers wait; from 1 to 65536. Default 32.
@@ -107,6 +111,7 @@ impl IoLimits {
     pub fn usable(mut self) -> Self {
         self.socket_buffer = self.socket_buffer.min(1 << 20);
         self.command_queue = self.command_queue.clamp(1, 1 << 16);
+        self.pong_max = self.pong_max.max(16 << 10);
         self.clock_slack = self.clock_slack.max(Duration::from_millis(100));
         self.longest_sleep = self.longest_sleep.max(Duration::from_millis(10));
         self
@@ -133,6 +138,7 @@ impl Default for IoLimits {
             send_high: 64 << 10,
             send_low: 16 << 10,
             send_max: 64 << 20,
+            pong_max: 64 << 10,
             event_queue: 1024,
             command_queue: 32,
             clock_slack: Duration::from_secs(2),

@@ -87,6 +87,27 @@ fn a_message_that_is_never_finished_ends_the_connection_and_is_a_gap() {
     });
 }
 
+// CLAUSE FRM-4 SEC-3
+#[test]
+fn pings_whose_answers_nobody_reads_cost_little() {
+    on_each(|harness| {
+        let address = then_good(|peer| {
+            // The worked example keeps the newest answer only, so it is the server that ends.
+            let (end, pings) = (Instant::now() + Duration::from_secs(2), frame(0x89, &[b'p'; 125]).repeat(512));
+            while Instant::now() < end {
+                peer.stream.write_all(&pings)?;
+            }
+            Ok(())
+        });
+        let rise = Rise::watch();
+        let mut client = Client::start(harness, setup(address));
+        client.until("disconnected");
+        client.until("notification after");
+        assert!(rise.most() < 4 << 20, "{}: {} bytes", harness.name(), rise.most());
+        client.running.close(Close::Detach);
+    });
+}
+
 // CLAUSE FRM-4 HB-3
 #[test]
 fn a_peer_that_never_pauses_keeps_nothing_from_its_turn() {

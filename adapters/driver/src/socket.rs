@@ -11,8 +11,8 @@ use async_tungstenite::{WebSocketStream, client_async_with_config};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{Sink, Stream};
 use ringcentral_ws_adapter::{
-    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, Target, UNFINISHED, is_in_record, not_dialled, not_opened,
-    not_upgraded,
+    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, Target, UNFINISHED, UNREAD_PONGS, is_in_record,
+    not_dialled, not_opened, not_upgraded,
 };
 use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 
@@ -138,7 +138,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if self.dirty && !self.sending.is_over() {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(())) => self.dirty = false,
+                Poll::Ready(Ok(())) => {
+                    self.dirty = false;
+                    self.sending.flushed();
+                }
                 Poll::Ready(Err(error)) => self.sending.breaks(&error.to_string()),
             }
         }
@@ -182,6 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 let cut = self.stream.get_ref().below().is_in_message();
                 if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
             }
+            Some(Ok(Message::Ping(payload))) if !self.sending.answers_ping(payload.len()) => self.end(UNREAD_PONGS),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
                 self.dirty = true;

@@ -7,10 +7,10 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{ReadFailure, Tracked, UNFINISHED};
 use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
-use tungstenite::client::{IntoClientRequest, client};
+use tungstenite::client::{IntoClientRequest, client_with_config};
 use tungstenite::handshake::MidHandshake;
 use tungstenite::handshake::client::{ClientHandshake, Request, Response};
-use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Error, HandshakeError, Message, Utf8Bytes};
 
 /// An upgrade in progress.
@@ -38,7 +38,12 @@ pub(crate) enum Link {
     Connecting(ConnId, TcpStream, Request),
     Upgrading(ConnId, MidHandshake<Handshake>),
     Open(ConnId, WebSocket),
+    /// More waits to be sent than may.
+    Full(ConnId, WebSocket),
 }
+
+/// Most bytes that wait to be sent, the answers to pings among them: of those only the newest is kept when they are more.
+const SEND_MAX: usize = 1 << 20;
 
 impl Link {
     /// Begins to connect. There is no deadline here: the Session's own ends it by `Action::Drop`.
@@ -80,8 +85,10 @@ impl Link {
     fn write(&mut self, conn: ConnId, message: Message) {
         if let Self::Open(live, socket) = self
             && *live == conn
+            && matches!(socket.write(message), Err(Error::WriteBufferFull(_)))
+            && let Self::Open(_, socket) = std::mem::replace(self, Self::None)
         {
-            let _ = socket.write(message);
+            *self = Self::Full(conn, socket);
         }
     }
 
@@ -95,7 +102,8 @@ impl Link {
 
     /// Closing the socket takes it from the poller.
     pub(crate) fn drop_if(&mut self, conn: ConnId) {
-        if matches!(self, Self::Connecting(c, ..) | Self::Upgrading(c, _) | Self::Open(c, _) if *c == conn) {
+        if matches!(self, Self::Connecting(c, ..) | Self::Upgrading(c, _) | Self::Open(c, _) | Self::Full(c, _) if *c == conn)
+        {
             *self = Self::None;
         }
     }
@@ -113,9 +121,14 @@ impl Link {
                     return None;
                 }
                 let _ = stream.set_nodelay(true);
-                self.upgrade(conn, client(request, Tracked::new(stream)))
+                let config = WebSocketConfig::default().max_write_buffer_size(SEND_MAX);
+                self.upgrade(conn, client_with_config(request, Tracked::new(stream), Some(config)))
             }
             Self::Upgrading(conn, upgrade) => self.upgrade(conn, upgrade.handshake()),
+            Self::Full(conn, socket) => {
+                let close = CloseInfo { code: None, reason: "too much waits to be sent".into() };
+                Some((conn, ended(&socket, close)))
+            }
             Self::Open(conn, mut socket) => {
                 let below = &mut socket.get_mut().below;
                 below.begin_turn(now);
