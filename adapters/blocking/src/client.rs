@@ -304,7 +304,7 @@ impl Builder {
             allow_insecure: config.allow_insecure,
         };
         let proxy = self.proxy.resolve()?;
-        let hub = Arc::new(Hub::new(self.limits.event_queue, self.snapshot.clone()));
+        let hub = Arc::new(Hub::new(&self.limits, self.snapshot.clone()));
         let tracer = Tracer::new(&config.server, self.snapshot.is_some());
         let teller = StateTeller::new();
         let states = teller.watch();

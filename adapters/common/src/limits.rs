@@ -91,8 +91,12 @@ pub struct IoLimits {
     /// The connection is given up when the answers to this many bytes of pings wait for a server that does not read them.
     /// At least 16 KiB; default 64 KiB.
     pub pong_max: usize,
-    /// Events waiting for the application before reading stops. Default 1024.
+    /// Events waiting for the application before reading stops. Default 1024. While the answer to a request over the
+    /// socket is awaited reading goes on, until `event_bytes` wait (REQ-10).
     pub event_queue: usize,
+    /// Bytes of events, and of the snapshots that go with them, waiting for the application before reading stops, and
+    /// what two messages more cause. Default 64 MiB.
+    pub event_bytes: usize,
     /// Commands waiting for the driver before their callers wait; from 1 to 65536. Default 32.
     pub command_queue: usize,
     /// A timer this late, or clocks that differ by this much, mean that the process was away. At least 100 ms;
@@ -140,6 +144,7 @@ impl Default for IoLimits {
             send_max: 64 << 20,
             pong_max: 64 << 10,
             event_queue: 1024,
+            event_bytes: 64 << 20,
             command_queue: 32,
             clock_slack: Duration::from_secs(2),
             longest_sleep: Duration::from_secs(10),

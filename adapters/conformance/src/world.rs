@@ -59,6 +59,7 @@ impl<'a> World<'a> {
             trust: server.ca_der().map(<[u8]>::to_vec),
             snapshot: None,
             event_queue: 1024,
+            event_bytes: 64 << 20,
             step_limit: Duration::from_secs(10),
         };
         Self { harness, running: None, trace: Trace::default(), setup, proxy, server }

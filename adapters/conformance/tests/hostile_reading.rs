@@ -5,12 +5,12 @@ mod hostile;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hostile::memory::{Counting, Rise};
 use hostile::{Client, Peer, all, frame, listen, notification, setup};
-use ringcentral_ws_conformance::{Harness, Outcome};
+use ringcentral_ws_conformance::{Harness, Outcome, PATIENCE, until};
 use ringcentral_ws_core::{Body, Close};
 
 #[global_allocator]
@@ -104,6 +104,44 @@ fn pings_whose_answers_nobody_reads_cost_little() {
         client.until("disconnected");
         client.until("notification after");
         assert!(rise.most() < 4 << 20, "{}: {} bytes", harness.name(), rise.most());
+        client.running.close(Close::Detach);
+    });
+}
+
+// CLAUSE FRM-4 SEC-3
+#[test]
+fn large_notifications_that_nobody_takes_are_bounded_in_bytes() {
+    const COUNT: usize = 30;
+    const SIZE: usize = 15 << 20;
+    let text = Arc::new(frame(0x81, notification("n00", SIZE).as_bytes()));
+    on_each(|harness| {
+        let sent = Arc::clone(&text);
+        let address = listen(move |_, peer| {
+            peer.subscribe()?;
+            // The names are at the beginning, behind the frame's header.
+            let (names, filler) = (std::str::from_utf8(&sent[10..300]).unwrap(), &sent[300..]);
+            for n in 0..COUNT {
+                peer.stream.write_all(&sent[..10])?;
+                peer.stream.write_all(names.replace("n00", &format!("n{n:02}")).as_bytes())?;
+                peer.stream.write_all(filler)?;
+            }
+            peer.text(&notification("last", 1))?;
+            peer.behave()
+        });
+        let rise = Rise::watch();
+        // In the worked example the application is called, and cannot let events wait.
+        if harness.name() == "mio" {
+            return;
+        }
+        let mut client = Client::start(harness, setup(address));
+        client.until("subscribed");
+        // Heartbeats go on, and show that reading has stopped for the application only.
+        let quiet = client.running.stats().heartbeats;
+        until(PATIENCE, "heartbeats", || client.running.stats().heartbeats > quiet + 2);
+        // What waits, one that does not fit, one that was read ahead, and the buffers it is in.
+        assert!(rise.most() < 140 << 20, "{}: {} bytes", harness.name(), rise.most());
+        client.until("notification last");
+        assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
         client.running.close(Close::Detach);
     });
 }

@@ -355,7 +355,7 @@ impl<R: Runtime> Builder<R> {
         let recorder = session.recorder().cloned();
         let (commands, inbox) = async_channel::bounded(self.limits.command_queue);
         let (cancels, cancelled) = async_channel::unbounded();
-        let (outlet, events) = queue(self.limits.event_queue, Arc::clone(&shared), commands.clone());
+        let (outlet, events) = queue(&self.limits, Arc::clone(&shared), commands.clone());
         let tls = tls_for(self.tls, secure)?;
         let limits = Arc::new(self.limits);
         let mut https = Https::new(self.runtime.clone(), limits, tls, content.clone());

@@ -154,9 +154,12 @@ impl Driver {
     /// Whether messages must wait for the application. While a connection is being made they need not: they cause few
     /// events, and leaving them unread would fail the attempt.
     fn is_paused(&self) -> bool {
-        let backlog = self.parts.hub.backlog();
+        let waiting = self.parts.hub.waiting();
+        if !waiting.is_full {
+            return false;
+        }
         let ready = matches!(self.parts.session.state(), SessionState::Ready { .. });
-        backlog > 0 && (ready || backlog >= HANDSHAKE_BACKLOG)
+        waiting.is_heavy || ready || waiting.backlog >= HANDSHAKE_BACKLOG
     }
 
     fn due(&mut self, reason: TimerKind) -> Turn {

@@ -202,8 +202,11 @@ impl<R: Runtime> Driver<R> {
     /// Whether messages must wait for the application. While a connection is being made they need not: they cause few
     /// events, and leaving them unread would fail the attempt.
     fn is_paused(&self) -> bool {
+        if !self.outlet.is_full() {
+            return false;
+        }
         let ready = matches!(self.session.state(), SessionState::Ready { .. });
-        self.outlet.is_full() && (ready || self.outlet.backlog() >= HANDSHAKE_BACKLOG)
+        self.outlet.is_heavy() || ready || self.outlet.backlog() >= HANDSHAKE_BACKLOG
     }
 
     fn due(&mut self, reason: TimerKind) -> Turn<R::Stream> {
