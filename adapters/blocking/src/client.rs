@@ -76,6 +76,11 @@ impl Client {
     /// Makes a REST call, over the socket or over HTTPS (REQ-5), and waits for its end. The response has the extension
     /// [`Via`](ringcentral_ws_core::Via), which tells the way; every status is a response.
     ///
+    /// It may be made in the loop that takes events: with REST over the socket, notifications that come before the
+    /// answer are read and wait in the queue, until `IoLimits::event_bytes` wait. Do not make calls there one after the
+    /// other without taking events between them: at that limit reading stops, the answer is not read, and the call ends
+    /// with its deadline and may have run. Make such calls in a thread of their own, or over HTTPS.
+    ///
     /// The URI is a path such as `/restapi/v1.0/account/~`. Deadline and repetition are set by the request's
     /// extension [`RequestOptions`](ringcentral_ws_core::RequestOptions).
     ///

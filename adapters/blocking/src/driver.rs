@@ -4,7 +4,7 @@ mod finish;
 mod help;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,7 +19,7 @@ use ringcentral_ws_adapter::{
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure, HttpId, Input,
-    OpenFailure, Output, Phase, RequestId, Secret, Timestamp, Wait,
+    OpenFailure, Output, Phase, Purpose, RequestId, Secret, Timestamp, Wait,
 };
 
 use self::help::no_thread_for_login;
@@ -83,6 +83,8 @@ pub(crate) struct Driver {
     /// The access token the Session was given last.
     held: Option<Secret>,
     requests: BTreeMap<RequestId, Waiting>,
+    /// Those that were sent over the socket, whose answers come there.
+    over_socket: BTreeSet<RequestId>,
     closers: Vec<Reply<()>>,
     link: Link,
     /// A message that was read while the application lets events wait.
@@ -117,6 +119,7 @@ impl Driver {
             poll_events: mio::Events::with_capacity(8),
             held: None,
             requests: BTreeMap::new(),
+            over_socket: BTreeSet::new(),
             closers: Vec::new(),
             link: Link::None,
             ahead: None,
@@ -179,6 +182,7 @@ impl Driver {
         self.parts.tracer.event(&event);
         match event {
             Event::Response { id, outcome } => {
+                self.over_socket.remove(&id);
                 if let Some(waiting) = self.requests.remove(&id) {
                     let _ = waiting.reply.try_send(Ok(outcome));
                 }
@@ -237,12 +241,13 @@ impl Driver {
                 self.unlink();
                 self.open(conn, url);
             }
-            Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
-                self.parts.debug.frame("->", &text);
-                if let Some(socket) = self.socket(conn) {
-                    socket.queue_text(text);
+            Action::Send { conn, text, purpose } => {
+                if let Purpose::Request(id) = purpose {
+                    self.over_socket.insert(id);
                 }
+                self.send(conn, text);
             }
+            Action::Resubscribe { conn, text } => self.send(conn, text),
             Action::Close { conn, code, reason } => {
                 self.parts.debug.note(|| format!("close {conn}: {code} {reason}"));
                 if let Some(socket) = self.socket(conn) {
@@ -266,6 +271,13 @@ impl Driver {
             Link::None => {}
             Link::Opening(_, abort) => abort.fire(),
             Link::Open(_, socket) => socket.forget(self.parts.poll.registry()),
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, text: String) {
+        self.parts.debug.frame("->", &text);
+        if let Some(socket) = self.socket(conn) {
+            socket.queue_text(text);
         }
     }
 

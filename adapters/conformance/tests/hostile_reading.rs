@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hostile::memory::{Counting, Rise};
 use hostile::{Client, Peer, all, frame, listen, notification, setup};
-use ringcentral_ws_conformance::{Harness, Outcome, PATIENCE, until};
+use ringcentral_ws_conformance::{Harness, Outcome, PATIENCE, Setup, until};
 use ringcentral_ws_core::{Body, Close};
 
 #[global_allocator]
@@ -140,6 +140,79 @@ fn large_notifications_that_nobody_takes_are_bounded_in_bytes() {
         until(PATIENCE, "heartbeats", || client.running.stats().heartbeats > quiet + 2);
         // What waits, one that does not fit, one that was read ahead, and the buffers it is in.
         assert!(rise.most() < 140 << 20, "{}: {} bytes", harness.name(), rise.most());
+        client.until("notification last");
+        assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
+        client.running.close(Close::Detach);
+    });
+}
+
+/// Sends so many notifications before the client's first call over the socket, and as many before its answer.
+fn behind_notifications(count: usize, size: usize, answered: bool) -> std::net::SocketAddr {
+    listen(move |_, peer| {
+        peer.subscribe()?;
+        let send = |peer: &mut Peer, from: usize| {
+            (from..from + count).try_for_each(|n| peer.text(&notification(&format!("n{n}"), size)))
+        };
+        send(peer, 0)?;
+        let call = loop {
+            let (_, text) = peer.read()?;
+            if text.contains("ClientRequest") {
+                break text;
+            }
+            if text.contains("Heartbeat") {
+                peer.text(&text)?;
+            }
+        };
+        send(peer, count)?;
+        if answered {
+            peer.reply(&call, "{}")?;
+        }
+        peer.text(&notification("last", 1))?;
+        peer.behave()
+    })
+}
+
+fn over_the_socket(address: std::net::SocketAddr) -> Setup {
+    let mut setup = setup(address);
+    (setup.config.rest_over_websocket, setup.config.request_timeout) = (true, Duration::from_secs(2));
+    // Less than one burst.
+    setup.event_queue = 4;
+    setup
+}
+
+// CLAUSE REQ-10
+#[test]
+fn an_answer_over_the_socket_does_not_wait_behind_untaken_events() {
+    on_each(|harness| {
+        let address = behind_notifications(300, 10, true);
+        let mut client = Client::start(harness, over_the_socket(address));
+        client.until("subscribed");
+        // As in the loop that takes events: none is taken meanwhile.
+        assert!(matches!(client.running.request(get()), Outcome::Response(200, ..)), "{}", harness.name());
+        client.until("notification last");
+        let came = client.told.iter().filter(|line| line.starts_with("notification n"));
+        assert!(came.eq(&(0..600).map(|n| format!("notification n{n}")).collect::<Vec<_>>()), "{:?}", client.told);
+        assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
+        client.running.close(Close::Detach);
+    });
+}
+
+// CLAUSE REQ-10 SEC-3
+#[test]
+fn an_answer_that_is_withheld_costs_no_more_than_the_limit_of_bytes() {
+    on_each(|harness| {
+        // In the worked example the application is called, and cannot let events wait.
+        if harness.name() == "mio" {
+            return;
+        }
+        let rise = Rise::watch();
+        let address = behind_notifications(30, 1 << 20, false);
+        let mut setup = over_the_socket(address);
+        setup.event_bytes = 8 << 20;
+        let mut client = Client::start(harness, setup);
+        client.until("subscribed");
+        assert_eq!(client.running.request(get()), Outcome::Failed("timed_out", true), "{}", harness.name());
+        assert!(rise.most() < 20 << 20, "{}: {} bytes", harness.name(), rise.most());
         client.until("notification last");
         assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
         client.running.close(Close::Detach);

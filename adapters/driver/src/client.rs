@@ -84,6 +84,11 @@ impl<R> Client<R> {
     /// [`Via`](ringcentral_ws_core::Via), which tells the way; every status is a response. Dropping the future
     /// cancels the call.
     ///
+    /// It may be awaited in the loop that takes events: with REST over the socket, notifications that come before the
+    /// answer are read and wait in the queue, until `IoLimits::event_bytes` wait. Do not await calls there one after the
+    /// other without taking events between them: at that limit reading stops, the answer is not read, and the call ends
+    /// with its deadline and may have run. Make such calls in a task of their own, or over HTTPS.
+    ///
     /// The URI is a path such as `/restapi/v1.0/account/~`. Deadline and repetition are set by the request's
     /// extension [`RequestOptions`](ringcentral_ws_core::RequestOptions).
     ///

@@ -3,7 +3,7 @@
 mod finish;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -23,7 +23,7 @@ use ringcentral_ws_adapter::{
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure,
-    HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
+    HttpId, Input, OpenFailure, Output, Purpose, RequestId, Secret, Timestamp, Wait,
 };
 
 use self::turn::{Sleep, Turn};
@@ -89,6 +89,8 @@ pub(crate) struct Driver<R: Runtime> {
     commands: Pin<Box<Inbox>>,
     cancels: Pin<Box<Receiver<u64>>>,
     requests: BTreeMap<RequestId, Waiting>,
+    /// Those that were sent over the socket, whose answers come there.
+    over_socket: BTreeSet<RequestId>,
     closers: Vec<Reply<()>>,
     outlet: Outlet,
     link: Link<R::Stream>,
@@ -132,6 +134,7 @@ impl<R: Runtime> Driver<R> {
             commands: Box::pin(parts.commands),
             cancels: Box::pin(parts.cancels),
             requests: BTreeMap::new(),
+            over_socket: BTreeSet::new(),
             closers: Vec::new(),
             outlet: parts.outlet,
             link: Link::None,
@@ -198,6 +201,7 @@ impl<R: Runtime> Driver<R> {
         self.tracer.event(&event);
         match event {
             Event::Response { id, outcome } => {
+                self.over_socket.remove(&id);
                 if let Some(waiting) = self.requests.remove(&id) {
                     let _ = waiting.reply.try_send(Ok(outcome));
                 }
@@ -260,12 +264,13 @@ impl<R: Runtime> Driver<R> {
                 let opening = opening.map(|done| done.unwrap_or_else(|_| Err(opening_panicked())));
                 self.link = Link::Opening(conn, Box::pin(opening));
             }
-            Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
-                self.debug.frame("->", &text);
-                if let Some(socket) = self.socket(conn) {
-                    socket.queue_text(text);
+            Action::Send { conn, text, purpose } => {
+                if let Purpose::Request(id) = purpose {
+                    self.over_socket.insert(id);
                 }
+                self.send(conn, text);
             }
+            Action::Resubscribe { conn, text } => self.send(conn, text),
             Action::Close { conn, code, reason } => {
                 self.debug.note(|| format!("close {conn}: {code} {reason}"));
                 if let Some(socket) = self.socket(conn) {
@@ -298,6 +303,13 @@ impl<R: Runtime> Driver<R> {
 
     fn sender(&self) -> Arc<dyn HttpsSender> {
         self.sender.clone().unwrap_or_else(|| Arc::clone(&self.https) as Arc<dyn HttpsSender>)
+    }
+
+    fn send(&mut self, conn: ConnId, text: String) {
+        self.debug.frame("->", &text);
+        if let Some(socket) = self.socket(conn) {
+            socket.queue_text(text);
+        }
     }
 
     fn socket(&mut self, conn: ConnId) -> Option<&mut Socket<R::Stream>> {

@@ -152,14 +152,17 @@ impl Driver {
     }
 
     /// Whether messages must wait for the application. While a connection is being made they need not: they cause few
-    /// events, and leaving them unread would fail the attempt.
+    /// events, and leaving them unread would fail the attempt. Nor while an answer over the socket is awaited, perhaps
+    /// by the loop that would take the events (REQ-10). The limit in bytes holds always.
     fn is_paused(&self) -> bool {
         let waiting = self.parts.hub.waiting();
         if !waiting.is_full {
             return false;
         }
-        let ready = matches!(self.parts.session.state(), SessionState::Ready { .. });
-        waiting.is_heavy || ready || waiting.backlog >= HANDSHAKE_BACKLOG
+        if waiting.is_heavy || !matches!(self.parts.session.state(), SessionState::Ready { .. }) {
+            return waiting.is_heavy || waiting.backlog >= HANDSHAKE_BACKLOG;
+        }
+        self.over_socket.is_empty()
     }
 
     fn due(&mut self, reason: TimerKind) -> Turn {

@@ -200,13 +200,16 @@ impl<R: Runtime> Driver<R> {
     }
 
     /// Whether messages must wait for the application. While a connection is being made they need not: they cause few
-    /// events, and leaving them unread would fail the attempt.
+    /// events, and leaving them unread would fail the attempt. Nor while an answer over the socket is awaited, perhaps
+    /// by the loop that would take the events (REQ-10). The limit in bytes holds always.
     fn is_paused(&self) -> bool {
         if !self.outlet.is_full() {
             return false;
         }
-        let ready = matches!(self.session.state(), SessionState::Ready { .. });
-        self.outlet.is_heavy() || ready || self.outlet.backlog() >= HANDSHAKE_BACKLOG
+        if self.outlet.is_heavy() || !matches!(self.session.state(), SessionState::Ready { .. }) {
+            return self.outlet.is_heavy() || self.outlet.backlog() >= HANDSHAKE_BACKLOG;
+        }
+        self.over_socket.is_empty()
     }
 
     fn due(&mut self, reason: TimerKind) -> Turn<R::Stream> {
