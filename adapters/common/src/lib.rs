@@ -43,7 +43,8 @@ pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
 pub use frames::{FrameCounts, FrameTracker};
 pub use limits::{
-    IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS, MESSAGE_FRAMES, MessageLimits, TURN_BYTES, TURN_FRAMES,
+    IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES,
+    TURN_FRAMES,
 };
 pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};

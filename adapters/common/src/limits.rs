@@ -15,6 +15,10 @@ pub const MAX_LEFT_CALLS: usize = 64;
 /// Addresses of a host that are tried for one connection; what the resolver gave beyond is left out.
 pub const MAX_ADDRESSES: usize = 16;
 
+/// Provisional answers (1xx) before the answer to an HTTPS call. More of them end the connection: they would keep it
+/// busy until the call's deadline.
+pub const MAX_PROVISIONAL: usize = 16;
+
 /// Bytes that are read of a WebSocket in a row, and one read more (`IoLimits::socket_buffer`). Then timers, commands and
 /// calls have their turn, whatever the server still sends (FRM-4).
 pub const TURN_BYTES: usize = 256 << 10;

@@ -219,6 +219,30 @@ fn an_answer_that_is_withheld_costs_no_more_than_the_limit_of_bytes() {
     });
 }
 
+// CLAUSE SEC-3
+#[test]
+fn a_server_that_answers_provisionally_for_ever_keeps_nothing_busy() {
+    on_each(|harness| {
+        // The worked example has a thread for each call, and a deadline.
+        if harness.name() == "mio" {
+            return;
+        }
+        let address = listen(|_, peer| {
+            peer.subscribe()?;
+            peer.behave()
+        });
+        let mut client = Client::start(harness, setup(address));
+        client.until("subscribed");
+        let began = Instant::now();
+        let flood = http::Request::get("/restapi/v1.0/provisional").body(Body::empty()).unwrap();
+        assert_eq!(client.running.request(flood), Outcome::Failed("unknown", true));
+        assert!(began.elapsed() < PATIENCE, "its deadline is 60 s");
+        assert!(matches!(client.running.request(get()), Outcome::Response(200, ..)));
+        client.running.close(Close::Detach);
+        assert!(!client.told.iter().any(|line| line.starts_with("disconnected")));
+    });
+}
+
 // CLAUSE FRM-4 HB-3
 #[test]
 fn a_peer_that_never_pauses_keeps_nothing_from_its_turn() {

@@ -51,6 +51,12 @@ fn answer(
     let Some(key) = field("sec-websocket-key") else {
         let length = field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         io::copy(&mut (&mut stream).take(length), &mut io::sink())?;
+        if head.contains("/provisional") {
+            let many = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(2000);
+            loop {
+                stream.write_all(&many)?;
+            }
+        }
         let body = if head.contains("/wstoken") {
             format!(r#"{{"uri":"ws://{address}/ws","ws_access_token":"t","expires_in":600}}"#)
         } else {
