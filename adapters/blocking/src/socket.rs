@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{
-    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, Target, Tracked, UNFINISHED, UNREAD_PONGS, is_in_record,
-    not_dialled, not_opened, not_upgraded,
+    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, TURN_BYTES, Target, Tracked, UNFINISHED, UNREAD_PONGS,
+    is_in_record, not_dialled, not_opened, not_upgraded,
 };
 use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 use tungstenite::client::{IntoClientRequest, client_with_config};
@@ -126,14 +126,17 @@ impl Socket {
 
     /// A turn of reading begins.
     pub(crate) fn begin_turn(&mut self, now: Timestamp) {
-        let below = &mut self.socket.get_mut().below;
+        let Tracked { stream, below } = self.socket.get_mut();
+        // Beside what TLS adds.
+        stream.tcp().budget = 2 * TURN_BYTES;
         below.begin_turn(now);
         self.overdue |= below.is_overdue(self.finish_by, now);
     }
 
     /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.socket.get_ref().below.is_spent()
+    pub(crate) fn is_spent(&mut self) -> bool {
+        let Tracked { stream, below } = self.socket.get_mut();
+        below.is_spent() || stream.tcp().budget == 0
     }
 
     /// The peer is not read for a while, or the process was away: that says nothing about a message under way.
@@ -289,7 +292,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         let (far, _) = listener.accept().unwrap();
-        let stream = Stream::Plain(Tcp { socket: near, deadline: None });
+        let stream = Stream::Plain(Tcp::new(near));
         let poll = mio::Poll::new().unwrap();
         let message = MessageLimits { bytes: LARGE, finish_by: Duration::from_secs(40) };
         let socket = WebSocket::from_raw_socket(Tracked::new(stream), Role::Client, None);
