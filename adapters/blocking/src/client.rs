@@ -7,8 +7,9 @@ use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::{
-    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS, Proxy,
-    ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, settle_server, tls_for,
+    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS,
+    MessageLimits, Proxy, ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session,
+    settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -74,6 +75,11 @@ impl Client {
 
     /// Makes a REST call, over the socket or over HTTPS (REQ-5), and waits for its end. The response has the extension
     /// [`Via`](ringcentral_ws_core::Via), which tells the way; every status is a response.
+    ///
+    /// It may be made in the loop that takes events: with REST over the socket, notifications that come before the
+    /// answer are read and wait in the queue, until `IoLimits::event_bytes` wait. Do not make calls there one after the
+    /// other without taking events between them: at that limit reading stops, the answer is not read, and the call ends
+    /// with its deadline and may have run. Make such calls in a thread of their own, or over HTTPS.
     ///
     /// The URI is a path such as `/restapi/v1.0/account/~`. Deadline and repetition are set by the request's
     /// extension [`RequestOptions`](ringcentral_ws_core::RequestOptions).
@@ -295,7 +301,7 @@ impl Builder {
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
-        let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
+        let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
         let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
         let content = ContentHosts {
             server: config.server.clone(),
@@ -303,7 +309,7 @@ impl Builder {
             allow_insecure: config.allow_insecure,
         };
         let proxy = self.proxy.resolve()?;
-        let hub = Arc::new(Hub::new(self.limits.event_queue, self.snapshot.clone()));
+        let hub = Arc::new(Hub::new(&self.limits, self.snapshot.clone()));
         let tracer = Tracer::new(&config.server, self.snapshot.is_some());
         let teller = StateTeller::new();
         let states = teller.watch();
@@ -328,7 +334,7 @@ impl Builder {
             signals: Arc::clone(&signals),
             waker: Arc::clone(&waker),
             poll,
-            max_message,
+            message,
             max_calls,
             close_timeout,
             debug: Debug::new(self.debug),

@@ -136,9 +136,17 @@ impl WeakAbort {
 pub(crate) struct Tcp {
     pub(crate) socket: Arc<TcpStream>,
     pub(crate) deadline: Option<Instant>,
+    /// Bytes that may be read before the next turn. TLS reads on by itself as long as there are bytes and they are
+    /// nothing for the layer above, as session tickets are, of which a server may send any number.
+    pub(crate) budget: usize,
 }
 
 impl Tcp {
+    /// A stream without a deadline, of which everything is read.
+    pub(crate) const fn new(socket: Arc<TcpStream>) -> Self {
+        Self { socket, deadline: None, budget: usize::MAX }
+    }
+
     fn left(&self) -> io::Result<Option<Duration>> {
         let Some(deadline) = self.deadline else { return Ok(None) };
         let left = deadline.saturating_duration_since(Instant::now());
@@ -163,7 +171,13 @@ impl Read for Tcp {
         if let Some(left) = self.left()? {
             self.socket.set_read_timeout(Some(left))?;
         }
+        if self.budget == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let read = (&*self.socket).read(buf);
+        if let Ok(count) = &read {
+            self.budget = self.budget.saturating_sub(*count);
+        }
         self.named(read)
     }
 }

@@ -1,10 +1,10 @@
 //! The one thread that owns a Session and its socket.
 
 mod finish;
+mod help;
 mod turn;
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,15 +14,16 @@ use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_is_silent, client_panicked, not_opened,
-    opening_panicked, opens_connection, readdress, source_is_silent,
+    Answer, Clock, Debug, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Tracer, not_opened, opens_connection,
+    source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure, HttpId, Input,
-    OpenFailure, Output, Phase, RequestId, Secret, SecretUrl, Timestamp, Wait,
+    OpenFailure, Output, Phase, Purpose, RequestId, Secret, Timestamp, Wait,
 };
 
+use self::help::no_thread_for_login;
 use self::turn::Turn;
 use crate::command::{Command, Reply, Signals};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
@@ -30,7 +31,7 @@ use crate::dial::{Abort, WeakAbort};
 use crate::download::is_unread;
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
-use crate::socket::{self, Incoming, Socket, WebSocket};
+use crate::socket::{Incoming, Socket, WebSocket};
 
 /// The poller's name for a wake-up.
 pub(crate) const WAKE: Token = Token(0);
@@ -50,7 +51,7 @@ pub(crate) struct Parts {
     pub(crate) signals: Arc<Signals>,
     pub(crate) waker: Arc<Waker>,
     pub(crate) poll: Poll,
-    pub(crate) max_message: usize,
+    pub(crate) message: MessageLimits,
     /// HTTPS calls that may run at once, those that were given up included.
     pub(crate) max_calls: usize,
     pub(crate) close_timeout: Duration,
@@ -83,6 +84,8 @@ pub(crate) struct Driver {
     /// The access token the Session was given last.
     held: Option<Secret>,
     requests: BTreeMap<RequestId, Waiting>,
+    /// Those that were sent over the socket, whose answers come there.
+    over_socket: BTreeSet<RequestId>,
     closers: Vec<Reply<()>>,
     link: Link,
     /// A message that was read while the application lets events wait.
@@ -99,6 +102,8 @@ pub(crate) struct Driver {
     completions: Sender<Done>,
     /// Whether the socket comes before the commands in the next turn.
     socket_first: bool,
+    /// The last turn was the socket's and had no end by itself.
+    flooded: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
     /// When the application asked for the end.
@@ -115,6 +120,7 @@ impl Driver {
             poll_events: mio::Events::with_capacity(8),
             held: None,
             requests: BTreeMap::new(),
+            over_socket: BTreeSet::new(),
             closers: Vec::new(),
             link: Link::None,
             ahead: None,
@@ -126,6 +132,7 @@ impl Driver {
             done,
             completions,
             socket_first: false,
+            flooded: false,
             unpublished: 0,
             closing_since: None,
             last: None,
@@ -176,6 +183,7 @@ impl Driver {
         self.parts.tracer.event(&event);
         match event {
             Event::Response { id, outcome } => {
+                self.over_socket.remove(&id);
                 if let Some(waiting) = self.requests.remove(&id) {
                     let _ = waiting.reply.try_send(Ok(outcome));
                 }
@@ -234,12 +242,13 @@ impl Driver {
                 self.unlink();
                 self.open(conn, url);
             }
-            Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
-                self.parts.debug.frame("->", &text);
-                if let Some(socket) = self.socket(conn) {
-                    socket.queue_text(text);
+            Action::Send { conn, text, purpose } => {
+                if let Purpose::Request(id) = purpose {
+                    self.over_socket.insert(id);
                 }
+                self.send(conn, text);
             }
+            Action::Resubscribe { conn, text } => self.send(conn, text),
             Action::Close { conn, code, reason } => {
                 self.parts.debug.note(|| format!("close {conn}: {code} {reason}"));
                 if let Some(socket) = self.socket(conn) {
@@ -256,58 +265,6 @@ impl Driver {
         }
     }
 
-    /// Has a thread of its own do what can only block. `failed` is the result when there is no thread to be had.
-    fn help(&self, failed: Done, work: impl FnOnce(&Abort) -> Done + Send + 'static) -> Abort {
-        let abort = Abort::default();
-        let (sender, waker, watched) = (self.completions.clone(), Arc::clone(&self.parts.waker), abort.clone());
-        let span = self.parts.tracer.session();
-        let run = move || {
-            let _ = sender.send(span.within(|| work(&watched)));
-            let _ = waker.wake();
-        };
-        if std::thread::Builder::new().name("ringcentral-call".to_owned()).spawn(run).is_err() {
-            let _ = self.completions.send(failed);
-        }
-        abort
-    }
-
-    fn call(&mut self, id: HttpId, mut request: http::Request<Bytes>) {
-        let (https, sender) = (Arc::clone(&self.parts.https), Arc::clone(&self.parts.sender));
-        let (streamed, running) = (readdress(&mut request), Arc::clone(&self.running));
-        if Arc::strong_count(&running) > self.parts.max_calls.saturating_add(1) {
-            let _ = self.completions.send(Done::Http(id, Err(client_is_silent())));
-            self.calls.insert(id, Abort::default());
-            return;
-        }
-        let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
-            let call = || if streamed { https.download(&*sender, &request, abort) } else { sender.send(request) };
-            let done = Done::Http(id, abortable(abort, || unpanicked(call)));
-            drop(running);
-            done
-        });
-        self.calls.insert(id, abort);
-    }
-
-    fn open(&mut self, conn: ConnId, url: SecretUrl) {
-        let (https, max) = (Arc::clone(&self.parts.https), self.parts.max_message);
-        let failure = no_thread_for_call();
-        let failed = OpenFailure { phase: failure.phase, status: None, retry_after: None, message: failure.message };
-        let abort = self.help(Done::Opened(conn, Err(failed)), move |abort| {
-            let opened = catch_unwind(AssertUnwindSafe(|| socket::open(&https.net, &url, max, abort).map(Box::new)));
-            Done::Opened(conn, opened.unwrap_or_else(|_| Err(opening_panicked())))
-        });
-        self.link = Link::Opening(conn, abort);
-    }
-
-    fn call_if_left_rest(&mut self) {
-        if self.resting.is_some()
-            && self.parts.hub.has_left_rest()
-            && let Some((id, request)) = self.resting.take()
-        {
-            self.call(id, request);
-        }
-    }
-
     /// Forgets the socket, or the one in the making.
     fn unlink(&mut self) {
         self.ahead = None;
@@ -315,6 +272,13 @@ impl Driver {
             Link::None => {}
             Link::Opening(_, abort) => abort.fire(),
             Link::Open(_, socket) => socket.forget(self.parts.poll.registry()),
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, text: String) {
+        self.parts.debug.frame("->", &text);
+        if let Some(socket) = self.socket(conn) {
+            socket.queue_text(text);
         }
     }
 
@@ -328,7 +292,12 @@ impl Driver {
     fn apply(&mut self, turn: Turn) {
         let now = self.parts.clock.read().now;
         match turn {
-            Turn::Resumed => self.feed(Input::Resumed, now),
+            Turn::Resumed => {
+                if let Link::Open(_, socket) = &mut self.link {
+                    socket.pause();
+                }
+                self.feed(Input::Resumed, now);
+            }
             Turn::Timeout => self.feed(Input::Timeout, now),
             Turn::Alive(conn) => self.feed(Input::Frame { conn, frame: Frame::Control }, now),
             Turn::Late(conn) => {
@@ -344,7 +313,7 @@ impl Driver {
             Turn::Incoming(conn, incoming) => self.incoming(conn, &incoming, now),
             Turn::Done(done) => self.done(done, now),
             Turn::Idle => self.publish(),
-            Turn::Abandoned => {}
+            Turn::Received | Turn::Abandoned => {}
         }
     }
 
@@ -421,7 +390,8 @@ impl Driver {
     fn opened(&mut self, conn: ConnId, result: Result<Box<WebSocket>, OpenFailure>, now: Timestamp) {
         let registered = result.and_then(|socket| {
             let limits = &self.parts.https.net.limits;
-            let socket = Socket::new(*socket, limits, self.parts.poll.registry(), SOCKET);
+            let registry = self.parts.poll.registry();
+            let socket = Socket::new(*socket, limits, self.parts.message, registry, SOCKET);
             socket.map_err(|error| not_opened(Phase::Request, &error.to_string()))
         });
         match registered {
@@ -460,38 +430,5 @@ impl Driver {
                 }
             }
         }
-    }
-}
-
-/// Makes a call. A panic in a client of the application's is a failure like others.
-fn unpanicked(call: impl FnOnce() -> Result<Response<Bytes>, HttpFailure>) -> Result<Response<Bytes>, HttpFailure> {
-    // Nothing of the driver is touched by it, so no broken state can be seen.
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(client_panicked()))
-}
-
-fn no_thread_for_login() -> AuthFailure {
-    AuthFailure::transient("the system gave no thread")
-}
-
-fn no_thread_for_call() -> HttpFailure {
-    HttpFailure { phase: Phase::Dns, not_sent: true, message: "the system gave no thread".into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Broken;
-
-    impl HttpsSender for Broken {
-        fn send(&self, _: http::Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
-            panic!("a bug of the program")
-        }
-    }
-
-    #[test]
-    fn a_panic_of_the_http_client_is_a_failure() {
-        let failure = unpanicked(|| Broken.send(http::Request::default())).unwrap_err();
-        assert!(!failure.not_sent && failure.message.contains("panicked"), "{failure:?}");
     }
 }

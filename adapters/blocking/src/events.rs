@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_adapter::replaces;
+use ringcentral_ws_adapter::{IoLimits, replaces, weight};
 use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 use crate::command::Remote;
@@ -15,10 +15,25 @@ pub(crate) struct Hub {
     state: Mutex<State>,
     arrived: Condvar,
     capacity: usize,
+    most_bytes: usize,
+}
+
+/// What waits for the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// There is more than may be. Reading stops while this is so, so one input adds to it at most.
+    pub(crate) is_full: bool,
+    /// There are as many bytes as may be.
+    pub(crate) is_heavy: bool,
+    /// Events beyond the queue's capacity.
+    pub(crate) backlog: usize,
 }
 
 struct State {
-    queue: VecDeque<(Event, Option<Box<Snapshot>>)>,
+    /// With the weight of each.
+    queue: VecDeque<(Event, Option<Box<Snapshot>>, usize)>,
+    /// The weight of all.
+    bytes: usize,
     /// No further events will come.
     ended: bool,
     /// Nobody takes events any more.
@@ -30,11 +45,19 @@ struct State {
 }
 
 impl Hub {
-    pub(crate) fn new(capacity: usize, snapshot: Option<Snapshot>) -> Self {
+    pub(crate) fn new(limits: &IoLimits, snapshot: Option<Snapshot>) -> Self {
         let at_rest = snapshot.as_ref().is_some_and(Snapshot::is_detached);
-        let state =
-            State { queue: VecDeque::new(), ended: false, unread: false, snapshot, stats: Stats::default(), at_rest };
-        Self { state: Mutex::new(state), arrived: Condvar::new(), capacity: capacity.max(1) }
+        let state = State {
+            queue: VecDeque::new(),
+            bytes: 0,
+            ended: false,
+            unread: false,
+            snapshot,
+            stats: Stats::default(),
+            at_rest,
+        };
+        let (capacity, most_bytes) = (limits.event_queue.max(1), limits.event_bytes);
+        Self { state: Mutex::new(state), arrived: Condvar::new(), capacity, most_bytes }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -46,17 +69,28 @@ impl Hub {
         if state.unread {
             return;
         }
-        if state.queue.len() > self.capacity && state.queue.back().is_some_and(|(last, _)| replaces(&event, last)) {
-            state.queue.pop_back();
+        if self.load(&state).is_full
+            && state.queue.back().is_some_and(|(last, ..)| replaces(&event, last))
+            && let Some((.., last)) = state.queue.pop_back()
+        {
+            state.bytes -= last;
         }
-        state.queue.push_back((event, snapshot.map(Box::new)));
+        let weight = weight(&event, snapshot.is_some());
+        state.bytes += weight;
+        state.queue.push_back((event, snapshot.map(Box::new), weight));
         drop(state);
         self.arrived.notify_one();
     }
 
-    /// Events beyond the queue's capacity. Reading stops while there are any, so one input adds to them at most.
-    pub(crate) fn backlog(&self) -> usize {
-        self.lock().queue.len().saturating_sub(self.capacity)
+    fn load(&self, state: &State) -> Load {
+        let backlog = state.queue.len().saturating_sub(self.capacity);
+        // One event always fits.
+        let is_heavy = state.bytes >= self.most_bytes && state.queue.len() > 1;
+        Load { is_full: backlog > 0 || is_heavy, is_heavy, backlog }
+    }
+
+    pub(crate) fn waiting(&self) -> Load {
+        self.load(&self.lock())
     }
 
     pub(crate) fn end(&self) {
@@ -97,9 +131,9 @@ impl std::error::Error for TimedOut {}
 
 /// The events of a client, in order: an iterator that waits for each, and ends after [`Event::Closed`].
 ///
-/// The queue is bounded (`IoLimits::event_queue`). When it is full the client stops reading the socket, so that TCP
-/// makes the server wait; heartbeats, deadlines and commands go on. Replies wait behind the unread events, so do not
-/// wait for a request while nobody takes events.
+/// The queue is bounded (`IoLimits::event_queue`, `IoLimits::event_bytes`). When it is full the client stops reading the socket, so that TCP
+/// makes the server wait; heartbeats, deadlines and commands go on. For the answer to a request over the socket reading
+/// goes on until `event_bytes` wait: see [`Client::request`](crate::Client::request).
 ///
 /// Taking [`Event::SnapshotChanged`] makes the new snapshot visible in [`Client::snapshot`](crate::Client::snapshot):
 /// a snapshot never covers an event that has not been taken (PST-4).
@@ -131,11 +165,13 @@ impl Events {
             self.remote.wake();
         }
         loop {
-            if let Some((event, snapshot)) = state.queue.pop_front() {
+            let was_full = hub.load(&state).is_full;
+            if let Some((event, snapshot, weight)) = state.queue.pop_front() {
+                state.bytes -= weight;
                 if let Some(snapshot) = snapshot {
                     state.snapshot = Some(*snapshot);
                 }
-                let room = state.queue.len() == hub.capacity;
+                let room = was_full && !hub.load(&state).is_full;
                 drop(state);
                 if room {
                     self.remote.wake();
@@ -173,6 +209,7 @@ impl Drop for Events {
         state.unread = true;
         state.at_rest = false;
         state.queue.clear();
+        state.bytes = 0;
         drop(state);
         self.remote.wake();
     }

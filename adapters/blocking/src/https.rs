@@ -25,6 +25,9 @@ use crate::download::Download;
 /// Read and write buffer of a connection, in bytes. A response head must fit.
 const BUFFER: usize = 64 << 10;
 
+/// Most bytes of an answer's head together with the provisional answers (1xx) before it, which ureq skips.
+const HEADS: usize = 4 * BUFFER;
+
 /// Makes HTTPS calls.
 pub trait HttpsSender: Send + Sync {
     /// Sends one request with an absolute URI and waits for the answer, within the limits of
@@ -205,7 +208,8 @@ impl Connector for Dialer {
         };
         let stream = stream.map_err(|failure| Error::Io(io::Error::other(Undialled(failure))))?;
         let patience = self.0.limits.download_read;
-        Ok(Some(Wire { stream, buffers: LazyBuffers::new(BUFFER, BUFFER), patience, owner: abort.downgrade() }))
+        let buffers = LazyBuffers::new(BUFFER, BUFFER);
+        Ok(Some(Wire { stream, buffers, patience, heads: 0, owner: abort.downgrade() }))
     }
 }
 
@@ -215,6 +219,8 @@ struct Wire {
     buffers: LazyBuffers,
     /// How long a step may take that has no deadline of its own.
     patience: Duration,
+    /// Bytes that came since the request and before the head of its answer was whole.
+    heads: usize,
     /// Ends the call that uses the connection.
     owner: WeakAbort,
 }
@@ -257,6 +263,7 @@ impl Transport for Wire {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.prepare(timeout);
+        self.heads = 0;
         let output = &self.buffers.output()[..amount];
         let written = self.stream.write_all(output).and_then(|()| self.stream.flush());
         written.map_err(|error| named(error, timeout.reason))
@@ -271,6 +278,12 @@ impl Transport for Wire {
             }
         };
         self.buffers.input_appended(got);
+        if matches!(timeout.reason, Timeout::RecvResponse) {
+            self.heads += got;
+            if self.heads > HEADS {
+                return Err(Error::Io(io::Error::other("the server sent one provisional answer after the other")));
+            }
+        }
         Ok(got > 0)
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn reach(net: &Net, host: &str, port: u16, abort: &Abort) -> Result<T
     }
     let socket = Arc::new(socket);
     abort.watch(&socket);
-    Ok(Tcp { socket, deadline: None })
+    Ok(Tcp::new(socket))
 }
 
 /// The system's lookup cannot be given a deadline, so it has a thread, which is left behind when it takes too long.

@@ -1,12 +1,14 @@
 //! One WebSocket on a socket that never blocks: a bounded queue towards it, whole messages from it.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{
-    IoLimits, Pressure, ReadFailure, Sending, Target, Tracked, Upgrade, is_in_record, not_dialled, not_opened,
+    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, TURN_BYTES, Target, Tracked, UNFINISHED, UNREAD_PONGS,
+    Upgrade, is_in_record, not_dialled, not_opened,
 };
-use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Unreadable};
+use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
@@ -31,7 +33,12 @@ pub(crate) enum Incoming {
 }
 
 /// Opens a WebSocket, blocking, with a deadline for each step.
-pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Result<WebSocket, OpenFailure> {
+pub(crate) fn open(
+    net: &Net,
+    url: &SecretUrl,
+    message: MessageLimits,
+    abort: &Abort,
+) -> Result<WebSocket, OpenFailure> {
     let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
     let mut upgrade = Upgrade::new(url)?;
     let mut stream = dial(net, &target, abort).map_err(not_dialled)?;
@@ -41,8 +48,8 @@ pub(crate) fn open(net: &Net, url: &SecretUrl, max: usize, abort: &Abort) -> Res
     let config = WebSocketConfig::default()
         .read_buffer_size(net.limits.socket_buffer)
         .write_buffer_size(net.limits.socket_buffer)
-        .max_message_size(Some(max))
-        .max_frame_size(Some(max));
+        .max_message_size(Some(message.bytes))
+        .max_frame_size(Some(message.bytes));
     Ok(WebSocket::from_partially_read(stream, rest, Role::Client, Some(config)))
 }
 
@@ -73,10 +80,20 @@ pub(crate) struct Socket {
     sending: Sending<Message>,
     /// Something was handed to the WebSocket since it was last flushed.
     dirty: bool,
+    /// How long a message may stay unfinished.
+    finish_by: Duration,
+    /// One has stayed unfinished for longer.
+    overdue: bool,
 }
 
 impl Socket {
-    pub(crate) fn new(mut socket: WebSocket, limits: &IoLimits, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub(crate) fn new(
+        mut socket: WebSocket,
+        limits: &IoLimits,
+        message: MessageLimits,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
         let tcp = socket.get_mut().stream.tcp();
         tcp.deadline = None;
         tcp.socket.set_read_timeout(None)?;
@@ -85,7 +102,17 @@ impl Socket {
         let mut source = mio::net::TcpStream::from_std(tcp.socket.try_clone()?);
         registry.register(&mut source, token, Interest::READABLE | Interest::WRITABLE)?;
         let sending = Sending::new(limits);
-        Ok(Self { socket, source, may_read: true, may_write: true, refrained: 0, sending, dirty: false })
+        Ok(Self {
+            socket,
+            source,
+            may_read: true,
+            may_write: true,
+            refrained: 0,
+            sending,
+            dirty: false,
+            finish_by: message.finish_by,
+            overdue: false,
+        })
     }
 
     /// Takes it from the poller. The socket itself closes with the value.
@@ -97,6 +124,33 @@ impl Socket {
     pub(crate) fn ready(&mut self, read: bool, write: bool) {
         self.may_read |= read;
         self.may_write |= write;
+    }
+
+    /// A turn of reading begins.
+    pub(crate) fn begin_turn(&mut self, now: Timestamp) {
+        let Tracked { stream, below } = self.socket.get_mut();
+        // Beside what TLS adds.
+        stream.tcp().budget = 2 * TURN_BYTES;
+        below.begin_turn(now);
+        self.overdue |= below.is_overdue(self.finish_by, now);
+    }
+
+    /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
+    pub(crate) fn is_spent(&mut self) -> bool {
+        let Tracked { stream, below } = self.socket.get_mut();
+        below.is_spent() || stream.tcp().budget == 0
+    }
+
+    /// The peer is not read for a while, or the process was away: that says nothing about a message under way.
+    pub(crate) fn pause(&mut self) {
+        self.socket.get_mut().below.pause();
+        self.overdue = false;
+    }
+
+    /// Gives up on the peer if it is in the middle of a message, which is told by the next message.
+    pub(crate) fn gives_up_within_message(&mut self) -> bool {
+        self.overdue = !self.sending.is_over() && self.socket.get_ref().below.is_in_message();
+        self.overdue
     }
 
     /// Takes a message for sending. Beyond the limit the connection counts as lost.
@@ -118,7 +172,10 @@ impl Socket {
         while !self.sending.is_over() && self.may_write {
             if self.dirty {
                 match self.socket.flush() {
-                    Ok(()) => self.dirty = false,
+                    Ok(()) => {
+                        self.dirty = false;
+                        self.sending.flushed();
+                    }
                     Err(error) => self.unsent(&error),
                 }
                 continue;
@@ -155,6 +212,10 @@ impl Socket {
         if let Some(end) = self.sending.ended() {
             return Some(Incoming::Closed(end));
         }
+        if std::mem::take(&mut self.overdue) {
+            self.sending.end(None, UNFINISHED);
+            return Some(Incoming::Unreadable(Unreadable::Cut));
+        }
         if !self.may_read {
             return self.sending.is_broken().then(|| self.end(""));
         }
@@ -173,13 +234,14 @@ impl Socket {
                 let cut = self.socket.get_ref().below.is_in_message();
                 if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
             }
+            Ok(Message::Ping(payload)) if !self.sending.answers_ping(payload.len()) => self.end(UNREAD_PONGS),
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
                 self.dirty = true;
                 Incoming::Control
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.may_read = false;
+                self.may_read = self.is_spent();
                 return self.sending.is_broken().then(|| self.end(""));
             }
             Err(error) => self.unread(&error),
@@ -232,10 +294,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         let (far, _) = listener.accept().unwrap();
-        let stream = Stream::Plain(Tcp { socket: near, deadline: None });
+        let stream = Stream::Plain(Tcp::new(near));
         let poll = mio::Poll::new().unwrap();
+        let message = MessageLimits { bytes: LARGE, finish_by: Duration::from_secs(40) };
         let socket = WebSocket::from_raw_socket(Tracked::new(stream), Role::Client, None);
-        let mut socket = Socket::new(socket, &IoLimits::default(), poll.registry(), Token(1)).unwrap();
+        let mut socket = Socket::new(socket, &IoLimits::default(), message, poll.registry(), Token(1)).unwrap();
         let reader = std::thread::spawn(move || {
             let mut far = tungstenite::WebSocket::from_raw_socket(far, Role::Server, None);
             far.read().unwrap().len()

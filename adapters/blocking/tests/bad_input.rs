@@ -60,6 +60,7 @@ fn broken_answers_are_told_apart() {
         ("/trickle", Phase::Response, "in time"),
         ("/trickle-head", Phase::Request, "in time"),
         ("/trickle-informed", Phase::Request, "in time"),
+        ("/flood-informed", Phase::Request, "provisional"),
     ] {
         let (may_have_run, told, message) = network(client.request(get(path)));
         assert!(may_have_run && told == phase && message.contains(part), "{path}: {told:?} {message}");

@@ -1,7 +1,5 @@
 //! Where in the bytes of a WebSocket a reader is: between two messages or inside one.
 
-use std::io;
-
 /// Longest header of a frame: two bytes, the length in eight, the mask in four.
 const LONGEST_HEADER: usize = 14;
 
@@ -14,6 +12,18 @@ pub struct FrameTracker {
     place: Place,
     /// The last data frame was not the final one of its message.
     fragmented: bool,
+    counts: FrameCounts,
+}
+
+/// What a [`FrameTracker`] has counted. Frames count once their header is whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameCounts {
+    /// Frames of any kind. It begins anew after its largest value.
+    pub frames: u32,
+    /// Frames of the data message that is under way, or was the last; control frames between them are no part of it.
+    pub parts: u32,
+    /// Data messages that are whole. It begins anew after its largest value.
+    pub messages: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +51,17 @@ impl FrameTracker {
     /// Before the first byte of the answer to the upgrade.
     #[must_use]
     pub const fn new() -> Self {
-        Self { place: Place::Upgrade { begun: false, in_line: false }, fragmented: false }
+        Self {
+            place: Place::Upgrade { begun: false, in_line: false },
+            fragmented: false,
+            counts: FrameCounts { frames: 0, parts: 0, messages: 0 },
+        }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn counts(&self) -> FrameCounts {
+        self.counts
     }
 
     /// Takes the bytes that were read next.
@@ -107,6 +127,7 @@ impl FrameTracker {
             let Some(left) = payload(&bytes[..*count]) else { continue };
             let first = bytes[0];
             self.place = Place::Payload { first, left };
+            self.frame_begins(first);
             if left == 0 {
                 self.frame_ends(first);
             }
@@ -115,9 +136,19 @@ impl FrameTracker {
         &[]
     }
 
+    const fn frame_begins(&mut self, first: u8) {
+        self.counts.frames = self.counts.frames.wrapping_add(1);
+        if is_data(first) {
+            self.counts.parts = if self.fragmented { self.counts.parts.saturating_add(1) } else { 1 };
+        }
+    }
+
     fn frame_ends(&mut self, first: u8) {
         if is_data(first) {
             self.fragmented = first & 0x80 == 0;
+            if !self.fragmented {
+                self.counts.messages = self.counts.messages.wrapping_add(1);
+            }
         }
         self.place = if first & 0x0f == 8 { Place::Closed } else { BETWEEN };
     }
@@ -144,102 +175,6 @@ fn payload(header: &[u8]) -> Option<u64> {
         0 => u64::from(second & 0x7f),
         _ => header[2..2 + extended].iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
     })
-}
-
-/// What is known about the stream below a WebSocket, and the WebSocket layer does not say: whether a message was cut, and
-/// that nothing can be written any more.
-///
-/// A WebSocket answers pings while it reads. A write that fails then would end the reading, though whole messages may
-/// have come before the connection broke. So once the WebSocket is open, a failed write is noted here and passed on as if
-/// it had gone well.
-#[derive(Debug, Default)]
-pub struct Below {
-    frames: FrameTracker,
-    failed: Option<io::Error>,
-}
-
-impl Below {
-    /// Takes the bytes that were handed to the WebSocket.
-    pub fn read(&mut self, bytes: &[u8]) {
-        self.frames.advance(bytes);
-    }
-
-    /// How writing `length` bytes went. The answer is what the WebSocket is to see.
-    ///
-    /// # Errors
-    ///
-    /// When the stream only is not ready, or the WebSocket is not open yet.
-    pub fn wrote(&mut self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
-        match result {
-            Ok(0) if length > 0 => self.fails(io::ErrorKind::WriteZero.into()).map(|()| length),
-            Ok(count) => Ok(count),
-            Err(error) => self.fails(error).map(|()| length),
-        }
-    }
-
-    /// How flushing went. The answer is what the WebSocket is to see.
-    ///
-    /// # Errors
-    ///
-    /// As for [`wrote`](Self::wrote).
-    pub fn flushed(&mut self, result: io::Result<()>) -> io::Result<()> {
-        result.or_else(|error| self.fails(error))
-    }
-
-    fn fails(&mut self, error: io::Error) -> io::Result<()> {
-        let waits = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
-        if waits || !self.frames.is_upgraded() {
-            return Err(error);
-        }
-        self.failed.get_or_insert(error);
-        Ok(())
-    }
-
-    /// Why nothing can be written any more, if that is so.
-    #[must_use]
-    pub const fn failed(&self) -> Option<&io::Error> {
-        self.failed.as_ref()
-    }
-
-    /// See [`FrameTracker::is_in_message`].
-    #[must_use]
-    pub const fn is_in_message(&self) -> bool {
-        self.frames.is_in_message()
-    }
-}
-
-/// A blocking or non-blocking stream below a WebSocket, with what is known about it.
-#[derive(Debug)]
-pub struct Tracked<S> {
-    /// The stream itself.
-    pub stream: S,
-    /// What is known about it.
-    pub below: Below,
-}
-
-impl<S> Tracked<S> {
-    /// A stream from which nothing of the answer to the upgrade has been read.
-    pub fn new(stream: S) -> Self {
-        Self { stream, below: Below::default() }
-    }
-}
-
-impl<S: io::Read> io::Read for Tracked<S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.stream.read(buf)?;
-        self.below.read(&buf[..count]);
-        Ok(count)
-    }
-}
-
-impl<S: io::Write> io::Write for Tracked<S> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.below.wrote(self.stream.write(buf), buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.below.flushed(self.stream.flush())
-    }
 }
 
 #[cfg(test)]
@@ -347,22 +282,30 @@ mod tests {
         }
     }
 
-    // CLAUSE REC-5
+    // CLAUSE FRM-4
     #[test]
-    fn a_failed_write_is_noted_and_ends_no_reading() {
-        let mut below = Below::default();
-        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
-        assert!(below.wrote(Err(broken()), 5).is_err(), "the upgrade was not sent");
-        below.read(UPGRADE);
-        assert_eq!(
-            below.wrote(Err(io::ErrorKind::WouldBlock.into()), 5).unwrap_err().kind(),
-            io::ErrorKind::WouldBlock
-        );
-        assert_eq!(below.wrote(Ok(3), 5).unwrap(), 3);
-        assert!(below.failed().is_none());
-        assert_eq!(below.wrote(Ok(0), 5).unwrap(), 5);
-        assert_eq!(below.wrote(Err(broken()), 7).unwrap(), 7);
-        below.flushed(Err(broken())).unwrap();
-        assert_eq!(below.failed().unwrap().kind(), io::ErrorKind::WriteZero, "the first cause stands");
+    fn frames_and_the_parts_of_a_message_are_counted() {
+        let mut tracker = FrameTracker::new();
+        tracker.advance(UPGRADE);
+        let counted = |tracker: &FrameTracker| {
+            let counts = tracker.counts();
+            (counts.frames, counts.parts, counts.messages)
+        };
+        for (first, payload, expected) in [
+            (0x81, 3, (1, 1, 1)),
+            (0x01, 0, (2, 1, 1)),
+            (0x89, 2, (3, 1, 1)),
+            (0x00, 0, (4, 2, 1)),
+            (0x80, 1, (5, 3, 2)),
+            (0x82, 300, (6, 1, 3)),
+        ] {
+            tracker.advance(&frame(first, false, payload, false));
+            assert_eq!(counted(&tracker), expected, "after {first:02x}");
+        }
+        // A message counts as whole with its last byte, a frame with its header.
+        tracker.advance(&[0x81, 2, b'a']);
+        assert_eq!(counted(&tracker), (7, 1, 3));
+        tracker.advance(b"b");
+        assert_eq!(counted(&tracker), (7, 1, 4));
     }
 }

@@ -3,8 +3,11 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http::{HeaderMap, HeaderValue, header};
+
+/// Most members that a body may be made of. Servers send one; each costs time, also when it is empty.
+const MAX_MEMBERS: usize = 16;
 
 /// Asks for compression unless the caller has wishes of its own.
 pub fn accept(headers: &mut HeaderMap) {
@@ -23,12 +26,20 @@ pub fn unpack(headers: &mut HeaderMap, body: Bytes, limit: usize) -> Result<Byte
     if !packed || body.is_empty() {
         return Ok(body);
     }
-    let mut plain = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = MultiGzDecoder::new(&body[..]).take(most).read_to_end(&mut plain);
-    read.map_err(|error| format!("the compressed answer cannot be read: {error}"))?;
-    if plain.len() > limit {
-        return Err(format!("the answer is larger than {limit} bytes"));
+    let (mut plain, mut rest, mut members) = (Vec::new(), &body[..], 0);
+    while !rest.is_empty() {
+        members += 1;
+        if members > MAX_MEMBERS {
+            return Err(format!("the compressed answer has more than {MAX_MEMBERS} parts"));
+        }
+        let most = u64::try_from(limit - plain.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let mut member = GzDecoder::new(rest).take(most);
+        let read = member.read_to_end(&mut plain);
+        read.map_err(|error| format!("the compressed answer cannot be read: {error}"))?;
+        if plain.len() > limit {
+            return Err(format!("the answer is larger than {limit} bytes"));
+        }
+        rest = member.into_inner().into_inner();
     }
     headers.remove(header::CONTENT_ENCODING);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(plain.len()));
@@ -69,5 +80,22 @@ mod tests {
         let mut asked = HeaderMap::new();
         accept(&mut asked);
         assert_eq!(asked[header::ACCEPT_ENCODING], "gzip");
+    }
+
+    // CLAUSE SEC-3
+    #[test]
+    fn members_are_joined_and_bounded() {
+        let mut headers = HeaderMap::new();
+        let mut unpack = |members: usize, one: &Bytes, limit| {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            super::unpack(&mut headers, one.repeat(members).into(), limit)
+        };
+        let word = packed(b"word");
+        assert_eq!(unpack(2, &word, 8).unwrap(), "wordword");
+        assert!(unpack(2, &word, 7).unwrap_err().contains("7 bytes"));
+        assert_eq!(unpack(MAX_MEMBERS, &word, 1000).unwrap().len(), 4 * MAX_MEMBERS);
+        assert!(unpack(MAX_MEMBERS + 1, &word, 1000).unwrap_err().contains("16 parts"));
+        // As many as the limit of a body allows: it costs nothing to refuse them.
+        assert!(unpack(700_000, &packed(b""), 16 << 20).unwrap_err().contains("16 parts"));
     }
 }

@@ -8,6 +8,7 @@
 
 mod address;
 mod backlog;
+mod below;
 mod clock;
 mod content;
 mod debug;
@@ -39,18 +40,22 @@ pub mod watch;
 pub use address::{
     Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, masked, not_sent, source_is_silent,
 };
-pub use backlog::replaces;
+pub use backlog::{replaces, weight};
+pub use below::{Below, Tracked, UNFINISHED};
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};
 pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
-pub use frames::{Below, FrameTracker, Tracked};
-pub use limits::{IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS};
+pub use frames::{FrameCounts, FrameTracker};
+pub use limits::{
+    IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES,
+    TURN_FRAMES,
+};
 pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;
 pub use request::{Answer, RequestError, frame, opens_connection, response};
-pub use sending::{Pressure, Sending, not_dialled, not_opened, not_upgraded, opening_panicked};
+pub use sending::{Pressure, Sending, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 pub use setup::{InsecureServer, make_session, settle_server};
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};

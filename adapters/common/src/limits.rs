@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ringcentral_ws_core::{Config, MIN_HEARTBEAT_INTERVAL};
+
 /// Questions to a credential source that may wait for their answers. The session stops waiting for one in time and asks
 /// again; a source that never answers must not gather them without end.
 pub const MAX_LOGINS: usize = 4;
@@ -12,6 +14,41 @@ pub const MAX_LEFT_CALLS: usize = 64;
 
 /// Addresses of a host that are tried for one connection; what the resolver gave beyond is left out.
 pub const MAX_ADDRESSES: usize = 16;
+
+/// Provisional answers (1xx) before the answer to an HTTPS call. More of them end the connection: they would keep it
+/// busy until the call's deadline.
+pub const MAX_PROVISIONAL: usize = 16;
+
+/// Bytes that are read of a WebSocket in a row, and one read more (`IoLimits::socket_buffer`). Then timers, commands and
+/// calls have their turn, whatever the server still sends (FRM-4).
+pub const TURN_BYTES: usize = 256 << 10;
+
+/// Frames that are read of a WebSocket in a row, and those of one read more: small ones cost more time than their bytes.
+pub const TURN_FRAMES: u32 = 4096;
+
+/// Frames that a message may have. One of more ends the connection and counts as unreadable (FRM-1): the largest message
+/// that is taken by default has this many when it is cut into pieces of 256 bytes, and nobody cuts smaller but to cause
+/// work.
+pub const MESSAGE_FRAMES: u32 = 65_536;
+
+/// What a message of the server may cost, by the session's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageLimits {
+    /// Its size, in bytes.
+    pub bytes: usize,
+    /// How long it may stay unfinished once it has begun: as long as silence may last, a heartbeat included. What comes
+    /// between its pieces is a sign of life, and would keep a message that never ends for ever.
+    pub finish_by: Duration,
+}
+
+impl MessageLimits {
+    /// Those of these settings.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let interval = config.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
+        Self { bytes: config.limits.frame_bytes, finish_by: interval.saturating_add(config.heartbeat_timeout) }
+    }
+}
 
 /// Limits of input and output. `Default` suits a service on the open internet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +89,18 @@ pub struct IoLimits {
     pub send_high: usize,
     /// It is told to go on when this few are left. Default 16 KiB.
     pub send_low: usize,
-    /// The connection is given up when this many bytes wait to be sent. Default 64 MiB.
+    /// The connection is given up when this many bytes wait to be sent, besides one message that the WebSocket has taken
+    /// and `pong_max`. Default 64 MiB.
     pub send_max: usize,
-    /// Events waiting for the application before reading stops. Default 1024.
+    /// The connection is given up when the answers to this many bytes of pings wait for a server that does not read them.
+    /// At least 16 KiB; default 64 KiB.
+    pub pong_max: usize,
+    /// Events waiting for the application before reading stops. Default 1024. While the answer to a request over the
+    /// socket is awaited reading goes on, until `event_bytes` wait (REQ-10).
     pub event_queue: usize,
+    /// Bytes of events, and of the snapshots that go with them, waiting for the application before reading stops, and
+    /// what two messages more cause. Default 64 MiB.
+    pub event_bytes: usize,
     /// Commands waiting for the driver before their callers wait; from 1 to 65536. Default 32.
     pub command_queue: usize,
     /// A timer this late, or clocks that differ by this much, mean that the process was away. At least 100 ms;
@@ -74,6 +119,7 @@ impl IoLimits {
     pub fn usable(mut self) -> Self {
         self.socket_buffer = self.socket_buffer.min(1 << 20);
         self.command_queue = self.command_queue.clamp(1, 1 << 16);
+        self.pong_max = self.pong_max.max(16 << 10);
         self.clock_slack = self.clock_slack.max(Duration::from_millis(100));
         self.longest_sleep = self.longest_sleep.max(Duration::from_millis(10));
         self
@@ -100,7 +146,9 @@ impl Default for IoLimits {
             send_high: 64 << 10,
             send_low: 16 << 10,
             send_max: 64 << 20,
+            pong_max: 64 << 10,
             event_queue: 1024,
+            event_bytes: 64 << 20,
             command_queue: 32,
             clock_slack: Duration::from_secs(2),
             longest_sleep: Duration::from_secs(10),

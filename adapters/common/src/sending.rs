@@ -8,6 +8,12 @@ use ringcentral_ws_core::{CloseInfo, HttpFailure, OpenFailure, Phase, classify};
 
 use crate::limits::IoLimits;
 
+/// Why a connection ended that was alive: for people.
+pub const UNREAD_PONGS: &str = "the server sent pings and did not read the answers";
+
+/// The header of a client's answer to a ping, with its mask.
+const PONG_HEADER: usize = 6;
+
 /// Whether the Session must be told about the send queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pressure {
@@ -22,6 +28,8 @@ pub enum Pressure {
 pub struct Sending<M> {
     queue: VecDeque<(M, usize)>,
     bytes: usize,
+    /// Bytes of answers to pings that were handed over since the last flush.
+    pongs: usize,
     blocked: bool,
     /// Why nothing can be sent any more. What the peer had sent before is still read.
     broken: Option<CloseInfo>,
@@ -30,14 +38,25 @@ pub struct Sending<M> {
     high: usize,
     low: usize,
     max: usize,
+    pong_max: usize,
 }
 
 impl<M> Sending<M> {
     /// Nothing waits.
     #[must_use]
     pub const fn new(limits: &IoLimits) -> Self {
-        let (high, low, max) = (limits.send_high, limits.send_low, limits.send_max);
-        Self { queue: VecDeque::new(), bytes: 0, blocked: false, broken: None, ended: None, high, low, max }
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            pongs: 0,
+            blocked: false,
+            broken: None,
+            ended: None,
+            high: limits.send_high,
+            low: limits.send_low,
+            max: limits.send_max,
+            pong_max: limits.pong_max,
+        }
     }
 
     /// Takes a message of so many bytes. Beyond the limit the connection counts as lost.
@@ -56,6 +75,19 @@ impl<M> Sending<M> {
     /// Takes a message that has a place whatever waits, such as the close frame.
     pub fn push_last(&mut self, message: M) {
         self.queue.push_back((message, 0));
+    }
+
+    /// A ping with a payload of so many bytes came, and the WebSocket answers it by itself, into a buffer of its own.
+    /// `false` when more answers wait than is allowed: who sends pings and reads no answers is not served.
+    #[must_use]
+    pub const fn answers_ping(&mut self, payload: usize) -> bool {
+        self.pongs = self.pongs.saturating_add(payload).saturating_add(PONG_HEADER);
+        self.pongs <= self.pong_max
+    }
+
+    /// Nothing waits in the WebSocket's own buffer.
+    pub const fn flushed(&mut self) {
+        self.pongs = 0;
     }
 
     /// The next message to send.
@@ -200,6 +232,17 @@ mod tests {
         exact.push_last('x');
         assert!(!exact.is_over());
         assert_eq!([exact.pop(), exact.pop(), exact.pop(), exact.pop()], [Some('a'), Some('b'), Some('x'), None]);
+    }
+
+    // CLAUSE FRM-4 SEC-3
+    #[test]
+    fn answers_to_pings_are_bounded_in_bytes_until_they_leave() {
+        let mut sending = Sending::<()>::new(&IoLimits { pong_max: 131 * 10, ..IoLimits::default() });
+        for _ in 0..3 {
+            assert!((0..10).all(|_| sending.answers_ping(125)));
+            sending.flushed();
+        }
+        assert!((0..10).all(|_| sending.answers_ping(125)) && !sending.answers_ping(0));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use rustls::{ClientConnection, InvalidMessage};
 use tungstenite::Error;
 use tungstenite::error::{CapacityError, ProtocolError};
 
+use crate::below::TooManyFrames;
+
 /// What a failed read of a WebSocket means. None is followed by another message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadFailure {
@@ -72,7 +74,11 @@ impl ReadFailure {
 
     /// A record that cannot be decrypted has arrived, and what was in it is lost. The peer's alert is an end.
     fn of_io(error: &io::Error) -> Self {
-        match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
+        let inner = error.get_ref();
+        if inner.is_some_and(|error| error.is::<TooManyFrames>()) {
+            return Self::Unreadable(Unreadable::Fragment);
+        }
+        match inner.and_then(|error| error.downcast_ref::<rustls::Error>()) {
             None | Some(rustls::Error::AlertReceived(_)) => Self::Ended,
             Some(_) => Self::Unreadable(Unreadable::Other),
         }

@@ -134,6 +134,10 @@ pub fn bad_server() -> SocketAddr {
                 return trickle(stream, b"x");
             }
             "/trickle-informed" => return trickle(stream, b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+            "/flood-informed" => {
+                let many = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(2000);
+                while stream.write_all(many.as_bytes()).is_ok() {}
+            }
             "/cut-off" => {
                 // Neither a length nor pieces: only the end of the connection tells the end of the body.
                 say("HTTP/1.1 200 OK\r\n\r\n0123456789")?;

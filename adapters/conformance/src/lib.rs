@@ -63,6 +63,8 @@ pub struct Setup {
     pub snapshot: Option<Snapshot>,
     /// Events that may wait for the application.
     pub event_queue: usize,
+    /// Bytes of them.
+    pub event_bytes: usize,
     /// The limit of each step of connecting.
     pub step_limit: Duration,
 }

@@ -206,6 +206,7 @@ impl Setup {
             trust: None,
             snapshot: None,
             event_queue: 1024,
+            event_bytes: 64 << 20,
             step_limit: Duration::from_secs(10),
         }
     }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender};
 use ringcentral_ws_adapter::{
-    CONTENT_HOST, Clock, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, Proxy, ProxyChoice, ProxyError,
-    RequestError, StateTeller, TlsError, Tracer, Watcher, make_session, response, settle_server, tls_for,
+    CONTENT_HOST, Clock, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MessageLimits, Proxy, ProxyChoice,
+    ProxyError, RequestError, StateTeller, TlsError, Tracer, Watcher, make_session, response, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -83,6 +83,11 @@ impl<R> Client<R> {
     /// Makes a REST call, over the socket or over HTTPS (REQ-5). The response has the extension
     /// [`Via`](ringcentral_ws_core::Via), which tells the way; every status is a response. Dropping the future
     /// cancels the call.
+    ///
+    /// It may be awaited in the loop that takes events: with REST over the socket, notifications that come before the
+    /// answer are read and wait in the queue, until `IoLimits::event_bytes` wait. Do not await calls there one after the
+    /// other without taking events between them: at that limit reading stops, the answer is not read, and the call ends
+    /// with its deadline and may have run. Make such calls in a task of their own, or over HTTPS.
     ///
     /// The URI is a path such as `/restapi/v1.0/account/~`. Deadline and repetition are set by the request's
     /// extension [`RequestOptions`](ringcentral_ws_core::RequestOptions).
@@ -340,7 +345,7 @@ impl<R: Runtime> Builder<R> {
         let seed = self.runtime.seed().map_err(StartError::Seed)?;
         let runtime = self.runtime.clone();
         let clock = Clock::new(self.limits.clock_slack, move || runtime.clocks());
-        let (max_message, close_timeout) = (config.limits.frame_bytes, config.close_timeout);
+        let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
         let content = ContentHosts {
             server: config.server.clone(),
             hosts: self.content_hosts,
@@ -355,7 +360,7 @@ impl<R: Runtime> Builder<R> {
         let recorder = session.recorder().cloned();
         let (commands, inbox) = async_channel::bounded(self.limits.command_queue);
         let (cancels, cancelled) = async_channel::unbounded();
-        let (outlet, events) = queue(self.limits.event_queue, Arc::clone(&shared), commands.clone());
+        let (outlet, events) = queue(&self.limits, Arc::clone(&shared), commands.clone());
         let tls = tls_for(self.tls, secure)?;
         let limits = Arc::new(self.limits);
         let mut https = Https::new(self.runtime.clone(), limits, tls, content.clone());
@@ -373,7 +378,7 @@ impl<R: Runtime> Builder<R> {
             commands: inbox,
             cancels: cancelled,
             outlet,
-            max_message,
+            message,
             close_timeout,
             debug: Debug::new(self.debug),
             tracer,

@@ -3,7 +3,7 @@
 mod finish;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -17,13 +17,13 @@ use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, Pressure, StateTeller, Tracer, client_panicked, opening_panicked,
+    Answer, Clock, Debug, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Tracer, client_panicked, opening_panicked,
     opens_connection, readdress, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure,
-    HttpId, Input, OpenFailure, Output, RequestId, Secret, Timestamp, Wait,
+    HttpId, Input, OpenFailure, Output, Purpose, RequestId, Secret, Timestamp, Wait,
 };
 
 use self::turn::{Sleep, Turn};
@@ -49,7 +49,7 @@ pub(crate) struct Parts<R: Runtime> {
     pub(crate) commands: Inbox,
     pub(crate) cancels: Receiver<u64>,
     pub(crate) outlet: Outlet,
-    pub(crate) max_message: usize,
+    pub(crate) message: MessageLimits,
     pub(crate) close_timeout: Duration,
     pub(crate) debug: Debug,
     pub(crate) tracer: Tracer,
@@ -89,6 +89,8 @@ pub(crate) struct Driver<R: Runtime> {
     commands: Pin<Box<Inbox>>,
     cancels: Pin<Box<Receiver<u64>>>,
     requests: BTreeMap<RequestId, Waiting>,
+    /// Those that were sent over the socket, whose answers come there.
+    over_socket: BTreeSet<RequestId>,
     closers: Vec<Reply<()>>,
     outlet: Outlet,
     link: Link<R::Stream>,
@@ -108,9 +110,11 @@ pub(crate) struct Driver<R: Runtime> {
     busy: u32,
     /// Whether the socket comes before the commands in the next turn.
     socket_first: bool,
+    /// The last turn was the socket's and had no end by itself.
+    flooded: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
-    max_message: usize,
+    message: MessageLimits,
     debug: Debug,
     tracer: Tracer,
     states: StateTeller,
@@ -130,6 +134,7 @@ impl<R: Runtime> Driver<R> {
             commands: Box::pin(parts.commands),
             cancels: Box::pin(parts.cancels),
             requests: BTreeMap::new(),
+            over_socket: BTreeSet::new(),
             closers: Vec::new(),
             outlet: parts.outlet,
             link: Link::None,
@@ -143,8 +148,9 @@ impl<R: Runtime> Driver<R> {
             sleep: None,
             busy: 0,
             socket_first: false,
+            flooded: false,
             unpublished: 0,
-            max_message: parts.max_message,
+            message: parts.message,
             debug: parts.debug,
             tracer: parts.tracer,
             states: parts.states,
@@ -195,6 +201,7 @@ impl<R: Runtime> Driver<R> {
         self.tracer.event(&event);
         match event {
             Event::Response { id, outcome } => {
+                self.over_socket.remove(&id);
                 if let Some(waiting) = self.requests.remove(&id) {
                     let _ = waiting.reply.try_send(Ok(outcome));
                 }
@@ -250,19 +257,20 @@ impl<R: Runtime> Driver<R> {
             }
             Action::Open { conn, url } => {
                 self.debug.opening(conn, &url);
-                let (https, max) = (Arc::clone(&self.https), self.max_message);
+                let (https, message) = (Arc::clone(&self.https), self.message);
                 self.ahead = None;
                 // A verifier of the application's may panic; nothing of the driver is touched by the future.
-                let opening = AssertUnwindSafe(async move { socket::open(&https, &url, max).await }).catch_unwind();
+                let opening = AssertUnwindSafe(async move { socket::open(&https, &url, message).await }).catch_unwind();
                 let opening = opening.map(|done| done.unwrap_or_else(|_| Err(opening_panicked())));
                 self.link = Link::Opening(conn, Box::pin(opening));
             }
-            Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
-                self.debug.frame("->", &text);
-                if let Some(socket) = self.socket(conn) {
-                    socket.queue_text(text);
+            Action::Send { conn, text, purpose } => {
+                if let Purpose::Request(id) = purpose {
+                    self.over_socket.insert(id);
                 }
+                self.send(conn, text);
             }
+            Action::Resubscribe { conn, text } => self.send(conn, text),
             Action::Close { conn, code, reason } => {
                 self.debug.note(|| format!("close {conn}: {code} {reason}"));
                 if let Some(socket) = self.socket(conn) {
@@ -297,6 +305,13 @@ impl<R: Runtime> Driver<R> {
         self.sender.clone().unwrap_or_else(|| Arc::clone(&self.https) as Arc<dyn HttpsSender>)
     }
 
+    fn send(&mut self, conn: ConnId, text: String) {
+        self.debug.frame("->", &text);
+        if let Some(socket) = self.socket(conn) {
+            socket.queue_text(text);
+        }
+    }
+
     fn socket(&mut self, conn: ConnId) -> Option<&mut Socket<R::Stream>> {
         match &mut self.link {
             Link::Open(c, socket) if *c == conn => Some(&mut **socket),
@@ -310,7 +325,12 @@ impl<R: Runtime> Driver<R> {
         }
         let now = self.clock.read().now;
         match turn {
-            Turn::Resumed => self.feed(Input::Resumed, now),
+            Turn::Resumed => {
+                if let Link::Open(_, socket) = &mut self.link {
+                    socket.pause();
+                }
+                self.feed(Input::Resumed, now);
+            }
             Turn::Timeout => self.feed(Input::Timeout, now),
             Turn::Late(conn) => {
                 // As after a sleep: what waits is read first, and says nothing about the time in which it waited.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -15,8 +16,10 @@ use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::ext::on_informational;
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, is_loopback, masked, not_sent, tls_for, trace,
+    ContentHosts, IoLimits, MAX_PROVISIONAL, Proxy, ProxyError, Target, frame, gzip, is_loopback, masked, not_sent,
+    tls_for, trace,
 };
 use ringcentral_ws_core::{HttpFailure, Masker, Phase};
 use rustls::ClientConfig;
@@ -86,6 +89,8 @@ pub(crate) struct Answer {
 pub(crate) struct Connection {
     target: Target,
     requests: SendRequest<Full<Bytes>>,
+    /// Provisional answers to the call under way.
+    provisional: Arc<AtomicUsize>,
     /// Moves bytes; must be polled beside every use. `None` when it has ended.
     pub(crate) work: Option<BoxFuture<'static, ()>>,
 }
@@ -177,19 +182,28 @@ impl<R: Runtime> Https<R> {
 
     async fn open(&self, target: Target) -> Result<Connection, HttpFailure> {
         let stream = dial(&self.runtime, &self.limits, self.tls.as_ref(), self.proxy.as_ref(), &target).await?;
-        let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(Wire(stream)).await;
+        let provisional = Arc::<AtomicUsize>::default();
+        let handshake = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .handshake(Wire { stream, provisional: Arc::clone(&provisional) })
+            .await;
         let (requests, work) = handshake.map_err(|error| not_sent(Phase::Request, error.to_string()))?;
         let work = Some(Box::pin(async move { drop(work.await) }) as BoxFuture<'static, ()>);
-        Ok(Connection { target, requests, work })
+        Ok(Connection { target, requests, provisional, work })
     }
 
     /// Gives the request back when none of it has left.
     async fn on_connection(
         &self,
         connection: &mut Connection,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
     ) -> Result<(Parts, Incoming), (HttpFailure, Option<Request<Full<Bytes>>>)> {
-        let Connection { requests, work, .. } = connection;
+        let Connection { requests, provisional, work, .. } = connection;
+        provisional.store(0, Ordering::Relaxed);
+        let counted = Arc::clone(provisional);
+        on_informational(&mut request, move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
         let head = async {
             // Not ready means ended, and then sending gives the request back.
             let _ = requests.ready().await;
@@ -199,7 +213,11 @@ impl<R: Runtime> Https<R> {
             None => Err((failed(Phase::Request, "no answer in time".to_owned()), None)),
             Some(Err(mut error)) => {
                 let unsent = error.take_message();
-                let message = format!("the connection ended before the answer: {}", error.error());
+                let message = if too_many(provisional) {
+                    TOO_MANY_PROVISIONAL.to_owned()
+                } else {
+                    format!("the connection ended before the answer: {}", error.error())
+                };
                 let failure = HttpFailure { not_sent: unsent.is_some(), ..failed(Phase::Request, message) };
                 Err((failure, unsent))
             }
@@ -274,8 +292,19 @@ pub(crate) async fn beside<T>(future: impl Future<Output = T>, work: &mut Option
     .await
 }
 
+/// For people.
+const TOO_MANY_PROVISIONAL: &str = "the server sent one provisional answer after the other";
+
+fn too_many(provisional: &AtomicUsize) -> bool {
+    provisional.load(Ordering::Relaxed) > MAX_PROVISIONAL
+}
+
 /// futures-io towards the runtime, hyper's traits towards hyper.
-struct Wire<S>(S);
+struct Wire<S> {
+    stream: S,
+    /// hyper skips them by itself, as long as there are bytes.
+    provisional: Arc<AtomicUsize>,
+}
 
 impl<S: AsyncRead + Unpin> hyper::rt::Read for Wire<S> {
     fn poll_read(
@@ -283,10 +312,13 @@ impl<S: AsyncRead + Unpin> hyper::rt::Read for Wire<S> {
         cx: &mut Context<'_>,
         mut buf: hyper::rt::ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if too_many(&self.provisional) {
+            return Poll::Ready(Err(std::io::Error::other(TOO_MANY_PROVISIONAL)));
+        }
         // hyper's buffer is not initialised, and filling it in place needs unsafe code; this copies a little instead.
         let mut piece = [0; 8 << 10];
         let most = piece.len().min(buf.remaining());
-        let got = std::task::ready!(Pin::new(&mut self.0).poll_read(cx, &mut piece[..most]))?;
+        let got = std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece[..most]))?;
         buf.put_slice(&piece[..got]);
         Poll::Ready(Ok(()))
     }
@@ -294,15 +326,15 @@ impl<S: AsyncRead + Unpin> hyper::rt::Read for Wire<S> {
 
 impl<S: AsyncWrite + Unpin> hyper::rt::Write for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_close(cx)
+        Pin::new(&mut self.stream).poll_close(cx)
     }
 }
 

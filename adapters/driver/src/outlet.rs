@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use async_channel::Sender;
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
-use ringcentral_ws_adapter::replaces;
+use ringcentral_ws_adapter::{IoLimits, replaces, weight};
 use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 use crate::command::Command;
@@ -69,6 +69,8 @@ impl Shared {
 struct Queued {
     event: Event,
     snapshot: Option<Box<Snapshot>>,
+    /// In bytes, roughly.
+    weight: usize,
 }
 
 /// What lies between the two ends of the queue.
@@ -77,6 +79,8 @@ struct Line {
     queue: Mutex<VecDeque<Queued>>,
     /// Events handed over and not taken yet, those the application's end holds included.
     untaken: AtomicUsize,
+    /// Their weight.
+    untaken_bytes: AtomicUsize,
     /// The driver waits for room.
     starved: AtomicBool,
     /// The driver's end is gone.
@@ -95,9 +99,9 @@ impl Line {
 
 /// The events of a client, in order. A stream; it ends after [`Event::Closed`].
 ///
-/// The queue is bounded (`IoLimits::event_queue`). When it is full the driver stops reading the socket, so that TCP
-/// makes the server wait; heartbeats, deadlines and commands go on. Replies wait behind the unread events, so do not
-/// wait for a request while nobody takes events.
+/// The queue is bounded (`IoLimits::event_queue`, `IoLimits::event_bytes`). When it is full the driver stops reading the socket, so that TCP
+/// makes the server wait; heartbeats, deadlines and commands go on. For the answer to a request over the socket reading
+/// goes on until `event_bytes` wait: see [`Client::request`](crate::Client::request).
 ///
 /// Taking [`Event::SnapshotChanged`] makes the new snapshot visible in [`Client::snapshot`](crate::Client::snapshot):
 /// a snapshot never covers an event that has not been taken (PST-4).
@@ -130,7 +134,8 @@ impl Events {
                 return if ended { Poll::Ready(None) } else { Poll::Pending };
             }
         }
-        let Some(Queued { event, snapshot }) = self.ready.pop_front() else { return Poll::Pending };
+        let Some(Queued { event, snapshot, weight }) = self.ready.pop_front() else { return Poll::Pending };
+        self.line.untaken_bytes.fetch_sub(weight, Ordering::SeqCst);
         self.line.untaken.fetch_sub(1, Ordering::SeqCst);
         if self.line.starved.load(Ordering::SeqCst) {
             self.line.driver.wake();
@@ -182,36 +187,63 @@ impl std::fmt::Debug for Events {
 pub(crate) struct Outlet {
     line: Arc<Line>,
     capacity: usize,
+    most_bytes: usize,
     /// Fits, and is handed over all at once: one lock and one wake for a burst.
     batch: Vec<Queued>,
-    /// What did not fit. Reading stops while there is any, so one input fills it at most.
+    batch_bytes: usize,
+    /// What did not fit. Reading stops while there is any, so one input fills it at most, unless an answer is awaited.
     backlog: VecDeque<Queued>,
+    backlog_bytes: usize,
 }
 
-/// Both ends of a queue for `capacity` events.
-pub(crate) fn queue(capacity: usize, shared: Arc<Shared>, alive: Sender<Command>) -> (Outlet, Events) {
+/// Both ends of a queue with these limits.
+pub(crate) fn queue(limits: &IoLimits, shared: Arc<Shared>, alive: Sender<Command>) -> (Outlet, Events) {
     let line = Arc::new(Line::default());
-    let capacity = capacity.max(1);
-    let outlet = Outlet { line: Arc::clone(&line), capacity, batch: Vec::new(), backlog: VecDeque::new() };
+    let outlet = Outlet {
+        line: Arc::clone(&line),
+        capacity: limits.event_queue.max(1),
+        most_bytes: limits.event_bytes,
+        batch: Vec::new(),
+        batch_bytes: 0,
+        backlog: VecDeque::new(),
+        backlog_bytes: 0,
+    };
     (outlet, Events { line, ready: VecDeque::new(), shared, noted: false, _alive: alive })
 }
 
 impl Outlet {
     /// Puts an event into the queue. It is handed over by the next [`poll`](Self::poll).
     pub(crate) fn push(&mut self, event: Event, snapshot: Option<Snapshot>) {
-        let queued = Queued { event, snapshot: snapshot.map(Box::new) };
+        let weight = weight(&event, snapshot.is_some());
+        let queued = Queued { event, snapshot: snapshot.map(Box::new), weight };
         if self.backlog.is_empty() && self.has_room() {
+            self.batch_bytes += weight;
             self.batch.push(queued);
             return;
         }
-        if self.backlog.back().is_some_and(|last| replaces(&queued.event, &last.event)) {
-            self.backlog.pop_back();
+        if self.backlog.back().is_some_and(|last| replaces(&queued.event, &last.event))
+            && let Some(last) = self.backlog.pop_back()
+        {
+            self.backlog_bytes -= last.weight;
         }
+        self.backlog_bytes += weight;
         self.backlog.push_back(queued);
     }
 
+    /// There is room for one event at least, however much it weighs.
     fn has_room(&self) -> bool {
-        self.line.untaken.load(Ordering::SeqCst) + self.batch.len() < self.capacity
+        let waiting = self.line.untaken.load(Ordering::SeqCst) + self.batch.len();
+        waiting == 0 || waiting < self.capacity && self.bytes() < self.most_bytes
+    }
+
+    /// What waits and is not in the backlog.
+    fn bytes(&self) -> usize {
+        self.line.untaken_bytes.load(Ordering::SeqCst) + self.batch_bytes
+    }
+
+    /// Events wait for the application, and there are as many bytes of them as may be.
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.is_full() && self.bytes() + self.backlog_bytes >= self.most_bytes
     }
 
     /// Events wait for the application.
@@ -243,15 +275,21 @@ impl Outlet {
     }
 
     fn hand_over(&mut self) {
-        while !self.backlog.is_empty() && self.has_room() {
-            self.batch.extend(self.backlog.pop_front());
+        while self.has_room()
+            && let Some(queued) = self.backlog.pop_front()
+        {
+            self.backlog_bytes -= queued.weight;
+            self.batch_bytes += queued.weight;
+            self.batch.push(queued);
         }
         if self.line.abandoned.load(Ordering::SeqCst) {
             self.backlog.clear();
             self.batch.clear();
+            (self.backlog_bytes, self.batch_bytes) = (0, 0);
         }
         if !self.batch.is_empty() {
             let mut queue = self.line.queue();
+            self.line.untaken_bytes.fetch_add(std::mem::take(&mut self.batch_bytes), Ordering::SeqCst);
             self.line.untaken.fetch_add(self.batch.len(), Ordering::SeqCst);
             queue.extend(self.batch.drain(..));
             drop(queue);
@@ -281,12 +319,22 @@ mod tests {
 
     use futures_util::FutureExt;
     use futures_util::task::noop_waker_ref;
-    use ringcentral_ws_core::{Cause, ConnId, Timestamp};
+    use ringcentral_ws_core::{Cause, ConnId, Timestamp, WaitReason};
 
     use super::*;
 
     fn retry(attempt: u32) -> Event {
-        Event::Retry { attempt, cause: Cause::SocketLost, at: Timestamp::ZERO, delay: Duration::ZERO }
+        Event::Retry {
+            attempt,
+            cause: Cause::SocketLost,
+            at: Timestamp::ZERO,
+            delay: Duration::ZERO,
+            reason: WaitReason::Backoff,
+        }
+    }
+
+    fn limits(event_queue: usize, event_bytes: usize) -> IoLimits {
+        IoLimits { event_queue, event_bytes, ..IoLimits::default() }
     }
 
     fn numbers(events: &mut Events) -> Vec<u64> {
@@ -305,7 +353,7 @@ mod tests {
     #[test]
     fn a_full_queue_keeps_order_and_the_last_retry() {
         let (alive, _commands) = async_channel::bounded(1);
-        let (mut outlet, mut events) = queue(2, Arc::new(Shared::new(None)), alive);
+        let (mut outlet, mut events) = queue(&limits(2, 1 << 20), Arc::new(Shared::new(None)), alive);
         let mut cx = Context::from_waker(noop_waker_ref());
         for n in 0..5 {
             assert_eq!(outlet.is_full(), n > 2);
@@ -323,5 +371,31 @@ mod tests {
         drop(events);
         outlet.push(retry(1), None);
         assert!(outlet.poll(&mut cx).is_ready());
+    }
+
+    // CLAUSE FRM-4 SEC-3
+    #[test]
+    fn the_queue_is_full_by_bytes_too() {
+        let (alive, _commands) = async_channel::bounded(1);
+        let one = weight(&retry(0), false);
+        let (mut outlet, mut events) = queue(&limits(100, 2 * one), Arc::new(Shared::new(None)), alive);
+        let mut cx = Context::from_waker(noop_waker_ref());
+        for n in 0..5 {
+            assert_eq!((outlet.is_full(), outlet.is_heavy()), (n > 2, n > 2));
+            outlet.push(Event::Recovered { conn: ConnId::from(n) }, None);
+            let _ = outlet.poll(&mut cx);
+        }
+        let mut seen = Vec::new();
+        while outlet.poll(&mut cx).is_pending() {
+            assert_eq!(outlet.bytes() + outlet.backlog_bytes, (5 - seen.len()) * one);
+            seen.extend(numbers(&mut events));
+        }
+        seen.extend(numbers(&mut events));
+        assert_eq!((seen, outlet.bytes(), outlet.backlog_bytes), (vec![0, 1, 2, 3, 4], 0, 0));
+        // One always fits.
+        let (alive, _commands) = async_channel::bounded(1);
+        let (mut outlet, _events) = queue(&limits(100, 0), Arc::new(Shared::new(None)), alive);
+        outlet.push(retry(0), None);
+        assert!(!outlet.is_full());
     }
 }

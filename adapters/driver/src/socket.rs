@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -9,9 +10,10 @@ use async_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{AsyncReadExt, AsyncWriteExt, Sink, Stream};
 use ringcentral_ws_adapter::{
-    IoLimits, Pressure, ReadFailure, Sending, Target, Upgrade, is_in_record, not_dialled, not_opened,
+    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, Target, UNFINISHED, UNREAD_PONGS, Upgrade, is_in_record,
+    not_dialled, not_opened,
 };
-use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Unreadable};
+use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 
 use crate::dial::dial;
 use crate::https::Https;
@@ -36,13 +38,17 @@ pub(crate) struct Socket<S> {
     sending: Sending<Message>,
     /// Something was handed to the stream since it was last flushed.
     dirty: bool,
+    /// How long a message may stay unfinished.
+    finish_by: Duration,
+    /// One has stayed unfinished for longer.
+    overdue: bool,
 }
 
 /// Opens a WebSocket, with a deadline for each step.
 pub(crate) async fn open<R: Runtime>(
     https: &Https<R>,
     url: &SecretUrl,
-    max_message: usize,
+    message: MessageLimits,
 ) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
     let limits = &https.limits;
     let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
@@ -55,10 +61,10 @@ pub(crate) async fn open<R: Runtime>(
     let config = WebSocketConfig::default()
         .read_buffer_size(limits.socket_buffer)
         .write_buffer_size(limits.socket_buffer)
-        .max_message_size(Some(max_message))
-        .max_frame_size(Some(max_message));
+        .max_message_size(Some(message.bytes))
+        .max_frame_size(Some(message.bytes));
     let stream = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await;
-    Ok(Box::new(Socket::new(stream, limits)))
+    Ok(Box::new(Socket::new(stream, limits, message.finish_by)))
 }
 
 /// Asks for the upgrade. What came behind the answer belongs to the WebSocket.
@@ -75,8 +81,32 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(upgrade: &mut Upgrade, stream: &
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    fn new(stream: WebSocketStream<Surge<Transport<S>>>, limits: &IoLimits) -> Self {
-        Self { stream, sending: Sending::new(limits), dirty: false }
+    fn new(stream: WebSocketStream<Surge<Transport<S>>>, limits: &IoLimits, finish_by: Duration) -> Self {
+        Self { stream, sending: Sending::new(limits), dirty: false, finish_by, overdue: false }
+    }
+
+    /// A turn of reading begins.
+    pub(crate) fn begin_turn(&mut self, now: Timestamp) {
+        let below = self.stream.get_mut().below_mut();
+        below.begin_turn(now);
+        self.overdue |= below.is_overdue(self.finish_by, now);
+    }
+
+    /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.stream.get_ref().below().is_spent()
+    }
+
+    /// The peer is not read for a while, or the process was away: that says nothing about a message under way.
+    pub(crate) fn pause(&mut self) {
+        self.stream.get_mut().below_mut().pause();
+        self.overdue = false;
+    }
+
+    /// Gives up on the peer if it is in the middle of a message, which is told by the next message.
+    pub(crate) fn gives_up_within_message(&mut self) -> bool {
+        self.overdue = !self.sending.is_over() && self.stream.get_ref().below().is_in_message();
+        self.overdue
     }
 
     /// Takes a message for sending. Beyond the limit the connection counts as lost.
@@ -108,7 +138,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if self.dirty && !self.sending.is_over() {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(())) => self.dirty = false,
+                Poll::Ready(Ok(())) => {
+                    self.dirty = false;
+                    self.sending.flushed();
+                }
                 Poll::Ready(Err(error)) => self.sending.breaks(&error.to_string()),
             }
         }
@@ -127,6 +160,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         if let Some(end) = self.sending.ended() {
             return Poll::Ready(Incoming::Closed(end));
+        }
+        if std::mem::take(&mut self.overdue) {
+            self.sending.end(None, UNFINISHED);
+            return Poll::Ready(Incoming::Unreadable(Unreadable::Cut));
         }
         let next = Pin::new(&mut self.stream).poll_next(cx);
         self.note_failed_writes();
@@ -148,6 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 let cut = self.stream.get_ref().below().is_in_message();
                 if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
             }
+            Some(Ok(Message::Ping(payload))) if !self.sending.answers_ping(payload.len()) => self.end(UNREAD_PONGS),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
                 self.dirty = true;
@@ -204,7 +242,8 @@ mod tests {
         let content = ContentHosts { server: base, hosts: Vec::new(), allow_insecure: false };
         let https = Https::new(runtime, Arc::new(limits), None, content);
         let url = SecretUrl::new("ws://localhost/ws?access_token=t".parse().unwrap());
-        let (socket, server) = block_on(join(open(&https, &url, max), accept_async(server)));
+        let message = MessageLimits { bytes: max, finish_by: Duration::from_secs(40) };
+        let (socket, server) = block_on(join(open(&https, &url, message), accept_async(server)));
         (socket.unwrap(), server.unwrap())
     }
 

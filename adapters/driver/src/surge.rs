@@ -34,6 +34,10 @@ impl<S> Surge<S> {
         &self.below
     }
 
+    pub(crate) const fn below_mut(&mut self) -> &mut Below {
+        &mut self.below
+    }
+
     pub(crate) const fn get_mut(&mut self) -> &mut S {
         &mut self.stream
     }
@@ -47,6 +51,10 @@ impl<S> Surge<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Surge<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if !this.below.may_read()? {
+            // Whoever began the turn goes on by himself.
+            return Poll::Pending;
+        }
         if this.start == this.end {
             if !this.more || buf.len() >= LARGE {
                 let got = ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;

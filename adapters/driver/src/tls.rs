@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
+use ringcentral_ws_adapter::TURN_BYTES;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
@@ -15,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection};
 #[derive(Debug)]
 pub(crate) enum Transport<S> {
     Plain(S),
-    Tls(Box<TlsStream<S>>),
+    Tls(Box<TlsStream<Paced<S>>>),
 }
 
 impl<S> Transport<S> {
@@ -28,13 +29,52 @@ impl<S> Transport<S> {
     }
 }
 
+/// A stream below TLS that lets others have their turn after so many bytes in a row. TLS reads on by itself as long as
+/// there are bytes and they are nothing for the layer above, as session tickets are, of which a server may send any
+/// number.
+#[derive(Debug)]
+pub(crate) struct Paced<S> {
+    stream: S,
+    in_a_row: usize,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.in_a_row >= TURN_BYTES {
+            self.in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        match &read {
+            Poll::Ready(Ok(count)) => self.in_a_row += count,
+            _ => self.in_a_row = 0,
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+}
+
 pub(crate) async fn encrypt<S>(tls: Arc<ClientConfig>, host: &str, stream: S) -> io::Result<Transport<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the host cannot have a certificate"))?;
-    let stream = TlsConnector::from(tls).connect(name, stream).await?;
+    let stream = TlsConnector::from(tls).connect(name, Paced { stream, in_a_row: 0 }).await?;
     Ok(Transport::Tls(Box::new(stream)))
 }
 
@@ -67,5 +107,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<S> {
             Self::Plain(s) => Pin::new(s).poll_close(cx),
             Self::Tls(s) => Pin::new(s).poll_close(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{AsyncReadExt, AsyncWriteExt, FutureExt};
+
+    use super::*;
+    use crate::testing::{block_on, pipe};
+
+    // CLAUSE FRM-4
+    #[test]
+    fn many_bytes_in_a_row_are_read_in_turns() {
+        let (mut far, near) = pipe(2 * TURN_BYTES);
+        let mut near = Paced { stream: near, in_a_row: 0 };
+        block_on(async {
+            far.write_all(&vec![7; 2 * TURN_BYTES]).await.unwrap();
+            let mut piece = [0; 4096];
+            let mut bytes = 0;
+            while let Some(count) = near.read(&mut piece).now_or_never() {
+                bytes += count.unwrap();
+            }
+            assert_eq!(bytes, TURN_BYTES);
+            // It asked to be looked at again, so awaiting it does not hang.
+            near.read_exact(&mut vec![0; TURN_BYTES]).await.unwrap();
+        });
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::TryRecvError;
 
 use ringcentral_ws_adapter::Pressure;
-use ringcentral_ws_core::{ConnId, RequestId, SessionState, TimerKind, Wait};
+use ringcentral_ws_core::{ConnId, RequestId, SessionState, TimerKind, Timestamp, Wait};
 
 use super::{Done, Driver, Link, SOCKET};
 use crate::command::Command;
@@ -26,6 +26,8 @@ pub(super) enum Turn {
     Cancelled(RequestId),
     Pressure(ConnId, Pressure),
     Incoming(ConnId, Incoming),
+    /// Bytes of a message, which is not whole.
+    Received,
     Done(Done),
     /// Nothing waits to be done.
     Idle,
@@ -35,7 +37,8 @@ pub(super) enum Turn {
 
 impl Driver {
     /// Waits for the next thing that happens: a jump of the clock, then commands and the socket in turns, then what
-    /// helping threads bring, and timers only when nothing else is ready (HB-4).
+    /// helping threads bring, and timers only when nothing else is ready (HB-4). But after a turn that the peer did not
+    /// let end everything else comes first.
     pub(super) fn next_turn(&mut self, wait: Wait) -> Turn {
         let deadline = if let Wait::Until { at, reason } = wait { Some((at, reason)) } else { None };
         loop {
@@ -48,13 +51,14 @@ impl Driver {
             if reading.jumped || deadline.is_some_and(|(at, _)| reading.now.since(at) > slack) {
                 return Turn::Resumed;
             }
-            if let Some(turn) = self.look() {
+            let due = deadline.filter(|(at, _)| *at <= reading.now).map(|(_, reason)| reason);
+            if let Some(turn) = self.look(due, reading.now) {
                 return turn;
             }
-            let span = match deadline {
-                Some((at, reason)) if at <= reading.now => return self.due(reason),
-                Some((at, _)) => at.since(reading.now).min(longest),
-                None => longest,
+            let span = match (due, deadline) {
+                (Some(reason), _) => return self.due(reason),
+                (None, Some((at, _))) => at.since(reading.now).min(longest),
+                (None, None) => longest,
             };
             // An interrupted wait is only an early look.
             if self.parts.poll.poll(&mut self.poll_events, Some(span)).is_ok()
@@ -68,18 +72,28 @@ impl Driver {
         }
     }
 
-    fn look(&mut self) -> Option<Turn> {
-        self.socket_first = !self.socket_first;
-        let first = if self.socket_first { self.look_at_link() } else { self.look_at_commands() };
-        if first.is_some() {
-            return first;
+    /// Each part has its turn also while another one always has something.
+    fn look(&mut self, due: Option<TimerKind>, now: Timestamp) -> Option<Turn> {
+        let flooded = std::mem::take(&mut self.flooded);
+        self.socket_first = !self.socket_first && !flooded;
+        if self.socket_first
+            && let Some(turn) = self.look_at_link(now)
+        {
+            return Some(turn);
         }
-        let second = if self.socket_first { self.look_at_commands() } else { self.look_at_link() };
-        if second.is_some() {
-            return second;
+        if let Some(turn) = self.look_at_commands() {
+            return Some(turn);
         }
         if let Ok(done) = self.done.try_recv() {
             return Some(Turn::Done(done));
+        }
+        if flooded && let Some(reason) = due {
+            return Some(self.due(reason));
+        }
+        if !self.socket_first
+            && let Some(turn) = self.look_at_link(now)
+        {
+            return Some(turn);
         }
         (self.unpublished > 0).then_some(Turn::Idle)
     }
@@ -108,7 +122,7 @@ impl Driver {
         }
     }
 
-    fn look_at_link(&mut self) -> Option<Turn> {
+    fn look_at_link(&mut self, now: Timestamp) -> Option<Turn> {
         let paused = self.is_paused();
         let Link::Open(conn, socket) = &mut self.link else { return None };
         let conn = *conn;
@@ -119,9 +133,15 @@ impl Driver {
             return Some(Turn::Incoming(conn, incoming));
         }
         if self.ahead.is_some() {
+            socket.pause();
             return None;
         }
-        match socket.receive()? {
+        socket.begin_turn(now);
+        let Some(incoming) = socket.receive() else {
+            self.flooded = socket.is_spent();
+            return self.flooded.then_some(Turn::Received);
+        };
+        match incoming {
             // It would become an event, for which there is no room.
             incoming @ (Incoming::Text(_) | Incoming::Binary(_)) if paused => {
                 self.ahead = Some(incoming);
@@ -132,18 +152,29 @@ impl Driver {
     }
 
     /// Whether messages must wait for the application. While a connection is being made they need not: they cause few
-    /// events, and leaving them unread would fail the attempt.
+    /// events, and leaving them unread would fail the attempt. Nor while an answer over the socket is awaited, perhaps
+    /// by the loop that would take the events (REQ-10). The limit in bytes holds always.
     fn is_paused(&self) -> bool {
-        let backlog = self.parts.hub.backlog();
-        let ready = matches!(self.parts.session.state(), SessionState::Ready { .. });
-        backlog > 0 && (ready || backlog >= HANDSHAKE_BACKLOG)
+        let waiting = self.parts.hub.waiting();
+        if !waiting.is_full {
+            return false;
+        }
+        if waiting.is_heavy || !matches!(self.parts.session.state(), SessionState::Ready { .. }) {
+            return waiting.is_heavy || waiting.backlog >= HANDSHAKE_BACKLOG;
+        }
+        self.over_socket.is_empty()
     }
 
-    fn due(&self, reason: TimerKind) -> Turn {
+    fn due(&mut self, reason: TimerKind) -> Turn {
+        let Link::Open(conn, socket) = &mut self.link else { return Turn::Timeout };
         // What is waited for may be among the unread messages: only the application is late (HB-3).
-        match (&self.link, &self.ahead) {
-            (Link::Open(conn, _), Some(_)) if reason.waits_for_messages() => Turn::Late(*conn),
-            _ => Turn::Timeout,
+        if self.ahead.is_some() && reason.waits_for_messages() {
+            return Turn::Late(*conn);
         }
+        // What came of a message is lost with the connection; the next turn tells.
+        if reason == TimerKind::Liveness && socket.gives_up_within_message() {
+            return Turn::Received;
+        }
+        Turn::Timeout
     }
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use ringcentral_ws_core::classify::ApiErrorInfo;
 use ringcentral_ws_core::{
     Body, Cause, CloseReason, ConnId, DisabledFilter, Event, Filters, Gap, GapCause, Phase, SubscriptionId,
-    SubscriptionInfo, Timestamp, UnixMillis,
+    SubscriptionInfo, Timestamp, UnixMillis, WaitReason,
 };
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ fn events(bad: &str) -> Vec<Event> {
         Event::Gap(gap(GapCause::WindowPassed)),
     ];
     for cause in causes() {
-        events.push(Event::Retry { attempt: 1, cause: cause.clone(), at, delay });
+        events.push(Event::Retry { attempt: 1, cause: cause.clone(), at, delay, reason: WaitReason::Backoff });
         events.push(Event::Disconnected { conn, cause: cause.clone() });
         events.push(Event::Closed { reason: CloseReason::Permanent(cause) });
     }

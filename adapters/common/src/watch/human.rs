@@ -1,12 +1,8 @@
 //! Events for people.
 
-<<<<<<< HEAD
-use ringcentral_ws_core::{Cause, Certainty, CloseReason, Event, ProtocolError, Resumption};
-=======
-use ringcentral_ws_core::{Cause, CloseReason, Event, GapCause, ProtocolError, Resumption, SubscriptionInfo};
+use ringcentral_ws_core::{Cause, Certainty, CloseReason, Event, ProtocolError, Resumption, SubscriptionInfo};
 
 use crate::terminal::{escape, escape_json};
->>>>>>> files
 
 /// Most characters of a notification's content.
 const SHOWN: usize = 160;
@@ -133,7 +129,7 @@ pub fn advice(cause: &Cause) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use ringcentral_ws_core::Timestamp;
+    use ringcentral_ws_core::{Timestamp, WaitReason};
 
     use super::*;
 
@@ -142,7 +138,7 @@ mod tests {
     fn a_login_that_waits_is_said_to_wait_and_for_what() {
         let message = "60 token calls a minute for one app; 2 wait before this one".into();
         let (at, delay) = (Timestamp::ZERO, Duration::from_millis(61_000));
-        let retry = |cause| event(&Event::Retry { attempt: 1, cause, at, delay }).unwrap();
+        let retry = |cause| event(&Event::Retry { attempt: 1, cause, at, delay, reason: WaitReason::Backoff }).unwrap();
         assert_eq!(
             retry(Cause::LoginLimit { message }),
             "waiting        the login waits: 60 token calls a minute for one app; 2 wait before this one; next in 61.0 s"

@@ -295,7 +295,9 @@ fn plain(value: &Value) -> String {
 mod tests {
     use std::time::Duration;
 
-    use ringcentral_ws_core::{Cause, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis, Unreadable};
+    use ringcentral_ws_core::{
+        Cause, Certainty, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis, Unreadable, WaitReason,
+    };
 
     use super::*;
 
@@ -307,19 +309,40 @@ mod tests {
 
     #[test]
     fn events_are_single_lines() {
-        let retry =
-            Event::Retry { attempt: 2, cause: Cause::SocketLost, at: Timestamp::ZERO, delay: Duration::from_secs(1) };
+        let retry = Event::Retry {
+            attempt: 2,
+            cause: Cause::SocketLost,
+            at: Timestamp::ZERO,
+            delay: Duration::from_secs(1),
+            reason: WaitReason::Backoff,
+        };
         let line = event(&retry).unwrap();
         assert!(line.starts_with(r#"{"event":"retry","attempt":2,"cause":"socket_lost","delay_ms":1000,"#), "{line}");
         let cause = Cause::LoginLimit { message: "60 a minute; 2 wait".into() };
-        let waits = Event::Retry { attempt: 1, cause, at: Timestamp::ZERO, delay: Duration::from_secs(61) };
+        let waits = Event::Retry {
+            attempt: 1,
+            cause,
+            at: Timestamp::ZERO,
+            delay: Duration::from_secs(61),
+            reason: WaitReason::RetryAfter,
+        };
         assert_eq!(
             event(&waits).unwrap(),
-            r#"{"event":"retry","attempt":1,"cause":"login_limit","delay_ms":61000,"message":"the login waits: 60 a minute; 2 wait"}"#
+            r#"{"event":"retry","attempt":1,"cause":"login_limit","delay_ms":61000,"waits_for":"retry_after","message":"the login waits: 60 a minute; 2 wait"}"#
         );
-        let gap = Gap { cause: GapCause::WindowPassed, after: None, since: UnixMillis(1), until: UnixMillis(2) };
-        let line = r#"{"event":"gap","cause":"window_passed","after":null,"since":1,"until":2}"#;
-        assert_eq!(event(&Event::Gap(gap)).unwrap(), line);
+        let gap = Gap {
+            cause: GapCause::WindowPassed,
+            certainty: Certainty::Probable,
+            after: None,
+            since: UnixMillis(1),
+            until: UnixMillis(2),
+        };
+        let line = r#"{"event":"gap","cause":"window_passed","after":null,"since":1,"until":2,"certainty":"probable","message":""#;
+        assert!(event(&Event::Gap(gap)).unwrap().starts_with(line));
+        let waiting =
+            Event::Waiting { reason: WaitReason::AuthBudget, at: Timestamp::ZERO, delay: Duration::from_secs(9) };
+        let line = r#"{"event":"waiting","waits_for":"auth_budget","delay_ms":9000,"message":""#;
+        assert!(event(&waiting).unwrap().starts_with(line));
         let failed = Event::RecoveryFailed { conn: ConnId::from(3), code: Some("WSG-1003".into()) };
         assert_eq!(event(&failed).unwrap(), r#"{"event":"recovery_failed","conn":3,"code":"WSG-1003"}"#);
         let end = |reason| event(&Event::Closed { reason }).unwrap();

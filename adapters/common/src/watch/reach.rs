@@ -71,13 +71,13 @@ fn is_on_the_way(phase: Phase) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use ringcentral_ws_core::Timestamp;
+    use ringcentral_ws_core::{Timestamp, WaitReason};
 
     use super::*;
 
     fn retry(phase: Phase) -> Event {
         let cause = Cause::Network { phase, message: "refused".into() };
-        Event::Retry { attempt: 1, cause, at: Timestamp::ZERO, delay: Duration::ZERO }
+        Event::Retry { attempt: 1, cause, at: Timestamp::ZERO, delay: Duration::ZERO, reason: WaitReason::Backoff }
     }
 
     #[test]

@@ -55,8 +55,8 @@ pub(crate) fn wait_for<T: Send>(block: Block, work: impl Future<Output = T> + Se
 }
 
 fn limits(setup: &Setup) -> IoLimits {
-    let step = setup.step_limit;
-    IoLimits { dns: step, tcp: step, tls: step, upgrade: step, event_queue: setup.event_queue, ..IoLimits::default() }
+    let (step, event_queue, event_bytes) = (setup.step_limit, setup.event_queue, setup.event_bytes);
+    IoLimits { dns: step, tcp: step, tls: step, upgrade: step, event_queue, event_bytes, ..IoLimits::default() }
 }
 
 pub(crate) fn trusting(certificate: &[u8]) -> Arc<ClientConfig> {
@@ -170,7 +170,7 @@ impl Harness for Blocking {
     }
 
     fn start(&self, setup: Setup) -> Box<dyn Running> {
-        use ringcentral_ws_blocking::{Client, IoLimits, Jwt};
+        use ringcentral_ws_blocking::{Client, Jwt};
         let refresh = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&refresh);
         let mut login = Jwt::new(setup.app.clone(), setup.jwt.as_str()).on_tokens(move |tokens| {
@@ -179,9 +179,7 @@ impl Harness for Blocking {
         if let Some(token) = &setup.refresh_token {
             login = login.with_refresh_token(token.as_str());
         }
-        let (step, event_queue) = (setup.step_limit, setup.event_queue);
-        let limits = IoLimits { dns: step, tcp: step, tls: step, upgrade: step, event_queue, ..IoLimits::default() };
-        let mut builder = Client::builder(login).filters(&setup.filters).limits(limits).config(setup.config);
+        let mut builder = Client::builder(login).filters(&setup.filters).limits(limits(&setup)).config(setup.config);
         if let Some(trust) = &setup.trust {
             builder = builder.tls(trusting(trust));
         }

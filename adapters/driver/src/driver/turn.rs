@@ -15,7 +15,8 @@ use crate::socket::{Incoming, Socket};
 
 /// Turns without waiting after which other tasks of the same thread get theirs.
 const FAIR_TURNS: u32 = 128;
-/// Messages that are read in one turn, with one look at the clock and one wake of the application.
+/// Messages that are read in one turn, with one look at the clock and one wake of the application. A turn is also bounded
+/// in bytes and in frames ([`Below`](ringcentral_ws_adapter::Below)).
 const BURST: u32 = 64;
 /// Events that may wait for the application while a connection is still being made.
 const HANDSHAKE_BACKLOG: usize = 256;
@@ -48,7 +49,8 @@ pub(super) struct Sleep {
 
 impl<R: Runtime> Driver<R> {
     /// The next thing that happened: a jump of the clock, then commands and the socket in turns, then calls, and
-    /// timers only when nothing else is ready (HB-4).
+    /// timers only when nothing else is ready (HB-4). But after a turn that the peer did not let end everything else
+    /// comes first.
     pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>, wait: Wait) -> Poll<Turn<R::Stream>> {
         let _ = self.outlet.poll(cx);
         self.busy += 1;
@@ -63,20 +65,26 @@ impl<R: Runtime> Driver<R> {
         if reading.jumped || late {
             return Poll::Ready(Turn::Resumed);
         }
-        self.socket_first = !self.socket_first;
+        let flooded = std::mem::take(&mut self.flooded);
+        self.socket_first = !self.socket_first && !flooded;
         let now = reading.now;
         let first = if self.socket_first { self.poll_link(cx, now) } else { self.poll_commands(cx) };
         if first.is_ready() {
             return first;
         }
+        if flooded {
+            let rest = self.poll_rest(cx, deadline, now);
+            if rest.is_ready() {
+                return rest;
+            }
+        }
         let second = if self.socket_first { self.poll_commands(cx) } else { self.poll_link(cx, now) };
         if second.is_ready() {
             return second;
         }
-        for calls in [&mut self.calls, &mut self.logins] {
-            if let Poll::Ready(Some(done)) = Pin::new(calls).poll_next(cx) {
-                return Poll::Ready(Turn::Done(done));
-            }
+        let done = self.poll_calls(cx);
+        if done.is_ready() {
+            return done;
         }
         if self.unpublished > 0 {
             return Poll::Ready(Turn::Idle);
@@ -97,6 +105,29 @@ impl<R: Runtime> Driver<R> {
         self.commands.as_mut().poll_next(cx).map(|command| command.map_or(Turn::Abandoned, Turn::Command))
     }
 
+    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<Turn<R::Stream>> {
+        for calls in [&mut self.calls, &mut self.logins] {
+            if let Poll::Ready(Some(done)) = Pin::new(calls).poll_next(cx) {
+                return Poll::Ready(Turn::Done(done));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// What comes behind the socket otherwise.
+    fn poll_rest(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<(Timestamp, TimerKind)>,
+        now: Timestamp,
+    ) -> Poll<Turn<R::Stream>> {
+        let done = self.poll_calls(cx);
+        if done.is_ready() || deadline.is_none_or(|(at, _)| at > now) {
+            return done;
+        }
+        self.poll_timer(cx, deadline, now)
+    }
+
     fn poll_link(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Poll<Turn<R::Stream>> {
         match &mut self.link {
             Link::None => Poll::Pending,
@@ -114,15 +145,23 @@ impl<R: Runtime> Driver<R> {
         }
     }
 
-    /// Takes the messages that are there, up to [`BURST`].
+    /// Takes the messages that are there, within the bounds of a turn.
     fn poll_burst(&mut self, cx: &mut Context<'_>, conn: ConnId, now: Timestamp) -> Poll<Turn<R::Stream>> {
+        if let Link::Open(_, socket) = &mut self.link {
+            socket.begin_turn(now);
+        }
         for count in 0..BURST {
             let incoming = match self.poll_message(cx) {
                 Poll::Ready(incoming) => incoming,
+                Poll::Pending if self.is_spent() => {
+                    (self.flooded, self.busy) = (true, FAIR_TURNS);
+                    break;
+                }
                 Poll::Pending if count == 0 => return Poll::Pending,
                 Poll::Pending => break,
             };
             self.busy += 1;
+            self.flooded = count + 1 == BURST;
             self.incoming(conn, &incoming, now);
             let wait = self.drain();
             // All that is not the next message of a flood is the business of an ordinary turn.
@@ -140,7 +179,11 @@ impl<R: Runtime> Driver<R> {
         let paused = self.is_paused();
         let Link::Open(_, socket) = &mut self.link else { return Poll::Pending };
         if self.ahead.is_some() {
-            return if paused { Poll::Pending } else { self.ahead.take().map_or(Poll::Pending, Poll::Ready) };
+            if paused {
+                socket.pause();
+                return Poll::Pending;
+            }
+            return self.ahead.take().map_or(Poll::Pending, Poll::Ready);
         }
         match socket.poll_receive(cx) {
             // It would become an event, for which there is no room.
@@ -152,11 +195,34 @@ impl<R: Runtime> Driver<R> {
         }
     }
 
+    fn is_spent(&self) -> bool {
+        matches!(&self.link, Link::Open(_, socket) if socket.is_spent())
+    }
+
     /// Whether messages must wait for the application. While a connection is being made they need not: they cause few
-    /// events, and leaving them unread would fail the attempt.
+    /// events, and leaving them unread would fail the attempt. Nor while an answer over the socket is awaited, perhaps
+    /// by the loop that would take the events (REQ-10). The limit in bytes holds always.
     fn is_paused(&self) -> bool {
-        let ready = matches!(self.session.state(), SessionState::Ready { .. });
-        self.outlet.is_full() && (ready || self.outlet.backlog() >= HANDSHAKE_BACKLOG)
+        if !self.outlet.is_full() {
+            return false;
+        }
+        if self.outlet.is_heavy() || !matches!(self.session.state(), SessionState::Ready { .. }) {
+            return self.outlet.is_heavy() || self.outlet.backlog() >= HANDSHAKE_BACKLOG;
+        }
+        self.over_socket.is_empty()
+    }
+
+    fn due(&mut self, reason: TimerKind) -> Turn<R::Stream> {
+        let Link::Open(conn, socket) = &mut self.link else { return Turn::Timeout };
+        // What is waited for may be among the unread messages: only the application is late (HB-3).
+        if self.ahead.is_some() && reason.waits_for_messages() {
+            return Turn::Late(*conn);
+        }
+        // What came of a message is lost with the connection; the next turn tells.
+        if reason == TimerKind::Liveness && socket.gives_up_within_message() {
+            return Turn::Received;
+        }
+        Turn::Timeout
     }
 
     fn poll_timer(
@@ -170,11 +236,7 @@ impl<R: Runtime> Driver<R> {
             return Poll::Pending;
         };
         if deadline <= now {
-            // What is waited for may be among the unread messages: only the application is late (HB-3).
-            return Poll::Ready(match (&self.link, &self.ahead) {
-                (Link::Open(conn, _), Some(_)) if reason.waits_for_messages() => Turn::Late(*conn),
-                _ => Turn::Timeout,
-            });
+            return Poll::Ready(self.due(reason));
         }
         loop {
             let limits = &self.https.limits;

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::{Request, Response};
 use mio::{Events, Poll, Token, Waker};
+use ringcentral_ws_adapter::{MessageLimits, UNFINISHED};
 use ringcentral_ws_core::oauth::{ClientApp, TokenSet};
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, ClockReading, CloseInfo, Config, ConnId, Event, Frame, HttpFailure,
-    HttpId, Input, Masker, Output, Phase, Secret, Session, Timestamp, UnixMillis, Wait,
+    HttpId, Input, Masker, Output, Phase, Secret, Session, TimerKind, Timestamp, UnixMillis, Unreadable, Wait,
 };
 
 use crate::link::{Arrival, Link};
@@ -38,6 +39,8 @@ pub struct Port {
     poll: Poll,
     ready: Events,
     link: Link,
+    /// How long a message may stay unfinished.
+    finish_by: Duration,
     app: ClientApp,
     jwt: Secret,
     waker: Arc<Waker>,
@@ -58,9 +61,22 @@ impl Port {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let unix = UnixMillis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
         let config = Config { server: app.server.clone(), ..config };
+        let finish_by = MessageLimits::of(&config).finish_by;
         let session = Session::new(config, seed, ClockReading { now: Timestamp::ZERO, unix });
         let ready = Events::with_capacity(8);
-        Ok(Self { session, began: Instant::now(), poll, ready, link: Link::None, app, jwt, waker, done, completions })
+        Ok(Self {
+            session,
+            began: Instant::now(),
+            poll,
+            ready,
+            link: Link::None,
+            finish_by,
+            app,
+            jwt,
+            waker,
+            done,
+            completions,
+        })
     }
 
     /// The time as the Session counts it.
@@ -97,9 +113,22 @@ impl Port {
             }
         }
         if !happened {
-            self.feed(Input::Timeout);
+            self.due(wait);
         }
         Ok(true)
+    }
+
+    /// What came of a message is lost with a connection that has fallen silent, and the Session hears of that first.
+    fn due(&mut self, wait: Wait) {
+        let silent = matches!(wait, Wait::Until { at, reason: TimerKind::Liveness } if at <= self.now());
+        match self.link.is_in_message() {
+            Some(conn) if silent => {
+                self.link.drop_if(conn);
+                let close = CloseInfo { code: None, reason: UNFINISHED.into() };
+                self.unread(conn, Frame::Unreadable(Unreadable::Cut), close);
+            }
+            _ => self.feed(Input::Timeout),
+        }
     }
 
     /// Starts what takes time, does what does not.
@@ -138,13 +167,15 @@ impl Port {
             }
         }
         // One arrival a turn: what it causes goes out before the next is read.
-        if let Some((conn, arrival)) = self.link.look() {
+        if let Some((conn, arrival)) = self.link.look(self.now(), self.finish_by) {
             happened = true;
             match arrival {
                 Arrival::Opened => self.feed(Input::Opened { conn }),
                 Arrival::OpenFailed(failure) => self.feed(Input::OpenFailed { conn, failure }),
                 Arrival::Text(text) => self.feed(Input::Frame { conn, frame: Frame::Text(&text) }),
                 Arrival::Binary(bytes) => self.feed(Input::Frame { conn, frame: Frame::Binary(&bytes) }),
+                // Timers have their turn, however long the peer goes on without finishing one.
+                Arrival::Part => self.feed(Input::Timeout),
                 Arrival::Control => self.feed(Input::Frame { conn, frame: Frame::Control }),
                 Arrival::TooLarge(size, close) => self.unread(conn, Frame::TooLarge(size), close),
                 Arrival::Unreadable(what, close) => self.unread(conn, Frame::Unreadable(what), close),

@@ -1,12 +1,13 @@
 //! The socket: opening, upgrading, open. It never blocks; mio wakes the loop when there is more to do.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use ringcentral_ws_adapter::{ReadFailure, Tracked, Upgrade};
-use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl, Unreadable};
-use tungstenite::protocol::{CloseFrame, Role};
+use ringcentral_ws_adapter::{ReadFailure, Tracked, UNFINISHED, Upgrade};
+use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 /// It knows whether a message was cut, which the WebSocket layer does not say.
@@ -19,6 +20,8 @@ pub(crate) enum Arrival {
     Text(Utf8Bytes),
     Binary(Bytes),
     Control,
+    /// Bytes of a message, which is not whole; there may be more at once.
+    Part,
     TooLarge(usize, CloseInfo),
     Unreadable(Unreadable, CloseInfo),
     Closed(CloseInfo),
@@ -30,6 +33,8 @@ pub(crate) enum Link {
     Connecting(ConnId, TcpStream, Upgrade),
     Upgrading(ConnId, Upgrading),
     Open(ConnId, WebSocket),
+    /// More waits to be sent than may.
+    Full(ConnId, WebSocket),
 }
 
 /// An upgrade in progress.
@@ -64,6 +69,9 @@ impl Upgrading {
         }
     }
 }
+
+/// Most bytes that wait to be sent, the answers to pings among them: of those only the newest is kept when they are more.
+const SEND_MAX: usize = 1 << 20;
 
 impl Link {
     /// Begins to connect. There is no deadline here: the Session's own ends it by `Action::Drop`.
@@ -105,20 +113,31 @@ impl Link {
     fn write(&mut self, conn: ConnId, message: Message) {
         if let Self::Open(live, socket) = self
             && *live == conn
+            && matches!(socket.write(message), Err(Error::WriteBufferFull(_)))
+            && let Self::Open(_, socket) = std::mem::replace(self, Self::None)
         {
-            let _ = socket.write(message);
+            *self = Self::Full(conn, socket);
+        }
+    }
+
+    /// Whether the peer is in the middle of a message.
+    pub(crate) fn is_in_message(&self) -> Option<ConnId> {
+        match self {
+            Self::Open(conn, socket) if socket.get_ref().below.is_in_message() => Some(*conn),
+            _ => None,
         }
     }
 
     /// Closing the socket takes it from the poller.
     pub(crate) fn drop_if(&mut self, conn: ConnId) {
-        if matches!(self, Self::Connecting(c, ..) | Self::Upgrading(c, _) | Self::Open(c, _) if *c == conn) {
+        if matches!(self, Self::Connecting(c, ..) | Self::Upgrading(c, _) | Self::Open(c, _) | Self::Full(c, _) if *c == conn)
+        {
             *self = Self::None;
         }
     }
 
     /// Goes as far as it can without waiting. `None` when there is nothing to tell.
-    pub(crate) fn look(&mut self) -> Option<(ConnId, Arrival)> {
+    pub(crate) fn look(&mut self, now: Timestamp, finish_by: Duration) -> Option<(ConnId, Arrival)> {
         match std::mem::replace(self, Self::None) {
             Self::None => None,
             Self::Connecting(conn, stream, upgrade) => {
@@ -133,8 +152,19 @@ impl Link {
                 self.upgrade(conn, Upgrading { stream: Tracked::new(stream), upgrade, sent: 0 })
             }
             Self::Upgrading(conn, upgrading) => self.upgrade(conn, upgrading),
+            Self::Full(conn, socket) => {
+                let close = CloseInfo { code: None, reason: "too much waits to be sent".into() };
+                Some((conn, ended(&socket, close)))
+            }
             Self::Open(conn, mut socket) => {
-                let arrival = read(&mut socket);
+                let below = &mut socket.get_mut().below;
+                below.begin_turn(now);
+                let arrival = if below.is_overdue(finish_by, now) {
+                    let close = CloseInfo { code: None, reason: UNFINISHED.into() };
+                    Some(Arrival::Unreadable(Unreadable::Cut, close))
+                } else {
+                    read(&mut socket)
+                };
                 if !matches!(arrival, Some(Arrival::TooLarge(..) | Arrival::Unreadable(..) | Arrival::Closed(_))) {
                     *self = Self::Open(conn, socket);
                 }
@@ -146,7 +176,8 @@ impl Link {
     fn upgrade(&mut self, conn: ConnId, mut upgrading: Upgrading) -> Option<(ConnId, Arrival)> {
         match upgrading.go_on() {
             Ok(Some(rest)) => {
-                let socket = WebSocket::from_partially_read(upgrading.stream, rest, Role::Client, None);
+                let config = WebSocketConfig::default().max_write_buffer_size(SEND_MAX);
+                let socket = WebSocket::from_partially_read(upgrading.stream, rest, Role::Client, Some(config));
                 *self = Self::Open(conn, socket);
                 Some((conn, Arrival::Opened))
             }
@@ -172,6 +203,7 @@ fn read(socket: &mut WebSocket) -> Option<Arrival> {
             ended(socket, CloseInfo { code, reason: reason.into() })
         }
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Arrival::Control,
+        Err(error) if blocked(&error) && socket.get_ref().below.is_spent() => Arrival::Part,
         Err(error) if blocked(&error) => {
             let failed = socket.get_ref().below.failed()?.to_string();
             ended(socket, CloseInfo { code: None, reason: failed.into() })

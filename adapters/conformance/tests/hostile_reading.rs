@@ -1,0 +1,268 @@
+//! Servers that never stop, never read and never finish: each client stays in its bounds and goes on.
+
+mod harness;
+mod hostile;
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hostile::memory::{Counting, Rise};
+use hostile::{Client, Peer, all, frame, listen, notification, setup};
+use ringcentral_ws_conformance::{Harness, Outcome, PATIENCE, Setup, until};
+use ringcentral_ws_core::{Body, Close};
+
+#[global_allocator]
+static MEMORY: Counting = Counting;
+
+/// Tests measure the process, so one runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn on_each(play: impl Fn(&dyn Harness)) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut failed = Vec::new();
+    for harness in all() {
+        let (began, rise) = (Instant::now(), Rise::watch());
+        if catch_unwind(AssertUnwindSafe(|| play(&*harness))).is_err() {
+            failed.push(harness.name());
+        }
+        println!("{:>10}: {:.1?}, {} KiB at most", harness.name(), began.elapsed(), rise.most() >> 10);
+    }
+    assert!(failed.is_empty(), "on {failed:?}, see above");
+}
+
+/// The first connection is attacked, the second is good, and a notification shows it.
+fn then_good(attack: impl Fn(&mut Peer) -> std::io::Result<()> + Send + Sync + 'static) -> std::net::SocketAddr {
+    listen(move |number, peer| {
+        if number == 0 {
+            peer.subscribe()?;
+            return attack(peer);
+        }
+        peer.text(&notification("after", 10))?;
+        peer.behave()
+    })
+}
+
+fn get() -> http::Request<Body> {
+    http::Request::get("/restapi/v1.0/account/~").body(Body::empty()).unwrap()
+}
+
+// CLAUSE FRM-4 SEC-3
+#[test]
+fn endless_fragments_end_the_connection_and_are_a_gap() {
+    on_each(|harness| {
+        let address = then_good(|peer| {
+            peer.stream.write_all(&frame(0x01, b""))?;
+            peer.flood(&frame(0x00, b"").repeat(32_768))
+        });
+        let mut client = Client::start(harness, setup(address));
+        client.until("gap unreadable");
+        client.until("notification after");
+        client.running.close(Close::Detach);
+    });
+}
+
+// CLAUSE FRM-4 HB-3
+#[test]
+fn a_message_that_is_never_finished_ends_the_connection_and_is_a_gap() {
+    on_each(|harness| {
+        // Fragments with pings between, which count as life; a byte at a time, which do not.
+        for pings in [true, false] {
+            let address = then_good(move |peer| {
+                peer.stream.set_nodelay(true)?;
+                let begin = if pings { frame(0x01, b"") } else { vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0] };
+                peer.stream.write_all(&begin)?;
+                loop {
+                    let more = if pings { [frame(0x89, b"p"), frame(0x00, b"x")].concat() } else { vec![b'x'] };
+                    peer.stream.write_all(&more)?;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+            let mut client = Client::start(harness, setup(address));
+            client.until("gap unreadable");
+            client.until("notification after");
+            client.running.close(Close::Detach);
+        }
+    });
+}
+
+// CLAUSE FRM-4 SEC-3
+#[test]
+fn pings_whose_answers_nobody_reads_cost_little() {
+    on_each(|harness| {
+        let address = then_good(|peer| {
+            // The worked example keeps the newest answer only, so it is the server that ends.
+            let (end, pings) = (Instant::now() + Duration::from_secs(2), frame(0x89, &[b'p'; 125]).repeat(512));
+            while Instant::now() < end {
+                peer.stream.write_all(&pings)?;
+            }
+            Ok(())
+        });
+        let rise = Rise::watch();
+        let mut client = Client::start(harness, setup(address));
+        client.until("disconnected");
+        client.until("notification after");
+        assert!(rise.most() < 4 << 20, "{}: {} bytes", harness.name(), rise.most());
+        client.running.close(Close::Detach);
+    });
+}
+
+// CLAUSE FRM-4 SEC-3
+#[test]
+fn large_notifications_that_nobody_takes_are_bounded_in_bytes() {
+    const COUNT: usize = 14;
+    const SIZE: usize = 15 << 20;
+    let text = Arc::new(frame(0x81, notification("n00", SIZE).as_bytes()));
+    on_each(|harness| {
+        let sent = Arc::clone(&text);
+        let address = listen(move |_, peer| {
+            peer.subscribe()?;
+            // The names are at the beginning, behind the frame's header.
+            let (names, filler) = (std::str::from_utf8(&sent[10..300]).unwrap(), &sent[300..]);
+            for n in 0..COUNT {
+                peer.stream.write_all(&sent[..10])?;
+                peer.stream.write_all(names.replace("n00", &format!("n{n:02}")).as_bytes())?;
+                peer.stream.write_all(filler)?;
+            }
+            peer.text(&notification("last", 1))?;
+            peer.behave()
+        });
+        let rise = Rise::watch();
+        // In the worked example the application is called, and cannot let events wait.
+        if harness.name() == "mio" {
+            return;
+        }
+        let mut client = Client::start(harness, setup(address));
+        client.until("subscribed");
+        // Heartbeats go on, and show that reading has stopped for the application only.
+        let quiet = client.running.stats().heartbeats;
+        until(PATIENCE, "heartbeats", || client.running.stats().heartbeats > quiet + 2);
+        // What waits, one that does not fit, one that was read ahead, and the buffers it is in.
+        assert!(rise.most() < 140 << 20, "{}: {} bytes", harness.name(), rise.most());
+        client.until("notification last");
+        assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
+        client.running.close(Close::Detach);
+    });
+}
+
+/// Sends so many notifications before the client's first call over the socket, and as many before its answer.
+fn behind_notifications(count: usize, size: usize, answered: bool) -> std::net::SocketAddr {
+    listen(move |_, peer| {
+        peer.subscribe()?;
+        let send = |peer: &mut Peer, from: usize| {
+            (from..from + count).try_for_each(|n| peer.text(&notification(&format!("n{n}"), size)))
+        };
+        send(peer, 0)?;
+        let call = loop {
+            let (_, text) = peer.read()?;
+            if text.contains("ClientRequest") {
+                break text;
+            }
+            if text.contains("Heartbeat") {
+                peer.text(&text)?;
+            }
+        };
+        send(peer, count)?;
+        if answered {
+            peer.reply(&call, "{}")?;
+        }
+        peer.text(&notification("last", 1))?;
+        peer.behave()
+    })
+}
+
+fn over_the_socket(address: std::net::SocketAddr) -> Setup {
+    let mut setup = setup(address);
+    (setup.config.rest_over_websocket, setup.config.request_timeout) = (true, Duration::from_secs(2));
+    // Less than one burst.
+    setup.event_queue = 4;
+    setup
+}
+
+// CLAUSE REQ-10
+#[test]
+fn an_answer_over_the_socket_does_not_wait_behind_untaken_events() {
+    on_each(|harness| {
+        let address = behind_notifications(300, 10, true);
+        let mut client = Client::start(harness, over_the_socket(address));
+        client.until("subscribed");
+        // As in the loop that takes events: none is taken meanwhile.
+        assert!(matches!(client.running.request(get()), Outcome::Response(200, ..)), "{}", harness.name());
+        client.until("notification last");
+        let came = client.told.iter().filter(|line| line.starts_with("notification n"));
+        assert!(came.eq(&(0..600).map(|n| format!("notification n{n}")).collect::<Vec<_>>()), "{:?}", client.told);
+        assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
+        client.running.close(Close::Detach);
+    });
+}
+
+// CLAUSE REQ-10 SEC-3
+#[test]
+fn an_answer_that_is_withheld_costs_no_more_than_the_limit_of_bytes() {
+    on_each(|harness| {
+        // In the worked example the application is called, and cannot let events wait.
+        if harness.name() == "mio" {
+            return;
+        }
+        let rise = Rise::watch();
+        let address = behind_notifications(30, 1 << 20, false);
+        let mut setup = over_the_socket(address);
+        setup.event_bytes = 8 << 20;
+        let mut client = Client::start(harness, setup);
+        client.until("subscribed");
+        assert_eq!(client.running.request(get()), Outcome::Failed("timed_out", true), "{}", harness.name());
+        assert!(rise.most() < 20 << 20, "{}: {} bytes", harness.name(), rise.most());
+        client.until("notification last");
+        assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
+        client.running.close(Close::Detach);
+    });
+}
+
+// CLAUSE SEC-3
+#[test]
+fn a_server_that_answers_provisionally_for_ever_keeps_nothing_busy() {
+    on_each(|harness| {
+        // The worked example has a thread for each call, and a deadline.
+        if harness.name() == "mio" {
+            return;
+        }
+        let address = listen(|_, peer| {
+            peer.subscribe()?;
+            peer.behave()
+        });
+        let mut client = Client::start(harness, setup(address));
+        client.until("subscribed");
+        let began = Instant::now();
+        let flood = http::Request::get("/restapi/v1.0/provisional").body(Body::empty()).unwrap();
+        assert_eq!(client.running.request(flood), Outcome::Failed("unknown", true));
+        assert!(began.elapsed() < PATIENCE, "its deadline is 60 s");
+        assert!(matches!(client.running.request(get()), Outcome::Response(200, ..)));
+        client.running.close(Close::Detach);
+        assert!(!client.told.iter().any(|line| line.starts_with("disconnected")));
+    });
+}
+
+// CLAUSE FRM-4 HB-3
+#[test]
+fn a_peer_that_never_pauses_keeps_nothing_from_its_turn() {
+    on_each(|harness| {
+        let text = br#"[{"type":"Unheard"}]"#;
+        for flood in [frame(0x89, b""), frame(0x8a, b"x"), frame(0x81, text)] {
+            let address = listen(move |_, peer| {
+                peer.subscribe()?;
+                // The client's frames are read, so that nothing but the reading keeps it busy.
+                let mut reading = peer.stream.try_clone()?;
+                std::thread::spawn(move || std::io::copy(&mut reading, &mut std::io::sink()));
+                peer.flood(&flood.repeat(65_536 / flood.len()))
+            });
+            let mut client = Client::start(harness, setup(address));
+            client.until("subscribed");
+            // Over HTTPS: a call that something besides the socket brings back.
+            let began = Instant::now();
+            assert!(matches!(client.running.request(get()), Outcome::Response(200, ..)));
+            client.running.close(Close::Detach);
+            assert!(began.elapsed() < Duration::from_secs(10), "{}", harness.name());
+        }
+    });
+}
