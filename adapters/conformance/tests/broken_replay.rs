@@ -74,28 +74,28 @@ fn play_on(harness: &dyn Harness) {
 
 // CLAUSE REC-9
 #[test]
-#[ignore = "REC-9"]
+
 fn tokio_gives_up_a_recovery_that_always_breaks() {
     play("tokio");
 }
 
 // CLAUSE REC-9
 #[test]
-#[ignore = "REC-9"]
+
 fn smol_gives_up_a_recovery_that_always_breaks() {
     play("smol");
 }
 
 // CLAUSE REC-9
 #[test]
-#[ignore = "REC-9"]
+
 fn async_std_gives_up_a_recovery_that_always_breaks() {
     play("async-std");
 }
 
 // CLAUSE REC-9
 #[test]
-#[ignore = "REC-9"]
+
 fn blocking_gives_up_a_recovery_that_always_breaks() {
     play("blocking");
 }

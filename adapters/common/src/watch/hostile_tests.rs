@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use ringcentral_ws_core::classify::ApiErrorInfo;
 use ringcentral_ws_core::{
-    Body, Cause, CloseReason, ConnId, DisabledFilter, Event, Filters, Gap, GapCause, Phase, SubscriptionId,
+    Body, Cause, Certainty, CloseReason, ConnId, DisabledFilter, Event, Filters, Gap, GapCause, Phase, SubscriptionId,
     SubscriptionInfo, Timestamp, UnixMillis, WaitReason,
 };
 use serde_json::{Value, json};
@@ -58,7 +58,13 @@ fn events(bad: &str) -> Vec<Event> {
         disabled: vec![off],
         expires_in: None,
     };
-    let gap = |cause| Gap { cause, after: Some(text()), since: UnixMillis(1), until: UnixMillis(2) };
+    let gap = |cause| Gap {
+        certainty: Certainty::Probable,
+        cause,
+        after: Some(text()),
+        since: UnixMillis(1),
+        until: UnixMillis(2),
+    };
     let mut events = vec![
         Event::Subscribed(Box::new(info)),
         Event::SubscriptionFailed { id, error: Box::new(error()), retry_at: None },
