@@ -219,12 +219,12 @@ impl<R: Runtime> Driver<R> {
         }
     }
 
-    /// Puts the newest snapshot behind the events it covers.
+    /// Puts the newest snapshot behind the events it covers. While an orderly end is under way there is none; the last one
+    /// comes before `Closed`.
     fn publish(&mut self) {
-        if self.unpublished > 0
+        if std::mem::take(&mut self.unpublished) > 0
             && let Some(snapshot) = self.session.snapshot()
         {
-            self.unpublished = 0;
             self.outlet.push(Event::SnapshotChanged, Some(snapshot));
         }
     }
