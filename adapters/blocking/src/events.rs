@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_adapter::{IoLimits, replaces, weight};
+use ringcentral_ws_adapter::{IoLimits, replaced, weight};
 use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 use crate::command::Remote;
@@ -70,10 +70,11 @@ impl Hub {
             return;
         }
         if self.load(&state).is_full
-            && state.queue.back().is_some_and(|(last, ..)| replaces(&event, last))
-            && let Some((.., last)) = state.queue.pop_back()
+            && let Some(back) = replaced(&event, state.queue.iter().rev().map(|(waiting, ..)| waiting))
+            && let place = state.queue.len() - 1 - back
+            && let Some((.., weight)) = state.queue.remove(place)
         {
-            state.bytes -= last;
+            state.bytes -= weight;
         }
         let weight = weight(&event, snapshot.is_some());
         state.bytes += weight;

@@ -35,14 +35,20 @@ pub fn weight(event: &Event, has_snapshot: bool) -> usize {
     EVENT + snapshot + texts
 }
 
-/// Whether the later of two events that follow each other makes the earlier not worth telling. While nobody takes
-/// events attempts may go on for days: of what repeats only the last counts.
+/// Which of the events that wait, counted from the newest, is not worth telling any more after `later`. While nobody
+/// takes events attempts may go on for days: of what repeats without anything else between only the last counts.
 #[must_use]
-pub const fn replaces(later: &Event, earlier: &Event) -> bool {
-    matches!(
-        (earlier, later),
-        (Event::Retry { .. }, Event::Retry { .. })
-            | (Event::Waiting { .. }, Event::Waiting { .. })
-            | (Event::SnapshotChanged, Event::SnapshotChanged)
-    )
+pub fn replaced<'a>(later: &Event, newest_first: impl Iterator<Item = &'a Event>) -> Option<usize> {
+    let kind = repeats(later)?;
+    newest_first.map_while(repeats).position(|earlier| earlier == kind)
+}
+
+/// The kinds of events that come again and again during an outage.
+const fn repeats(event: &Event) -> Option<u8> {
+    match event {
+        Event::Retry { .. } => Some(0),
+        Event::Waiting { .. } => Some(1),
+        Event::SnapshotChanged => Some(2),
+        _ => None,
+    }
 }

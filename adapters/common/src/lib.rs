@@ -40,7 +40,7 @@ pub mod watch;
 pub use address::{
     Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, masked, not_sent, source_is_silent,
 };
-pub use backlog::{replaces, weight};
+pub use backlog::{replaced, weight};
 pub use below::{Below, Tracked, UNFINISHED};
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use async_channel::Sender;
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
-use ringcentral_ws_adapter::{IoLimits, replaces, weight};
+use ringcentral_ws_adapter::{IoLimits, replaced, weight};
 use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 use crate::command::Command;
@@ -221,10 +221,10 @@ impl Outlet {
             self.batch.push(queued);
             return;
         }
-        if self.backlog.back().is_some_and(|last| replaces(&queued.event, &last.event))
-            && let Some(last) = self.backlog.pop_back()
+        if let Some(back) = replaced(&queued.event, self.backlog.iter().rev().map(|waiting| &waiting.event))
+            && let Some(earlier) = self.backlog.remove(self.backlog.len() - 1 - back)
         {
-            self.backlog_bytes -= last.weight;
+            self.backlog_bytes -= earlier.weight;
         }
         self.backlog_bytes += weight;
         self.backlog.push_back(queued);

@@ -76,7 +76,10 @@ fn short_sleeps_lose_nothing() {
             let told = format!("{seconds} s, {network:?}: {:?}", nap.watch.told());
             assert!(matches!(nap.client.state(), SessionState::Ready { .. }), "{told}");
             nap.watch.check(1, nap.sent);
-            assert_eq!((nap.watch.numbers().len(), gaps(&nap.watch)), (4, 0), "{told}");
+            assert_eq!(nap.watch.numbers().len(), 4, "{told}");
+            // What was sent into a connection that was found dead may have been lost on the way; nothing else.
+            let all = nap.watch.told().iter().all(|told| !matches!(told, Told::Gap(cause) if *cause != "in_flight"));
+            assert!(all && gaps(&nap.watch) <= usize::from(network != Network::Holds), "{told}");
             let connections = if network == Network::Holds { 1 } else { 2 };
             assert_eq!(nap.client.stats().connections, connections, "{told}");
         }
@@ -95,7 +98,10 @@ fn sleeps_beyond_the_recovery_window_are_told() {
             let whole = nap.watch.numbers().len() == 4;
             assert!(whole || gaps(&nap.watch) > 0, "{told}");
             if network == Network::Cut {
-                assert!(gaps(&nap.watch) == 1 && nap.client.stats().recoveries == 0, "{told}");
+                // The server cut it after a quarter of the sleep, and decides whether it is too late.
+                let late = seconds > 240;
+                let recoveries = nap.client.stats().recoveries;
+                assert!(gaps(&nap.watch) == 1 && recoveries == u64::from(!late) && whole != late, "{told}");
             }
             nap.world.server.notify();
             nap.world.settle();
