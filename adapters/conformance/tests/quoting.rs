@@ -94,7 +94,6 @@ fn an_upgrade_that_is_quoted_gives_nothing_away() {
 
 // CLAUSE SEC-1 SEC-6
 #[test]
-#[ignore = "the Session does not mask yet what it reads: Masker in its calls of ApiErrorInfo"]
 fn a_call_for_a_websocket_token_that_is_quoted_gives_nothing_away() {
     check("/oauth/wstoken", &[Quote::Json(400), Quote::Page(403), Quote::Json(503), Quote::Page(200), Quote::Echo]);
 }

@@ -12,6 +12,7 @@ use crate::classify::{self, ApiErrorInfo, Cause, Class, RateLimit};
 use crate::config::Config;
 use crate::ids::{AuthId, HttpId};
 use crate::input::{AccessToken, AuthFailure, AuthFailureKind, HttpFailure};
+use crate::mask::Masker;
 use crate::outbox::Outbox;
 use crate::output::{Action, AuthReason, CloseReason, WaitReason};
 use crate::retry::{Budget, Cost, MINUTE, Planned};
@@ -206,6 +207,16 @@ impl Tokens {
         Some(SecretUrl::new(url))
     }
 
+    /// What a server might quote.
+    fn learn(&self, masker: &mut Masker) {
+        if let Some(held) = &self.access {
+            masker.learn(held.secret.expose());
+        }
+        for ws in self.ws.iter().chain(&self.carried) {
+            masker.learn(ws.token.expose());
+        }
+    }
+
     /// The server has, or may have, seen it.
     pub(super) fn presented(&mut self) {
         self.carried = None;
@@ -337,6 +348,16 @@ impl Session {
         Ok(())
     }
 
+    /// Knows the secrets of this session by their values: servers and proxies quote what they were sent (SEC-6).
+    pub(super) fn masker(&self) -> Masker {
+        let mut masker = Masker::new();
+        self.tokens.learn(&mut masker);
+        if let Some(wsc) = &self.recovery.wsc {
+            masker.learn(wsc.token.expose());
+        }
+        masker
+    }
+
     /// When the next call of the group Auth is allowed, if it is not now (TOK-2).
     fn call_allowed(&self, now: Timestamp) -> Option<Planned> {
         let calls = self.tokens.calls();
@@ -405,6 +426,12 @@ impl Session {
         let told = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
         self.tokens.no_login_before = now.after(told);
         let permanent = failure.is_permanent();
+        let masker = self.masker();
+        let failure = AuthFailure {
+            code: failure.code.map(|code| masker.mask(&code).into()),
+            message: masker.mask(&failure.message).into(),
+            ..failure
+        };
         let cause = login_failed(failure, self.config.retry.penalty);
         self.requests_without_token(&cause, now);
         if self.tokens.bearer(now).is_some() {
@@ -480,8 +507,8 @@ impl Session {
                 if failure.not_sent {
                     self.tokens.calls.give_back(call.began);
                 }
-                let cause = Cause::Network { phase: failure.phase, message: failure.message };
-                self.token_failed(cause, cost, now, now);
+                let message = self.masker().mask(&failure.message).into();
+                self.token_failed(Cause::Network { phase: failure.phase, message }, cost, now, now);
             }
             _ => self.rest_failed(id, failure, now),
         }
@@ -518,7 +545,7 @@ impl Session {
 
     fn ws_token_refused(&mut self, token: u64, response: &http::Response<Bytes>, now: Timestamp) {
         let status = response.status().as_u16();
-        let info = ApiErrorInfo::from_reply(status, response.headers(), response.body());
+        let info = ApiErrorInfo::from_reply_masked(status, response.headers(), response.body(), &self.masker());
         let wait = classify::retry_after(response.headers(), self.clock.unix_at(now).0);
         match info.class() {
             Class::RefreshToken => self.token_doubted(token, now),

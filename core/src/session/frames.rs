@@ -7,6 +7,7 @@ use super::subscription::{Held, Place};
 use crate::classify::{ApiErrorInfo, Cause};
 use crate::ids::ConnId;
 use crate::input::Frame;
+use crate::mask::Masker;
 use crate::notification::Notification;
 use crate::output::{Action, Event, GapCause, ProtocolError, Purpose, Resumption};
 use crate::retry::Cost;
@@ -115,7 +116,7 @@ impl Session {
         match message.meta.kind {
             Kind::ConnectionDetails => self.connected(conn, wsc, message, now),
             Kind::Error => {
-                let code = error_code(message);
+                let code = error_code(message, &self.masker());
                 if code.as_deref() == Some("WSG-400") && wsc {
                     self.session_lost(GapCause::RecoveryFailed(code.clone()), code);
                     self.give_up_on(conn, Cause::MalformedWsc, now);
@@ -140,7 +141,7 @@ impl Session {
         let details = ConnectionDetails::from_message(message);
         let fate = match (sent_wsc, details.recovery_state) {
             (true, Some(RecoveryState::Successful)) => Fate::Continued,
-            (true, _) => Fate::Lost(details.recovery_error_code.clone()),
+            (true, _) => Fate::Lost(details.recovery_error_code.as_deref().map(|code| self.masker().mask(code).into())),
             (false, _) => self.recovery.lost.take().map_or(Fate::None, |lost| Fate::Lost(lost.code)),
         };
         if let (true, Fate::Lost(code)) = (sent_wsc, &fate) {
@@ -335,7 +336,7 @@ impl Session {
         if number.is_some_and(|n| self.subs.owns(n) || self.requests.has_message(n)) {
             return self.answer(message, now);
         }
-        let code = error_code(message);
+        let code = error_code(message, &self.masker());
         self.out.tell(Event::ProtocolError { conn, error: ProtocolError::ServerError });
         match code.as_deref() {
             Some("WSG-902") => self.lose(Cause::IdleTimeout, true, now),
@@ -389,7 +390,8 @@ impl Session {
     }
 }
 
-fn error_code(message: &Message<'_>) -> Option<Box<str>> {
+fn error_code(message: &Message<'_>, masker: &Masker) -> Option<Box<str>> {
     let json = if let Payload::Json(raw) = &message.payload { raw.get() } else { "" };
-    ApiErrorInfo::from_reply(message.meta.status.unwrap_or(400), &http::HeaderMap::new(), json.as_bytes()).code
+    let status = message.meta.status.unwrap_or(400);
+    ApiErrorInfo::from_reply_masked(status, &http::HeaderMap::new(), json.as_bytes(), masker).code
 }

@@ -138,7 +138,10 @@ impl Session {
             Some(429) => Cause::RateLimited { retry_after: told.unwrap_or(self.config.retry.penalty) },
             Some(503) => Cause::Unavailable { retry_after: told },
             Some(status) => Cause::UpgradeRefused { status },
-            None => Cause::ConnectFailed { phase: failure.phase, message: failure.message },
+            None => {
+                let message = self.masker().mask(&failure.message).into();
+                Cause::ConnectFailed { phase: failure.phase, message }
+            }
         };
         let floor = if let Cause::RateLimited { retry_after } = cause { Some(retry_after) } else { told };
         let floor = floor.map_or(now, |wait| now.after(wait));

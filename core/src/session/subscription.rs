@@ -275,7 +275,7 @@ impl Session {
             (CallKind::Delete, _) if success => self.removed(now),
             (kind, _) => {
                 let status = if success { 502 } else { status };
-                let info = ApiErrorInfo::from_reply(status, headers, json.as_bytes());
+                let info = ApiErrorInfo::from_reply_masked(status, headers, json.as_bytes(), &self.masker());
                 let gone = status == 404 || info.class() == Class::Resubscribe;
                 let wait = classify::retry_after(headers, self.clock.unix_at(now).0);
                 let removed = gone || status == 401;
