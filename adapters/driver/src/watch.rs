@@ -174,6 +174,7 @@ fn start<R: Runtime>(
     };
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
+    config.retry.auth_calls_per_minute = options.auth_calls.unwrap_or(config.retry.auth_calls_per_minute);
     let unusable = |why: &str| {
         terminal::complain(host.name, &format!("the state file cannot be used, starting afresh: {why}"));
     };

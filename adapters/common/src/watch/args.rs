@@ -21,6 +21,8 @@ pub struct Options {
     pub no_auto_recover: bool,
     /// Where the flight recorder's text goes.
     pub record: Option<PathBuf>,
+    /// Logins and token calls allowed in a minute, if not as many as RingCentral documents.
+    pub auth_calls: Option<usize>,
     /// Each message on stderr.
     pub debug: bool,
     /// Event filters.
@@ -39,8 +41,8 @@ pub enum Ask {
 }
 
 /// The arguments, in one line.
-pub const USAGE: &str =
-    "[--json] [--state FILE] [--record FILE] [--rest-over-websocket] [--no-auto-recover] [--debug] FILTER…";
+pub const USAGE: &str = "[--json] [--state FILE] [--record FILE] [--rest-over-websocket] [--no-auto-recover] [--auth-calls N] [--debug] \
+     FILTER…";
 
 /// What `--help` shows.
 #[must_use]
@@ -61,6 +63,8 @@ FILTER is an event filter, such as
                          a file like those of --state, or a stream: -, /dev/stdout, /dev/stderr
   --rest-over-websocket  send REST calls over the WebSocket where it can carry them
   --no-auto-recover      after a loss wait for the command `recover`
+  --auth-calls N         make at most N logins and token calls a minute; 5 if not given, the documented limit of a user
+                         and app. With --state it holds over restarts
   --debug                show each message on stderr, with secrets masked
   --help, --version
 
@@ -103,6 +107,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
             }
             Long("rest-over-websocket") => options.rest_over_websocket = true,
             Long("no-auto-recover") => options.no_auto_recover = true,
+            Long("auth-calls") => {
+                let number = parser.value().ok().and_then(|value| value.into_string().ok()?.parse().ok());
+                let number = number.filter(|number| *number > 0);
+                options.auth_calls = Some(number.ok_or("--auth-calls needs a number of at least 1")?);
+            }
             Long("debug") => options.debug = true,
             Short('h') | Long("help") => return Ok(Ask::Help),
             Short('V') | Long("version") => return Ok(Ask::Version),
@@ -155,6 +164,8 @@ mod tests {
             "r",
             "--rest-over-websocket",
             "--no-auto-recover",
+            "--auth-calls",
+            "7",
             "--debug",
             "/a",
             "/b",
@@ -165,6 +176,7 @@ mod tests {
             record: Some("r".into()),
             rest_over_websocket: true,
             no_auto_recover: true,
+            auth_calls: Some(7),
             debug: true,
             filters: vec!["/a".into(), "/b".into()],
         };

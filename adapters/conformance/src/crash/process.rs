@@ -44,7 +44,8 @@ pub(super) fn unix_ms() -> u64 {
 impl Process {
     pub(super) fn start(program: &Path, server: &Server, state: &Path) -> Self {
         let mut command = with_credentials(program, server);
-        command.args(["--json", FILTER, "--state"]).arg(state).stdin(Stdio::piped());
+        // A process that is killed every second needs more than a minute's documented calls.
+        command.args(["--json", "--auth-calls", "1000", FILTER, "--state"]).arg(state).stdin(Stdio::piped());
         let mut child = command.spawn().expect("it runs");
         let (mut stdout, mut stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let (sender, out) = channel();

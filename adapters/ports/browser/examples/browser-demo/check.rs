@@ -183,10 +183,10 @@ impl Check<'_> {
         self.gateway.receive_sms(0, SENDER, "never to be seen");
         std::thread::sleep(WINDOW + Duration::from_millis(100));
         self.load()?;
-        self.until("the gap", |rows| since_load(rows).iter().any(|event| event.starts_with("gap window_passed")))?;
+        self.until("the gap", |rows| since_load(rows).iter().any(|event| event.starts_with("gap recovery_failed")))?;
         self.send("after the outage");
         let told = self.nothing_is_lost()?;
-        expect(&told, &["connected lost", "recovery_failed", "gap window_passed", "notification"])?;
+        expect(&told, &["connected lost", "recovery_failed", "gap recovery_failed", "notification"])?;
         self.done("an outage beyond the recovery window is a gap before the next notification");
         Ok(())
     }
