@@ -91,7 +91,7 @@ fn a_fleet_comes_back_inside_the_window_without_a_storm() {
         if fleet.inside * 1_000 < fleet.clients * 999 {
             missed.push(format!("{place}: {} of {} inside", fleet.inside, fleet.clients));
         }
-        if fleet.most_attempts > 50 {
+        if fleet.most_attempts > 75 {
             missed.push(format!("{place}: {} attempts of one client", fleet.most_attempts));
         }
     }

@@ -115,7 +115,8 @@ impl Client {
         it.session.connect(BIRTH).expect("drained");
         it.run(BIRTH.after(MINUTE), |it| it.connected.is_some());
         let since = it.now;
-        let loss = since.after(life.up);
+        // The heartbeat has its own rhythm from the connection on: the loss comes at any moment of it.
+        let loss = since.after(life.up).after(random.up_to(Duration::from_secs(30)));
         it.run(loss, |it| it.subscribed);
         let mut next = match life.traffic {
             Traffic::Busy => it.now.after(random.up_to(Duration::from_secs(1))),
