@@ -94,6 +94,10 @@ impl RetryContext<'_> {
             Cost::None if self.attempt == 0 => rng.up_to(first_delay(policy, cause)),
             Cost::Local if self.recent => between(policy.unsent / 5 * 2, policy.unsent, rng),
             Cost::Local => between(policy.unsent_later / 2, policy.unsent_later, rng),
+            // The server has named the moment.
+            Cost::Call if self.attempt <= 3 && self.not_before > now => Duration::ZERO,
+            // The WebSocket token is spent; another one is all that is missing (CON-3).
+            Cost::Call if self.attempt <= 2 && spends_token(cause) => rng.up_to(policy.socket_lost / 2),
             Cost::None | Cost::Call => {
                 let doubled = policy.base.saturating_mul(1u32.checked_shl(self.attempt).unwrap_or(u32::MAX));
                 let delay = around(doubled.min(policy.max), 8, rng);
@@ -173,6 +177,10 @@ fn between(low: Duration, high: Duration, rng: &mut Rng) -> Duration {
 fn around(delay: Duration, divisor: u32, rng: &mut Rng) -> Duration {
     let part = delay / divisor;
     between(delay.saturating_sub(part), delay.saturating_add(part), rng)
+}
+
+const fn spends_token(cause: &Cause) -> bool {
+    matches!(cause, Cause::UpgradeRefused { status: 401 | 403 } | Cause::NoAuthorization)
 }
 
 fn first_delay(policy: &RetryPolicy, cause: &Cause) -> Duration {

@@ -180,7 +180,7 @@ impl Session {
             }
             Fate::Continued => {
                 self.stats.recoveries += 1;
-                self.session_continued(now);
+                self.session_continued();
                 if unclean {
                     self.ledger.lost(GapCause::Restored, since, &mut self.out);
                     self.subs.verify = self.subs.active.is_some();
@@ -254,6 +254,7 @@ impl Session {
             Place::Foreign => {
                 self.stats.foreign += 1;
                 self.ledger.took_a_place(now, &mut self.out);
+                self.doubt_subscription(now);
             }
             place => {
                 let notification = Notification::new(message.meta.message_id.as_deref(), fields);

@@ -30,12 +30,21 @@ pub(super) struct Trial {
     pub(super) echoed: bool,
     /// It delivered something new.
     pub(super) delivered: bool,
+    /// A call was answered on it.
+    pub(super) answered: bool,
+    /// Notifications of another subscription came on it, and the server was asked about that of this session.
+    pub(super) foreign: bool,
 }
 
 impl Trial {
     /// BCK-6.
     pub(super) const fn is_good(&self) -> bool {
         self.echoed
+    }
+
+    /// The server was there for it.
+    const fn was_healthy(&self) -> bool {
+        self.echoed || self.delivered || self.answered
     }
 }
 
@@ -88,7 +97,7 @@ impl Session {
                 self.session_lost(GapCause::RecoveryAbandoned, None);
             }
         }
-        if !trial.echoed || !matches!(cause, Cause::ServerClosed { .. }) || !self.subs.may_be_active() {
+        if !trial.was_healthy() || !matches!(cause, Cause::ServerClosed { .. }) || !self.subs.may_be_active() {
             return None;
         }
         self.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
@@ -104,8 +113,8 @@ impl Session {
     }
 
     /// The session continued: twice within a minute after the server had ended a good connection is no accident (CON-7).
-    pub(super) fn session_continued(&mut self, now: Timestamp) {
-        self.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
+    pub(super) fn session_continued(&mut self) {
+        // Endings are compared with each other: the recovery may have had to wait for calls.
         if let [(_, since), _, ..] = self.repeats.ended[..] {
             self.ledger.lost(GapCause::Contended, since, &mut self.out);
         }

@@ -267,6 +267,7 @@ impl Session {
     ) {
         let Some(call) = self.subs.call.take() else { return };
         self.timers.stop(TimerKind::Subscribe);
+        self.trial.answered = true;
         let json = if let Payload::Json(raw) = payload { raw.get() } else { "" };
         let success = (200..300).contains(&status);
         let reply = if success { subscription_reply(json) } else { None };
@@ -434,6 +435,16 @@ impl Session {
         if self.subs.active.is_none() {
             self.subs.lost = false;
             self.ledger.proven(now, &mut self.out);
+        }
+    }
+
+    /// Notifications of another subscription came on a session that continued: another client that has it may have put
+    /// its subscription in place of this one (CON-7). The server is asked, once for each connection.
+    pub(super) fn doubt_subscription(&mut self, now: Timestamp) {
+        if self.trial.handle && !self.trial.foreign && self.subs.active.is_some() && !self.subs.is_calling() {
+            self.trial.foreign = true;
+            self.subs.verify = true;
+            self.step(now);
         }
     }
 
