@@ -309,7 +309,7 @@ impl Model {
     /// The server no longer has the session.
     pub(super) fn session_lost(&mut self, cause: &'static str) {
         self.wsc = None;
-        self.repeats.handle_is_gone();
+        self.repeats.session_is_gone();
         if self.subs.may_be_active() {
             self.was_lost = true;
             self.subs.are_lost();

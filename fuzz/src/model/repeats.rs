@@ -30,6 +30,11 @@ impl Repeats {
         (self.futile, self.refused) = (0, 0);
     }
 
+    /// Nobody else has the session that follows.
+    pub(super) fn session_is_gone(&mut self) {
+        *self = Self::default();
+    }
+
     fn of_the_last_minute(&mut self, now: Time) -> usize {
         self.ended.retain(|at| *at + 60 * SECOND >= now);
         self.ended.len()
