@@ -195,6 +195,22 @@ fn endings_that_are_far_apart_or_not_the_servers_are_no_contention() {
     }
 }
 
+/// A server that restarts closes everybody, and does not know the session afterwards. That is nobody's contention.
+// CLAUSE CON-7
+#[test]
+fn endings_before_the_session_was_lost_are_no_contention() {
+    let mut s = good();
+    s.closed(Some(1000));
+    assert!(next_connection(&mut s).0);
+    let mut outputs = s.frame(&details(&format!(r#"{DETAILS},"recoveryState":"Failed""#)));
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    assert_eq!(told(&outputs), ["gap recovery_failed"]);
+    let outputs = s.sleep(Duration::from_secs(30));
+    s.frame(&echo_of(&outputs));
+    assert!(told(&taken(&mut s)).is_empty(), "once in this session");
+    assert_eq!(told(&taken(&mut s)), ["gap contended"], "twice in this session");
+}
+
 // CLAUSE REC-5
 #[test]
 fn what_came_into_a_dead_connection_may_be_lost() {

@@ -3,13 +3,24 @@
 //!
 //! Two things a session decides by chance, and the model only bounds: when a lost connection and a refused
 //! subscription are tried again.
+//!
+//! Not modelled: the budgets (the settings make them endless; the simulator watches them), pauses that a server asks
+//! for, the age of connections and access tokens, sleeps and changes of the network, snapshots and what is made of
+//! them.
 
 mod link;
+mod repeats;
 mod subs;
+mod tokens;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::repeats::{Repeats, Trial};
 use self::subs::Subs;
+use self::tokens::Access;
+use self::window::Choice;
+pub(crate) use self::window::Cost;
 
 /// Microseconds.
 pub(crate) type Time = u64;
@@ -34,14 +45,16 @@ pub(crate) enum In {
     Close(bool),
     Tick,
     Authorized,
-    LoginFailed,
+    LoginFailed(Cost),
     Token(String),
-    TokenFailed,
+    TokenFailed(Cost),
+    /// 401 to the call for a token.
+    TokenRefused,
     Opened,
-    /// `true`: the server had seen the token.
-    OpenFailed(bool),
-    /// The socket is gone.
-    Gone,
+    /// The status of a server that had seen the token.
+    OpenFailed(Option<u16>),
+    /// The socket is gone: with a close code, or without a word.
+    Gone(Option<u16>),
     /// ConnectionDetails: what it says of a recovery, and the handle it brings.
     Details(Option<bool>, Option<String>),
     /// `WSG-400` in its place.
@@ -121,6 +134,26 @@ pub(crate) enum Phase {
     Closed,
 }
 
+/// How a connection that was ready ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// No word of the server, neither then nor before.
+    Silent,
+    /// A close frame with this code.
+    Closed(u16),
+    /// Given up here.
+    Own,
+}
+
+/// How sure it is that something was lost.
+pub(crate) fn certainty(cause: &str) -> &'static str {
+    match cause {
+        "queue_overflow" => "certain",
+        "restored" | "replay_interrupted" | "in_flight" => "possible",
+        _ => "probable",
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     Awaited(Time),
@@ -143,12 +176,12 @@ pub(crate) struct Model {
     pub(crate) now: Time,
     pub(crate) phase: Phase,
     pub(crate) timers: BTreeMap<Timer, Time>,
-    /// Chosen by chance: no later than this.
-    pub(crate) chance: BTreeMap<Timer, Time>,
+    /// Chosen by chance, within this.
+    pub(crate) chance: BTreeMap<Timer, Choice>,
     out: Vec<Out>,
     /// `true`: revoke.
     pub(crate) ending: Option<bool>,
-    logged_in: bool,
+    access: Access,
     /// A token that nobody has seen, and when it gets too old.
     token: Option<(String, Time)>,
     /// The one in the opening socket.
@@ -156,8 +189,14 @@ pub(crate) struct Model {
     asked: Time,
     wsc: Option<String>,
     last_seen: Time,
+    /// When the server closed the connection with a code.
+    closed_at: Option<Time>,
+    /// When the loss was noticed, or the first connection asked for.
+    lost_at: Time,
     last_sent: Time,
-    attempt: u32,
+    pub(crate) attempt: u32,
+    trial: Trial,
+    repeats: Repeats,
     /// The session was lost before this connection.
     was_lost: bool,
     bad: usize,
@@ -181,14 +220,18 @@ impl Model {
             chance: BTreeMap::new(),
             out: Vec::new(),
             ending: None,
-            logged_in: false,
+            access: Access::default(),
             token: None,
             carried: None,
             asked: 0,
             wsc: None,
             last_seen: now,
+            closed_at: None,
+            lost_at: now,
             last_sent: now,
             attempt: 0,
+            trial: Trial::default(),
+            repeats: Repeats::default(),
             was_lost: false,
             bad: 0,
             heartbeats: 0,
@@ -221,7 +264,17 @@ impl Model {
             self.sign_of_life();
         }
         // What has ended needs no end by a timer, and what is there is read before one drops its connection.
-        let first = is_frame || matches!(input, In::Token(_) | In::TokenFailed | In::OpenFailed(_) | In::Gone);
+        let ended = matches!(
+            input,
+            In::Authorized
+                | In::LoginFailed(_)
+                | In::Token(_)
+                | In::TokenFailed(_)
+                | In::TokenRefused
+                | In::OpenFailed(_)
+                | In::Gone(_)
+        );
+        let first = is_frame || ended;
         if !first {
             self.run_timers();
         }
@@ -237,6 +290,9 @@ impl Model {
             _ if self.phase == Phase::Closed => {}
             In::Tick => {}
             In::Connect | In::Recover => {
+                if self.phase == Phase::Idle {
+                    self.lost_at = self.now;
+                }
                 if matches!(self.phase, Phase::Idle | Phase::Waiting) {
                     self.attempt_now();
                 }
@@ -246,27 +302,20 @@ impl Model {
             In::Request => self.request(),
             In::Cancel(request) => self.abandon(request, "cancelled"),
             In::Close(revoke) => self.close(revoke),
-            In::Authorized => {
+            In::Authorized => self.authorized(),
+            In::LoginFailed(cost) => {
                 self.timers.remove(&Timer::Login);
-                self.logged_in = true;
-                self.pursue_token();
+                self.failed(cost);
             }
-            In::LoginFailed => {
-                self.timers.remove(&Timer::Login);
-                self.failed(2 * SECOND);
-            }
-            In::Token(token) => {
+            In::Token(token) => self.token_came(token),
+            In::TokenFailed(cost) => {
                 self.timers.remove(&Timer::TokenCall);
-                self.token = Some((token, self.asked + 595 * SECOND));
-                self.open();
+                self.failed(cost);
             }
-            In::TokenFailed => {
-                self.timers.remove(&Timer::TokenCall);
-                self.failed(5 * SECOND);
-            }
+            In::TokenRefused => self.token_refused(),
             In::Opened => self.opened(),
-            In::OpenFailed(seen) => self.open_failed(seen),
-            In::Gone => self.gone(),
+            In::OpenFailed(status) => self.open_failed(status),
+            In::Gone(code) => self.gone(code),
             frame => self.frame(frame),
         }
     }
@@ -280,21 +329,21 @@ impl Model {
                 Timer::Retry => self.attempt_now(),
                 Timer::TokenCall => {
                     self.put(Out::Abort);
-                    self.failed(2 * SECOND);
+                    self.failed(Cost::Call);
                 }
-                Timer::Login => self.failed(2 * SECOND),
+                Timer::Login => self.failed(Cost::Call),
                 Timer::Handshake => {
                     self.drop_socket();
-                    self.failed(2 * SECOND);
+                    self.failed(Cost::Call);
                 }
                 Timer::Heartbeat => {
                     self.heartbeat();
                     self.arm(Timer::Liveness, 10 * SECOND);
                 }
-                Timer::Liveness => self.lose(true),
+                Timer::Liveness => self.lose(Loss::Silent, true),
                 Timer::Replay => self.replay_is_late(),
                 Timer::Close => self.close_is_late(),
-                Timer::Subscribe if self.subs.is_calling() => self.lose(true),
+                Timer::Subscribe if self.subs.is_calling() => self.lose(Loss::Own, true),
                 Timer::Subscribe => self.step(),
                 Timer::Request => self.requests_are_late(),
             }
@@ -309,17 +358,17 @@ impl Model {
         self.timers.insert(timer, self.now + after);
     }
 
-    /// The time of this timer is the session's choice, within so long.
-    fn leave_to_chance(&mut self, timer: Timer, within: Time) {
+    /// The time of this timer is the session's choice.
+    fn leave_to_chance(&mut self, timer: Timer, choice: Choice) {
         self.timers.insert(timer, Time::MAX);
-        self.chance.insert(timer, self.now + within.max(1));
+        self.chance.insert(timer, choice);
     }
 
     /// The session chose.
-    pub(crate) fn chosen(&mut self, timer: Timer, at: Time) -> Result<(), String> {
-        let Some(latest) = self.chance.remove(&timer) else { return Err(format!("{timer:?} was not to be chosen")) };
-        if at < self.now || at > latest {
-            return Err(format!("{timer:?} at {at}, not between {} and {latest}", self.now));
+    pub(crate) fn chosen(&mut self, timer: Timer, at: Time, reason: &str) -> Result<(), String> {
+        let Some(choice) = self.chance.remove(&timer) else { return Err(format!("{timer:?} was not to be chosen")) };
+        if !choice.allows(at, reason) {
+            return Err(format!("{timer:?} at {at} for {reason}, now is {}, and it may be {choice:?}", self.now));
         }
         self.timers.insert(timer, at.max(self.now + 1));
         Ok(())
@@ -336,6 +385,11 @@ impl Model {
     /// The next time something happens by itself.
     pub(crate) fn next(&self) -> Option<Time> {
         self.timers.values().min().copied()
+    }
+
+    /// Whether there is no snapshot, because the final one is being made (PST-5).
+    pub(crate) fn is_detaching(&self) -> bool {
+        self.phase == Phase::Closing && self.ending == Some(false)
     }
 
     /// Requests that have a place on the socket.

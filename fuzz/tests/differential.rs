@@ -44,7 +44,19 @@ const WORDS: &[&str] = &[
     "replay_interrupted",
     "unreadable_frame",
     "subscription_lost",
+    "in_flight",
+    "contended",
+    "recovery_abandoned",
+    "Closed(\"unauthorized\")",
+    "Closed(\"evicted\")",
 ];
+
+/// Operations by their place in the target's list, as often as they are to come: mostly the next step well, then
+/// echoes, losses, failures and notifications.
+const LIKELY: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 4, 5, 5, 6, 6, 6, 9, 10, 10, 11, 11, 7];
+
+/// Connects, subscribes, and waits for the first heartbeat.
+const BEGINNING: &[u8] = &[0, 0, 0, 0, 12, 0, 11];
 
 /// `STORY=name` prints what is done in one file.
 #[test]
@@ -78,6 +90,34 @@ fn random_operations_differ_nowhere() {
                 (state >> 56) as u8
             })
             .collect();
+        targets::differential(&bytes);
+    }
+}
+
+/// Lives in which most goes well, so that what happens again and again is reached. `ROUNDS=100000` for more.
+#[test]
+fn likely_lives_differ_nowhere() {
+    let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000u64);
+    let mut state = 3u64;
+    let mut next = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for _ in 0..rounds {
+        let mut bytes = Vec::new();
+        for step in 0..20 + next(60) {
+            let likely = LIKELY[next(LIKELY.len() as u64) as usize];
+            let op = BEGINNING.get(step as usize).copied().unwrap_or(likely);
+            // As the derived Arbitrary chooses among the 18 operations.
+            let choice = ((u64::from(op) << 32).div_ceil(18)) as u32;
+            bytes.extend(choice.to_le_bytes());
+            let arguments = match op {
+                5 => 2,
+                1 | 2 | 6 | 7 | 8 | 11 | 15 | 17 => 1,
+                _ => 0,
+            };
+            bytes.extend((0..arguments).map(|_| next(256) as u8));
+        }
         targets::differential(&bytes);
     }
 }

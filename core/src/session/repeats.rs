@@ -66,6 +66,12 @@ impl Repeats {
         (self.futile, self.refused) = (0, 0);
     }
 
+    /// Another session follows, of which nobody else knows: whoever took the one before is no contender for it.
+    pub(super) fn session_gone(&mut self) {
+        self.handle_gone();
+        self.ended.clear();
+    }
+
     /// The connection is good.
     pub(super) fn good(&mut self) {
         self.handle_gone();

@@ -214,7 +214,7 @@ impl Session {
         if self.recovery.wsc.take().is_some() {
             self.out.snapshot_changed();
         }
-        self.repeats.handle_gone();
+        self.repeats.session_gone();
         if self.subs.may_be_active() {
             self.recovery.lost = Some(Lost { code });
             self.subs.lost_on_server();

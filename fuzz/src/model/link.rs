@@ -1,7 +1,6 @@
 //! The connection: TOK, CON, REC-1, HB, BCK, CLS.
 
-use super::{BAD_FRAMES, Model, Out, Phase, RECOVERY_WINDOW, SECOND, Time, Timer};
-use crate::model::In;
+use super::{BAD_FRAMES, Cost, In, Loss, Model, Out, Phase, SECOND, Timer, Trial};
 
 impl Model {
     pub(super) fn attempt_now(&mut self) {
@@ -12,7 +11,7 @@ impl Model {
     pub(super) fn pursue_token(&mut self) {
         if self.token.as_ref().is_some_and(|(_, until)| self.now < *until) {
             self.open();
-        } else if self.logged_in {
+        } else if self.access.is_held() {
             self.phase = Phase::Fetching;
             self.asked = self.now;
             self.put(Out::TokenCall);
@@ -24,25 +23,9 @@ impl Model {
         }
     }
 
-    /// The end of the recovery window, if there is something to recover.
-    fn window_end(&self) -> Option<Time> {
-        (self.wsc.is_some() && self.subs.may_be_active()).then_some(self.last_seen + RECOVERY_WINDOW)
-    }
-
-    /// One step that hangs must not take the time of the last try (BCK-2).
-    fn arm_patiently(&mut self, timer: Timer, after: Time) {
-        let after = match self.window_end() {
-            Some(end) if self.now + 8 * SECOND < end => after.min(end - 4 * SECOND - self.now),
-            _ => after,
-        };
-        self.arm(timer, after);
-    }
-
     /// TOK-1, REC-1.
     pub(super) fn open(&mut self) {
-        if self.window_end().is_some_and(|end| self.now >= end) {
-            self.session_lost("window_passed");
-        }
+        self.forfeit_if_late();
         if self.wsc.is_none() {
             self.session_lost("recovery_failed");
         }
@@ -61,21 +44,26 @@ impl Model {
         }
     }
 
-    pub(super) fn open_failed(&mut self, seen: bool) {
+    pub(super) fn open_failed(&mut self, status: Option<u16>) {
+        let Phase::Opening(wsc) = self.phase else { return };
         let kept = self.carried.take();
-        if !seen {
+        let Some(status) = status else {
             self.token = kept;
+            return self.failed(Cost::Local);
+        };
+        if wsc {
+            self.handle_refused(matches!(status, 429 | 502 | 503 | 504));
         }
-        self.failed(2 * SECOND);
+        self.failed(Cost::Call);
     }
 
-    /// The attempt came to nothing. The first delay depends on the cause, and grows.
-    pub(super) fn failed(&mut self, first: Time) {
+    /// The attempt came to nothing.
+    pub(super) fn failed(&mut self, cost: Cost) {
         self.timers.remove(&Timer::Handshake);
         self.attempt += 1;
-        let grown = ((2 * SECOND) << self.attempt.min(16)).min(20 * SECOND);
         self.phase = Phase::Waiting;
-        self.leave_to_chance(Timer::Retry, first.max(grown));
+        let choice = self.after_failure(cost);
+        self.leave_to_chance(Timer::Retry, choice);
         self.put(Out::Retry(self.attempt));
     }
 
@@ -102,28 +90,46 @@ impl Model {
         });
     }
 
-    pub(super) fn gone(&mut self) {
+    pub(super) fn gone(&mut self, code: Option<u16>) {
+        let loss = code.map_or(Loss::Silent, Loss::Closed);
         match self.phase {
-            Phase::Opening(_) | Phase::Handshaking(_) => {
+            Phase::Opening(wsc) | Phase::Handshaking(wsc) => {
                 self.carried = None;
-                self.failed(2 * SECOND);
+                if wsc {
+                    self.handle_refused(matches!(code, Some(1001 | 1012 | 1013)));
+                }
+                self.failed(Cost::Call);
             }
             Phase::Closing => self.finish(true),
-            Phase::Ready => self.lose(false),
+            Phase::Ready => {
+                if code.is_some() {
+                    self.closed_at = Some(self.now);
+                }
+                self.lose(loss, false);
+            }
             _ => {}
         }
     }
 
     /// A connection that was ready is lost.
-    pub(super) fn lose(&mut self, forget: bool) {
+    pub(super) fn lose(&mut self, loss: Loss, forget: bool) {
         if forget {
             self.drop_socket();
         }
+        if self.phase == Phase::Closing {
+            return self.finish(true);
+        }
+        self.note_in_flight(loss);
+        self.leave();
+        let rests = self.judge(loss);
         if self.ending.is_some() {
             return self.finish(true);
         }
-        self.leave();
-        self.leave_to_chance(Timer::Retry, if self.attempt == 0 { 2 * SECOND } else { 20 * SECOND });
+        let choice = if rests { self.rest() } else { self.after_loss(loss) };
+        self.leave_to_chance(Timer::Retry, choice);
+        if !self.trial.echoed {
+            self.attempt += 1;
+        }
     }
 
     fn leave(&mut self) {
@@ -132,6 +138,7 @@ impl Model {
         }
         self.forget_call_timer();
         self.phase = Phase::Waiting;
+        self.lost_at = self.now;
         self.forget_sends();
         self.replay_is_cut("replay_interrupted");
         self.subs_are_disconnected();
@@ -143,26 +150,37 @@ impl Model {
     pub(super) fn sign_of_life(&mut self) {
         match self.phase {
             Phase::Ready => {
-                self.last_seen = self.now;
+                self.seen();
                 self.timers.remove(&Timer::Liveness);
                 self.plan_heartbeat();
             }
-            Phase::Closing => self.last_seen = self.now,
+            Phase::Closing => self.seen(),
             _ => {}
         }
     }
 
+    fn seen(&mut self) {
+        self.last_seen = self.now;
+        self.closed_at = None;
+    }
+
+    /// HB-1, and one within 30 s of ConnectionDetails, so that an echo shows that the connection is good (BCK-6).
     fn plan_heartbeat(&mut self) {
-        if self.last_sent + 900 * SECOND <= self.now {
+        let first = self.trial.since + 30 * SECOND;
+        if self.last_sent + 900 * SECOND <= self.now || !self.trial.asked && first <= self.now {
             self.heartbeat();
         }
-        let at = (self.now + 30 * SECOND).min(self.last_sent + 900 * SECOND);
+        let mut at = (self.now + 30 * SECOND).min(self.last_sent + 900 * SECOND);
+        if !self.trial.asked {
+            at = at.min(first);
+        }
         self.timers.insert(Timer::Heartbeat, at);
     }
 
     pub(super) fn heartbeat(&mut self) {
         self.heartbeats += 1;
         self.last_sent = self.now;
+        self.trial.asked = true;
         self.put(Out::Heartbeat);
     }
 
@@ -179,12 +197,17 @@ impl Model {
         self.bad = 0;
         match frame {
             In::Notification(n, subscription) => self.notification(n, subscription.as_deref()),
-            In::Echo(number) => self.echo(number),
+            In::Echo(number) => {
+                if !self.trial.echoed {
+                    self.is_good();
+                }
+                self.echo(number);
+            }
             In::Answer(answer) => self.answer(answer),
             In::Reply(request) => self.reply(request),
             In::Idle => {
                 self.put(Out::Bad);
-                self.lose(true);
+                self.lose(Loss::Own, true);
             }
             _ => {}
         }
@@ -205,10 +228,7 @@ impl Model {
                 self.put(Out::Retry(self.attempt));
                 self.attempt_now();
             }
-            In::Malformed | In::Idle => {
-                self.drop_socket();
-                self.failed(2 * SECOND);
-            }
+            In::Malformed | In::Idle => self.give_up_handshake(wsc),
             In::Notification(..) => {
                 self.put(Out::Bad);
                 if self.subs.may_be_active() {
@@ -232,13 +252,20 @@ impl Model {
         }
         if self.bad >= BAD_FRAMES {
             self.bad = 0;
-            if let Phase::Handshaking(_) = self.phase {
-                self.drop_socket();
-                self.failed(2 * SECOND);
+            if let Phase::Handshaking(wsc) = self.phase {
+                self.give_up_handshake(wsc);
             } else {
-                self.lose(true);
+                self.lose(Loss::Own, true);
             }
         }
+    }
+
+    fn give_up_handshake(&mut self, wsc: bool) {
+        self.drop_socket();
+        if wsc {
+            self.handle_refused(false);
+        }
+        self.failed(Cost::Call);
     }
 
     fn connected(&mut self, wsc: bool, state: Option<bool>, handle: Option<String>) {
@@ -250,8 +277,10 @@ impl Model {
         }
         // What was held and not presented belongs to another session.
         self.wsc = handle.or(self.wsc.take().filter(|_| wsc));
-        (self.last_seen, self.last_sent) = (self.now, self.now);
-        (self.phase, self.attempt, self.bad, self.fence) = (Phase::Ready, 0, 0, None);
+        self.seen();
+        self.last_sent = self.now;
+        self.trial = Trial { since: self.now, handle: wsc, ..Trial::default() };
+        (self.phase, self.bad, self.fence) = (Phase::Ready, 0, None);
         self.timers.remove(&Timer::Handshake);
         self.plan_heartbeat();
         self.put(Out::Connected(match (continued, lost) {
@@ -265,6 +294,7 @@ impl Model {
             self.lost("subscription_lost");
         }
         if continued {
+            self.came_back();
             self.put(Out::Recovered);
             if self.subs.is_active() {
                 self.start_replay();
@@ -277,8 +307,9 @@ impl Model {
     }
 
     /// The server no longer has the session.
-    fn session_lost(&mut self, cause: &'static str) {
+    pub(super) fn session_lost(&mut self, cause: &'static str) {
         self.wsc = None;
+        self.repeats.session_is_gone();
         if self.subs.may_be_active() {
             self.was_lost = true;
             self.subs.are_lost();
@@ -316,22 +347,25 @@ impl Model {
     /// CLS-2: `gone`: there is no socket to drop.
     pub(super) fn finish(&mut self, gone: bool) {
         let Some(revoke) = self.ending else { return };
-        let fetching = self.phase == Phase::Fetching;
         if matches!(self.phase, Phase::Ready | Phase::Closing) {
             if !gone {
                 self.drop_socket();
             }
             self.leave();
         }
+        self.end(if revoke { "revoked" } else { "detached" });
+    }
+
+    pub(super) fn end(&mut self, reason: &'static str) {
         self.timers.clear();
         self.chance.clear();
-        if fetching {
+        if self.phase == Phase::Fetching {
             self.put(Out::Abort);
         }
-        if revoke {
+        if reason != "detached" {
             self.tell_gap();
         }
         self.phase = Phase::Closed;
-        self.put(Out::Closed(if revoke { "revoked" } else { "detached" }));
+        self.put(Out::Closed(reason));
     }
 }

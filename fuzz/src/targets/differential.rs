@@ -11,7 +11,7 @@ use ringcentral_ws_core::{
     AuthId, ClockReading, Config, ConnId, HttpId, Output, SessionState, Timestamp, UnixMillis, Wait,
 };
 
-use crate::model::{self, In, Model, Out, Phase, Time, Timer};
+use crate::model::{self, Cost, In, Model, Out, Phase, Time, Timer};
 use crate::subject::{Maker, Plain, Subject};
 
 /// One operation; what it is for is picked from what is open at the moment.
@@ -107,6 +107,11 @@ struct World<S> {
     story: Vec<String>,
     /// What the model expects besides, because chance had it that a retry waits for nothing.
     at_once: Vec<Out>,
+    /// Until when it waits, and what was said about that since the last input (REC-8).
+    waits: Option<Time>,
+    announced: Vec<Time>,
+    /// It said that its snapshot is another since the last input.
+    snapshot_changed: bool,
 }
 
 impl<S: Subject> World<S> {
@@ -134,6 +139,9 @@ impl<S: Subject> World<S> {
             requests: Vec::new(),
             story: Vec::new(),
             at_once: Vec::new(),
+            waits: None,
+            announced: Vec::new(),
+            snapshot_changed: false,
         }
     }
 
@@ -161,7 +169,7 @@ impl<S: Subject> World<S> {
                 None => Ok(()),
             },
             Op::Garbage if at_frames => self.give(In::Garbage),
-            Op::Gone if at_frames || matches!(self.model.phase, Phase::Opening(_)) => self.give(In::Gone),
+            Op::Gone if at_frames || matches!(self.model.phase, Phase::Opening(_)) => self.give(In::Gone(None)),
             Op::Sleep { quarters } => self.sleep(quarters),
             Op::Subscribe if free => self.give(In::Subscribe),
             Op::Unsubscribe if free && self.model.subs.wanted.is_some() => self.give(In::Unsubscribe),
@@ -187,16 +195,20 @@ impl<S: Subject> World<S> {
             Phase::Handshaking(_) => self.details(0),
             Phase::Ready if self.model.subs.is_calling() => self.answer(0),
             Phase::Waiting => self.sleep(4),
-            Phase::Closing => self.give(In::Gone),
+            Phase::Closing => self.give(In::Gone(Some(1000))),
             Phase::Idle | Phase::Ready | Phase::Closed => Ok(()),
         }
     }
 
     fn step_badly(&mut self, how: u8) -> Result<(), String> {
+        let cost = if how % 4 == 3 { Cost::Local } else { Cost::Call };
+        let code = [1001, 4000, 4400, 1012, 1000, 4000, 4000, 1013][usize::from(how % 8)];
         match self.model.phase {
-            Phase::Login => self.give(In::LoginFailed),
-            Phase::Fetching => self.give(In::TokenFailed),
-            Phase::Opening(_) => self.give(In::OpenFailed(how.is_multiple_of(2))),
+            Phase::Login => self.give(In::LoginFailed(cost)),
+            Phase::Fetching if how % 4 == 2 => self.give(In::TokenRefused),
+            Phase::Fetching => self.give(In::TokenFailed(cost)),
+            Phase::Opening(_) => self.give(In::OpenFailed([Some(401), None, Some(503), None][usize::from(how % 4)])),
+            Phase::Handshaking(_) | Phase::Ready | Phase::Closing => self.give(In::Gone(Some(code))),
             _ => Ok(()),
         }
     }
@@ -236,6 +248,8 @@ impl<S: Subject> World<S> {
     /// Gives it to both, and compares.
     fn give(&mut self, input: In) -> Result<(), String> {
         self.story.push(format!("{:>12} {input:?}", self.now));
+        self.announced.clear();
+        self.snapshot_changed = false;
         let mut expected = self.model.apply(self.now, input.clone());
         self.tell(&input);
         let mut actual = Vec::new();
@@ -246,10 +260,11 @@ impl<S: Subject> World<S> {
             }
         };
         expected.append(&mut self.at_once);
-        if let (SessionState::Waiting { until, .. }, true) =
+        if let (SessionState::Waiting { until, reason, .. }, true) =
             (self.session.state(), self.model.chance.contains_key(&Timer::Retry))
         {
-            self.model.chosen(Timer::Retry, until.as_micros()).map_err(|why| self.report(&why))?;
+            let chosen = self.model.chosen(Timer::Retry, until.as_micros(), reason.as_str());
+            chosen.map_err(|why| self.report(&why))?;
         }
         self.story.extend(actual.iter().map(|out| format!("{:>16} {out:?}", "")));
         if actual != expected {
@@ -259,7 +274,31 @@ impl<S: Subject> World<S> {
         if at != self.model.next() {
             return Err(self.report(&format!("it waits until {at:?}, the model until {:?}", self.model.next())));
         }
+        self.check_waits()?;
+        let calls = actual.iter().any(|out| matches!(out, Out::Login | Out::TokenCall));
+        if calls && !self.snapshot_changed {
+            return Err(self.report("a call of the budget is not in the snapshot (TOK-2)"));
+        }
+        if self.session.snapshot().is_none() != self.model.is_detaching() {
+            return Err(self.report("there is no snapshot exactly while close(Detach) waits for the end (PST-5)"));
+        }
         self.compare_states(wait)
+    }
+
+    /// REC-8: whoever waits for more than two seconds was told until when, and of no other wait.
+    fn check_waits(&mut self) -> Result<(), String> {
+        let before = self.waits;
+        self.waits = match self.session.state() {
+            SessionState::Waiting { until, .. } => Some(until.as_micros()),
+            _ => None,
+        };
+        let told = self.announced.last().copied();
+        match self.waits.filter(|until| Some(*until) != before) {
+            Some(until) if until > self.now + 2_000_000 && told != Some(until) => {
+                Err(self.report(&format!("nobody was told that it waits until {until}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn compare_states(&self, wait: Wait) -> Result<(), String> {
@@ -268,7 +307,7 @@ impl<S: Subject> World<S> {
             SessionState::Closed => phase == Phase::Closed && wait == Wait::Finished,
             SessionState::Closing => self.model.ending.is_some() && phase != Phase::Closed,
             SessionState::Idle => phase == Phase::Idle,
-            SessionState::Waiting { .. } => phase == Phase::Waiting,
+            SessionState::Waiting { attempt, .. } => phase == Phase::Waiting && attempt == self.model.attempt,
             SessionState::Ready { .. } => phase == Phase::Ready,
             SessionState::Connecting => {
                 matches!(phase, Phase::Login | Phase::Fetching | Phase::Opening(_) | Phase::Handshaking(_))
@@ -276,7 +315,11 @@ impl<S: Subject> World<S> {
             _ => false,
         };
         let state = self.session.state();
-        if same { Ok(()) } else { Err(self.report(&format!("it is {state:?}, the model {phase:?}"))) }
+        if same {
+            Ok(())
+        } else {
+            Err(self.report(&format!("it is {state:?}, the model {phase:?} after {} attempts", self.model.attempt)))
+        }
     }
 
     fn report(&self, why: &str) -> String {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ringcentral_ws_core::*;
 
 use super::World;
-use crate::model::{In, Out, Timer};
+use crate::model::{Cost, In, Out, Timer, certainty};
 use crate::subject::Subject;
 
 impl<S: Subject> World<S> {
@@ -43,27 +43,36 @@ impl<S: Subject> World<S> {
             In::Authorized => {
                 Input::Authorized { id: login, token: AccessToken { secret: Secret::from("access"), expires_in: None } }
             }
-            In::LoginFailed => {
-                let failure = AuthFailure::transient("no");
-                Input::AuthorizeFailed { id: login, failure }
+            In::LoginFailed(cost) => {
+                let kind = match cost {
+                    Cost::Local => AuthFailureKind::Network { phase: Phase::Dns, not_sent: true },
+                    Cost::Call => AuthFailureKind::Other,
+                };
+                Input::AuthorizeFailed { id: login, failure: AuthFailure::new(kind, "no") }
             }
             In::Token(token) => {
                 let body =
                     format!(r#"{{"uri":"wss://server.example/ws","ws_access_token":"{token}","expires_in":600}}"#);
                 Input::HttpResponse { id: call, response: Box::new(http::Response::new(Bytes::from(body))) }
             }
-            In::TokenFailed => {
+            In::TokenFailed(Cost::Local) => {
+                let failure = HttpFailure { phase: Phase::Tcp, not_sent: true, message: "no".into() };
+                Input::HttpFailed { id: call, failure }
+            }
+            In::TokenFailed(Cost::Call) | In::TokenRefused => {
+                let refused = *fact == In::TokenRefused;
                 let mut response = http::Response::new(Bytes::new());
-                *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+                *response.status_mut() =
+                    if refused { http::StatusCode::UNAUTHORIZED } else { http::StatusCode::SERVICE_UNAVAILABLE };
                 Input::HttpResponse { id: call, response: Box::new(response) }
             }
             In::Opened => Input::Opened { conn },
-            In::OpenFailed(seen) => {
-                let (phase, status) = if *seen { (Phase::Response, Some(401)) } else { (Phase::Tcp, None) };
-                let failure = OpenFailure { phase, status, retry_after: None, message: "no".into() };
+            In::OpenFailed(status) => {
+                let phase = if status.is_some() { Phase::Response } else { Phase::Tcp };
+                let failure = OpenFailure { phase, status: *status, retry_after: None, message: "no".into() };
                 Input::OpenFailed { conn, failure }
             }
-            In::Gone => Input::Closed { conn, close: CloseInfo::default() },
+            In::Gone(code) => Input::Closed { conn, close: CloseInfo { code: *code, ..CloseInfo::default() } },
             _ => match &text {
                 Some(text) => Input::Frame { conn, frame: Frame::Text(text) },
                 None => Input::Timeout,
@@ -185,12 +194,16 @@ impl<S: Subject> World<S> {
     fn read_event(&mut self, event: Event) -> Result<Option<Out>, String> {
         let number = |text: &str| text.parse::<u8>().unwrap_or(u8::MAX);
         Ok(Some(match event {
-            Event::SnapshotChanged => return Ok(None),
+            Event::SnapshotChanged => {
+                self.snapshot_changed = true;
+                return Ok(None);
+            }
             Event::Connected { resumption, .. } => Out::Connected(resumption.as_str()),
             Event::Subscribed(info) => Out::Subscribed(info.server_id.into()),
             Event::SubscriptionFailed { retry_at, .. } => {
                 if let Some(at) = retry_at {
-                    self.model.chosen(Timer::Subscribe, at.as_micros()).map_err(|why| self.report(&why))?;
+                    let chosen = self.model.chosen(Timer::Subscribe, at.as_micros(), "backoff");
+                    chosen.map_err(|why| self.report(&why))?;
                 }
                 Out::Refused(retry_at.is_some())
             }
@@ -198,7 +211,15 @@ impl<S: Subject> World<S> {
             Event::Notification(n) => Out::Notification(number(n.uuid())),
             Event::Recovered { .. } => Out::Recovered,
             Event::RecoveryFailed { .. } => Out::RecoveryFailed,
+            Event::Waiting { at, delay, .. } => {
+                if delay.as_micros() <= 2_000_000 || at.as_micros() != self.now + delay.as_micros() as u64 {
+                    return Err(self.report(&format!("it waits for {delay:?} until {at:?}")));
+                }
+                self.announced.push(at.as_micros());
+                return Ok(None);
+            }
             Event::Retry { attempt, at, .. } => {
+                self.announced.push(at.as_micros());
                 if at.as_micros() <= self.now {
                     self.at_once.extend(self.model.retry_at_once());
                 }
@@ -207,6 +228,9 @@ impl<S: Subject> World<S> {
             Event::Gap(gap) => {
                 if gap.since > gap.until {
                     return Err(self.report(&format!("a gap from {:?} until {:?}", gap.since, gap.until)));
+                }
+                if gap.certainty.as_str() != certainty(gap.cause.as_str()) {
+                    return Err(self.report(&format!("{} is not {}", gap.cause.as_str(), gap.certainty.as_str())));
                 }
                 Out::Gap(gap.cause.as_str(), gap.after.as_deref().map(number))
             }
@@ -224,6 +248,8 @@ impl<S: Subject> World<S> {
             Event::ProtocolError { .. } => Out::Bad,
             Event::Closed { reason: CloseReason::Revoked } => Out::Closed("revoked"),
             Event::Closed { reason: CloseReason::Detached } => Out::Closed("detached"),
+            Event::Closed { reason: CloseReason::Permanent(Cause::Unauthorized) } => Out::Closed("unauthorized"),
+            Event::Closed { reason: CloseReason::Permanent(Cause::Evicted) } => Out::Closed("evicted"),
             other => return Err(self.report(&format!("the model knows no {other:?}"))),
         }))
     }
