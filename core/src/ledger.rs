@@ -196,11 +196,8 @@ impl Ledger {
                 }
                 self.later.push((held.len(), gap));
             }
-            _ => match &mut self.pending {
-                Some(noted) if noted.cause.certainty() >= gap.cause.certainty() => return,
-                Some(noted) => noted.cause = gap.cause,
-                noted => *noted = Some(gap),
-            },
+            _ if !note(&mut self.pending, gap) => return,
+            _ => {}
         }
         out.snapshot_changed();
     }
@@ -240,7 +237,7 @@ impl Ledger {
         let since = *self.unproven.get_or_insert(since);
         if buffer == 0 {
             // A buffer of nothing is always full.
-            self.pending.get_or_insert(PendingGap { cause: GapCause::ReplayOverflow, since });
+            note(&mut self.pending, PendingGap { cause: GapCause::ReplayOverflow, since });
         }
         self.replay = Replay::Held { left: buffer, since, held: VecDeque::new() };
     }
@@ -273,7 +270,7 @@ impl Ledger {
 
     fn replay_given_up(&mut self, cause: GapCause, now: Timestamp, out: &mut Outbox) {
         if let Replay::Held { since, .. } = self.replay {
-            self.pending.get_or_insert(PendingGap { cause, since });
+            note(&mut self.pending, PendingGap { cause, since });
         }
         self.replay_ended(now, out);
     }
@@ -351,6 +348,16 @@ impl Ledger {
         out.snapshot_changed();
         out.tell(Event::Notification(n));
     }
+}
+
+/// The surest cause stands, of those the first. Whether this one does.
+fn note(pending: &mut Option<PendingGap>, gap: PendingGap) -> bool {
+    match pending {
+        Some(noted) if noted.cause.certainty() >= gap.cause.certainty() => return false,
+        Some(noted) => noted.cause = gap.cause,
+        noted => *noted = Some(gap),
+    }
+    true
 }
 
 /// As much of an id as is kept: the server's word may be as large as a frame (SEC-3).

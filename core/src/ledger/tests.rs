@@ -128,6 +128,16 @@ fn a_loss_before_a_replay_began_to_come_is_the_first_cause() {
 
 // CLAUSE REC-5
 #[test]
+fn a_replay_that_overflowed_is_surer_than_what_may_have_been_on_its_way() {
+    let (mut l, mut out) = ledger();
+    l.lost(GapCause::InFlight, UnixMillis(0), &mut out);
+    l.replay_started(2, UnixMillis(0));
+    (0..2).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
+    assert_eq!(drain(&mut out), ["gap replay_overflow", "0", "1"]);
+}
+
+// CLAUSE REC-5
+#[test]
 fn a_noted_loss_is_told_before_the_next_notification() {
     let (mut l, mut out) = ledger();
     l.lost(GapCause::UnreadableFrame, UnixMillis(0), &mut out);

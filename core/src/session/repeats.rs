@@ -56,6 +56,8 @@ pub(super) struct Repeats {
     futile: u8,
     /// Refusals in a row of connections that carried it.
     refused: u8,
+    /// The last connection ended so.
+    taken: bool,
     /// Endings of good connections by the server, oldest first, each with the last frame before it.
     ended: Vec<(Timestamp, UnixMillis)>,
 }
@@ -94,6 +96,7 @@ impl Session {
     /// A ready connection ended. When the session is to rest, until when.
     pub(super) fn connection_judged(&mut self, cause: &Cause, now: Timestamp) -> Option<Timestamp> {
         let trial = self.trial;
+        self.repeats.taken = false;
         let ours = matches!(cause, Cause::Renewal | Cause::Closed);
         if trial.delivered {
             self.repeats.handle_gone();
@@ -108,6 +111,7 @@ impl Session {
         }
         self.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
         self.repeats.ended.push((now, self.last_seen()));
+        self.repeats.taken = true;
         if self.repeats.ended.len() < CONTENDED {
             return None;
         }
@@ -121,7 +125,9 @@ impl Session {
     /// The session continued: twice within a minute after the server had ended a good connection is no accident (CON-7).
     pub(super) fn session_continued(&mut self) {
         // Endings are compared with each other: the recovery may have had to wait for calls.
-        if let [(_, since), _, ..] = self.repeats.ended[..] {
+        if self.repeats.taken
+            && let [(_, since), _, ..] = self.repeats.ended[..]
+        {
             self.ledger.lost(GapCause::Contended, since, &mut self.out);
         }
     }

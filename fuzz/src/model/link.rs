@@ -54,7 +54,7 @@ impl Model {
         if wsc {
             self.handle_refused(matches!(status, 429 | 502 | 503 | 504));
         }
-        self.failed(Cost::Call);
+        self.failed(if matches!(status, 401 | 403) { Cost::Spent } else { Cost::Call });
     }
 
     /// The attempt came to nothing.
@@ -98,7 +98,7 @@ impl Model {
                 if wsc {
                     self.handle_refused(matches!(code, Some(1001 | 1012 | 1013)));
                 }
-                self.failed(Cost::Call);
+                self.failed(if code == Some(4400) { Cost::Spent } else { Cost::Call });
             }
             Phase::Closing => self.finish(true),
             Phase::Ready => {

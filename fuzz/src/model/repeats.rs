@@ -15,6 +15,10 @@ pub(super) struct Trial {
     pub(super) echoed: bool,
     /// It brought something new.
     pub(super) delivered: bool,
+    /// The answer to a call came on it.
+    pub(super) answered: bool,
+    /// Notifications of another subscription came on it.
+    pub(super) foreign: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -23,6 +27,8 @@ pub(super) struct Repeats {
     refused: u32,
     /// When the server ended good connections.
     ended: Vec<Time>,
+    /// The last one ended so.
+    taken: bool,
 }
 
 impl Repeats {
@@ -70,6 +76,7 @@ impl Model {
     /// What the end of a connection says about the session. Whether it is to rest.
     pub(super) fn judge(&mut self, loss: Loss) -> bool {
         let trial = self.trial;
+        self.repeats.taken = false;
         if trial.delivered {
             self.repeats.handle_is_gone();
         } else if trial.handle && !trial.echoed && self.now <= trial.since + 10 * SECOND {
@@ -79,10 +86,12 @@ impl Model {
             }
         }
         let by_server = matches!(loss, Loss::Closed(code) if code != 4400);
-        if !(trial.echoed && by_server && self.subs.may_be_active()) {
+        let healthy = trial.echoed || trial.delivered || trial.answered;
+        if !(healthy && by_server && self.subs.may_be_active()) {
             return false;
         }
         self.repeats.ended.push(self.now);
+        self.repeats.taken = true;
         let contended = self.repeats.of_the_last_minute(self.now) == 3;
         if contended {
             self.repeats.ended.clear();
@@ -93,7 +102,8 @@ impl Model {
 
     /// The session was continued: twice within a minute after the server had ended it is no accident.
     pub(super) fn came_back(&mut self) {
-        if self.repeats.of_the_last_minute(self.now) >= 2 {
+        // They were within a minute of each other.
+        if self.repeats.taken && self.repeats.ended.len() >= 2 {
             self.lost("contended");
         }
     }

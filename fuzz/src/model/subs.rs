@@ -157,6 +157,7 @@ impl Model {
 
     pub(super) fn answer(&mut self, answer: Result<Option<String>, u16>) {
         let Some(call) = self.subs.call.take() else { return };
+        self.trial.answered = true;
         self.timers.remove(&Timer::Subscribe);
         match (call, answer) {
             (Call::Create(wish) | Call::Update(wish), Ok(Some(id))) => self.subscribed(wish, id),
@@ -273,12 +274,24 @@ impl Model {
     /// SUB-3, SUB-4.
     pub(super) fn notification(&mut self, n: u8, of: Option<&str>) {
         match (&self.subs.active, of) {
-            (Some((_, id)), Some(of)) if id != of => self.fill_replay(true),
+            (Some((_, id)), Some(of)) if id != of => {
+                self.fill_replay(true);
+                self.doubt_subscription();
+            }
             (Some(_), _) => self.deliver(n),
             (None, _) if self.subs.may_be_ours() => {
                 self.subs.held.push(Some((n, of.map(str::to_owned))));
             }
             (None, _) => self.fill_replay(true),
+        }
+    }
+
+    /// CON-7: on a session that continued another client may have put its subscription in place of this one.
+    fn doubt_subscription(&mut self) {
+        if self.trial.handle && !self.trial.foreign && !self.subs.is_calling() {
+            self.trial.foreign = true;
+            self.subs.verify = true;
+            self.step();
         }
     }
 
@@ -335,10 +348,11 @@ impl Model {
 
     /// Something is wrong with what was replayed, from its beginning on.
     ///
-    /// FIXME: the rule is that of `lost`, so a noted `in_flight` would have to give way to `replay_overflow`. The ledger of
-    /// core keeps what was noted first. `in-flight-and-an-overflow` in the corpus shows it.
+    /// The surest cause stands, of those the first.
     fn doubt_replay(&mut self, cause: &'static str) {
-        self.gap.get_or_insert(cause);
+        if self.gap.is_none_or(|noted| sureness(noted) < sureness(cause)) {
+            self.gap = Some(cause);
+        }
     }
 
     fn end_replay(&mut self) {

@@ -13,6 +13,8 @@ pub(crate) enum Cost {
     Local,
     /// The server may have seen it.
     Call,
+    /// It said that the token is spent.
+    Spent,
 }
 
 /// What the session may choose.
@@ -81,7 +83,9 @@ impl Model {
     pub(super) fn arm_patiently(&mut self, timer: Timer, after: Time) {
         let next = self.stretches().into_iter().map(|(start, _)| start).find(|start| self.now < *start);
         let at = self.now + after;
-        self.timers.insert(timer, next.map_or(at, |start| at.min(start)));
+        // One that has just begun has half a stretch.
+        let least = self.now + STRETCH.0 / 2;
+        self.timers.insert(timer, next.map_or(at, |start| at.min(start.max(least))));
     }
 
     fn plan(&self, earliest: Time, latest: Time) -> Choice {
@@ -93,7 +97,8 @@ impl Model {
         match cost {
             Cost::Local if self.now < self.lost_at + RECOVERY_WINDOW => self.plan(1_800 * MILLIS, 4_500 * MILLIS),
             Cost::Local => self.plan(8 * SECOND, 16 * SECOND),
-            Cost::Call => self.plan_after(self.attempt),
+            Cost::Spent if self.attempt <= 2 => self.plan(0, SECOND),
+            Cost::Call | Cost::Spent => self.plan_after(self.attempt),
         }
     }
 

@@ -46,7 +46,7 @@ impl<S: Subject> World<S> {
             In::LoginFailed(cost) => {
                 let kind = match cost {
                     Cost::Local => AuthFailureKind::Network { phase: Phase::Dns, not_sent: true },
-                    Cost::Call => AuthFailureKind::Other,
+                    Cost::Call | Cost::Spent => AuthFailureKind::Other,
                 };
                 Input::AuthorizeFailed { id: login, failure: AuthFailure::new(kind, "no") }
             }
@@ -59,7 +59,7 @@ impl<S: Subject> World<S> {
                 let failure = HttpFailure { phase: Phase::Tcp, not_sent: true, message: "no".into() };
                 Input::HttpFailed { id: call, failure }
             }
-            In::TokenFailed(Cost::Call) | In::TokenRefused => {
+            In::TokenFailed(Cost::Call | Cost::Spent) | In::TokenRefused => {
                 let refused = *fact == In::TokenRefused;
                 let mut response = http::Response::new(Bytes::new());
                 *response.status_mut() =
