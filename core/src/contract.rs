@@ -9,7 +9,7 @@ use crate::filters::Filters;
 use crate::ids::{AuthId, ConnId, HttpId, RequestId, SubscriptionId};
 use crate::input::Input;
 use crate::output::{Action, Event, Output, Wait};
-use crate::session::{Close, Session, SessionState};
+use crate::session::{Close, Session, SessionState, SubscriptionState};
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
 use crate::time::{ClockReading, Timestamp};
@@ -363,6 +363,18 @@ impl Checked {
     #[must_use]
     pub fn state(&self) -> SessionState {
         self.session.state()
+    }
+
+    /// As [`Session::subscription`].
+    #[must_use]
+    pub const fn subscription(&self) -> SubscriptionState {
+        self.session.subscription()
+    }
+
+    /// As [`Session::is_subscribed`].
+    #[must_use]
+    pub const fn is_subscribed(&self) -> bool {
+        self.session.is_subscribed()
     }
 
     /// As [`Session::stats`].

@@ -48,7 +48,7 @@ pub use multipart::{Multipart, Part};
 pub use notification::Notification;
 pub use output::*;
 pub use secret::*;
-pub use session::{Close, OverHttps, RequestOptions, Session, SessionState};
+pub use session::{Close, OverHttps, RequestOptions, Session, SessionState, SubscriptionState};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use time::*;

@@ -71,7 +71,7 @@ use crate::filters::Filters;
 use crate::ids::{RequestId, SubscriptionId};
 use crate::input::Input;
 use crate::output::Output;
-use crate::session::{Checkpoint, Close, Session, SessionState};
+use crate::session::{Checkpoint, Close, Session, SessionState, SubscriptionState};
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
 use crate::time::Timestamp;
@@ -409,6 +409,18 @@ impl Recorded {
     #[must_use]
     pub fn state(&self) -> SessionState {
         self.session.state()
+    }
+
+    /// As [`Session::subscription`].
+    #[must_use]
+    pub const fn subscription(&self) -> SubscriptionState {
+        self.session.subscription()
+    }
+
+    /// As [`Session::is_subscribed`].
+    #[must_use]
+    pub const fn is_subscribed(&self) -> bool {
+        self.session.is_subscribed()
     }
 
     /// As [`Session::stats`].

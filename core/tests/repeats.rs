@@ -359,3 +359,21 @@ fn a_connection_is_good_when_a_heartbeat_was_answered_on_it() {
     s.closed(None);
     assert_eq!(attempt(&s), 0);
 }
+
+// CLAUSE SUB-5
+#[test]
+fn a_subscription_refused_for_good_shows_in_the_state() {
+    let mut s = Direct::ready(Config::default());
+    assert_eq!(s.session.subscription(), SubscriptionState::None);
+    s.subscribe();
+    assert_eq!(s.session.subscription(), SubscriptionState::Pending);
+    s.reply(403, &error_body("SUB-528"));
+    assert_eq!(s.session.subscription(), SubscriptionState::Refused);
+    assert!(!s.session.is_subscribed() && matches!(s.session.state(), SessionState::Ready { .. }));
+    s.subscribed();
+    assert!(s.session.is_subscribed());
+    // A change that is refused leaves what there was.
+    s.subscribe();
+    s.reply(403, &error_body("SUB-528"));
+    assert!(s.session.is_subscribed());
+}

@@ -154,7 +154,8 @@ impl Driver {
                 return;
             }
             self.parts.hub.set_stats(self.parts.session.stats());
-            self.parts.states.tell(self.parts.session.state(), || self.parts.clock.reading().now);
+            let (state, subscription) = (self.parts.session.state(), self.parts.session.subscription());
+            self.parts.states.tell(state, subscription, || self.parts.clock.reading().now);
             if self.unpublished >= self.parts.https.net.limits.snapshot_every {
                 self.publish();
             }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_core::{SessionState, Timestamp, WaitReason};
+use ringcentral_ws_core::{SessionState, SubscriptionState, Timestamp, WaitReason};
 
 /// Where a session stands. Its `Display` is a line for people, such as `waiting: next try in 2.5 s, 3 failed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionState {
     session: SessionState,
+    subscription: SubscriptionState,
     next_try: Option<Instant>,
 }
 
@@ -23,7 +24,25 @@ impl ConnectionState {
             SessionState::Waiting { until, .. } => Instant::now().checked_add(until.since(now)),
             _ => None,
         };
-        Self { session, next_try }
+        Self { session, subscription: SubscriptionState::None, next_try }
+    }
+
+    /// The same with the state of the subscription.
+    #[must_use]
+    pub const fn with_subscription(self, subscription: SubscriptionState) -> Self {
+        Self { subscription, ..self }
+    }
+
+    /// Where the subscription stands.
+    #[must_use]
+    pub const fn subscription(&self) -> SubscriptionState {
+        self.subscription
+    }
+
+    /// Whether the server has confirmed the subscription, so that notifications come while there is a connection.
+    #[must_use]
+    pub const fn is_subscribed(&self) -> bool {
+        matches!(self.subscription, SubscriptionState::Active)
     }
 
     /// As the Session says it.
@@ -74,7 +93,13 @@ impl fmt::Display for ConnectionState {
                 if reason == WaitReason::Backoff { Ok(()) } else { write!(f, "; {reason}") }
             }
             SessionState::Connecting => f.write_str("connecting"),
-            SessionState::Ready { .. } => f.write_str("connected"),
+            SessionState::Ready { .. } => match self.subscription {
+                SubscriptionState::Refused => {
+                    f.write_str("connected; the subscription was refused, no notifications come")
+                }
+                SubscriptionState::Pending => f.write_str("connected, not subscribed yet"),
+                _ => f.write_str("connected"),
+            },
             SessionState::Offline => f.write_str("offline: waiting for `recover`"),
             SessionState::Closing => f.write_str("closing"),
             SessionState::Closed => f.write_str("closed"),
@@ -121,24 +146,25 @@ impl Cell {
 #[derive(Debug)]
 pub struct StateTeller {
     cell: Arc<Cell>,
-    told: SessionState,
+    told: (SessionState, SubscriptionState),
 }
 
 impl StateTeller {
     /// Begins with [`SessionState::Idle`].
     #[must_use]
     pub fn new() -> Self {
-        let state = ConnectionState { session: SessionState::Idle, next_try: None };
+        let nothing = SubscriptionState::None;
+        let state = ConnectionState { session: SessionState::Idle, subscription: nothing, next_try: None };
         let inner = Inner { state, version: 0, ended: false, wakers: BTreeMap::new(), next_watcher: 0 };
         let cell = Arc::new(Cell { inner: Mutex::new(inner), changed: Condvar::new() });
-        Self { cell, told: SessionState::Idle }
+        Self { cell, told: (SessionState::Idle, nothing) }
     }
 
     /// Tells the state, if it is another one. `now` is asked only then.
-    pub fn tell(&mut self, session: SessionState, now: impl FnOnce() -> Timestamp) {
-        if session != self.told {
-            self.told = session;
-            let state = ConnectionState::new(session, now());
+    pub fn tell(&mut self, session: SessionState, subscription: SubscriptionState, now: impl FnOnce() -> Timestamp) {
+        if (session, subscription) != self.told {
+            self.told = (session, subscription);
+            let state = ConnectionState::new(session, now()).with_subscription(subscription);
             self.cell.change(|inner| {
                 inner.state = state;
                 inner.version += 1;
@@ -163,7 +189,8 @@ impl Drop for StateTeller {
     fn drop(&mut self) {
         self.cell.change(|inner| {
             if !inner.state.is_closed() {
-                inner.state = ConnectionState { session: SessionState::Closed, next_try: None };
+                inner.state.session = SessionState::Closed;
+                inner.state.next_try = None;
                 inner.version += 1;
             }
             inner.ended = true;
@@ -300,11 +327,11 @@ mod tests {
         let waker = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(&waker);
         assert!(watcher.poll_changed(&mut cx).is_pending());
-        teller.tell(SessionState::Idle, never);
+        teller.tell(SessionState::Idle, SubscriptionState::None, never);
         assert_eq!(count.0.load(Ordering::SeqCst), 0, "nothing has changed");
-        teller.tell(SessionState::Connecting, || Timestamp::ZERO);
+        teller.tell(SessionState::Connecting, SubscriptionState::None, || Timestamp::ZERO);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
-        teller.tell(ready(), || Timestamp::ZERO);
+        teller.tell(ready(), SubscriptionState::Active, || Timestamp::ZERO);
         let mut late = watcher.clone();
         for watcher in [&mut watcher, &mut late] {
             assert!(watcher.poll_changed(&mut cx).map(|s| s.unwrap().is_ready()) == Poll::Ready(true));
@@ -368,7 +395,7 @@ mod tests {
         let mut watcher = teller.watch();
         assert_eq!(watcher.wait_changed(Some(Instant::now())), None);
         let waiting = std::thread::spawn(move || watcher.wait_changed(None));
-        teller.tell(ready(), || Timestamp::ZERO);
+        teller.tell(ready(), SubscriptionState::Active, || Timestamp::ZERO);
         assert!(waiting.join().unwrap().unwrap().unwrap().is_ready());
     }
 }

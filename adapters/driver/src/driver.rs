@@ -172,7 +172,7 @@ impl<R: Runtime> Driver<R> {
                 return;
             }
             self.shared.set_stats(self.session.stats());
-            self.states.tell(self.session.state(), || self.clock.reading().now);
+            self.states.tell(self.session.state(), self.session.subscription(), || self.clock.reading().now);
             if self.unpublished >= self.https.limits.snapshot_every {
                 self.publish();
             }

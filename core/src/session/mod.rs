@@ -82,6 +82,20 @@ pub enum SessionState {
     Closed,
 }
 
+/// Where the subscription of a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscriptionState {
+    /// Nothing is subscribed.
+    None,
+    /// It was asked for, and the server has not confirmed it yet, or lost it with the session.
+    Pending,
+    /// The server has confirmed it, and the session may continue: notifications come, if there is a connection.
+    Active,
+    /// The server refused it for good: no notifications come until `subscribe` is called again.
+    Refused,
+}
+
 /// A RingCentral WebSocket session, without I/O, clock, randomness beyond its seed, threads or async.
 ///
 /// Facts go in by [`handle_input`](Self::handle_input), wishes by the commands; everything that is to happen comes
@@ -377,6 +391,18 @@ impl Session {
             Link::Ready { conn } => SessionState::Ready { conn },
             Link::Closing { .. } => SessionState::Closing,
         }
+    }
+
+    /// Where the subscription stands.
+    #[must_use]
+    pub const fn subscription(&self) -> SubscriptionState {
+        self.subs.state()
+    }
+
+    /// Whether the server has confirmed the subscription, so that notifications come while there is a connection.
+    #[must_use]
+    pub const fn is_subscribed(&self) -> bool {
+        matches!(self.subs.state(), SubscriptionState::Active)
     }
 
     /// The counters.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-use super::{Close, Session};
+use super::{Close, Session, SubscriptionState};
 use crate::classify::{self, ApiErrorInfo, Cause, Class};
 use crate::filters::Filters;
 use crate::ids::SubscriptionId;
@@ -71,6 +71,9 @@ pub(super) struct Subscriptions {
     /// that was not the last word. A PUT tells, and settles it.
     pub(super) verify: bool,
     call: Option<Call>,
+    /// What was wanted last was refused for good, and there is no other.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    refused: bool,
     failures: u32,
     #[cfg_attr(feature = "recorder", serde(skip))]
     held: VecDeque<Held>,
@@ -137,6 +140,15 @@ impl Subscriptions {
         *self = Self { next: self.next, ..Self::default() };
     }
 
+    pub(super) const fn state(&self) -> SubscriptionState {
+        match (&self.active, &self.wanted) {
+            (Some(_), _) => SubscriptionState::Active,
+            (None, Some(_)) => SubscriptionState::Pending,
+            (None, None) if self.refused => SubscriptionState::Refused,
+            (None, None) => SubscriptionState::None,
+        }
+    }
+
     pub(super) fn owns(&self, message: u64) -> bool {
         self.call.as_ref().is_some_and(|call| call.message == message)
     }
@@ -162,6 +174,7 @@ impl Session {
         self.subs.next += 1;
         let id = SubscriptionId(self.subs.next);
         self.subs.wanted = Some(Wanted { id, filters });
+        self.subs.refused = false;
         self.subs.removing = None;
         self.subs.failures = 0;
         self.retry_subscription_now();
@@ -429,6 +442,7 @@ impl Session {
         };
         if still_wanted {
             let active = self.subs.active.as_ref();
+            self.subs.refused = active.is_none() && !matches!(kind, CallKind::Delete);
             self.subs.wanted = active.map(|a| Wanted { id: a.id, filters: a.filters.clone() });
             self.subs.removing = None;
         }
