@@ -1,9 +1,10 @@
 //! The line protocol: one JSON object a line, out and in.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
-use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, GapCause, ProtocolError, Via};
+use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, GapCause, ProtocolError, Via, WaitReason};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -77,16 +78,13 @@ pub fn event(event: &Event) -> Option<String> {
         Event::RecoveryFailed { conn, code } => {
             Line::new("recovery_failed").with("conn", conn.get()).with("code", code)
         }
-        Event::Retry { attempt, cause, delay, reason, .. } => Line::new("retry")
-            .with("attempt", attempt)
-            .with("cause", cause.as_str())
-            .with("delay_ms", u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
-            .with("waits_for", reason.as_str())
-            .with("message", cause.to_string()),
-        Event::Waiting { reason, delay, .. } => Line::new("waiting")
-            .with("waits_for", reason.as_str())
-            .with("delay_ms", u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
-            .with("message", reason.to_string()),
+        Event::Retry { attempt, cause, delay, reason, .. } => {
+            let line = Line::new("retry").with("attempt", attempt).with("cause", cause.as_str());
+            waits(line, *delay, *reason).with("message", cause.to_string())
+        }
+        Event::Waiting { reason, delay, .. } => {
+            waits(Line::new("waiting"), *delay, *reason).with("message", reason.to_string())
+        }
         Event::Gap(gap) => {
             let line = Line::new("gap").with("cause", gap.cause.as_str()).with("after", &gap.after);
             let line = line.with("since", gap.since).with("until", gap.until);
@@ -107,6 +105,11 @@ pub fn event(event: &Event) -> Option<String> {
         _ => return None,
     };
     Some(line.end())
+}
+
+fn waits(line: Line, delay: Duration, reason: WaitReason) -> Line {
+    let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    line.with("delay_ms", delay).with("waits_for", reason.as_str())
 }
 
 fn closed(reason: &CloseReason) -> Line {
@@ -296,7 +299,7 @@ mod tests {
     use std::time::Duration;
 
     use ringcentral_ws_core::{
-        Cause, Certainty, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis, Unreadable, WaitReason,
+        Cause, Certainty, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis, Unreadable,
     };
 
     use super::*;
@@ -341,7 +344,7 @@ mod tests {
         assert!(event(&Event::Gap(gap)).unwrap().starts_with(line));
         let waiting =
             Event::Waiting { reason: WaitReason::AuthBudget, at: Timestamp::ZERO, delay: Duration::from_secs(9) };
-        let line = r#"{"event":"waiting","waits_for":"auth_budget","delay_ms":9000,"message":""#;
+        let line = r#"{"event":"waiting","delay_ms":9000,"waits_for":"auth_budget","message":""#;
         assert!(event(&waiting).unwrap().starts_with(line));
         let failed = Event::RecoveryFailed { conn: ConnId::from(3), code: Some("WSG-1003".into()) };
         assert_eq!(event(&failed).unwrap(), r#"{"event":"recovery_failed","conn":3,"code":"WSG-1003"}"#);
