@@ -296,8 +296,6 @@ fn plain(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use ringcentral_ws_core::{
         Cause, Certainty, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis, Unreadable,
     };
