@@ -102,7 +102,7 @@ pub struct Mutant {
     failed: u32,
     forgotten: u32,
     /// The last snapshot before the end began.
-    snapshot: Option<Snapshot>,
+    snapshot: Option<Box<Snapshot>>,
 }
 
 impl Mutant {
@@ -141,7 +141,7 @@ impl Mutant {
             Output::Action(action) => self.spoil_action(action),
             Output::Wait(_) => {
                 if self.defect == Defect::DetachSnapshot && self.session.state() != SessionState::Closing {
-                    self.snapshot = self.session.snapshot();
+                    self.snapshot = self.session.snapshot().map(Box::new);
                 }
                 Some(output)
             }
@@ -308,7 +308,7 @@ impl Subject for Mutant {
 
     fn snapshot(&self) -> Option<Snapshot> {
         let held = self.snapshot.as_ref().filter(|_| self.session.state() == SessionState::Closing);
-        self.session.snapshot().or_else(|| held.cloned())
+        self.session.snapshot().or_else(|| held.map(|snapshot| Snapshot::clone(snapshot)))
     }
 
     fn state(&self) -> SessionState {

@@ -202,18 +202,7 @@ impl<M: Maker> World<M> {
                 *self.report.outcomes.entry(name_of_outcome(outcome)).or_default() += 1;
                 c.books.ended(*id, outcome)
             }
-            Event::Disconnected { cause, .. } => {
-                let ordinary =
-                    matches!(cause, ringcentral_ws_core::Cause::Renewal | ringcentral_ws_core::Cause::Closed);
-                if !ordinary {
-                    self.unasked_loss(client, cause);
-                }
-                let c = &self.clients[client];
-                if !self.plan.config.auto_recover && !c.app.closing {
-                    self.alarm_in(client, 10 * S, Alarm::Recover);
-                }
-                if ordinary { Ok(()) } else { self.is_explained(client, "needless-loss", &event) }
-            }
+            Event::Disconnected { cause, .. } => self.disconnected(client, cause, &event),
             Event::Retry { attempt, at, .. } => {
                 c.books.announced(*at);
                 let verdict = c.books.failed(*attempt);
@@ -241,6 +230,17 @@ impl<M: Maker> World<M> {
             _ => Ok(()),
         };
         self.judge(verdict);
+    }
+
+    fn disconnected(&mut self, client: usize, cause: &Cause, event: &Event) -> Result<(), crate::Violation> {
+        let ordinary = matches!(cause, Cause::Renewal | Cause::Closed);
+        if !ordinary {
+            self.unasked_loss(client, cause);
+        }
+        if !self.plan.config.auto_recover && !self.clients[client].app.closing {
+            self.alarm_in(client, 10 * S, Alarm::Recover);
+        }
+        if ordinary { Ok(()) } else { self.is_explained(client, "needless-loss", event) }
     }
 
     /// A connection broke.

@@ -127,6 +127,16 @@ impl<M: Maker> World<M> {
                 self.gateway.expire_access_tokens(now);
                 self.tokens_end();
             }
+            Fault::CrashLoop | Fault::PoisonedHandle | Fault::Taken => self.strike_session(fault, client),
+            Fault::Burst => (0..self.rng.between(1, 300)).for_each(|_| self.notify()),
+            _ => self.strike_client(fault, client),
+        }
+        self.pump();
+    }
+
+    /// What comes again and again until something changes.
+    fn strike_session(&mut self, fault: Fault, client: usize) {
+        match fault {
             Fault::CrashLoop => {
                 self.clients[client].crashes_left = self.rng.between(4, 8) as u32;
                 self.process_ends(client);
@@ -140,10 +150,8 @@ impl<M: Maker> World<M> {
                 self.clients[client].thefts_left = self.rng.between(1, 4) as u32;
                 self.take_session(client);
             }
-            Fault::Burst => (0..self.rng.between(1, 300)).for_each(|_| self.notify()),
-            _ => self.strike_client(fault, client),
+            _ => {}
         }
-        self.pump();
     }
 
     fn tokens_end(&mut self) {
