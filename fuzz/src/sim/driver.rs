@@ -329,6 +329,7 @@ impl<M: Maker> World<M> {
     /// What a frame that the session is given shows.
     #[inline(always)]
     fn before_frame(&mut self, link: usize, text: &str) {
+        let counts_time = self.counts_time();
         let l = &mut self.net.links[link];
         let c = &mut self.clients[l.client];
         if text.starts_with("[{\"type\":\"Heartbeat\"") {
@@ -341,7 +342,9 @@ impl<M: Maker> World<M> {
         } else if text.starts_with("[{\"type\":\"ConnectionDetails\"") {
             (l.ready, l.ready_at) = (true, self.now);
             if text.contains("\"recoveryState\":\"Successful\"") {
-                c.continued(self.now);
+                if counts_time {
+                    c.continued(self.now);
+                }
             } else {
                 // It is another session, with a handle of its own.
                 (c.poison, l.poisoned) = (None, false);
