@@ -136,6 +136,8 @@ pub(crate) struct Oracle {
     unwritten: Vec<usize>,
     /// From when to when a connection was silent before it broke: a gap is owed for what was lost on it.
     silences: Vec<(u64, u64)>,
+    /// Stolen, but this process must know.
+    owed: Vec<usize>,
     /// How much later than it was sent a frame can arrive.
     pub(crate) latency: u64,
     pub(crate) certainties: Certainties,
@@ -198,6 +200,7 @@ impl Oracle {
             let sent = &mut self.sent[*at];
             if *at >= self.at.cursor && sent.state == State::Stolen && sent.created >= since {
                 sent.state = State::Due;
+                self.owed.push(*at);
             }
         }
     }
@@ -360,6 +363,12 @@ impl Oracle {
             let last = self.sent.len();
             Mark { cursor: last, ..Mark::default() }
         });
+        // The next process does not know what this one saw.
+        for i in self.owed.drain(..) {
+            if self.sent[i].state == State::Due {
+                self.sent[i].state = State::Stolen;
+            }
+        }
         for i in self.unwritten.drain(..) {
             // What came late had been passed before, as what is written down says, and may come late again.
             let was_late = found && i < self.at.cursor;
