@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use http::Request;
 use ringcentral_ws_core::{
-    Action, Body, ClockReading, Close, CommandError, Config, Event, Filters, Frame, Input, NotDrained, Output, Purpose,
-    RequestId, RestoreError, Session, SessionState, Snapshot, Stats, SubscriptionId, Timestamp,
+    Action, Body, Certainty, ClockReading, Close, CommandError, Config, Event, Filters, Frame, Gap, GapCause, Input,
+    NotDrained, OpenFailure, Output, Purpose, RequestId, RestoreError, Session, SessionState, Snapshot, Stats,
+    SubscriptionId, Timestamp,
 };
 
 use crate::subject::{Maker, Subject};
@@ -49,6 +50,14 @@ defects! {
     RepeatRequest "requests are sent twice on the socket",
     ForeignDelivered "the subscription is told under another id",
     EndlessWait "timers are ignored",
+    FreshBudget "a restart begins with a fresh budget",
+    HandleForever "a handle that never works is never given up",
+    NoInFlight "gaps for what was lost in flight are not told",
+    NoContended "gaps for what another client got are not told",
+    EagerReset "ConnectionDetails reset the number of attempts",
+    DetachSnapshot "there are snapshots while the session detaches",
+    SilentWait "waits are not told",
+    SureGap "all gaps are called certain",
 }
 
 /// Makes sessions with a defect.
@@ -63,8 +72,18 @@ impl Maker for Defective {
     }
 
     fn restore(&self, c: Config, s: Snapshot, seed: u64, clock: ClockReading) -> Result<Mutant, RestoreError> {
-        Ok(Mutant::new(self.0, Session::restore(c, s, seed, clock)?))
+        let snapshot = if self.0 == Defect::FreshBudget { without_calls(&s)? } else { s };
+        Ok(Mutant::new(self.0, Session::restore(c, snapshot, seed, clock)?))
     }
+}
+
+/// What the process before used is forgotten.
+fn without_calls(snapshot: &Snapshot) -> Result<Snapshot, RestoreError> {
+    let mut value: serde_json::Value = serde_json::from_str(&snapshot.to_json()).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("auth");
+    }
+    Snapshot::from_json(&value.to_string())
 }
 
 /// A session between whose outputs and the driver something goes wrong.
@@ -78,11 +97,29 @@ pub struct Mutant {
     count: u64,
     first: Option<ringcentral_ws_core::SecretUrl>,
     first_wsc: Option<String>,
+    /// The first heartbeat of a connection, and the attempts that had failed before it.
+    heartbeat: Option<String>,
+    failed: u32,
+    forgotten: u32,
+    /// The last snapshot before the end began.
+    snapshot: Option<Box<Snapshot>>,
 }
 
 impl Mutant {
     fn new(defect: Defect, session: Session) -> Self {
-        Self { defect, session, next: VecDeque::new(), kept: None, count: 0, first: None, first_wsc: None }
+        Self {
+            defect,
+            session,
+            next: VecDeque::new(),
+            kept: None,
+            count: 0,
+            first: None,
+            first_wsc: None,
+            heartbeat: None,
+            failed: 0,
+            forgotten: 0,
+            snapshot: None,
+        }
     }
 
     /// The session's counters.
@@ -102,7 +139,12 @@ impl Mutant {
         match output {
             Output::Event(event) => self.spoil_event(event),
             Output::Action(action) => self.spoil_action(action),
-            Output::Wait(_) => Some(output),
+            Output::Wait(_) => {
+                if self.defect == Defect::DetachSnapshot && self.session.state() != SessionState::Closing {
+                    self.snapshot = self.session.snapshot().map(Box::new);
+                }
+                Some(output)
+            }
         }
     }
 
@@ -133,6 +175,23 @@ impl Mutant {
             }
             (D::LoseOutcome, Event::Response { .. }) if self.every(3) => return None,
             (D::DoubleOutcome, Event::Response { .. }) if self.every(3) => self.next.push_back(output.clone()),
+            (D::NoInFlight, Event::Gap(gap)) if gap.cause == GapCause::InFlight => return None,
+            (D::NoContended, Event::Gap(gap)) if gap.cause == GapCause::Contended => return None,
+            (D::SureGap, Event::Gap(gap)) => {
+                let gap = Gap { certainty: Certainty::Certain, ..gap.clone() };
+                return Some(Output::Event(Event::Gap(gap)));
+            }
+            (D::SilentWait, Event::Waiting { .. }) => return None,
+            (D::EagerReset, Event::Connected { .. }) => self.forgotten = self.failed,
+            (D::EagerReset, Event::Retry { attempt, cause, at, delay, reason }) => {
+                self.failed = *attempt;
+                if *attempt <= self.forgotten {
+                    self.forgotten = 0;
+                }
+                let attempt = attempt - self.forgotten;
+                let (cause, at, delay, reason) = (cause.clone(), *at, *delay, *reason);
+                return Some(Output::Event(Event::Retry { attempt, cause, at, delay, reason }));
+            }
             (D::ForeignDelivered, Event::Subscribed(info)) => {
                 let mut info = info.clone();
                 info.server_id = "another".into();
@@ -146,6 +205,9 @@ impl Mutant {
     fn spoil_action(&mut self, action: Action) -> Option<Output> {
         use Defect as D;
         match (self.defect, &action) {
+            (D::HandleForever, Action::Send { text, purpose: Purpose::Heartbeat, .. }) => {
+                self.heartbeat = Some(text.clone());
+            }
             (D::NeverHeartbeat, Action::Send { purpose: Purpose::Heartbeat, .. }) => return None,
             (D::NoReconnect, Action::Open { .. }) if !self.every(1) || self.count > 1 => return None,
             (D::ReuseToken, Action::Open { conn, url }) => {
@@ -185,6 +247,17 @@ impl Subject for Mutant {
     fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
         match (self.defect, &input) {
             (Defect::EndlessWait, Input::Timeout) => Ok(()),
+            // What counts against the handle is kept from it.
+            (Defect::HandleForever, Input::Closed { conn, .. }) => {
+                if let Some(text) = self.heartbeat.take() {
+                    self.session.handle_input(Input::Frame { conn: *conn, frame: Frame::Text(&text) }, now)?;
+                }
+                self.session.handle_input(input, now)
+            }
+            (Defect::HandleForever, Input::OpenFailed { conn, failure }) => {
+                let failure = OpenFailure { status: None, ..failure.clone() };
+                self.session.handle_input(Input::OpenFailed { conn: *conn, failure }, now)
+            }
             (Defect::IgnoreFailed, Input::Frame { conn, frame: Frame::Text(text) }) => {
                 let text = text.replace("\"recoveryState\":\"Failed\"", "\"recoveryState\":\"Successful\"");
                 self.session.handle_input(Input::Frame { conn: *conn, frame: Frame::Text(&text) }, now)
@@ -234,7 +307,8 @@ impl Subject for Mutant {
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
-        self.session.snapshot()
+        let held = self.snapshot.as_ref().filter(|_| self.session.state() == SessionState::Closing);
+        self.session.snapshot().or_else(|| held.map(|snapshot| Snapshot::clone(snapshot)))
     }
 
     fn state(&self) -> SessionState {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use ringcentral_ws_core::RequestOutcome;
+use ringcentral_ws_core::{Gap, RequestOutcome};
 
 /// The property that was violated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +36,44 @@ pub(crate) const fn never_left(outcome: &RequestOutcome) -> bool {
     )
 }
 
+/// How sure the causes of a gap are. Written down from the rules ("Losses"), not taken from the Session.
+const CERTAINTIES: [(&str, &str); 11] = [
+    ("contended", "probable"),
+    ("in_flight", "possible"),
+    ("queue_overflow", "certain"),
+    ("recovery_abandoned", "probable"),
+    ("recovery_failed", "probable"),
+    ("replay_interrupted", "possible"),
+    ("replay_overflow", "probable"),
+    ("restored", "possible"),
+    ("subscription_lost", "probable"),
+    ("unreadable_frame", "probable"),
+    ("window_passed", "probable"),
+];
+
+/// A gap is as sure as its cause.
+pub(crate) fn check_certainty(gap: &Gap) -> Verdict {
+    let (cause, certainty) = (gap.cause.as_str(), gap.certainty.as_str());
+    if CERTAINTIES.contains(&(cause, certainty)) {
+        return Ok(());
+    }
+    violated("gap-certainty", format!("a gap by {cause} is called {certainty}"))
+}
+
+/// Gaps by certainty: how many were told, and in how many of them something was missing.
+pub(crate) type Certainties = BTreeMap<&'static str, [u64; 2]>;
+
 /// How a notification stands with the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Not delivered.
     Due,
-    /// Nothing is owed: the server said it is lost without a way for the client to know, or it is unwanted.
+    /// Nothing is owed: it is unwanted.
     Excused,
+    /// Lost on the way. The client may have no way to know.
+    Lost,
+    /// Given to another client, which the client may have no way to know either.
+    Stolen,
     /// Delivered, in the life of process number so-and-so.
     Delivered,
     /// Delivered by a process that died before it was written down: it may come again.
@@ -59,12 +90,20 @@ struct Sent {
     state: State,
 }
 
+impl Sent {
+    /// It is asked what became of it.
+    const fn is_open(&self) -> bool {
+        matches!(self.state, State::Due | State::Lost | State::Stolen)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct ToldGap {
     since: u64,
     until: u64,
-    /// No fault explains it, and nothing turned out to be missing in it.
+    /// Nothing turned out to be missing in it.
     empty: bool,
+    certainty: &'static str,
 }
 
 /// What is written down with a published snapshot.
@@ -95,8 +134,13 @@ pub(crate) struct Oracle {
     at: Mark,
     /// Delivered since the last publication.
     unwritten: Vec<usize>,
+    /// From when to when a connection was silent before it broke: a gap is owed for what was lost on it.
+    silences: Vec<(u64, u64)>,
+    /// Stolen, but this process must know.
+    owed: Vec<usize>,
     /// How much later than it was sent a frame can arrive.
     pub(crate) latency: u64,
+    pub(crate) certainties: Certainties,
     pub(crate) delivered: u64,
     pub(crate) covered: u64,
     pub(crate) excused: u64,
@@ -133,12 +177,37 @@ impl Oracle {
 
     /// The server lost one in a way the client cannot know of.
     pub(crate) fn excuse(&mut self, uuid: u64) {
+        self.gone(uuid, State::Lost);
+    }
+
+    /// The server gave it to another client.
+    pub(crate) fn stolen(&mut self, uuid: u64) {
+        self.gone(uuid, State::Stolen);
+    }
+
+    fn gone(&mut self, uuid: u64, state: State) {
         if let Some(at) = self.by_uuid.get(&uuid)
             && self.sent[*at].state == State::Due
         {
-            self.sent[*at].state = State::Excused;
+            self.sent[*at].state = state;
             self.excused += 1;
         }
+    }
+
+    /// The client must know by now that these are lost, of which none is older than `since`.
+    pub(crate) fn owe(&mut self, uuids: &BTreeSet<u64>, since: u64) {
+        for at in uuids.iter().filter_map(|uuid| self.by_uuid.get(uuid)) {
+            let sent = &mut self.sent[*at];
+            if *at >= self.at.cursor && sent.state == State::Stolen && sent.created >= since {
+                sent.state = State::Due;
+                self.owed.push(*at);
+            }
+        }
+    }
+
+    /// A connection broke on which nothing had come since then.
+    pub(crate) fn silent(&mut self, since: u64, until: u64) {
+        self.silences.push((since, until));
     }
 
     /// The application was told that the subscription stands.
@@ -152,7 +221,7 @@ impl Oracle {
             self.at.retired.insert(old);
             // From its birth on the new one gets the same notifications.
             let born = self.born[n as usize];
-            for sent in self.sent[born..].iter_mut().filter(|s| s.subscription == old && s.state == State::Due) {
+            for sent in self.sent[born..].iter_mut().filter(|s| s.subscription == old && s.is_open()) {
                 sent.state = State::Excused;
             }
         }
@@ -169,7 +238,7 @@ impl Oracle {
     pub(crate) fn refused(&mut self, since: u64) {
         self.at.lapsed = true;
         for sent in self.sent.iter_mut().rev().take_while(|sent| sent.created >= since) {
-            if sent.state == State::Due {
+            if sent.is_open() {
                 sent.state = State::Excused;
             }
         }
@@ -178,7 +247,7 @@ impl Oracle {
     /// The application wants nothing any more: what is under way is not owed.
     pub(crate) fn unwanted(&mut self) {
         for sent in &mut self.sent[self.at.cursor..] {
-            if sent.state == State::Due {
+            if sent.is_open() {
                 sent.state = State::Excused;
             }
         }
@@ -198,7 +267,7 @@ impl Oracle {
             return violated("foreign", format!("{uuid} is of a subscription that was never confirmed"));
         }
         if let Some(last) = self.at.last.filter(|last| *last >= index) {
-            if matches!(sent.state, State::Excused | State::Passed | State::Forgotten) {
+            if matches!(sent.state, State::Excused | State::Lost | State::Stolen | State::Passed | State::Forgotten) {
                 // The server had not delivered it in its time, or a life before the crash had got it and had not
                 // written it down; it sends it again in a longer replay.
                 self.sent[index].state = State::Delivered;
@@ -216,26 +285,44 @@ impl Oracle {
         self.at.last = Some(index);
         self.at.told = Some(index);
         self.at.cursor = self.at.cursor.max(index + 1);
-        self.false_alarms += self.at.gaps.iter().filter(|gap| gap.empty).count() as u64;
-        self.at.gaps.clear();
+        self.count_gaps();
         Ok(())
+    }
+
+    /// Nothing more can turn out to be missing in the gaps so far.
+    fn count_gaps(&mut self) {
+        for gap in self.at.gaps.drain(..) {
+            self.false_alarms += u64::from(gap.empty);
+            let [told, missing] = self.certainties.entry(gap.certainty).or_default();
+            *told += 1;
+            *missing += u64::from(!gap.empty);
+        }
     }
 
     /// Everything before `end` was delivered, is covered by a gap, or is not owed.
     fn settle(&mut self, end: usize) -> Verdict {
         for i in self.at.cursor..end {
             let Sent { uuid, created, subscription, state } = self.sent[i];
-            if state != State::Due || !self.at.confirmed.contains(&subscription) {
-                if state == State::Due {
+            let is_open = self.sent[i].is_open();
+            if !is_open || !self.at.confirmed.contains(&subscription) {
+                if is_open {
                     self.sent[i].state = State::Passed;
                 }
                 continue;
             }
             let latency = self.latency;
-            let cover =
-                self.at.gaps.iter_mut().find(|gap| created <= gap.until + 1_000 && gap.since <= created + latency);
-            match cover {
+            let covers = |gap: &&mut ToldGap| created <= gap.until + 1_000 && gap.since <= created + latency;
+            match self.at.gaps.iter_mut().find(covers) {
                 Some(gap) => gap.empty = false,
+                None if state != State::Due => {
+                    if state == State::Lost
+                        && self.silences.iter().any(|(since, until)| (since + 1..*until).contains(&created))
+                    {
+                        let what = format!("{uuid}, sent at {created} into a silent connection, is in no gap");
+                        return violated("in-flight", what);
+                    }
+                    continue;
+                }
                 None => {
                     let gaps = &self.at.gaps;
                     let what = format!("{uuid}, sent at {created}, is neither delivered nor in a gap of {gaps:?}");
@@ -243,13 +330,15 @@ impl Oracle {
                 }
             }
             self.sent[i].state = State::Passed;
-            self.covered += 1;
+            self.covered += u64::from(state == State::Due);
         }
         Ok(())
     }
 
     /// The application was told of a gap; times in µs of the simulation.
-    pub(crate) fn gap(&mut self, after: Option<&str>, since: u64, until: u64) -> Verdict {
+    pub(crate) fn gap(&mut self, gap: &Gap, since: u64, until: u64) -> Verdict {
+        check_certainty(gap)?;
+        let after = gap.after.as_deref();
         let last = self.at.told.map(|told| self.sent[told].uuid.to_string());
         if after != last.as_deref() {
             return violated("gap-after", format!("the gap begins after {after:?}, the last one was {last:?}"));
@@ -257,7 +346,7 @@ impl Oracle {
         if since > until {
             return violated("gap-bounds", format!("from {since} until {until}"));
         }
-        self.at.gaps.push(ToldGap { since, until, empty: true });
+        self.at.gaps.push(ToldGap { since, until, empty: true, certainty: gap.certainty.as_str() });
         Ok(())
     }
 
@@ -274,6 +363,12 @@ impl Oracle {
             let last = self.sent.len();
             Mark { cursor: last, ..Mark::default() }
         });
+        // The next process does not know what this one saw.
+        for i in self.owed.drain(..) {
+            if self.sent[i].state == State::Due {
+                self.sent[i].state = State::Stolen;
+            }
+        }
         for i in self.unwritten.drain(..) {
             // What came late had been passed before, as what is written down says, and may come late again.
             let was_late = found && i < self.at.cursor;
@@ -285,8 +380,7 @@ impl Oracle {
     pub(crate) fn finish(&mut self) -> Verdict {
         self.settle(self.sent.len())?;
         self.at.cursor = self.sent.len();
-        self.false_alarms += self.at.gaps.iter().filter(|gap| gap.empty).count() as u64;
-        self.at.gaps.clear();
+        self.count_gaps();
         Ok(())
     }
 

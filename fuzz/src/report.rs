@@ -28,6 +28,9 @@ pub struct Report {
     pub excused: u64,
     /// Gaps in which nothing was missing.
     pub false_alarms: u64,
+    /// Gaps by certainty: how many were told, and in how many of them something was missing. Of the last gaps before
+    /// a crash it is not known.
+    pub certainties: BTreeMap<&'static str, [u64; 2]>,
     /// Gaps by cause.
     pub gaps: BTreeMap<&'static str, u64>,
     /// Faults by kind.
@@ -65,8 +68,17 @@ impl Report {
                 *mine.entry(key).or_default() += count;
             }
         }
+        self.add_certainties(&other.certainties);
         for (key, count) in &other.endings {
             *self.endings.entry(key.clone()).or_default() += count;
+        }
+    }
+
+    pub(crate) fn add_certainties(&mut self, others: &BTreeMap<&'static str, [u64; 2]>) {
+        for (key, [told, missing]) in others {
+            let mine = self.certainties.entry(key).or_default();
+            mine[0] += told;
+            mine[1] += missing;
         }
     }
 }
@@ -86,6 +98,10 @@ impl fmt::Display for Report {
             self.sent, self.delivered, self.covered, self.excused
         )?;
         writeln!(f, "gaps            {gaps}, of which {} with nothing missing", self.false_alarms)?;
+        for (name, [told, missing]) in &self.certainties {
+            let share = 100.0 * *missing as f64 / (*told).max(1) as f64;
+            writeln!(f, "  {told:>10}  {name}, of which {share:.1} % with something missing")?;
+        }
         lines(f, &self.gaps)?;
         writeln!(f, "faults          {faults}")?;
         lines(f, &self.faults)?;

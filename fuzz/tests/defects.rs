@@ -79,6 +79,13 @@ fn exhaustion(defect: Defect) -> bool {
     })
 }
 
+/// The model knows no budgets, no restarts, no other clients, and nothing of what is only reported.
+const fn is_modelled(defect: Defect) -> bool {
+    use Defect as D;
+    let beyond = matches!(defect, D::FreshBudget | D::HandleForever | D::NoInFlight | D::NoContended);
+    !beyond && !matches!(defect, D::EagerReset | D::DetachSnapshot | D::SilentWait | D::SureGap)
+}
+
 #[test]
 fn every_defect_is_caught() {
     // Without a defect the transcripts hold here too.
@@ -101,14 +108,15 @@ fn every_defect_is_caught() {
             table.push_str(if caught { " yes |" } else { " – |" });
         }
         table.push('\n');
-        if by[0].is_none() || !others[0] {
+        let caught = if is_modelled(*defect) { by[0].is_some() && others[0] } else { by.iter().any(Option::is_some) };
+        if !caught {
             missed.push(defect.as_str());
         }
     }
     let _ = std::panic::take_hook();
     println!("{table}");
     check_readme(&table);
-    assert!(missed.is_empty(), "not caught by the simulator in {SEEDS} runs, or not by the model: {missed:?}");
+    assert!(missed.is_empty(), "not caught in {SEEDS} runs or {STORMS} storms, or not by the model: {missed:?}");
 }
 
 /// The table is between these lines.

@@ -64,3 +64,20 @@ fn what_was_not_written_down_may_come_again_behind_newer_ones() {
 fn what_an_orderly_end_wrote_down_is_replaced_at_once() {
     run(&Plain, 20_203_624..20_203_625, DAY);
 }
+
+// Two endings were a minute apart by a clock that had gone back between them: for the session they were no series.
+#[test]
+fn endings_are_counted_by_the_clock_of_the_session() {
+    for seed in [50_007_173, 50_011_492] {
+        run(&Plain, seed..seed + 1, DAY);
+    }
+}
+
+// What a life before the crash had to know of another client, the next one cannot know; and a driver that drains late
+// told of refusals when the session had dropped the connection already.
+#[test]
+fn a_process_answers_for_what_it_was_told() {
+    for seed in [50_013_834, 51_015_778] {
+        run(&Plain, seed..seed + 1, DAY);
+    }
+}

@@ -1,6 +1,8 @@
 //! The application: what it wants, what it is told, what it writes down.
 
-use ringcentral_ws_core::{Body, CloseReason, Event, Filters, GapCause, RequestOptions, RequestOutcome, Resumption};
+use ringcentral_ws_core::{
+    Body, Cause, CloseReason, Event, Filters, GapCause, RequestOptions, RequestOutcome, Resumption,
+};
 
 use super::client::Published;
 use super::net::{Alarm, Parcel};
@@ -17,6 +19,10 @@ pub(super) const EVENTS: [&str; 3] = [
 ];
 /// A gap or a loss of the connection must have a fault so recently.
 const EXPLAINS: u64 = 3 * HOUR;
+/// Three tokens that end within their first five minutes, refused within ten minutes, are no accident.
+const EVICTS: u64 = 15 * MINUTE;
+/// After a silence of this length, which is a little more than the heartbeat interval, a loss is reported as a gap.
+const SILENCE: u64 = 31 * S;
 
 /// What the application knows, in memory and on disk.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +45,7 @@ impl<M: Maker> World<M> {
         let config = self.plan.config.clone();
         let restored = c.published.clone().and_then(|p| {
             let session = self.maker.restore(config.clone(), p.snapshot, seed, clock).ok()?;
+            c.books.carried(&p.auth);
             Some((session, p.app))
         });
         let found = restored.is_some();
@@ -55,6 +62,11 @@ impl<M: Maker> World<M> {
         }
         if !self.clients[client].app.wants || self.rng.chance(300) {
             self.subscribe(client);
+        }
+        if self.clients[client].crashes_left > 0 {
+            self.clients[client].crashes_left -= 1;
+            let soon = self.rng.between(S / 10, 3 * S);
+            self.alarm_at(client, soon, Alarm::Crash);
         }
         self.drain_or_sip(client);
     }
@@ -172,7 +184,7 @@ impl<M: Maker> World<M> {
             Event::Gap(gap) => {
                 *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
                 let (since, until) = (c.sim_time_of(gap.since), c.truly(c.sim_time_of(gap.until)));
-                let verdict = c.oracle.gap(gap.after.as_deref(), since, until);
+                let verdict = c.oracle.gap(gap, since, until);
                 // A replay as large as the server's buffer may be all there was.
                 let full = gap.cause == GapCause::ReplayOverflow;
                 if full { verdict } else { verdict.and_then(|()| self.is_explained(client, "false-alarm", &event)) }
@@ -190,13 +202,15 @@ impl<M: Maker> World<M> {
                 *self.report.outcomes.entry(name_of_outcome(outcome)).or_default() += 1;
                 c.books.ended(*id, outcome)
             }
-            Event::Disconnected { cause, .. } => {
-                let ordinary =
-                    matches!(cause, ringcentral_ws_core::Cause::Renewal | ringcentral_ws_core::Cause::Closed);
-                if !self.plan.config.auto_recover && !c.app.closing {
-                    self.alarm_in(client, 10 * S, Alarm::Recover);
-                }
-                if ordinary { Ok(()) } else { self.is_explained(client, "needless-loss", &event) }
+            Event::Disconnected { cause, .. } => self.disconnected(client, cause, &event),
+            Event::Retry { attempt, at, .. } => {
+                c.books.announced(*at);
+                let verdict = c.books.failed(*attempt);
+                if c.prompt { verdict } else { Ok(()) }
+            }
+            Event::Waiting { at, .. } => {
+                c.books.announced(*at);
+                Ok(())
             }
             Event::SubscriptionFailed { retry_at, .. } => {
                 c.faulted_at = c.faulted_at.max(Some(self.now));
@@ -216,6 +230,34 @@ impl<M: Maker> World<M> {
             _ => Ok(()),
         };
         self.judge(verdict);
+    }
+
+    fn disconnected(&mut self, client: usize, cause: &Cause, event: &Event) -> Result<(), crate::Violation> {
+        let ordinary = matches!(cause, Cause::Renewal | Cause::Closed);
+        if !ordinary {
+            self.unasked_loss(client, cause);
+        }
+        if !self.plan.config.auto_recover && !self.clients[client].app.closing {
+            self.alarm_in(client, 10 * S, Alarm::Recover);
+        }
+        if ordinary { Ok(()) } else { self.is_explained(client, "needless-loss", event) }
+    }
+
+    /// A connection broke.
+    fn unasked_loss(&mut self, client: usize, cause: &Cause) {
+        let counts_time = self.counts_time();
+        let c = &mut self.clients[client];
+        let echoed = c.last_link.is_some_and(|link| self.net.links[link].echoed);
+        if !echoed && self.plan.config.auto_recover && !c.app.closing {
+            c.books.short_lived();
+        }
+        if echoed && matches!(cause, Cause::ServerClosed { .. }) && c.app.confirmed && !c.app.closing {
+            c.closed_by_server(self.now);
+        }
+        let abrupt = matches!(cause, Cause::SocketLost | Cause::HeartbeatTimeout);
+        if abrupt && counts_time && c.app.confirmed && self.now > c.frame_at + SILENCE {
+            c.oracle.silent(c.frame_at, self.now);
+        }
     }
 
     /// Nothing goes wrong by itself.
@@ -238,8 +280,16 @@ impl<M: Maker> World<M> {
             CloseReason::Revoked | CloseReason::Detached if asked => Ok(()),
             CloseReason::Permanent(_) if asked => Ok(()),
             CloseReason::Permanent(cause) => {
-                let refused = matches!(cause, ringcentral_ws_core::Cause::Unauthorized);
-                if refused && self.weather.tokens_fail {
+                let refused = match cause {
+                    Cause::Unauthorized => self.weather.tokens_fail,
+                    // Each of three young tokens was ended before its time (TOK-4).
+                    Cause::Evicted => {
+                        let ended = self.weather.tokens_ended.iter().rev();
+                        ended.take_while(|at| self.now <= **at + EVICTS).count() >= 3
+                    }
+                    _ => false,
+                };
+                if refused {
                     return Ok(());
                 }
                 violated("closed", format!("client {client} gave up: {name}"))
@@ -264,7 +314,8 @@ impl<M: Maker> World<M> {
         let Some(snapshot) = c.session.as_ref().and_then(Subject::snapshot) else { return };
         c.dirty = false;
         c.published_at = self.now;
-        c.published = Some(Published { snapshot, mark: c.oracle.publish(), app: c.app.clone() });
+        c.published =
+            Some(Published { snapshot, mark: c.oracle.publish(), app: c.app.clone(), auth: c.books.auth_calls() });
     }
 
     /// The session is over. The process writes down what is left and ends.

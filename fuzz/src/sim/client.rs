@@ -7,7 +7,7 @@ use ringcentral_ws_core::{ClockReading, ConnId, HttpId, Snapshot, Timestamp, Uni
 use super::app::App;
 use super::books::Books;
 use super::net::Parcel;
-use super::plan::Plan;
+use super::plan::{MINUTE, Plan, S};
 use crate::oracle::{Mark, Oracle};
 
 /// Tokens as the application keeps them, across lives.
@@ -23,6 +23,17 @@ pub(crate) struct Published {
     pub(crate) snapshot: Snapshot,
     pub(crate) mark: Mark,
     pub(crate) app: App,
+    /// The calls of the rate-limit group Auth before it.
+    pub(crate) auth: Vec<u64>,
+}
+
+/// What every connection that carries the recovery handle runs into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Poison {
+    /// It breaks right after ConnectionDetails.
+    Breaks,
+    /// It is refused.
+    Refused,
 }
 
 #[derive(Debug)]
@@ -37,6 +48,8 @@ pub(crate) struct Client<S> {
     pub(crate) wake: u64,
     /// The live connection.
     pub(crate) link: Option<usize>,
+    /// The last one that was opened.
+    pub(crate) last_link: Option<usize>,
     /// It ended, but the session has not been told yet: actions for it may still come.
     pub(crate) ending_conn: Option<ConnId>,
     pub(crate) calls: BTreeSet<HttpId>,
@@ -66,6 +79,21 @@ pub(crate) struct Client<S> {
     /// How the next frames are spoiled.
     pub(crate) corrupt: u32,
     pub(crate) duplicate: u32,
+    /// When the session was given a frame last, in true time.
+    pub(crate) frame_at: u64,
+    /// The handle is poisoned, and so many connections in a row have shown it.
+    pub(crate) poison: Option<(Poison, u32)>,
+    /// So many of the next processes are killed soon after they start.
+    pub(crate) crashes_left: u32,
+    /// Another client takes the session so many times more.
+    pub(crate) thefts_left: u32,
+    /// It has the session now, and gets what is sent; and what it got so far.
+    pub(crate) theft: bool,
+    pub(crate) stolen: BTreeSet<u64>,
+    /// When the session was told that the server had closed a good connection.
+    pub(crate) closings: Vec<u64>,
+    /// Its driver takes all outputs at once, so what it is told is the latest.
+    pub(crate) prompt: bool,
 }
 
 impl<S> Client<S> {
@@ -77,6 +105,7 @@ impl<S> Client<S> {
             unix_start: plan.gateway.unix_ms_at_start,
             wake: u64::MAX,
             link: None,
+            last_link: None,
             ending_conn: None,
             calls: BTreeSet::new(),
             undrained: false,
@@ -97,6 +126,14 @@ impl<S> Client<S> {
             revoking: false,
             corrupt: 0,
             duplicate: 0,
+            frame_at: 0,
+            poison: None,
+            crashes_left: 0,
+            thefts_left: 0,
+            theft: false,
+            stolen: BTreeSet::new(),
+            closings: Vec::new(),
+            prompt: plan.lazy == 0,
         }
     }
 
@@ -154,5 +191,34 @@ impl<S> Client<S> {
         self.dirty = false;
         self.corrupt = 0;
         self.duplicate = 0;
+        self.closings.clear();
+        if let Some((_, shown)) = &mut self.poison {
+            *shown = 0;
+        }
+    }
+
+    /// The true time by the clock of the process.
+    pub(crate) fn clock(&self, now: u64) -> Timestamp {
+        Timestamp::from_micros(now.wrapping_add(self.shift))
+    }
+
+    /// The server closed a good connection. The third within a minute makes the session rest (CON-7).
+    pub(crate) fn closed_by_server(&mut self, now: u64) {
+        self.closings.retain(|at| now - at <= MINUTE);
+        self.closings.push(now);
+        if self.closings.len() > 2 {
+            self.closings.clear();
+        }
+    }
+
+    /// The session goes on. Twice within a minute after the server had closed a good connection says that another
+    /// client has it as well. What that one got since the second time is asked for: a gap that waited to be told by
+    /// then keeps its beginning.
+    pub(crate) fn continued(&mut self, now: u64) {
+        // A moment less, as the clocks of the two are not read at once.
+        self.closings.retain(|at| now - at <= MINUTE - S);
+        if let [_, second] = self.closings[..] {
+            self.oracle.owe(&self.stolen, second);
+        }
     }
 }

@@ -1,18 +1,25 @@
 //! The driver: feeds a session its inputs, drains it, and does what it says.
 
 use ringcentral_ws_core::{
-    Action, AuthReason, CloseInfo, ConnId, Event, Frame, Input, OpenFailure, Output, Purpose, Wait,
+    Action, AuthReason, CloseInfo, ConnId, Event, Frame, Input, OpenFailure, Output, Purpose, SessionState, TimerKind,
+    Wait,
 };
 use ringcentral_ws_gateway::HttpRequest;
 
+use super::books::AuthCall;
+use super::client::Poison;
 use super::net::{Alarm, Call, Parcel};
-use super::plan::S;
+use super::plan::{Fault, S};
 use super::{World, brief, trace};
 use crate::oracle::violated;
 use crate::subject::{Maker, Subject};
 
 /// A driver that drains in part leaves this many outputs at most in one go.
 const SIP: u64 = 3;
+/// After so many connections that came to nothing the recovery handle is given up (REC-9).
+const HANDLE_TRIES: u32 = 3;
+/// So long after ConnectionDetails a connection that ends has certainly come to nothing.
+const SHORT: u64 = 9 * S;
 
 impl<M: Maker> World<M> {
     pub(super) fn delay(&mut self) -> u64 {
@@ -36,6 +43,9 @@ impl<M: Maker> World<M> {
             return;
         }
         c.ending_conn = None;
+        if let Input::Frame { .. } | Input::Opened { .. } = &input {
+            c.frame_at = self.now;
+        }
         let now = c.time(self.now);
         let Some(session) = &mut c.session else { return };
         if session.handle_input(input, now).is_err() {
@@ -54,6 +64,9 @@ impl<M: Maker> World<M> {
             return self.input(client, again);
         }
         c.ending_conn = None;
+        if let Input::Frame { .. } | Input::Opened { .. } = &again {
+            c.frame_at = self.now;
+        }
         self.drain_or_sip(client);
     }
 
@@ -103,6 +116,7 @@ impl<M: Maker> World<M> {
                     if c.dirty && self.plan.publish_every.is_some() {
                         self.may_publish(client);
                     }
+                    self.check_rest(client, wait);
                     if wait == Wait::Finished {
                         self.ended(client);
                     }
@@ -111,6 +125,23 @@ impl<M: Maker> World<M> {
             }
         }
         self.clients[client].session.is_some()
+    }
+
+    /// What must hold when there is nothing to do.
+    #[inline(always)]
+    fn check_rest(&mut self, client: usize, wait: Wait) {
+        let c = &self.clients[client];
+        let Some(session) = &c.session else { return };
+        if let Wait::Until { at, reason: TimerKind::Retry } = wait
+            && let SessionState::Waiting { .. } = session.state()
+        {
+            let verdict = c.books.waits(at, c.clock(self.now));
+            return self.judge(verdict);
+        }
+        let detaching = c.app.closing && !c.revoking && wait != Wait::Finished;
+        if detaching && session.snapshot().is_some() {
+            self.judge(violated("snapshot-detaching", "a snapshot was given while the session detaches".to_owned()));
+        }
     }
 
     #[inline(always)]
@@ -186,6 +217,7 @@ impl<M: Maker> World<M> {
 
     fn authorize(&mut self, client: usize, id: ringcentral_ws_core::AuthId, reason: AuthReason) {
         trace!(self, "{client}: asks for a token {id} {reason:?}");
+        self.auth_call(client, AuthCall::Login(id));
         let life = self.clients[client].life;
         if reason == AuthReason::Refused
             && let Some(login) = &mut self.clients[client].login
@@ -204,11 +236,8 @@ impl<M: Maker> World<M> {
         let uri = request.uri();
         let target = uri.path_and_query().map_or("/", |p| p.as_str());
         trace!(self, "{client}: http {id} {} {}", request.method(), uri.path());
-        // A process whose clock went back counts wrongly.
-        if uri.path() == "/restapi/oauth/wstoken" && !self.plan.faults.contains(&super::plan::Fault::ClockBack) {
-            let slack = self.slack();
-            let verdict = self.clients[client].books.token_call(self.now, slack);
-            self.judge(verdict);
+        if uri.path() == "/restapi/oauth/wstoken" {
+            self.auth_call(client, AuthCall::Token(id));
         }
         let c = &mut self.clients[client];
         c.calls.insert(id);
@@ -224,14 +253,35 @@ impl<M: Maker> World<M> {
         self.post(to, request);
     }
 
+    fn auth_call(&mut self, client: usize, call: AuthCall) {
+        let slack = self.slack();
+        let verdict = self.clients[client].books.auth_call(call, self.now, slack);
+        if self.counts_time() {
+            self.judge(verdict);
+        }
+    }
+
+    /// A process whose clock went back counts wrongly.
+    pub(super) fn counts_time(&self) -> bool {
+        !self.plan.faults.contains(&Fault::ClockBack)
+    }
+
     /// How late a decision may be carried out.
     pub(super) fn slack(&self) -> u64 {
-        if self.plan.lazy == 0 { 0 } else { S }
+        if self.clients.iter().all(|client| client.prompt) { 0 } else { S }
     }
 
     fn open(&mut self, client: usize, conn: ConnId, target: String) {
-        trace!(self, "{client}: opens {conn}{}", if target.contains("wsc=") { " with wsc" } else { "" });
-        if !self.plan.faults.contains(&super::plan::Fault::ClockBack) {
+        let wsc = target.contains("wsc=");
+        trace!(self, "{client}: opens {conn}{}", if wsc { " with wsc" } else { "" });
+        self.clients[client].books.opens();
+        let c = &self.clients[client];
+        // What a driver that drains late tells may come too late to count.
+        if let Some((poison, shown @ HANDLE_TRIES..)) = c.poison.filter(|_| wsc && c.prompt) {
+            let what = format!("{conn} presents a handle that showed {shown} times in a row that it {poison:?}");
+            self.judge(violated("handle-kept", what));
+        }
+        if self.counts_time() {
             let slack = self.slack();
             let verdict = self.clients[client].books.attempt(self.now, slack);
             self.judge(verdict);
@@ -241,6 +291,7 @@ impl<M: Maker> World<M> {
         }
         let link = self.net.connect(client, conn);
         self.clients[client].link = Some(link);
+        self.clients[client].last_link = Some(link);
         self.dial(link, target);
     }
 
@@ -268,14 +319,57 @@ impl<M: Maker> World<M> {
             self.net.links[link].frames_lost = true;
             return self.spoiled_frame(client, conn, text);
         }
-        if text.starts_with("[{\"type\":\"ConnectionDetails\"") {
-            self.net.links[link].ready = true;
-        }
+        self.before_frame(link, text);
         let twice = self.clients[client].duplicate > 0;
         self.input(client, Input::Frame { conn, frame: Frame::Text(text) });
         if twice && self.is_live(link) {
             self.clients[client].duplicate -= 1;
             self.input(client, Input::Frame { conn, frame: Frame::Text(text) });
+        }
+    }
+
+    /// What a frame that the session is given shows.
+    #[inline(always)]
+    fn before_frame(&mut self, link: usize, text: &str) {
+        let counts_time = self.counts_time();
+        let l = &mut self.net.links[link];
+        let c = &mut self.clients[l.client];
+        if text.starts_with("[{\"type\":\"Heartbeat\"") {
+            c.books.echoed();
+            l.echoed = true;
+            if c.thefts_left > 0 {
+                let (client, later) = (l.client, self.rng.between(S / 2, 3 * S));
+                self.alarm_at(client, later, Alarm::Take);
+            }
+        } else if text.starts_with("[{\"type\":\"ConnectionDetails\"") {
+            (l.ready, l.ready_at) = (true, self.now);
+            if text.contains("\"recoveryState\":\"Successful\"") {
+                if counts_time {
+                    c.continued(self.now);
+                }
+            } else {
+                // It is another session, with a handle of its own.
+                (c.poison, l.poisoned) = (None, false);
+                c.closings.clear();
+            }
+            if l.poisoned {
+                l.dead = true;
+                c.faulted_at = c.faulted_at.max(Some(self.now));
+                let at = self.now + self.delay();
+                self.net.push(at, Parcel::ResetToClient { link });
+            }
+        }
+    }
+
+    /// How a connection ended, before the session is told.
+    fn before_end(&mut self, link: usize) {
+        let l = &self.net.links[link];
+        let c = &mut self.clients[l.client];
+        if l.poisoned
+            && self.now < l.ready_at + SHORT
+            && let Some((_, shown)) = &mut c.poison
+        {
+            *shown += 1;
         }
     }
 
@@ -289,6 +383,7 @@ impl<M: Maker> World<M> {
         l.client_open = false;
         let (client, conn) = (l.client, l.conn);
         trace!(self, "{client}: {conn} closed with {code:?}");
+        self.before_end(link);
         self.clients[client].link = None;
         self.clients[client].ending_conn = Some(conn);
         let reason = "".into();
@@ -303,6 +398,11 @@ impl<M: Maker> World<M> {
         l.client_open = false;
         let (client, conn) = (l.client, l.conn);
         trace!(self, "{client}: {conn} not opened {:?} {:?}", failure.phase, failure.status);
+        if self.net.links[link].poisoned
+            && let Some((Poison::Refused, shown)) = &mut self.clients[client].poison
+        {
+            *shown += 1;
+        }
         self.clients[client].link = None;
         self.clients[client].ending_conn = Some(conn);
         self.input(client, Input::OpenFailed { conn, failure });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ringcentral_ws_core::{Close, ConnId, Frame, Input, Phase};
 use ringcentral_ws_gateway::{ConnectionTimeout, HttpRequest, HttpResponse};
 
+use super::client::Poison;
 use super::net::{Alarm, Call, Parcel};
 use super::plan::{Fault, HOUR, MINUTE, Plan, S};
 use super::server::{failure, http_failure};
@@ -28,6 +29,8 @@ pub(crate) struct Weather {
     pub(super) scripted: u32,
     /// Tokens were refused: a session may end for it.
     pub(super) tokens_fail: bool,
+    /// When valid access tokens were ended.
+    pub(super) tokens_ended: Vec<u64>,
 }
 
 impl Weather {
@@ -60,7 +63,8 @@ impl<M: Maker> World<M> {
     /// The faults are over: what they left behind is cleared up.
     pub(super) fn clear_up(&mut self) {
         trace!(self, "the faults are over");
-        self.weather = Weather { next: u64::MAX, tokens_fail: self.weather.tokens_fail, ..Weather::default() };
+        let Weather { tokens_fail, tokens_ended, .. } = std::mem::take(&mut self.weather);
+        self.weather = Weather { next: u64::MAX, tokens_fail, tokens_ended, ..Weather::default() };
         self.plan.lazy = 0;
         self.gateway.overload(503, Duration::ZERO, false, self.now);
         self.gateway.fail_no_more();
@@ -68,6 +72,8 @@ impl<M: Maker> World<M> {
             self.clients[client].faulted_at = Some(self.now);
             self.clients[client].corrupt = 0;
             self.clients[client].duplicate = 0;
+            let c = &mut self.clients[client];
+            (c.poison, c.crashes_left, c.thefts_left) = (None, 0, 0);
             self.resume(client, true);
             if self.clients[client].session.is_none() {
                 self.start(client);
@@ -107,11 +113,11 @@ impl<M: Maker> World<M> {
             Fault::IdleTimeout => self.gateway.force_timeout(None, ConnectionTimeout::Idle, now),
             Fault::AbsoluteTimeout => self.gateway.force_timeout(None, ConnectionTimeout::Absolute, now),
             Fault::TokenExpiry => {
-                self.weather.tokens_fail = true;
+                self.tokens_end();
                 self.gateway.expire_access_tokens(now);
             }
             Fault::LoggedOut => {
-                self.weather.tokens_fail = true;
+                self.tokens_end();
                 self.gateway.log_out(client, now);
             }
             Fault::Credentials => {
@@ -119,12 +125,57 @@ impl<M: Maker> World<M> {
                 self.weather.no_credentials_until = now + time;
                 self.prolong(time);
                 self.gateway.expire_access_tokens(now);
-                self.weather.tokens_fail = true;
+                self.tokens_end();
             }
+            Fault::CrashLoop | Fault::PoisonedHandle | Fault::Taken => self.strike_session(fault, client),
             Fault::Burst => (0..self.rng.between(1, 300)).for_each(|_| self.notify()),
             _ => self.strike_client(fault, client),
         }
         self.pump();
+    }
+
+    /// What comes again and again until something changes.
+    fn strike_session(&mut self, fault: Fault, client: usize) {
+        match fault {
+            Fault::CrashLoop => {
+                self.clients[client].crashes_left = self.rng.between(4, 8) as u32;
+                self.process_ends(client);
+            }
+            Fault::PoisonedHandle => {
+                let poison = *self.rng.pick(&[Poison::Breaks, Poison::Refused]);
+                self.clients[client].poison.get_or_insert((poison, 0));
+                self.strike_link(Fault::Reset, client);
+            }
+            Fault::Taken => {
+                self.clients[client].thefts_left = self.rng.between(1, 4) as u32;
+                self.take_session(client);
+            }
+            _ => {}
+        }
+    }
+
+    fn tokens_end(&mut self) {
+        self.weather.tokens_fail = true;
+        self.weather.tokens_ended.push(self.now);
+    }
+
+    /// Another client opens the same session: it is closed here, and what is sent meanwhile goes there.
+    fn take_session(&mut self, client: usize) {
+        let live = self.clients[client].link.map(|link| &self.net.links[link]);
+        if !live.is_some_and(|l| l.echoed && !l.dead) || self.clients[client].thefts_left == 0 {
+            return;
+        }
+        trace!(self, "server: another client takes the session of client {client}");
+        self.prolong(MINUTE);
+        let c = &mut self.clients[client];
+        c.thefts_left -= 1;
+        c.theft = true;
+        self.gateway.close_all(*self.rng.pick(&[1000, 1001, 4000]), "taken", self.now);
+        self.pump();
+        for _ in 0..3 {
+            let soon = self.rng.below(4 * S);
+            self.alarm_at(client, soon, Alarm::Notify);
+        }
     }
 
     /// The fault lasts: it explains what comes up to its end.
@@ -248,7 +299,7 @@ impl<M: Maker> World<M> {
         }
     }
 
-    fn alarm_at(&mut self, client: usize, time: u64, alarm: Alarm) {
+    pub(super) fn alarm_at(&mut self, client: usize, time: u64, alarm: Alarm) {
         let life = self.clients[client].life;
         self.net.push(self.now + time, Parcel::Alarm { client, life, alarm });
     }
@@ -379,6 +430,9 @@ impl<M: Maker> World<M> {
                     self.drain_or_sip(client);
                 }
             }
+            Alarm::Crash => self.process_ends(client),
+            Alarm::Notify => self.notify(),
+            Alarm::Take => self.take_session(client),
             Alarm::SendReady => {
                 if let Some(link) = self.clients[client].link {
                     let conn = self.net.links[link].conn;

@@ -269,12 +269,8 @@ impl<M: Maker> World<M> {
                     trace!(self, "server: connection {conn} has session {session}, {recovery:?}, {replayed} replayed");
                     self.sessions.entry(session).or_insert((client, None));
                 }
-                GatewayEvent::Sent { session, uuid, replay: false, .. } | GatewayEvent::Buffered { session, uuid } => {
-                    trace!(self, "server: notification {uuid} for session {session}");
-                    if let Some((client, Some(subscription))) = self.sessions.get(&session).copied() {
-                        self.clients[client].oracle.made(uuid, subscription, self.now);
-                    }
-                }
+                GatewayEvent::Sent { session, uuid, replay: false, .. } => self.made_one(session, uuid, false),
+                GatewayEvent::Buffered { session, uuid } => self.made_one(session, uuid, true),
                 GatewayEvent::Subscribed { session, id, .. } => {
                     trace!(self, "server: subscription {id} of session {session}");
                     if let Some((client, subscription)) = self.sessions.get_mut(&session) {
@@ -291,6 +287,18 @@ impl<M: Maker> World<M> {
                 }
                 other => trace!(self, "server: {other:?}"),
             }
+        }
+    }
+
+    fn made_one(&mut self, session: u64, uuid: u64, buffered: bool) {
+        trace!(self, "server: notification {uuid} for session {session}");
+        let Some((client, Some(subscription))) = self.sessions.get(&session).copied() else { return };
+        let c = &mut self.clients[client];
+        c.oracle.made(uuid, subscription, self.now);
+        if buffered && c.theft {
+            trace!(self, "server: gives {uuid} to another client");
+            c.oracle.stolen(uuid);
+            c.stolen.insert(uuid);
         }
     }
 
@@ -338,6 +346,7 @@ impl<M: Maker> World<M> {
             self.report.covered += client.oracle.covered;
             self.report.excused += client.oracle.excused;
             self.report.false_alarms += client.oracle.false_alarms;
+            self.report.add_certainties(&client.oracle.certainties);
         }
         self.report.micros += self.plan.end_at * self.clients.len() as u64;
         self.report.runs += 1;

@@ -82,12 +82,20 @@ pub(crate) struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alarm {
     Drain,
-    Resume { told: bool },
+    Resume {
+        told: bool,
+    },
     Read,
     Start,
     Recover,
     Subscribe,
     SendReady,
+    /// The process is killed.
+    Crash,
+    /// Another client takes the session.
+    Take,
+    /// Something happens on the server.
+    Notify,
 }
 
 /// A connection between a client and the gateway.
@@ -109,6 +117,12 @@ pub(crate) struct Link {
     pub(crate) frames_lost: bool,
     /// ConnectionDetails were handed to the session.
     pub(crate) ready: bool,
+    /// When that was.
+    pub(crate) ready_at: u64,
+    /// A heartbeat was answered on it.
+    pub(crate) echoed: bool,
+    /// It breaks right after ConnectionDetails.
+    pub(crate) poisoned: bool,
 }
 
 #[derive(Debug, Default)]
@@ -163,6 +177,9 @@ impl Net {
             undelivered: Vec::new(),
             frames_lost: false,
             ready: false,
+            ready_at: 0,
+            echoed: false,
+            poisoned: false,
         });
         self.links.len() - 1
     }

@@ -62,6 +62,9 @@ faults! {
     NetworkHint "network hint",
     SubscriptionRefused "subscription refused",
     Burst "burst of notifications",
+    CrashLoop "crash in a loop",
+    PoisonedHandle "handle poisoned",
+    Taken "session taken by another client",
 }
 
 impl Fault {

@@ -1,10 +1,12 @@
 //! The far end: parcels that arrive, the gateway's answers, and what becomes of what was under way.
 
-use ringcentral_ws_core::{AccessToken, AuthFailure, Frame, HttpFailure, Input, OpenFailure, Phase};
+use ringcentral_ws_core::{AccessToken, AuthFailure, AuthFailureKind, Frame, HttpFailure, Input, OpenFailure, Phase};
 use ringcentral_ws_gateway::{FrameKind, GatewayOutput, HttpRequest, HttpResponse, LossCause, Upgrade};
 
-use super::client::Login;
+use super::books::AuthCall;
+use super::client::{Login, Poison};
 use super::net::{Alarm, Call, Parcel};
+use super::plan::S;
 use super::{World, trace};
 use crate::oracle::violated;
 use crate::subject::Maker;
@@ -22,6 +24,11 @@ impl<M: Maker> World<M> {
             | GatewayOutput::Reset { conn }) = &output;
             let link = *conn as usize - 1;
             let l = &mut self.net.links[link];
+            if let GatewayOutput::Send { kind: FrameKind::Notification { uuid }, .. } = &output
+                && self.clients[l.client].stolen.contains(uuid)
+            {
+                continue;
+            }
             if l.dead || !l.client_open {
                 if let GatewayOutput::Send { kind, .. } = &output {
                     l.frames_lost = true;
@@ -152,8 +159,20 @@ impl<M: Maker> World<M> {
                 self.settle(older);
             }
         }
-        let upgrade = self.gateway.ws_open(link as u64 + 1, target, None, self.now);
+        self.clients[client].theft = false;
         let at = self.now + self.delay();
+        let poison = self.clients[client].poison.filter(|_| target.contains("wsc=") && !answer_lost);
+        if let Some((poison, _)) = poison {
+            self.net.links[link].poisoned = true;
+            if poison == Poison::Refused {
+                let c = &mut self.clients[client];
+                c.faulted_at = c.faulted_at.max(Some(self.now));
+                let status = Some(*self.rng.pick(&[400, 404, 500]));
+                let failure = Box::new(OpenFailure { status, ..failure(Phase::Response) });
+                return self.net.push(at, Parcel::OpenFailed { link, failure });
+            }
+        }
+        let upgrade = self.gateway.ws_open(link as u64 + 1, target, None, self.now);
         match upgrade {
             _ if answer_lost => {
                 self.net.links[link].server_knows = true;
@@ -167,6 +186,7 @@ impl<M: Maker> World<M> {
                 self.net.send_to_client(link, at, Parcel::Opened { link });
             }
             Upgrade::Refused(response) => {
+                self.net.links[link].poisoned = false;
                 self.explain(client);
                 let after = response.get("Retry-After").and_then(|text| text.parse().ok());
                 let retry_after = after.map(std::time::Duration::from_secs);
@@ -248,6 +268,9 @@ impl<M: Maker> World<M> {
             return;
         }
         trace!(self, "{}: http {} done {:?}", to.client, to.id, result.as_ref().map(|r| r.status));
+        if result.as_ref().is_err_and(|failure| failure.not_sent) {
+            self.clients[to.client].books.never_left(AuthCall::Token(to.id));
+        }
         match result {
             Err(failure) => self.input(to.client, Input::HttpFailed { id: to.id, failure }),
             Ok(answer) => {
@@ -267,7 +290,11 @@ impl<M: Maker> World<M> {
 
     fn auth_done(&mut self, client: usize, id: ringcentral_ws_core::AuthId, fails: bool) {
         if fails {
-            let failure = AuthFailure::transient("simulated");
+            let mut failure = AuthFailure::transient("simulated");
+            if self.rng.chance(300) {
+                failure.kind = AuthFailureKind::Network { phase: Phase::Tcp, not_sent: true };
+                self.clients[client].books.never_left(AuthCall::Login(id));
+            }
             return self.input(client, Input::AuthorizeFailed { id, failure });
         }
         let refresh = self.clients[client].login.as_ref().and_then(|login| login.refresh.clone());
@@ -320,7 +347,7 @@ impl<M: Maker> World<M> {
         let c = &mut self.clients[client];
         c.end();
         c.oracle.crash(mark);
-        let downtime = self.downtime();
+        let downtime = if self.clients[client].crashes_left > 0 { S / 10 } else { self.downtime() };
         self.alarm_in(client, downtime, Alarm::Start);
     }
 }

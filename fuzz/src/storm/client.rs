@@ -156,7 +156,7 @@ impl<M: Maker> Storm<M> {
             }
             Event::Gap(gap) => {
                 *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
-                let verdict = self.oracle.gap(gap.after.as_deref(), &self.server.coming());
+                let verdict = self.oracle.gap(&gap, &self.server.coming());
                 self.judge(verdict);
                 if self.quiet && self.wish.is_some() {
                     self.judge(violated("false-alarm", "a gap was told while all went well".to_owned()));

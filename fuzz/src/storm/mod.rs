@@ -171,6 +171,7 @@ impl<M: Maker> Storm<M> {
         report.covered = self.oracle.covered;
         report.excused = self.oracle.excused;
         report.false_alarms = self.oracle.false_alarms;
+        report.certainties = self.oracle.certainties.clone();
         report
     }
 }

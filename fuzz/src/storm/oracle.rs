@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringcentral_ws_core::{RequestId, RequestOutcome};
+use ringcentral_ws_core::{Gap, RequestId, RequestOutcome};
 
-use crate::oracle::{Verdict, never_left, violated};
+use crate::oracle::{Certainties, Verdict, check_certainty, never_left, violated};
 
 /// A REST request that has not ended.
 #[derive(Debug)]
@@ -25,11 +25,12 @@ pub(super) struct Oracle {
     apart: bool,
     delivered: BTreeSet<u64>,
     last: u64,
-    /// Gaps told since the last notification.
-    gaps: u64,
+    /// Gaps told since the last notification, by certainty.
+    gaps: Vec<&'static str>,
     /// This process has told a notification.
     told: bool,
     asked: BTreeMap<RequestId, Asked>,
+    pub(super) certainties: Certainties,
     pub(super) covered: u64,
     pub(super) excused: u64,
     pub(super) false_alarms: u64,
@@ -57,21 +58,28 @@ impl Oracle {
         if let Some((owed, _)) = self.of.range(..number).next() {
             return violated("lost", format!("{owed} did not come before {number}, and no gap was told for it"));
         }
-        if self.gaps > 0 {
-            self.covered += missing;
-            self.false_alarms += if missing == 0 { self.gaps } else { 0 };
-        } else {
+        if self.gaps.is_empty() {
             self.excused += missing;
+        } else {
+            self.covered += missing;
+        }
+        for certainty in self.gaps.drain(..) {
+            self.false_alarms += u64::from(missing == 0);
+            let [told, found] = self.certainties.entry(certainty).or_default();
+            *told += 1;
+            *found += u64::from(missing > 0);
         }
         self.of = self.of.split_off(&(number + 1));
-        (self.last, self.gaps, self.told) = (number, 0, true);
+        (self.last, self.told) = (number, true);
         Ok(())
     }
 
     /// It says after which notification it begins. A process that has told none yet knows only what was written down.
     /// `coming`: what can still come is not lost, and if it will be, that is another gap.
-    pub(super) fn gap(&mut self, after: Option<&str>, coming: &BTreeSet<u64>) -> Verdict {
-        self.gaps += 1;
+    pub(super) fn gap(&mut self, gap: &Gap, coming: &BTreeSet<u64>) -> Verdict {
+        check_certainty(gap)?;
+        self.gaps.push(gap.certainty.as_str());
+        let after = gap.after.as_deref();
         self.of.retain(|number, _| coming.contains(number));
         let after = after.and_then(|uuid| uuid.parse().ok()).unwrap_or(0);
         if after > self.last || self.told && after != self.last {

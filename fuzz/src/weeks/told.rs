@@ -59,7 +59,7 @@ impl<M: Maker> World<M> {
                 if c.standing.jumped {
                     (since, until) = (0, until.max(self.now));
                 }
-                c.oracle.gap(gap.after.as_deref(), since, until)
+                c.oracle.gap(gap, since, until)
             }
             Event::Subscribed(info) => {
                 say!(self, "{client}: is told to be subscribed");
