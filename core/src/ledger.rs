@@ -188,7 +188,7 @@ impl Ledger {
     /// Notes a loss that is reported when delivery is continuous again, or at the end. The surest cause stands, of those
     /// the first.
     pub(crate) fn lost(&mut self, cause: GapCause, since: UnixMillis, out: &mut Outbox) {
-        let gap = PendingGap { cause, since: self.unproven.unwrap_or(since) };
+        let gap = PendingGap { cause, since: self.unproven.map_or(since, |unproven| unproven.min(since)) };
         match &self.replay {
             Replay::Held { held, .. } if !held.is_empty() => {
                 if self.later.last().is_some_and(|(at, _)| *at == held.len()) {
@@ -350,14 +350,18 @@ impl Ledger {
     }
 }
 
-/// The surest cause stands, of those the first. Whether this one does.
+/// The surest cause stands, of those the first, and the earliest beginning. Whether anything changes.
 fn note(pending: &mut Option<PendingGap>, gap: PendingGap) -> bool {
-    match pending {
-        Some(noted) if noted.cause.certainty() >= gap.cause.certainty() => return false,
-        Some(noted) => noted.cause = gap.cause,
-        noted => *noted = Some(gap),
+    let Some(noted) = pending else {
+        *pending = Some(gap);
+        return true;
+    };
+    let (earlier, surer) = (gap.since < noted.since, gap.cause.certainty() > noted.cause.certainty());
+    noted.since = noted.since.min(gap.since);
+    if surer {
+        noted.cause = gap.cause;
     }
-    true
+    earlier || surer
 }
 
 /// As much of an id as is kept: the server's word may be as large as a frame (SEC-3).

@@ -121,7 +121,8 @@ impl RetryContext<'_> {
         let ahead: Vec<_> = self.stretches().into_iter().filter(|(start, _)| now <= *start).collect();
         let Some((start, stop)) = ahead.first().copied() else { return next };
         let mut next = next;
-        if next.at < start && self.cost != Cost::Local && stop.since(now) <= MINUTE {
+        let at_once = self.cost == Cost::Local || self.cost == Cost::None && self.attempt == 0;
+        if next.at < start && !at_once && stop.since(now) <= MINUTE {
             next.at = next.at.max(self.sparing(&ahead, rng, now));
         }
         let from = start.max(floor);

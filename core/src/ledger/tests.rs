@@ -136,6 +136,17 @@ fn a_replay_that_overflowed_is_surer_than_what_may_have_been_on_its_way() {
     assert_eq!(drain(&mut out), ["gap replay_overflow", "0", "1"]);
 }
 
+// CLAUSE REC-5 CON-7
+#[test]
+fn the_earliest_beginning_of_a_loss_stands() {
+    for (first, second) in [(4_000, 1_000), (1_000, 4_000)] {
+        let (mut l, mut out) = ledger();
+        l.lost(GapCause::UnreadableFrame, UnixMillis(first), &mut out);
+        l.lost(GapCause::Contended, UnixMillis(second), &mut out);
+        assert_eq!(l.pending().map(|gap| gap.since), Some(UnixMillis(1_000)));
+    }
+}
+
 // CLAUSE REC-5
 #[test]
 fn a_noted_loss_is_told_before_the_next_notification() {

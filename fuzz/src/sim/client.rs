@@ -217,8 +217,8 @@ impl<S> Client<S> {
     pub(crate) fn continued(&mut self, now: u64) {
         // A moment less, as the clocks of the two are not read at once.
         self.closings.retain(|at| now - at <= MINUTE - S);
-        if let [_, second] = self.closings[..] {
-            self.oracle.owe(&self.stolen, second);
+        if let [first, _] = self.closings[..] {
+            self.oracle.owe(&self.stolen, first);
         }
     }
 }
