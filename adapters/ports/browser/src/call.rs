@@ -105,6 +105,9 @@ pub(crate) struct Start {
     pub(crate) rest_over_websocket: bool,
     #[serde(default)]
     pub(crate) allow_insecure: bool,
+    /// Not given: the default.
+    #[serde(default)]
+    pub(crate) auth_calls_per_minute: Option<usize>,
 }
 
 /// Bodies are text: what is binary the page fetches by itself.

@@ -62,12 +62,13 @@ impl Port {
         if self.session.is_some() {
             return Err("the session has been started before".to_owned());
         }
-        let config = Config {
+        let mut config = Config {
             server: start.server.parse().map_err(|error| format!("`server` is not a URL: {error}"))?,
             rest_over_websocket: start.rest_over_websocket,
             allow_insecure: start.allow_insecure,
             ..Config::default()
         };
+        config.retry.auth_calls_per_minute = start.auth_calls_per_minute.unwrap_or(config.retry.auth_calls_per_minute);
         let clock = ClockReading { now, unix: UnixMillis(start.unix) };
         let restored = start.snapshot.map(|text| {
             Snapshot::from_json(&text)

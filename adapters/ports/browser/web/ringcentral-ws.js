@@ -97,6 +97,7 @@ export class Client {
    * - `onEvent`: gets each event, in order. When it returns, the event counts as handled
    * - `key`: name of the session in localStorage, also of its lock
    * - `restOverWebSocket`, `allowInsecure`: as in Config of the core
+   * - `authCallsPerMinute`: as in RetryPolicy of the core, over reloads too. Default 5
    */
   static async start(options) {
     const client = new Client();
@@ -154,14 +155,14 @@ export class Client {
       });
       navigator.locks.request(key, { ifAvailable: true }, (lock) => {
         if (lock) return hold();
-        onEvent({ event: "waiting" });
+        onEvent({ event: "queued" });
         navigator.locks.request(key, hold);
       });
     });
   }
 
   #begin() {
-    const { key, server, filters, restOverWebSocket, allowInsecure } = this.#options;
+    const { key, server, filters, restOverWebSocket, allowInsecure, authCallsPerMinute } = this.#options;
     const stored = this.#stored();
     const [a, b] = crypto.getRandomValues(new Uint32Array(2));
     const answer = this.#enter({
@@ -172,6 +173,7 @@ export class Client {
       snapshot: stored.snapshot ?? null,
       rest_over_websocket: restOverWebSocket ?? false,
       allow_insecure: allowInsecure ?? false,
+      auth_calls_per_minute: authCallsPerMinute ?? null,
     });
     if (typeof answer.restored === "string") {
       this.#options.onEvent({ event: "not_restored", message: answer.restored });

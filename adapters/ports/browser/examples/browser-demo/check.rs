@@ -159,7 +159,7 @@ impl Check<'_> {
     fn hands_over_to_another_tab(&mut self) -> Result<()> {
         let second = self.browser.open(self.url)?;
         let first = std::mem::replace(&mut self.tab, second);
-        self.until_told("waiting")?;
+        self.until_told("queued")?;
         expect(&[self.gateway.with_gateway(|g, _| g.connections().count())], &[1])?;
         self.browser.close(&first)?;
         self.until_told("recovered")?;
@@ -167,7 +167,7 @@ impl Check<'_> {
         self.sent.clear();
         self.send("to the second tab");
         let told = self.nothing_is_lost()?;
-        expect(&told, &["waiting", "connected recovered", "recovered", "gap restored", "notification"])?;
+        expect(&told, &["queued", "connected recovered", "recovered", "gap restored", "notification"])?;
         self.done("a second tab waits, and continues the session when the first is gone");
         Ok(())
     }
