@@ -36,7 +36,7 @@ function handle(event) {
   record.splice(0, record.length - MOST);
   sessionStorage.setItem("record", JSON.stringify(record));
   show(row);
-  if (["connected", "disconnected", "closed", "waiting"].includes(event.event)) {
+  if (["connected", "disconnected", "closed", "waiting", "queued"].includes(event.event)) {
     state.textContent = state.className = event.event;
   }
 }
