@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
+use crate::gap::{Gap, GapCause};
 use crate::notification::Notification;
 use crate::outbox::Outbox;
-use crate::output::{Event, Gap, GapCause};
+use crate::output::Event;
 use crate::snapshot::MAX_LAST;
 use crate::time::{ClockReading, Timestamp, UnixMillis};
 

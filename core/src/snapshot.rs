@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::error::RestoreError;
 use crate::filters::Filters;
-use crate::output::GapCause;
+use crate::gap::GapCause;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::time::UnixMillis;

@@ -168,7 +168,7 @@ fn the_surest_cause_of_a_loss_is_reported_once_with_its_bounds() {
     drain(&mut out);
     l.flush_gap(Timestamp::from_secs(9), &mut out);
     let expected = Gap {
-        certainty: crate::output::Certainty::Certain,
+        certainty: crate::gap::Certainty::Certain,
         cause: GapCause::QueueOverflow,
         after: Some("7".into()),
         since: UnixMillis(2_000),

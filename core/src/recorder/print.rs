@@ -10,9 +10,10 @@ use super::scrub::{self, body_size, quoted};
 use crate::body::Body;
 use crate::classify::{ApiErrorInfo, Cause};
 use crate::config::Bounds;
+use crate::gap::GapCause;
 use crate::input::{AuthFailure, AuthFailureKind, Frame, HttpFailure, Input, OpenFailure, Phase};
 use crate::output::{
-    Action, CloseReason, Event, GapCause, Output, ProtocolError, Purpose, RequestOutcome, SubscriptionInfo, Wait,
+    Action, CloseReason, Event, Output, ProtocolError, Purpose, RequestOutcome, SubscriptionInfo, Wait,
 };
 use crate::session::{OverHttps, RequestOptions};
 use crate::time::Timestamp;

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::auth::Tokens;
 use super::link::Link;
 use super::repeats::{Repeats, Trial};
 use super::requests::Requests;
 use super::resume::Recovery;
 use super::subscription::Subscriptions;
+use super::tokens::Tokens;
 use super::{Close, Session};
 use crate::config::Config;
 use crate::ledger::Ledger;

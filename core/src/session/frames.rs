@@ -1,15 +1,16 @@
 //! What arrives on the live connection, and its signs of life (CON, WSC, REC, HB, FRM).
 
 use super::Session;
+use super::held::{Held, Place};
 use super::link::Link;
 use super::repeats::Trial;
-use super::subscription::{Held, Place};
 use crate::classify::{ApiErrorInfo, Cause};
+use crate::gap::GapCause;
 use crate::ids::ConnId;
 use crate::input::Frame;
 use crate::mask::Masker;
 use crate::notification::Notification;
-use crate::output::{Action, Event, GapCause, ProtocolError, Purpose, Resumption};
+use crate::output::{Action, Event, ProtocolError, Purpose, Resumption};
 use crate::retry::Cost;
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -305,7 +306,7 @@ impl Session {
                 // The connection is good (BCK-6).
                 self.trial.echoed = true;
                 self.attempt = 0;
-                self.repeats.good();
+                self.repeats.handle_gone();
             }
         }
         if number.is_some() && number == self.fence {

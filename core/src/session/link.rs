@@ -1,20 +1,17 @@
 //! The connection: attempts, loss, renewal, the end.
 
-use std::time::Duration;
-
 use super::{Close, Session};
 use crate::classify::{Cause, MAX_RETRY_AFTER};
+use crate::gap::GapCause;
 use crate::ids::ConnId;
 use crate::input::{CloseInfo, OpenFailure, Phase};
-use crate::output::{Action, CloseReason, Event, GapCause, WaitReason};
-use crate::retry::{Cost, Planned, RetryContext};
+use crate::output::{Action, CloseReason, Event, WaitReason};
+use crate::retry::{Cost, Planned};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 
 /// The close code of every orderly end.
 const NORMAL: u16 = 1000;
-/// Longer waits are events (REC-8).
-const SILENT_WAIT: Duration = Duration::from_secs(2);
 /// The close code of a server that saw no token.
 const NO_AUTHORIZATION: u16 = 4400;
 
@@ -61,35 +58,6 @@ impl Session {
         self.recovery.lost_at = now;
         self.tokens.unpack(self.clock, now);
         self.begin_attempt(now);
-    }
-
-    /// One attempt, if the budget has one; else as soon as it has.
-    pub(super) fn begin_attempt(&mut self, now: Timestamp) {
-        let at = self.attempts.earliest(now);
-        if at > now {
-            return self.wait_and_say(Planned { at, reason: WaitReason::AttemptBudget }, now);
-        }
-        self.attempts.take(now);
-        self.stats.attempts += 1;
-        self.timers.stop(TimerKind::Retry);
-        self.link = Link::Token;
-        self.pursue_token(now);
-    }
-
-    fn wait(&mut self, planned: Planned) {
-        self.link = Link::Waiting;
-        self.waits_for = planned.reason;
-        self.arm(TimerKind::Retry, planned.at);
-    }
-
-    /// Waits, and says so if it takes long (REC-8).
-    pub(super) fn wait_and_say(&mut self, planned: Planned, now: Timestamp) {
-        let Planned { at, reason } = planned;
-        let delay = at.since(now);
-        if delay > SILENT_WAIT {
-            self.out.tell(Event::Waiting { reason, at, delay });
-        }
-        self.wait(planned);
     }
 
     /// There is a WebSocket token and nothing live: presents it (TOK-1, REC-1).
@@ -250,120 +218,6 @@ impl Session {
         self.tokens.presented();
         self.out.forget(conn);
         self.out.act(Action::Drop { conn });
-    }
-
-    /// An attempt came to nothing; another follows (REC-8).
-    pub(super) fn attempt_failed(&mut self, cause: Cause, cost: Cost, floor: Timestamp, now: Timestamp) {
-        let planned = self.retry_at(&cause, cost, floor, now);
-        self.retry_told(cause, planned, now);
-    }
-
-    fn retry_at(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
-        self.timers.stop(TimerKind::Handshake);
-        self.attempt = self.attempt.saturating_add(1);
-        self.not_before = floor;
-        if *cause == Cause::MalformedWsc {
-            self.context(cost, now).floor(now)
-        } else {
-            self.plan(cause, cost, floor, now)
-        }
-    }
-
-    /// The next attempt comes at a moment that its failure decides.
-    pub(super) fn attempt_failed_until(&mut self, cause: Cause, planned: Planned, now: Timestamp) {
-        self.timers.stop(TimerKind::Handshake);
-        self.attempt = self.attempt.saturating_add(1);
-        let floor = self.context(Cost::Call, now).floor(now);
-        self.retry_told(cause, if floor.at > planned.at { floor } else { planned }, now);
-    }
-
-    fn retry_told(&mut self, cause: Cause, planned: Planned, now: Timestamp) {
-        let Planned { at, reason } = planned;
-        self.link = Link::Waiting;
-        self.out.tell(Event::Retry { attempt: self.attempt, cause, at, delay: at.since(now), reason });
-        if at > now {
-            self.wait(planned);
-        } else {
-            self.begin_attempt(now);
-        }
-    }
-
-    /// What decides about the next attempt.
-    fn context(&self, cost: Cost, now: Timestamp) -> RetryContext<'_> {
-        RetryContext {
-            policy: &self.config.retry,
-            attempt: self.attempt,
-            cost,
-            recent: now < self.recovery.lost_at.after(self.recovery_window()),
-            window: self.window(),
-            not_before: self.not_before,
-            attempts: Some(&self.attempts),
-            calls: (!self.tokens.has_ws_token(now)).then(|| self.tokens.calls()),
-        }
-    }
-
-    /// How long a step of an attempt may take. One that hangs must not take the time of the last try (BCK-2).
-    pub(super) fn step_deadline(&self, timeout: Duration, now: Timestamp) -> Timestamp {
-        let deadline = now.after(timeout);
-        if matches!(self.link, Link::Ready { .. } | Link::Closing { .. }) {
-            return deadline;
-        }
-        self.context(Cost::Call, now).step_deadline(deadline, now)
-    }
-
-    fn plan(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
-        self.not_before = floor;
-        let mut rng = self.rng.clone();
-        let planned = self.context(cost, now).next_attempt(cause, &mut rng, now);
-        self.rng = rng;
-        planned
-    }
-
-    pub(super) fn retry_due(&mut self, now: Timestamp) {
-        self.begin_attempt(now);
-    }
-
-    /// REC-7.
-    pub(super) fn recover_now(&mut self, now: Timestamp) {
-        match self.link {
-            Link::Idle => self.start(now),
-            Link::Offline | Link::Waiting => {
-                let floor = self.context(Cost::None, now).floor(now);
-                if floor.at > now {
-                    self.wait_and_say(floor, now);
-                } else {
-                    self.begin_attempt(now);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// BCK-4: a network is there again, or the machine woke up.
-    pub(super) fn network_changed(&mut self, online: bool, now: Timestamp) {
-        if !online {
-            return;
-        }
-        match self.link {
-            Link::Waiting if self.waits_for != WaitReason::Contended => {
-                let mut rng = self.rng.clone();
-                // As after a loss: what failed before says nothing about this network.
-                let context = RetryContext { attempt: 0, ..self.context(Cost::None, now) };
-                let planned = context.next_attempt(&Cause::SocketLost, &mut rng, now);
-                self.rng = rng;
-                if self.timers.get(TimerKind::Retry).is_none_or(|at| planned.at < at) {
-                    self.wait(planned);
-                }
-            }
-            Link::Ready { .. } => {
-                // A probe under way is answered or not: news of the network do not put its deadline off (HB-3).
-                let wake = now.after(self.config.wake_timeout);
-                if self.timers.get(TimerKind::Liveness).is_none_or(|at| at > wake) {
-                    self.probe(now);
-                }
-            }
-            _ => {}
-        }
     }
 
     /// HB-4: no timer that ran out during the sleep may act before the waiting bytes were read.

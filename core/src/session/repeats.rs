@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Session;
 use crate::classify::Cause;
 use crate::config::InFlightGaps;
-use crate::output::GapCause;
+use crate::gap::GapCause;
 use crate::retry::MINUTE;
 use crate::time::{Timestamp, UnixMillis};
 
@@ -72,11 +72,6 @@ impl Repeats {
     pub(super) fn session_gone(&mut self) {
         self.handle_gone();
         self.ended.clear();
-    }
-
-    /// The connection is good.
-    pub(super) fn good(&mut self) {
-        self.handle_gone();
     }
 }
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
+use super::held::Held;
 use super::{Close, Session, SubscriptionState};
 use crate::classify::{self, ApiErrorInfo, Cause, Class};
 use crate::filters::Filters;
+use crate::gap::GapCause;
 use crate::ids::SubscriptionId;
 use crate::notification::Notification;
-use crate::output::{Action, Event, GapCause, Purpose, SubscriptionInfo};
+use crate::output::{Action, Event, Purpose, SubscriptionInfo};
 use crate::retry::{Cost, RetryContext};
 use crate::time::{Timestamp, UnixMillis};
 use crate::timers::TimerKind;
@@ -76,7 +78,7 @@ pub(super) struct Subscriptions {
     refused: bool,
     failures: u32,
     #[cfg_attr(feature = "recorder", serde(skip))]
-    held: VecDeque<Held>,
+    pub(super) held: VecDeque<Held>,
     /// The server was last known to have the active one.
     pub(super) confirmed: Option<UnixMillis>,
     pub(super) next: u64,
@@ -152,21 +154,6 @@ impl Subscriptions {
     pub(super) fn owns(&self, message: u64) -> bool {
         self.call.as_ref().is_some_and(|call| call.message == message)
     }
-}
-
-/// What waits for the reply of a creating call (SUB-3).
-#[derive(Clone, Debug)]
-pub(super) enum Held {
-    Notification(Notification),
-    /// What could not be read, and when the frame before it came: a loss at this place, not before the others.
-    Unreadable(UnixMillis),
-}
-
-/// Where a notification goes.
-pub(super) enum Place {
-    Deliver,
-    Hold,
-    Foreign,
 }
 
 impl Session {
@@ -452,16 +439,6 @@ impl Session {
         }
     }
 
-    /// Notifications of another subscription came on a session that continued: another client that has it may have put
-    /// its subscription in place of this one (CON-7). The server is asked, once for each connection.
-    pub(super) fn doubt_subscription(&mut self, now: Timestamp) {
-        if self.trial.handle && !self.trial.foreign && self.subs.active.is_some() && !self.subs.is_calling() {
-            self.trial.foreign = true;
-            self.subs.verify = true;
-            self.step(now);
-        }
-    }
-
     fn subscription_retry(&mut self, floor: Timestamp, now: Timestamp) -> Timestamp {
         let context = RetryContext {
             policy: &self.config.retry,
@@ -486,32 +463,5 @@ impl Session {
             let since = self.last_seen();
             self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
         }
-    }
-
-    /// SUB-3, SUB-4.
-    pub(super) fn place(&self, subscription: Option<&str>) -> Place {
-        match (&self.subs.active, subscription) {
-            (Some(active), Some(id)) if *active.server_id == *id => Place::Deliver,
-            (Some(_), None) => Place::Deliver,
-            (Some(_), Some(_)) => Place::Foreign,
-            // Also before the first try and between two: the server may say that it had one for this session.
-            (None, _) if self.may_be_answered() => Place::Hold,
-            (None, _) => Place::Foreign,
-        }
-    }
-
-    /// A call, made or to be made, may tell of a subscription that is not known yet.
-    fn may_be_answered(&self) -> bool {
-        let subs = &self.subs;
-        subs.wanted.is_some() || subs.is_creating() || subs.unsure || !subs.holds_nothing()
-    }
-
-    pub(super) fn hold(&mut self, item: Held) {
-        if self.subs.held.len() >= self.config.limits.held_notifications.max(1) {
-            self.subs.held.pop_front();
-            let since = self.last_seen();
-            self.ledger.lost(GapCause::QueueOverflow, since, &mut self.out);
-        }
-        self.subs.held.push_back(item);
     }
 }

@@ -1,0 +1,270 @@
+//! Access tokens and WebSocket tokens as they are held, and the budget of the calls for them (TOK).
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use url::Url;
+
+use crate::config::Config;
+use crate::ids::{AuthId, HttpId};
+use crate::mask::Masker;
+use crate::outbox::Outbox;
+use crate::output::Action;
+use crate::retry::{Budget, MINUTE};
+use crate::secret::{Secret, SecretUrl};
+use crate::snapshot::StoredAuth;
+use crate::time::{ClockReading, Timestamp, UnixMillis};
+use crate::wire::Wsc;
+
+/// An access token in use.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Held {
+    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
+    pub(super) secret: Secret,
+    pub(super) expires: Option<Timestamp>,
+    pub(super) issued: Timestamp,
+    /// A server accepted it.
+    pub(super) accepted: bool,
+}
+
+/// What refusals of access tokens in a row have led to (TOK-4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(super) enum Doubt {
+    /// Nothing: the last one was accepted, or none has been presented.
+    #[default]
+    None,
+    /// Another one was asked for.
+    Replaced,
+    /// The other one was refused too, and is tried once more.
+    Repeated,
+    /// A third one was asked for, and is the last.
+    ReplacedAgain,
+}
+
+/// A token that is younger may not be known everywhere yet (TOK-4).
+pub(super) const YOUNG: Duration = Duration::from_secs(60);
+/// Before a young token is tried once more, and before the login after that.
+pub(super) const SPREAD: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+/// Tokens that were accepted and are refused within so long after their issue were revoked by other logins. The third
+/// within twice that time is the last.
+pub(super) const EVICTED: Duration = Duration::from_secs(300);
+pub(super) const MAX_EVICTIONS: usize = 3;
+/// The longest penalty that is believed after a restart.
+pub(super) const MAX_STORED_PENALTY: Duration = Duration::from_secs(3_600);
+
+/// A WebSocket token nobody has seen yet.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct WsToken {
+    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
+    pub(super) token: Secret,
+    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
+    pub(super) uri: Url,
+    pub(super) usable_until: Timestamp,
+}
+
+/// The question under way to the credential source.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Asking {
+    pub(super) id: AuthId,
+    pub(super) began: Timestamp,
+}
+
+/// The call under way for a WebSocket token.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Fetching {
+    pub(super) id: HttpId,
+    pub(super) began: Timestamp,
+    /// Which access token it carries.
+    pub(super) token: u64,
+}
+
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Tokens {
+    pub(super) access: Option<Held>,
+    /// Number of the last access token: what is said about an older one does not concern it.
+    pub(super) number: u64,
+    pub(super) asking: Option<Asking>,
+    /// The server refused the last one, and another has not come yet (TOK-4).
+    pub(super) refused: bool,
+    /// The question under way was asked after the refusal. The answer to an older one may be the refused token.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    pub(super) asked_anew: bool,
+    #[cfg_attr(feature = "recorder", serde(default))]
+    pub(super) doubt: Doubt,
+    /// When tokens in good use were refused soon after their issue.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    pub(super) evictions: Vec<Timestamp>,
+    /// The source asked for no question before this.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    pub(super) no_login_before: Timestamp,
+    pub(super) ws: Option<WsToken>,
+    /// The one that the opening connection carries, until it is known to have been seen.
+    pub(super) carried: Option<WsToken>,
+    pub(super) fetching: Option<Fetching>,
+    /// Of every call of the rate-limit group Auth, the questions to the credential source included (TOK-2).
+    pub(super) calls: Budget,
+    /// What another process left of it, until the first connection is asked for.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    pub(super) packed: Option<StoredAuth>,
+}
+
+impl Tokens {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            access: None,
+            number: 0,
+            asking: None,
+            refused: false,
+            asked_anew: false,
+            doubt: Doubt::None,
+            evictions: Vec::new(),
+            no_login_before: Timestamp::ZERO,
+            ws: None,
+            carried: None,
+            fetching: None,
+            calls: Budget::new(config.retry.auth_calls_per_minute),
+            packed: None,
+        }
+    }
+
+    /// Replaces every token, and what the address of a connection asks for.
+    #[cfg(feature = "recorder")]
+    pub(super) fn mask(&mut self, names: &mut crate::recorder::Names) {
+        if let Some(held) = &mut self.access {
+            held.secret = names.secret(held.secret.expose()).into();
+        }
+        for ws in self.ws.iter_mut().chain(&mut self.carried) {
+            ws.token = names.secret(ws.token.expose()).into();
+            if let Some(uri) = names.url(ws.uri.as_str()).and_then(|uri| Url::parse(&uri).ok()) {
+                ws.uri = uri;
+            }
+        }
+    }
+
+    pub(super) fn has_ws_token(&self, now: Timestamp) -> bool {
+        self.ws.as_ref().is_some_and(|ws| now < ws.usable_until)
+    }
+
+    /// The budget of calls.
+    pub(super) const fn calls(&self) -> &Budget {
+        &self.calls
+    }
+
+    /// What is left of the budget and of penalties, for another process.
+    pub(super) fn stored(&self, clock: ClockReading, now: Timestamp) -> StoredAuth {
+        if let Some(packed) = &self.packed {
+            return packed.clone();
+        }
+        let (free_at, no_call_before) = self.calls.stored(now);
+        StoredAuth {
+            free_at: free_at.into_iter().map(|at| clock.unix_at(at)).collect(),
+            no_call_before: no_call_before.map(|at| clock.unix_at(at)),
+            no_login_before: Some(self.no_login_before).filter(|at| *at > now).map(|at| clock.unix_at(at)),
+        }
+    }
+
+    /// What another process left, until it is used.
+    pub(super) fn keep_packed(&mut self, stored: StoredAuth) {
+        self.packed = Some(stored);
+    }
+
+    /// Goes on with what another process left. The wall clock may have been put back since: nothing of it holds long.
+    pub(super) fn unpack(&mut self, clock: ClockReading, now: Timestamp) {
+        let Some(stored) = self.packed.take() else { return };
+        let at = |unix: UnixMillis, most: Duration| {
+            let left = Duration::from_millis(unix.0.saturating_sub(clock.unix.0)).min(most);
+            clock.now.after(left)
+        };
+        let free_at = stored.free_at.iter().map(|free| at(*free, MINUTE));
+        self.calls.restore(free_at, stored.no_call_before.map(|until| at(until, MAX_STORED_PENALTY)), now);
+        self.no_login_before =
+            stored.no_login_before.map_or(self.no_login_before, |until| at(until, MAX_STORED_PENALTY));
+    }
+
+    /// The URL that presents the token, once (TOK-1, TOK-8).
+    pub(super) fn present(&mut self, wsc: Option<&Wsc>) -> Option<SecretUrl> {
+        let ws = self.ws.take()?;
+        let mut url = ws.uri.clone();
+        url.query_pairs_mut().append_pair("access_token", ws.token.expose());
+        if let Some(wsc) = wsc {
+            url.query_pairs_mut().append_pair("wsc", wsc.token.expose());
+        }
+        self.carried = Some(ws);
+        Some(SecretUrl::new(url))
+    }
+
+    /// What a server might quote.
+    pub(super) fn learn(&self, masker: &mut Masker) {
+        if let Some(held) = &self.access {
+            masker.learn(held.secret.expose());
+        }
+        for ws in self.ws.iter().chain(&self.carried) {
+            masker.learn(ws.token.expose());
+        }
+    }
+
+    /// The server has, or may have, seen it.
+    pub(super) fn presented(&mut self) {
+        self.carried = None;
+    }
+
+    /// The server cannot have seen it: the next attempt uses it.
+    pub(super) fn keep_unpresented(&mut self) {
+        self.ws = self.carried.take();
+    }
+
+    /// A Bearer header, if a token is held that has not expired.
+    pub(super) fn bearer(&self, now: Timestamp) -> Option<HeaderValue> {
+        let held = self.access.as_ref().filter(|held| held.expires.is_none_or(|at| now < at))?;
+        bearer_of(&held.secret)
+    }
+
+    /// Number of the access token in use.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// A server took this access token.
+    pub(super) fn accepted(&mut self, token: u64) {
+        if let Some(held) = self.access.as_mut().filter(|_| token == self.number) {
+            held.accepted = true;
+            self.doubt = Doubt::None;
+        }
+    }
+
+    /// A token in good use was refused soon after its issue. Whether that was once too often.
+    pub(super) fn evicted_too_often(&mut self, now: Timestamp) -> bool {
+        let Some(held) = &self.access else { return false };
+        let expired = held.expires.is_some_and(|at| now >= at);
+        if !held.accepted || expired || now.since(held.issued) > EVICTED {
+            return false;
+        }
+        self.evictions.retain(|at| now.since(*at) <= EVICTED * 2);
+        self.evictions.push(now);
+        self.evictions.len() >= MAX_EVICTIONS
+    }
+
+    pub(super) fn is_asking(&self) -> bool {
+        self.asking.is_some()
+    }
+
+    /// At the end of the session.
+    pub(super) fn give_up(&mut self, out: &mut Outbox) {
+        if let Some(Fetching { id, .. }) = self.fetching.take() {
+            out.act(Action::AbortHttp { id });
+        }
+        (self.access, self.asking, self.ws, self.carried) = (None, None, None, None);
+    }
+}
+
+pub(super) fn bearer_of(secret: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
