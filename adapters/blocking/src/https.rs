@@ -207,9 +207,9 @@ impl Connector for Dialer {
             None => Err(not_sent(Phase::Dns, "the address is neither http nor https")),
         };
         let stream = stream.map_err(|failure| Error::Io(io::Error::other(Undialled(failure))))?;
-        let patience = self.0.limits.download_read;
+        let read_limit = self.0.limits.download_read;
         let buffers = LazyBuffers::new(BUFFER, BUFFER);
-        Ok(Some(Wire { stream, buffers, patience, heads: 0, owner: abort.downgrade() }))
+        Ok(Some(Wire { stream, buffers, read_limit, heads: 0, owner: abort.downgrade() }))
     }
 }
 
@@ -218,7 +218,7 @@ struct Wire {
     stream: Stream,
     buffers: LazyBuffers,
     /// How long a step may take that has no deadline of its own.
-    patience: Duration,
+    read_limit: Duration,
     /// Bytes that came since the request and before the head of its answer was whole.
     heads: usize,
     /// Ends the call that uses the connection.
@@ -234,7 +234,7 @@ impl fmt::Debug for Wire {
 impl Wire {
     fn prepare(&mut self, timeout: NextTimeout) {
         let tcp = self.stream.tcp();
-        let left = timeout.not_zero().map_or(self.patience, |left| *left);
+        let left = timeout.not_zero().map_or(self.read_limit, |left| *left);
         tcp.deadline = Some(deadline(left));
         CURRENT.with_borrow(|abort| {
             if let Some(abort) = abort {

@@ -147,7 +147,7 @@ impl Socket {
         self.overdue = false;
     }
 
-    /// Gives up on the peer if it is in the middle of a message, which is told by the next message.
+    /// Gives up on the peer if it is in the middle of a message, which the next `receive` reports.
     pub(crate) fn gives_up_within_message(&mut self) -> bool {
         self.overdue = !self.sending.is_over() && self.socket.get_ref().below.is_in_message();
         self.overdue
