@@ -173,6 +173,42 @@ fn a_session_with_two_owners_has_a_gap_and_then_rests() {
     assert_eq!(told(&outputs), ["gap contended"]);
 }
 
+/// Whoever took it twice may take it again while it is down for another reason, or before that reason is seen.
+// CLAUSE CON-7 REC-5
+#[test]
+fn any_loss_soon_after_a_contention_is_a_gap_too() {
+    let contended = || {
+        let mut s = good();
+        assert!(told(&taken(&mut s)).is_empty() && told(&taken(&mut s)) == ["gap contended"]);
+        s
+    };
+    let recover = |s: &mut Direct| {
+        assert!(next_connection(s).0);
+        let outputs = s.frame(&recovered(DETAILS));
+        s.frame(&echo_of(&outputs))
+    };
+    let mut s = contended();
+    s.closed(None);
+    let lost = UnixMillis(direct::clock().unix.0 + s.now.as_micros() / 1000);
+    let outputs = recover(&mut s);
+    assert_eq!(told(&outputs), ["gap contended"]);
+    let gap = events(&outputs).find_map(|e| if let Event::Gap(gap) = e { Some(gap.clone()) } else { None }).unwrap();
+    assert!(gap.since <= lost && lost.0 - gap.since.0 < 1_000, "since the loss, not since the first: {gap:?} {lost:?}");
+    // The server's own words about the session, on which another client may act at the same time.
+    let mut s = contended();
+    s.frame(r#"[{"type":"Error","messageId":"e"},[{"errorCode":"WSG-902","message":"Idle timeout"}]]"#);
+    assert_eq!(told(&recover(&mut s)), ["gap contended"]);
+    // A minute after it came back it is over.
+    let mut s = contended();
+    s.sleep(Duration::from_secs(29));
+    s.frame(&notification(9));
+    s.sleep(Duration::from_secs(29));
+    s.frame(&notification(9));
+    s.sleep(Duration::from_secs(3));
+    s.closed(None);
+    assert!(told(&recover(&mut s)).is_empty());
+}
+
 // CLAUSE CON-7
 #[test]
 fn endings_that_are_far_apart_or_not_the_servers_are_no_contention() {

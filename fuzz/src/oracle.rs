@@ -285,13 +285,14 @@ impl Oracle {
         self.at.last = Some(index);
         self.at.told = Some(index);
         self.at.cursor = self.at.cursor.max(index + 1);
-        self.count_gaps();
+        self.count_gaps(self.sent[index].created);
         Ok(())
     }
 
-    /// Nothing more can turn out to be missing in the gaps so far.
-    fn count_gaps(&mut self) {
-        for gap in self.at.gaps.drain(..) {
+    /// Nothing more can turn out to be missing in the gaps that end before `next`. A gap is a span of time: what was sent in
+    /// it and is delivered after it does not end it.
+    fn count_gaps(&mut self, next: u64) {
+        for gap in self.at.gaps.extract_if(.., |gap| gap.until + 1_000 < next) {
             self.false_alarms += u64::from(gap.empty);
             let [told, missing] = self.certainties.entry(gap.certainty).or_default();
             *told += 1;
@@ -380,7 +381,7 @@ impl Oracle {
     pub(crate) fn finish(&mut self) -> Verdict {
         self.settle(self.sent.len())?;
         self.at.cursor = self.sent.len();
-        self.count_gaps();
+        self.count_gaps(u64::MAX);
         Ok(())
     }
 

@@ -181,7 +181,7 @@ impl Session {
             }
             Fate::Continued => {
                 self.stats.recoveries += 1;
-                self.session_continued();
+                self.session_continued(now);
                 if unclean {
                     self.ledger.lost(GapCause::Restored, since, &mut self.out);
                     self.subs.verify = self.subs.active.is_some();

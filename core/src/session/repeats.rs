@@ -56,8 +56,15 @@ pub(super) struct Repeats {
     futile: u8,
     /// Refusals in a row of connections that carried it.
     refused: u8,
-    /// The last connection ended so.
+    /// The last connection ended so, and it was not the only one.
+    #[cfg_attr(feature = "recorder", serde(default))]
     taken: bool,
+    /// If the session goes on after the last loss, another client may have had it since then.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    suspect: Option<UnixMillis>,
+    /// Another client was at it: it may take the session at any loss until then, whatever ends the connection.
+    #[cfg_attr(feature = "recorder", serde(default))]
+    contended_until: Timestamp,
     /// Endings of good connections by the server, oldest first, each with the last frame before it.
     ended: Vec<(Timestamp, UnixMillis)>,
 }
@@ -70,8 +77,7 @@ impl Repeats {
 
     /// Another session follows, of which nobody else knows: whoever took the one before is no contender for it.
     pub(super) fn session_gone(&mut self) {
-        self.handle_gone();
-        self.ended.clear();
+        *self = Self::default();
     }
 }
 
@@ -91,8 +97,9 @@ impl Session {
     /// A ready connection ended. When the session is to rest, until when.
     pub(super) fn connection_judged(&mut self, cause: &Cause, now: Timestamp) -> Option<Timestamp> {
         let trial = self.trial;
-        self.repeats.taken = false;
         let ours = matches!(cause, Cause::Renewal | Cause::Closed);
+        let contended = now < self.repeats.contended_until && !ours;
+        (self.repeats.taken, self.repeats.suspect) = (false, contended.then(|| self.last_seen()));
         if trial.delivered {
             self.repeats.handle_gone();
         } else if trial.handle && !trial.echoed && !ours && now.since(trial.since) <= SHORT {
@@ -106,11 +113,13 @@ impl Session {
         }
         self.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
         self.repeats.ended.push((now, self.last_seen()));
-        self.repeats.taken = true;
+        // Endings are compared with each other: the recovery may have to wait for calls.
+        if let [(_, since), _, ..] = self.repeats.ended[..] {
+            (self.repeats.taken, self.repeats.suspect) = (true, Some(since));
+        }
         if self.repeats.ended.len() < CONTENDED {
             return None;
         }
-        self.repeats.ended.clear();
         self.session_lost(GapCause::Contended, None);
         // Two that rest for the same time would meet again.
         let rest = self.config.retry.contended;
@@ -118,11 +127,11 @@ impl Session {
     }
 
     /// The session continued: twice within a minute after the server had ended a good connection is no accident (CON-7).
-    pub(super) fn session_continued(&mut self) {
-        // Endings are compared with each other: the recovery may have had to wait for calls.
-        if self.repeats.taken
-            && let [(_, since), _, ..] = self.repeats.ended[..]
-        {
+    pub(super) fn session_continued(&mut self, now: Timestamp) {
+        if let Some(since) = self.repeats.suspect.take() {
+            if self.repeats.taken {
+                self.repeats.contended_until = now.after(MINUTE);
+            }
             self.ledger.lost(GapCause::Contended, since, &mut self.out);
         }
     }

@@ -27,8 +27,12 @@ pub(super) struct Repeats {
     refused: u32,
     /// When the server ended good connections.
     ended: Vec<Time>,
-    /// The last one ended so.
+    /// The last one ended so, and it was not the only one.
     taken: bool,
+    /// The last one ended while another client was about.
+    suspect: bool,
+    /// Another client is about until then.
+    contended_until: Time,
 }
 
 impl Repeats {
@@ -77,6 +81,7 @@ impl Model {
     pub(super) fn judge(&mut self, loss: Loss) -> bool {
         let trial = self.trial;
         self.repeats.taken = false;
+        self.repeats.suspect = self.now < self.repeats.contended_until;
         if trial.delivered {
             self.repeats.handle_is_gone();
         } else if trial.handle && !trial.echoed && self.now <= trial.since + 10 * SECOND {
@@ -91,20 +96,25 @@ impl Model {
             return false;
         }
         self.repeats.ended.push(self.now);
-        self.repeats.taken = true;
-        let contended = self.repeats.of_the_last_minute(self.now) == 3;
+        let count = self.repeats.of_the_last_minute(self.now);
+        self.repeats.taken = count == 2;
+        let contended = count == 3;
         if contended {
-            self.repeats.ended.clear();
             self.session_lost("contended");
         }
         contended
     }
 
-    /// The session was continued: twice within a minute after the server had ended it is no accident.
+    /// The session was continued: twice within a minute after the server had ended it is no accident, nor is then any
+    /// other end of a connection for a minute.
     pub(super) fn came_back(&mut self) {
-        // They were within a minute of each other.
-        if self.repeats.taken && self.repeats.ended.len() >= 2 {
+        let Repeats { taken, suspect, .. } = self.repeats;
+        if taken {
+            self.repeats.contended_until = self.now + 60 * SECOND;
+        }
+        if taken || suspect {
             self.lost("contended");
         }
+        (self.repeats.taken, self.repeats.suspect) = (false, false);
     }
 }
