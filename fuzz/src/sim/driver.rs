@@ -276,8 +276,8 @@ impl<M: Maker> World<M> {
         trace!(self, "{client}: opens {conn}{}", if wsc { " with wsc" } else { "" });
         self.clients[client].books.opens();
         let c = &self.clients[client];
-        // What a driver that drains late tells may come too late to count.
-        if let Some((poison, shown @ HANDLE_TRIES..)) = c.poison.filter(|_| wsc && c.prompt) {
+        // What a driver that drains late tells may come too late to count, and so may what a clock that went back counts.
+        if let Some((poison, shown @ HANDLE_TRIES..)) = c.poison.filter(|_| wsc && c.prompt && self.counts_time()) {
             let what = format!("{conn} presents a handle that showed {shown} times in a row that it {poison:?}");
             self.judge(violated("handle-kept", what));
         }
