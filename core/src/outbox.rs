@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::ids::ConnId;
-use crate::output::{Action, Event, Output};
+use crate::output::{Action, Event, Output, RequestOutcome};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
@@ -55,8 +55,27 @@ impl Outbox {
         self.queue.len()
     }
 
+    /// What waits, in bytes, where the server chose the size; what else an output takes is little.
+    pub(crate) fn bytes(&self) -> usize {
+        self.queue.iter().map(bytes).sum()
+    }
+
     pub(crate) fn is_drained(&self) -> bool {
         self.queue.is_empty() && !self.snapshot_changed
+    }
+}
+
+fn bytes(output: &Output) -> usize {
+    let Output::Event(event) = output else { return 0 };
+    match event {
+        Event::Notification(n) => n.held_bytes(),
+        Event::Connected { details, .. } => details.other.len(),
+        Event::Subscribed(info) => info.filters.iter().map(|filter| filter.len()).sum(),
+        Event::Response { outcome: RequestOutcome::Response { response, .. }, .. } => {
+            let headers = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+            response.body().len() + headers.sum::<usize>()
+        }
+        _ => 0,
     }
 }
 

@@ -91,10 +91,11 @@ pub fn event(event: &Event) -> Option<String> {
             let line = line.with("certainty", gap.certainty.as_str()).with("message", gap.cause.to_string());
             if let GapCause::RecoveryFailed(code) = &gap.cause { line.with("code", code) } else { line }
         }
-        Event::Disconnected { conn, cause } => Line::new("disconnected")
-            .with("conn", conn.get())
-            .with("cause", cause.as_str())
-            .with("message", cause.to_string()),
+        Event::Disconnected { conn, cause, reason } => {
+            let line = Line::new("disconnected").with("conn", conn.get()).with("cause", cause.as_str());
+            let line = line.with("message", cause.to_string());
+            if let Some(reason) = reason { line.with("reason", reason) } else { line }
+        }
         Event::ProtocolError { conn, error: ProtocolError::Transport(what) } => {
             Line::new("protocol_error").with("conn", conn.get()).with("error", "Transport").with("kind", what.as_str())
         }
