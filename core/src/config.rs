@@ -116,6 +116,21 @@ pub struct RetryPolicy {
 
 /// How much a Session may hold. Together they bound its memory (SEC-3): what the server chooses the size of is bounded in
 /// bytes, here or by a constant.
+///
+/// What is kept of the server's words beside the bytes of `held_bytes`:
+///
+/// - of each notification delivered a key of 20 bytes, for twice the recovery buffer, at most 8192; of the last one the
+///   first 1024 bytes of its id;
+/// - the recovery handle, the access token and the WebSocket token: 64 KiB each, a longer one is none; and the 32 of them
+///   that were used last, so that they can be masked where they are quoted;
+/// - the id of the subscription: 1024 bytes, a longer one is none;
+/// - of codes, ids and dates in events 100 to 300 characters, of other texts 300 characters or 1024 bytes; of an error 16
+///   entries; of a confirmed subscription 5000 filters, and as many that are disabled, with 4096 bytes each and within one
+///   frame;
+/// - places of losses among notifications that are held, no more than of these.
+///
+/// The answer to a request is its caller's: one frame over the socket, over HTTPS what the driver takes. So is the text of
+/// ConnectionDetails in the event. A Session keeps neither, but as an output that waits both count for `held_bytes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]

@@ -104,6 +104,27 @@ mod tests {
         assert_eq!(names(&mut out), kept.map(Output::Action).collect::<Vec<_>>());
     }
 
+    // CLAUSE SEC-3
+    #[test]
+    fn what_the_server_sized_is_counted() {
+        use crate::ids::RequestId;
+        use crate::notification::{ITEM, Notification};
+        use crate::output::Via;
+        use crate::wire::NotificationFields;
+        let mut out = Outbox::default();
+        out.act(Action::Drop { conn: ConnId(1) });
+        assert_eq!(out.bytes(), 0);
+        let fields = NotificationFields { uuid: Some("12".into()), body: Some("345"), ..Default::default() };
+        out.tell(Event::Notification(Notification::new(None, &fields)));
+        assert_eq!(out.bytes(), 5 + ITEM);
+        let response = http::Response::builder().header("ab", "cde").body("fghi".into()).unwrap();
+        let outcome = RequestOutcome::Response { response: Box::new(response), via: Via::Https };
+        out.tell(Event::Response { id: RequestId(1), outcome });
+        assert_eq!(out.bytes(), 5 + ITEM + 9);
+        while out.pop().is_some() {}
+        assert_eq!(out.bytes(), 0);
+    }
+
     // CLAUSE WSC-3
     #[test]
     fn a_change_is_told_last_and_once() {

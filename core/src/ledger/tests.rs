@@ -67,6 +67,25 @@ fn a_replay_as_large_as_the_buffer_is_preceded_by_a_gap() {
     }
 }
 
+// CLAUSE SEC-3
+#[test]
+fn what_is_held_is_counted_and_given_back() {
+    let one = notification(1).held_bytes();
+    for end in [Ledger::replay_ended, Ledger::replay_interrupted] {
+        let (mut l, mut out) = ledger();
+        l.replay_started(100, 3 * one, UnixMillis(0));
+        for (n, held) in [(1, 1), (2, 2), (2, 2), (3, 3)] {
+            l.take(notification(n), Timestamp::ZERO, &mut out);
+            assert_eq!((l.held_bytes(), l.counted_bytes()), (held * one, held * one));
+        }
+        end(&mut l, Timestamp::ZERO, &mut out);
+        assert_eq!((l.held_bytes(), l.counted_bytes()), (0, 0));
+        l.replay_started(100, 3 * one, UnixMillis(0));
+        (4..8).for_each(|n| assert!(l.take(notification(n), Timestamp::ZERO, &mut out)));
+        assert_eq!((l.held_bytes(), l.is_replaying()), (0, false));
+    }
+}
+
 // CLAUSE REC-5
 #[test]
 fn what_cannot_be_read_takes_a_place_in_the_buffer() {
