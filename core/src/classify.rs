@@ -188,7 +188,7 @@ impl ApiErrorInfo {
         let request_id = headers.get("rcrequestid").map(plain);
         let mut rate_limit = RateLimit::from_headers(headers);
         if let Some(group) = rate_limit.as_mut().and_then(|limit| limit.group.as_mut()) {
-            *group = masker.mask(group).into();
+            *group = line(&masker.mask(group));
         }
         Self {
             status,

@@ -114,24 +114,47 @@ pub struct RetryPolicy {
     pub subscription_limit: Duration,
 }
 
-/// How much a Session may hold. Together they bound its memory (SEC-3).
+/// How much a Session may hold. Together they bound its memory (SEC-3): what the server chooses the size of is bounded in
+/// bytes, here or by a constant.
+///
+/// What is kept of the server's words beside the bytes of `held_bytes`:
+///
+/// - of each notification delivered a key of 20 bytes, for twice the recovery buffer, at most 8192; of the last one the
+///   first 1024 bytes of its id;
+/// - the recovery handle, the access token and the WebSocket token: 64 KiB each, a longer one is none; and the 32 of them
+///   that were used last, so that they can be masked where they are quoted;
+/// - the id of the subscription: 1024 bytes, a longer one is none;
+/// - of codes, ids and dates in events 100 to 300 characters, of other texts 300 characters or 1024 bytes; of an error 16
+///   entries; of a confirmed subscription 5000 filters, and as many that are disabled, with 4096 bytes each and within one
+///   frame;
+/// - places of losses among notifications that are held, no more than of these.
+///
+/// The answer to a request is its caller's: one frame over the socket, over HTTPS what the driver takes. So is the text of
+/// ConnectionDetails in the event. A Session keeps neither, but as an output that waits both count for `held_bytes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct Bounds {
-    /// REST requests waiting for their turn (REQ-2). Default 256.
+    /// REST requests waiting for their turn (REQ-2). Their bodies are the caller's, and so is the memory they take: no
+    /// other limit holds for it. Default 256.
     pub queued_requests: usize,
     /// Requests in flight, if the server names no lower limit. Default 10.
     pub active_requests: usize,
     /// Notifications held for the subscribe reply (SUB-3). Default 256.
     pub held_notifications: usize,
+    /// Bytes that are held back because of the server (SEC-3): the notifications that wait for the subscribe reply, those
+    /// that wait for the end of a replay, and outputs that nobody has drained, together. Each notification counts its
+    /// texts and 128 bytes. Beyond it the oldest that wait for a reply are thrown away, behind a certain
+    /// [`Gap`](crate::Gap) (`queue_overflow`); the replay is delivered without waiting for its end, behind a possible one
+    /// (`replay_interrupted`); and inputs are refused with `NotDrained`. Default 64 MiB.
+    pub held_bytes: usize,
     /// Largest message taken, in bytes (FRM-4). Default 16 MiB.
     pub frame_bytes: usize,
     /// Most headers kept of a reply. Default 64.
     pub headers: usize,
     /// Unreadable messages in a row before the connection is dropped (FRM-1). Default 16.
     pub bad_frames: usize,
-    /// Outputs queued before inputs are refused with `NotDrained`. Default 1024.
+    /// Outputs queued before inputs are refused with `NotDrained`; see `held_bytes` too. Default 1024.
     pub undrained: usize,
     /// Largest recovery buffer believed, whatever the server says; never more than 4096. Default 1000.
     pub recovery_buffer: usize,
@@ -187,6 +210,7 @@ impl Default for Bounds {
             queued_requests: 256,
             active_requests: 10,
             held_notifications: 256,
+            held_bytes: 64 << 20,
             frame_bytes: 16 << 20,
             headers: 64,
             bad_frames: 16,

@@ -157,6 +157,8 @@ impl Checked {
     }
 
     fn called(&mut self, now: Timestamp) {
+        let (held, counted, most) = self.session.held();
+        assert!(held == counted && held <= most, "C9: {held} bytes held, counted {counted}, of {most}");
         self.now = now.max(self.now);
         self.polls = 0;
         self.quiet = None;

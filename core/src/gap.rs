@@ -60,11 +60,12 @@ pub enum GapCause {
     /// ones may have fallen out.
     ReplayOverflow,
     /// The end of a replay never came: the connection broke in the middle of it, or the heartbeat that marks it was not
-    /// answered in time. So its size is not known.
+    /// answered in time. Or it was not waited for, because there was more to hold than
+    /// [`Bounds::held_bytes`](crate::Bounds::held_bytes). So its size is not known.
     ReplayInterrupted,
     /// The process was restored from a snapshot that was not the last word: what arrived between is unknown.
     Restored,
-    /// Notifications came in faster than a bounded queue here could hold.
+    /// Notifications came in faster than a bounded queue here could hold, or larger.
     QueueOverflow,
     /// A frame that could not be read may have been a notification.
     UnreadableFrame,
@@ -123,7 +124,7 @@ impl fmt::Display for GapCause {
             Self::WindowPassed => "the server kept the session for less time than the connection was away",
             Self::RecoveryAbandoned => "the session could not be continued three times in a row, so it was given up",
             Self::ReplayOverflow => "the server replayed as much as it can keep, so older notifications may be gone",
-            Self::ReplayInterrupted => "the end of a replay never came",
+            Self::ReplayInterrupted => "the end of a replay never came, or could not be waited for",
             Self::Restored => "what came after the snapshot was written is unknown",
             Self::QueueOverflow => "notifications came faster than they could be held, and some were thrown away",
             Self::UnreadableFrame => "a message could not be read",

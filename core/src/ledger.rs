@@ -8,6 +8,7 @@ use crate::outbox::Outbox;
 use crate::output::Event;
 use crate::snapshot::MAX_LAST;
 use crate::time::{ClockReading, Timestamp, UnixMillis};
+use crate::wire::beginning;
 
 /// Fewest notifications remembered, whatever the server's buffer.
 const MIN_WINDOW: usize = 256;
@@ -111,6 +112,10 @@ enum Replay {
         left: usize,
         since: UnixMillis,
         held: VecDeque<Notification>,
+        /// What they count together.
+        bytes: usize,
+        /// The most they may.
+        room: usize,
     },
 }
 
@@ -150,6 +155,23 @@ impl Ledger {
             Replay::Held { held, .. } => held.iter().filter(|n| !n.uuid().is_empty()).count(),
         };
         self.recent.keys.iter().copied().take(self.recent.keys.len().saturating_sub(held))
+    }
+
+    /// What is held back, in bytes.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        match &self.replay {
+            Replay::None => 0,
+            Replay::Held { bytes, .. } => *bytes,
+        }
+    }
+
+    /// The same, counted anew.
+    #[cfg(any(test, feature = "contract"))]
+    pub(crate) fn counted_bytes(&self) -> usize {
+        match &self.replay {
+            Replay::None => 0,
+            Replay::Held { held, .. } => held.iter().map(Notification::held_bytes).sum(),
+        }
     }
 
     /// Whether nothing is held back.
@@ -233,14 +255,14 @@ impl Ledger {
         }
     }
 
-    /// A recovery succeeded; what follows is replay until `replay_ended`.
-    pub(crate) fn replay_started(&mut self, buffer: usize, since: UnixMillis) {
+    /// A recovery succeeded; what follows is replay until `replay_ended`. At most `room` bytes of it are held.
+    pub(crate) fn replay_started(&mut self, buffer: usize, room: usize, since: UnixMillis) {
         let since = *self.unproven.get_or_insert(since);
         if buffer == 0 {
             // A buffer of nothing is always full.
             note(&mut self.pending, PendingGap { cause: GapCause::ReplayOverflow, since });
         }
-        self.replay = Replay::Held { left: buffer, since, held: VecDeque::new() };
+        self.replay = Replay::Held { left: buffer, since, held: VecDeque::new(), bytes: 0, room };
     }
 
     /// All of the replay has come, and less than the buffer holds: nothing fell out.
@@ -301,12 +323,18 @@ impl Ledger {
                 self.flush_gap(now, out);
                 self.hand_over(n, out);
             }
-            Replay::Held { held, left, .. } => {
+            Replay::Held { held, left, bytes, room, .. } => {
                 // A duplicate fills a place of the server's buffer too, but duplicates alone lack nothing: the doubt
                 // comes up with the first new one.
                 *left = left.saturating_sub(1);
                 let full = *left == 0;
                 if !duplicate {
+                    let size = n.held_bytes();
+                    if *bytes + size > *room {
+                        self.replay_too_large(n, full, now, out);
+                        return true;
+                    }
+                    *bytes += size;
                     held.push_back(n);
                 }
                 if full && !held.is_empty() {
@@ -332,9 +360,18 @@ impl Ledger {
         self.replay_given_up(GapCause::ReplayOverflow, now, out);
     }
 
+    /// No more can be held (SEC-3): the end of the replay is not waited for, so its size will not be known.
+    fn replay_too_large(&mut self, n: Notification, full: bool, now: Timestamp, out: &mut Outbox) {
+        let cause = if full { GapCause::ReplayOverflow } else { GapCause::ReplayInterrupted };
+        self.replay_given_up(cause, now, out);
+        // A loss right before this one.
+        self.flush_gap(now, out);
+        self.hand_over(n, out);
+    }
+
     /// The cursor moves before the event is emitted.
     fn hand_over(&mut self, n: Notification, out: &mut Outbox) {
-        let uuid = beginning(n.uuid());
+        let uuid = beginning(n.uuid(), MAX_LAST);
         match &mut self.last {
             _ if uuid.is_empty() => {}
             Some(last) if last.len() == uuid.len() => {
@@ -363,15 +400,6 @@ fn note(pending: &mut Option<PendingGap>, gap: PendingGap) -> bool {
         noted.cause = gap.cause;
     }
     earlier || surer
-}
-
-/// As much of an id as is kept: the server's word may be as large as a frame (SEC-3).
-fn beginning(uuid: &str) -> &str {
-    if uuid.len() <= MAX_LAST {
-        return uuid;
-    }
-    let cut = (0..=MAX_LAST).rev().find(|&i| uuid.is_char_boundary(i)).unwrap_or(0);
-    uuid.get(..cut).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use crate::wire::NotificationFields;
 
+/// What a notification that is held counts beside its text, in bytes: its place, and what the allocator adds.
+pub(crate) const ITEM: usize = 128;
+
 /// How many pieces the text holds: uuid, event, timestamp, subscription id, owner id, body.
 const PIECES: usize = 6;
 
@@ -93,6 +96,11 @@ impl Notification {
     /// When the content does not fit the type.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.body())
+    }
+
+    /// What it counts while it is held, in bytes (SEC-3). All its text came with one frame.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.text.len() + ITEM
     }
 
     /// The uuid as a number: decimal ids fill the lower half only, RFC 4122 ids have something in the upper half,

@@ -27,7 +27,7 @@ use crate::classify::{ApiErrorInfo, Class, lookup};
 use crate::input::{AuthFailure, AuthFailureKind};
 use crate::mask::Masker;
 use crate::secret::Secret;
-use crate::wire::{Text, each_field, number};
+use crate::wire::{MAX_HANDLE, Text, each_field, number};
 
 /// Life of an access token that does not tell it: the shortest the server gives.
 const SHORTEST_LIFE: u64 = 600;
@@ -234,7 +234,9 @@ impl TokenSet {
         let (mut access, mut life, mut refresh, mut refresh_life) = (None, None, None, None);
         let (mut scope, mut owner_id) = (None, None);
         let whole = each_field(json, |key, value| {
-            let text = || Text::from_raw(value).filter(|text| !text.is_empty()).map(|text| text.boxed());
+            // What is too long for a header or for memory is as good as nothing (SEC-3).
+            let fits = |text: &Text<'_>| (1..=MAX_HANDLE).contains(&text.len());
+            let text = || Text::from_raw(value).filter(fits).map(|text| text.boxed());
             match key {
                 "access_token" => access = text(),
                 "expires_in" => life = number(value),
@@ -374,6 +376,11 @@ mod tests {
                 assert!(!TokenSet::parse(&answer.unwrap()).unwrap_err().is_permanent(), "{status} {word}");
             }
         }
+        let long = format!(r#"{{"access_token":"a","scope":"{0}","owner_id":"{0}"}}"#, "x".repeat(MAX_HANDLE + 1));
+        let set = TokenSet::parse(&Response::new(Bytes::from(long.clone()))).unwrap();
+        assert!(set.scope.is_none() && set.owner_id.is_none());
+        let long = long.replace("scope", "access_token");
+        assert!(!TokenSet::parse(&Response::new(Bytes::from(long))).unwrap_err().is_permanent());
         for (status, body) in
             [(403, "<html>"), (404, ""), (200, "{}"), (200, "<html>"), (302, ""), (408, ""), (500, ""), (503, "x")]
         {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::ids::ConnId;
-use crate::output::{Action, Event, Output};
+use crate::output::{Action, Event, Output, RequestOutcome};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
@@ -55,8 +55,27 @@ impl Outbox {
         self.queue.len()
     }
 
+    /// What waits, in bytes, where the server chose the size; what else an output takes is little.
+    pub(crate) fn bytes(&self) -> usize {
+        self.queue.iter().map(bytes).sum()
+    }
+
     pub(crate) fn is_drained(&self) -> bool {
         self.queue.is_empty() && !self.snapshot_changed
+    }
+}
+
+fn bytes(output: &Output) -> usize {
+    let Output::Event(event) = output else { return 0 };
+    match event {
+        Event::Notification(n) => n.held_bytes(),
+        Event::Connected { details, .. } => details.other.len(),
+        Event::Subscribed(info) => info.filters.iter().map(|filter| filter.len()).sum(),
+        Event::Response { outcome: RequestOutcome::Response { response, .. }, .. } => {
+            let headers = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+            response.body().len() + headers.sum::<usize>()
+        }
+        _ => 0,
     }
 }
 
@@ -83,6 +102,27 @@ mod tests {
         let kept = [Action::Drop { conn: ConnId(1) }, send(ConnId(2)), resubscribe(ConnId(2)), close(ConnId(2))];
         let kept = kept.into_iter().chain([Action::Drop { conn: ConnId(2) }]);
         assert_eq!(names(&mut out), kept.map(Output::Action).collect::<Vec<_>>());
+    }
+
+    // CLAUSE SEC-3
+    #[test]
+    fn what_the_server_sized_is_counted() {
+        use crate::ids::RequestId;
+        use crate::notification::{ITEM, Notification};
+        use crate::output::Via;
+        use crate::wire::NotificationFields;
+        let mut out = Outbox::default();
+        out.act(Action::Drop { conn: ConnId(1) });
+        assert_eq!(out.bytes(), 0);
+        let fields = NotificationFields { uuid: Some("12".into()), body: Some("345"), ..Default::default() };
+        out.tell(Event::Notification(Notification::new(None, &fields)));
+        assert_eq!(out.bytes(), 5 + ITEM);
+        let response = http::Response::builder().header("ab", "cde").body("fghi".into()).unwrap();
+        let outcome = RequestOutcome::Response { response: Box::new(response), via: Via::Https };
+        out.tell(Event::Response { id: RequestId(1), outcome });
+        assert_eq!(out.bytes(), 5 + ITEM + 9);
+        while out.pop().is_some() {}
+        assert_eq!(out.bytes(), 0);
     }
 
     // CLAUSE WSC-3

@@ -247,6 +247,9 @@ pub enum Event {
         conn: ConnId,
         /// Why.
         cause: Cause,
+        /// The reason of the close frame, or the transport's error, in the words of others: without the secrets that the
+        /// session knows, at most 1024 bytes. `None` when nobody said anything.
+        reason: Option<Box<str>>,
     },
     /// The server sent something that cannot be read. Counted, never fatal by itself (FRM-1).
     ProtocolError {
@@ -377,7 +380,8 @@ pub struct DisabledFilter {
 pub enum RequestOutcome {
     /// The server answered, with any status.
     Response {
-        /// Status, headers and body.
+        /// Status, headers and body, as they came. From status 400 on its extensions have a [`Masker`](crate::Masker) that
+        /// knows the session's secrets, for [`ApiError::from_response`](crate::ApiErrorInfo::from_response).
         response: Box<http::Response<Bytes>>,
         /// Which way it went.
         via: Via,

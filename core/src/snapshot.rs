@@ -11,7 +11,7 @@ use crate::gap::GapCause;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::time::UnixMillis;
-use crate::wire::{Limits, Wsc};
+use crate::wire::{Limits, MAX_HANDLE, Wsc};
 
 /// The format written here. Older ones are read, newer ones refused.
 pub(crate) const VERSION: u32 = 1;
@@ -19,7 +19,7 @@ pub(crate) const VERSION: u32 = 1;
 const MAX_BYTES: usize = 64 << 20;
 /// Most notification keys written and believed.
 pub(crate) const MAX_RECENT: usize = 8192;
-/// Most bytes kept of the id of the last notification.
+/// Most bytes kept of an id or a code.
 pub(crate) const MAX_LAST: usize = 1024;
 /// Numbers are believed below this, so that they can go on being counted.
 const MAX_NUMBER: u64 = 1 << 60;
@@ -207,8 +207,12 @@ impl Snapshot {
             "an unknown cause of a gap"
         } else if self.gap.as_ref().is_some_and(|gap| gap.code.is_some() && !gap.is_failure()) {
             "a code that belongs to no failure"
-        } else if self.wsc.as_ref().is_some_and(|wsc| wsc.token.is_empty()) {
-            "an empty recovery handle"
+        } else if self.gap.as_ref().and_then(|gap| gap.code.as_ref()).is_some_and(|code| code.len() > MAX_LAST) {
+            "too long a code"
+        } else if self.active.as_ref().and_then(|a| a.server_id.as_ref()).is_some_and(|id| id.len() > MAX_LAST) {
+            "too long a subscription id"
+        } else if self.wsc.as_ref().is_some_and(|wsc| !(1..=MAX_HANDLE).contains(&wsc.token.len())) {
+            "an empty recovery handle, or too long a one"
         } else if self.next_subscription >= MAX_NUMBER || self.newest_subscription() > self.next_subscription {
             "impossible subscription numbers"
         } else {

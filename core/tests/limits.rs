@@ -353,6 +353,7 @@ fn settings_at_their_ends_do_no_harm() {
         queued_requests: 0,
         active_requests: 0,
         held_notifications: 0,
+        held_bytes: 0,
         frame_bytes: 0,
         headers: 0,
         bad_frames: 0,

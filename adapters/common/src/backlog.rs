@@ -30,6 +30,7 @@ pub fn weight(event: &Event, has_snapshot: bool) -> usize {
         Event::SubscriptionFailed { error, .. } => {
             error.message.len() + error.errors.iter().map(|(code, message)| code.len() + message.len()).sum::<usize>()
         }
+        Event::Disconnected { reason, .. } => reason.as_ref().map_or(0, |reason| reason.len()),
         _ => 0,
     };
     EVENT + snapshot + texts

@@ -219,6 +219,34 @@ fn an_answer_that_is_withheld_costs_no_more_than_the_limit_of_bytes() {
     });
 }
 
+// CLAUSE SEC-3 FRM-4 SUB-3
+#[test]
+fn large_notifications_before_a_withheld_confirmation_are_bounded_in_bytes() {
+    const COUNT: usize = 60;
+    on_each(|harness| {
+        let address = listen(|_, peer| {
+            peer.subscribe_after(|peer| {
+                (0..COUNT).try_for_each(|n| peer.text(&notification(&format!("n{n}"), 1 << 20)))
+            })?;
+            peer.text(&notification("last", 1))?;
+            peer.behave()
+        });
+        let rise = Rise::watch();
+        let mut setup = setup(address);
+        setup.config.limits.held_bytes = 4 << 20;
+        let mut client = Client::start(harness, setup);
+        client.until("notification last");
+        // What is held, the messages on their way on both sides, and the buffers they are in.
+        assert!(rise.most() < 20 << 20, "{}: {} bytes", harness.name(), rise.most());
+        let came = client.told.iter().filter(|line| line.starts_with("gap") || line.starts_with("notification"));
+        let kept = COUNT - 3..COUNT;
+        let due = std::iter::once("gap queue_overflow".to_owned()).chain(kept.map(|n| format!("notification n{n}")));
+        assert!(came.eq(&due.chain(["notification last".to_owned()]).collect::<Vec<_>>()), "{:?}", client.told);
+        assert!(!client.told.iter().any(|line| line.starts_with("disconnected")));
+        client.running.close(Close::Detach);
+    });
+}
+
 // CLAUSE SEC-3
 #[test]
 fn a_server_that_answers_provisionally_for_ever_keeps_nothing_busy() {

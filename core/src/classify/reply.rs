@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Response};
 
 use super::{ApiErrorInfo, seconds};
+use crate::mask::Masker;
 
 /// How much of a rate limit is used up: the `X-Rate-Limit-*` headers. RingCentral sends them with most answers over
 /// HTTPS, not with those over the socket.
@@ -38,11 +39,15 @@ impl RateLimit {
 }
 
 impl ApiErrorInfo {
-    /// The error a response tells of; `None` below status 400.
+    /// The error a response tells of; `None` below status 400. Where a response of a session quotes its secrets they are
+    /// masked: it brings along a [`Masker`](crate::Masker) that knows them, among its extensions.
     #[must_use]
     pub fn from_response<T: AsRef<[u8]>>(response: &Response<T>) -> Option<Self> {
         let status = response.status().as_u16();
-        (status >= 400).then(|| Self::from_reply(status, response.headers(), response.body().as_ref()))
+        let none = Masker::new();
+        let masker = response.extensions().get::<Masker>().unwrap_or(&none);
+        let body = response.body().as_ref();
+        (status >= 400).then(|| Self::from_reply_masked(status, response.headers(), body, masker))
     }
 
     /// RingCentral's code, such as `CMN-101`: the first if there are several.

@@ -57,7 +57,7 @@ fn keys_that_look_alike_are_told_apart() {
 fn a_replay_as_large_as_the_buffer_is_preceded_by_a_gap() {
     for (count, gap) in [(99, false), (100, true), (101, true)] {
         let (mut l, mut out) = ledger();
-        l.replay_started(100, UnixMillis(0));
+        l.replay_started(100, usize::MAX, UnixMillis(0));
         (0..count).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
         l.replay_ended(Timestamp::ZERO, &mut out);
         let seen = drain(&mut out);
@@ -67,12 +67,31 @@ fn a_replay_as_large_as_the_buffer_is_preceded_by_a_gap() {
     }
 }
 
+// CLAUSE SEC-3
+#[test]
+fn what_is_held_is_counted_and_given_back() {
+    let one = notification(1).held_bytes();
+    for end in [Ledger::replay_ended, Ledger::replay_interrupted] {
+        let (mut l, mut out) = ledger();
+        l.replay_started(100, 3 * one, UnixMillis(0));
+        for (n, held) in [(1, 1), (2, 2), (2, 2), (3, 3)] {
+            l.take(notification(n), Timestamp::ZERO, &mut out);
+            assert_eq!((l.held_bytes(), l.counted_bytes()), (held * one, held * one));
+        }
+        end(&mut l, Timestamp::ZERO, &mut out);
+        assert_eq!((l.held_bytes(), l.counted_bytes()), (0, 0));
+        l.replay_started(100, 3 * one, UnixMillis(0));
+        (4..8).for_each(|n| assert!(l.take(notification(n), Timestamp::ZERO, &mut out)));
+        assert_eq!((l.held_bytes(), l.is_replaying()), (0, false));
+    }
+}
+
 // CLAUSE REC-5
 #[test]
 fn what_cannot_be_read_takes_a_place_in_the_buffer() {
     for (readable, gap) in [(98, false), (99, true)] {
         let (mut l, mut out) = ledger();
-        l.replay_started(100, UnixMillis(0));
+        l.replay_started(100, usize::MAX, UnixMillis(0));
         l.take(notification(0), Timestamp::ZERO, &mut out);
         l.took_a_place(Timestamp::ZERO, &mut out);
         for i in 1..readable {
@@ -90,7 +109,7 @@ fn what_had_been_delivered_does_not_hide_an_overflow() {
         let (mut l, mut out) = ledger();
         (1..=3).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
         drain(&mut out);
-        l.replay_started(2, UnixMillis(0));
+        l.replay_started(2, usize::MAX, UnixMillis(0));
         for i in &replay {
             l.take(notification(*i), Timestamp::ZERO, &mut out);
         }
@@ -105,10 +124,10 @@ fn what_had_been_delivered_does_not_hide_an_overflow() {
 #[test]
 fn a_replay_cut_short_is_a_gap_only_if_something_of_it_came() {
     let (mut l, mut out) = ledger();
-    l.replay_started(100, UnixMillis(0));
+    l.replay_started(100, usize::MAX, UnixMillis(0));
     l.replay_interrupted(Timestamp::ZERO, &mut out);
     assert!(drain(&mut out).is_empty() && !l.is_replaying());
-    l.replay_started(100, UnixMillis(0));
+    l.replay_started(100, usize::MAX, UnixMillis(0));
     l.take(notification(1), Timestamp::ZERO, &mut out);
     l.replay_interrupted(Timestamp::ZERO, &mut out);
     assert_eq!(drain(&mut out), ["gap replay_interrupted", "1"]);
@@ -118,7 +137,7 @@ fn a_replay_cut_short_is_a_gap_only_if_something_of_it_came() {
 #[test]
 fn a_loss_before_a_replay_began_to_come_is_the_first_cause() {
     let (mut l, mut out) = ledger();
-    l.replay_started(3, UnixMillis(0));
+    l.replay_started(3, usize::MAX, UnixMillis(0));
     l.lost(GapCause::InFlight, UnixMillis(0), &mut out);
     l.lost(GapCause::UnreadableFrame, UnixMillis(0), &mut out);
     l.lost(GapCause::SubscriptionLost, UnixMillis(0), &mut out);
@@ -131,7 +150,7 @@ fn a_loss_before_a_replay_began_to_come_is_the_first_cause() {
 fn a_replay_that_overflowed_is_surer_than_what_may_have_been_on_its_way() {
     let (mut l, mut out) = ledger();
     l.lost(GapCause::InFlight, UnixMillis(0), &mut out);
-    l.replay_started(2, UnixMillis(0));
+    l.replay_started(2, usize::MAX, UnixMillis(0));
     (0..2).for_each(|i| assert!(l.take(notification(i), Timestamp::ZERO, &mut out)));
     assert_eq!(drain(&mut out), ["gap replay_overflow", "0", "1"]);
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, header};
@@ -38,7 +39,8 @@ const SHORTEST_BEGINNING: usize = 16;
 /// ```
 #[derive(Clone, Default)]
 pub struct Masker {
-    known: Vec<Secret>,
+    /// Shared, so that copies cost little.
+    known: Vec<Arc<Secret>>,
 }
 
 impl fmt::Debug for Masker {
@@ -60,11 +62,11 @@ impl Masker {
             return;
         }
         // One that comes again is as good as new.
-        self.known.retain(|known| known.expose() != value);
+        let again = self.known.iter().position(|known| known.expose() == value).map(|i| self.known.remove(i));
         if self.known.len() >= MAX_KNOWN {
             self.known.remove(0);
         }
-        self.known.push(value.into());
+        self.known.push(again.unwrap_or_else(|| Arc::new(value.into())));
     }
 
     /// The values in the query of a connection's URL, and a password in it.
@@ -153,8 +155,16 @@ impl Masker {
     /// Where the known values are, in order and apart.
     fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut found = Vec::new();
+        // A look at the first byte alone passes over nearly all of a text that may be as large as a message.
+        let mut begins = [false; 256];
+        let firsts = self.known.iter().filter_map(|known| known.expose().bytes().next());
+        firsts.chain(*b"%\\&+").for_each(|byte| begins[usize::from(byte)] = true);
         let mut at = 0;
         while at < text.len() && !self.known.is_empty() {
+            if !begins[usize::from(text[at])] {
+                at += 1;
+                continue;
+            }
             let ends = self.known.iter().filter_map(|known| ending(text, at, known.expose().as_bytes()));
             match ends.max() {
                 Some(end) => {

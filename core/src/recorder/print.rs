@@ -268,7 +268,7 @@ fn event(event: &Event, names: &mut Names) -> String {
             format!("gap {} {code} after={after} since={} until={}", gap.cause.as_str(), gap.since.0, gap.until.0)
         }
         Event::Response { id, outcome } => format!("response {id} {}", self::outcome(outcome, names)),
-        Event::Disconnected { conn, cause } => format!("disconnected {conn} {}", self::cause(cause)),
+        Event::Disconnected { conn, cause, .. } => format!("disconnected {conn} {}", self::cause(cause)),
         Event::ProtocolError { conn, error } => match error {
             ProtocolError::TooLarge(size) => format!("protocol-error {conn} TooLarge {size}"),
             ProtocolError::Transport(what) => format!("protocol-error {conn} Transport {}", what.as_str()),

@@ -16,7 +16,10 @@ use crate::output::{Action, AuthReason, CloseReason, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
-use crate::wire::{WsTokenReply, ws_token};
+use crate::wire::{MAX_HANDLE, WsTokenReply, beginning, ws_token};
+
+/// Longest text of others that is told, in bytes.
+const MAX_WORDS: usize = 1024;
 
 const WS_TOKEN_PATH: &str = "/restapi/oauth/wstoken";
 
@@ -94,12 +97,17 @@ impl Session {
 
     /// Knows the secrets of this session by their values: servers and proxies quote what they were sent (SEC-6).
     pub(super) fn masker(&self) -> Masker {
-        let mut masker = Masker::new();
+        let mut masker = self.tokens.former().clone();
         self.tokens.learn(&mut masker);
         if let Some(wsc) = &self.recovery.wsc {
             masker.learn(wsc.token.expose());
         }
         masker
+    }
+
+    /// What somebody outside says, as it is told: masked, and not longer than a few lines.
+    pub(super) fn words(&self, text: &str) -> Box<str> {
+        beginning(&self.masker().mask(text), MAX_WORDS).into()
     }
 
     /// When the next call of the group Auth is allowed, if it is not now (TOK-2).
@@ -119,7 +127,7 @@ impl Session {
     pub(super) fn access_refused(&mut self, token: u64) {
         if token == self.tokens.number {
             self.tokens.refused = true;
-            self.tokens.access = None;
+            self.tokens.forget_access();
         }
     }
 
@@ -145,6 +153,7 @@ impl Session {
             // It may be the refused one, which says nothing about a new one.
             self.tokens.doubt = Doubt::None;
         }
+        self.tokens.forget_access();
         self.tokens.access = Some(Held { secret: token.secret, expires, issued: now, accepted: false });
         self.go_on_with_token(now);
         self.dispatch(now);
@@ -170,10 +179,9 @@ impl Session {
         let told = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
         self.tokens.no_login_before = now.after(told);
         let permanent = failure.is_permanent();
-        let masker = self.masker();
         let failure = AuthFailure {
-            code: failure.code.map(|code| masker.mask(&code).into()),
-            message: masker.mask(&failure.message).into(),
+            code: failure.code.map(|code| self.words(&code)),
+            message: self.words(&failure.message),
             ..failure
         };
         let cause = login_failed(failure, self.config.retry.penalty);
@@ -251,7 +259,7 @@ impl Session {
                 if failure.not_sent {
                     self.tokens.calls.give_back(call.began);
                 }
-                let message = self.masker().mask(&failure.message).into();
+                let message = self.words(&failure.message);
                 self.token_failed(Cause::Network { phase: failure.phase, message }, cost, now, now);
             }
             _ => self.rest_failed(id, failure, now),
@@ -386,6 +394,8 @@ fn login_failed(failure: AuthFailure, penalty: Duration) -> Cause {
 fn unusable(token: &AccessToken, now: Timestamp) -> Option<&'static str> {
     if bearer_of(&token.secret).is_none() {
         Some("the access token holds characters that no header can, such as a line break")
+    } else if token.secret.expose().len() > MAX_HANDLE {
+        Some("the access token has more than 64 KiB")
     } else if token.expires_in.is_some_and(|life| now.after(life) <= now) {
         Some("the access token has no life left")
     } else {

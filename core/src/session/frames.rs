@@ -86,7 +86,7 @@ impl Session {
             if self.subs.holds_nothing() {
                 self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out);
             } else {
-                self.hold(Held::Unreadable(since));
+                self.hold(Held::Lost(GapCause::UnreadableFrame, since));
             }
             self.ledger.took_a_place(now, &mut self.out);
             if self.subs.active.is_some() && self.ready().is_some() && !self.ledger.is_replaying() {
@@ -139,10 +139,10 @@ impl Session {
     }
 
     fn connected(&mut self, conn: ConnId, sent_wsc: bool, message: &Message<'_>, now: Timestamp) {
-        let details = ConnectionDetails::from_message(message);
+        let details = ConnectionDetails::from_message(message, &self.masker());
         let fate = match (sent_wsc, details.recovery_state) {
             (true, Some(RecoveryState::Successful)) => Fate::Continued,
-            (true, _) => Fate::Lost(details.recovery_error_code.as_deref().map(|code| self.masker().mask(code).into())),
+            (true, _) => Fate::Lost(details.recovery_error_code.clone()),
             (false, _) => self.recovery.lost.take().map_or(Fate::None, |lost| Fate::Lost(lost.code)),
         };
         if let (true, Fate::Lost(code)) = (sent_wsc, &fate) {
@@ -188,7 +188,7 @@ impl Session {
                 }
                 self.out.tell(Event::Recovered { conn });
                 if self.subs.active.is_some() {
-                    self.ledger.replay_started(self.buffer_size(), since);
+                    self.ledger.replay_started(self.buffer_size(), self.config.limits.held_bytes, since);
                     self.fence = Some(self.send_heartbeat());
                     self.arm(TimerKind::Replay, now.after(self.config.heartbeat_timeout));
                 }

@@ -107,7 +107,7 @@ impl Session {
             Some(503) => Cause::Unavailable { retry_after: told },
             Some(status) => Cause::UpgradeRefused { status },
             None => {
-                let message = self.masker().mask(&failure.message).into();
+                let message = self.words(&failure.message);
                 Cause::ConnectFailed { phase: failure.phase, message }
             }
         };
@@ -154,12 +154,20 @@ impl Session {
                 self.finish(reason, true, now);
             }
             Link::Closing { then: Then::Renew, .. } => self.lose(Cause::Renewal, false, now),
-            _ => self.lose(cause, false, now),
+            _ => {
+                let reason = Some(self.words(&close.reason)).filter(|reason| !reason.is_empty());
+                self.lose_for(cause, reason, false, now);
+            }
         }
     }
 
     /// The connection is gone, or is to be forgotten. Plans the next one.
     pub(super) fn lose(&mut self, cause: Cause, forget: bool, now: Timestamp) {
+        self.lose_for(cause, None, forget, now);
+    }
+
+    /// The same, with what the server or the transport said.
+    fn lose_for(&mut self, cause: Cause, said: Option<Box<str>>, forget: bool, now: Timestamp) {
         let Some(conn) = self.live() else { return };
         if let Link::Closing { then: Then::End(reason), .. } = &self.link {
             let reason = reason.clone();
@@ -169,7 +177,7 @@ impl Session {
             self.drop_socket(conn);
         }
         self.note_in_flight(&cause, now);
-        self.leave(conn, cause.clone(), now);
+        self.leave(conn, cause.clone(), said, now);
         let rest = self.connection_judged(&cause, now);
         match self.ending {
             Some(mode) => self.finish(reason_of(mode), true, now),
@@ -194,7 +202,7 @@ impl Session {
     }
 
     /// Everything that ends with a connection that was ready.
-    fn leave(&mut self, conn: ConnId, cause: Cause, now: Timestamp) {
+    fn leave(&mut self, conn: ConnId, cause: Cause, reason: Option<Box<str>>, now: Timestamp) {
         for kind in
             [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Replay, TimerKind::Renewal, TimerKind::Handshake]
         {
@@ -211,7 +219,7 @@ impl Session {
         self.ledger.replay_interrupted(now, &mut self.out);
         self.subs_disconnected();
         self.requests_disconnected(&cause, now);
-        self.out.tell(Event::Disconnected { conn, cause });
+        self.out.tell(Event::Disconnected { conn, cause, reason });
     }
 
     pub(super) fn drop_socket(&mut self, conn: ConnId) {
@@ -338,7 +346,7 @@ impl Session {
             if told {
                 // Nothing is planned after the end, so nothing is judged either.
                 let cause = if let CloseReason::Permanent(cause) = &reason { cause.clone() } else { Cause::Closed };
-                self.leave(conn, cause, now);
+                self.leave(conn, cause, None, now);
             }
         }
         self.timers = crate::timers::Timers::default();

@@ -188,7 +188,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`NotDrained`] when [`Bounds::undrained`](crate::Bounds::undrained) outputs wait already; nothing has changed.
+    /// [`NotDrained`] when [`Bounds::undrained`](crate::Bounds::undrained) outputs or
+    /// [`Bounds::held_bytes`](crate::Bounds::held_bytes) wait already; nothing has changed.
     #[inline(always)]
     pub fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter(now)? {
@@ -373,7 +374,8 @@ impl Session {
         if matches!(self.link, Link::Closed) {
             return Ok(false);
         }
-        if self.out.len() >= self.config.limits.undrained.max(1) {
+        let waiting = self.out.len();
+        if waiting >= self.config.limits.undrained.max(1) || waiting > 0 && self.waits_to_be_drained() {
             return Err(NotDrained);
         }
         if now < self.now {

@@ -286,7 +286,11 @@ impl Session {
         response
     }
 
-    fn end_with_response(&mut self, id: RequestId, response: Box<Response<Bytes>>) {
+    fn end_with_response(&mut self, id: RequestId, mut response: Box<Response<Bytes>>) {
+        if response.status().as_u16() >= 400 {
+            // Who reads the error does not know what must not be shown (SEC-6).
+            response.extensions_mut().insert(self.masker());
+        }
         if let Some(entry) = self.end_request(id) {
             let via = entry.stage.via();
             self.out.tell(Event::Response { id, outcome: RequestOutcome::Response { response, via } });
@@ -325,7 +329,7 @@ impl Session {
             return;
         };
         if let Some(entry) = self.end_request(id) {
-            let cause = Cause::Network { phase: failure.phase, message: failure.message };
+            let cause = Cause::Network { phase: failure.phase, message: self.words(&failure.message) };
             let outcome = if failure.not_sent { entry.unsent(cause) } else { RequestOutcome::Unknown(cause) };
             self.out.tell(Event::Response { id, outcome });
         }

@@ -1,11 +1,10 @@
 //! The one subscription: what is wanted, what the server has, and the call that brings the two together (SUB).
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-use super::held::Held;
+use super::held::{Held, Waiting};
 use super::{Close, Session, SubscriptionState};
 use crate::classify::{self, ApiErrorInfo, Cause, Class};
 use crate::filters::Filters;
@@ -78,7 +77,7 @@ pub(super) struct Subscriptions {
     refused: bool,
     failures: u32,
     #[cfg_attr(feature = "recorder", serde(skip))]
-    pub(super) held: VecDeque<Held>,
+    pub(super) held: Waiting,
     /// The server was last known to have the active one.
     pub(super) confirmed: Option<UnixMillis>,
     pub(super) next: u64,
@@ -133,7 +132,7 @@ impl Subscriptions {
 
     /// Forgets what waits for the reply; returns how many notifications.
     fn forget_held(&mut self) -> u64 {
-        let held = std::mem::take(&mut self.held);
+        let held = self.held.take();
         held.iter().filter(|item| matches!(item, Held::Notification(_))).count() as u64
     }
 
@@ -270,7 +269,7 @@ impl Session {
         self.trial.answered = true;
         let json = if let Payload::Json(raw) = payload { raw.get() } else { "" };
         let success = (200..300).contains(&status);
-        let reply = if success { subscription_reply(json) } else { None };
+        let reply = if success { subscription_reply(json, &self.masker()) } else { None };
         match (call.kind, reply) {
             (CallKind::Create(wanted) | CallKind::Update(wanted), Some(reply)) => self.subscribed(wanted, reply, now),
             (CallKind::Delete, _) if success => self.removed(now),
@@ -314,7 +313,7 @@ impl Session {
         self.subs.failures = 0;
         self.subs.active = Some(Active { id: wanted.id, filters: wanted.filters.clone(), server_id: reply.id.clone() });
         self.out.snapshot_changed();
-        let held = std::mem::take(&mut self.subs.held);
+        let held = self.subs.held.take();
         let belongs = |n: &Notification| n.subscription_id().is_none_or(|id| id == &*reply.id);
         if unsure && held.iter().any(|item| matches!(item, Held::Notification(n) if !belongs(n))) {
             // They belong to a subscription of this session whose confirmation was lost with its connection.
@@ -339,7 +338,7 @@ impl Session {
             match item {
                 Held::Notification(n) if belongs(&n) => self.deliver(n, now),
                 Held::Notification(_) => self.stats.foreign += 1,
-                Held::Unreadable(since) => self.ledger.lost(GapCause::UnreadableFrame, since, &mut self.out),
+                Held::Lost(cause, since) => self.ledger.lost(cause, since, &mut self.out),
             }
         }
         self.ledger.proven(now, &mut self.out);

@@ -107,6 +107,9 @@ pub(super) struct Tokens {
     /// The one that the opening connection carries, until it is known to have been seen.
     pub(super) carried: Option<WsToken>,
     pub(super) fetching: Option<Fetching>,
+    /// Knows what was presented and has been replaced: a server may quote it still. So many as a [`Masker`] keeps.
+    #[cfg_attr(feature = "recorder", serde(skip))]
+    former: Masker,
     /// Of every call of the rate-limit group Auth, the questions to the credential source included (TOK-2).
     pub(super) calls: Budget,
     /// What another process left of it, until the first connection is asked for.
@@ -128,6 +131,7 @@ impl Tokens {
             ws: None,
             carried: None,
             fetching: None,
+            former: Masker::new(),
             calls: Budget::new(config.retry.auth_calls_per_minute),
             packed: None,
         }
@@ -194,9 +198,22 @@ impl Tokens {
         url.query_pairs_mut().append_pair("access_token", ws.token.expose());
         if let Some(wsc) = wsc {
             url.query_pairs_mut().append_pair("wsc", wsc.token.expose());
+            self.former.learn(wsc.token.expose());
         }
+        self.former.learn(ws.token.expose());
         self.carried = Some(ws);
         Some(SecretUrl::new(url))
+    }
+
+    pub(super) const fn former(&self) -> &Masker {
+        &self.former
+    }
+
+    /// It is refused, or replaced.
+    pub(super) fn forget_access(&mut self) {
+        if let Some(held) = self.access.take() {
+            self.former.learn(held.secret.expose());
+        }
     }
 
     /// What a server might quote.
@@ -260,6 +277,7 @@ impl Tokens {
             out.act(Action::AbortHttp { id });
         }
         (self.access, self.asking, self.ws, self.carried) = (None, None, None, None);
+        self.former = Masker::new();
     }
 }
 

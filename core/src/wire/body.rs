@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::frame::{Message, Payload};
-use super::text::{Text, each_field, each_item, number};
+use super::frame::{MAX_HANDLE, Message, Payload};
+use super::text::{Text, beginning, each_field, each_item, number};
+use crate::filters::{MAX_FILTER_BYTES, MAX_FILTERS};
+use crate::mask::Masker;
 use crate::output::DisabledFilter;
 use crate::secret::Secret;
 
@@ -15,6 +17,10 @@ const SHORTEST_TOKEN_LIFE: u64 = 30;
 const MAX_ID: usize = 1024;
 /// Longest code kept, in characters.
 const MAX_CODE: usize = 100;
+/// Longest line kept, in characters.
+const MAX_LINE: usize = 300;
+/// Most bytes kept of a filter as the server tells it: it has ids in place of what it was asked for.
+const MAX_TOLD_FILTER: usize = 2 * MAX_FILTER_BYTES;
 /// How many headers of a ConnectionDetails are looked at.
 const MAX_HEADERS: usize = 64;
 
@@ -30,7 +36,7 @@ pub enum RecoveryState {
 /// What the server says when a connection is ready. Durations are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionDetails {
-    /// When the session began, as the server wrote it (not always RFC 3339).
+    /// When the session began, as the server wrote it (not always RFC 3339), at most 100 characters.
     pub creation_time: Option<Box<str>>,
     /// How many connections one session may have.
     pub max_connections_per_session: Option<u64>,
@@ -48,21 +54,23 @@ pub struct ConnectionDetails {
     pub recovery_state: Option<RecoveryState>,
     /// Why a recovery failed, at most 100 characters.
     pub recovery_error_code: Option<Box<str>>,
-    /// `RCRequestId`, which RingCentral's support asks for.
+    /// `RCRequestId`, which RingCentral's support asks for, at most 100 characters.
     pub request_id: Option<Box<str>>,
-    /// The whole body as JSON, fields not known here included; `null` when there was none.
+    /// The whole body as JSON, fields not known here included; `null` when there was none. Secrets that the session
+    /// knows are masked by value, here and in the texts above.
     pub other: Box<str>,
 }
 
 impl ConnectionDetails {
     /// Reads the message; what is missing or has an unusable type is `None`.
-    pub(crate) fn from_message(message: &Message<'_>) -> Self {
+    pub(crate) fn from_message(message: &Message<'_>, masker: &Masker) -> Self {
         let json = match message.payload {
             Payload::Json(raw) => raw.get(),
             _ => "null",
         };
         let headers = message.meta.headers_map(MAX_HEADERS);
-        let request_id = headers.get("rcrequestid").map(|id| String::from_utf8_lossy(id.as_bytes()).into());
+        let request_id = headers.get("rcrequestid");
+        let request_id = request_id.map(|id| told(&String::from_utf8_lossy(id.as_bytes()), MAX_CODE, masker));
         let mut details = Self {
             creation_time: None,
             max_connections_per_session: None,
@@ -74,10 +82,10 @@ impl ConnectionDetails {
             recovery_state: None,
             recovery_error_code: None,
             request_id,
-            other: json.into(),
+            other: masker.mask(json).into(),
         };
         each_field(json, |key, value| match key {
-            "creationTime" => details.creation_time = boxed(value),
+            "creationTime" => details.creation_time = told_text(value, MAX_CODE, masker),
             "maxConnectionsPerSession" => details.max_connections_per_session = number(value),
             "recoveryBufferSize" => details.recovery_buffer_size = number(value),
             "recoveryTimeout" => details.recovery_timeout = number(value),
@@ -88,10 +96,7 @@ impl ConnectionDetails {
                 let good = Text::from_raw(value).is_some_and(|word| word.eq_ignore_ascii_case("Successful"));
                 details.recovery_state = Some(if good { RecoveryState::Successful } else { RecoveryState::Failed });
             }
-            "recoveryErrorCode" => {
-                let code = Text::from_raw(value).map(|code| code.chars().take(MAX_CODE).collect::<String>());
-                details.recovery_error_code = code.map(Into::into);
-            }
+            "recoveryErrorCode" => details.recovery_error_code = told_text(value, MAX_CODE, masker),
             _ => {}
         });
         details
@@ -125,6 +130,20 @@ pub struct Limits {
     pub max_active_requests: Option<u64>,
 }
 
+/// So many characters of what the server says, masked before it is cut (SEC-6).
+fn told(text: &str, most: usize, masker: &Masker) -> Box<str> {
+    masker.mask(text).chars().take(most).collect::<String>().into()
+}
+
+fn told_text(raw: &RawValue, most: usize, masker: &Masker) -> Option<Box<str>> {
+    Text::from_raw(raw).map(|text| told(&text, most, masker))
+}
+
+fn told_filter(raw: &RawValue, masker: &Masker) -> Option<Box<str>> {
+    Text::from_raw(raw).map(|text| beginning(&masker.mask(&text), MAX_TOLD_FILTER).into())
+}
+
+/// What is used and so neither masked nor cut.
 fn boxed(raw: &RawValue) -> Option<Box<str>> {
     Text::from_raw(raw).map(|text| text.boxed())
 }
@@ -138,16 +157,25 @@ pub(crate) struct SubscriptionReply {
     pub(crate) expires_in: Option<u64>,
 }
 
-/// Reads the answer to a POST or PUT; nothing when it names no subscription.
-pub(crate) fn subscription_reply(json: &str) -> Option<SubscriptionReply> {
+/// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are told and not kept, no
+/// more are read than can have been asked for (SEC-3).
+pub(crate) fn subscription_reply(json: &str, masker: &Masker) -> Option<SubscriptionReply> {
     let mut id = None;
     let mut filters = Vec::new();
     let mut disabled = Vec::new();
     let mut expires_in = None;
     each_field(json, |key, value| match key {
         "id" => id = boxed(value).filter(|id| (1..=MAX_ID).contains(&id.len())),
-        "eventFilters" => drop(each_item(value.get(), |item| filters.extend(boxed(item)))),
-        "disabledFilters" => drop(each_item(value.get(), |item| disabled.extend(disabled_filter(item)))),
+        "eventFilters" => drop(each_item(value.get(), |item| {
+            if filters.len() < MAX_FILTERS {
+                filters.extend(told_filter(item, masker));
+            }
+        })),
+        "disabledFilters" => drop(each_item(value.get(), |item| {
+            if disabled.len() < MAX_FILTERS {
+                disabled.extend(disabled_filter(item, masker));
+            }
+        })),
         "expiresIn" => expires_in = number(value),
         _ => {}
     });
@@ -155,13 +183,13 @@ pub(crate) fn subscription_reply(json: &str) -> Option<SubscriptionReply> {
 }
 
 /// A bare string is taken for the filter's name, so that no refusal is lost.
-fn disabled_filter(raw: &RawValue) -> Option<DisabledFilter> {
-    let mut filter = boxed(raw);
+fn disabled_filter(raw: &RawValue, masker: &Masker) -> Option<DisabledFilter> {
+    let mut filter = told_filter(raw, masker);
     let (mut reason, mut message) = (None, None);
     each_field(raw.get(), |key, value| match key {
-        "filter" => filter = boxed(value),
-        "reason" => reason = boxed(value),
-        "message" => message = boxed(value),
+        "filter" => filter = told_filter(value, masker),
+        "reason" => reason = told_text(value, MAX_CODE, masker),
+        "message" => message = told_text(value, MAX_LINE, masker),
         _ => {}
     });
     Some(DisabledFilter { filter: filter?, reason: reason.unwrap_or_default(), message: message.unwrap_or_default() })
@@ -175,13 +203,16 @@ pub(crate) struct WsTokenReply {
     pub(crate) expires_in: u64,
 }
 
-/// Reads the answer of the token call; nothing when the token or the address is missing or unusable.
+/// Reads the answer of the token call; nothing when the token or the address is missing, unusable, or longer than 64 KiB.
 pub(crate) fn ws_token(body: &[u8]) -> Option<WsTokenReply> {
     let json = std::str::from_utf8(body).ok()?;
     let (mut token, mut uri, mut expires_in) = (None, None, None);
     let whole = each_field(json, |key, value| match key {
-        "ws_access_token" => token = boxed(value).filter(|token| !token.is_empty()),
-        "uri" => uri = Text::from_raw(value).and_then(|text| Url::parse(&text).ok()),
+        "ws_access_token" => token = boxed(value).filter(|token| (1..=MAX_HANDLE).contains(&token.len())),
+        "uri" => {
+            let short = Text::from_raw(value).filter(|text| text.len() <= MAX_HANDLE);
+            uri = short.and_then(|text| Url::parse(&text).ok());
+        }
         "expires_in" => expires_in = number(value),
         _ => {}
     });
@@ -198,14 +229,14 @@ mod tests {
     fn details_tolerate_wrong_types() {
         let text = r#"[{"type":"ConnectionDetails"},
             {"creationTime":"now","idleTimeout":"1800","absoluteTimeout":[1],"recoveryTimeout":null,"recoveryState":"Perhaps","x":1}]"#;
-        let details = ConnectionDetails::from_message(&parse(text).unwrap());
+        let details = ConnectionDetails::from_message(&parse(text).unwrap(), &Masker::new());
         assert_eq!(details.idle_timeout, Some(1800));
         assert_eq!((details.absolute_timeout, details.recovery_timeout), (None, None));
         assert_eq!(details.recovery_state, Some(RecoveryState::Failed));
         assert!(details.other.contains(r#""x":1"#));
         assert_eq!(details.creation_time.as_deref(), Some("now"));
         let none = parse(r#"[{"type":"ConnectionDetails"},{"recoveryState":null}]"#).unwrap();
-        assert_eq!(ConnectionDetails::from_message(&none).recovery_state, None);
+        assert_eq!(ConnectionDetails::from_message(&none, &Masker::new()).recovery_state, None);
         assert_eq!(details.limits().idle_timeout, Some(1800));
     }
 
@@ -215,6 +246,7 @@ mod tests {
         let reply = subscription_reply(
             r#"{"id":"s","eventFilters":["/a",3],"expiresIn":"9",
                 "disabledFilters":[{"filter":"/b","reason":"SUB-405","message":"no"},"/c",{}]}"#,
+            &Masker::new(),
         )
         .unwrap();
         assert_eq!(reply.filters, ["/a".into(), "3".into()]);
@@ -222,8 +254,8 @@ mod tests {
         assert_eq!(reply.disabled.len(), 2);
         assert_eq!((&*reply.disabled[0].reason, &*reply.disabled[0].message), ("SUB-405", "no"));
         assert_eq!(&*reply.disabled[1].filter, "/c");
-        assert_eq!(subscription_reply(r#"{"eventFilters":[]}"#), None);
-        assert_eq!(subscription_reply("null"), None);
+        assert_eq!(subscription_reply(r#"{"eventFilters":[]}"#, &Masker::new()), None);
+        assert_eq!(subscription_reply("null", &Masker::new()), None);
     }
 
     // CLAUSE TOK-6 TOK-7

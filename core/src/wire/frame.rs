@@ -14,8 +14,8 @@ use crate::secret::Secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// Longest recovery handle kept, in bytes: it is part of an address.
-const MAX_HANDLE: usize = 64 << 10;
+/// Longest recovery handle or token kept, in bytes: it is part of an address, or of a header.
+pub(crate) const MAX_HANDLE: usize = 64 << 10;
 
 /// What `meta.type` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,12 +10,13 @@ pub use body::{ConnectionDetails, Limits, RecoveryState};
 pub(crate) use body::{SubscriptionReply, WsTokenReply, subscription_reply, ws_token};
 pub(crate) use encode::{client_request, path_segment, subscription_body};
 pub use frame::Wsc;
-pub(crate) use frame::{Kind, Message, NotificationFields, Payload, parse};
-pub(crate) use text::{Text, each_field, each_item, number};
+pub(crate) use frame::{Kind, MAX_HANDLE, Message, NotificationFields, Payload, parse};
+pub(crate) use text::{Text, beginning, each_field, each_item, number};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mask::Masker;
     use crate::notification::Notification;
 
     macro_rules! samples {
@@ -106,19 +107,19 @@ mod tests {
         let text = frame("connection-details.json");
         let message = parse(&text).unwrap();
         assert_eq!(message.meta.wsc.as_ref().unwrap().sequence, 1);
-        let details = ConnectionDetails::from_message(&message);
+        let details = ConnectionDetails::from_message(&message, &Masker::new());
         assert_eq!(details.recovery_state, None);
         assert_eq!(details.max_connections_per_session, Some(50));
         assert_eq!((details.recovery_timeout, details.max_active_requests), (Some(180), Some(10)));
         assert_eq!(details.request_id.as_deref(), Some("156eec30-xxxx-xxxx-xxxx-005056bf7145"));
 
         let text = frame("connection-details-recovery-failed.json");
-        let details = ConnectionDetails::from_message(&parse(&text).unwrap());
+        let details = ConnectionDetails::from_message(&parse(&text).unwrap(), &Masker::new());
         assert_eq!(details.recovery_state, Some(RecoveryState::Failed));
         assert_eq!(details.recovery_error_code.as_deref(), Some("WSG-1005"));
 
         let text = frame("connection-details-bare.json");
-        let details = ConnectionDetails::from_message(&parse(&text).unwrap());
+        let details = ConnectionDetails::from_message(&parse(&text).unwrap(), &Masker::new());
         assert_eq!((details.limits(), &*details.other), (Limits::default(), "null"));
     }
 
@@ -270,7 +271,7 @@ mod tests {
         for (name, count) in [("subscribe-response-2021.json", 5), ("subscribe-response-2025.json", 1)] {
             let text = frame(name);
             let Payload::Json(raw) = parse(&text).unwrap().payload else { panic!() };
-            let reply = subscription_reply(raw.get()).unwrap();
+            let reply = subscription_reply(raw.get(), &Masker::new()).unwrap();
             assert_eq!((reply.filters.len(), reply.expires_in), (count, Some(86399)));
             assert!(reply.disabled.is_empty() && reply.id.len() == 36);
         }

@@ -52,6 +52,15 @@ impl From<String> for Text<'_> {
     }
 }
 
+/// As much of a text as is kept: the server's may be as large as a message (SEC-3).
+pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let cut = (0..=bytes).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    text.get(..cut).unwrap_or_default()
+}
+
 /// A whole number, also one written as a string or with a fraction. Never negative.
 pub(crate) fn number(raw: &RawValue) -> Option<u64> {
     let text = Text::from_raw(raw)?;

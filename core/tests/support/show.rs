@@ -86,7 +86,7 @@ fn event(event: &Event) -> String {
             format!("gap {certainty} {cause} after {after} since {since} until {until}")
         }
         Event::Response { id, outcome } => format!("response {id}: {}", self::outcome(outcome)),
-        Event::Disconnected { conn, cause } => format!("disconnected {conn} {}", cause.as_str()),
+        Event::Disconnected { conn, cause, .. } => format!("disconnected {conn} {}", cause.as_str()),
         Event::ProtocolError { conn, error } => format!("protocol error {conn} {error:?}"),
         Event::SnapshotChanged => "snapshot changed".into(),
         Event::Closed { reason } => match reason {

@@ -108,6 +108,8 @@ impl<M: Maker> Storm<M> {
         config.retry.attempts_per_minute = 1000;
         if rng.chance(300) {
             config.limits.held_notifications = 3;
+            // As much as a few notifications of a storm.
+            config.limits.held_bytes = 700;
             config.auto_recover = false;
         }
         Self {

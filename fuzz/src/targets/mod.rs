@@ -86,6 +86,7 @@ fn small() -> Config {
     config.limits.queued_requests = 3;
     config.limits.active_requests = 2;
     config.limits.held_notifications = 2;
+    config.limits.held_bytes = 600;
     config.limits.bad_frames = 3;
     config.limits.frame_bytes = 16 << 10;
     config

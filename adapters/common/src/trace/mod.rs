@@ -29,7 +29,7 @@
 //! | `recovery_failed` | `ringcentral_ws::connection` | WARN | `conn`, `code` | it does not |
 //! | `heartbeat` | `ringcentral_ws::connection` | TRACE | `conn` | one is sent |
 //! | `protocol_error` | `ringcentral_ws::connection` | WARN | `conn`, `error`, `kind` | the server sent something unreadable; of bytes that are no message, what is wrong with them, as `utf8` or `cut` |
-//! | `disconnected` | `ringcentral_ws::connection` | INFO | `conn`, `cause`, `detail` | the connection is gone |
+//! | `disconnected` | `ringcentral_ws::connection` | INFO | `conn`, `cause`, `detail`, `reason` | the connection is gone; `reason`: of the close frame or the transport, if there is one |
 //! | `retry` | `ringcentral_ws::connection` | WARN | `attempt`, `cause`, `delay_ms`, `detail` | an attempt failed; the time to the next |
 //! | `subscribed` | `ringcentral_ws::subscription` | INFO | `subscription`, `filters`, `disabled` | it stands: the server's id, how many filters, how many of them it refused |
 //! | `subscription_failed` | `ringcentral_ws::subscription` | WARN | `status`, `code`, `permanent`, `detail` | it was refused |

@@ -166,9 +166,13 @@ impl Tracer {
                 let kind = if let ProtocolError::Transport(what) = error { Some(what.as_str()) } else { None };
                 tell!(WARN, CONNECTION, "protocol_error", in span, conn = conn.get(), error = shown, kind = kind);
             }
-            Event::Disconnected { conn, cause } => {
+            Event::Disconnected { conn, cause, reason } => {
                 let (span, word, detail) = (self.connection(*conn), cause.as_str(), display(cause));
-                tell!(INFO, CONNECTION, "disconnected", in span, conn = conn.get(), cause = word, detail = detail);
+                let (conn, reason) = (conn.get(), reason.as_deref());
+                tell!(
+                    INFO, CONNECTION, "disconnected", in span,
+                    conn = conn, cause = word, detail = detail, reason = reason
+                );
                 self.connection = None;
             }
             Event::Retry { attempt, cause, delay, .. } => {

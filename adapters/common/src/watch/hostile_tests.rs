@@ -74,7 +74,8 @@ fn events(bad: &str) -> Vec<Event> {
     ];
     for cause in causes() {
         events.push(Event::Retry { attempt: 1, cause: cause.clone(), at, delay, reason: WaitReason::Backoff });
-        events.push(Event::Disconnected { conn, cause: cause.clone() });
+        events.push(Event::Disconnected { conn, cause: cause.clone(), reason: None });
+        events.push(Event::Disconnected { conn, cause: cause.clone(), reason: Some(text()) });
         events.push(Event::Closed { reason: CloseReason::Permanent(cause) });
     }
     events

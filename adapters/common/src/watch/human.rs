@@ -69,6 +69,7 @@ fn line(event: &Event) -> Option<String> {
                 gap.cause
             )
         }
+        Event::Disconnected { cause, reason: Some(reason), .. } => format!("disconnected   {cause}: {reason}"),
         Event::Disconnected { cause, .. } => format!("disconnected   {cause}"),
         Event::ProtocolError { error: ProtocolError::Transport(what), .. } => {
             format!("protocol error bytes that are no whole message: {}", what.as_str())

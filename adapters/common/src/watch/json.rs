@@ -91,10 +91,11 @@ pub fn event(event: &Event) -> Option<String> {
             let line = line.with("certainty", gap.certainty.as_str()).with("message", gap.cause.to_string());
             if let GapCause::RecoveryFailed(code) = &gap.cause { line.with("code", code) } else { line }
         }
-        Event::Disconnected { conn, cause } => Line::new("disconnected")
-            .with("conn", conn.get())
-            .with("cause", cause.as_str())
-            .with("message", cause.to_string()),
+        Event::Disconnected { conn, cause, reason } => {
+            let line = Line::new("disconnected").with("conn", conn.get()).with("cause", cause.as_str());
+            let line = line.with("message", cause.to_string());
+            if let Some(reason) = reason { line.with("reason", reason) } else { line }
+        }
         Event::ProtocolError { conn, error: ProtocolError::Transport(what) } => {
             Line::new("protocol_error").with("conn", conn.get()).with("error", "Transport").with("kind", what.as_str())
         }
@@ -340,6 +341,13 @@ mod tests {
         };
         let line = r#"{"event":"gap","cause":"window_passed","after":null,"since":1,"until":2,"certainty":"probable","message":""#;
         assert!(event(&Event::Gap(gap)).unwrap().starts_with(line));
+        let gone = |reason| {
+            let conn = ConnId::from(3);
+            event(&Event::Disconnected { conn, cause: Cause::ServerClosed { code: Some(1008) }, reason }).unwrap()
+        };
+        let line = r#"{"event":"disconnected","conn":3,"cause":"server_closed","message":"the server closed the connection (1008)""#;
+        assert_eq!(gone(None), format!("{line}}}"));
+        assert_eq!(gone(Some("go\n away".into())), format!(r#"{line},"reason":"go\n away"}}"#));
         let waiting =
             Event::Waiting { reason: WaitReason::AuthBudget, at: Timestamp::ZERO, delay: Duration::from_secs(9) };
         let line = r#"{"event":"waiting","delay_ms":9000,"waits_for":"auth_budget","message":""#;

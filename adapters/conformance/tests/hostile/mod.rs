@@ -151,9 +151,15 @@ impl Peer {
 
     /// Answers the call that makes the subscription.
     pub(crate) fn subscribe(&mut self) -> io::Result<()> {
+        self.subscribe_after(|_| Ok(()))
+    }
+
+    /// The same, once something else was done.
+    pub(crate) fn subscribe_after(&mut self, first: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
         loop {
             let (_, text) = self.read()?;
             if text.contains("/subscription") {
+                first(self)?;
                 return self.reply(&text, &format!(r#"{{"id":"s","eventFilters":["{FILTER}"],"expiresIn":600}}"#));
             }
         }

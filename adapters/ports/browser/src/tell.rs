@@ -85,8 +85,12 @@ pub(crate) fn event(event: &Event) -> Value {
         }),
         Event::Gap(lost) => gap(lost),
         Event::Response { id, outcome } => response(id.get(), outcome),
-        Event::Disconnected { conn, cause } => json!({
-            "event": "disconnected", "conn": conn.get(), "cause": cause.as_str(), "message": cause.to_string(),
+        Event::Disconnected { conn, cause, reason } => json!({
+            "event": "disconnected",
+            "conn": conn.get(),
+            "cause": cause.as_str(),
+            "message": cause.to_string(),
+            "reason": reason,
         }),
         Event::ProtocolError { conn, error } => {
             json!({ "event": "protocol_error", "conn": conn.get(), "error": format!("{error:?}") })

@@ -1,0 +1,367 @@
+//! Whatever the server makes a Session keep has a limit in bytes, and what is thrown away for it is told.
+
+#[path = "support/direct.rs"]
+mod direct;
+
+use std::time::Duration;
+
+use direct::{DETAILS, Direct, actions, details, events, notification, recovered, told};
+use ringcentral_ws_core::*;
+
+/// What a held notification counts beside its text.
+const ITEM: usize = 128;
+
+fn budget(held_bytes: usize) -> Config {
+    Config { limits: Bounds { held_bytes, ..Bounds::default() }, rest_over_websocket: true, ..Config::default() }
+}
+
+/// A notification of `s` with a body of so many bytes.
+fn large(uuid: usize, body: usize) -> String {
+    let filler = "x".repeat(body.saturating_sub(2));
+    format!(r#"[{{"type":"ServerNotification"}},{{"uuid":"{uuid}","subscriptionId":"s","body":"{filler}"}}]"#)
+}
+
+fn confirmed(s: &mut Direct) -> Vec<String> {
+    told(&s.reply(200, r#"{"id":"s"}"#))
+}
+
+fn names(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|n| n.to_string()).collect()
+}
+
+fn after(gap: &str, range: std::ops::Range<usize>) -> Vec<String> {
+    std::iter::once(format!("gap {gap}")).chain(names(range)).collect()
+}
+
+/// A subscription, and the connection after it, on which the session continues.
+fn replaying(config: Config) -> (Direct, Vec<Output>) {
+    let mut s = Direct::ready(config);
+    s.subscribed();
+    s.reopen();
+    let outputs = s.frame(&recovered(DETAILS));
+    (s, outputs)
+}
+
+// CLAUSE SEC-3 FRM-4 SUB-3
+#[test]
+fn a_withheld_answer_and_huge_notifications() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    // Four of 15 MiB are within 64 MiB.
+    (0..7).for_each(|n| assert_eq!(told(&s.frame(&large(n, 15 << 20))), [""; 0], "{n}"));
+    assert_eq!(confirmed(&mut s), after("queue_overflow", 3..7));
+    assert_eq!(told(&s.frame(&notification(7))), ["7"]);
+}
+
+// CLAUSE SEC-3 FRM-4 SUB-3
+#[test]
+fn the_last_byte_counts() {
+    // The uuid has one byte, the id of the subscription too.
+    let one = 1000 + 2 + ITEM;
+    for (bytes, kept) in [(3 * one, 3), (3 * one - 1, 2), (4 * one - 1, 3), (one, 1)] {
+        let mut s = Direct::ready(budget(bytes));
+        s.subscribe();
+        (0..5).for_each(|n| drop(s.frame(&large(n, 1000))));
+        assert_eq!(confirmed(&mut s), after("queue_overflow", 5 - kept..5), "{bytes}");
+    }
+    let mut s = Direct::ready(budget(5 * one));
+    s.subscribe();
+    (0..5).for_each(|n| drop(s.frame(&large(n, 1000))));
+    assert_eq!(confirmed(&mut s), names(0..5));
+    // What was given back can be used again.
+    s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
+    s.drain();
+    s.reply(404, r#"{"errorCode":"SUB-507"}"#);
+    (5..10).for_each(|n| drop(s.frame(&large(n, 1000))));
+    assert_eq!(confirmed(&mut s), after("subscription_lost", 5..10));
+}
+
+// CLAUSE SEC-3 FRM-4 SUB-3
+#[test]
+fn many_small_ones_meet_the_number_first() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    (0..2000).for_each(|n| drop(s.frame(&notification(n))));
+    assert_eq!(confirmed(&mut s), after("queue_overflow", 1744..2000));
+}
+
+// CLAUSE SEC-3 FRM-4 SUB-3
+#[test]
+fn what_fits_not_even_alone_is_a_gap_at_its_place() {
+    let mut s = Direct::ready(budget(1000));
+    s.subscribe();
+    for (n, size) in [(0, 10), (1, 1000), (2, 5000), (3, 10), (4, 10)] {
+        s.frame(&large(n, size));
+    }
+    assert_eq!(confirmed(&mut s), ["0", "gap queue_overflow", "3", "4"]);
+    // Not even the place of one.
+    for bytes in [0, 1, ITEM - 1, ITEM] {
+        let mut s = Direct::ready(budget(bytes));
+        s.subscribe();
+        (0..4).for_each(|n| drop(s.frame(&large(n, 1000))));
+        assert_eq!(confirmed(&mut s), ["gap queue_overflow"], "{bytes}");
+        assert_eq!(told(&s.frame(&large(4, 1000))), ["4"]);
+    }
+}
+
+// CLAUSE SEC-3 FRM-1 SUB-3
+#[test]
+fn what_cannot_be_read_counts_too() {
+    let mut s = Direct::ready(budget(3 * ITEM));
+    s.subscribe();
+    s.frame("x");
+    s.frame(&notification(1));
+    assert_eq!(confirmed(&mut s), ["gap unreadable_frame", "1"]);
+    let mut s = Direct::ready(budget(3 * ITEM));
+    s.subscribe();
+    for text in ["x", "y", &notification(1), &notification(2), "z"] {
+        s.frame(text);
+    }
+    assert_eq!(confirmed(&mut s), ["gap queue_overflow", "2", "gap unreadable_frame"]);
+}
+
+// CLAUSE SEC-3 FRM-4 REC-5
+#[test]
+fn a_replay_too_large_to_be_held_is_delivered_whole_behind_a_gap() {
+    let (mut s, outputs) = replaying(Config::default());
+    let echo = direct::echo_of(&outputs);
+    (0..4).for_each(|n| assert_eq!(told(&s.frame(&large(n, 15 << 20))), [""; 0], "{n}"));
+    assert_eq!(told(&s.frame(&large(4, 15 << 20))), after("replay_interrupted", 0..5));
+    assert_eq!(told(&s.frame(&notification(5))), ["5"]);
+    assert_eq!(told(&s.frame(&notification(4))), [""; 0], "a duplicate");
+    assert_eq!(told(&s.frame(&echo)), [""; 0]);
+    assert_eq!(s.session.stats().gaps, 1);
+}
+
+// CLAUSE SEC-3 FRM-4 REC-5
+#[test]
+fn the_last_byte_of_a_replay_counts() {
+    let one = 1000 + 2 + ITEM;
+    for (bytes, held) in [(3 * one, 3), (3 * one - 1, 2), (one, 1), (one - 1, 0), (0, 0)] {
+        let (mut s, _) = replaying(budget(bytes));
+        (0..held).for_each(|n| assert_eq!(told(&s.frame(&large(n, 1000))), [""; 0], "{bytes}"));
+        assert_eq!(told(&s.frame(&large(held, 1000))), after("replay_interrupted", 0..held + 1), "{bytes}");
+        assert_eq!(told(&s.frame(&large(9, 1000))), ["9"], "{bytes}");
+    }
+    // A duplicate is not held, and its end is seen.
+    let (mut s, outputs) = replaying(budget(3 * one));
+    (0..3).for_each(|n| drop(s.frame(&large(n, 1000))));
+    s.frame(&large(2, 1000));
+    assert_eq!(told(&s.frame(&direct::echo_of(&outputs))), names(0..3));
+    // The server's buffer was full too: that is the surer cause.
+    let mut s = Direct::ready(budget(2 * one));
+    s.subscribed();
+    s.reopen();
+    s.frame(&recovered(r#""recoveryBufferSize":3"#));
+    let outputs: Vec<_> = (0..3).flat_map(|n| s.frame(&large(n, 1000))).collect();
+    assert_eq!(told(&outputs), after("replay_overflow", 0..3));
+}
+
+// CLAUSE SEC-3 FRM-1 REC-5
+#[test]
+fn a_loss_at_the_end_of_what_is_held_comes_before_what_was_too_much() {
+    let (mut s, _) = replaying(budget(2 * (1000 + 2 + ITEM)));
+    s.frame(&large(0, 1000));
+    s.frame(&large(1, 1000));
+    s.frame("x");
+    let told = told(&s.frame(&large(2, 1000)));
+    assert_eq!(told, ["gap replay_interrupted", "0", "1", "gap unreadable_frame", "2"]);
+}
+
+// CLAUSE SEC-3 FRM-4 SUB-3
+#[test]
+fn what_waits_for_an_answer_and_what_is_replayed_share_the_budget() {
+    let one = 1000 + 2 + ITEM;
+    let (mut s, outputs) = replaying(budget(4 * one));
+    let echo = direct::echo_of(&outputs);
+    (0..3).for_each(|n| drop(s.frame(&large(n, 1000))));
+    s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
+    s.drain();
+    s.reply(404, r#"{"errorCode":"SUB-507"}"#);
+    // One more fits: the newest.
+    (3..6).for_each(|n| assert_eq!(told(&s.frame(&large(n, 1000))), [""; 0]));
+    assert_eq!(confirmed(&mut s), [""; 0], "the replay still waits for its end");
+    let told = told(&s.frame(&echo));
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert!(told[..3] == names(0..3) && told[3].starts_with("gap ") && told[4] == "5", "{told:?}");
+}
+
+// CLAUSE SEC-3 FRM-4
+#[test]
+fn outputs_that_nobody_drains() {
+    let mut s = Direct::ready(budget(5000));
+    s.subscribed();
+    let feed = |s: &mut Direct, n: usize| {
+        let text = large(n, 1000);
+        s.session.handle_input(Input::Frame { conn: s.conn, frame: Frame::Text(&text) }, s.now).is_ok()
+    };
+    let taken = (0..20).take_while(|n| feed(&mut s, *n)).count();
+    assert!((4..=6).contains(&taken), "{taken}");
+    assert_eq!(told(&s.drain()), names(0..taken));
+    // One that is larger than all is taken, and delivered.
+    let text = large(20, 50_000);
+    assert_eq!(told(&s.frame(&text)), ["20"]);
+    // What is held leaves room for a message, and keeps nothing from being drained.
+    let mut s = Direct::ready(budget(5000));
+    s.subscribe();
+    (0..9).for_each(|n| drop(s.frame(&large(n, 1000))));
+    assert_eq!(confirmed(&mut s), after("queue_overflow", 5..9));
+}
+
+fn call(s: &mut Direct) {
+    s.session.request(http::Request::get("/r").body(Body::empty()).unwrap(), s.now).unwrap();
+    s.drain();
+}
+
+// CLAUSE SEC-3 FRM-4 REQ-9
+#[test]
+fn headers_of_a_mebibyte() {
+    let value = "v".repeat(1 << 20);
+    let headers: Vec<_> = (0..10).map(|n| format!(r#""h{n}":"{value}""#)).collect();
+    let headers = format!(r#"{},"RCRequestId":"{value}","X-Rate-Limit-Group":"{value}""#, headers.join(","));
+    let reply = |id: &str, status: u16| {
+        format!(r#"[{{"type":"ClientRequest","messageId":"{id}","status":{status},"headers":{{{headers}}}}}]"#)
+    };
+    // The answer to a call of the application is the application's, as large as a message may be.
+    let mut s = Direct::ready(budget(4 << 20));
+    call(&mut s);
+    let outputs = s.frame(&reply(&s.message.clone(), 200));
+    let kept = events(&outputs).find_map(|event| match event {
+        Event::Response { outcome: RequestOutcome::Response { response, .. }, .. } => Some(response.headers().len()),
+        _ => None,
+    });
+    assert_eq!(kept, Some(12));
+    // As long as it waits nothing more is taken.
+    call(&mut s);
+    let (conn, text) = (s.conn, reply(&s.message.clone(), 200));
+    s.session.handle_input(Input::Frame { conn, frame: Frame::Text(&text) }, s.now).unwrap();
+    assert_eq!(s.session.handle_input(Input::Timeout, s.now), Err(NotDrained));
+    s.drain();
+    // Of a refused subscription only lines are kept.
+    s.subscribe();
+    let outputs = s.frame(&reply(&s.message.clone(), 403));
+    let error = events(&outputs).find_map(|event| match event {
+        Event::SubscriptionFailed { error, .. } => Some(error),
+        _ => None,
+    });
+    let error = error.unwrap();
+    assert!(format!("{error:?}").len() < 2000);
+    // Nor does ConnectionDetails keep more.
+    let mut s = Direct::connecting(Config::default());
+    let details = format!(
+        r#"[{{"type":"ConnectionDetails","headers":{{{headers}}}}},{{"creationTime":"{value}","recoveryErrorCode":"{value}"}}]"#
+    );
+    let outputs = s.frame(&details);
+    let details = events(&outputs).find_map(|event| match event {
+        Event::Connected { details, .. } => Some(details),
+        _ => None,
+    });
+    let details = details.unwrap();
+    for text in [&details.creation_time, &details.recovery_error_code, &details.request_id] {
+        assert!(
+            text.as_ref().is_some_and(|text| (100..=300).contains(&text.len())),
+            "{:?}",
+            text.as_ref().map(|t| t.len())
+        );
+    }
+}
+
+// CLAUSE SEC-3 REC-4
+#[test]
+fn uuids_of_a_mebibyte() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    for n in 0..20 {
+        let uuid = format!("{n:04}{}", "u".repeat(1 << 20));
+        let text = format!(r#"[{{"type":"ServerNotification"}},{{"uuid":"{uuid}","subscriptionId":"s"}}]"#);
+        assert_eq!(told(&s.frame(&text)).len(), 1, "{n}");
+        assert_eq!(told(&s.frame(&text)).len(), 0, "{n}");
+        assert!(s.session.snapshot().unwrap().to_json().len() < 4000);
+    }
+    s.frame("x");
+    let outputs = s.frame("y");
+    let after = events(&outputs).find_map(|e| if let Event::Gap(gap) = e { gap.after.as_deref() } else { None });
+    assert_eq!(after.map(str::len), Some(1024));
+}
+
+// CLAUSE SEC-3 SUB-6
+#[test]
+fn a_confirmation_that_lists_more_than_there_can_be() {
+    let many = |item: &str| vec![item; 100_000].join(",");
+    let long = "f".repeat(1 << 20);
+    for (filters, disabled) in [
+        (many(r#""""#), many(r#""""#)),
+        (many(r#""/a""#), many(r#"{"filter":"/b","reason":"r","message":"m"}"#)),
+        (format!(r#""{long}""#), format!(r#"{{"filter":"{long}","reason":"{long}","message":"{long}"}}"#)),
+    ] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribe();
+        let body = format!(r#"{{"id":"s","eventFilters":[{filters}],"disabledFilters":[{disabled}]}}"#);
+        let outputs = s.reply(200, &body);
+        let info = events(&outputs).find_map(|e| if let Event::Subscribed(info) = e { Some(info) } else { None });
+        let info = info.unwrap();
+        assert!(info.filters.len() <= MAX_FILTERS && info.disabled.len() <= MAX_FILTERS);
+        assert!(!info.filters.is_empty() && !info.disabled.is_empty());
+        for off in &info.disabled {
+            assert!(off.filter.len() <= 4096 && off.reason.len() <= 400 && off.message.len() <= 1200);
+        }
+        assert!(info.filters.iter().all(|filter| filter.len() <= 4096));
+        assert!(s.session.snapshot().unwrap().to_json().len() < 1000);
+    }
+    // An id that is too long is none.
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    let outputs = s.reply(200, &format!(r#"{{"id":"{long}"}}"#));
+    assert!(events(&outputs).any(|e| matches!(e, Event::SubscriptionFailed { .. })));
+}
+
+// CLAUSE SEC-3 TOK-6
+#[test]
+fn tokens_of_a_mebibyte_are_none() {
+    let long = "t".repeat(1 << 20);
+    let mut s = Direct::new(Config::default());
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    let token = AccessToken { secret: long.as_str().into(), expires_in: None };
+    let outputs = s.input(Input::Authorized { id: s.login, token });
+    assert!(events(&outputs).any(|e| matches!(e, Event::Retry { cause: Cause::Credentials { .. }, .. })));
+    for body in [
+        format!(r#"{{"ws_access_token":"{long}","uri":"wss://h.test/ws"}}"#),
+        format!(r#"{{"ws_access_token":"t","uri":"wss://h.test/{long}"}}"#),
+    ] {
+        let mut s = Direct::new(Config::default());
+        s.session.connect(s.now).unwrap();
+        s.drain();
+        s.authorize();
+        let outputs = s.http(200, &body);
+        assert!(!actions(&outputs).any(|a| matches!(a, Action::Open { .. })));
+        assert!(events(&outputs).any(|e| matches!(e, Event::Retry { cause: Cause::TokenUnreadable, .. })));
+    }
+    // A recovery handle too.
+    let mut s = Direct::connecting(Config::default());
+    s.frame(&format!(r#"[{{"type":"ConnectionDetails","wsc":{{"token":"{long}","sequence":1}}}}]"#));
+    assert!(s.session.snapshot().unwrap().to_json().len() < 1000);
+    s.frame(&details(DETAILS));
+}
+
+// CLAUSE SEC-3 REQ-3
+#[test]
+fn one_reason_for_many_requests_is_a_line() {
+    let mut s = Direct::new(Config::default());
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    for _ in 0..200 {
+        s.session.request(http::Request::get("/r").body(Body::empty()).unwrap(), s.now).unwrap();
+    }
+    s.drain();
+    let failure = AuthFailure { code: Some("c".repeat(1 << 20).into()), ..AuthFailure::transient("m".repeat(1 << 20)) };
+    let outputs = s.input(Input::AuthorizeFailed { id: s.login, failure });
+    let lengths: Vec<_> = events(&outputs)
+        .filter_map(|event| match event {
+            Event::Response { outcome: RequestOutcome::NotSent(cause), .. } => Some(cause.to_string().len()),
+            _ => None,
+        })
+        .collect();
+    assert!(lengths.len() == 200 && lengths.iter().all(|length| (1000..2200).contains(length)), "{lengths:?}");
+    s.sleep(Duration::from_secs(1));
+}
