@@ -20,6 +20,7 @@ mod mask;
 mod message_id;
 mod multipart;
 mod notification;
+mod number;
 pub mod oauth;
 mod outbox;
 mod output;

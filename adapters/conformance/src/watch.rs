@@ -227,6 +227,7 @@ impl Talk {
             self.all.push_str(&line);
             self.all.push('\n');
             let line: Value = serde_json::from_str(&line).expect("a line is JSON");
+            assert!(is_exact(&line), "a number that a double does not hold: {line}");
             if line["event"] == event {
                 return line;
             }
@@ -237,6 +238,16 @@ impl Talk {
         self.say(&json!({ "cmd": "close", "mode": mode }));
         assert_eq!(self.next("closed")["reason"], reason);
         assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+/// Whether programs that read numbers as doubles, exact up to 2^53 - 1, see each as it was written.
+fn is_exact(json: &Value) -> bool {
+    match json {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.abs() < (1u64 << 53) as f64),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(fields) => fields.values().all(is_exact),
+        _ => true,
     }
 }
 

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::frame::{Message, Payload};
 use super::text::{Text, each_field, each_item, number};
+use crate::number::MAX_EXACT;
 use crate::output::DisabledFilter;
 use crate::secret::Secret;
 
@@ -101,11 +102,11 @@ impl ConnectionDetails {
     #[must_use]
     pub const fn limits(&self) -> Limits {
         Limits {
-            recovery_buffer_size: self.recovery_buffer_size,
-            recovery_timeout: self.recovery_timeout,
-            idle_timeout: self.idle_timeout,
-            absolute_timeout: self.absolute_timeout,
-            max_active_requests: self.max_active_requests,
+            recovery_buffer_size: exact(self.recovery_buffer_size),
+            recovery_timeout: exact(self.recovery_timeout),
+            idle_timeout: exact(self.idle_timeout),
+            absolute_timeout: exact(self.absolute_timeout),
+            max_active_requests: exact(self.max_active_requests),
         }
     }
 }
@@ -123,6 +124,14 @@ pub struct Limits {
     pub absolute_timeout: Option<u64>,
     /// How many requests may be in flight.
     pub max_active_requests: Option<u64>,
+}
+
+/// Every reader of a snapshot sees it as it was written, and more means nothing else.
+const fn exact(number: Option<u64>) -> Option<u64> {
+    match number {
+        Some(number) if number > MAX_EXACT => Some(MAX_EXACT),
+        other => other,
+    }
 }
 
 fn boxed(raw: &RawValue) -> Option<Box<str>> {
