@@ -33,7 +33,7 @@ impl Drop for Place {
 }
 
 /// Runs it to its end, which must come.
-fn finish(command: &mut Command) -> Output {
+pub(crate) fn finish(command: &mut Command) -> Output {
     let mut child = command.spawn().expect("it runs");
     let began = Instant::now();
     while child.try_wait().expect("it is a child").is_none() {
