@@ -36,7 +36,7 @@ fn quiet(seeds: usize, kind: Kind, seconds: u64) -> Row {
 // CLAUSE BCK-2
 #[test]
 fn attempts_that_cost_nothing_bring_users_back_soon() {
-    keep_their_limits(&[Kind::Refused, Kind::Name], &[0, 3, 10, 30, 90, 150, 175, 180, 300]);
+    keep_their_limits(&[Kind::Refused, Kind::Name, Kind::GatewayRefused], &[0, 3, 10, 30, 90, 150, 175, 180, 300]);
 }
 
 // CLAUSE BCK-2 TOK-2
@@ -57,29 +57,26 @@ fn whoever_is_closed_by_the_server_is_back_inside_the_window() {
     keep_their_limits(&[Kind::Closed1001], &[0, 3, 60, 150, 170, 175]);
 }
 
+// CLAUSE BCK-2 TOK-2
+#[test]
+fn who_has_to_notice_the_silence_first_is_back_inside_the_window_too() {
+    keep_their_limits(&[Kind::BlackHole, Kind::GatewaySilent], &[0, 10, 30, 60, 90, 120, 180, 300]);
+}
+
 // CLAUSE BCK-5
 #[test]
 fn everyone_comes_back_after_any_kind_of_outage() {
-    keep_their_limits(
-        &[
-            Kind::BlackHole,
-            Kind::Silent,
-            Kind::UnavailableRetryAfter,
-            Kind::RateLimited,
-            Kind::GatewayRefused,
-            Kind::GatewaySilent,
-            Kind::Upgrade401,
-        ],
-        &[0, 60, 300],
-    );
+    keep_their_limits(&[Kind::Silent, Kind::UnavailableRetryAfter, Kind::RateLimited, Kind::Upgrade401], &[0, 60, 300]);
 }
 
-// CLAUSE BCK-2
+// CLAUSE BCK-1 BCK-2
 #[test]
 fn a_fleet_comes_back_inside_the_window_without_a_storm() {
     let outages = [
         (Kind::Refused, 1),
         (Kind::Refused, 170),
+        (Kind::GatewayRefused, 1),
+        (Kind::GatewayRefused, 100),
         (Kind::Closed503, 1),
         (Kind::Closed503, 120),
         (Kind::Closed503, 170),

@@ -70,6 +70,7 @@ use crate::error::{CommandError, NotDrained};
 use crate::filters::Filters;
 use crate::ids::{RequestId, SubscriptionId};
 use crate::input::Input;
+use crate::number::MAX_EXACT;
 use crate::output::Output;
 use crate::session::{Checkpoint, Close, Session, SessionState, SubscriptionState};
 use crate::snapshot::Snapshot;
@@ -242,7 +243,17 @@ fn settings(config: &Config) -> String {
     let _ = own.server.set_username("");
     let mut value = all(&own);
     differing(&mut value, &all(&Config::default()));
+    bound(&mut value);
     value.to_string()
+}
+
+/// Limits and times beyond what every reader of JSON sees exactly mean "without an end" all the same.
+fn bound(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(bound),
+        value if value.as_u64().is_some_and(|number| number > MAX_EXACT) => *value = MAX_EXACT.into(),
+        _ => {}
+    }
 }
 
 impl Recorded {

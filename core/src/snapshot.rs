@@ -8,6 +8,7 @@ use url::Url;
 use crate::error::RestoreError;
 use crate::filters::Filters;
 use crate::gap::GapCause;
+use crate::number::MAX_EXACT;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::time::UnixMillis;
@@ -22,7 +23,7 @@ pub(crate) const MAX_RECENT: usize = 8192;
 /// Most bytes kept of an id or a code.
 pub(crate) const MAX_LAST: usize = 1024;
 /// Numbers are believed below this, so that they can go on being counted.
-const MAX_NUMBER: u64 = 1 << 60;
+const MAX_NUMBER: u64 = MAX_EXACT;
 
 /// A session at rest. It holds the recovery handle, which opens the session's notifications: keep it like a password.
 /// It holds no OAuth and no WebSocket token.
@@ -31,6 +32,7 @@ const MAX_NUMBER: u64 = 1 << 60;
 /// Without a subscription it is at most 512 bytes of JSON (PST-1), beside what the server's handle takes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
+    // This one and `server` stay first, in every format: a file that begins otherwise is not replaced (SEC-4).
     pub(crate) version: u32,
     pub(crate) server: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +91,7 @@ impl StoredAuth {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredWsc {
     token: String,
+    #[serde(with = "crate::number::exact")]
     sequence: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// An order to the embedding network. Orders come in the sequence in which they must be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub enum LossCause {
     Undelivered,
 }
 
-/// What happened inside, for an oracle, a test or a progress line.
+/// What happened inside, for an oracle, a test or a progress line. As JSON uuids are text, as in notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum GatewayEvent {
@@ -141,6 +141,7 @@ pub enum GatewayEvent {
         /// The connection.
         conn: u64,
         /// Its uuid.
+        #[serde(serialize_with = "one_as_text")]
         uuid: u64,
         /// Whether it was replayed after a recovery.
         replay: bool,
@@ -150,6 +151,7 @@ pub enum GatewayEvent {
         /// Session number.
         session: u64,
         /// Its uuid.
+        #[serde(serialize_with = "one_as_text")]
         uuid: u64,
     },
     /// Notifications that a dead socket swallowed were put back into the recovery buffer.
@@ -157,6 +159,7 @@ pub enum GatewayEvent {
         /// Session number.
         session: u64,
         /// Their uuids, oldest first.
+        #[serde(serialize_with = "all_as_text")]
         uuids: Vec<u64>,
     },
     /// A subscription was created or changed.
@@ -178,6 +181,7 @@ pub enum GatewayEvent {
         /// Session number.
         session: u64,
         /// Their uuids, oldest first.
+        #[serde(serialize_with = "all_as_text")]
         uuids: Vec<u64>,
         /// Why.
         cause: LossCause,
@@ -205,6 +209,16 @@ pub enum GatewayEvent {
         /// Status.
         status: u16,
     },
+}
+
+/// As notifications carry it: as a number it would be too large for programs that read numbers as doubles.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn one_as_text<S: Serializer>(uuid: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(uuid)
+}
+
+fn all_as_text<S: Serializer>(uuids: &[u64], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(uuids.iter().map(u64::to_string))
 }
 
 /// What became of one notification at one session.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, is_loopback, lost, masked, not_sent, tls_for, trace,
+    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, lost, masked, not_sent, tls_for, trace,
 };
-use ringcentral_ws_core::{HttpFailure, Masker, Phase};
+use ringcentral_ws_core::{HttpFailure, Masker, Phase, is_loopback};
 use rustls::ClientConfig;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};

@@ -29,3 +29,9 @@ fn its_files_are_its_alone() {
 fn hostile_text_does_nothing_to_a_terminal() {
     ringcentral_ws_conformance::watch::hostile_text(&example("watch-blocking"));
 }
+
+#[cfg(unix)]
+#[test]
+fn streams_that_take_nothing_end_it_in_order_or_not_at_all() {
+    ringcentral_ws_conformance::streams::failing(&example("watch-blocking"));
+}

@@ -1,7 +1,5 @@
 //! Where a connection goes to.
 
-use std::net::IpAddr;
-
 use ringcentral_ws_core::{AuthFailure, AuthFailureKind, HttpFailure, Masker, Phase};
 use url::{Host, Url};
 
@@ -33,24 +31,6 @@ impl Target {
         let port = url.port().unwrap_or(if tls { 443 } else { 80 });
         Some(Self { host, port, tls })
     }
-}
-
-/// Whether an address means this machine.
-#[must_use]
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => is_loopback_host(name),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-/// The same for a host alone: a name, or an address without brackets.
-#[must_use]
-pub fn is_loopback_host(host: &str) -> bool {
-    let address = host.parse::<IpAddr>();
-    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// A step that failed before any byte of a request left.
@@ -93,13 +73,5 @@ mod tests {
         assert_eq!(of("wss://h.example/ws?x=1").unwrap(), Target { host: "h.example".into(), port: 443, tls: true });
         assert_eq!(of("http://[::1]:81").unwrap(), Target { host: "::1".into(), port: 81, tls: false });
         assert_eq!(of("ftp://h"), None);
-    }
-
-    // CLAUSE TOK-8
-    #[test]
-    fn loopback_is_told_apart() {
-        let is = |text: &str| is_loopback(&text.parse().unwrap());
-        assert!(is("http://127.0.0.1:5") && is("ws://localhost/x") && is("http://[::1]/"));
-        assert!(!is("http://h.example") && !is("http://10.0.0.1") && !is("http://localhost.example"));
     }
 }

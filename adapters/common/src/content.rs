@@ -5,10 +5,10 @@ use std::io;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
-use ringcentral_ws_core::{Body, CommandError, HttpFailure, InvalidReason, OverHttps, Phase};
+use ringcentral_ws_core::{Body, CommandError, HttpFailure, InvalidReason, OverHttps, Phase, is_loopback};
 use url::Url;
 
-use crate::address::{is_loopback, not_sent};
+use crate::address::not_sent;
 use crate::request::RequestError;
 
 /// Where RingCentral keeps content.

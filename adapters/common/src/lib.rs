@@ -37,9 +37,7 @@ mod upgrade;
 #[cfg(feature = "watch")]
 pub mod watch;
 
-pub use address::{
-    Target, client_is_silent, client_panicked, is_loopback, is_loopback_host, masked, not_sent, source_is_silent,
-};
+pub use address::{Target, client_is_silent, client_panicked, masked, not_sent, source_is_silent};
 pub use backlog::{replaced, weight};
 pub use below::{Below, Tracked, UNFINISHED};
 pub use clock::{Clock, ClockTimes, Reading};

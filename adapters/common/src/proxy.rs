@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 
-use ringcentral_ws_core::{HttpFailure, Masker, Phase, Secret};
+use ringcentral_ws_core::{HttpFailure, Masker, Phase, Secret, is_loopback_host};
 use url::Url;
 
-use crate::address::{Target, is_loopback_host, not_sent};
+use crate::address::{Target, not_sent};
 
 /// Longest answer of a proxy, in bytes.
 const MAX_HEAD: usize = 16 << 10;

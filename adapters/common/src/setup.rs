@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use ringcentral_ws_core::{ClockReading, Config, RestoreError, Session, Snapshot};
+use ringcentral_ws_core::{ClockReading, Config, RestoreError, Session, Snapshot, is_loopback};
 use url::Url;
-
-use crate::address::is_loopback;
 
 /// The server has no TLS and is not this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

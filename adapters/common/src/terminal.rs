@@ -43,6 +43,17 @@ pub fn complain(name: &str, why: &str) {
     let _ = writeln!(io::stderr(), "{name}: {}", escape(why));
 }
 
+/// Writes a line to stderr as it is. That nobody reads there stops nothing, which `eprintln!` would do.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Says that standard output takes nothing any more: its reader is gone, or its disk is full. The program ends then,
+/// because what it is for cannot be shown, and what was not shown does not count as handled.
+pub fn unread(name: &str, error: &io::Error) {
+    complain(name, &format!("standard output cannot be written ({error}), so this ends"));
+}
+
 fn replace(text: &str, mut instead: impl FnMut(&mut String, char)) -> Cow<'_, str> {
     let mut before = None;
     let mut is_hidden = |c: char| {

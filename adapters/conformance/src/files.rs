@@ -33,7 +33,7 @@ impl Drop for Place {
 }
 
 /// Runs it to its end, which must come.
-fn finish(command: &mut Command) -> Output {
+pub(crate) fn finish(command: &mut Command) -> Output {
     let mut child = command.spawn().expect("it runs");
     let began = Instant::now();
     while child.try_wait().expect("it is a child").is_none() {
@@ -86,6 +86,18 @@ pub fn private_files(program: &Path) {
         refuses(&mut with(&[], &fifo, flag), "is a FIFO");
     }
     assert!(!std::fs::symlink_metadata(&fifo).expect("it is there").is_file());
+    // What it wrote itself is written again.
+    let mut again = with(&[], &target, "--state");
+    again.arg("--record").arg(&record).env("RC_APP_CLIENT_SECRET", "wrong").env("RC_USER_JWT", "wrong");
+    assert_eq!(finish(&mut again).status.code(), Some(1));
+    let notes = place.at("notes.txt");
+    for foreign in ["buy milk\n", "{\"version\":1,\"services\":{}}"] {
+        for (flag, what) in [("--state", "does not hold a session"), ("--record", "does not hold a recording")] {
+            std::fs::write(&notes, foreign).expect("notes");
+            refuses(&mut with(&[], &notes, flag), what);
+            assert_eq!(std::fs::read_to_string(&notes).expect("they are there"), foreign, "{flag}");
+        }
+    }
     let failed = |flags: &[&str], file: &str| {
         finish(with(flags, Path::new(file), "--record").env("RC_APP_CLIENT_SECRET", "wrong"))
     };

@@ -11,6 +11,8 @@ pub mod files;
 pub mod peer;
 mod proxy;
 pub mod scenarios;
+#[cfg(unix)]
+pub mod streams;
 #[cfg(target_os = "linux")]
 mod suspend;
 mod trace;

@@ -174,7 +174,7 @@ fn name(program: &Path) -> String {
     program.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for name in ["SERVER_URL", "APP_CLIENT_ID", "APP_CLIENT_SECRET", "USER_JWT"] {
         command.env_remove(format!("RC_{name}"));
@@ -227,6 +227,7 @@ impl Talk {
             self.all.push_str(&line);
             self.all.push('\n');
             let line: Value = serde_json::from_str(&line).expect("a line is JSON");
+            assert!(is_exact(&line), "a number that a double does not hold: {line}");
             if line["event"] == event {
                 return line;
             }
@@ -237,6 +238,16 @@ impl Talk {
         self.say(&json!({ "cmd": "close", "mode": mode }));
         assert_eq!(self.next("closed")["reason"], reason);
         assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+/// Whether programs that read numbers as doubles, exact up to 2^53 - 1, see each as it was written.
+fn is_exact(json: &Value) -> bool {
+    match json {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.abs() < (1u64 << 53) as f64),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(fields) => fields.values().all(is_exact),
+        _ => true,
     }
 }
 

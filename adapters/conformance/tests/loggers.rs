@@ -8,8 +8,11 @@ use std::collections::BTreeSet;
 use harness::records::{self, Forms, Search, is_loud};
 use ringcentral_ws_conformance::scenarios::Scenario;
 use ringcentral_ws_conformance::{Outcome, World, run, scenarios};
-use ringcentral_ws_core::{Body, Close, OverHttps, Via, oauth};
+use ringcentral_ws_core::oauth::ClientApp;
+use ringcentral_ws_core::{Body, Close, Config, Event, Filters, OverHttps, RequestOutcome, Via, event_filters, oauth};
 use ringcentral_ws_driver::trace::LOUD_TARGETS;
+use ringcentral_ws_gateway::{Server, ServerConfig, UserConfig};
+use ringcentral_ws_port_mio::Port;
 
 /// Between them every kind of call, of frame and of failure.
 const SCENARIOS: [&str; 9] = [
@@ -47,6 +50,72 @@ fn callers(w: &mut World<'_>) {
         }
         w.sms_arrives("one");
         w.close(Close::Revoke);
+    }
+}
+
+/// The readiness loop of the porting guide: a session with everything in it, and a login that fails.
+fn port() {
+    let server = Server::start(ServerConfig::default()).unwrap();
+    server.with_gateway(|g, _| g.config_mut().users = vec![UserConfig::numbered(1)]);
+    let make = |jwt: &str| {
+        let secret = server.with_gateway(|g, _| g.config().app.client_secret.clone());
+        let app = ClientApp {
+            server: server.http_url().parse().unwrap(),
+            client_id: "gateway-client-id".to_owned(),
+            client_secret: Some(secret.into()),
+        };
+        let config = Config { rest_over_websocket: true, ..Config::default() };
+        let mut port = Port::new(app, jwt.into(), config, 7).unwrap();
+        let now = port.now();
+        port.session.subscribe(Filters::new([event_filters::SMS]).unwrap(), now).unwrap();
+        port.session.connect(now).unwrap();
+        port
+    };
+    let mut recovered = false;
+    let mut tell = |port: &mut Port, event: Event| match event {
+        Event::Subscribed(_) => drop(server.receive_sms(0, "+16505550100", "one")),
+        Event::Notification(_) if !recovered => {
+            for https in [false, true] {
+                let path = format!("/restapi/v1.0/account/~?key={}", CALLERS[0]);
+                let mut request = http::Request::get(path).header("x-key", CALLERS[1]).body(Body::empty()).unwrap();
+                if https {
+                    request.extensions_mut().insert(OverHttps);
+                }
+                port.session.request(request, port.now()).unwrap();
+            }
+        }
+        Event::Notification(_) => drop(port.session.close(Close::Revoke, port.now())),
+        Event::Response { outcome: RequestOutcome::Response { via: Via::Https, .. }, .. } => {
+            server.drop_connections();
+            server.receive_sms(0, "+16505550100", "two");
+        }
+        Event::Recovered { .. } => recovered = true,
+        _ => {}
+    };
+    let mut client = make("gateway.user-1.jwt");
+    while client.turn(&mut tell).unwrap() {}
+    assert!(recovered);
+    let mut refused = make("wrong.user-1.jwt");
+    while refused.turn(&mut |_, _| ()).unwrap() {}
+}
+
+/// No record since the last time shows what is searched for, but for those of targets that are to be switched off.
+fn check(name: &str, written_by: &[&str], searches: &[Search], loud: &mut BTreeSet<&'static str>) {
+    let seen = records::take();
+    let targets: BTreeSet<_> = seen.keys().map(|(_, target)| target.split("::").next().unwrap()).collect();
+    assert!(written_by.iter().all(|one| targets.contains(one)), "{name}: {targets:?}");
+    for ((level, target), text) in &seen {
+        let text = Forms::of(text);
+        // What the application itself says is in its frames: their target is for looking at those.
+        let is_said = |search: &Search| target == FRAMES && CALLERS.contains(&&*search.secret);
+        let searches = searches.iter().filter(|search| !is_said(search));
+        let found: Vec<_> = searches.filter(|search| search.finds(&text)).map(|s| &*s.secret).collect();
+        if found.is_empty() {
+            continue;
+        }
+        let known = is_loud(target).filter(|_| *level >= log::Level::Debug);
+        assert!(known.is_some(), "{name} shows {found:?} by {target} at {level}");
+        loud.extend(known);
     }
 }
 
@@ -100,23 +169,10 @@ fn no_record_of_any_crate_shows_a_secret_but_those_that_are_to_be_switched_off()
             let _ = run(all.iter().find(|scenario| scenario.name == name).expect(name), &*harness);
         }
         let _ = run(&Scenario { name: "calls", tls: true, play: callers }, &*harness);
-        let seen = records::take();
-        let targets: BTreeSet<_> = seen.keys().map(|(_, target)| target.split("::").next().unwrap()).collect();
-        assert!(["rustls", "tungstenite", "ringcentral_ws"].iter().all(|one| targets.contains(one)), "{targets:?}");
-        for ((level, target), text) in &seen {
-            let text = Forms::of(text);
-            // What the application itself says is in its frames: their target is for looking at those.
-            let is_said = |search: &Search| target == FRAMES && CALLERS.contains(&&*search.secret);
-            let searches = searches.iter().filter(|search| !is_said(search));
-            let found: Vec<_> = searches.filter(|search| search.finds(&text)).map(|s| &*s.secret).collect();
-            if found.is_empty() {
-                continue;
-            }
-            let known = is_loud(target).filter(|_| *level >= log::Level::Debug);
-            assert!(known.is_some(), "{} shows {found:?} by {target} at {level}", harness.name());
-            loud.extend(known);
-        }
+        check(harness.name(), &["rustls", "tungstenite", "ringcentral_ws"], &searches, &mut loud);
     }
+    port();
+    check("the port to mio", &["ureq", "tungstenite"], &searches, &mut loud);
     documented();
     let listed: BTreeSet<_> = LOUD_TARGETS.iter().copied().collect();
     assert_eq!(loud, listed, "what need not be switched off is not listed");

@@ -194,7 +194,7 @@ fn start<R: Runtime>(
             builder = builder.restore(snapshot);
         }
         if options.debug {
-            builder = builder.debug(|line| eprintln!("{line}"));
+            builder = builder.debug(terminal::note);
         }
         if options.record.is_some() {
             builder = builder.flight_recorder(recorder::Options::default());
@@ -353,7 +353,7 @@ impl<R: Runtime> Program<R> {
             let Some(story) = &mut self.story else { return };
             match story.cues.pop_front() {
                 None => return,
-                Some(Cue::Tell(text)) if self.options.json => eprintln!("{text}"),
+                Some(Cue::Tell(text)) if self.options.json => terminal::note(text),
                 Some(Cue::Tell(text)) => self.print(Some(format!("\n{text}"))),
                 Some(Cue::Do(step)) => (story.perform)(step),
                 Some(Cue::Wait(pause)) => self.cue = self.runtime.sleep(pause).fuse(),
@@ -416,8 +416,10 @@ impl<R: Runtime> Program<R> {
         } else {
             writeln!(out, "{:>6.1} s  {line}", self.began.elapsed().as_secs_f64())
         };
-        if written.and_then(|()| out.flush()).is_err() {
-            // Nobody reads any more.
+        if let Err(error) = written.and_then(|()| out.flush()) {
+            if !self.ended {
+                terminal::unread(self.name, &error);
+            }
             self.status = Some(FAILED);
             self.ended = true;
         }

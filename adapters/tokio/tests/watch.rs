@@ -302,3 +302,9 @@ fn hostile_text_does_nothing_to_a_terminal() {
 fn too_few_descriptors_are_said_in_one_line() {
     ringcentral_ws_conformance::files::too_few_descriptors(&ringcentral_ws_conformance::watch::example("watch"));
 }
+
+#[cfg(unix)]
+#[test]
+fn streams_that_take_nothing_end_it_in_order_or_not_at_all() {
+    ringcentral_ws_conformance::streams::failing(&ringcentral_ws_conformance::watch::example("watch"));
+}

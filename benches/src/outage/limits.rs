@@ -6,6 +6,9 @@ use super::service::Kind;
 
 /// Up to here a window of 180 s, counted from the loss, can be kept; in seconds.
 const KEPT: u64 = 175;
+/// The same where the socket falls silent first: the client takes up to 40 s to notice, and a quiet one cannot know how
+/// long ago it happened.
+const KEPT_UNSEEN: u64 = 120;
 /// The window; in seconds.
 const WINDOW: u64 = 180;
 
@@ -46,8 +49,10 @@ pub fn limits(subject: Subject) -> Vec<Limit> {
     // Who is not back by then does not come back at all.
     let mut limits = vec![(Figure::Worst, HORIZON.as_secs_f64())];
     match kind {
-        Kind::Refused | Kind::Name if within(WINDOW) => limits.extend([(Figure::P50, 2.5), (Figure::P99, 6.0)]),
-        Kind::Refused | Kind::Name => limits.push((Figure::P99, 20.0)),
+        Kind::Refused | Kind::Name | Kind::GatewayRefused if within(WINDOW) => {
+            limits.extend([(Figure::P50, 2.5), (Figure::P99, 6.0)])
+        }
+        Kind::Refused | Kind::Name | Kind::GatewayRefused => limits.push((Figure::P99, 20.0)),
         Kind::Refresh401 if within(WINDOW) => limits.push((Figure::P99, 5.0)),
         Kind::Unavailable | Kind::UpgradeRefused => {
             limits.push((Figure::AuthCalls, 5.0));
@@ -57,10 +62,18 @@ pub fn limits(subject: Subject) -> Vec<Limit> {
                 limits.push((Figure::P50, 18.0));
             }
         }
+        // Up to 40 s until it is noticed, or until an attempt that is never answered is given up.
+        Kind::BlackHole | Kind::GatewaySilent => {
+            limits.extend([(Figure::P99, 50.0), (Figure::AuthCalls, 5.0)]);
+        }
         _ => {}
     }
-    let recovers = matches!(kind, Kind::Refused | Kind::Unavailable | Kind::UpgradeRefused | Kind::Closed1001);
-    if recovers && length != Length::Drawn && within(KEPT) {
+    let kept = match kind {
+        Kind::Refused | Kind::Unavailable | Kind::UpgradeRefused | Kind::GatewayRefused | Kind::Closed1001 => KEPT,
+        Kind::BlackHole | Kind::GatewaySilent => KEPT_UNSEEN,
+        _ => return limits,
+    };
+    if length != Length::Drawn && within(kept) {
         limits.push((Figure::Recovered, 0.999));
     }
     limits

@@ -122,7 +122,7 @@ pub fn row(clients: &[Client], life: Life, kind: Kind, length: Length, retry_aft
 const SPREAD: Duration = Duration::from_millis(50);
 
 /// The scenarios of the fleet: each of these kinds for each of these seconds.
-pub const FLEET_KINDS: [Kind; 2] = [Kind::Refused, Kind::Closed503];
+pub const FLEET_KINDS: [Kind; 3] = [Kind::Refused, Kind::GatewayRefused, Kind::Closed503];
 /// See [`FLEET_KINDS`].
 pub const FLEET_SECONDS: [u64; 5] = [1, 30, 120, 150, 170];
 

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::ClientApp;
 use crate::input::{AuthFailure, AuthFailureKind};
+use crate::loopback::is_loopback;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -194,15 +195,6 @@ pub trait LoginLimiter: Send + Sync {
     /// The server asked for no calls for so long (`Retry-After`, or 60 s after a 429 without one). Which of its limits
     /// was met is not known.
     fn pause(&self, call: &LoginCall<'_>, pause: Duration, now: Timestamp);
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::classify::{ApiErrorInfo, Cause, Class};
 use crate::error::{CommandError, InvalidReason, NotDrained};
 use crate::ids::{ConnId, HttpId, RequestId};
 use crate::input::HttpFailure;
+use crate::loopback::is_loopback;
 use crate::output::{Action, Event, Purpose, RequestOutcome};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -138,13 +139,8 @@ impl Session {
 
     /// TLS, or a host that the bytes do not leave the machine for, or a setting that says so (TOK-8).
     pub(super) fn is_allowed(&self, url: &Url, secure: &str, plain: &str) -> bool {
-        let loopback = match url.host() {
-            Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => return false,
-        };
-        url.scheme() == secure || url.scheme() == plain && (loopback || self.config.allow_insecure)
+        let plain_may = || is_loopback(url) || self.config.allow_insecure;
+        url.has_host() && (url.scheme() == secure || url.scheme() == plain && plain_may())
     }
 
     pub(super) fn add_user_agent(&self, headers: &mut HeaderMap) {

@@ -8,6 +8,7 @@ use super::frame::{MAX_HANDLE, Message, Payload};
 use super::text::{Text, beginning, each_field, each_item, number};
 use crate::filters::{MAX_FILTER_BYTES, MAX_FILTERS};
 use crate::mask::Masker;
+use crate::number::MAX_EXACT;
 use crate::output::DisabledFilter;
 use crate::secret::Secret;
 
@@ -106,11 +107,11 @@ impl ConnectionDetails {
     #[must_use]
     pub const fn limits(&self) -> Limits {
         Limits {
-            recovery_buffer_size: self.recovery_buffer_size,
-            recovery_timeout: self.recovery_timeout,
-            idle_timeout: self.idle_timeout,
-            absolute_timeout: self.absolute_timeout,
-            max_active_requests: self.max_active_requests,
+            recovery_buffer_size: exact(self.recovery_buffer_size),
+            recovery_timeout: exact(self.recovery_timeout),
+            idle_timeout: exact(self.idle_timeout),
+            absolute_timeout: exact(self.absolute_timeout),
+            max_active_requests: exact(self.max_active_requests),
         }
     }
 }
@@ -141,6 +142,14 @@ fn told_text(raw: &RawValue, most: usize, masker: &Masker) -> Option<Box<str>> {
 
 fn told_filter(raw: &RawValue, masker: &Masker) -> Option<Box<str>> {
     Text::from_raw(raw).map(|text| beginning(&masker.mask(&text), MAX_TOLD_FILTER).into())
+}
+
+/// Every reader of a snapshot sees it as it was written, and more means nothing else.
+const fn exact(number: Option<u64>) -> Option<u64> {
+    match number {
+        Some(number) if number > MAX_EXACT => Some(MAX_EXACT),
+        other => other,
+    }
 }
 
 /// What is used and so neither masked nor cut.

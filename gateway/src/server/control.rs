@@ -66,7 +66,9 @@ fn look(name: &str, query: &str, shared: &Shared) -> Answer {
         "observations" => shared.call(|g, _| json!(g.observations())),
         "events" => {
             let query = crate::text::pairs(query);
-            let since = crate::text::lookup(&query, "since").and_then(|n| n.parse().ok()).unwrap_or(0);
+            let since: u64 = crate::text::lookup(&query, "since").and_then(|n| n.parse().ok()).unwrap_or(0);
+            // It may be given back, and more than 2^53 - 1 is not read exactly in every language.
+            let since = since.min((1 << 53) - 1);
             shared.call(|g, _| {
                 let events: Vec<_> = g.events_since(since).collect();
                 let next = events.last().map_or(since, |(number, _)| number + 1);

@@ -110,7 +110,7 @@ fn start(
             builder = builder.restore(snapshot);
         }
         if options.debug {
-            builder = builder.debug(|line| eprintln!("{line}"));
+            builder = builder.debug(terminal::note);
         }
         if options.record.is_some() {
             builder = builder.flight_recorder(recorder::Options::default());

@@ -173,7 +173,7 @@ impl Program {
         while let Some(story) = self.story.as_mut().filter(|story| story.pause.is_none()) {
             match story.cues.pop_front() {
                 None => return,
-                Some(Cue::Tell(text)) if self.options.json => eprintln!("{text}"),
+                Some(Cue::Tell(text)) if self.options.json => terminal::note(text),
                 Some(Cue::Tell(text)) => self.print(Some(format!("\n{text}"))),
                 Some(Cue::Do(step)) => (story.perform)(step),
                 Some(Cue::Wait(pause)) => story.pause = Some(Instant::now() + pause),
@@ -248,8 +248,10 @@ impl Program {
         } else {
             writeln!(out, "{:>6.1} s  {line}", self.began.elapsed().as_secs_f64())
         };
-        if written.and_then(|()| out.flush()).is_err() {
-            // Nobody reads any more.
+        if let Err(error) = written.and_then(|()| out.flush()) {
+            if !self.ended {
+                terminal::unread(NAME, &error);
+            }
             self.status = Some(FAILED);
             self.ended = true;
         }

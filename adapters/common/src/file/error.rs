@@ -16,6 +16,8 @@ pub enum FileError {
     NotOurs(PathBuf),
     /// Others can read it, and that could not be changed.
     Exposed(PathBuf, io::Error),
+    /// It holds something else than a session, a login or a recording, whichever it was named for.
+    Foreign(PathBuf, &'static str),
     /// It has more than [`MAX_BYTES`](super::MAX_BYTES).
     TooLarge(PathBuf),
     /// It cannot be locked.
@@ -61,6 +63,11 @@ impl fmt::Display for FileError {
                 "others can read {}, and it cannot be made private ({error}): put it on a file system with permissions",
                 path.display()
             ),
+            Self::Foreign(path, what) => write!(
+                f,
+                "{} does not hold a {what} of this program, so it is left as it is: give another name, or remove it",
+                path.display()
+            ),
             Self::TooLarge(path) => write!(
                 f,
                 "{} has more than {} MiB, so it is not from here: remove it, or give another name",
@@ -85,7 +92,7 @@ impl error::Error for FileError {
             Self::Exposed(_, error) | Self::Unlockable(_, error) | Self::Open(_, error) | Self::Write(_, error) => {
                 Some(error)
             }
-            Self::InUse(_) | Self::NotRegular(..) | Self::NotOurs(_) | Self::TooLarge(_) => None,
+            Self::InUse(_) | Self::NotRegular(..) | Self::NotOurs(_) | Self::Foreign(..) | Self::TooLarge(_) => None,
         }
     }
 }

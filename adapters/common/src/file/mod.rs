@@ -12,8 +12,11 @@
 //! - **Writing**: into a temporary file beside it, which is synced and then renamed. A file that cannot be renamed to
 //!   or has no room beside it (mounted alone, a read-only folder) is written in place; only there a crash can tear it.
 //! - **Reading**: at most [`MAX_BYTES`].
+//! - **Content**: what a file is for is known by how it begins ([`Holds`]). One that begins otherwise is somebody else's,
+//!   named by mistake: it is refused and stays as it is.
 
 mod error;
+mod holds;
 #[cfg(not(unix))]
 #[path = "other.rs"]
 mod system;
@@ -30,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::error::FileError;
+pub use self::holds::Holds;
 
 /// Largest file that is read, in bytes: 64 MiB, as for a snapshot.
 pub const MAX_BYTES: u64 = 64 << 20;
@@ -50,6 +54,8 @@ pub struct PrivateFile {
     path: PathBuf,
     /// Others could read it.
     exposed: bool,
+    /// Anything, if nothing is said.
+    holds: Option<Holds>,
     lock: Arc<Lock>,
 }
 
@@ -74,13 +80,48 @@ impl PrivateFile {
             (lock.itself, exposed) = (Some(file), was_exposed);
         }
         sweep(&path);
-        Ok(Self { path, exposed, lock: Arc::new(lock) })
+        Ok(Self { path, exposed, holds: None, lock: Arc::new(lock) })
+    }
+
+    /// The same for this content.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`claim`](Self::claim), and [`FileError::Foreign`]: it holds something else.
+    pub fn claim_for(path: &Path, holds: Holds) -> Result<Self, FileError> {
+        let file = Self { holds: Some(holds), ..Self::claim(path)? };
+        file.check_content(&file.path)?;
+        Ok(file)
     }
 
     /// The file `NAME.ending` in the same folder, under the same lock. It is checked when it is used.
     #[must_use]
     pub fn beside(&self, ending: &str) -> Self {
-        Self { path: beside(&self.path, ending), exposed: false, lock: Arc::clone(&self.lock) }
+        Self { path: beside(&self.path, ending), exposed: false, holds: None, lock: Arc::clone(&self.lock) }
+    }
+
+    /// The same for this content.
+    #[must_use]
+    pub fn beside_for(&self, ending: &str, holds: Holds) -> Self {
+        Self { holds: Some(holds), ..self.beside(ending) }
+    }
+
+    /// Whether it holds what it is for, or nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]: [`Foreign`](FileError::Foreign) if it holds something else.
+    pub fn check(&self) -> Result<(), FileError> {
+        self.check_content(&resolve(&self.path).map_err(|error| FileError::open(&self.path, error))?)
+    }
+
+    /// Only the beginning is read, and that before each write: another file may have taken its place.
+    fn check_content(&self, path: &Path) -> Result<(), FileError> {
+        let Some(holds) = self.holds else { return Ok(()) };
+        let Some((file, _)) = open(path, Access::Read)? else { return Ok(()) };
+        let mut start = Vec::new();
+        file.take(holds::READ).read_to_end(&mut start).map_err(|error| FileError::open(path, error))?;
+        if holds.fits(&start) { Ok(()) } else { Err(FileError::Foreign(path.to_owned(), holds.name())) }
     }
 
     /// What the user should know, in one line: others could read the file.
@@ -118,6 +159,15 @@ impl PrivateFile {
         self.write_by(text, DISK)
     }
 
+    /// The same for content that may be no text.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write`](Self::write).
+    pub fn write_bytes(&self, bytes: &[u8]) -> Result<(), FileError> {
+        self.write_by(bytes, DISK)
+    }
+
     /// Removes it, if it is there and a file for this.
     ///
     /// # Errors
@@ -125,14 +175,19 @@ impl PrivateFile {
     /// [`FileError`]; then it is still there.
     pub fn remove(&self) -> Result<(), FileError> {
         let path = resolve(&self.path).map_err(|error| FileError::write(&self.path, error))?;
+        self.check_content(&path)?;
         if look(&path)? { fs::remove_file(&path).map_err(|error| FileError::write(&path, error)) } else { Ok(()) }
     }
 
-    fn write_by(&self, text: &str, disk: Disk) -> Result<(), FileError> {
+    fn write_by(&self, content: impl AsRef<[u8]>, disk: Disk) -> Result<(), FileError> {
         let path = resolve(&self.path).map_err(|error| FileError::write(&self.path, error))?;
         let exists = look(&path)?;
-        match by_rename(&path, text, disk) {
-            Err(error) if exists && needs_place(&error) => in_place(&path, text),
+        if exists {
+            self.check_content(&path)?;
+        }
+        let content = content.as_ref();
+        match by_rename(&path, content, disk) {
+            Err(error) if exists && needs_place(&error) => in_place(&path, content),
             written => written.map_err(|error| FileError::write(&path, error)),
         }
     }
@@ -217,9 +272,9 @@ fn needs_place(error: &io::Error) -> bool {
     matches!(error.kind(), ResourceBusy | CrossesDevices | PermissionDenied | ReadOnlyFilesystem)
 }
 
-fn by_rename(path: &Path, text: &str, disk: Disk) -> io::Result<()> {
+fn by_rename(path: &Path, content: &[u8], disk: Disk) -> io::Result<()> {
     let (temporary, mut out) = create_temporary(path, disk)?;
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.sync_data());
+    let written = out.write_all(content).and_then(|()| out.sync_data());
     drop(out);
     let renamed = written.and_then(|()| (disk.rename)(&temporary, path));
     if renamed.is_err() {
@@ -243,12 +298,12 @@ fn create_temporary(path: &Path, disk: Disk) -> io::Result<(PathBuf, File)> {
     Err(last)
 }
 
-fn in_place(path: &Path, text: &str) -> Result<(), FileError> {
+fn in_place(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let Some((mut file, _)) = open(path, Access::Write)? else {
         return Err(FileError::write(path, ErrorKind::NotFound.into()));
     };
     // Shortened last: what is torn is then no JSON any more, and is seen to be damaged.
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.set_len(text.len() as u64));
+    let written = file.write_all(content).and_then(|()| file.set_len(content.len() as u64));
     written.and_then(|()| file.sync_data()).map_err(|error| FileError::write(path, error))
 }
 
@@ -258,7 +313,7 @@ fn sweep(path: &Path) {
     let Some(name) = path.file_name().and_then(OsStr::to_str) else { return };
     let is_left = |other: &str| {
         let rest = other.strip_prefix(name).and_then(|rest| rest.strip_suffix(TEMPORARY)?.strip_suffix('.'));
-        let rest = rest.map(|rest| rest.strip_prefix(".login").unwrap_or(rest));
+        let rest = rest.map(|rest| rest.strip_prefix(".login").or(rest.strip_prefix(".bad")).unwrap_or(rest));
         let pid = rest.and_then(|rest| rest.strip_prefix('.')?.split('-').next());
         pid.is_some_and(|pid| pid.parse::<u32>().is_ok())
     };

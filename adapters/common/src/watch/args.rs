@@ -58,7 +58,8 @@ FILTER is an event filter, such as
   --json                 one JSON object a line on stdout; commands, one a line, on stdin
   --state FILE           keep the session in FILE and the login in FILE.login, so that the next start continues it;
                          both are secret. They must be regular files of yours and are made private; no other process
-                         can use them meanwhile, for which FILE.rcws.lock is beside them
+                         can use them meanwhile, for which FILE.rcws.lock is beside them.
+                         A file that holds something else is refused; a damaged one is kept as FILE.bad
   --record FILE          write what the flight recorder holds to FILE after trouble and at the end, secrets masked;
                          a file like those of --state, or a stream: -, /dev/stdout, /dev/stderr
   --rest-over-websocket  send REST calls over the WebSocket where it can carry them

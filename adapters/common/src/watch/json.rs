@@ -109,7 +109,8 @@ pub fn event(event: &Event) -> Option<String> {
 }
 
 fn waits(line: Line, delay: Duration, reason: WaitReason) -> Line {
-    let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    // More than 2^53 - 1 is not read exactly in every language.
+    let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).min((1 << 53) - 1);
     line.with("delay_ms", delay).with("waits_for", reason.as_str())
 }
 

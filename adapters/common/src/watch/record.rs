@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ringcentral_ws_core::Event;
 
-use crate::file::{FileError, PrivateFile};
+use crate::file::{FileError, Holds, PrivateFile};
 use crate::terminal::{complain, escape_json};
 
 /// Where the text goes, and whether that went wrong already.
@@ -35,7 +35,7 @@ impl Record {
             None => To::Nowhere,
             Some(file) if is_stdout(file) => To::Stdout,
             Some(file) if file == Path::new("/dev/stderr") => To::Stderr,
-            Some(file) => To::File(PrivateFile::claim(file)?),
+            Some(file) => To::File(PrivateFile::claim_for(file, Holds::Recording)?),
         };
         Ok(Self { to, failed: false })
     }
@@ -107,11 +107,26 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let file = std::env::temp_dir().join(format!("ringcentral-ws-record-{}", std::process::id()));
         let mut record = Record::claim(Some(&file)).unwrap();
-        record.write("watch", Some("first".to_owned()));
-        record.write("watch", Some("second".to_owned()));
+        record.write("watch", Some("ringcentral-ws recording 1\nfirst".to_owned()));
+        record.write("watch", Some("ringcentral-ws recording 1\nsecond".to_owned()));
         assert!(matches!(Record::claim(Some(&file)), Err(FileError::InUse(_))));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "second");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "ringcentral-ws recording 1\nsecond");
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0);
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    // CLAUSE SEC-4
+    #[test]
+    fn what_is_no_recording_is_refused_and_stays() {
+        let file = std::env::temp_dir().join(format!("ringcentral-ws-no-record-{}", std::process::id()));
+        for foreign in ["buy milk\n", r#"{"version":1,"server":"https://h.example/"}"#] {
+            std::fs::write(&file, foreign).unwrap();
+            let error = Record::claim(Some(&file)).unwrap_err();
+            assert!(error.to_string().contains("does not hold a recording"), "{error}");
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), foreign);
+        }
+        std::fs::write(&file, "").unwrap();
+        assert!(Record::claim(Some(&file)).is_ok(), "nothing is lost with it");
         std::fs::remove_file(&file).unwrap();
     }
 

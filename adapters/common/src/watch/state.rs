@@ -6,7 +6,7 @@ use ringcentral_ws_core::oauth::ClientApp;
 use ringcentral_ws_core::{Secret, Snapshot, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use crate::file::{FileError, PrivateFile};
+use crate::file::{FileError, Holds, PrivateFile};
 
 /// In place of a session that cannot be used: it makes the next one tell a gap. Nobody knows since when: the file may
 /// have been written while a loss before it was known and not told yet, so its time says nothing.
@@ -29,8 +29,13 @@ impl StateFile {
     ///
     /// [`FileError`]; nothing may be started then.
     pub fn claim(file: &Path) -> Result<Self, FileError> {
-        let session = PrivateFile::claim(file)?;
-        Ok(Self { login: session.beside("login"), session })
+        let session = PrivateFile::claim_for(file, Holds::Session)?;
+        let login = session.beside_for("login", Holds::Login);
+        // What else is wrong with it is said when it is used, and stops nothing.
+        if let Err(foreign @ FileError::Foreign(..)) = login.check() {
+            return Err(foreign);
+        }
+        Ok(Self { session, login })
     }
 
     /// What the user should know, in one line.
@@ -43,11 +48,21 @@ impl StateFile {
     ///
     /// # Errors
     ///
-    /// Why it cannot be used, in one line; that never stops a start.
+    /// Why it cannot be used, in one line; that never stops a start. What it holds is kept in `FILE.bad`, because the
+    /// next session takes its place.
     pub fn load(&self) -> Result<Option<Snapshot>, String> {
         let Some(bytes) = self.session.read().map_err(|error| error.to_string())? else { return Ok(None) };
-        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-        Snapshot::from_json(&text).map(Some).map_err(|error| error.to_string())
+        let read = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_owned());
+        let read = read.and_then(|text| Snapshot::from_json(text).map_err(|error| error.to_string()));
+        read.map(Some).map_err(|why| if Holds::Session.is_begun(&bytes) { self.keep(why, &bytes) } else { why })
+    }
+
+    fn keep(&self, why: String, bytes: &[u8]) -> String {
+        let bad = self.session.beside_for("bad", Holds::Session);
+        match bad.write_bytes(bytes) {
+            Ok(()) => format!("{why}; what it held is kept in {}", bad.path().display()),
+            Err(error) => format!("{why}; what it held cannot be kept: {error}"),
+        }
     }
 
     /// Writes the session, whole or not at all.
@@ -114,12 +129,19 @@ mod tests {
         state.save(&snapshot).unwrap();
         assert!(state.load().unwrap() == Some(snapshot.clone()));
         let whole = fs::read(&file).unwrap();
+        let bad = folder.join("state.bad");
         for cut in 0..whole.len() {
             fs::write(&file, &whole[..cut]).unwrap();
-            assert!(state.load().is_err(), "cut at {cut}");
+            let why = state.load().unwrap_err();
+            assert_eq!(why.contains("kept in"), cut > 0, "cut at {cut}: {why}");
+            assert_eq!(fs::read(&bad).unwrap_or_default(), &whole[..cut]);
         }
-        fs::write(&file, b"\xff\x00").unwrap();
-        assert!(state.load().is_err());
+        let unreadable = [&whole[..30], b"\xff"].concat();
+        fs::write(&file, &unreadable).unwrap();
+        assert!(state.load().is_err() && fs::read(&bad).unwrap() == unreadable);
+        fs::write(&bad, "notes").unwrap();
+        assert!(state.load().unwrap_err().contains("cannot be kept") && fs::read(&bad).unwrap() == b"notes");
+        fs::remove_file(&bad).unwrap();
         state.save(&snapshot).unwrap();
         assert!(state.load().unwrap().is_some());
         let app = |id: &str| ClientApp {
@@ -135,6 +157,49 @@ mod tests {
         assert!(state.load_login(&app("a")).is_none());
         drop(state);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    // CLAUSE SEC-4
+    #[test]
+    fn what_is_not_ours_is_refused_and_stays() {
+        let folder = std::env::temp_dir().join(format!("ringcentral-ws-foreign-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (file, login) = (folder.join("notes"), folder.join("notes.login"));
+        let refused = |path: &Path| {
+            let error = StateFile::claim(&file).unwrap_err();
+            assert!(matches!(&error, FileError::Foreign(refused, _) if refused.ends_with(path.file_name().unwrap())));
+            let error = error.to_string();
+            assert!(
+                error.contains("left as it is") && error.contains("another name") && !error.contains('\n'),
+                "{error}"
+            );
+        };
+        for foreign in ["buy milk\n", r#"{"version":1,"services":{}}"#, "{}", r#"{"server":"x","client_id":"y"}"#] {
+            fs::write(&file, foreign).unwrap();
+            refused(&file);
+            assert_eq!(fs::read_to_string(&file).unwrap(), foreign);
+            fs::remove_file(&file).unwrap();
+            // A new session, but the login beside it would take the place of something.
+            if !foreign.contains("client_id") {
+                fs::write(&login, foreign).unwrap();
+                refused(&login);
+                assert_eq!(fs::read_to_string(&login).unwrap(), foreign);
+                fs::remove_file(&login).unwrap();
+            }
+        }
+        // Also when it comes later.
+        let state = StateFile::claim(&file).unwrap();
+        let snapshot = Session::new(Config::default(), 1, ClockReading::default()).snapshot().unwrap();
+        state.save(&snapshot).unwrap();
+        fs::write(&file, "buy milk\n").unwrap();
+        fs::write(&login, "buy bread\n").unwrap();
+        assert!(matches!(state.save(&snapshot), Err(FileError::Foreign(..))));
+        state.forget_login();
+        assert_eq!(fs::read(&file).unwrap(), b"buy milk\n");
+        assert_eq!(fs::read(&login).unwrap(), b"buy bread\n");
+        drop(state);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "the lock is gone");
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -21,10 +21,15 @@ pub(super) enum Damaged {
     Login,
 }
 
+/// By which a session is known.
+const BEGINNING: &[u8] = b"{\"version\":1,\"server\":\"";
+
 /// Does one of many kinds of damage.
 pub(super) fn damage(state: &Path, rng: &mut Rng) -> Damaged {
     let Some(whole) = content(state) else { return Damaged::State };
     let cut = usize::try_from(rng.up_to(whole.len() as u64)).unwrap_or(0);
+    // What does not begin as a session is refused, and no damage to one.
+    let middle = cut.max(BEGINNING.len()).min(whole.len());
     let newer = String::from_utf8_lossy(&whole).replacen("\"version\":1", "\"version\":2", 1).into_bytes();
     match rng.up_to(10) {
         0 => {
@@ -39,11 +44,11 @@ pub(super) fn damage(state: &Path, rng: &mut Rng) -> Damaged {
             return Damaged::Login;
         }
         3 => write(state, b""),
-        4 => write(state, b"\xff\xfe\0not JSON"),
+        4 => write(state, &[BEGINNING, b"\xff\xfe\0not JSON"].concat()),
         5 => write(state, &newer),
-        6 => write(state, b"{\"version\":1}"),
+        6 => write(state, &[BEGINNING, b"\"}"].concat()),
         // Overwritten in the middle, as by a bad block.
-        7 => write(state, &[&whole[..cut], b"\0\0\0\0", whole.get(cut + 4..).unwrap_or_default()].concat()),
+        7 => write(state, &[&whole[..middle], b"\0\0\0\0", whole.get(middle + 4..).unwrap_or_default()].concat()),
         _ => write(state, &whole[..cut]),
     }
     Damaged::State

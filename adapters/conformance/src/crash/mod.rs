@@ -208,8 +208,8 @@ impl<'a> World<'a> {
         self.settle(start, End::Detached, process.detach(), before.as_deref());
         let mut left: Vec<_> =
             std::fs::read_dir(folder).expect("a folder").flatten().map(|file| file.file_name()).collect();
-        // A lock file may outlive its process: it holds nothing and locks nobody out.
-        left.retain(|name| name != "state.rcws.lock");
+        // A lock file may outlive its process: it holds nothing and locks nobody out. A damaged session is kept.
+        left.retain(|name| name != "state.rcws.lock" && name != "state.bad");
         if left.len() > 2 {
             self.violated(&format!("files of the dead are left: {left:?}"));
         }

@@ -1,5 +1,7 @@
 //! What the page is told: actions to carry out and events, as JSON objects. The words are those of `watch --json`.
 
+use std::time::Duration;
+
 use http::HeaderMap;
 use ringcentral_ws_core::{
     Action, AuthReason, CloseReason, Event, Gap, GapCause, Notification, RequestOutcome, SubscriptionInfo, Timestamp,
@@ -9,6 +11,11 @@ use serde_json::{Value, json};
 /// Milliseconds of the page's clock.
 pub(crate) fn millis(at: Timestamp) -> f64 {
     at.as_micros() as f64 / 1000.0
+}
+
+/// At most 2^53 - 1: more is not read exactly by the page.
+fn whole_millis(delay: Duration) -> u64 {
+    u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).min((1 << 53) - 1)
 }
 
 pub(crate) fn action(action: Action) -> Value {
@@ -73,7 +80,7 @@ pub(crate) fn event(event: &Event) -> Value {
             "event": "waiting",
             "waits_for": reason.as_str(),
             "message": reason.to_string(),
-            "delay_ms": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            "delay_ms": whole_millis(*delay),
         }),
         Event::Retry { attempt, cause, delay, reason, .. } => json!({
             "event": "retry",
@@ -81,7 +88,7 @@ pub(crate) fn event(event: &Event) -> Value {
             "cause": cause.as_str(),
             "message": cause.to_string(),
             "waits_for": reason.as_str(),
-            "delay_ms": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            "delay_ms": whole_millis(*delay),
         }),
         Event::Gap(lost) => gap(lost),
         Event::Response { id, outcome } => response(id.get(), outcome),

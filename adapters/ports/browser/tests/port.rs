@@ -179,3 +179,13 @@ fn a_clock_that_is_no_number_does_no_harm() {
         assert!(answer["wait"].is_string(), "{answer}");
     }
 }
+
+// CLAUSE SEC-1
+#[test]
+fn the_page_s_half_writes_nothing_to_the_console() {
+    let script = include_str!("../web/ringcentral-ws.js");
+    assert!(!script.contains("console"), "it would show what it is given");
+    // The browser's own words for an address that it does not take quote the address.
+    let open = script.split("new WebSocket(url)").nth(1).unwrap().split("return").nth(1).unwrap();
+    assert!(open.contains("message: error.name") && !open.contains("error.message"), "{open}");
+}

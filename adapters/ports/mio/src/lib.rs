@@ -1,5 +1,6 @@
 #![doc = include_str!("../../../../core/PORTING.md")]
 
+mod dial;
 mod link;
 
 use std::io;
@@ -107,6 +108,7 @@ impl Port {
         // What was written to the socket's queue leaves now, and what came with it is looked at before any timer.
         let mut happened = self.look();
         if !happened {
+            let limit = limit.into_iter().chain(self.link.wait()).min();
             match self.poll.poll(&mut self.ready, limit) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => happened = self.look(),

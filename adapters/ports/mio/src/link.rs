@@ -4,11 +4,13 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
-use ringcentral_ws_adapter::{ReadFailure, Tracked, UNFINISHED, Upgrade};
+use mio::{Registry, Token};
+use ringcentral_ws_adapter::{IoLimits, ReadFailure, Tracked, UNFINISHED, Upgrade};
 use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message, Utf8Bytes};
+
+use crate::dial::Dialling;
 
 /// It knows whether a message was cut, which the WebSocket layer does not say.
 type WebSocket = tungstenite::WebSocket<Tracked<TcpStream>>;
@@ -30,7 +32,7 @@ pub(crate) enum Arrival {
 /// At most one connection, by the Session's word (C4).
 pub(crate) enum Link {
     None,
-    Connecting(ConnId, TcpStream, Upgrade),
+    Connecting(ConnId, Dialling, Upgrade),
     Upgrading(ConnId, Upgrading),
     Open(ConnId, WebSocket),
     /// More waits to be sent than may.
@@ -74,7 +76,7 @@ impl Upgrading {
 const SEND_MAX: usize = 1 << 20;
 
 impl Link {
-    /// Begins to connect. There is no deadline here: the Session's own ends it by `Action::Drop`.
+    /// Begins to connect. The upgrade has no deadline here: the Session's own ends it by `Action::Drop`.
     pub(crate) fn open(
         &mut self,
         conn: ConnId,
@@ -89,15 +91,11 @@ impl Link {
             return Err(failure(Phase::Tls, &"this example leaves TLS out"));
         }
         // A real port looks names up elsewhere: this may block.
-        let addresses = url.expose().socket_addrs(|| None);
-        let address = addresses.and_then(|found| found.first().copied().ok_or(io::ErrorKind::NotFound.into()));
-        let mut stream = address
-            .map_err(|error| failure(Phase::Dns, &error))
-            .and_then(|address| TcpStream::connect(address).map_err(|error| failure(Phase::Tcp, &error)))?;
-        registry
-            .register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)
+        let addresses = url.expose().socket_addrs(|| None).map_err(|error| failure(Phase::Dns, &error))?;
+        let host = url.expose().host_str().unwrap_or_default();
+        let dialling = Dialling::new(host, addresses, &IoLimits::default(), registry, token)
             .map_err(|error| failure(Phase::Tcp, &error))?;
-        *self = Self::Connecting(conn, stream, upgrade);
+        *self = Self::Connecting(conn, dialling, upgrade);
         Ok(())
     }
 
@@ -120,6 +118,11 @@ impl Link {
         }
     }
 
+    /// How long the loop may wait at most before it looks again.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        if let Self::Connecting(_, dialling, _) = self { Some(dialling.wait()) } else { None }
+    }
+
     /// Whether the peer is in the middle of a message.
     pub(crate) fn is_in_message(&self) -> Option<ConnId> {
         match self {
@@ -140,17 +143,17 @@ impl Link {
     pub(crate) fn look(&mut self, now: Timestamp, finish_by: Duration) -> Option<(ConnId, Arrival)> {
         match std::mem::replace(self, Self::None) {
             Self::None => None,
-            Self::Connecting(conn, stream, upgrade) => {
-                if let Ok(Some(error)) | Err(error) = stream.take_error() {
-                    return Some((conn, Arrival::OpenFailed(failure(Phase::Tcp, &error))));
+            Self::Connecting(conn, mut dialling, upgrade) => match dialling.go_on() {
+                Some(Ok(stream)) => {
+                    let _ = stream.set_nodelay(true);
+                    self.upgrade(conn, Upgrading { stream: Tracked::new(stream), upgrade, sent: 0 })
                 }
-                if stream.peer_addr().is_err() {
-                    *self = Self::Connecting(conn, stream, upgrade);
-                    return None;
+                Some(Err(failure)) => Some((conn, Arrival::OpenFailed(failure))),
+                None => {
+                    *self = Self::Connecting(conn, dialling, upgrade);
+                    None
                 }
-                let _ = stream.set_nodelay(true);
-                self.upgrade(conn, Upgrading { stream: Tracked::new(stream), upgrade, sent: 0 })
-            }
+            },
             Self::Upgrading(conn, upgrading) => self.upgrade(conn, upgrading),
             Self::Full(conn, socket) => {
                 let close = CloseInfo { code: None, reason: "too much waits to be sent".into() };
