@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::oauth::Identity;
+
 /// The shortest [`Config::heartbeat_interval`] that is obeyed.
 pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -16,6 +18,13 @@ pub struct Config {
     /// `https://platform.ringcentral.com`.
     #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
     pub server: Url,
+    /// Whose the session is (TOK-10). A snapshot of another identity is refused
+    /// ([`RestoreError::OtherIdentity`](crate::RestoreError::OtherIdentity)), and this one is written into those taken
+    /// from the first `connect` on. One that has none yet, such as those of earlier versions, is accepted. Default
+    /// `None`: nothing is compared, and a restored session keeps the identity that it has. The adapters set it where
+    /// the credential source knows it.
+    #[cfg_attr(feature = "recorder", serde(skip))]
+    pub identity: Option<Identity>,
     /// Sent as `X-User-Agent` with every REST call.
     pub user_agent: String,
     /// Whether REST calls travel over the socket when they can (REQ-5). Default off.
@@ -141,6 +150,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server: default_server(),
+            identity: None,
             user_agent: concat!("ringcentral-ws-rs/", env!("CARGO_PKG_VERSION")).to_owned(),
             rest_over_websocket: false,
             auto_recover: true,

@@ -8,6 +8,7 @@ use url::Url;
 use crate::error::RestoreError;
 use crate::filters::Filters;
 use crate::gap::GapCause;
+use crate::oauth::Identity;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::time::UnixMillis;
@@ -25,7 +26,7 @@ pub(crate) const MAX_LAST: usize = 1024;
 const MAX_NUMBER: u64 = 1 << 60;
 
 /// A session at rest. It holds the recovery handle, which opens the session's notifications: keep it like a password.
-/// It holds no OAuth and no WebSocket token.
+/// It holds no OAuth and no WebSocket token; of whose it is, it holds a hash ([`Identity`]).
 ///
 /// Made by [`Session::snapshot`](crate::Session::snapshot), used by [`Session::restore`](crate::Session::restore).
 /// Without a subscription it is at most 512 bytes of JSON (PST-1), beside what the server's handle takes.
@@ -33,6 +34,9 @@ const MAX_NUMBER: u64 = 1 << 60;
 pub struct Snapshot {
     pub(crate) version: u32,
     pub(crate) server: String,
+    /// Whose it is (TOK-10). Those of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<Identity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wsc: Option<StoredWsc>,
     pub(crate) last_seen: UnixMillis,
@@ -155,6 +159,7 @@ impl Snapshot {
         Self {
             version: VERSION,
             server: server.as_str().to_owned(),
+            identity: None,
             wsc: None,
             last_seen: since,
             limits: Limits::default(),
@@ -171,6 +176,12 @@ impl Snapshot {
             next_subscription: 0,
             auth: StoredAuth::default(),
         }
+    }
+
+    /// Whose it is, if that was known when it was taken.
+    #[must_use]
+    pub const fn identity(&self) -> Option<Identity> {
+        self.identity
     }
 
     /// Whether it tells of an orderly end by `close(Detach)`, after which nothing can have been missed within the

@@ -54,6 +54,7 @@ impl Session {
         if !self.is_allowed(&self.config.server.clone(), "https", "http") {
             return self.finish(CloseReason::Permanent(Cause::InsecureUri), true, now);
         }
+        self.bind();
         self.leave_rest();
         self.recovery.lost_at = now;
         self.tokens.unpack(self.clock, now);
