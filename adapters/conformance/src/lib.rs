@@ -74,8 +74,21 @@ pub trait Harness: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
+    /// Starts a client; the error has the adapter's words.
+    ///
+    /// # Errors
+    ///
+    /// When the builder refuses.
+    fn try_start(&self, setup: Setup) -> Result<Box<dyn Running>, String>;
+
     /// Starts a client.
-    fn start(&self, setup: Setup) -> Box<dyn Running>;
+    ///
+    /// # Panics
+    ///
+    /// When the builder refuses.
+    fn start(&self, setup: Setup) -> Box<dyn Running> {
+        self.try_start(setup).unwrap_or_else(|why| panic!("it does not start: {why}"))
+    }
 }
 
 /// A client that runs. Dropping it drops all its handles.

@@ -1,5 +1,7 @@
 //! The scenarios.
 
+mod binding;
+
 use std::time::Duration;
 
 use ringcentral_ws_core::{Body, Close, RequestOptions, Via};
@@ -62,6 +64,9 @@ pub fn all() -> Vec<Scenario> {
         plain("close to a dead peer", close_to_dead_peer),
         plain("close while connecting", close_while_connecting),
         plain("detached and continued", detach),
+        plain("credentials of another", binding::other_credentials),
+        plain("JWT issued again", binding::jwt_issued_again),
+        plain("snapshot of an earlier version", binding::older_snapshot),
         plain("request times out", request_times_out),
         plain("request cut off", request_cut_off),
         plain("large download", large_download),
