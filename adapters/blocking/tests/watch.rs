@@ -29,3 +29,11 @@ fn its_files_are_its_alone() {
 fn hostile_text_does_nothing_to_a_terminal() {
     ringcentral_ws_conformance::watch::hostile_text(&example("watch-blocking"));
 }
+
+// CLAUSE TOK-10
+#[test]
+fn the_state_file_of_another_user_is_not_used() {
+    ringcentral_ws_conformance::binding::bound_to_its_user(&ringcentral_ws_conformance::watch::example(
+        "watch-blocking",
+    ));
+}

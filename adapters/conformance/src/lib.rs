@@ -1,9 +1,11 @@
 //! The same scenarios, over real sockets, for every adapter: faults differ, and all adapters must tell the same events.
 //!
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
-//! [`watch`] checks that a `watch` program speaks the line protocol, [`crash`] kills one a thousand times.
+//! [`watch`] checks that a `watch` program speaks the line protocol, [`binding`] what becomes of
+//! another user's state file, [`crash`] kills one a thousand times.
 //! [`fake`] has servers and proxies that misbehave, for the adapters' own tests; [`peer`] is a server made of bytes.
 
+pub mod binding;
 pub mod crash;
 pub mod fake;
 #[cfg(unix)]

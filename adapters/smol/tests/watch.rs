@@ -35,3 +35,9 @@ fn hostile_text_does_nothing_to_a_terminal() {
 fn too_few_descriptors_are_said_in_one_line() {
     ringcentral_ws_conformance::files::too_few_descriptors(&example("watch-smol"));
 }
+
+// CLAUSE TOK-10
+#[test]
+fn the_state_file_of_another_user_is_not_used() {
+    ringcentral_ws_conformance::binding::bound_to_its_user(&ringcentral_ws_conformance::watch::example("watch-smol"));
+}
