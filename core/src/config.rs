@@ -31,8 +31,15 @@ pub struct Config {
     pub rest_over_websocket: bool,
     /// Whether a lost connection is replaced without being asked (REC-6). Default on.
     pub auto_recover: bool,
-    /// Whether plain `ws` and `http` are allowed to hosts other than loopback (TOK-8). Default off.
+    /// Whether plain `http` is allowed to a server other than on this machine, and plain `ws` where the server is not a
+    /// plain one on this machine (TOK-8). Default off.
     pub allow_insecure: bool,
+    /// Hosts that the WebSocket may be on, beside that of the server and those below `ringcentral.com` (TOK-8): names or
+    /// IP addresses, without a port; `.example.com` is all hosts below `example.com`, and not itself. The token service
+    /// names the host, and it is shown a token and the recovery handle: any other is refused
+    /// ([`Cause::ForeignUri`](crate::Cause::ForeignUri)). A handle goes to no host of another kind than the one that gave
+    /// it, and each entry is a kind of its own. Default none.
+    pub websocket_hosts: Vec<String>,
     /// Opening plus ConnectionDetails must be done within this (CON-2). Default 15 s.
     pub handshake_timeout: Duration,
     /// Silence before a heartbeat (HB-1). Default 30 s. Less than [`MIN_HEARTBEAT_INTERVAL`] counts as that: each answer
@@ -155,6 +162,7 @@ impl Default for Config {
             rest_over_websocket: false,
             auto_recover: true,
             allow_insecure: false,
+            websocket_hosts: Vec::new(),
             handshake_timeout: Duration::from_secs(15),
             heartbeat_interval: Duration::from_secs(30),
             heartbeat_timeout: Duration::from_secs(10),

@@ -11,6 +11,7 @@ use crate::gap::GapCause;
 use crate::oauth::Identity;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
+use crate::session::HostKind;
 use crate::time::UnixMillis;
 use crate::wire::{Limits, Wsc};
 
@@ -39,6 +40,9 @@ pub struct Snapshot {
     pub(crate) identity: Option<Identity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wsc: Option<StoredWsc>,
+    /// The kind of host that the handle came from. In those of earlier versions it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) given_by: Option<HostKind>,
     pub(crate) last_seen: UnixMillis,
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -161,6 +165,7 @@ impl Snapshot {
             server: server.as_str().to_owned(),
             identity: None,
             wsc: None,
+            given_by: None,
             last_seen: since,
             limits: Limits::default(),
             wanted: None,
@@ -220,6 +225,8 @@ impl Snapshot {
             "a code that belongs to no failure"
         } else if self.wsc.as_ref().is_some_and(|wsc| wsc.token.is_empty()) {
             "an empty recovery handle"
+        } else if self.given_by.is_some() && self.wsc.is_none() {
+            "the host of a recovery handle that is not there"
         } else if self.next_subscription >= MAX_NUMBER || self.newest_subscription() > self.next_subscription {
             "impossible subscription numbers"
         } else {

@@ -106,7 +106,7 @@ impl Client {
     fn answer(&mut self, id: HttpId, how: Option<Outage>) {
         match how {
             None | Some(Outage::NoGateway | Outage::SilentGateway) => {
-                let body = r#"{"ws_access_token":"t","uri":"wss://h.test/ws","expires_in":600}"#;
+                let body = r#"{"ws_access_token":"t","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#;
                 self.give(Input::HttpResponse { id, response: Box::new(http::Response::new(Bytes::from(body))) });
             }
             Some(Outage::NoRest) => {

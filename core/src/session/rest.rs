@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use url::Url;
 
+use super::host::is_loopback;
 use super::requests::{Entry, Stage};
 use super::{Refused, Session};
 use crate::body::Body;
@@ -138,12 +139,7 @@ impl Session {
 
     /// TLS, or a host that the bytes do not leave the machine for, or a setting that says so (TOK-8).
     pub(super) fn is_allowed(&self, url: &Url, secure: &str, plain: &str) -> bool {
-        let loopback = match url.host() {
-            Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => return false,
-        };
+        let Some(loopback) = url.host().map(|host| is_loopback(&host)) else { return false };
         url.scheme() == secure || url.scheme() == plain && (loopback || self.config.allow_insecure)
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
+use super::host::HostKind;
 use super::link::{Link, Then};
 use super::subscription::{Active, Wanted};
 use crate::config::Config;
@@ -26,6 +27,9 @@ pub(super) struct Recovery {
     /// Whose the session is, as its snapshots say (TOK-10).
     #[cfg_attr(feature = "recorder", serde(skip))]
     pub(super) bound_to: Option<Identity>,
+    /// The kind of host that the handle came from, and goes back to (TOK-8).
+    #[cfg_attr(feature = "recorder", serde(default))]
+    pub(super) given_by: Option<HostKind>,
     /// When the last frame of a ready connection came.
     pub(super) last_seen: Timestamp,
     /// When the loss of the connection was noticed, or the first connection was asked for.
@@ -88,6 +92,7 @@ impl Recovery {
         Self {
             wsc: None,
             bound_to: None,
+            given_by: None,
             last_seen: now,
             lost_at: now,
             closed: None,
@@ -260,6 +265,7 @@ impl Session {
             server: self.config.server.as_str().to_owned(),
             identity: self.recovery.bound_to,
             wsc: self.recovery.wsc.as_ref().map(StoredWsc::new),
+            given_by: self.recovery.given_by.clone().filter(|_| self.recovery.wsc.is_some()),
             last_seen: self.last_seen(),
             limits: self.recovery.limits,
             wanted: self.subs.wanted.as_ref().map(|w| subscription(w.id, &w.filters, None)),
@@ -303,6 +309,7 @@ impl Session {
         session.recovery = Recovery {
             wsc: snapshot.wsc.map(StoredWsc::into_wsc),
             bound_to: snapshot.identity,
+            given_by: snapshot.given_by,
             seen_before: Some(snapshot.last_seen),
             limits: snapshot.limits,
             detached: snapshot.detached,
