@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::oauth::Identity;
+
 /// The shortest [`Config::heartbeat_interval`] that is obeyed.
 pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -16,14 +18,28 @@ pub struct Config {
     /// `https://platform.ringcentral.com`.
     #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
     pub server: Url,
+    /// Whose the session is (TOK-10). A snapshot of another identity is refused
+    /// ([`RestoreError::OtherIdentity`](crate::RestoreError::OtherIdentity)), and this one is written into those taken
+    /// from the first `connect` on. One that has none yet, such as those of earlier versions, is accepted. Default
+    /// `None`: nothing is compared, and a restored session keeps the identity that it has. The adapters set it where
+    /// the credential source knows it.
+    #[cfg_attr(feature = "recorder", serde(skip))]
+    pub identity: Option<Identity>,
     /// Sent as `X-User-Agent` with every REST call.
     pub user_agent: String,
     /// Whether REST calls travel over the socket when they can (REQ-5). Default off.
     pub rest_over_websocket: bool,
     /// Whether a lost connection is replaced without being asked (REC-6). Default on.
     pub auto_recover: bool,
-    /// Whether plain `ws` and `http` are allowed to hosts other than loopback (TOK-8). Default off.
+    /// Whether plain `http` is allowed to a server other than on this machine, and plain `ws` where the server is not a
+    /// plain one on this machine (TOK-8). Default off.
     pub allow_insecure: bool,
+    /// Hosts that the WebSocket may be on, beside that of the server and those below `ringcentral.com` (TOK-8): names or
+    /// IP addresses, without a port; `.example.com` is all hosts below `example.com`, and not itself. The token service
+    /// names the host, and it is shown a token and the recovery handle: any other is refused
+    /// ([`Cause::ForeignUri`](crate::Cause::ForeignUri)). A handle goes to no host of another kind than the one that gave
+    /// it, and each entry is a kind of its own. Default none.
+    pub websocket_hosts: Vec<String>,
     /// Opening plus ConnectionDetails must be done within this (CON-2). Default 15 s.
     pub handshake_timeout: Duration,
     /// Silence before a heartbeat (HB-1). Default 30 s. Less than [`MIN_HEARTBEAT_INTERVAL`] counts as that: each answer
@@ -164,10 +180,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server: default_server(),
+            identity: None,
             user_agent: concat!("ringcentral-ws-rs/", env!("CARGO_PKG_VERSION")).to_owned(),
             rest_over_websocket: false,
             auto_recover: true,
             allow_insecure: false,
+            websocket_hosts: Vec::new(),
             handshake_timeout: Duration::from_secs(15),
             heartbeat_interval: Duration::from_secs(30),
             heartbeat_timeout: Duration::from_secs(10),

@@ -101,6 +101,9 @@ pub enum RestoreError {
     },
     /// Taken from another server than the configured one.
     OtherServer,
+    /// It belongs to another login than [`Config::identity`](crate::Config::identity): to another user, or another app
+    /// (TOK-10). Nothing of it may be used.
+    OtherIdentity,
 }
 
 impl fmt::Display for RestoreError {
@@ -111,6 +114,9 @@ impl fmt::Display for RestoreError {
                 write!(f, "the snapshot has version {found}, newer than {known}: upgrade, or start without it")
             }
             Self::OtherServer => f.write_str("the snapshot belongs to another server; start without it"),
+            Self::OtherIdentity => f.write_str(
+                "the snapshot belongs to the login of another user or app; start without it, or as that user",
+            ),
         }
     }
 }

@@ -8,11 +8,14 @@ use url::{Host, Url};
 /// looked up.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => is_loopback_host(name),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+    url.host().is_some_and(|host| is_this_machine(&host))
+}
+
+pub(crate) fn is_this_machine(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => is_loopback_host(name.strip_suffix('.').unwrap_or(name)),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 
@@ -32,7 +35,12 @@ mod tests {
     fn loopback_is_told_apart() {
         let is = |text: &str| is_loopback(&text.parse().unwrap());
         assert!(is("http://127.0.0.1:5") && is("ws://localhost/x") && is("http://[::1]/"));
-        assert!(is("http://LOCALHOST") && is("http://a.localhost") && is("http://127.255.255.254"));
+        assert!(
+            is("http://LOCALHOST")
+                && is("http://a.localhost")
+                && is("http://localhost.")
+                && is("http://127.255.255.254")
+        );
         assert!(!is("http://h.example") && !is("http://10.0.0.1") && !is("http://localhost.example"));
         assert!(!is("http://xlocalhost") && !is("http://0.0.0.0") && !is("http://[::]") && !is("data:x"));
     }

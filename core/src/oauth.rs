@@ -5,6 +5,7 @@ mod budget;
 #[cfg(test)]
 mod crowd_tests;
 mod env;
+mod identity;
 mod limiter;
 mod line;
 mod login;
@@ -20,6 +21,7 @@ use url::{Url, form_urlencoded};
 
 pub use self::budget::TokenBudget;
 pub use self::env::EnvError;
+pub use self::identity::{Identity, NotAnIdentity};
 pub use self::limiter::{LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, LoginWait};
 pub use self::login::{Login, LoginStep, fixed_token, source_panicked};
 pub use self::pkce::{Callback, Pkce};

@@ -9,8 +9,10 @@ use crate::error::RestoreError;
 use crate::filters::Filters;
 use crate::gap::GapCause;
 use crate::number::MAX_EXACT;
+use crate::oauth::Identity;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
+use crate::session::HostKind;
 use crate::time::UnixMillis;
 use crate::wire::{Limits, MAX_HANDLE, Wsc};
 
@@ -26,7 +28,7 @@ pub(crate) const MAX_LAST: usize = 1024;
 const MAX_NUMBER: u64 = MAX_EXACT;
 
 /// A session at rest. It holds the recovery handle, which opens the session's notifications: keep it like a password.
-/// It holds no OAuth and no WebSocket token.
+/// It holds no OAuth and no WebSocket token; of whose it is, it holds a hash ([`Identity`]).
 ///
 /// Made by [`Session::snapshot`](crate::Session::snapshot), used by [`Session::restore`](crate::Session::restore).
 /// Without a subscription it is at most 512 bytes of JSON (PST-1), beside what the server's handle takes.
@@ -35,8 +37,14 @@ pub struct Snapshot {
     // This one and `server` stay first, in every format: a file that begins otherwise is not replaced (SEC-4).
     pub(crate) version: u32,
     pub(crate) server: String,
+    /// Whose it is (TOK-10). Those of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<Identity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wsc: Option<StoredWsc>,
+    /// The kind of host that the handle came from. In those of earlier versions it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) given_by: Option<HostKind>,
     pub(crate) last_seen: UnixMillis,
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -158,7 +166,9 @@ impl Snapshot {
         Self {
             version: VERSION,
             server: server.as_str().to_owned(),
+            identity: None,
             wsc: None,
+            given_by: None,
             last_seen: since,
             limits: Limits::default(),
             wanted: None,
@@ -174,6 +184,12 @@ impl Snapshot {
             next_subscription: 0,
             auth: StoredAuth::default(),
         }
+    }
+
+    /// Whose it is, if that was known when it was taken.
+    #[must_use]
+    pub const fn identity(&self) -> Option<Identity> {
+        self.identity
     }
 
     /// Whether it tells of an orderly end by `close(Detach)`, after which nothing can have been missed within the
@@ -216,6 +232,8 @@ impl Snapshot {
             "too long a subscription id"
         } else if self.wsc.as_ref().is_some_and(|wsc| !(1..=MAX_HANDLE).contains(&wsc.token.len())) {
             "an empty recovery handle, or too long a one"
+        } else if self.given_by.is_some() && self.wsc.is_none() {
+            "the host of a recovery handle that is not there"
         } else if self.next_subscription >= MAX_NUMBER || self.newest_subscription() > self.next_subscription {
             "impossible subscription numbers"
         } else {

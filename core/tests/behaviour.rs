@@ -299,7 +299,7 @@ fn a_wait_without_end_is_none() {
         let mut s = Direct::connecting(Config::default());
         s.closed(None);
         s.sleep(Duration::from_secs(10));
-        let body = r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#;
+        let body = r#"{"ws_access_token":"ws-token","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#;
         s.http(200, body);
         let failure = OpenFailure { phase: Phase::Response, status, retry_after: forever, message: "m".into() };
         s.input(Input::OpenFailed { conn: s.conn, failure });

@@ -326,8 +326,8 @@ fn tokens_of_a_mebibyte_are_none() {
     let outputs = s.input(Input::Authorized { id: s.login, token });
     assert!(events(&outputs).any(|e| matches!(e, Event::Retry { cause: Cause::Credentials { .. }, .. })));
     for body in [
-        format!(r#"{{"ws_access_token":"{long}","uri":"wss://h.test/ws"}}"#),
-        format!(r#"{{"ws_access_token":"t","uri":"wss://h.test/{long}"}}"#),
+        format!(r#"{{"ws_access_token":"{long}","uri":"wss://h.ringcentral.com/ws"}}"#),
+        format!(r#"{{"ws_access_token":"t","uri":"wss://h.ringcentral.com/{long}"}}"#),
     ] {
         let mut s = Direct::new(Config::default());
         s.session.connect(s.now).unwrap();

@@ -107,7 +107,7 @@ fn last(s: &Recorded, after: &str) -> String {
 /// From the call for a WebSocket token to ConnectionDetails.
 fn up(s: &mut Recorded, fields: &str) {
     let call: u64 = last(s, "\n  http ").parse().unwrap();
-    let body = r#"{"ws_access_token":"t","uri":"wss://h.test/ws","expires_in":600}"#;
+    let body = r#"{"ws_access_token":"t","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#;
     let response = Box::new(http::Response::new(body.into()));
     s.handle_input(Input::HttpResponse { id: call.into(), response }, Timestamp::ZERO).unwrap();
     drain(s);

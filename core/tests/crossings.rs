@@ -60,7 +60,7 @@ fn an_end_before_the_first_connection_leaves_the_doubt_of_a_crash() {
     for opened in [false, true] {
         let mut s = restored(crashed.clone());
         s.authorize();
-        s.http(200, r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#);
+        s.http(200, r#"{"ws_access_token":"ws-token","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#);
         if opened {
             s.input(Input::Opened { conn: s.conn });
         }
@@ -91,7 +91,7 @@ fn a_frame_that_was_there_at_a_deadline_is_read() {
             _ => drop(s.input(Input::Timeout)),
         }
         if reason == TimerKind::Renewal {
-            s.http(200, r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#);
+            s.http(200, r#"{"ws_access_token":"ws-token","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#);
         }
     }
     let Wait::Until { at, .. } = s.wait else { panic!() };

@@ -313,8 +313,8 @@ fn handles_that_make_no_sense() {
 fn tokens_that_make_no_sense() {
     for value in HOSTILE {
         let bodies = [
-            format!(r#"{{"ws_access_token":"t","uri":"wss://h.test/ws","expires_in":{value}}}"#),
-            format!(r#"{{"ws_access_token":{value},"uri":"wss://h.test/ws","expires_in":60}}"#),
+            format!(r#"{{"ws_access_token":"t","uri":"wss://h.ringcentral.com/ws","expires_in":{value}}}"#),
+            format!(r#"{{"ws_access_token":{value},"uri":"wss://h.ringcentral.com/ws","expires_in":60}}"#),
             format!(r#"{{"ws_access_token":"t","uri":{value},"expires_in":60}}"#),
             (*value).to_owned(),
         ];

@@ -137,7 +137,8 @@ fn the_handle_of_an_older_session_is_not_presented() {
     s.frame(&notification(1));
     s.closed(None);
     let mut outputs = s.sleep(Duration::from_secs(20));
-    outputs.extend(s.http(200, r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#));
+    outputs
+        .extend(s.http(200, r#"{"ws_access_token":"ws-token","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#));
     let presents = |a: &Action| matches!(a, Action::Open { url, .. } if url.expose().as_str().contains("wsc="));
     assert!(!actions(&outputs).any(presents), "the older session could be recovered, and has another subscription");
     s.input(Input::Opened { conn: s.conn });

@@ -41,7 +41,7 @@ fn extreme(clock: ClockReading) -> Recorded {
     let token = AccessToken { secret: "access".into(), expires_in: Some(Duration::MAX) };
     s.handle_input(Input::Authorized { id: 1.into(), token }, now).unwrap();
     drain(&mut s);
-    let body = r#"{"ws_access_token":"ws","uri":"wss://h.test/ws","expires_in":18446744073709551615}"#;
+    let body = r#"{"ws_access_token":"ws","uri":"wss://h.ringcentral.com/ws","expires_in":18446744073709551615}"#;
     let response = Box::new(http::Response::new(body.into()));
     s.handle_input(Input::HttpResponse { id: 2.into(), response }, now).unwrap();
     drain(&mut s);

@@ -25,7 +25,7 @@ fn give(s: &mut Direct, token: &str) -> Vec<Output> {
 }
 
 fn open(s: &mut Direct, token: &str, wsc: &str, fields: &str) -> Vec<Output> {
-    s.http(200, &format!(r#"{{"ws_access_token":"{token}","uri":"wss://h.test/ws","expires_in":600}}"#));
+    s.http(200, &format!(r#"{{"ws_access_token":"{token}","uri":"wss://h.ringcentral.com/ws","expires_in":600}}"#));
     s.input(Input::Opened { conn: s.conn });
     s.frame(&format!(
         r#"[{{"type":"ConnectionDetails","wsc":{{"token":"{wsc}","sequence":1}},"headers":{{"RCRequestId":"r {}"}}}},{{{fields}}}]"#,
@@ -194,7 +194,7 @@ fn an_attempt_that_fails() {
     let failure = HttpFailure { phase: Phase::Dns, not_sent: true, message: message.as_str().into() };
     let mut told = vec![s.input(Input::HttpFailed { id: s.call, failure })];
     s.sleep(Duration::from_secs(20));
-    s.http(200, r#"{"ws_access_token":"again","uri":"wss://h.test/ws","expires_in":600}"#);
+    s.http(200, r#"{"ws_access_token":"again","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#);
     let failure = OpenFailure { phase: Phase::Tls, status: None, retry_after: None, message: message.into() };
     told.push(s.input(Input::OpenFailed { conn: s.conn, failure }));
     for outputs in told {

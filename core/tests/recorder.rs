@@ -23,7 +23,7 @@ fn flight(options: Options) -> String {
     let token = AccessToken { secret: SECRETS[0].into(), expires_in: None };
     s.handle_input(Input::Authorized { id: 1.into(), token }, now).unwrap();
     drain(&mut s);
-    let body = r#"{"ws_access_token":"ws-hunter2","uri":"wss://h.test/ws","expires_in":600,"owner":"4711"}"#;
+    let body = r#"{"ws_access_token":"ws-hunter2","uri":"wss://h.ringcentral.com/ws","expires_in":600,"owner":"4711"}"#;
     let response = Box::new(http::Response::new(body.into()));
     s.handle_input(Input::HttpResponse { id: 2.into(), response }, now).unwrap();
     drain(&mut s);
@@ -150,7 +150,7 @@ fn what_a_server_writes_into_codes_and_addresses_is_masked_and_replays() {
         }
         if let Some(id) = last("  http ").filter(|_| s.state() == SessionState::Connecting) {
             let response = if round % 4 < 2 {
-                let body = r#"{"ws_access_token":"t","uri":"wss://h.test/ws?key=hunter2","expires_in":600}"#;
+                let body = r#"{"ws_access_token":"t","uri":"wss://h.ringcentral.com/ws?key=hunter2","expires_in":600}"#;
                 http::Response::builder().header("content-type", "text/\u{e9}").body(body.into()).unwrap()
             } else {
                 http::Response::builder().status(400).body(r#"{"errorCode":"hunter 3  x"}"#.into()).unwrap()

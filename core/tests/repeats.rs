@@ -15,7 +15,7 @@ fn carries_handle(outputs: &[Output]) -> Option<bool> {
     })
 }
 
-const TOKEN: &str = r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#;
+const TOKEN: &str = r#"{"ws_access_token":"ws-token","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#;
 
 /// Up to the next `Action::Open`, whose connection then opens. Whether it carries the handle.
 fn next_connection(s: &mut Direct) -> (bool, Vec<Output>) {

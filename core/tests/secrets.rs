@@ -44,8 +44,8 @@ fn nothing_printed_holds_a_secret() {
     let outputs = authorized(&mut s);
     show(&s, outputs);
     for body in [
-        format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.test/ws?key=1","expires_in":600"#),
-        format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.test/ws?key=1","expires_in":600}}"#),
+        format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.ringcentral.com/ws?key=1","expires_in":600"#),
+        format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.ringcentral.com/ws?key=1","expires_in":600}}"#),
     ] {
         let outputs = s.http(200, &body);
         show(&s, outputs);
@@ -71,7 +71,7 @@ fn nothing_printed_holds_a_secret() {
             break;
         }
     }
-    let outputs = s.http(200, &format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.test/ws"}}"#));
+    let outputs = s.http(200, &format!(r#"{{"ws_access_token":"{WS}","uri":"wss://h.ringcentral.com/ws"}}"#));
     assert!(address(&outputs).expose().as_str().contains(WSC));
     show(&s, outputs);
     let snapshot = s.session.snapshot().unwrap();
@@ -130,7 +130,8 @@ fn values_in_the_address_are_encoded_and_its_query_is_kept() {
     s.session.connect(s.now).unwrap();
     s.drain();
     s.authorize();
-    let body = r#"{"ws_access_token":"a+b/c=&d e%","uri":"wss://h.test:8443/ws?x=1&y=a%20b","expires_in":60}"#;
+    let body =
+        r#"{"ws_access_token":"a+b/c=&d e%","uri":"wss://h.ringcentral.com:8443/ws?x=1&y=a%20b","expires_in":60}"#;
     let outputs = s.http(200, body);
     let url = address(&outputs);
     let query = url.expose().query().unwrap();
@@ -138,7 +139,7 @@ fn values_in_the_address_are_encoded_and_its_query_is_kept() {
     let pairs: Vec<_> = url.expose().query_pairs().into_owned().collect();
     assert_eq!(pairs[2], ("access_token".into(), "a+b/c=&d e%".into()));
     assert_eq!(url.expose().port(), Some(8443));
-    assert_eq!(url.to_string(), "wss://h.test:8443/ws?***");
+    assert_eq!(url.to_string(), "wss://h.ringcentral.com:8443/ws?***");
 }
 
 // CLAUSE TOK-5 SEC-1

@@ -207,7 +207,11 @@ impl Stage {
             0 => self.fail(id, true),
             1 => self.respond(id, 401, error_body("OAU-213")),
             2 => self.respond(id, 503, String::new()),
-            _ => self.respond(id, 200, r#"{"ws_access_token":"t","uri":"wss://h.test/ws","expires_in":60}"#.to_owned()),
+            _ => self.respond(
+                id,
+                200,
+                r#"{"ws_access_token":"t","uri":"wss://h.ringcentral.com/ws","expires_in":60}"#.to_owned(),
+            ),
         }
     }
 

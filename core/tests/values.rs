@@ -200,6 +200,7 @@ fn causes_have_a_word_and_a_line_each() {
         (Cause::TokenCall(info()), "HTTP 400: no"),
         (Cause::TokenUnreadable, "could not be read"),
         (Cause::InsecureUri, "without TLS"),
+        (Cause::ForeignUri { host: "h.example".into() }, "h.example, which is neither"),
         (Cause::Network { phase, message: message() }, "(Tcp): m"),
         (Cause::Credentials { code: Some("OAU-1".into()), message: message() }, "(OAU-1): m"),
         (Cause::Credentials { code: None, message: message() }, "token: m"),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::*;
 
-const WS_TOKEN: &str = r#"{"uri":"wss://server.example/ws","ws_access_token":"secret","expires_in":600}"#;
+const WS_TOKEN: &str = r#"{"uri":"wss://h.ringcentral.com/ws","ws_access_token":"secret","expires_in":600}"#;
 const SUBSCRIBED: &str = r#"{"id":"sub-1","eventFilters":["/x"],"expiresIn":86399}"#;
 
 /// A connected client in a few lines.

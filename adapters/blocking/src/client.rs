@@ -230,7 +230,9 @@ impl Builder {
         self
     }
 
-    /// Continues the session of this snapshot (PST-2).
+    /// Continues the session of this snapshot (PST-2). It is bound to the server, the app and the user (TOK-10): with the
+    /// credentials of another one [`start`](Self::start) refuses it. To go on then, start with
+    /// [`Snapshot::lost`] in its place, which makes a gap known.
     ///
     /// The snapshot of an orderly end says that nothing was received since, and a crash would make that a lie. So its
     /// session opens no socket before the application has taken the first
@@ -298,6 +300,7 @@ impl Builder {
     pub fn start(self) -> Result<(Client, Events), StartError> {
         let mut config = self.config;
         let secure = settle_server(&mut config, self.credentials.server()).map_err(|_| StartError::InsecureServer)?;
+        config.identity = config.identity.or_else(|| self.credentials.identity());
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);

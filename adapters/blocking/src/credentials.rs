@@ -5,7 +5,7 @@ mod login;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ringcentral_ws_core::oauth::{fixed_token, source_panicked};
+use ringcentral_ws_core::oauth::{Identity, fixed_token, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 
@@ -39,6 +39,13 @@ pub trait CredentialSource: Send + Sync + 'static {
     fn server(&self) -> Option<&Url> {
         None
     }
+
+    /// Whose the tokens are, if that is known: stored sessions are bound to it, unless
+    /// [`Config::identity`](ringcentral_ws_core::Config::identity) names another. It must stay the same while the user and
+    /// the app do.
+    fn identity(&self) -> Option<Identity> {
+        None
+    }
 }
 
 /// Asks a source. A panic in it is a failure like others: the session tries again later.
@@ -55,9 +62,14 @@ impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
     fn server(&self) -> Option<&Url> {
         (**self).server()
     }
+
+    fn identity(&self) -> Option<Identity> {
+        (**self).identity()
+    }
 }
 
-/// One access token, managed elsewhere. When it is refused or expires the session ends.
+/// One access token, managed elsewhere. When it is refused or expires the session ends. It does not say whose it is:
+/// name the user in [`Config::identity`](ringcentral_ws_core::Config::identity) where sessions are stored.
 #[derive(Clone, Debug)]
 pub struct FixedToken(Secret);
 

@@ -35,3 +35,11 @@ fn hostile_text_does_nothing_to_a_terminal() {
 fn streams_that_take_nothing_end_it_in_order_or_not_at_all() {
     ringcentral_ws_conformance::streams::failing(&example("watch-blocking"));
 }
+
+// CLAUSE TOK-10
+#[test]
+fn the_state_file_of_another_user_is_not_used() {
+    ringcentral_ws_conformance::binding::bound_to_its_user(&ringcentral_ws_conformance::watch::example(
+        "watch-blocking",
+    ));
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use ringcentral_ws_core::oauth::{
-    self, ClientApp, LoginCall, LoginLimiter, LoginStep, LoginWait, TokenBudget, TokenSet,
+    self, ClientApp, Identity, LoginCall, LoginLimiter, LoginStep, LoginWait, TokenBudget, TokenSet,
 };
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Secret, Timestamp};
 
@@ -20,6 +20,7 @@ type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
 /// A login behind a lock of the adapter's kind, which is held while a call is made: two clients never refresh at once.
 pub struct Login<L> {
     app: ClientApp,
+    identity: Option<Identity>,
     callback: Option<TokenCallback>,
     limiter: Limiter,
     machine: L,
@@ -47,12 +48,23 @@ impl fmt::Debug for LoginNext {
 impl<L> Login<L> {
     /// `lock` puts the machine behind the lock.
     pub fn new(machine: oauth::Login, lock: impl FnOnce(oauth::Login) -> L) -> Self {
-        Self { app: machine.app().clone(), callback: None, limiter: Limiter::default(), machine: lock(machine) }
+        let (app, identity) = (machine.app().clone(), machine.identity());
+        Self { app, identity, callback: None, limiter: Limiter::default(), machine: lock(machine) }
     }
 
     /// The app it logs in to.
     pub const fn app(&self) -> &ClientApp {
         &self.app
+    }
+
+    /// Whose it is, as far as it is known.
+    pub const fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// Names the user.
+    pub fn set_user(&mut self, user: &str) {
+        self.identity = Some(Identity::of_user(&self.app, user));
     }
 
     /// The lock.

@@ -1,9 +1,11 @@
 //! The same scenarios, over real sockets, for every adapter: faults differ, and all adapters must tell the same events.
 //!
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
-//! [`watch`] checks that a `watch` program speaks the line protocol, [`crash`] kills one a thousand times.
+//! [`watch`] checks that a `watch` program speaks the line protocol, [`binding`] what becomes of
+//! another user's state file, [`crash`] kills one a thousand times.
 //! [`fake`] has servers and proxies that misbehave, for the adapters' own tests; [`peer`] is a server made of bytes.
 
+pub mod binding;
 pub mod crash;
 pub mod fake;
 #[cfg(unix)]
@@ -76,8 +78,21 @@ pub trait Harness: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
+    /// Starts a client; the error has the adapter's words.
+    ///
+    /// # Errors
+    ///
+    /// When the builder refuses.
+    fn try_start(&self, setup: Setup) -> Result<Box<dyn Running>, String>;
+
     /// Starts a client.
-    fn start(&self, setup: Setup) -> Box<dyn Running>;
+    ///
+    /// # Panics
+    ///
+    /// When the builder refuses.
+    fn start(&self, setup: Setup) -> Box<dyn Running> {
+        self.try_start(setup).unwrap_or_else(|why| panic!("it does not start: {why}"))
+    }
 }
 
 /// A client that runs. Dropping it drops all its handles.

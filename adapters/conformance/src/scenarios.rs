@@ -1,5 +1,8 @@
 //! The scenarios.
 
+mod binding;
+mod hosts;
+
 use std::time::Duration;
 
 use ringcentral_ws_core::{Body, Close, RequestOptions, Via};
@@ -62,6 +65,12 @@ pub fn all() -> Vec<Scenario> {
         plain("close to a dead peer", close_to_dead_peer),
         plain("close while connecting", close_while_connecting),
         plain("detached and continued", detach),
+        plain("credentials of another", binding::other_credentials),
+        plain("JWT issued again", binding::jwt_issued_again),
+        plain("snapshot of an earlier version", binding::older_snapshot),
+        plain("led to a foreign host", hosts::foreign),
+        tls("led to a plain socket, TLS", hosts::plain),
+        plain("led to a host of another kind", hosts::of_another_kind),
         plain("request times out", request_times_out),
         plain("request cut off", request_cut_off),
         plain("large download", large_download),

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::oauth::ClientApp;
 use ringcentral_ws_core::{Body, Close, Config, Event, RetryPolicy, Secret};
-use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
+use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig, UserConfig};
 
 use crate::trace::line;
 use crate::{Harness, Outcome, PATIENCE, Proxy, Running, Setup, Trace, until};
 
 /// The filter of all scenarios.
-const SMS: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
+pub(crate) const SMS: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
 
 /// One run of one scenario.
 pub struct World<'a> {
@@ -36,6 +36,7 @@ impl<'a> World<'a> {
     pub fn new(harness: &'a dyn Harness, tls: bool) -> Self {
         let mut gateway = GatewayConfig::default();
         gateway.ws_token.rate_limit = None;
+        gateway.users.push(UserConfig::numbered(1));
         let config = ServerConfig { gateway, tls, ..ServerConfig::default() };
         let server = Server::start(config).expect("the loopback serves");
         let proxy = Proxy::start(server.address()).expect("the loopback serves");
@@ -60,6 +61,16 @@ impl<'a> World<'a> {
         self.running = Some(self.harness.start(self.setup.clone()));
     }
 
+    /// Has the client not start, and gives the words.
+    ///
+    /// # Panics
+    ///
+    /// When it starts.
+    pub fn start_refused(&mut self) -> String {
+        self.running = None;
+        self.harness.try_start(self.setup.clone()).err().expect("it does not start")
+    }
+
     /// Drops the client's handles.
     pub fn stop(&mut self) {
         self.running = None;
@@ -77,6 +88,15 @@ impl<'a> World<'a> {
     ///
     /// When it does not come.
     pub fn until(&mut self, beginning: &str) {
+        self.until_next(beginning, beginning);
+    }
+
+    /// The same, and that line begins with `whole` too.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come, or is another.
+    pub fn until_next(&mut self, beginning: &str, whole: &str) {
         let end = Instant::now() + PATIENCE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -84,7 +104,8 @@ impl<'a> World<'a> {
                 None => panic!("no `{beginning}` in time after\n{}", self.trace),
                 Some(None) => panic!("the events ended without `{beginning}` after\n{}", self.trace),
                 Some(Some(event)) => {
-                    if self.note(&event).is_some_and(|line| line.starts_with(beginning)) {
+                    if let Some(line) = self.note(&event).filter(|line| line.starts_with(beginning)) {
+                        assert!(line.starts_with(whole), "`{line}` in place of `{whole}` after\n{}", self.trace);
                         return;
                     }
                 }

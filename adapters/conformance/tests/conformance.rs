@@ -16,6 +16,7 @@ const AT_ONCE: usize = 12;
 
 type Played = (Result<Trace, String>, Duration);
 
+// CLAUSE TOK-8 TOK-10
 #[test]
 fn all_adapters_tell_the_same() {
     let (scenarios, harnesses) = (scenarios::all(), harness::all());

@@ -274,7 +274,9 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// Continues the session of this snapshot (PST-2).
+    /// Continues the session of this snapshot (PST-2). It is bound to the server, the app and the user (TOK-10): with the
+    /// credentials of another one [`start`](Self::start) refuses it. To go on then, start with
+    /// [`Snapshot::lost`] in its place, which makes a gap known.
     ///
     /// The snapshot of an orderly end says that nothing was received since, and a crash would make that a lie. So its
     /// session opens no socket before the application has taken the first
@@ -341,6 +343,7 @@ impl<R: Runtime> Builder<R> {
     pub fn start(self) -> Result<(Client<R>, Events), StartError> {
         let mut config = self.config;
         let secure = settle_server(&mut config, self.credentials.server()).map_err(|_| StartError::InsecureServer)?;
+        config.identity = config.identity.or_else(|| self.credentials.identity());
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = self.runtime.seed().map_err(StartError::Seed)?;
         let runtime = self.runtime.clone();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ringcentral_ws_core::oauth::{fixed_token, source_panicked};
+use ringcentral_ws_core::oauth::{Identity, fixed_token, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 
@@ -37,6 +37,13 @@ pub trait CredentialSource: Send + Sync + 'static {
     fn server(&self) -> Option<&Url> {
         None
     }
+
+    /// Whose the tokens are, if that is known: stored sessions are bound to it, unless
+    /// [`Config::identity`](ringcentral_ws_core::Config::identity) names another. It must stay the same while the user and
+    /// the app do.
+    fn identity(&self) -> Option<Identity> {
+        None
+    }
 }
 
 /// Asks a source. A panic in it is a failure like others: the session tries again later.
@@ -54,9 +61,14 @@ impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
     fn server(&self) -> Option<&Url> {
         (**self).server()
     }
+
+    fn identity(&self) -> Option<Identity> {
+        (**self).identity()
+    }
 }
 
-/// One access token, managed elsewhere. When it is refused or expires the session ends.
+/// One access token, managed elsewhere. When it is refused or expires the session ends. It does not say whose it is:
+/// name the user in [`Config::identity`](ringcentral_ws_core::Config::identity) where sessions are stored.
 #[derive(Clone, Debug)]
 pub struct FixedToken(Secret);
 

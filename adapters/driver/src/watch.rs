@@ -175,9 +175,7 @@ fn start<R: Runtime>(
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
     config.retry.auth_calls_per_minute = options.auth_calls.unwrap_or(config.retry.auth_calls_per_minute);
-    let unusable = |why: &str| {
-        terminal::complain(host.name, &format!("the state file cannot be used, starting afresh: {why}"));
-    };
+    let unusable = |why: &str| state::unusable(host.name, options.json, why);
     let lost = || Some(state::lost(&app));
     let snapshot = match file.map(StateFile::load) {
         None => None,
@@ -204,6 +202,7 @@ fn start<R: Runtime>(
     let (client, events) = match begin(snapshot) {
         Err(StartError::Snapshot(why)) => {
             unusable(&why.to_string());
+            file.inspect(|file| file.refused(&why));
             begin(lost())
         }
         started => started,
@@ -214,13 +213,15 @@ fn start<R: Runtime>(
 /// With a state file the login is kept too: the server recovers a session only for the login that made it.
 fn keep_login(name: &'static str, file: Option<&StateFile>, mut credentials: Jwt) -> Jwt {
     let Some(file) = file.cloned() else { return credentials };
-    let app = credentials.app().clone();
-    if let Some(token) = file.load_login(&app) {
-        credentials = credentials.with_refresh_token(token);
+    let (app, user) = (credentials.app().clone(), credentials.identity());
+    match file.load_login(&app, user) {
+        Ok(Some(token)) => credentials = credentials.with_refresh_token(token),
+        Ok(None) => {}
+        Err(why) => terminal::complain(name, why),
     }
     credentials.on_tokens(move |tokens| {
         if let Some(token) = &tokens.refresh_token
-            && let Err(error) = file.save_login(&app, token)
+            && let Err(error) = file.save_login(&app, user, token)
         {
             terminal::complain(name, &format!("the login cannot be kept, so the next start cannot recover: {error}"));
         }
@@ -314,6 +315,7 @@ impl<R: Runtime> Program<R> {
     fn event(&mut self, event: &Event) {
         let line = if self.options.json { json::event(event) } else { human::event(event) };
         self.print(line);
+        self.files.on(event);
         if self.files.record.is_wanted() && Record::is_trouble(event) {
             self.files.record.write(self.name, self.client.flight_record());
         }

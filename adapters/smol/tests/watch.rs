@@ -41,3 +41,9 @@ fn too_few_descriptors_are_said_in_one_line() {
 fn streams_that_take_nothing_end_it_in_order_or_not_at_all() {
     ringcentral_ws_conformance::streams::failing(&example("watch-smol"));
 }
+
+// CLAUSE TOK-10
+#[test]
+fn the_state_file_of_another_user_is_not_used() {
+    ringcentral_ws_conformance::binding::bound_to_its_user(&ringcentral_ws_conformance::watch::example("watch-smol"));
+}

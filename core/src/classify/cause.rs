@@ -49,8 +49,13 @@ pub enum Cause {
     TokenCall(Box<ApiErrorInfo>),
     /// The answer with the WebSocket token could not be read.
     TokenUnreadable,
-    /// The server named an address without TLS.
+    /// The configured server has no TLS, or the address that it named for the WebSocket has none.
     InsecureUri,
+    /// The server named a WebSocket on a host that is not trusted (TOK-8). Nothing was sent there.
+    ForeignUri {
+        /// The host.
+        host: Box<str>,
+    },
     /// An HTTPS call got no answer.
     Network {
         /// How far it came.
@@ -123,6 +128,7 @@ impl Cause {
             Self::TokenCall(_) => "token_call",
             Self::TokenUnreadable => "token_unreadable",
             Self::InsecureUri => "insecure_uri",
+            Self::ForeignUri { .. } => "foreign_uri",
             Self::Network { .. } => "network",
             Self::Credentials { .. } => "credentials",
             Self::LoginLimit { .. } => "login_limit",
@@ -159,7 +165,15 @@ impl fmt::Display for Cause {
             Self::NoAuthorization => f.write_str("the server closed for want of authorization (4400)"),
             Self::TokenCall(error) => write!(f, "the WebSocket token was refused: {error}"),
             Self::TokenUnreadable => f.write_str("the answer with the WebSocket token could not be read"),
-            Self::InsecureUri => f.write_str("the server named an address without TLS"),
+            Self::InsecureUri => f.write_str(
+                "the server, or the WebSocket that it named, has an address without TLS, so nothing was sent there; \
+                 Config::allow_insecure permits it",
+            ),
+            Self::ForeignUri { host } => write!(
+                f,
+                "the server named the WebSocket host {host}, which is neither its own nor below ringcentral.com, so nothing \
+                 was sent there; if the host is right, list it in Config::websocket_hosts"
+            ),
             Self::Network { phase, message } => write!(f, "the HTTPS call failed ({phase:?}): {message}"),
             Self::Credentials { code: Some(code), message } => write!(f, "no access token ({code}): {message}"),
             Self::Credentials { code: None, message } => write!(f, "no access token: {message}"),

@@ -185,7 +185,7 @@ fn fetching() -> Checked {
 fn opening() -> (Checked, ConnId) {
     let mut it = fetching();
     let id = *it.calls.first().unwrap();
-    let body = r#"{"ws_access_token":"t","uri":"wss://h.test/ws","expires_in":600}"#;
+    let body = r#"{"ws_access_token":"t","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#;
     let response = Box::new(http::Response::new(body.into()));
     it.handle_input(Input::HttpResponse { id, response }, at(1)).unwrap();
     drain(&mut it);

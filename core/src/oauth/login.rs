@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{ClientApp, LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, TokenSet, refusal};
+use super::{ClientApp, Identity, LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, TokenSet, refusal};
 use crate::classify::ApiErrorInfo;
 use crate::input::{AccessToken, AuthFailure, HttpFailure};
 use crate::mask::Masker;
@@ -85,6 +85,7 @@ pub struct Login {
     refresh: Option<Secret>,
     call: Call,
     key: LoginKey,
+    identity: Option<Identity>,
     limits: LoginLimits,
     /// When the limiter let the last call go.
     acquired: Timestamp,
@@ -110,10 +111,11 @@ impl Login {
     pub fn jwt(app: ClientApp, jwt: impl Into<Secret>) -> Self {
         let jwt = jwt.into();
         let key = LoginKey::of_secret(&app, "jwt", &jwt);
-        Self { jwt: Some(jwt), ..Self::bare(app, key) }
+        let identity = Some(Identity::of_jwt(&app, &jwt));
+        Self { jwt: Some(jwt), identity, ..Self::bare(app, key) }
     }
 
-    /// Lives on this refresh token alone.
+    /// Lives on this refresh token alone. Whose it is the token does not say: see [`set_user`](Self::set_user).
     #[must_use]
     pub fn refresh_token(app: ClientApp, token: impl Into<Secret>) -> Self {
         let token = token.into();
@@ -131,13 +133,16 @@ impl Login {
             (None, None) => LoginKey::of_secret(&app, "access", &tokens.access_token),
         };
         let mut login = Self::bare(app, key);
+        if let Some(owner) = &tokens.owner_id {
+            login.set_user(owner);
+        }
         login.keep(&tokens, now);
         login
     }
 
     fn bare(app: ClientApp, key: LoginKey) -> Self {
         let (limits, acquired) = (LoginLimits::default(), Timestamp::ZERO);
-        Self { app, jwt: None, held: None, refresh: None, call: Call::None, key, limits, acquired }
+        Self { app, jwt: None, held: None, refresh: None, call: Call::None, key, identity: None, limits, acquired }
     }
 
     /// The limits that its calls keep, in place of the default ones.
@@ -149,6 +154,19 @@ impl Login {
     #[must_use]
     pub const fn key(&self) -> LoginKey {
         self.key
+    }
+
+    /// Names the user in a way that stays the same, for what is stored of their sessions: refresh tokens change with each
+    /// use. `user` is the `owner_id` of the token answers, or a name that the program has for its users.
+    pub fn set_user(&mut self, user: &str) {
+        self.identity = Some(Identity::of_user(&self.app, user));
+    }
+
+    /// Whose sessions these are, as far as it is known: of the JWT, of the answer it began with, or of
+    /// [`set_user`](Self::set_user).
+    #[must_use]
+    pub const fn identity(&self) -> Option<Identity> {
+        self.identity
     }
 
     /// Tries this refresh token, kept from an earlier run, before the JWT. With it a restart can recover.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 
 use super::Session;
+use super::host::HostKind;
 use super::link::Link;
 use super::tokens::{Asking, Doubt, Fetching, Held, SPREAD, WsToken, YOUNG, bearer_of};
 use crate::classify::{self, ApiErrorInfo, Cause, Class, RateLimit};
@@ -276,10 +277,11 @@ impl Session {
         let Some(reply) = ws_token(response.body()) else {
             return self.token_failed(Cause::TokenUnreadable, Cost::Call, now, now);
         };
-        if !self.is_allowed(&reply.uri, "wss", "ws") {
-            return self.finish(CloseReason::Permanent(Cause::InsecureUri), false, now);
-        }
         self.tokens.accepted(call.token);
+        if let Err(cause) = HostKind::of(&reply.uri, &self.config) {
+            // Nothing is sent there. Whoever set the address wrong may set it right.
+            return self.token_failed(cause, Cost::Call, now, now);
+        }
         self.tokens.ws = Some(self.usable(reply, call.began));
         if self.tokens.has_ws_token(now) {
             self.token_ready(now);

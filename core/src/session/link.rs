@@ -54,6 +54,7 @@ impl Session {
         if !self.is_allowed(&self.config.server.clone(), "https", "http") {
             return self.finish(CloseReason::Permanent(Cause::InsecureUri), true, now);
         }
+        self.bind();
         self.leave_rest();
         self.recovery.lost_at = now;
         self.tokens.unpack(self.clock, now);
@@ -63,6 +64,7 @@ impl Session {
     /// There is a WebSocket token and nothing live: presents it (TOK-1, REC-1).
     pub(super) fn open(&mut self, now: Timestamp) {
         self.forfeit_if_late(now);
+        self.meet_host();
         if self.recovery.wsc.is_none() {
             // The server gave no handle: there is nothing to continue with.
             self.session_lost(GapCause::RecoveryFailed(None), None);

@@ -6,6 +6,7 @@ mod auth;
 mod checkpoint;
 mod frames;
 mod held;
+mod host;
 mod link;
 mod repeats;
 mod requests;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 #[cfg(feature = "recorder")]
 pub(crate) use self::checkpoint::Checkpoint;
+pub(crate) use self::host::HostKind;
 use self::link::Link;
 use self::repeats::{Repeats, Trial};
 use self::requests::Requests;

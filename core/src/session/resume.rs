@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
+use super::host::HostKind;
 use super::link::{Link, Then};
 use super::subscription::{Active, Wanted};
 use crate::config::Config;
@@ -10,6 +11,7 @@ use crate::error::RestoreError;
 use crate::gap::GapCause;
 use crate::ids::SubscriptionId;
 use crate::ledger::{Ledger, PendingGap};
+use crate::oauth::Identity;
 use crate::output::CloseReason;
 use crate::retry::Window;
 use crate::snapshot::{MAX_RECENT, Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
@@ -22,6 +24,12 @@ use crate::wire::{Limits, Wsc};
 pub(super) struct Recovery {
     #[cfg_attr(feature = "recorder", serde(with = "crate::snapshot::at_rest"))]
     pub(super) wsc: Option<Wsc>,
+    /// Whose the session is, as its snapshots say (TOK-10).
+    #[cfg_attr(feature = "recorder", serde(skip))]
+    pub(super) bound_to: Option<Identity>,
+    /// The kind of host that the handle came from, and goes back to (TOK-8).
+    #[cfg_attr(feature = "recorder", serde(default))]
+    pub(super) given_by: Option<HostKind>,
     /// When the last frame of a ready connection came.
     pub(super) last_seen: Timestamp,
     /// When the loss of the connection was noticed, or the first connection was asked for.
@@ -83,6 +91,8 @@ impl Recovery {
         };
         Self {
             wsc: None,
+            bound_to: None,
+            given_by: None,
             last_seen: now,
             lost_at: now,
             closed: None,
@@ -224,6 +234,12 @@ impl Session {
         }
     }
 
+    /// The session is of who connects it now. The snapshots say so from their next change on; before the first
+    /// connection nothing changes (C13).
+    pub(super) fn bind(&mut self) {
+        self.recovery.bound_to = self.config.identity.or(self.recovery.bound_to);
+    }
+
     /// From now on the snapshot is not that of an orderly end.
     pub(super) fn leave_rest(&mut self) {
         self.recovery.restored &= !self.recovery.detached;
@@ -247,7 +263,9 @@ impl Session {
         Some(Snapshot {
             version: VERSION,
             server: self.config.server.as_str().to_owned(),
+            identity: self.recovery.bound_to,
             wsc: self.recovery.wsc.as_ref().map(StoredWsc::new),
+            given_by: self.recovery.given_by.clone().filter(|_| self.recovery.wsc.is_some()),
             last_seen: self.last_seen(),
             limits: self.recovery.limits,
             wanted: self.subs.wanted.as_ref().map(|w| subscription(w.id, &w.filters, None)),
@@ -273,16 +291,25 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`RestoreError`]; starting with [`new`](Self::new) is always possible (PST-3).
+    /// [`RestoreError`]; starting with [`new`](Self::new) is always possible (PST-3). Then nothing of the snapshot is used:
+    /// no recovery handle, no subscription, no ids, and neither the calls nor the penalties of its login, because the
+    /// server counts those for each user and app.
     pub fn restore(config: Config, snapshot: Snapshot, seed: u64, clock: ClockReading) -> Result<Self, RestoreError> {
         snapshot.check()?;
         if snapshot.server != config.server.as_str() {
             return Err(RestoreError::OtherServer);
         }
+        if let (Some(own), Some(stored)) = (config.identity, snapshot.identity)
+            && own != stored
+        {
+            return Err(RestoreError::OtherIdentity);
+        }
         let mut session = Self::new(config, seed, clock);
         let pending = snapshot.gap.as_ref().and_then(|g| Some(PendingGap { cause: g.cause()?, since: g.since }));
         session.recovery = Recovery {
             wsc: snapshot.wsc.map(StoredWsc::into_wsc),
+            bound_to: snapshot.identity,
+            given_by: snapshot.given_by,
             seen_before: Some(snapshot.last_seen),
             limits: snapshot.limits,
             detached: snapshot.detached,

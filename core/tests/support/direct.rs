@@ -62,7 +62,7 @@ impl Direct {
 
     /// Answers the token call and opens the socket.
     pub fn open(&mut self) {
-        let body = r#"{"ws_access_token":"ws-token","uri":"wss://h.test/ws","expires_in":600}"#;
+        let body = r#"{"ws_access_token":"ws-token","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#;
         self.http(200, body);
         self.input(Input::Opened { conn: self.conn });
     }

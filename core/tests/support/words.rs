@@ -93,6 +93,7 @@ impl Words {
                 "https-only" => config.rest_over_websocket = false,
                 "manual" => config.auto_recover = false,
                 "insecure" => config.allow_insecure = true,
+                "host" => config.websocket_hosts.push(value.to_owned()),
                 "queued_requests" => config.limits.queued_requests = n(),
                 "active_requests" => config.limits.active_requests = n(),
                 "held_notifications" => config.limits.held_notifications = n(),

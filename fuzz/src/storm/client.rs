@@ -221,7 +221,7 @@ impl<M: Maker> Storm<M> {
     pub(super) fn give_token(&mut self, id: HttpId) {
         self.server.tokens += 1;
         let token = self.server.tokens;
-        let body = format!(r#"{{"ws_access_token":"t{token}","uri":"wss://h.test/ws","expires_in":600}}"#);
+        let body = format!(r#"{{"ws_access_token":"t{token}","uri":"wss://h.ringcentral.com/ws","expires_in":600}}"#);
         self.answer_https(id, 200, &body);
     }
 

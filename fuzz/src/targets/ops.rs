@@ -10,7 +10,7 @@ use ringcentral_ws_core::*;
 
 use crate::subject::{Maker, Subject};
 
-const WS_TOKEN: &str = r#"{"uri":"wss://server.example/ws","ws_access_token":"secret","expires_in":600}"#;
+const WS_TOKEN: &str = r#"{"uri":"wss://h.ringcentral.com/ws","ws_access_token":"secret","expires_in":600}"#;
 /// Tokens of a restored session last until a later clock than this.
 const UNIX: UnixMillis = UnixMillis(1_800_000_000_000);
 

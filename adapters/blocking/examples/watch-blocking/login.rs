@@ -1,6 +1,7 @@
 //! A login that tells whether its calls get through to a server.
 
 use ringcentral_ws_adapter::watch::reach::LoginCalls;
+use ringcentral_ws_blocking::core::oauth::Identity;
 use ringcentral_ws_blocking::core::{AccessToken, AuthFailure, HttpFailure};
 use ringcentral_ws_blocking::http::{Request, Response};
 use ringcentral_ws_blocking::{CredentialSource, HttpsSender, Jwt, TokenRequest};
@@ -30,5 +31,9 @@ impl CredentialSource for Login {
 
     fn server(&self) -> Option<&url::Url> {
         self.jwt.server()
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        self.jwt.identity()
     }
 }

@@ -15,7 +15,7 @@ use ringcentral_ws_adapter::watch::state::{self, StateFile};
 use ringcentral_ws_adapter::watch::{FAILED, Files, USAGE};
 use ringcentral_ws_blocking::core::oauth::ClientApp;
 use ringcentral_ws_blocking::core::{Config, Secret, Snapshot, recorder};
-use ringcentral_ws_blocking::{Client, EnvError, Events, Jwt, StartError, filters};
+use ringcentral_ws_blocking::{Client, CredentialSource as _, EnvError, Events, Jwt, StartError, filters};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 use self::login::Login;
@@ -91,9 +91,7 @@ fn start(
     config.rest_over_websocket = options.rest_over_websocket;
     config.auto_recover = !options.no_auto_recover;
     config.retry.auth_calls_per_minute = options.auth_calls.unwrap_or(config.retry.auth_calls_per_minute);
-    let unusable = |why: &str| {
-        terminal::complain(NAME, &format!("the state file cannot be used, starting afresh: {why}"));
-    };
+    let unusable = |why: &str| state::unusable(NAME, options.json, why);
     let lost = || Some(state::lost(login.jwt.app()));
     let snapshot = match file.map(StateFile::load) {
         None => None,
@@ -120,6 +118,7 @@ fn start(
     match begin(snapshot) {
         Err(StartError::Snapshot(why)) => {
             unusable(&why.to_string());
+            file.inspect(|file| file.refused(&why));
             begin(lost())
         }
         started => started,
@@ -129,13 +128,15 @@ fn start(
 /// With a state file the login is kept too: the server recovers a session only for the login that made it.
 fn keep_login(file: Option<&StateFile>, mut credentials: Jwt) -> Jwt {
     let Some(file) = file.cloned() else { return credentials };
-    let app = credentials.app().clone();
-    if let Some(token) = file.load_login(&app) {
-        credentials = credentials.with_refresh_token(token);
+    let (app, user) = (credentials.app().clone(), credentials.identity());
+    match file.load_login(&app, user) {
+        Ok(Some(token)) => credentials = credentials.with_refresh_token(token),
+        Ok(None) => {}
+        Err(why) => terminal::complain(NAME, why),
     }
     credentials.on_tokens(move |tokens| {
         if let Some(token) = &tokens.refresh_token
-            && let Err(error) = file.save_login(&app, token)
+            && let Err(error) = file.save_login(&app, user, token)
         {
             terminal::complain(NAME, &format!("the login cannot be kept, so the next start cannot recover: {error}"));
         }

@@ -135,6 +135,7 @@ impl Program {
         }
         let line = if self.options.json { json::event(event) } else { human::event(event) };
         self.print(line);
+        self.files.on(event);
         if self.files.record.is_wanted() && Record::is_trouble(event) {
             self.files.record.write(NAME, self.client.flight_record());
         }

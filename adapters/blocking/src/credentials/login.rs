@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ringcentral_ws_adapter::{Login, LoginNext, login_now};
-use ringcentral_ws_core::oauth::{self, ClientApp, EnvError, LoginLimiter, LoginLimits, TokenSet};
+use ringcentral_ws_core::oauth::{self, ClientApp, EnvError, Identity, LoginLimiter, LoginLimits, TokenSet};
 use ringcentral_ws_core::{AccessToken, AuthFailure, Secret};
 use url::Url;
 
@@ -99,10 +99,19 @@ impl Jwt {
 }
 
 impl RefreshToken {
-    /// Starts from `token`.
+    /// Starts from `token`. Name its user with [`user`](Self::user) where sessions are stored.
     #[must_use]
     pub fn new(app: ClientApp, token: impl Into<Secret>) -> Self {
         Self(Login::new(oauth::Login::refresh_token(app, token), Mutex::new))
+    }
+
+    /// Whose token it is, by a name that stays the same: the `owner_id` that came with it, or a name that the program has
+    /// for its users. Stored sessions are bound to it. A token does not say it, and is another one after each use; without
+    /// this [`new`](Self::new) continues the session of any user.
+    #[must_use]
+    pub fn user(mut self, user: &str) -> Self {
+        self.0.set_user(user);
+        self
     }
 
     /// Starts from the answer to a login, such as the exchange of an authorization code
@@ -156,6 +165,10 @@ impl CredentialSource for Jwt {
     fn server(&self) -> Option<&Url> {
         Some(&self.0.app().server)
     }
+
+    fn identity(&self) -> Option<Identity> {
+        self.0.identity()
+    }
 }
 
 impl CredentialSource for RefreshToken {
@@ -165,6 +178,10 @@ impl CredentialSource for RefreshToken {
 
     fn server(&self) -> Option<&Url> {
         Some(&self.0.app().server)
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        self.0.identity()
     }
 }
 

@@ -121,7 +121,6 @@ pub fn advice(cause: &Cause) -> &'static str {
             "; check RC_APP_CLIENT_ID, RC_APP_CLIENT_SECRET and RC_USER_JWT (or the RINGCENTRAL_ names)"
         }
         Cause::Unauthorized | Cause::NoAuthorization => "; check that the app and the user are active",
-        Cause::InsecureUri => "; the server must hand out a wss address",
         _ => "",
     }
 }

@@ -160,6 +160,12 @@ fn with_body(line: Line, body: &Body) -> Line {
     }
 }
 
+/// A line that tells that the state file cannot be used, and why; the session is a new one.
+#[must_use]
+pub fn not_restored(why: &str) -> String {
+    Line::new("error").with("kind", "not_restored").with("message", why).end()
+}
+
 /// A line that tells of a mistake.
 #[must_use]
 pub fn error(message: &str) -> String {

@@ -10,6 +10,8 @@ pub mod reach;
 pub mod record;
 pub mod state;
 
+use ringcentral_ws_core::Event;
+
 use self::args::Options;
 use self::record::Record;
 use self::state::StateFile;
@@ -41,6 +43,13 @@ impl Files {
     pub fn claim(options: &Options) -> Result<Self, FileError> {
         let state = options.state.as_deref().map(StateFile::claim).transpose()?;
         Ok(Self { state, record: Record::claim(options.record.as_deref())? })
+    }
+
+    /// Sees each event before anything is written for it.
+    pub fn on(&self, event: &Event) {
+        if let Some(state) = &self.state {
+            state.on(event);
+        }
     }
 
     /// What the user should know, a line each.

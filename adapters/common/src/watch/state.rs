@@ -1,12 +1,17 @@
 //! The session in a file, and the login beside it.
 
+use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ringcentral_ws_core::oauth::ClientApp;
-use ringcentral_ws_core::{Secret, Snapshot, UnixMillis};
+use ringcentral_ws_core::oauth::{ClientApp, Identity};
+use ringcentral_ws_core::{Event, RestoreError, Secret, Snapshot, UnixMillis};
 use serde::{Deserialize, Serialize};
 
+use super::json;
 use crate::file::{FileError, Holds, PrivateFile};
+use crate::terminal;
 
 /// In place of a session that cannot be used: it makes the next one tell a gap. Nobody knows since when: the file may
 /// have been written while a loss before it was known and not told yet, so its time says nothing.
@@ -15,11 +20,23 @@ pub fn lost(app: &ClientApp) -> Snapshot {
     Snapshot::lost(&app.server, UnixMillis(0))
 }
 
+/// Says that the session in the file is not continued, and why.
+pub fn unusable(program: &str, as_json: bool, why: &str) {
+    let why = format!("the state file cannot be used, starting afresh: {why}");
+    terminal::complain(program, &why);
+    if as_json {
+        // Whoever reads stdout may be gone: the first event finds that out.
+        let _ = writeln!(io::stdout(), "{}", json::not_restored(&why));
+    }
+}
+
 /// Where a session and its login are kept: `FILE` and `FILE.login`. No other process can have them at the same time.
 #[derive(Clone, Debug)]
 pub struct StateFile {
     session: PrivateFile,
     login: PrivateFile,
+    /// The session in the file is of somebody else, and this one has no connection yet that would take its place.
+    of_another: Arc<AtomicBool>,
 }
 
 impl StateFile {
@@ -35,7 +52,7 @@ impl StateFile {
         if let Err(foreign @ FileError::Foreign(..)) = login.check() {
             return Err(foreign);
         }
-        Ok(Self { session, login })
+        Ok(Self { session, login, of_another: Arc::default() })
     }
 
     /// What the user should know, in one line.
@@ -65,21 +82,48 @@ impl StateFile {
         }
     }
 
+    /// The session in the file was refused. If it is good and only not of this user, app or server, it stays there until
+    /// this login has proven good by a connection: who started with the wrong credentials has lost nothing then.
+    pub fn refused(&self, why: &RestoreError) {
+        let of_another = matches!(why, RestoreError::OtherIdentity | RestoreError::OtherServer);
+        self.of_another.store(of_another, Ordering::Relaxed);
+    }
+
+    /// Sees each event before the session is saved for it.
+    pub fn on(&self, event: &Event) {
+        if let Event::Connected { .. } = event {
+            self.of_another.store(false, Ordering::Relaxed);
+        }
+    }
+
     /// Writes the session, whole or not at all.
     ///
     /// # Errors
     ///
     /// Those of [`PrivateFile::write`].
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), FileError> {
+        if self.of_another.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.session.write(&snapshot.to_json())
     }
 
-    /// The refresh token of an earlier run, if it is for this app. Any fault means that there is none.
-    #[must_use]
-    pub fn load_login(&self, app: &ClientApp) -> Option<Secret> {
-        let login: Login = serde_json::from_slice(&self.login.read().ok()??).ok()?;
-        let same = login.server == app.server.as_str() && login.client_id == app.client_id;
-        same.then(|| Secret::new(login.refresh_token))
+    /// The refresh token of an earlier run, if it is for this app and user (TOK-10). Any other fault means that there is
+    /// none. A file of an earlier version does not say of which user it is, and is taken at its word.
+    ///
+    /// # Errors
+    ///
+    /// One line for people: it is of somebody else.
+    pub fn load_login(&self, app: &ClientApp, user: Option<Identity>) -> Result<Option<Secret>, &'static str> {
+        let Ok(Some(bytes)) = self.login.read() else { return Ok(None) };
+        let Ok(login) = serde_json::from_slice::<Login>(&bytes) else { return Ok(None) };
+        if login.server != app.server.as_str() || login.client_id != app.client_id {
+            return Err("the login beside the state file is for another server or app, and is not used");
+        }
+        if login.identity.is_some() && user.is_some() && login.identity != user {
+            return Err("the login beside the state file is of another user, and is not used");
+        }
+        Ok(Some(Secret::new(login.refresh_token)))
     }
 
     /// Keeps a refresh token for the next run.
@@ -87,9 +131,9 @@ impl StateFile {
     /// # Errors
     ///
     /// Those of [`PrivateFile::write`].
-    pub fn save_login(&self, app: &ClientApp, token: &Secret) -> Result<(), FileError> {
+    pub fn save_login(&self, app: &ClientApp, user: Option<Identity>, token: &Secret) -> Result<(), FileError> {
         let (server, client_id) = (app.server.as_str().to_owned(), app.client_id.clone());
-        let login = Login { server, client_id, refresh_token: token.expose().to_owned() };
+        let login = Login { server, client_id, identity: user, refresh_token: token.expose().to_owned() };
         // Text and nothing else: it can always be written as JSON.
         self.login.write(&serde_json::to_string(&login).unwrap_or_default())
     }
@@ -100,12 +144,14 @@ impl StateFile {
     }
 }
 
-/// The login that belongs to the session: only with it the server recovers the session. It is used for the same server
-/// and app only.
+/// The login that belongs to the session: only with it the server recovers the session. It is used for the same server,
+/// app and user only.
 #[derive(Serialize, Deserialize)]
 struct Login {
     server: String,
     client_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Identity>,
     refresh_token: String,
 }
 
@@ -149,12 +195,16 @@ mod tests {
             client_id: id.to_owned(),
             client_secret: None,
         };
-        state.save_login(&app("a"), &"r".into()).unwrap();
-        assert_eq!(state.load_login(&app("a")).unwrap().expose(), "r");
-        assert!(state.load_login(&app("b")).is_none(), "another app never sees it");
+        let user = |name: &str| Some(Identity::of_user(&app("a"), name));
+        state.save_login(&app("a"), user("u"), &"r".into()).unwrap();
+        assert_eq!(state.load_login(&app("a"), user("u")).unwrap().unwrap().expose(), "r");
+        assert!(state.load_login(&app("b"), user("u")).is_err(), "another app never sees it");
+        assert!(state.load_login(&app("a"), user("v")).unwrap_err().contains("another user"));
+        state.save_login(&app("a"), None, &"r".into()).unwrap();
+        assert!(state.load_login(&app("a"), user("v")).unwrap().is_some(), "one that does not say whose it is");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 3, "beside them and the lock nothing is left");
         state.forget_login();
-        assert!(state.load_login(&app("a")).is_none());
+        assert_eq!(state.load_login(&app("a"), user("u")).map(|login| login.is_some()), Ok(false));
         drop(state);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::remove_dir_all(&folder).unwrap();

@@ -72,7 +72,7 @@ impl<R: Runtime> Harness for Async<R> {
         self.name
     }
 
-    fn start(&self, setup: Setup) -> Box<dyn Running> {
+    fn try_start(&self, setup: Setup) -> Result<Box<dyn Running>, String> {
         let refresh = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&refresh);
         let mut login = Jwt::new(setup.app.clone(), setup.jwt.as_str()).on_tokens(move |tokens| {
@@ -89,8 +89,8 @@ impl<R: Runtime> Harness for Async<R> {
         if let Some(snapshot) = setup.snapshot {
             builder = builder.restore(snapshot);
         }
-        let (client, events) = wait_for(self.block, async { builder.start() }).expect("it starts");
-        Box::new(AsyncRunning { client, events, runtime: self.runtime.clone(), block: self.block, refresh })
+        let (client, events) = wait_for(self.block, async { builder.start() }).map_err(|error| error.to_string())?;
+        Ok(Box::new(AsyncRunning { client, events, runtime: self.runtime.clone(), block: self.block, refresh }))
     }
 }
 
@@ -169,7 +169,7 @@ impl Harness for Blocking {
         "blocking"
     }
 
-    fn start(&self, setup: Setup) -> Box<dyn Running> {
+    fn try_start(&self, setup: Setup) -> Result<Box<dyn Running>, String> {
         use ringcentral_ws_blocking::{Client, Jwt};
         let refresh = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&refresh);
@@ -186,8 +186,8 @@ impl Harness for Blocking {
         if let Some(snapshot) = setup.snapshot {
             builder = builder.restore(snapshot);
         }
-        let (client, events) = builder.start().expect("it starts");
-        Box::new(BlockingRunning { client, events, refresh })
+        let (client, events) = builder.start().map_err(|error| error.to_string())?;
+        Ok(Box::new(BlockingRunning { client, events, refresh }))
     }
 }
 

@@ -29,7 +29,7 @@ impl Harness for Mio {
         "mio"
     }
 
-    fn start(&self, setup: Setup) -> Box<dyn Running> {
+    fn try_start(&self, setup: Setup) -> Result<Box<dyn Running>, String> {
         let ((tell, events), (answer, answers), (commands, inbox)) = (channel(), channel(), channel());
         let (stats, gone) = (Arc::<Mutex<Stats>>::default(), Arc::<AtomicBool>::default());
         let (told, leave) = (Arc::clone(&stats), Arc::clone(&gone));
@@ -53,7 +53,7 @@ impl Harness for Mio {
                 *told.lock().unwrap() = port.session.stats();
             }
         });
-        Box::new(MioRunning { events, answers, commands, stats, gone })
+        Ok(Box::new(MioRunning { events, answers, commands, stats, gone }))
     }
 }
 

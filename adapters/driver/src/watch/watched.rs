@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use ringcentral_ws_adapter::watch::reach::LoginCalls;
+use ringcentral_ws_core::oauth::Identity;
 use ringcentral_ws_core::{AccessToken, AuthFailure, HttpFailure};
 use url::Url;
 
@@ -41,5 +42,9 @@ impl<C: CredentialSource> CredentialSource for Watched<C> {
 
     fn server(&self) -> Option<&Url> {
         self.source.server()
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        self.source.identity()
     }
 }

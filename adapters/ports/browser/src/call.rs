@@ -101,6 +101,12 @@ pub(crate) struct Start {
     pub(crate) unix: u64,
     /// What a call of `snapshot` gave, in this page or one before it.
     pub(crate) snapshot: Option<String>,
+    /// Whose session it is, by a name that stays the same; with another one the snapshot is not used.
+    #[serde(default)]
+    pub(crate) user: Option<String>,
+    /// As in the settings of the core.
+    #[serde(default)]
+    pub(crate) websocket_hosts: Vec<String>,
     #[serde(default)]
     pub(crate) rest_over_websocket: bool,
     #[serde(default)]

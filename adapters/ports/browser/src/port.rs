@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use ringcentral_ws_core::oauth::Identity;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthFailureKind, AuthId, Body, ClockReading, Close, CloseInfo, Config, ConnId,
     Event, Filters, Frame, HttpFailure, HttpId, Input, OpenFailure, Output, Phase, ProtocolError, RequestId, Session,
@@ -66,8 +67,10 @@ impl Port {
             server: start.server.parse().map_err(|error| format!("`server` is not a URL: {error}"))?,
             rest_over_websocket: start.rest_over_websocket,
             allow_insecure: start.allow_insecure,
+            websocket_hosts: start.websocket_hosts,
             ..Config::default()
         };
+        config.identity = start.user.map(|user| Identity::named(&config.server, "", &user));
         config.retry.auth_calls_per_minute = start.auth_calls_per_minute.unwrap_or(config.retry.auth_calls_per_minute);
         let clock = ClockReading { now, unix: UnixMillis(start.unix) };
         let restored = start.snapshot.map(|text| {

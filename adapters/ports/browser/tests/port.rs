@@ -149,6 +149,23 @@ fn the_snapshot_is_text_and_a_bad_one_is_no_end() {
     assert_eq!(page.told, ["connected fresh", "gap restored"]);
 }
 
+// CLAUSE TOK-10
+#[test]
+fn the_snapshot_of_another_user_is_not_used() {
+    let mut page = Page::new();
+    page.user = Some("62219004");
+    page.load();
+    page.unload();
+    page.load();
+    assert_eq!(page.restored, json!(true));
+    page.unload();
+    page.user = Some("62220004");
+    page.told.clear();
+    page.load();
+    assert!(page.restored.as_str().unwrap().contains("another user"), "{}", page.restored);
+    assert_eq!(page.told, ["connected fresh", "gap restored"]);
+}
+
 #[test]
 fn a_call_that_is_none_changes_nothing() {
     let mut page = Page::subscribed();

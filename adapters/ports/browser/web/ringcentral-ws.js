@@ -96,7 +96,9 @@ export class Client {
    * - `token`: `async ({ refused }) => ({ access_token, expires_in })`, asks the page's own backend
    * - `onEvent`: gets each event, in order. When it returns, the event counts as handled
    * - `key`: name of the session in localStorage, also of its lock
-   * - `restOverWebSocket`, `allowInsecure`: as in Config of the core
+   * - `user`: who is logged in, by a name that stays the same, such as the `owner_id` of the token answer. What was stored
+   *   for another user is not used then
+   * - `restOverWebSocket`, `allowInsecure`, `webSocketHosts`: as in Config of the core
    * - `authCallsPerMinute`: as in RetryPolicy of the core, over reloads too. Default 5
    */
   static async start(options) {
@@ -162,7 +164,8 @@ export class Client {
   }
 
   #begin() {
-    const { key, server, filters, restOverWebSocket, allowInsecure, authCallsPerMinute } = this.#options;
+    const { key, server, user, filters, restOverWebSocket, allowInsecure, webSocketHosts, authCallsPerMinute } =
+      this.#options;
     const stored = this.#stored();
     const [a, b] = crypto.getRandomValues(new Uint32Array(2));
     const answer = this.#enter({
@@ -171,6 +174,8 @@ export class Client {
       seed: (a >>> 11) * 2 ** 32 + b,
       unix: Date.now(),
       snapshot: stored.snapshot ?? null,
+      user: user ?? null,
+      websocket_hosts: webSocketHosts ?? [],
       rest_over_websocket: restOverWebSocket ?? false,
       allow_insecure: allowInsecure ?? false,
       auth_calls_per_minute: authCallsPerMinute ?? null,

@@ -52,7 +52,7 @@ impl<S: Subject> World<S> {
             }
             In::Token(token) => {
                 let body =
-                    format!(r#"{{"uri":"wss://server.example/ws","ws_access_token":"{token}","expires_in":600}}"#);
+                    format!(r#"{{"uri":"wss://h.ringcentral.com/ws","ws_access_token":"{token}","expires_in":600}}"#);
                 Input::HttpResponse { id: call, response: Box::new(http::Response::new(Bytes::from(body))) }
             }
             In::TokenFailed(Cost::Local) => {

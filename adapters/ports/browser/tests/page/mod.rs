@@ -29,6 +29,8 @@ pub(crate) struct Page {
     /// Events since the last `load` or `subscribed`, in short, and as they came.
     pub(crate) told: Vec<String>,
     pub(crate) events: Vec<Value>,
+    /// Who is logged in, if the page says it.
+    pub(crate) user: Option<&'static str>,
     /// The last answer of the module.
     pub(crate) answer: Value,
     pub(crate) restored: Value,
@@ -58,6 +60,7 @@ impl Page {
             no_token: None,
             told: Vec::new(),
             events: Vec::new(),
+            user: None,
             answer: Value::Null,
             restored: Value::Null,
             now: 0.0,
@@ -84,7 +87,7 @@ impl Page {
         (self.port, self.loaded) = (Port::default(), true);
         let unix = 1_755_728_635_169 + self.now as u64;
         self.call(json!({
-            "do": "start",
+            "do": "start", "user": self.user,
             "server": "https://platform.ringcentral.com",
             "seed": 7,
             "unix": unix,
