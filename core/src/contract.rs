@@ -130,7 +130,8 @@ impl Checked {
             | Input::Frame { conn, .. }
             | Input::Closed { conn, .. }
             | Input::SendBlocked { conn }
-            | Input::SendReady { conn } => self.live != Some(*conn),
+            | Input::SendReady { conn }
+            | Input::Unread { conn } => self.live != Some(*conn),
             Input::HttpResponse { id, .. } | Input::HttpFailed { id, .. } => !self.calls.contains(id),
             Input::Authorized { id, .. } | Input::AuthorizeFailed { id, .. } => !self.logins.contains(id),
             Input::NetworkChanged { .. } | Input::Resumed | Input::Timeout => false,
@@ -253,6 +254,18 @@ impl Checked {
         let result = self.session.recover(now);
         assert_eq!(result, self.twin.recover(now), "C10");
         self.called_unless(matches!(result, Err(CommandError::NotDrained(_))), now);
+        result
+    }
+
+    /// As [`Session::snapshot_stored`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::snapshot_stored`].
+    pub fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        let result = self.session.snapshot_stored(now);
+        assert_eq!(result, self.twin.snapshot_stored(now), "C10");
+        self.called_unless(result == Err(NotDrained), now);
         result
     }
 

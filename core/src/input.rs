@@ -80,6 +80,13 @@ pub enum Input<'a> {
         /// Whether there is a network now.
         online: bool,
     },
+    /// A deadline has come while messages of this connection wait unread, because the application is slow. Give it in
+    /// place of [`Timeout`](Self::Timeout): the peer is alive, and what a timer waits for may be among those messages, so
+    /// such timers are put off (HB-3).
+    Unread {
+        /// Which.
+        conn: ConnId,
+    },
     /// The process was suspended, or the clock jumped. Give it before the frames that waited in the socket.
     Resumed,
     /// Nothing but time. Always safe, early or late.

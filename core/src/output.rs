@@ -11,7 +11,7 @@ use crate::gap::Gap;
 use crate::ids::{AuthId, ConnId, HttpId, RequestId, SubscriptionId};
 use crate::input::Unreadable;
 use crate::notification::Notification;
-use crate::secret::SecretUrl;
+use crate::secret::{Secret, SecretUrl};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::ConnectionDetails;
@@ -56,12 +56,17 @@ pub enum Action {
         id: AuthId,
         /// Why a token is wanted.
         reason: AuthReason,
+        /// The last token that the Session took, in use or refused. A source that several clients share can see from it
+        /// whether it has a newer one already. A token that came too late was not taken, and is still good.
+        last: Option<Secret>,
     },
     /// Make this HTTPS call. Completed by `HttpResponse` or `HttpFailed`. The `Authorization` header is set and
     /// marked sensitive.
     Http {
         /// To be repeated in the completion.
         id: HttpId,
+        /// What it is for.
+        purpose: HttpPurpose,
         /// The call, with an absolute URI.
         request: Box<http::Request<Bytes>>,
     },
@@ -113,9 +118,12 @@ impl PartialEq for Action {
     /// Compares what can be compared: two HTTPS calls are equal by method, URI, headers and body.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Authorize { id: a, reason: r }, Self::Authorize { id: b, reason: s }) => a == b && r == s,
-            (Self::Http { id: a, request: r }, Self::Http { id: b, request: s }) => {
+            (Self::Authorize { id: a, reason: r, last: l }, Self::Authorize { id: b, reason: s, last: m }) => {
+                a == b && r == s && l == m
+            }
+            (Self::Http { id: a, purpose: p, request: r }, Self::Http { id: b, purpose: q, request: s }) => {
                 a == b
+                    && p == q
                     && r.method() == s.method()
                     && r.uri() == s.uri()
                     && r.headers() == s.headers()
@@ -146,6 +154,16 @@ pub enum AuthReason {
     Expiring,
     /// The server refused the held one. Do not give the same one again.
     Refused,
+}
+
+/// What an HTTPS call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HttpPurpose {
+    /// Fetches the WebSocket token that the next connection presents.
+    ConnectionToken,
+    /// A REST call of the application.
+    Request(RequestId),
 }
 
 /// What a message is for.
@@ -260,9 +278,9 @@ pub enum Event {
     },
     /// `Session::snapshot` would give something new. At most once per drain, and its last event but `Closed`.
     ///
-    /// Who keeps snapshots writes down at least the first one after a restore, before the session opens its socket: what
-    /// an orderly end left says that nothing was received since, and a crash would make that a lie (PST-2). The later
-    /// ones may be thinned out; what was received since the last one may come again after a crash, and a `Gap` is told.
+    /// Store the first one after a restore and call [`snapshot_stored`](crate::Session::snapshot_stored): a session that
+    /// goes on from an orderly end opens no connection before that (PST-2). The later ones may be thinned out; what was
+    /// received since the last stored one may come again after a crash, and a `Gap` says so.
     SnapshotChanged,
     /// The end. Nothing follows.
     Closed {

@@ -388,6 +388,15 @@ impl Recorded {
         self.record(now, |_| "recover".to_owned(), |session| session.recover(now), refused::command)
     }
 
+    /// As [`Session::snapshot_stored`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::snapshot_stored`].
+    pub fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        self.record(now, |_| "snapshot-stored".to_owned(), |session| session.snapshot_stored(now), refused::plain)
+    }
+
     /// As [`Session::close`].
     ///
     /// # Errors
@@ -452,6 +461,21 @@ pub(crate) mod as_text {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
         Url::parse(&String::deserialize(deserializer)?).map_err(|_| D::Error::custom("an address"))
+    }
+}
+
+/// The same of what may be missing.
+pub(crate) mod bare_option {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+        secret.as_ref().map(Secret::expose).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
     }
 }
 

@@ -75,6 +75,7 @@ impl fmt::Debug for Input<'_> {
             Self::Closed { conn, close } => f.debug_struct("Closed").field("conn", conn).field("close", close).finish(),
             Self::SendBlocked { conn } => f.debug_struct("SendBlocked").field("conn", conn).finish(),
             Self::SendReady { conn } => f.debug_struct("SendReady").field("conn", conn).finish(),
+            Self::Unread { conn } => f.debug_struct("Unread").field("conn", conn).finish(),
             Self::NetworkChanged { online } => f.debug_struct("NetworkChanged").field("online", online).finish(),
             Self::Resumed => f.write_str("Resumed"),
             Self::Timeout => f.write_str("Timeout"),
@@ -85,11 +86,13 @@ impl fmt::Debug for Input<'_> {
 impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Authorize { id, reason } => {
-                f.debug_struct("Authorize").field("id", id).field("reason", reason).finish()
+            Self::Authorize { id, reason, last } => {
+                let last = &last.is_some();
+                f.debug_struct("Authorize").field("id", id).field("reason", reason).field("last", last).finish()
             }
-            Self::Http { id, request } => {
-                f.debug_struct("Http").field("id", id).field("request", &Request(request)).finish()
+            Self::Http { id, purpose, request } => {
+                let request = &Request(request);
+                f.debug_struct("Http").field("id", id).field("purpose", purpose).field("request", request).finish()
             }
             Self::Open { conn, url } => f.debug_struct("Open").field("conn", conn).field("url", url).finish(),
             Self::Send { conn, text, purpose } => {

@@ -33,10 +33,8 @@ pub enum TimerKind {
 }
 
 impl TimerKind {
-    /// Whether a message that was not read yet may be what this deadline is about. A driver that lets messages wait
-    /// for its application tells [`Input::Resumed`](crate::Input::Resumed) at such a deadline, as after a sleep (HB-3).
-    #[must_use]
-    pub const fn waits_for_messages(self) -> bool {
+    /// Whether a message that was not read yet may be what this deadline is about (HB-3).
+    pub(crate) const fn waits_for_messages(self) -> bool {
         matches!(self, Self::Liveness | Self::Subscribe | Self::Close | Self::Replay | Self::Handshake)
     }
 }
@@ -133,6 +131,11 @@ impl Timers {
 
     pub(crate) fn next(&self) -> Option<(Timestamp, TimerKind)> {
         Some(self.first).filter(|(at, _)| *at < NEVER)
+    }
+
+    /// Whether a timer is due that an unread message may be about.
+    pub(crate) fn is_due_for_messages(&self, now: Timestamp) -> bool {
+        ALL.into_iter().any(|kind| kind.waits_for_messages() && self.get(kind).is_some_and(|at| at <= now))
     }
 
     /// Disarms and returns the earliest timer that is due.

@@ -13,6 +13,7 @@ fn restored(snapshot: Snapshot) -> Direct {
     let mut s = Direct::around(contract::Checked::restore(Config::default(), snapshot, 2, direct::clock()).unwrap());
     s.session.connect(s.now).unwrap();
     s.drain();
+    s.session.snapshot_stored(s.now).unwrap();
     s
 }
 

@@ -120,3 +120,38 @@ fn what_belongs_to_another_connection_is_left_off_on_both_ways() {
         }
     }
 }
+
+/// A source that several clients share sees from it whether it has a newer one.
+// CLAUSE TOK-4 C16
+#[test]
+fn each_question_for_a_token_names_the_last_one_that_was_taken() {
+    let last = |outputs: &[Output]| {
+        actions(outputs).find_map(|a| match a {
+            Action::Authorize { id, last, .. } => Some((*id, last.as_ref().map(|token| token.expose().to_owned()))),
+            _ => None,
+        })
+    };
+    let token = |id, secret: &str| {
+        let expires_in = Some(Duration::from_secs(1_000));
+        Input::Authorized { id, token: AccessToken { secret: secret.into(), expires_in } }
+    };
+    let mut s = Direct::new(Config::default());
+    s.session.connect(s.now).unwrap();
+    let (first, none) = last(&s.drain()).unwrap();
+    assert_eq!(none, None);
+    // It comes too late, so it was not taken.
+    s.sleep(Duration::from_secs(31));
+    s.input(token(first, "late"));
+    let mut again = None;
+    while again.is_none() {
+        again = last(&s.sleep(Duration::from_secs(1)));
+    }
+    assert_eq!(again, Some((s.login, None)));
+    s.input(token(s.login, "one"));
+    let outputs = s.http(401, EXPIRED);
+    assert_eq!(last(&outputs).unwrap().1.as_deref(), Some("one"), "also the one that was refused");
+    s.input(token(s.login, "two"));
+    s.open();
+    let outputs = s.sleep(Duration::from_secs(850));
+    assert_eq!(last(&outputs).unwrap().1.as_deref(), Some("two"), "one that is to be refreshed");
+}

@@ -70,6 +70,10 @@ impl Checked {
         self.0.recover(now)
     }
 
+    fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        self.0.snapshot_stored(now)
+    }
+
     fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
         self.0.close(mode, now)
     }

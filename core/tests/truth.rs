@@ -84,7 +84,7 @@ impl Stage {
         for output in self.s.drain() {
             match output {
                 Output::Action(Action::Authorize { id, .. }) => self.logins.push(id),
-                Output::Action(Action::Http { id, request }) => self.call(id, &request),
+                Output::Action(Action::Http { id, request, .. }) => self.call(id, &request),
                 Output::Action(Action::AbortHttp { id }) => {
                     self.tokens.retain(|call| *call != id);
                     self.calls.remove(&id);

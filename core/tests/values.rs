@@ -23,14 +23,15 @@ fn actions_are_equal_when_all_of_them_is() {
         let request = Request::builder().method(method).uri(uri).header("a", header);
         Box::new(request.body(Bytes::from(body)).unwrap())
     };
-    let http = |id: u64, request| Action::Http { id: id.into(), request };
+    let http = |id: u64, request| Action::Http { id: id.into(), purpose: HttpPurpose::ConnectionToken, request };
     let url = |text: &str| SecretUrl::new(text.parse().unwrap());
     let text = |text: &str| text.to_owned();
     let (one, two) = (ConnId::from(1), ConnId::from(2));
     all_differ(&[
-        Action::Authorize { id: 1.into(), reason: AuthReason::Missing },
-        Action::Authorize { id: 2.into(), reason: AuthReason::Missing },
-        Action::Authorize { id: 1.into(), reason: AuthReason::Refused },
+        Action::Authorize { id: 1.into(), reason: AuthReason::Missing, last: None },
+        Action::Authorize { id: 2.into(), reason: AuthReason::Missing, last: None },
+        Action::Authorize { id: 1.into(), reason: AuthReason::Refused, last: None },
+        Action::Authorize { id: 1.into(), reason: AuthReason::Refused, last: Some("t".into()) },
         http(1, request("GET", "/a", "h", "b")),
         http(2, request("GET", "/a", "h", "b")),
         http(1, request("PUT", "/a", "h", "b")),

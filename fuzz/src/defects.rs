@@ -290,6 +290,10 @@ impl Subject for Mutant {
         self.session.recover(now)
     }
 
+    fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        self.session.snapshot_stored(now)
+    }
+
     fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
         self.session.close(mode, now)
     }

@@ -91,6 +91,10 @@ impl Subject for Tape {
         self.recorded.recover(now)
     }
 
+    fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        self.recorded.snapshot_stored(now)
+    }
+
     fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
         self.recorded.close(mode, now)
     }

@@ -52,6 +52,12 @@ pub trait Subject: Sized {
     ///
     /// As there.
     fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>>;
+    /// As [`Session::snapshot_stored`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained>;
     /// As [`Session::close`].
     ///
     /// # Errors
@@ -126,6 +132,10 @@ macro_rules! subject {
 
             fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
                 self.recover(now)
+            }
+
+            fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+                self.snapshot_stored(now)
             }
 
             fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {

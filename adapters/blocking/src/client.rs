@@ -8,7 +8,7 @@ use std::sync::mpsc::sync_channel;
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::{
     CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS,
-    MessageLimits, Proxy, ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session,
+    MessageLimits, Proxy, ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, response,
     settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
@@ -18,10 +18,10 @@ use ringcentral_ws_core::{
 };
 use rustls::ClientConfig;
 
-use crate::command::{Command, Pending, Remote, Signals};
+use crate::command::{Answered, Command, Pending, Remote, Signals};
 use crate::credentials::CredentialSource;
 use crate::dial::Net;
-use crate::download::{self, Download};
+use crate::download::Download;
 use crate::driver::{Driver, Parts, WAKE};
 use crate::events::{Events, Hub};
 use crate::https::{Https, HttpsSender};
@@ -93,7 +93,7 @@ impl Client {
 
     /// As [`request`](Self::request), without waiting. Several may be under way.
     pub fn start_request(&self, request: http::Request<Body>) -> Pending {
-        Pending::start(&self.remote, request)
+        Pending::start(&self.remote, request, None)
     }
 
     /// Makes a REST call over HTTPS, waits for the head of the response, and leaves the body to be read as it comes: for
@@ -118,8 +118,10 @@ impl Client {
     /// [`RequestError`], which tells whether the request may have run. Of the body:
     /// [`DownloadError`](crate::DownloadError).
     pub fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
-        let response = self.request(self.content.streamed(request)?)?;
-        Ok(download::unwrap(response.map(|body| body.as_bytes().clone())))
+        let (request, streamed) = self.content.streamed(request)?;
+        let Answered { answer, body } = Pending::start(&self.remote, request, Some(streamed)).answered()?;
+        // What has no body to stream was read at once.
+        Ok(response(answer)?.map(|whole| body.unwrap_or_else(|| Download::whole(whole.as_bytes().clone()))))
     }
 
     /// Ends the session and returns when it has ended, within `Config::close_timeout` (CLS-1). It does not wait for

@@ -7,9 +7,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
-use ringcentral_ws_adapter::{Answer, RequestError, Watcher, response};
+use ringcentral_ws_adapter::{Answer, RequestError, Streamed, Watcher, response};
 use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SubscriptionId};
 
+use crate::download::Download;
 use crate::events::Hub;
 
 /// Carries one answer back.
@@ -19,9 +20,21 @@ pub(crate) enum Command {
     Subscribe(Filters, Reply<Result<SubscriptionId, CommandError<Filters>>>),
     Unsubscribe(Reply<Result<(), CommandError<()>>>),
     Recover(Reply<Result<(), CommandError<()>>>),
-    Request { request: Box<http::Request<Body>>, cancelled: Arc<AtomicBool>, reply: Reply<Answer> },
+    Request {
+        request: Box<http::Request<Body>>,
+        streamed: Option<Streamed>,
+        cancelled: Arc<AtomicBool>,
+        reply: Reply<Answered>,
+    },
     Close(Close, Reply<()>),
     Network(bool),
+}
+
+/// How a request came out.
+pub(crate) struct Answered {
+    pub(crate) answer: Answer,
+    /// The body of a streamed answer.
+    pub(crate) body: Option<Download>,
 }
 
 /// What needs no place in the queue of commands.
@@ -75,16 +88,17 @@ impl Drop for Remote {
 pub struct Pending {
     remote: Arc<Remote>,
     cancelled: Arc<AtomicBool>,
-    answer: Receiver<Answer>,
+    answer: Receiver<Answered>,
     /// Known already, because the session had ended.
     refused: Option<RequestError>,
 }
 
 impl Pending {
-    pub(crate) fn start(remote: &Arc<Remote>, request: http::Request<Body>) -> Self {
+    pub(crate) fn start(remote: &Arc<Remote>, request: http::Request<Body>, streamed: Option<Streamed>) -> Self {
         let (reply, answer) = sync_channel(1);
         let cancelled = Arc::new(AtomicBool::new(false));
-        let command = Command::Request { request: Box::new(request), cancelled: Arc::clone(&cancelled), reply };
+        let (request, watched) = (Box::new(request), Arc::clone(&cancelled));
+        let command = Command::Request { request, streamed, cancelled: watched, reply };
         let refused = match remote.send(command) {
             Err(Command::Request { request, .. }) => {
                 Some(RequestError::Refused(Box::new(CommandError::Closed(*request))))
@@ -100,7 +114,11 @@ impl Pending {
     /// # Errors
     ///
     /// [`RequestError`], which tells whether the request may have run.
-    pub fn wait(mut self) -> Result<http::Response<Body>, RequestError> {
+    pub fn wait(self) -> Result<http::Response<Body>, RequestError> {
+        response(self.answered()?.answer)
+    }
+
+    pub(crate) fn answered(mut self) -> Result<Answered, RequestError> {
         match self.refused.take() {
             Some(refused) => Err(refused),
             None => self.finish(self.answer.recv().ok()),
@@ -114,15 +132,15 @@ impl Pending {
             return Some(Err(refused));
         }
         match self.answer.recv_timeout(limit) {
-            Ok(answer) => Some(self.finish(Some(answer))),
+            Ok(answered) => Some(response(answered.answer)),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(self.finish(None)),
+            Err(RecvTimeoutError::Disconnected) => Some(self.finish(None).and_then(|end| response(end.answer))),
         }
     }
 
-    fn finish(&self, answer: Option<Answer>) -> Result<http::Response<Body>, RequestError> {
-        match answer {
-            Some(answer) => response(answer),
+    fn finish(&self, answered: Option<Answered>) -> Result<Answered, RequestError> {
+        match answered {
+            Some(answered) => Ok(answered),
             None if self.remote.signals.finished.load(Ordering::SeqCst) => Err(RequestError::NotSent(Cause::Closed)),
             None => Err(RequestError::Unknown(Cause::Closed)),
         }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -130,22 +129,6 @@ impl fmt::Debug for Download {
     }
 }
 
-/// Carries a [`Download`] in the extensions of a response, which want to be cloned.
-#[derive(Clone)]
-struct Handle(Arc<Mutex<Option<Download>>>);
-
-/// Takes the download out of a response; what has none was read at once.
-pub(crate) fn unwrap<T: Into<Bytes>>(mut response: Response<T>) -> Response<Download> {
-    let handle = response.extensions_mut().remove::<Handle>();
-    let streamed = handle.and_then(|handle| handle.0.lock().unwrap_or_else(PoisonError::into_inner).take());
-    response.map(|whole| streamed.unwrap_or_else(|| Download::whole(whole.into())))
-}
-
-/// Whether a body is still to be read.
-pub(crate) fn is_unread<T>(response: &Response<T>) -> bool {
-    response.extensions().get::<Handle>().is_some()
-}
-
 impl Https {
     /// Makes a call by `sender` and leaves the body of a success unread. Redirects of GET and HEAD are followed, to the
     /// server itself and to content hosts. `abort` ends the call and then the body.
@@ -154,7 +137,7 @@ impl Https {
         sender: &dyn HttpsSender,
         request: &Request<Bytes>,
         abort: &Abort,
-    ) -> Result<Response<Bytes>, HttpFailure> {
+    ) -> Result<(Response<Bytes>, Option<Download>), HttpFailure> {
         let limits = &self.net.limits;
         let mut redirects = Redirects::new(request, limits.redirects)?;
         let answer = loop {
@@ -164,14 +147,14 @@ impl Https {
                 break answer;
             }
         };
-        let (mut head, mut body) = answer.into_parts();
+        let (head, mut body) = answer.into_parts();
         body.abort = Some(abort.clone());
         if !head.status.is_success() {
-            return Ok(Response::from_parts(head, body.read_whole(limits.response_bytes, limits.response_body)?));
+            let whole = body.read_whole(limits.response_bytes, limits.response_body)?;
+            return Ok((Response::from_parts(head, whole), None));
         }
         body.length = content_length(&head.headers);
-        head.extensions.insert(Handle(Arc::new(Mutex::new(Some(body)))));
-        Ok(Response::from_parts(head, Bytes::new()))
+        Ok((Response::from_parts(head, Bytes::new()), Some(body)))
     }
 }
 

@@ -14,21 +14,20 @@ use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Tracer, not_opened, opens_connection,
-    source_is_silent,
+    Clock, Debug, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Streamed, Tracer, not_opened, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure, HttpId, Input,
-    OpenFailure, Output, Phase, Purpose, RequestId, Secret, Timestamp, Wait,
+    OpenFailure, Output, Phase, Purpose, RequestId, Timestamp, Wait,
 };
 
 use self::help::no_thread_for_login;
 use self::turn::Turn;
-use crate::command::{Command, Reply, Signals};
+use crate::command::{Answered, Command, Reply, Signals};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
 use crate::dial::{Abort, WeakAbort};
-use crate::download::is_unread;
+use crate::download::Download;
 use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
 use crate::socket::{Incoming, Socket, WebSocket};
@@ -64,6 +63,8 @@ pub(crate) struct Parts {
 enum Done {
     Auth(AuthId, Result<AccessToken, AuthFailure>),
     Http(HttpId, Result<Response<Bytes>, HttpFailure>),
+    /// The head of an answer whose body the application reads, and the request it is for.
+    Download(HttpId, RequestId, Response<Bytes>, Option<Download>),
     Opened(ConnId, Result<Box<WebSocket>, OpenFailure>),
 }
 
@@ -73,16 +74,19 @@ enum Link {
     Open(ConnId, Box<Socket>),
 }
 
+/// A request under way.
 struct Waiting {
     cancelled: Arc<AtomicBool>,
-    reply: Reply<Answer>,
+    reply: Reply<Answered>,
+    /// Its answer is streamed.
+    streamed: Option<Streamed>,
+    /// The body of the answer, once it has begun.
+    body: Option<Download>,
 }
 
 pub(crate) struct Driver {
     parts: Parts,
     poll_events: mio::Events,
-    /// The access token the Session was given last.
-    held: Option<Secret>,
     requests: BTreeMap<RequestId, Waiting>,
     /// Those that were sent over the socket, whose answers come there.
     over_socket: BTreeSet<RequestId>,
@@ -93,8 +97,8 @@ pub(crate) struct Driver {
     calls: BTreeMap<HttpId, Abort>,
     /// Shared by all that run.
     running: Arc<()>,
-    /// The call that leads to a connection, until the application has written down that the orderly end is over (PST-2).
-    resting: Option<(HttpId, http::Request<Bytes>)>,
+    /// The application may have a snapshot to store before the session goes on.
+    unstored: bool,
     /// Bodies that the application still reads.
     downloads: Vec<WeakAbort>,
     logins: BTreeMap<AuthId, Abort>,
@@ -115,10 +119,10 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
         let (completions, done) = channel();
+        let unstored = parts.hub.is_unstored();
         Self {
             parts,
             poll_events: mio::Events::with_capacity(8),
-            held: None,
             requests: BTreeMap::new(),
             over_socket: BTreeSet::new(),
             closers: Vec::new(),
@@ -126,7 +130,7 @@ impl Driver {
             ahead: None,
             calls: BTreeMap::new(),
             running: Arc::default(),
-            resting: None,
+            unstored,
             downloads: Vec::new(),
             logins: BTreeMap::new(),
             done,
@@ -186,7 +190,7 @@ impl Driver {
             Event::Response { id, outcome } => {
                 self.over_socket.remove(&id);
                 if let Some(waiting) = self.requests.remove(&id) {
-                    let _ = waiting.reply.try_send(Ok(outcome));
+                    let _ = waiting.reply.try_send(Answered { answer: Ok(outcome), body: waiting.body });
                 }
             }
             // Told with the snapshot itself, when the burst is over.
@@ -214,26 +218,21 @@ impl Driver {
     fn act(&mut self, action: Action) {
         self.parts.tracer.action(&action);
         match action {
-            Action::Authorize { id, reason } => {
+            Action::Authorize { id, reason, last } => {
                 let (source, https) = (Arc::clone(&self.parts.credentials), Arc::clone(&self.parts.sender));
-                let held = self.held.clone();
                 if self.logins.len() >= MAX_LOGINS {
                     let _ = self.completions.send(Done::Auth(id, Err(source_is_silent())));
                     let _ = self.parts.waker.wake();
                     return;
                 }
                 let abort = self.help(Done::Auth(id, Err(no_thread_for_login())), move |abort| {
-                    let request = TokenRequest { reason, held: held.as_ref(), https: &*https };
+                    let request = TokenRequest { reason, held: last.as_ref(), https: &*https };
                     Done::Auth(id, abortable(abort, || ask(&*source, request)))
                 });
                 self.logins.insert(id, abort);
             }
-            Action::Http { id, request } if opens_connection(&request) && !self.parts.hub.has_left_rest() => {
-                self.resting = Some((id, *request));
-            }
-            Action::Http { id, request } => self.call(id, *request),
+            Action::Http { id, purpose, request } => self.call(id, purpose, *request),
             Action::AbortHttp { id } => {
-                self.resting.take_if(|(resting, _)| *resting == id);
                 if let Some(abort) = self.calls.remove(&id) {
                     abort.fire();
                 }
@@ -301,12 +300,8 @@ impl Driver {
             }
             Turn::Timeout => self.feed(Input::Timeout, now),
             Turn::Alive(conn) => self.feed(Input::Frame { conn, frame: Frame::Control }, now),
-            Turn::Late(conn) => {
-                // As after a sleep: what waits is read first, and says nothing about the time in which it waited.
-                self.feed(Input::Resumed, now);
-                let _ = self.drain();
-                self.feed(Input::Frame { conn, frame: Frame::Control }, now);
-            }
+            Turn::Unread(conn) => self.feed(Input::Unread { conn }, now),
+            Turn::SnapshotStored => drop(self.parts.session.snapshot_stored(now)),
             Turn::Command(command) => self.command(command, now),
             Turn::Cancelled(id) => drop(self.parts.session.cancel(id, now)),
             Turn::Pressure(conn, Pressure::Blocked) => self.feed(Input::SendBlocked { conn }, now),
@@ -354,32 +349,32 @@ impl Driver {
                 let result = self.parts.debug.authorized(result);
                 self.parts.tracer.authorized(result.as_ref().map(|token| token.expires_in));
                 match result {
-                    Ok(token) => {
-                        let (secret, stale) = (token.secret.clone(), self.parts.session.stats().stale_inputs);
-                        self.feed(Input::Authorized { id, token }, now);
-                        // One that came too late was not taken: the source has it for the next question.
-                        if self.parts.session.stats().stale_inputs == stale {
-                            self.held = Some(secret);
-                        }
-                    }
+                    Ok(token) => self.feed(Input::Authorized { id, token }, now),
                     Err(failure) => self.feed(Input::AuthorizeFailed { id, failure }, now),
                 }
             }
             // One that was aborted is no longer in the list, and its end does not count (C16).
             Done::Http(id, result) => {
-                let Some(abort) = self.calls.remove(&id) else { return };
+                if self.calls.remove(&id).is_none() {
+                    return;
+                }
                 match result {
-                    Ok(response) => {
-                        if is_unread(&response) {
-                            self.downloads.retain(WeakAbort::is_held);
-                            self.downloads.push(abort.downgrade());
-                        }
-                        self.feed(Input::HttpResponse { id, response: Box::new(response) }, now);
-                    }
+                    Ok(response) => self.feed(Input::HttpResponse { id, response: Box::new(response) }, now),
                     Err(failure) => {
                         self.feed(Input::HttpFailed { id, failure: self.parts.debug.unanswered(failure) }, now)
                     }
                 }
+            }
+            Done::Download(id, of, response, body) => {
+                let Some(abort) = self.calls.remove(&id) else { return };
+                if body.is_some() {
+                    self.downloads.retain(WeakAbort::is_held);
+                    self.downloads.push(abort.downgrade());
+                }
+                if let Some(waiting) = self.requests.get_mut(&of) {
+                    waiting.body = body;
+                }
+                self.feed(Input::HttpResponse { id, response: Box::new(response) }, now);
             }
             Done::Opened(conn, result) if matches!(&self.link, Link::Opening(c, _) if *c == conn) => {
                 self.opened(conn, result, now);
@@ -420,14 +415,14 @@ impl Driver {
                 self.closing_since.get_or_insert(now);
                 let _ = session.close(mode, now);
             }
-            Command::Request { request, cancelled, reply } => {
+            Command::Request { request, streamed, cancelled, reply } => {
                 let about = self.parts.tracer.about(&request);
                 match session.request(*request, now) {
                     Ok(id) => {
                         self.parts.tracer.requested(id, about);
-                        self.requests.insert(id, Waiting { cancelled, reply });
+                        self.requests.insert(id, Waiting { cancelled, reply, streamed, body: None });
                     }
-                    Err(refused) => drop(reply.try_send(Err(refused))),
+                    Err(refused) => drop(reply.try_send(Answered { answer: Err(refused), body: None })),
                 }
             }
         }

@@ -40,13 +40,13 @@ struct State {
     unread: bool,
     snapshot: Option<Snapshot>,
     stats: Stats,
-    /// What the application has written down, as far as is known, is an orderly end.
-    at_rest: bool,
+    /// What the application has stored, as far as is known, is an orderly end.
+    unstored: bool,
 }
 
 impl Hub {
     pub(crate) fn new(limits: &IoLimits, snapshot: Option<Snapshot>) -> Self {
-        let at_rest = snapshot.as_ref().is_some_and(Snapshot::is_detached);
+        let unstored = snapshot.as_ref().is_some_and(Snapshot::is_detached);
         let state = State {
             queue: VecDeque::new(),
             bytes: 0,
@@ -54,7 +54,7 @@ impl Hub {
             unread: false,
             snapshot,
             stats: Stats::default(),
-            at_rest,
+            unstored,
         };
         let (capacity, most_bytes) = (limits.event_queue.max(1), limits.event_bytes);
         Self { state: Mutex::new(state), arrived: Condvar::new(), capacity, most_bytes }
@@ -103,10 +103,9 @@ impl Hub {
         self.lock().snapshot.clone()
     }
 
-    /// Whether the application has had the time to write down that the orderly end is over: before that a crash would
-    /// lose in silence what a socket received (PST-2).
-    pub(crate) fn has_left_rest(&self) -> bool {
-        !self.lock().at_rest
+    /// Whether what the application has stored, as far as is known, is an orderly end (PST-2).
+    pub(crate) fn is_unstored(&self) -> bool {
+        self.lock().unstored
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -160,9 +159,9 @@ impl Events {
     fn await_event(&self, until: Option<Instant>) -> Result<Option<Event>, TimedOut> {
         let hub = &self.remote.hub;
         let mut state = hub.lock();
-        // Who comes for the next event has written down what came with the last one.
-        if state.at_rest && state.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_detached()) {
-            state.at_rest = false;
+        // Who comes for the next event has stored what came with the last one.
+        if state.unstored && state.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_detached()) {
+            state.unstored = false;
             self.remote.wake();
         }
         loop {
@@ -208,7 +207,7 @@ impl Drop for Events {
     fn drop(&mut self) {
         let mut state = self.remote.hub.lock();
         state.unread = true;
-        state.at_rest = false;
+        state.unstored = false;
         state.queue.clear();
         state.bytes = 0;
         drop(state);

@@ -106,13 +106,13 @@ impl ContentHosts {
         (url.scheme() == "https" || plain_ok) && self.hosts.iter().any(below)
     }
 
-    /// Makes a request of the application one whose body is streamed: over HTTPS, and to the host it names. The
-    /// Session knows the server only, so it is given the path; [`readdress`] gives the host back.
+    /// Splits a request of the application whose answer is streamed: what the Session is asked for, which knows the
+    /// server only, so it is given the path, and where its call is to go.
     ///
     /// # Errors
     ///
     /// [`RequestError::Refused`] when that host is no content host.
-    pub fn streamed(&self, mut request: Request<Body>) -> Result<Request<Body>, RequestError> {
+    pub fn streamed(&self, mut request: Request<Body>) -> Result<(Request<Body>, Streamed), RequestError> {
         let mut origin = None;
         if request.uri().authority().is_some() {
             let address = Url::parse(&request.uri().to_string()).ok().filter(|url| self.allow(url));
@@ -125,8 +125,7 @@ impl ContentHosts {
             *request.uri_mut() = path.parse().unwrap_or_default();
         }
         request.extensions_mut().insert(OverHttps);
-        request.extensions_mut().insert(Streamed { origin });
-        Ok(request)
+        Ok((request, Streamed { origin }))
     }
 }
 
@@ -136,17 +135,17 @@ pub fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Marks a request whose body is to be streamed.
+/// Where a call goes whose answer is streamed.
 #[derive(Clone, Debug)]
-struct Streamed {
+pub struct Streamed {
     /// The scheme and authority to ask, if it is not the server's.
     origin: Option<Uri>,
 }
 
-/// Whether the body of the answer is to be streamed; the request is then sent to the host it is for.
-pub fn readdress(request: &mut Request<Bytes>) -> bool {
-    let Some(streamed) = request.extensions().get::<Streamed>() else { return false };
-    if let Some(origin) = streamed.origin.clone() {
+impl Streamed {
+    /// Sends the call to the host it is for.
+    pub fn readdress(&self, request: &mut Request<Bytes>) {
+        let Some(origin) = self.origin.clone() else { return };
         let mut parts = request.uri().clone().into_parts();
         let origin = origin.into_parts();
         (parts.scheme, parts.authority) = (origin.scheme, origin.authority);
@@ -154,7 +153,6 @@ pub fn readdress(request: &mut Request<Bytes>) -> bool {
             *request.uri_mut() = uri;
         }
     }
-    true
 }
 
 /// The calls that a download makes one after the other: redirects of GET and HEAD are followed, to the server itself

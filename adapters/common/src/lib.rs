@@ -41,7 +41,7 @@ pub use address::{Target, client_is_silent, client_panicked, masked, not_sent, s
 pub use backlog::{replaced, weight};
 pub use below::{Below, Tracked, UNFINISHED};
 pub use clock::{Clock, ClockTimes, Reading};
-pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, content_length, lost, readdress};
+pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
 pub use frames::{FrameCounts, FrameTracker};
@@ -52,7 +52,7 @@ pub use limits::{
 pub use login::{Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;
-pub use request::{Answer, RequestError, frame, opens_connection, response};
+pub use request::{Answer, RequestError, frame, response};
 pub use sending::{Pressure, Sending, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 pub use setup::{InsecureServer, make_session, settle_server};
 pub use state::{ConnectionState, StateTeller, Watcher};

@@ -2,18 +2,11 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use ringcentral_ws_core::{Body, Cause, CommandError, RequestOutcome};
 
 /// What the one who owns the Session answers to a request: its outcome, or why it was not accepted.
 pub type Answer = Result<RequestOutcome, CommandError<Request<Body>>>;
-
-/// Whether the call is the first step of a connection: it fetches the token that the connection presents.
-#[must_use]
-pub fn opens_connection(request: &Request<Bytes>) -> bool {
-    request.uri().path() == "/restapi/oauth/wstoken"
-}
 
 /// Replaces the headers that say where a request over HTTP/1.1 goes to and where it ends: a caller's own may be wrong.
 /// `Host` is left to whoever writes the request. A method that gives a body a meaning says also that there is none

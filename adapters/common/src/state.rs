@@ -93,6 +93,7 @@ impl fmt::Display for ConnectionState {
                 if reason == WaitReason::Backoff { Ok(()) } else { write!(f, "; {reason}") }
             }
             SessionState::Connecting => f.write_str("connecting"),
+            SessionState::AwaitingStore => f.write_str("waiting for the application to store the new session"),
             SessionState::Ready { .. } => match self.subscription {
                 SubscriptionState::Refused => {
                     f.write_str("connected; the subscription was refused, no notifications come")

@@ -35,9 +35,21 @@ impl Place {
     }
 
     fn write(&self, [session, login]: &[Value; 2]) {
-        fs::write(&self.file, session.to_string()).expect("it is written");
-        fs::write(&self.login, login.to_string()).expect("it is written");
+        fs::write(&self.file, text(session)).expect("it is written");
+        fs::write(&self.login, text(login)).expect("it is written");
     }
+}
+
+/// As the program writes it: what tells it from another's file comes first (SEC-4).
+fn text(file: &Value) -> String {
+    let mut fields: Vec<_> = file.as_object().expect("an object").iter().collect();
+    fields.sort_by_key(|(name, _)| match name.as_str() {
+        "version" => 0,
+        "server" => 1,
+        _ => 2,
+    });
+    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 impl Drop for Place {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_channel::{Receiver, Sender};
 use ringcentral_ws_adapter::{
     CONTENT_HOST, Clock, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MessageLimits, Proxy, ProxyChoice,
-    ProxyError, RequestError, StateTeller, TlsError, Tracer, Watcher, make_session, response, settle_server, tls_for,
+    ProxyError, RequestError, StateTeller, Streamed, TlsError, Tracer, Watcher, make_session, response, settle_server,
+    tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -18,9 +19,9 @@ use ringcentral_ws_core::{
 };
 use rustls::ClientConfig;
 
-use crate::command::Command;
+use crate::command::{Answered, Command};
 use crate::credentials::CredentialSource;
-use crate::download::{self, Download};
+use crate::download::Download;
 use crate::driver::{Driver, Parts};
 use crate::https::{Https, HttpsSender};
 use crate::outlet::{Events, Shared, queue};
@@ -96,11 +97,16 @@ impl<R> Client<R> {
     ///
     /// [`RequestError`], which tells whether the request may have run.
     pub async fn request(&self, request: http::Request<Body>) -> Result<http::Response<Body>, RequestError> {
+        response(self.call(request, None).await?.answer)
+    }
+
+    async fn call(&self, request: http::Request<Body>, streamed: Option<Streamed>) -> Result<Answered, RequestError> {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         // Made first, so dropped last: by then the reply's end is gone, and a request not yet taken is never sent.
         let mut guard = CancelOnDrop { ticket, cancels: Some(&self.cancels) };
         let (reply, answer) = async_channel::bounded(1);
-        if let Err(refused) = self.commands.send(Command::Request { request: Box::new(request), ticket, reply }).await {
+        let command = Command::Request { request: Box::new(request), streamed, ticket, reply };
+        if let Err(refused) = self.commands.send(command).await {
             guard.cancels = None;
             let Command::Request { request, .. } = refused.into_inner() else {
                 return Err(RequestError::NotSent(Cause::Closed));
@@ -109,7 +115,7 @@ impl<R> Client<R> {
         }
         let answer = answer.recv().await;
         guard.cancels = None;
-        answer.map_or(Err(RequestError::Unknown(Cause::Closed)), response)
+        answer.map_err(|_| RequestError::Unknown(Cause::Closed))
     }
 
     /// Makes a REST call over HTTPS and leaves the body to be read as it comes: for recordings, faxes and whatever
@@ -124,9 +130,10 @@ impl<R> Client<R> {
     /// [`RequestError`], which tells whether the request may have run. Of the body:
     /// [`DownloadError`](crate::DownloadError).
     pub async fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
-        let request = self.content.streamed(request)?;
-        let response = self.request(request).await?;
-        Ok(download::unwrap(response.map(|body| body.as_bytes().clone())))
+        let (request, streamed) = self.content.streamed(request)?;
+        let Answered { answer, body } = self.call(request, Some(streamed)).await?;
+        // What has no body to stream was read at once.
+        Ok(response(answer)?.map(|whole| body.unwrap_or_else(|| Download::whole(whole.as_bytes().clone()))))
     }
 
     /// Ends the session and returns when it has ended, within `Config::close_timeout` (CLS-1). It does not wait for

@@ -1,8 +1,10 @@
 //! What the handle asks of the driver's task.
 
 use async_channel::Sender;
-use ringcentral_ws_adapter::Answer;
+use ringcentral_ws_adapter::{Answer, Streamed};
 use ringcentral_ws_core::{Body, Close, CommandError, Filters, SubscriptionId};
+
+use crate::download::Download;
 
 /// Carries one answer back. Closed when the asker has gone.
 pub(crate) type Reply<T> = Sender<T>;
@@ -11,7 +13,14 @@ pub(crate) enum Command {
     Subscribe(Filters, Reply<Result<SubscriptionId, CommandError<Filters>>>),
     Unsubscribe(Reply<Result<(), CommandError<()>>>),
     Recover(Reply<Result<(), CommandError<()>>>),
-    Request { request: Box<http::Request<Body>>, ticket: u64, reply: Reply<Answer> },
+    Request { request: Box<http::Request<Body>>, streamed: Option<Streamed>, ticket: u64, reply: Reply<Answered> },
     Close(Close, Reply<()>),
     Network(bool),
+}
+
+/// How a request came out.
+pub(crate) struct Answered {
+    pub(crate) answer: Answer,
+    /// The body of a streamed answer.
+    pub(crate) body: Option<Download>,
 }

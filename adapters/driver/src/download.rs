@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_channel::Receiver;
@@ -165,17 +165,6 @@ impl fmt::Debug for Download {
     }
 }
 
-/// Carries a [`Download`] in the extensions of a response, which want to be cloned.
-#[derive(Clone)]
-struct Handle(Arc<Mutex<Option<Download>>>);
-
-/// Takes the download out of a response; what has none was read at once.
-pub(crate) fn unwrap<T: Into<Bytes>>(mut response: Response<T>) -> Response<Download> {
-    let handle = response.extensions_mut().remove::<Handle>();
-    let streamed = handle.and_then(|handle| handle.0.lock().unwrap_or_else(PoisonError::into_inner).take());
-    response.map(|whole| streamed.unwrap_or_else(|| Download::whole(whole.into())))
-}
-
 impl<R: Runtime> Https<R> {
     /// Makes a call by `sender` and leaves the body of a success unread. Redirects of GET and HEAD are followed, to the
     /// server itself and to content hosts.
@@ -183,7 +172,7 @@ impl<R: Runtime> Https<R> {
         &self,
         sender: Arc<dyn HttpsSender>,
         request: Request<Bytes>,
-    ) -> Result<Response<Bytes>, HttpFailure> {
+    ) -> Result<(Response<Bytes>, Option<Download>), HttpFailure> {
         let mut redirects = Redirects::new(&request, self.limits.redirects)?;
         loop {
             let answer = Arc::clone(&sender).stream(redirects.next(&request, &self.content)?).await;
@@ -195,17 +184,16 @@ impl<R: Runtime> Https<R> {
     }
 
     /// A success is handed on unread, anything else is read at once.
-    async fn deliver(&self, answer: Response<Download>) -> Result<Response<Bytes>, HttpFailure> {
-        let (mut head, mut body) = answer.into_parts();
+    async fn deliver(&self, answer: Response<Download>) -> Result<(Response<Bytes>, Option<Download>), HttpFailure> {
+        let (head, mut body) = answer.into_parts();
         if head.status.is_success() {
             (body.length, body.client) = (content_length(&head.headers), self.client.clone().map(Box::pin));
-            head.extensions.insert(Handle(Arc::new(Mutex::new(Some(body)))));
-            return Ok(Response::from_parts(head, Bytes::new()));
+            return Ok((Response::from_parts(head, Bytes::new()), Some(body)));
         }
         let limit = self.limits.response_bytes;
         match within(&self.runtime, self.limits.response_body, body.read_whole(limit)).await {
             None => Err(lost("the answer did not end in time")),
-            Some(body) => Ok(Response::from_parts(head, body?)),
+            Some(body) => Ok((Response::from_parts(head, body?), None)),
         }
     }
 

@@ -17,19 +17,20 @@ use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{
-    Answer, Clock, Debug, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Tracer, client_panicked, opening_panicked,
-    opens_connection, readdress, source_is_silent,
+    Clock, Debug, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Streamed, Tracer, client_panicked,
+    opening_panicked, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure,
-    HttpId, Input, OpenFailure, Output, Purpose, RequestId, Secret, Timestamp, Wait,
+    HttpId, HttpPurpose, Input, OpenFailure, Output, Purpose, RequestId, Secret, Timestamp, Wait,
 };
 
 use self::turn::{Sleep, Turn};
 use crate::client::Inbox;
-use crate::command::{Command, Reply};
+use crate::command::{Answered, Command, Reply};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
+use crate::download::Download;
 use crate::https::{Https, HttpsSender};
 use crate::outlet::{Outlet, Shared};
 use crate::runtime::Runtime;
@@ -62,6 +63,8 @@ enum Done {
     /// Too many questions wait for the credential source already.
     Unasked(AuthId),
     Http(HttpId, Result<Response<Bytes>, HttpFailure>),
+    /// The head of an answer whose body the application reads, and the request it is for.
+    Download(HttpId, RequestId, Response<Bytes>, Option<Download>),
     Aborted(HttpId),
 }
 
@@ -71,9 +74,14 @@ enum Link<S> {
     Open(ConnId, Box<Socket<S>>),
 }
 
+/// A request under way.
 struct Waiting {
     ticket: u64,
-    reply: Reply<Answer>,
+    reply: Reply<Answered>,
+    /// Its answer is streamed.
+    streamed: Option<Streamed>,
+    /// The body of the answer, once it has begun.
+    body: Option<Download>,
 }
 
 pub(crate) struct Driver<R: Runtime> {
@@ -83,8 +91,6 @@ pub(crate) struct Driver<R: Runtime> {
     alive: Sender<Infallible>,
     sender: Option<Arc<dyn HttpsSender>>,
     credentials: Arc<dyn CredentialSource>,
-    /// The access token the Session was given last.
-    held: Option<Secret>,
     shared: Arc<Shared>,
     commands: Pin<Box<Inbox>>,
     cancels: Pin<Box<Receiver<u64>>>,
@@ -112,6 +118,8 @@ pub(crate) struct Driver<R: Runtime> {
     socket_first: bool,
     /// The last turn was the socket's and had no end by itself.
     flooded: bool,
+    /// The application may have a snapshot to store before the session goes on.
+    unstored: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
     message: MessageLimits,
@@ -129,7 +137,7 @@ impl<R: Runtime> Driver<R> {
             alive: parts.alive,
             sender: parts.sender,
             credentials: parts.credentials,
-            held: None,
+            unstored: parts.shared.is_unstored(),
             shared: parts.shared,
             commands: Box::pin(parts.commands),
             cancels: Box::pin(parts.cancels),
@@ -203,7 +211,7 @@ impl<R: Runtime> Driver<R> {
             Event::Response { id, outcome } => {
                 self.over_socket.remove(&id);
                 if let Some(waiting) = self.requests.remove(&id) {
-                    let _ = waiting.reply.try_send(Ok(outcome));
+                    let _ = waiting.reply.try_send(Answered { answer: Ok(outcome), body: waiting.body });
                 }
             }
             // Told with the snapshot itself, when the burst is over.
@@ -232,24 +240,8 @@ impl<R: Runtime> Driver<R> {
     fn act(&mut self, action: Action) {
         self.tracer.action(&action);
         match action {
-            Action::Authorize { id, reason } => self.authorize(id, reason),
-            Action::Http { id, mut request } => {
-                let streamed = readdress(&mut request);
-                let (https, sender) = (Arc::clone(&self.https), self.sender());
-                let resting = opens_connection(&request).then(|| Arc::clone(&self.shared));
-                // A client of the application's may panic; nothing of the driver is touched by the future but the call.
-                let call = AssertUnwindSafe(async move {
-                    if let Some(shared) = resting {
-                        shared.left_rest().await;
-                    }
-                    if streamed { https.download(sender, *request).await } else { sender.send(*request).await }
-                });
-                let call = call.catch_unwind().map(|done| done.unwrap_or_else(|_| Err(client_panicked())));
-                let (call, abort) = abortable(call);
-                self.aborts.insert(id, abort);
-                self.calls
-                    .push(Box::pin(async move { call.await.map_or(Done::Aborted(id), |done| Done::Http(id, done)) }));
-            }
+            Action::Authorize { id, reason, last } => self.authorize(id, reason, last),
+            Action::Http { id, purpose, request } => self.call(id, purpose, *request),
             Action::AbortHttp { id } => {
                 if let Some(abort) = self.aborts.remove(&id) {
                     abort.abort();
@@ -289,14 +281,37 @@ impl<R: Runtime> Driver<R> {
         }
     }
 
-    fn authorize(&mut self, id: AuthId, reason: AuthReason) {
-        let (source, sender, held) = (Arc::clone(&self.credentials), self.sender(), self.held.clone());
+    fn call(&mut self, id: HttpId, purpose: HttpPurpose, mut request: http::Request<Bytes>) {
+        let (https, sender) = (Arc::clone(&self.https), self.sender());
+        let streamed = match purpose {
+            HttpPurpose::Request(of) => {
+                self.requests.get(&of).and_then(|waiting| Some((of, waiting.streamed.clone()?)))
+            }
+            _ => None,
+        };
+        // A client of the application's may panic; nothing of the driver is touched by the future but the call.
+        let call = AssertUnwindSafe(async move {
+            let Some((of, streamed)) = streamed else { return Done::Http(id, sender.send(request).await) };
+            streamed.readdress(&mut request);
+            match https.download(sender, request).await {
+                Ok((response, body)) => Done::Download(id, of, response, body),
+                Err(failure) => Done::Http(id, Err(failure)),
+            }
+        });
+        let call = call.catch_unwind().map(move |done| done.unwrap_or_else(|_| Done::Http(id, Err(client_panicked()))));
+        let (call, abort) = abortable(call);
+        self.aborts.insert(id, abort);
+        self.calls.push(Box::pin(async move { call.await.unwrap_or(Done::Aborted(id)) }));
+    }
+
+    fn authorize(&mut self, id: AuthId, reason: AuthReason, last: Option<Secret>) {
+        let (source, sender) = (Arc::clone(&self.credentials), self.sender());
         if self.logins.len() >= MAX_LOGINS {
             self.calls.push(Box::pin(std::future::ready(Done::Unasked(id))));
             return;
         }
         self.logins.push(Box::pin(async move {
-            let request = TokenRequest { reason, held: held.as_ref(), https: &*sender };
+            let request = TokenRequest { reason, held: last.as_ref(), https: &*sender };
             Done::Auth(id, ask(&*source, request).await)
         }));
     }
@@ -332,12 +347,8 @@ impl<R: Runtime> Driver<R> {
                 self.feed(Input::Resumed, now);
             }
             Turn::Timeout => self.feed(Input::Timeout, now),
-            Turn::Late(conn) => {
-                // As after a sleep: what waits is read first, and says nothing about the time in which it waited.
-                self.feed(Input::Resumed, now);
-                let _ = self.drain();
-                self.feed(Input::Frame { conn, frame: Frame::Control }, now);
-            }
+            Turn::Unread(conn) => self.feed(Input::Unread { conn }, now),
+            Turn::SnapshotStored => drop(self.session.snapshot_stored(now)),
             Turn::Command(command) => self.command(command, now),
             Turn::Cancelled(ticket) => {
                 let found = self.requests.iter().find(|(_, waiting)| waiting.ticket == ticket).map(|(id, _)| *id);
@@ -398,14 +409,7 @@ impl<R: Runtime> Driver<R> {
                 let result = self.debug.authorized(result);
                 self.tracer.authorized(result.as_ref().map(|token| token.expires_in));
                 match result {
-                    Ok(token) => {
-                        let (secret, stale) = (token.secret.clone(), self.session.stats().stale_inputs);
-                        self.feed(Input::Authorized { id, token }, now);
-                        // One that came too late was not taken: the source has it for the next question.
-                        if self.session.stats().stale_inputs == stale {
-                            self.held = Some(secret);
-                        }
-                    }
+                    Ok(token) => self.feed(Input::Authorized { id, token }, now),
                     Err(failure) => self.feed(Input::AuthorizeFailed { id, failure }, now),
                 }
             }
@@ -415,6 +419,13 @@ impl<R: Runtime> Driver<R> {
                     Ok(response) => self.feed(Input::HttpResponse { id, response: Box::new(response) }, now),
                     Err(failure) => self.feed(Input::HttpFailed { id, failure: self.debug.unanswered(failure) }, now),
                 }
+            }
+            Done::Download(id, of, response, body) => {
+                self.aborts.remove(&id);
+                if let Some(waiting) = self.requests.get_mut(&of) {
+                    waiting.body = body;
+                }
+                self.feed(Input::HttpResponse { id, response: Box::new(response) }, now);
             }
             Done::Aborted(id) => drop(self.aborts.remove(&id)),
         }
@@ -433,14 +444,14 @@ impl<R: Runtime> Driver<R> {
             }
             // Nobody waits for it any more, so it is never sent.
             Command::Request { reply, .. } if reply.is_closed() => {}
-            Command::Request { request, ticket, reply } => {
+            Command::Request { request, streamed, ticket, reply } => {
                 let about = self.tracer.about(&request);
                 match self.session.request(*request, now) {
                     Ok(id) => {
                         self.tracer.requested(id, about);
-                        self.requests.insert(id, Waiting { ticket, reply });
+                        self.requests.insert(id, Waiting { ticket, reply, streamed, body: None });
                     }
-                    Err(refused) => drop(reply.try_send(Err(refused))),
+                    Err(refused) => drop(reply.try_send(Answered { answer: Err(refused), body: None })),
                 }
             }
         }

@@ -19,31 +19,31 @@ use crate::command::Command;
 pub(crate) struct Shared {
     snapshot: Mutex<Option<Snapshot>>,
     stats: Mutex<Stats>,
-    /// What the application has written down, as far as is known, is an orderly end.
-    at_rest: AtomicBool,
-    opener: AtomicWaker,
+    /// What the application has stored, as far as is known, is an orderly end.
+    unstored: AtomicBool,
+    storing: AtomicWaker,
 }
 
 impl Shared {
     pub(crate) fn new(snapshot: Option<Snapshot>) -> Self {
-        let at_rest = AtomicBool::new(snapshot.as_ref().is_some_and(Snapshot::is_detached));
-        Self { snapshot: Mutex::new(snapshot), stats: Mutex::default(), at_rest, opener: AtomicWaker::new() }
+        let unstored = AtomicBool::new(snapshot.as_ref().is_some_and(Snapshot::is_detached));
+        Self { snapshot: Mutex::new(snapshot), stats: Mutex::default(), unstored, storing: AtomicWaker::new() }
     }
 
-    /// Ready once the application has had the time to write down that the orderly end is over: before that a crash
-    /// would lose in silence what a socket received (PST-2), so none is opened, nor a token fetched for one. One call
-    /// may wait at a time.
-    pub(crate) async fn left_rest(&self) {
-        std::future::poll_fn(|cx| {
-            self.opener.register(cx.waker());
-            if self.at_rest.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) }
-        })
-        .await;
+    /// Whether a session waits for what the application stores.
+    pub(crate) fn is_unstored(&self) -> bool {
+        self.unstored.load(Ordering::SeqCst)
     }
 
-    fn leave_rest(&self) {
-        if self.at_rest.swap(false, Ordering::SeqCst) {
-            self.opener.wake();
+    /// Ready once the application has had the time to store a snapshot that is not that of an orderly end (PST-2).
+    pub(crate) fn poll_stored(&self, cx: &Context<'_>) -> Poll<()> {
+        self.storing.register(cx.waker());
+        if self.unstored.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    fn stored(&self) {
+        if self.unstored.swap(false, Ordering::SeqCst) {
+            self.storing.wake();
         }
     }
 
@@ -124,7 +124,7 @@ impl Events {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if std::mem::take(&mut self.noted) {
-            self.shared.leave_rest();
+            self.shared.stored();
         }
         if self.ready.is_empty() && !self.refill() {
             self.line.application.register(cx.waker());
@@ -172,7 +172,7 @@ impl Drop for Events {
     fn drop(&mut self) {
         self.line.abandoned.store(true, Ordering::SeqCst);
         self.line.driver.wake();
-        self.shared.leave_rest();
+        self.shared.stored();
     }
 }
 

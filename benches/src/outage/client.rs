@@ -244,7 +244,7 @@ impl Client {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Authorize { id, reason } => {
+            Action::Authorize { id, reason, .. } => {
                 self.count_auth_call();
                 let answer = self.service.login(self.now, reason);
                 self.answer(answer, |result| Reply::Login(id, result));

@@ -52,7 +52,13 @@ fn each_breach_is_seen() {
     let close = |conn| act(Action::Close { conn, code: 1000, reason: "" });
     let gone = |conn| act(Action::Drop { conn });
     let abort = |n| act(Action::AbortHttp { id: HttpId(n) });
-    let call = |n| act(Action::Http { id: HttpId(n), request: http::Request::default().into() });
+    let call = |n| {
+        act(Action::Http {
+            id: HttpId(n),
+            purpose: crate::HttpPurpose::ConnectionToken,
+            request: http::Request::default().into(),
+        })
+    };
     let ended = |n| {
         let outcome = crate::RequestOutcome::TimedOut { sent: false };
         Output::Event(Event::Response { id: RequestId(n), outcome })

@@ -147,6 +147,7 @@ pub(crate) enum Call {
     Subscribe(Filters),
     Unsubscribe,
     Recover,
+    SnapshotStored,
     Close(Close),
     Cancel(u64),
     Request(Box<http::Request<Body>>),
@@ -165,6 +166,7 @@ impl Call {
             "subscribe" => Self::Subscribe(json(w.0, "event filters")?),
             "unsubscribe" => Self::Unsubscribe,
             "recover" => Self::Recover,
+            "snapshot-stored" => Self::SnapshotStored,
             "close" => Self::Close(if w.flag("revoke") { Close::Revoke } else { Close::Detach }),
             "cancel" => Self::Cancel(w.number()?),
             "request" => Self::Request(Box::new(w.request()?)),
@@ -229,6 +231,7 @@ impl<'a> Words<'a> {
         let conn = |w: &mut Self| w.number::<u64>().map(crate::ids::ConnId::from);
         Ok(match verb {
             "timeout" => Input::Timeout,
+            "unread" => Input::Unread { conn: conn(self)? },
             "resumed" => Input::Resumed,
             "network" => Input::NetworkChanged { online: self.flag("on") },
             "authorized" => {

@@ -96,6 +96,7 @@ pub(crate) fn input(input: &Input<'_>, names: &mut Names, limits: &Bounds) -> St
         Input::SendBlocked { conn } => format!("send-blocked {conn}"),
         Input::SendReady { conn } => format!("send-ready {conn}"),
         Input::NetworkChanged { online } => format!("network {}", if *online { "on" } else { "off" }),
+        Input::Unread { conn } => format!("unread {conn}"),
         Input::Resumed => "resumed".to_owned(),
         Input::Timeout => "timeout".to_owned(),
     }
@@ -181,8 +182,8 @@ pub(crate) fn output(output: &Output, names: &mut Names) -> String {
 
 fn action(action: &Action, names: &mut Names) -> String {
     match action {
-        Action::Authorize { id, reason } => format!("authorize {id} {reason:?}"),
-        Action::Http { id, request } => http(&id.to_string(), request, names),
+        Action::Authorize { id, reason, .. } => format!("authorize {id} {reason:?}"),
+        Action::Http { id, request, .. } => http(&id.to_string(), request, names),
         Action::AbortHttp { id } => format!("abort-http {id}"),
         Action::Open { conn, url } => format!("open {conn} {}", names.url(url.expose().as_str()).unwrap_or_default()),
         Action::Send { conn, text, purpose } => {

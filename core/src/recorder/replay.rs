@@ -149,6 +149,7 @@ impl Replay {
             Call::Subscribe(filters) => refused::with_id(&session.subscribe(filters, at)),
             Call::Unsubscribe => refused::command(&session.unsubscribe(at)),
             Call::Recover => refused::command(&session.recover(at)),
+            Call::SnapshotStored => refused::plain(&session.snapshot_stored(at)),
             Call::Close(mode) => refused::plain(&session.close(mode, at)),
             Call::Cancel(id) => refused::plain(&session.cancel(RequestId::from(id), at)),
             Call::Request(request) => refused::with_id(&session.request(*request, at)),

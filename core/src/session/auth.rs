@@ -13,7 +13,7 @@ use crate::classify::{self, ApiErrorInfo, Cause, Class, RateLimit};
 use crate::ids::{AuthId, HttpId};
 use crate::input::{AccessToken, AuthFailure, AuthFailureKind, HttpFailure};
 use crate::mask::Masker;
-use crate::output::{Action, AuthReason, CloseReason, WaitReason};
+use crate::output::{Action, AuthReason, CloseReason, HttpPurpose, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -34,6 +34,8 @@ impl Session {
             return;
         }
         match self.tokens.bearer(now) {
+            // Goes on with `snapshot_stored`.
+            Some(_) if self.recovery.unstored => {}
             Some(bearer) => self.fetch_ws_token(bearer, now),
             None => {
                 if let Err(planned) = self.ask(now) {
@@ -92,7 +94,8 @@ impl Session {
         self.tokens.asking = Some(Asking { id, began: now });
         self.timers.stop(TimerKind::Refresh);
         self.arm(TimerKind::Authorize, self.step_deadline(self.config.token_timeout, now));
-        self.out.act(Action::Authorize { id, reason });
+        let last = self.tokens.last().cloned();
+        self.out.act(Action::Authorize { id, reason, last });
         Ok(())
     }
 
@@ -128,6 +131,7 @@ impl Session {
     pub(super) fn access_refused(&mut self, token: u64) {
         if token == self.tokens.number {
             self.tokens.refused = true;
+            self.tokens.replaced = self.tokens.access.as_ref().map(|held| held.secret.clone());
             self.tokens.forget_access();
         }
     }
@@ -154,6 +158,7 @@ impl Session {
             // It may be the refused one, which says nothing about a new one.
             self.tokens.doubt = Doubt::None;
         }
+        self.tokens.replaced = None;
         self.tokens.forget_access();
         self.tokens.access = Some(Held { secret: token.secret, expires, issued: now, accepted: false });
         self.go_on_with_token(now);
@@ -228,7 +233,7 @@ impl Session {
         self.add_user_agent(request.headers_mut());
         self.tokens.fetching = Some(Fetching { id, began: now, token: self.tokens.number });
         self.arm(TimerKind::TokenCall, self.step_deadline(self.config.token_timeout, now));
-        self.out.act(Action::Http { id, request: Box::new(request) });
+        self.out.act(Action::Http { id, purpose: HttpPurpose::ConnectionToken, request: Box::new(request) });
     }
 
     pub(super) fn token_call_timed_out(&mut self, now: Timestamp) {

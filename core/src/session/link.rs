@@ -4,7 +4,7 @@ use super::{Close, Session};
 use crate::classify::{Cause, MAX_RETRY_AFTER};
 use crate::gap::GapCause;
 use crate::ids::ConnId;
-use crate::input::{CloseInfo, OpenFailure, Phase};
+use crate::input::{CloseInfo, Frame, OpenFailure, Phase};
 use crate::output::{Action, CloseReason, Event, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::time::Timestamp;
@@ -55,7 +55,7 @@ impl Session {
             return self.finish(CloseReason::Permanent(Cause::InsecureUri), true, now);
         }
         self.bind();
-        self.leave_rest();
+        self.continue_detached();
         self.recovery.lost_at = now;
         self.tokens.unpack(self.clock, now);
         self.begin_attempt(now);
@@ -246,6 +246,17 @@ impl Session {
             if self.timers.get(kind).is_some_and(|at| at < wake) {
                 self.arm(kind, wake);
             }
+        }
+    }
+
+    /// HB-3: messages wait for the application. As after a sleep they are read first, and say nothing about the time in
+    /// which they waited.
+    pub(super) fn unread(&mut self, conn: ConnId, now: Timestamp) {
+        if self.live() != Some(conn) {
+            self.stats.stale_inputs += 1;
+        } else if self.timers.is_due_for_messages(now) {
+            self.resumed(now);
+            self.frame(conn, Frame::Control, now);
         }
     }
 

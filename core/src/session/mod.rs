@@ -230,8 +230,10 @@ impl Session {
                 | Input::OpenFailed { .. }
                 | Input::Closed { .. }
         );
-        if matches!(input, Input::Resumed) {
-            self.resumed(now);
+        match input {
+            Input::Resumed => self.resumed(now),
+            Input::Unread { conn } => self.unread(conn, now),
+            _ => {}
         }
         if !ended {
             self.run_timers(now);
@@ -250,7 +252,7 @@ impl Session {
             Input::SendBlocked { conn } => self.send_blocked(conn, true, now),
             Input::SendReady { conn } => self.send_blocked(conn, false, now),
             Input::NetworkChanged { online } => self.network_changed(online, now),
-            Input::Frame { .. } | Input::Resumed | Input::Timeout => {}
+            Input::Frame { .. } | Input::Unread { .. } | Input::Resumed | Input::Timeout => {}
         }
         if ended {
             self.run_timers(now);
@@ -340,6 +342,7 @@ impl Session {
                 until: self.timers.get(TimerKind::Retry).unwrap_or(self.now),
                 reason: self.waits_for,
             },
+            Link::Token if self.recovery.unstored => SessionState::AwaitingStore,
             Link::Token | Link::Opening { .. } | Link::Handshaking { .. } => SessionState::Connecting,
             Link::Ready { conn } => SessionState::Ready { conn },
             Link::Closing { .. } => SessionState::Closing,

@@ -14,7 +14,7 @@ use crate::error::{CommandError, InvalidReason, NotDrained};
 use crate::ids::{ConnId, HttpId, RequestId};
 use crate::input::HttpFailure;
 use crate::loopback::is_loopback;
-use crate::output::{Action, Event, Purpose, RequestOutcome};
+use crate::output::{Action, Event, HttpPurpose, Purpose, RequestOutcome};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::{Message, Payload, client_request};
@@ -221,7 +221,7 @@ impl Session {
         self.add_user_agent(call.headers_mut());
         let call_id = HttpId(self.fresh_id());
         self.requests.sent_by_https(id, call_id, self.tokens.number());
-        self.out.act(Action::Http { id: call_id, request: Box::new(call) });
+        self.out.act(Action::Http { id: call_id, purpose: HttpPurpose::Request(id), request: Box::new(call) });
     }
 
     fn plan_deadline(&mut self) {

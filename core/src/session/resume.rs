@@ -7,7 +7,7 @@ use super::host::HostKind;
 use super::link::{Link, Then};
 use super::subscription::{Active, Wanted};
 use crate::config::Config;
-use crate::error::RestoreError;
+use crate::error::{NotDrained, RestoreError};
 use crate::gap::GapCause;
 use crate::ids::SubscriptionId;
 use crate::ledger::{Ledger, PendingGap};
@@ -49,6 +49,9 @@ pub(super) struct Recovery {
     pub(super) lost: Option<Lost>,
     /// The end was orderly: nothing was received after the snapshot.
     pub(super) detached: bool,
+    /// The session goes on from an orderly end, and the application has not stored a newer snapshot yet (PST-2).
+    #[cfg_attr(feature = "recorder", serde(default))]
+    pub(super) unstored: bool,
     /// Made from a snapshot that was not the last word: what the process before received after it is not known.
     pub(super) restored: bool,
     /// A renewal is under way (HB-6).
@@ -102,6 +105,7 @@ impl Recovery {
             limits,
             lost: None,
             detached: false,
+            unstored: false,
             restored: false,
             renewing: false,
         }
@@ -240,12 +244,31 @@ impl Session {
         self.recovery.bound_to = self.config.identity.or(self.recovery.bound_to);
     }
 
-    /// From now on the snapshot is not that of an orderly end.
-    pub(super) fn leave_rest(&mut self) {
+    /// From now on the snapshot is not that of an orderly end. The stored one still is: a crash would make it a lie, so
+    /// nothing may be received before a newer one is stored.
+    pub(super) fn continue_detached(&mut self) {
         self.recovery.restored &= !self.recovery.detached;
         if std::mem::take(&mut self.recovery.detached) {
+            self.recovery.unstored = true;
             self.out.snapshot_changed();
         }
+    }
+
+    /// The application has stored a snapshot that was taken after [`connect`](Self::connect), or keeps none.
+    ///
+    /// A session that goes on from an orderly [`close`](Self::close) opens no connection before this call
+    /// ([`SessionState::AwaitingStore`](crate::SessionState::AwaitingStore)): what that end left says that nothing was
+    /// received since, and after a crash notifications would be lost without a [`Gap`](crate::Gap) (PST-2). Any other
+    /// session does not wait for it. Later calls change nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDrained`], as [`handle_input`](Self::handle_input).
+    pub fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        if self.enter_and_run(now)? && std::mem::take(&mut self.recovery.unstored) && matches!(self.link, Link::Token) {
+            self.pursue_token(self.now);
+        }
+        Ok(())
     }
 
     /// The session as it can be continued by another process. `None` while outputs wait, because it would be ahead of

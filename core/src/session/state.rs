@@ -32,6 +32,9 @@ pub enum SessionState {
     },
     /// An attempt is under way.
     Connecting,
+    /// The session goes on from an orderly end, and waits for
+    /// [`snapshot_stored`](crate::Session::snapshot_stored).
+    AwaitingStore,
     /// Connected.
     Ready {
         /// The live connection.

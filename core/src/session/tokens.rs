@@ -87,6 +87,9 @@ pub(super) struct Fetching {
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Tokens {
     pub(super) access: Option<Held>,
+    /// The last one, if it was refused and no other has come yet.
+    #[cfg_attr(feature = "recorder", serde(default, with = "crate::recorder::bare_option"))]
+    pub(super) replaced: Option<Secret>,
     /// Number of the last access token: what is said about an older one does not concern it.
     pub(super) number: u64,
     pub(super) asking: Option<Asking>,
@@ -121,6 +124,7 @@ impl Tokens {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             access: None,
+            replaced: None,
             number: 0,
             asking: None,
             refused: false,
@@ -142,6 +146,9 @@ impl Tokens {
     pub(super) fn mask(&mut self, names: &mut crate::recorder::Names) {
         if let Some(held) = &mut self.access {
             held.secret = names.secret(held.secret.expose()).into();
+        }
+        if let Some(secret) = &mut self.replaced {
+            *secret = names.secret(secret.expose()).into();
         }
         for ws in self.ws.iter_mut().chain(&mut self.carried) {
             ws.token = names.secret(ws.token.expose()).into();
@@ -242,6 +249,11 @@ impl Tokens {
         bearer_of(&held.secret)
     }
 
+    /// The last access token that was taken, in use or refused.
+    pub(super) fn last(&self) -> Option<&Secret> {
+        self.access.as_ref().map(|held| &held.secret).or(self.replaced.as_ref())
+    }
+
     /// Number of the access token in use.
     pub(super) const fn number(&self) -> u64 {
         self.number
@@ -276,7 +288,7 @@ impl Tokens {
         if let Some(Fetching { id, .. }) = self.fetching.take() {
             out.act(Action::AbortHttp { id });
         }
-        (self.access, self.asking, self.ws, self.carried) = (None, None, None, None);
+        (self.access, self.replaced, self.asking, self.ws, self.carried) = (None, None, None, None, None);
         self.former = Masker::new();
     }
 }

@@ -28,6 +28,8 @@ pub struct Rig {
     now: Timestamp,
     text: String,
     quiet: bool,
+    /// The snapshot that a session waits for is stored as soon as it can be taken.
+    stores: bool,
     login: AuthId,
     call: HttpId,
     token_call: HttpId,
@@ -37,8 +39,6 @@ pub struct Rig {
     message: String,
     messages: Vec<(RequestId, String)>,
     calls: Vec<(RequestId, HttpId)>,
-    /// Path and query of each request.
-    requests: Vec<(RequestId, String)>,
 }
 
 /// Where the wall clock stands when the session is made.
@@ -55,6 +55,7 @@ impl Rig {
             now: Timestamp::ZERO,
             text: String::new(),
             quiet: false,
+            stores: true,
             login: AuthId::from(0),
             call: HttpId::from(0),
             token_call: HttpId::from(0),
@@ -63,7 +64,6 @@ impl Rig {
             message: String::new(),
             messages: Vec::new(),
             calls: Vec::new(),
-            requests: Vec::new(),
         }
     }
 
@@ -106,6 +106,7 @@ impl Rig {
             }
             "unsubscribe" => self.command(Checked::unsubscribe),
             "recover" => self.command(Checked::recover),
+            "stored" => self.session.snapshot_stored(self.now).unwrap(),
             "close" => {
                 let mode = if w.flag("revoke") { Close::Revoke } else { Close::Detach };
                 self.session.close(mode, self.now).unwrap();
@@ -166,6 +167,7 @@ impl Rig {
         match verb {
             "timeout" => self.give(Input::Timeout),
             "resumed" => self.give(Input::Resumed),
+            "unread" => self.give(Input::Unread { conn: self.conn }),
             "network" => {
                 let online = w.flag("on");
                 self.give(Input::NetworkChanged { online });
@@ -247,13 +249,8 @@ impl Rig {
     }
 
     fn request(&mut self, w: Words) {
-        let request = w.request();
-        let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
-        match self.session.request(request, self.now) {
-            Ok(id) => self.requests.push((id, path)),
-            Err(why) => {
-                let _ = writeln!(self.text, "  refused: {why}");
-            }
+        if let Err(why) = self.session.request(w.request(), self.now) {
+            let _ = writeln!(self.text, "  refused: {why}");
         }
     }
 
@@ -338,6 +335,7 @@ impl Rig {
 
     /// Another process takes over from the last snapshot.
     fn restart(&mut self, mut w: Words) {
+        self.stores = !w.flag("stores-late");
         let snapshot = self.session.snapshot().unwrap();
         let snapshot = Snapshot::from_json(&snapshot.to_json()).unwrap();
         let later = w.duration("after").unwrap_or_default();
@@ -353,6 +351,10 @@ impl Rig {
     fn drain_as(&mut self, indent: &str) {
         loop {
             let output = self.session.poll_output();
+            if self.stores && matches!(output, Output::Wait(_)) && self.session.state() == SessionState::AwaitingStore {
+                self.session.snapshot_stored(self.now).unwrap();
+                continue;
+            }
             self.remember(&output);
             if !self.quiet {
                 let _ = writeln!(self.text, "{indent}{}", show::output(&output));
@@ -368,14 +370,12 @@ impl Rig {
         let Output::Action(action) = output else { return };
         match action {
             Action::Authorize { id, .. } => self.login = *id,
-            Action::Http { id, request } => {
+            Action::Http { id, purpose, .. } => {
                 self.call = *id;
-                if request.uri().path().ends_with("/wstoken") {
-                    self.token_call = *id;
-                } else {
-                    let path = request.uri().path_and_query().map_or("", |p| p.as_str());
-                    let of = self.requests.iter().rev().find(|(_, own)| own == path).unwrap().0;
-                    self.calls.push((of, *id));
+                match purpose {
+                    HttpPurpose::ConnectionToken => self.token_call = *id,
+                    HttpPurpose::Request(of) => self.calls.push((*of, *id)),
+                    other => panic!("{other:?}"),
                 }
             }
             Action::Open { conn, .. } => (self.conn, self.heartbeats) = (*conn, VecDeque::new()),

@@ -1,8 +1,8 @@
 //! The driver: feeds a session its inputs, drains it, and does what it says.
 
 use ringcentral_ws_core::{
-    Action, AuthReason, CloseInfo, ConnId, Event, Frame, Input, OpenFailure, Output, Purpose, SessionState, TimerKind,
-    Wait,
+    Action, AuthReason, CloseInfo, ConnId, Event, Frame, HttpId, HttpPurpose, Input, OpenFailure, Output, Purpose,
+    SessionState, TimerKind, Wait,
 };
 use ringcentral_ws_gateway::HttpRequest;
 
@@ -116,6 +116,9 @@ impl<M: Maker> World<M> {
                     if c.dirty && self.plan.publish_every.is_some() {
                         self.may_publish(client);
                     }
+                    if self.goes_on(client) {
+                        continue;
+                    }
                     self.check_rest(client, wait);
                     if wait == Wait::Finished {
                         self.ended(client);
@@ -125,6 +128,19 @@ impl<M: Maker> World<M> {
             }
         }
         self.clients[client].session.is_some()
+    }
+
+    /// A session that waits for its snapshot to be stored goes on when it is.
+    fn goes_on(&mut self, client: usize) -> bool {
+        let c = &mut self.clients[client];
+        let now = c.time(self.now);
+        match &mut c.session {
+            Some(session) if !c.dirty && session.state() == SessionState::AwaitingStore => {
+                trace!(self, "{client}: app has stored the snapshot");
+                session.snapshot_stored(now).is_ok()
+            }
+            _ => false,
+        }
     }
 
     /// What must hold when there is nothing to do.
@@ -154,8 +170,8 @@ impl<M: Maker> World<M> {
                 self.send(client, conn, text);
             }
             Action::Resubscribe { conn, text } => self.send(client, conn, text),
-            Action::Authorize { id, reason } => self.authorize(client, id, reason),
-            Action::Http { id, request } => self.call(client, id, &request),
+            Action::Authorize { id, reason, .. } => self.authorize(client, id, reason),
+            Action::Http { id, purpose, request } => self.call(client, id, purpose, &request),
             Action::Open { conn, url } => {
                 let url = url.expose();
                 let query = url.query().unwrap_or_default();
@@ -232,11 +248,11 @@ impl<M: Maker> World<M> {
         self.net.push(at, Parcel::AuthDone { client, life, id, fails });
     }
 
-    fn call(&mut self, client: usize, id: ringcentral_ws_core::HttpId, request: &http::Request<bytes::Bytes>) {
+    fn call(&mut self, client: usize, id: HttpId, purpose: HttpPurpose, request: &http::Request<bytes::Bytes>) {
         let uri = request.uri();
         let target = uri.path_and_query().map_or("/", |p| p.as_str());
         trace!(self, "{client}: http {id} {} {}", request.method(), uri.path());
-        if uri.path() == "/restapi/oauth/wstoken" {
+        if purpose == HttpPurpose::ConnectionToken {
             self.auth_call(client, AuthCall::Token(id));
         }
         let c = &mut self.clients[client];

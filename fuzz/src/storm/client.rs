@@ -59,7 +59,14 @@ impl<M: Maker> Storm<M> {
             match self.session.poll_output() {
                 Output::Action(action) => self.act(action),
                 Output::Event(event) => self.tell(event),
-                Output::Wait(wait) => return self.rest(wait),
+                Output::Wait(wait) => {
+                    self.rest(wait);
+                    // What waits for its snapshot to be stored goes on when it is.
+                    let (awaits, now) = (self.session.state() == SessionState::AwaitingStore, self.time());
+                    if !awaits || self.session.snapshot_stored(now).is_err() {
+                        return;
+                    }
+                }
             }
         }
         self.judge(violated("circles", "outputs without end".to_owned()));
@@ -75,6 +82,7 @@ impl<M: Maker> Storm<M> {
             self.judge(violated("circles", "a timer that was run is due again".to_owned()));
         }
         let wants_to = self.chance(90) && (self.changed || self.chance(10));
+        let wants_to = wants_to || self.session.state() == SessionState::AwaitingStore;
         if wants_to && self.session.state() != SessionState::Closed {
             self.write_down();
         }
@@ -91,7 +99,7 @@ impl<M: Maker> Storm<M> {
     fn act(&mut self, action: Action) {
         match action {
             Action::Authorize { id, .. } => self.login = Some(id),
-            Action::Http { id, request } => self.call(id, request.uri().path()),
+            Action::Http { id, request, .. } => self.call(id, request.uri().path()),
             Action::AbortHttp { id } => self.calls.retain(|call| call.id != id),
             Action::Open { conn, url } => self.open(conn, &url),
             Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => self.send(conn, &text),

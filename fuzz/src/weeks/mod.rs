@@ -14,7 +14,9 @@ use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::fmt;
 
 use ringcentral_ws_core::oauth::TokenBudget;
-use ringcentral_ws_core::{ClockReading, Config, ConnId, Filters, HttpId, Input, Output, Timestamp, UnixMillis, Wait};
+use ringcentral_ws_core::{
+    ClockReading, Config, ConnId, Filters, HttpId, Input, Output, SessionState, Timestamp, UnixMillis, Wait,
+};
 use ringcentral_ws_gateway::{Gateway, GatewayConfig, UserConfig};
 
 pub use self::login::LoginDefect;
@@ -295,7 +297,12 @@ impl<M: Maker> World<M> {
                         Wait::Until { at, .. } => at.as_micros(),
                         Wait::ForInput | Wait::Finished => u64::MAX,
                     };
-                    return self.write_down(client);
+                    self.write_down(client);
+                    let (c, now) = (&mut self.clients[client], Timestamp::from_micros(self.now));
+                    let Some(session) = &mut c.session else { return };
+                    if session.state() != SessionState::AwaitingStore || session.snapshot_stored(now).is_err() {
+                        return;
+                    }
                 }
             }
         }

@@ -102,8 +102,8 @@ impl<M: Maker> World<M> {
     pub(super) fn act(&mut self, client: usize, action: Action) {
         let life = self.life;
         match action {
-            Action::Authorize { id, reason } => self.authorize(client, id, reason),
-            Action::Http { id, request } => {
+            Action::Authorize { id, reason, .. } => self.authorize(client, id, reason),
+            Action::Http { id, request, .. } => {
                 self.clients[client].calls.insert(id);
                 let (to, request) = (To { client, life, id: Some(id) }, Box::new(to_gateway(&request)));
                 self.push(self.now + DELAY, Parcel::Call { to, request });

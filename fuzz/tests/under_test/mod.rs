@@ -79,6 +79,10 @@ impl Checked {
         on!(self, session => session.recover(now))
     }
 
+    pub fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
+        on!(self, session => session.snapshot_stored(now))
+    }
+
     pub fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
         on!(self, session => session.close(mode, now))
     }

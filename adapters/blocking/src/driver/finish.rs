@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use ringcentral_ws_core::CommandError;
 
 use super::{Done, Driver};
-use crate::command::Command;
+use crate::command::{Answered, Command};
 use crate::dial::{Abort, WeakAbort};
 use crate::driver::turn::Turn;
 
@@ -60,7 +60,8 @@ impl Driver {
             match command {
                 Command::Close(_, reply) => self.closers.push(reply),
                 Command::Request { request, reply, .. } => {
-                    let _ = reply.try_send(Err(CommandError::Closed(*request)));
+                    let answer = Err(CommandError::Closed(*request));
+                    let _ = reply.try_send(Answered { answer, body: None });
                 }
                 // Their askers see the closed channel.
                 Command::Subscribe(..) | Command::Unsubscribe(_) | Command::Recover(_) | Command::Network(_) => {}

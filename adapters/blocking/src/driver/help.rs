@@ -4,9 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
-use ringcentral_ws_adapter::{client_is_silent, client_panicked, opening_panicked, readdress};
-use ringcentral_ws_core::{AuthFailure, ConnId, HttpFailure, HttpId, OpenFailure, Phase, SecretUrl};
+use ringcentral_ws_adapter::{client_is_silent, client_panicked, opening_panicked};
+use ringcentral_ws_core::{AuthFailure, ConnId, HttpFailure, HttpId, HttpPurpose, OpenFailure, Phase, SecretUrl};
 
 use super::{Done, Driver, Link};
 use crate::dial::Abort;
@@ -29,17 +28,32 @@ impl Driver {
         abort
     }
 
-    pub(super) fn call(&mut self, id: HttpId, mut request: http::Request<Bytes>) {
+    pub(super) fn call(&mut self, id: HttpId, purpose: HttpPurpose, mut request: http::Request<Bytes>) {
         let (https, sender) = (Arc::clone(&self.parts.https), Arc::clone(&self.parts.sender));
-        let (streamed, running) = (readdress(&mut request), Arc::clone(&self.running));
+        let running = Arc::clone(&self.running);
         if Arc::strong_count(&running) > self.parts.max_calls.saturating_add(1) {
             let _ = self.completions.send(Done::Http(id, Err(client_is_silent())));
             self.calls.insert(id, Abort::default());
             return;
         }
+        let streamed = match purpose {
+            HttpPurpose::Request(of) => {
+                self.requests.get(&of).and_then(|waiting| Some((of, waiting.streamed.clone()?)))
+            }
+            _ => None,
+        };
         let abort = self.help(Done::Http(id, Err(no_thread_for_call())), move |abort| {
-            let call = || if streamed { https.download(&*sender, &request, abort) } else { sender.send(request) };
-            let done = Done::Http(id, abortable(abort, || unpanicked(call)));
+            let done = match streamed {
+                None => Done::Http(id, abortable(abort, || unpanicked(|| sender.send(request)))),
+                Some((of, streamed)) => {
+                    streamed.readdress(&mut request);
+                    let call = || https.download(&*sender, &request, abort);
+                    match abortable(abort, || unpanicked(call)) {
+                        Ok((response, body)) => Done::Download(id, of, response, body),
+                        Err(failure) => Done::Http(id, Err(failure)),
+                    }
+                }
+            };
             drop(running);
             done
         });
@@ -57,19 +71,10 @@ impl Driver {
         });
         self.link = Link::Opening(conn, abort);
     }
-
-    pub(super) fn call_if_left_rest(&mut self) {
-        if self.resting.is_some()
-            && self.parts.hub.has_left_rest()
-            && let Some((id, request)) = self.resting.take()
-        {
-            self.call(id, request);
-        }
-    }
 }
 
 /// Makes a call. A panic in a client of the application's is a failure like others.
-fn unpanicked(call: impl FnOnce() -> Result<Response<Bytes>, HttpFailure>) -> Result<Response<Bytes>, HttpFailure> {
+fn unpanicked<T>(call: impl FnOnce() -> Result<T, HttpFailure>) -> Result<T, HttpFailure> {
     // Nothing of the driver is touched by it, so no broken state can be seen.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(client_panicked()))
 }
@@ -84,6 +89,8 @@ fn no_thread_for_call() -> HttpFailure {
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+
     use super::*;
     use crate::https::HttpsSender;
 

@@ -21,7 +21,9 @@ pub(super) enum Turn {
     /// The peer lives, though its messages must wait.
     Alive(ConnId),
     /// A deadline has come, though messages of the peer still wait for the application.
-    Late(ConnId),
+    Unread(ConnId),
+    /// The application has stored the snapshot that the session waits for.
+    SnapshotStored,
     Command(Command),
     Cancelled(RequestId),
     Pressure(ConnId, Pressure),
@@ -45,7 +47,10 @@ impl Driver {
             if self.parts.signals.abandoned.load(Ordering::SeqCst) {
                 return Turn::Abandoned;
             }
-            self.call_if_left_rest();
+            if self.unstored && !self.parts.hub.is_unstored() {
+                self.unstored = false;
+                return Turn::SnapshotStored;
+            }
             let reading = self.parts.clock.read();
             let (slack, longest) = (self.parts.https.net.limits.clock_slack, self.parts.https.net.limits.longest_sleep);
             if reading.jumped || deadline.is_some_and(|(at, _)| reading.now.since(at) > slack) {
@@ -167,9 +172,8 @@ impl Driver {
 
     fn due(&mut self, reason: TimerKind) -> Turn {
         let Link::Open(conn, socket) = &mut self.link else { return Turn::Timeout };
-        // What is waited for may be among the unread messages: only the application is late (HB-3).
-        if self.ahead.is_some() && reason.waits_for_messages() {
-            return Turn::Late(*conn);
+        if self.ahead.is_some() {
+            return Turn::Unread(*conn);
         }
         // What came of a message is lost with the connection; the next turn tells.
         if reason == TimerKind::Liveness && socket.gives_up_within_message() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
-use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, GapCause, ProtocolError, Via, WaitReason};
+use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, Gap, GapCause, ProtocolError, Via, WaitReason};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -85,12 +85,7 @@ pub fn event(event: &Event) -> Option<String> {
         Event::Waiting { reason, delay, .. } => {
             waits(Line::new("waiting"), *delay, *reason).with("message", reason.to_string())
         }
-        Event::Gap(gap) => {
-            let line = Line::new("gap").with("cause", gap.cause.as_str()).with("after", &gap.after);
-            let line = line.with("since", gap.since).with("until", gap.until);
-            let line = line.with("certainty", gap.certainty.as_str()).with("message", gap.cause.to_string());
-            if let GapCause::RecoveryFailed(code) = &gap.cause { line.with("code", code) } else { line }
-        }
+        Event::Gap(told) => gap(told),
         Event::Disconnected { conn, cause, reason } => {
             let line = Line::new("disconnected").with("conn", conn.get()).with("cause", cause.as_str());
             let line = line.with("message", cause.to_string());
@@ -106,6 +101,13 @@ pub fn event(event: &Event) -> Option<String> {
         _ => return None,
     };
     Some(line.end())
+}
+
+fn gap(gap: &Gap) -> Line {
+    let line = Line::new("gap").with("cause", gap.cause.as_str()).with("after", &gap.after);
+    let line = line.with("since", gap.since).with("until", gap.until);
+    let line = line.with("certainty", gap.certainty.as_str()).with("message", gap.cause.to_string());
+    if let GapCause::RecoveryFailed(code) = &gap.cause { line.with("code", code) } else { line }
 }
 
 fn waits(line: Line, delay: Duration, reason: WaitReason) -> Line {

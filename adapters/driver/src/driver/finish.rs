@@ -8,7 +8,7 @@ use futures_util::{FutureExt, Stream};
 use ringcentral_ws_core::CommandError;
 
 use super::{Done, Driver, Link};
-use crate::command::Command;
+use crate::command::{Answered, Command};
 use crate::driver::turn::Turn;
 use crate::runtime::Runtime;
 
@@ -59,7 +59,8 @@ impl<R: Runtime> Driver<R> {
             match command {
                 Command::Close(_, reply) => self.closers.push(reply),
                 Command::Request { request, reply, .. } => {
-                    let _ = reply.try_send(Err(CommandError::Closed(*request)));
+                    let answer = Err(CommandError::Closed(*request));
+                    let _ = reply.try_send(Answered { answer, body: None });
                 }
                 // Their askers see the closed channel.
                 Command::Subscribe(..) | Command::Unsubscribe(_) | Command::Recover(_) | Command::Network(_) => {}

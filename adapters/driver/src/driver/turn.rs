@@ -27,7 +27,9 @@ pub(super) enum Turn<S> {
     Resumed,
     Timeout,
     /// A deadline has come, though messages of the peer still wait for the application.
-    Late(ConnId),
+    Unread(ConnId),
+    /// The application has stored the snapshot that the session waits for.
+    SnapshotStored,
     Command(Command),
     Cancelled(u64),
     Opened(ConnId, Result<Box<Socket<S>>, OpenFailure>),
@@ -64,6 +66,10 @@ impl<R: Runtime> Driver<R> {
         let late = deadline.is_some_and(|(at, _)| reading.now.since(at) > self.https.limits.clock_slack);
         if reading.jumped || late {
             return Poll::Ready(Turn::Resumed);
+        }
+        if self.unstored && self.shared.poll_stored(cx).is_ready() {
+            self.unstored = false;
+            return Poll::Ready(Turn::SnapshotStored);
         }
         let flooded = std::mem::take(&mut self.flooded);
         self.socket_first = !self.socket_first && !flooded;
@@ -214,9 +220,8 @@ impl<R: Runtime> Driver<R> {
 
     fn due(&mut self, reason: TimerKind) -> Turn<R::Stream> {
         let Link::Open(conn, socket) = &mut self.link else { return Turn::Timeout };
-        // What is waited for may be among the unread messages: only the application is late (HB-3).
-        if self.ahead.is_some() && reason.waits_for_messages() {
-            return Turn::Late(*conn);
+        if self.ahead.is_some() {
+            return Turn::Unread(*conn);
         }
         // What came of a message is lost with the connection; the next turn tells.
         if reason == TimerKind::Liveness && socket.gives_up_within_message() {

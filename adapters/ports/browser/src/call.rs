@@ -27,6 +27,8 @@ pub(crate) enum What {
         id: u64,
     },
     Recover,
+    /// The page has stored a snapshot, or keeps none (PST-2).
+    SnapshotStored,
     Close {
         mode: Mode,
     },

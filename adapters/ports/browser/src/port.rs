@@ -105,6 +105,7 @@ fn perform(session: &mut Session, what: What, now: Timestamp) -> Result<Option<u
         }
         What::Unsubscribe => session.unsubscribe(now).map_err(text)?,
         What::Cancel { id } => session.cancel(RequestId::from(id), now).map_err(text)?,
+        What::SnapshotStored => session.snapshot_stored(now).map_err(text)?,
         What::Recover => session.recover(now).map_err(text)?,
         What::Close { mode: Mode::Revoke } => session.close(Close::Revoke, now).map_err(text)?,
         What::Close { mode: Mode::Detach } => session.close(Close::Detach, now).map_err(text)?,

@@ -20,10 +20,10 @@ fn whole_millis(delay: Duration) -> u64 {
 
 pub(crate) fn action(action: Action) -> Value {
     match action {
-        Action::Authorize { id, reason } => {
+        Action::Authorize { id, reason, .. } => {
             json!({ "action": "authorize", "id": id.get(), "refused": reason == AuthReason::Refused })
         }
-        Action::Http { id, request } => {
+        Action::Http { id, request, .. } => {
             let body = String::from_utf8_lossy(request.body());
             json!({
                 "action": "fetch",

@@ -87,6 +87,7 @@ export class Client {
   #listeners = new AbortController();
   #release = () => {};
   #revoked = false;
+  #storedOnce = false;
 
   /**
    * Starts, once no other tab has the session. Options:
@@ -279,6 +280,11 @@ export class Client {
     } catch (error) {
       // Full or forbidden: the session goes on, and is not continued by the next page.
       reportError(error);
+    }
+    // A session that goes on from an orderly end opens its socket after this (PST-2).
+    if (!this.#storedOnce) {
+      this.#storedOnce = true;
+      this.#tell({ do: "snapshot_stored" });
     }
   }
 

@@ -141,7 +141,7 @@ impl Port {
                 let (request, masker) = (self.app.jwt_request(&self.jwt), self.app.masker());
                 self.help(move || Done::Auth(id, login(request, masker)));
             }
-            Action::Http { id, request } => self.help(move || Done::Http(id, call(*request))),
+            Action::Http { id, request, .. } => self.help(move || Done::Http(id, call(*request))),
             // The call's thread ends by itself; its answer names an id that is no longer awaited.
             Action::AbortHttp { .. } => {}
             Action::Open { conn, url } => {
