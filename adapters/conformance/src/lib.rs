@@ -4,6 +4,7 @@
 //! [`watch`] checks that a `watch` program speaks the line protocol, [`crash`] kills one a thousand times.
 //! [`fake`] has servers and proxies that misbehave, for the adapters' own tests; [`peer`] is a server made of bytes.
 
+pub mod cpu;
 pub mod crash;
 pub mod fake;
 #[cfg(unix)]
