@@ -6,6 +6,7 @@
 //! [`fake`] has servers and proxies that misbehave, for the adapters' own tests; [`peer`] is a server made of bytes.
 
 pub mod binding;
+pub mod cpu;
 pub mod crash;
 pub mod fake;
 #[cfg(unix)]

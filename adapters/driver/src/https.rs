@@ -28,6 +28,7 @@ use crate::client::StartError;
 use crate::dial::dial;
 use crate::download::Download;
 use crate::runtime::{Runtime, within};
+use crate::tls::Paced;
 
 /// Size of hyper's buffers. A response head must fit.
 const BUFFER: usize = 64 << 10;
@@ -184,7 +185,7 @@ impl<R: Runtime> Https<R> {
         let provisional = Arc::<AtomicUsize>::default();
         let handshake = http1::Builder::new()
             .max_buf_size(BUFFER)
-            .handshake(Wire { stream, provisional: Arc::clone(&provisional) })
+            .handshake(Wire { stream: Paced::new(stream), provisional: Arc::clone(&provisional) })
             .await;
         let (requests, work) = handshake.map_err(|error| not_sent(Phase::Request, error.to_string()))?;
         let work = Some(Box::pin(async move { drop(work.await) }) as BoxFuture<'static, ()>);
@@ -300,7 +301,9 @@ fn too_many(provisional: &AtomicUsize) -> bool {
 
 /// futures-io towards the runtime, hyper's traits towards hyper.
 struct Wire<S> {
-    stream: S,
+    /// hyper reads on by itself while there are bytes that are nothing for the layer above, such as the digits of a
+    /// chunk's size.
+    stream: Paced<S>,
     /// hyper skips them by itself, as long as there are bytes.
     provisional: Arc<AtomicUsize>,
 }
@@ -340,6 +343,7 @@ impl<S: AsyncWrite + Unpin> hyper::rt::Write for Wire<S> {
 #[cfg(test)]
 mod tests {
     use futures_util::{AsyncReadExt, AsyncWriteExt};
+    use ringcentral_ws_adapter::TURN_BYTES;
 
     use super::*;
     use crate::testing::{Memory, Pipe, block_on, pipe};
@@ -388,6 +392,34 @@ mod tests {
             let (reply, _) = futures_util::future::join(call, answer(&mut second, OK)).await;
             assert_eq!(reply.unwrap().status(), 200, "the kept connection had ended, so a new one was made");
         });
+    }
+
+    struct Endless;
+
+    impl AsyncRead for Endless {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<std::io::Result<usize>> {
+            buf.fill(b'0');
+            Poll::Ready(Ok(buf.len()))
+        }
+    }
+
+    // CLAUSE FRM-4 SEC-3
+    #[test]
+    fn a_server_that_never_pauses_lets_others_have_their_turn() {
+        let mut wire = Wire { stream: Paced::new(Endless), provisional: Arc::default() };
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        for _ in 0..3 {
+            let (mut read, mut memory) = (0, [0; 4096]);
+            loop {
+                let mut buffer = hyper::rt::ReadBuf::new(&mut memory);
+                if hyper::rt::Read::poll_read(Pin::new(&mut wire), &mut cx, buffer.unfilled()).is_pending() {
+                    break;
+                }
+                read += buffer.filled().len();
+                assert!(read <= TURN_BYTES, "it never pauses");
+            }
+            assert_eq!(read, TURN_BYTES);
+        }
     }
 
     #[test]

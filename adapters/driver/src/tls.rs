@@ -29,13 +29,19 @@ impl<S> Transport<S> {
     }
 }
 
-/// A stream below TLS that lets others have their turn after so many bytes in a row. TLS reads on by itself as long as
+/// A stream below TLS or HTTP that lets others have their turn after so many bytes in a row. TLS reads on by itself as long as
 /// there are bytes and they are nothing for the layer above, as session tickets are, of which a server may send any
 /// number.
 #[derive(Debug)]
 pub(crate) struct Paced<S> {
     stream: S,
     in_a_row: usize,
+}
+
+impl<S> Paced<S> {
+    pub(crate) const fn new(stream: S) -> Self {
+        Self { stream, in_a_row: 0 }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
@@ -74,7 +80,7 @@ where
 {
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the host cannot have a certificate"))?;
-    let stream = TlsConnector::from(tls).connect(name, Paced { stream, in_a_row: 0 }).await?;
+    let stream = TlsConnector::from(tls).connect(name, Paced::new(stream)).await?;
     Ok(Transport::Tls(Box::new(stream)))
 }
 

@@ -13,7 +13,7 @@ use super::http::Opening;
 use super::{Answer, Recovery, Shared, Step};
 
 /// How often it is looked whether a wait is over.
-const TICK: Duration = Duration::from_millis(5);
+pub(super) const TICK: Duration = Duration::from_millis(5);
 
 /// A text message of the client.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn read(payload: Vec<u8>) -> Result<Self, String> {
+    pub(super) fn read(payload: Vec<u8>) -> Result<Self, String> {
         let text = String::from_utf8(payload).map_err(|_| "a text message that is not UTF-8".to_owned())?;
         let parsed: Vec<Value> = serde_json::from_str(&text).map_err(|_| format!("no JSON array: {text}"))?;
         let mut elements = parsed.into_iter();
@@ -47,16 +47,17 @@ impl Asked {
     }
 }
 
-pub(super) struct Link<'a> {
-    stream: &'a TcpStream,
-    shared: &'a Shared,
-    opening: &'a Opening,
+/// One connection.
+pub struct Link<'a> {
+    pub(super) stream: &'a TcpStream,
+    pub(super) shared: &'a Shared,
+    pub(super) opening: &'a Opening,
     /// What the client sent and is not read yet.
-    incoming: Vec<u8>,
+    pub(super) incoming: Vec<u8>,
     /// What goes out with the next wait.
     outgoing: Vec<u8>,
     answer: Option<Answer>,
-    is_upgraded: bool,
+    pub(super) is_upgraded: bool,
     subscribed: bool,
     echoed: bool,
 }
@@ -89,6 +90,11 @@ impl<'a> Link<'a> {
                 Step::Details(recovery) => self.outgoing.extend(self.details(recovery)),
                 Step::Notify(text) => self.outgoing.extend(RawFrame::text(self.shared.notification(&text)).bytes()),
                 Step::Write(bytes) => self.outgoing.extend(bytes),
+                Step::Hands(hands) => {
+                    self.flush()?;
+                    self.shared.lock().first_hands.get_or_insert_with(Instant::now);
+                    hands(&mut self)?;
+                }
                 Step::Answer(answer) => self.answer = Some(answer),
                 Step::Subscribed => self.serve_until(|link| link.subscribed)?,
                 Step::Echoed => self.serve_until(|link| link.echoed)?,
@@ -112,14 +118,14 @@ impl<'a> Link<'a> {
     }
 
     /// The end of what is sent; then all is read, so that the system does not make a reset of it.
-    fn end(&mut self) -> io::Result<()> {
+    pub(super) fn end(&mut self) -> io::Result<()> {
         self.flush()?;
         self.stream.shutdown(Shutdown::Write)?;
         self.stream.set_read_timeout(None)?;
         io::copy(&mut &*self.stream, &mut io::sink()).map(drop)
     }
 
-    fn serve_until(&mut self, is_over: impl Fn(&Self) -> bool) -> io::Result<()> {
+    pub(super) fn serve_until(&mut self, is_over: impl Fn(&Self) -> bool) -> io::Result<()> {
         let mut buffer = [0; 16 << 10];
         loop {
             while self.is_upgraded
@@ -193,7 +199,7 @@ impl<'a> Link<'a> {
         asked.reply(200, Some(&body))
     }
 
-    fn details(&self, recovery: Recovery) -> Vec<u8> {
+    pub(super) fn details(&self, recovery: Recovery) -> Vec<u8> {
         let id = format!("details-{}", self.opening.number);
         let wsc = json!({"token": format!("handle-{}", self.opening.number), "sequence": 1});
         let mut body = json!({
@@ -216,7 +222,7 @@ impl<'a> Link<'a> {
 }
 
 /// The client broke a rule: [`Peer::faults`](super::Peer::faults) has it.
-fn broken(why: String) -> io::Error {
+pub(super) fn broken(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 

@@ -21,6 +21,7 @@
 //! ```
 
 mod frame;
+mod hands;
 mod http;
 mod link;
 
@@ -30,7 +31,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::oauth::ClientApp;
 use serde_json::json;
@@ -39,10 +40,13 @@ use crate::Setup;
 
 pub use self::frame::{RawFrame, Width, opcode};
 pub use self::http::{Opening, response};
-pub use self::link::Asked;
+pub use self::link::{Asked, Link};
 
 /// What becomes of a text message of the client: bytes to write, or `None` for the usual answer.
 pub type Answer = Arc<dyn Fn(&Asked) -> Option<Vec<u8>> + Send + Sync>;
+
+/// What is done with a connection where steps do not suffice.
+pub type Hands = Arc<dyn Fn(&mut Link<'_>) -> io::Result<()> + Send + Sync>;
 
 type Script = dyn Fn(&Opening) -> Option<Vec<Step>> + Send + Sync;
 
@@ -82,6 +86,8 @@ pub enum Step {
     Signal(&'static str),
     /// Serves for this long.
     Serve(Duration),
+    /// Gives the connection to a function. What was written before goes out first.
+    Hands(Hands),
     /// Ends the connection as TCP does, and plays no further step.
     End,
     /// Resets the connection, and plays no further step.
@@ -100,6 +106,7 @@ impl fmt::Debug for Step {
             Self::Echoed => f.write_str("Echoed"),
             Self::Signal(name) => write!(f, "Signal({name})"),
             Self::Serve(time) => write!(f, "Serve({time:?})"),
+            Self::Hands(_) => f.write_str("Hands"),
             Self::End => f.write_str("End"),
             Self::Reset => f.write_str("Reset"),
         }
@@ -147,7 +154,10 @@ struct State {
     faults: Vec<String>,
     subscriptions: usize,
     streams: Vec<Weak<TcpStream>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<Duration>>,
+    calmed: bool,
+    first_hands: Option<Instant>,
+    written: u64,
 }
 
 impl Peer {
@@ -205,15 +215,35 @@ impl Peer {
         self.openings().into_iter().filter(Opening::is_upgrade).collect()
     }
 
-    /// What clients sent that no client may send.
-    #[must_use]
-    pub fn faults(&self) -> Vec<String> {
-        self.shared.lock().faults.clone()
+    /// Ends all connections that there are, those in the hands of functions too, and has
+    /// those functions end. [`Link::is_over`] tells them.
+    pub fn calm(&self) {
+        let streams = {
+            let mut state = self.shared.lock();
+            state.calmed = true;
+            std::mem::take(&mut state.streams)
+        };
+        end_all(&streams);
     }
-}
 
-impl Drop for Peer {
-    fn drop(&mut self) {
+    /// When [`Step::Hands`] came first.
+    #[must_use]
+    pub fn first_hands(&self) -> Option<Instant> {
+        self.shared.lock().first_hands
+    }
+
+    /// The bytes that functions have written ([`Step::Hands`]).
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.shared.lock().written
+    }
+
+    /// Ends it, and tells how much time of the processor its connections took.
+    pub fn end(mut self) -> Duration {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Duration {
         self.shared.lock().closed = true;
         // Wakes it, so that it sees the flag.
         let _ = TcpStream::connect(self.shared.address);
@@ -224,12 +254,20 @@ impl Drop for Peer {
             let mut state = self.shared.lock();
             (std::mem::take(&mut state.streams), std::mem::take(&mut state.threads))
         };
-        for stream in streams.iter().filter_map(Weak::upgrade) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-        for thread in threads {
-            let _ = thread.join();
-        }
+        end_all(&streams);
+        threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
+    }
+
+    /// What clients sent that no client may send.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        self.shared.lock().faults.clone()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -259,6 +297,12 @@ impl Shared {
     }
 }
 
+fn end_all(streams: &[Weak<TcpStream>]) {
+    for stream in streams.iter().filter_map(Weak::upgrade) {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
+
 fn accept(shared: Arc<Shared>, listener: TcpListener) -> JoinHandle<()> {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -277,6 +321,7 @@ fn accept(shared: Arc<Shared>, listener: TcpListener) -> JoinHandle<()> {
                 {
                     shared.lock().faults.push(error.to_string());
                 }
+                crate::cpu::of_this_thread()
             }));
         }
     })

@@ -48,6 +48,12 @@ impl Rise {
         Self(now)
     }
 
+    /// How far it has risen now, in bytes.
+    #[allow(dead_code, reason = "each test file uses its part")]
+    pub(crate) fn now(&self) -> usize {
+        NOW.load(Ordering::Relaxed).saturating_sub(self.0)
+    }
+
     /// The most it has risen so far, in bytes.
     pub(crate) fn most(&self) -> usize {
         PEAK.load(Ordering::Relaxed).saturating_sub(self.0)
