@@ -34,10 +34,8 @@ pub struct Server {
 /// How the server treats a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stall {
-    /// What the client sends is not read.
+    /// What the client sends is not read, and little of it has room.
     pub deaf: bool,
-    /// What the client sends cannot be sent: its writes fail, and what it reads still comes.
-    pub unwritable: bool,
     /// The rest.
     pub link: Link,
 }
@@ -97,7 +95,16 @@ impl Server {
     pub fn stall(&mut self, stall: Stall) {
         let Some(id) = self.newest() else { return };
         if let Some(pipe) = self.machine.state().pipes.get_mut(&id) {
-            (pipe.deaf, pipe.unwritable, pipe.link) = (stall.deaf, stall.unwritable, stall.link);
+            (pipe.deaf, pipe.link) = (stall.deaf, stall.link);
+            pipe.wake();
+        }
+    }
+
+    /// From now on the client's writes on the newest WebSocket fail, and what it reads still comes.
+    pub fn break_writes(&mut self) {
+        let Some(id) = self.newest() else { return };
+        if let Some(pipe) = self.machine.state().pipes.get_mut(&id) {
+            pipe.unwritable = true;
             pipe.wake();
         }
     }

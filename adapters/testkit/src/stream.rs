@@ -10,6 +10,9 @@ use futures_io::{AsyncRead, AsyncWrite};
 use crate::machine::Machine;
 use crate::seen::Seen;
 
+/// Most bytes that wait for a server that does not read.
+const DEAF: usize = 512;
+
 /// How a stream behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -149,7 +152,8 @@ impl AsyncWrite for Stream {
             if pipe.unwritable {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
-            let room = pipe.link.capacity.saturating_sub(pipe.to_server.len());
+            let capacity = if pipe.deaf { pipe.link.capacity.min(DEAF) } else { pipe.link.capacity };
+            let room = capacity.saturating_sub(pipe.to_server.len());
             let count = buf.len().min(room).min(pipe.link.piece);
             if count == 0 && !buf.is_empty() {
                 pipe.writer = Some(cx.waker().clone());
