@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use ringcentral_ws_testkit::Seen;
 
-use super::limits::{
-    AHEAD, EVENT_BYTES, FINISH_BY, FRAME_BYTES, HANDSHAKE, PONG_MAX, SILENCE, SLACK, TURN_BYTES, UPGRADE,
-};
+use super::limits::{AHEAD, EVENTS, FINISH_BY, FRAME_BYTES, HANDSHAKE, PONG_MAX, SILENCE, SLACK, TURN_BYTES, UPGRADE};
 use super::script::RUBBISH;
 use super::wire::{Item, Wire};
 
@@ -16,6 +14,8 @@ use super::wire::{Item, Wire};
 pub(super) enum Told {
     Notification(u64),
     Gap(&'static str),
+    /// The end of a connection, for the story.
+    Disconnected(String),
 }
 
 /// What the bytes said, in their order over all connections.
@@ -49,6 +49,8 @@ struct Lane {
     pings: usize,
     /// The client's writes fail.
     unwritable: bool,
+    /// Notifications that the server wrote.
+    written: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -61,9 +63,15 @@ pub(super) struct Books {
     /// Those that were read and not taken by the application, with their sizes.
     waiting: BTreeMap<u64, usize>,
     known: BTreeSet<u64>,
+    /// Most bytes of events that may wait.
+    most: usize,
 }
 
 impl Books {
+    pub(super) fn new(many: bool) -> Self {
+        Self { most: EVENTS[usize::from(many)].0, ..Self::default() }
+    }
+
     /// A notification of this text may come.
     pub(super) fn will_send(&mut self, text: &str, number: u64) {
         self.texts.insert(text.to_owned(), number);
@@ -81,6 +89,13 @@ impl Books {
     pub(super) fn set_unwritable(&mut self, id: u64) {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.unwritable = true;
+        }
+    }
+
+    /// The server has written this one, whole, to this stream.
+    pub(super) fn was_written(&mut self, id: u64, number: u64) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.written.push(number);
         }
     }
 
@@ -115,6 +130,7 @@ impl Books {
             unfinished: None,
             pings: 0,
             unwritable: false,
+            written: Vec::new(),
         })
     }
 
@@ -172,6 +188,9 @@ impl Books {
         }
         let left = !lane.ended && !over;
         if left {
+            // The server takes them as sent, and nobody reads them any more. Where writes fail its end is gone.
+            let written = if lane.unwritable { &[][..] } else { &lane.written };
+            self.said.extend(written.iter().any(|number| !self.known.contains(number)).then_some(Said::Lost));
             self.waiting.clear();
         }
         self.said.push(Said::End { left });
@@ -192,7 +211,7 @@ impl Books {
             assert!(unfinished <= FINISH_BY + SLACK, "a message of {id} has been unfinished for {unfinished:?}");
         }
         let waiting: usize = self.waiting.values().sum();
-        assert!(waiting <= EVENT_BYTES + 2 * FRAME_BYTES + AHEAD, "{waiting} bytes wait for the application");
+        assert!(waiting <= self.most + 2 * FRAME_BYTES + AHEAD, "{waiting} bytes wait for the application");
     }
 
     /// What was told is what was said: once, in order, and with a gap for each loss before what came after it.
@@ -211,6 +230,7 @@ impl Books {
                     continue;
                 }
                 Told::Notification(number) => *number,
+                Told::Disconnected(_) => continue,
             };
             let found = self.said[at..].iter().position(|said| *said == Said::Notification(number));
             let Some(found) = found else { panic!("{number} was not sent, or not in this place: {self}") };

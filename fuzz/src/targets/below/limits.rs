@@ -6,8 +6,8 @@ use ringcentral_ws_core::Config;
 use ringcentral_ws_driver::IoLimits;
 
 pub(super) const FRAME_BYTES: usize = 32 << 10;
-pub(super) const EVENT_BYTES: usize = 64 << 10;
-pub(super) const EVENT_QUEUE: usize = 32;
+/// Bytes and number of the events that may wait: few, so that reading stops soon, or more than a turn reads.
+pub(super) const EVENTS: [(usize, usize); 2] = [(64 << 10, 32), (1 << 20, 1024)];
 pub(super) const PONG_MAX: usize = 16 << 10;
 pub(super) const SOCKET_BUFFER: usize = 4 << 10;
 /// What a reader may hold beside whole messages: its buffer, the larger one of a flood (`IoLimits::socket_buffer`), and
@@ -36,12 +36,13 @@ pub(super) fn config() -> Config {
     config
 }
 
-pub(super) fn io() -> IoLimits {
+pub(super) fn io(many: bool) -> IoLimits {
+    let (event_bytes, event_queue) = EVENTS[usize::from(many)];
     IoLimits {
         upgrade: UPGRADE,
         socket_buffer: SOCKET_BUFFER,
-        event_queue: EVENT_QUEUE,
-        event_bytes: EVENT_BYTES,
+        event_queue,
+        event_bytes,
         pong_max: PONG_MAX,
         ..IoLimits::default()
     }

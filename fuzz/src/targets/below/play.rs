@@ -53,7 +53,7 @@ impl<'p> Play<'p> {
         if books {
             world.machine.watch_streams();
         }
-        let started = world.builder().filters([SMS]).config(config()).limits(io()).start();
+        let started = world.builder().filters([SMS]).config(config()).limits(io(style & 0x20 != 0)).start();
         let Ok((client, events)) = started else { panic!("it does not start") };
         let mut play = Self {
             poll,
@@ -61,13 +61,13 @@ impl<'p> Play<'p> {
             client,
             events: Some(events),
             listens: Some(Duration::ZERO),
-            books: books.then(Books::default),
+            books: books.then(|| Books::new(style & 0x20 != 0)),
             calls: Vec::new(),
             subscription: None,
             confirmed: None,
             half: None,
             forged: FORGED,
-            stall: Stall { link, ..Stall::default() },
+            stall: Stall { link, deaf: false },
             flooding: false,
             touched: false,
             closing: false,
@@ -86,7 +86,7 @@ impl<'p> Play<'p> {
             11 => self.pass(SECOND * u32::from(bytes.next() % 64)),
             12 => self.listen(bytes.next() & 1 != 0),
             13 => self.stall.deaf = bytes.next() & 1 != 0,
-            14 => self.stall.unwritable = true,
+            14 => self.break_writes(),
             15 => self.stall.link.silent = bytes.next() & 1 != 0,
             16 => self.stall.link = link_of(bytes.next()),
             17 => self.world.server.finish(),
@@ -100,22 +100,18 @@ impl<'p> Play<'p> {
             26 => self.inject(&frame(0x81, RUBBISH.as_bytes())),
             27 => self.close_frame(bytes),
             28 => self.heal(bytes.next()),
+            29 => self.pings(bytes.next(), bytes.next()),
             _ => self.steps(usize::from(bytes.next())),
         }
-        self.apply_stall();
+        self.world.server.stall(self.stall);
         self.observe();
     }
 
-    fn apply_stall(&mut self) {
-        self.world.server.stall(self.stall);
-        if self.stall.unwritable {
-            self.stall.unwritable = false;
-            self.touched = true;
-            let stall = Stall { unwritable: true, ..self.stall };
-            self.world.server.stall(stall);
-            if let (Some(books), Some(id)) = (&mut self.books, self.world.server.newest()) {
-                books.set_unwritable(id);
-            }
+    fn break_writes(&mut self) {
+        self.touched = true;
+        self.world.server.break_writes();
+        if let (Some(books), Some(id)) = (&mut self.books, self.world.server.newest()) {
+            books.set_unwritable(id);
         }
     }
 
@@ -142,6 +138,9 @@ impl<'p> Play<'p> {
         for _ in 0..count {
             let Some(text) = self.forge(padding) else { return };
             self.inject(&frame(0x81, text.as_bytes()));
+            if let (Some(books), Some(id)) = (&mut self.books, self.world.server.newest()) {
+                books.was_written(id, self.forged);
+            }
         }
     }
 
@@ -164,6 +163,13 @@ impl<'p> Play<'p> {
             _ => bytes.part().to_vec(),
         };
         self.inject(&any_frame(kind, spoilt, &whole));
+    }
+
+    /// Pings and a notification behind them, in one go.
+    fn pings(&mut self, count: u8, size: u8) {
+        let ping = frame(0x89, &vec![b'p'; usize::from(size % 126)]);
+        self.inject(&ping.repeat(usize::from(count)));
+        self.notify(1, 0);
     }
 
     /// A notification in many pieces, with control frames between, or without its end.
@@ -259,7 +265,9 @@ impl<'p> Play<'p> {
     }
 
     fn work(&mut self) -> bool {
-        (self.poll)(&self.world.machine) || self.world.serve()
+        let polled = (self.poll)(&self.world.machine);
+        // A client that always has something to read must not keep the server from its turn.
+        (!polled || self.flooding) && self.world.serve() || polled
     }
 
     fn wait(&mut self, most: Duration) {
@@ -339,7 +347,12 @@ impl<'p> Play<'p> {
                 self.confirmed = live;
             }
             Event::Recovered { .. } if self.subscription.is_some() => self.confirmed = live,
-            Event::Disconnected { .. } => self.confirmed = None,
+            Event::Disconnected { cause, .. } => {
+                self.confirmed = None;
+                if let Some(books) = &mut self.books {
+                    books.told.push(Told::Disconnected(format!("{cause:?}")));
+                }
+            }
             Event::Closed { reason } => assert!(self.closing, "bytes have ended the session: {reason:?}"),
             _ => {}
         }
@@ -421,5 +434,5 @@ impl<'p> Play<'p> {
 
 fn link_of(style: u8) -> Link {
     let piece = [usize::MAX, 1, 2, 7, 100, 4096, 5000, usize::MAX][usize::from(style & 7)];
-    Link { capacity: [64 << 10, 512, 4096, 200 << 10][usize::from(style >> 3 & 3)], piece, silent: false }
+    Link { capacity: [64 << 10, 512, 4096, 1 << 20][usize::from(style >> 3 & 3)], piece, silent: false }
 }
