@@ -177,3 +177,27 @@ fn random_servers_are_borne() {
         assert!(done.is_ok(), "seed {seed}: {bytes:?}");
     }
 }
+
+/// What the client and its application hold, while nothing else is counted. Beside what may wait (64 KiB of events, two
+/// messages of 32 KiB) there are the reader's buffer of a flood (64 KiB), and what a client at rest takes.
+const MOST: i64 = 384 << 10;
+
+// CLAUSE SEC-3 FRM-4
+#[test]
+fn no_server_makes_the_client_hold_more_than_its_limits_say() {
+    let random = (0..100).map(|seed| (seed.to_string(), random(seed)));
+    let by_hand = by_hand().into_iter().map(|(name, bytes)| (name.to_owned(), bytes));
+    let mut highest = 0;
+    for (name, mut bytes) in by_hand.chain(random) {
+        bytes[0] &= !MANY;
+        let mut held = 0;
+        targets::below_with(&bytes, false, &mut |work| {
+            let mut done = false;
+            held += allocation_counter::measure(|| done = work()).bytes_current;
+            assert!(held <= MOST, "{name}: {held} bytes");
+            highest = highest.max(held);
+            done
+        });
+    }
+    println!("at most {highest} bytes");
+}

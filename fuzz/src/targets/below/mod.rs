@@ -6,13 +6,14 @@ mod play;
 mod script;
 mod wire;
 
-use ringcentral_ws_testkit::Machine;
-
 use self::play::Play;
 use super::driver::Bytes;
 
 /// Operations of one input.
 const MAX_OPS: usize = 120;
+
+/// Does one thing, and says what it says.
+pub(super) type Run<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> bool) -> bool;
 
 /// Bytes as what a server and a network do below the WebSocket layer, one byte each and its operands: frames in any
 /// state, floods, answers to upgrades, pieces, pauses, writes that block or fail, ends and cuts. Then a good connection.
@@ -22,14 +23,14 @@ const MAX_OPS: usize = 120;
 /// before the next one, and nothing else is. Memory is within `IoLimits`, as far as the bytes show it, and timers act in
 /// time though the peer never pauses. Nothing of it ends the session but `close`, which ends in time too.
 pub fn below(data: &[u8]) {
-    below_with(data, true, &mut Machine::poll_one);
+    below_with(data, true, &mut |work| work());
 }
 
-/// The same, with another way to poll a task of the machine, so that it can be measured. Without `books` the bytes are
-/// not followed, which takes memory.
-pub fn below_with(data: &[u8], books: bool, poll: &mut dyn FnMut(&Machine) -> bool) {
+/// The same, with a way to measure what the client and its application do: all of it goes through `run`. Without `books`
+/// the bytes are not followed, which takes memory.
+pub fn below_with(data: &[u8], books: bool, run: Run<'_>) {
     let mut bytes = Bytes(data);
-    let mut play = Play::new(bytes.next(), books, poll);
+    let mut play = Play::new(bytes.next(), books, run);
     for _ in 0..MAX_OPS {
         if bytes.is_empty() {
             break;

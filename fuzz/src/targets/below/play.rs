@@ -10,6 +10,7 @@ use ringcentral_ws_driver::{Client, Events};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Link, Machine, Stall, World};
 
+use super::Run;
 use super::books::{Books, Told};
 use super::limits::{CLOSE, POLL, REQUEST, SLACK, config, io};
 use super::script::{HALF, RUBBISH, UNKNOWN, any_frame, flood, frame, notification, upgrade};
@@ -24,7 +25,7 @@ const FORGED: u64 = 1_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) struct Play<'p> {
-    poll: &'p mut dyn FnMut(&Machine) -> bool,
+    run: Run<'p>,
     world: World,
     client: Client<Machine>,
     events: Option<Events>,
@@ -46,7 +47,7 @@ pub(super) struct Play<'p> {
 }
 
 impl<'p> Play<'p> {
-    pub(super) fn new(style: u8, books: bool, poll: &'p mut dyn FnMut(&Machine) -> bool) -> Self {
+    pub(super) fn new(style: u8, books: bool, run: Run<'p>) -> Self {
         let mut world = World::new(1, GatewayConfig::default());
         let link = link_of(style);
         world.machine.set_link(link);
@@ -56,7 +57,7 @@ impl<'p> Play<'p> {
         let started = world.builder().filters([SMS]).config(config()).limits(io(style & 0x20 != 0)).start();
         let Ok((client, events)) = started else { panic!("it does not start") };
         let mut play = Self {
-            poll,
+            run,
             world,
             client,
             events: Some(events),
@@ -241,10 +242,14 @@ impl<'p> Play<'p> {
         if self.calls.len() >= MAX_CALLS {
             return;
         }
-        let client = self.client.clone();
-        let request = http::Request::get("/restapi/v1.0/account/~").body(Body::empty()).unwrap_or_default();
-        let call = Call::new(async move { drop(client.request(request).await) });
-        self.calls.push((call, self.world.machine.now()));
+        let (client, calls, now) = (&self.client, &mut self.calls, self.world.machine.now());
+        (self.run)(&mut || {
+            let client = client.clone();
+            let request = http::Request::get("/restapi/v1.0/account/~").body(Body::empty()).unwrap_or_default();
+            let call = Call::new(async move { drop(client.request(request).await) });
+            calls.push((call, now));
+            true
+        });
     }
 
     fn listen(&mut self, listens: bool) {
@@ -265,7 +270,8 @@ impl<'p> Play<'p> {
     }
 
     fn work(&mut self) -> bool {
-        let polled = (self.poll)(&self.world.machine);
+        let machine = &self.world.machine;
+        let polled = (self.run)(&mut || machine.poll_one());
         // A client that always has something to read must not keep the server from its turn.
         (!polled || self.flooding) && self.world.serve() || polled
     }
@@ -301,7 +307,11 @@ impl<'p> Play<'p> {
         if self.listens.is_some() {
             self.take();
         }
-        self.calls.retain_mut(|(call, _)| !call.poll());
+        let calls = &mut self.calls;
+        (self.run)(&mut || {
+            calls.retain_mut(|(call, _)| !call.poll());
+            true
+        });
         for (_, since) in &self.calls {
             assert!(self.closing || now <= *since + REQUEST + SLACK, "a request of {since:?} has no end at {now:?}");
         }
@@ -313,16 +323,25 @@ impl<'p> Play<'p> {
     fn take(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
         while let Some(events) = &mut self.events {
-            let polled = std::pin::pin!(events.next()).poll(&mut cx);
-            match polled {
-                Poll::Pending => return,
-                Poll::Ready(None) => self.events = None,
-                Poll::Ready(Some(event)) => self.note(event),
+            let mut taken = None;
+            if !(self.run)(&mut || match std::pin::pin!(events.next()).poll(&mut cx) {
+                Poll::Pending => false,
+                Poll::Ready(event) => {
+                    taken = event;
+                    true
+                }
+            }) {
+                return;
             }
+            match &taken {
+                None => self.events = None,
+                Some(event) => self.note(event),
+            }
+            (self.run)(&mut || taken.take().is_some());
         }
     }
 
-    fn note(&mut self, event: Event) {
+    fn note(&mut self, event: &Event) {
         let live = match &self.books {
             Some(books) => books.live(),
             None => self.world.server.newest(),
