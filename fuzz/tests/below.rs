@@ -105,6 +105,8 @@ fn streams() -> Vec<(&'static str, Vec<u8>)> {
         ("flood-fragments", flood(6 | 8, 60)),
         ("flood-no-frames", flood(7, 60)),
         ("flood-to-the-end", [&[0], one, &[ASK, FLOOD, 3, ON | 5], one, &[3]].concat()),
+        ("flood-of-a-message-that-never-ends", [&[0], one, &[FLOOD, 5 | 8, ON | 60, SECONDS, 30], one].concat()),
+        ("pings-unwritable", [&[0], one, &[UNWRITABLE, PINGS, 3, 0, SECONDS, 1], one].concat()),
         ("flood-of-pings-unread", [&[0], one, &[DEAF, 1, FLOOD, 1, 60], one].concat()),
         ("flood-without-handshake", vec![0, UPGRADE, 0x80, 4, 0x01, 0x00, 0x89, 0x00, CUT, FLOOD, 5, 40, SECONDS, 40]),
         ("upgrade-lines-end-bare", upgrade(2)),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use ringcentral_ws_testkit::Seen;
 
-use super::limits::{AHEAD, EVENTS, FINISH_BY, FRAME_BYTES, HANDSHAKE, PONG_MAX, SILENCE, SLACK, TURN_BYTES, UPGRADE};
+use super::limits::{
+    AHEAD, EVENTS, FINISH_BY, FRAME_BYTES, HANDSHAKE, PARTS, PONG_MAX, SILENCE, SLACK, TURN_BYTES, UPGRADE,
+};
 use super::script::RUBBISH;
 use super::wire::{Item, Wire};
 
@@ -201,6 +203,7 @@ impl Books {
         for (id, lane) in self.lanes.iter().filter(|(_, lane)| lane.wire.is_upgraded()) {
             let wire = &lane.wire;
             assert!(wire.behind() <= AHEAD, "{} bytes were read behind the end of {id}", wire.behind());
+            assert!(wire.parts() <= PARTS + AHEAD / 2, "a message of {id} has {} frames", wire.parts());
             let more = if lane.unwritable { TURN_BYTES } else { 0 };
             assert!(lane.pings <= PONG_MAX + AHEAD + more, "{} bytes of pings wait for answers", lane.pings);
             assert!(lane.ready || now <= lane.born + HANDSHAKE + UPGRADE + SLACK, "no end of the handshake of {id}");

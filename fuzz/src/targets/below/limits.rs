@@ -13,6 +13,8 @@ pub(super) const SOCKET_BUFFER: usize = 4 << 10;
 /// What a reader may hold beside whole messages: its buffer, the larger one of a flood (`IoLimits::socket_buffer`), and
 /// what came along with the answer to the upgrade.
 pub(super) const AHEAD: usize = SOCKET_BUFFER + (64 << 10) + (2 << 10);
+/// Frames that a message may have, and those of a turn more.
+pub(super) const PARTS: usize = 65_536 + 4096;
 /// What is read in a row at most.
 pub(super) const TURN_BYTES: usize = 256 << 10;
 
@@ -22,8 +24,9 @@ pub(super) const REQUEST: Duration = Duration::from_secs(10);
 pub(super) const CLOSE: Duration = Duration::from_secs(5);
 /// An interval and a time-out: how long nothing may come.
 pub(super) const SILENCE: Duration = Duration::from_secs(40);
-/// How long a message may stay unfinished; it counts from the next look at the stream, which comes within a silence.
-pub(super) const FINISH_BY: Duration = Duration::from_secs(80);
+/// How long a message may stay unfinished: as long as a silence, from one look at the stream to another, and between two
+/// looks there are ten seconds at most.
+pub(super) const FINISH_BY: Duration = Duration::from_secs(60);
 /// While the peer never pauses a poll takes [`POLL`]; so much later than due a timer may act.
 pub(super) const SLACK: Duration = Duration::from_secs(5);
 pub(super) const POLL: Duration = Duration::from_millis(250);

@@ -45,6 +45,8 @@ struct Message {
     bytes: Vec<u8>,
     /// So many of them are UTF-8 for sure.
     checked: usize,
+    /// Frames of it.
+    parts: usize,
 }
 
 /// A reader of one stream, from its first byte.
@@ -58,13 +60,11 @@ pub(super) struct Wire {
     upgraded: bool,
     /// Bytes that came behind the end.
     behind: usize,
-    /// Whole frames.
-    frames: u64,
 }
 
 impl Wire {
     pub(super) const fn new(most: usize) -> Self {
-        Self { place: Place::Head(Vec::new()), message: None, most, upgraded: false, behind: 0, frames: 0 }
+        Self { place: Place::Head(Vec::new()), message: None, most, upgraded: false, behind: 0 }
     }
 
     /// Whether the upgrade was granted, so that this is a WebSocket.
@@ -80,6 +80,11 @@ impl Wire {
     /// Bytes that came behind that.
     pub(super) const fn behind(&self) -> usize {
         self.behind
+    }
+
+    /// Frames of the message that is unfinished.
+    pub(super) fn parts(&self) -> usize {
+        self.message.as_ref().map_or(0, |message| message.parts)
     }
 
     /// Whether an end here cuts a message: it has begun, be it with one byte.
@@ -148,7 +153,6 @@ impl Wire {
         let Place::Payload { first, masked, left: 0, payload } = &mut self.place else { return };
         let (first, masked, payload) = (*first, *masked, std::mem::take(payload));
         self.place = Place::Header(Vec::new());
-        self.frames += 1;
         let (last, opcode) = (first & 0x80 != 0, first & 15);
         if first & 0x70 != 0 {
             return self.bad("reserved bits", items);
@@ -162,7 +166,9 @@ impl Wire {
         if (opcode == 0) != self.message.is_some() {
             return self.bad("no place for this fragment", items);
         }
-        let message = self.message.get_or_insert(Message { text: opcode == 1, bytes: Vec::new(), checked: 0 });
+        let message =
+            self.message.get_or_insert(Message { text: opcode == 1, bytes: Vec::new(), checked: 0, parts: 0 });
+        message.parts += 1;
         message.bytes.extend(payload);
         let (broken, large) = (message.text && message.is_broken(last), message.bytes.len() > self.most);
         if large || broken {
