@@ -100,7 +100,8 @@ pub(super) fn flood(kind: u8) -> Vec<u8> {
         2 => frame(0x8a, b"pong"),
         3 => frame(0x81, UNKNOWN.as_bytes()),
         4 => frame(0x00, b""),
-        5 => [frame(0x00, b""), frame(0x89, b"")].concat(),
+        // Signs of life more than frames, so that only the time of the message is over.
+        5 => [frame(0x00, b""), frame(0x8a, b"").repeat(30)].concat(),
         6 => frame(0x00, b"x"),
         _ => vec![b'x'],
     }
