@@ -273,7 +273,8 @@ impl<'p> Play<'p> {
         let machine = &self.world.machine;
         let polled = (self.run)(&mut || machine.poll_one());
         // A client that always has something to read must not keep the server from its turn.
-        (!polled || self.flooding) && self.world.serve() || polled
+        let served = (!polled || self.flooding) && self.world.serve();
+        polled || served
     }
 
     fn wait(&mut self, most: Duration) {
