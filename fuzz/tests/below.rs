@@ -1,4 +1,5 @@
-//! The driver below its WebSocket, on stable: servers that were made by hand, and random ones.
+//! The driver below its WebSocket, on stable: servers that were made by hand, which `corpus.rs` replays, and random ones.
+//! `SEEDS` says how many of those.
 //!
 //! `UPDATE_CORPUS=1 cargo test -p ringcentral-ws-fuzz --test below` writes the files of `corpus/below`.
 
@@ -140,21 +141,15 @@ fn by_hand() -> BTreeMap<&'static str, Vec<u8>> {
 }
 
 #[test]
-fn servers_made_by_hand_are_borne() {
+fn the_corpus_is_what_is_written_here() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/below");
-    let mut failed = Vec::new();
     for (name, bytes) in by_hand() {
         let file = dir.join(name);
         if std::env::var_os("UPDATE_CORPUS").is_some() {
             fs::write(&file, &bytes).unwrap();
         }
-        println!("{name}");
-        if std::panic::catch_unwind(|| targets::below(&bytes)).is_err() {
-            failed.push(name);
-        }
         assert_eq!(fs::read(&file).ok(), Some(bytes), "UPDATE_CORPUS=1 writes {name} anew");
     }
-    assert!(failed.is_empty(), "{failed:?}");
 }
 
 /// Bytes that are most often few and small numbers, so that operations get the operands they were made for.
@@ -175,7 +170,7 @@ fn random_servers_are_borne() {
     if let Ok(seed) = std::env::var("SEED") {
         return targets::below(&random(seed.parse().unwrap()));
     }
-    let seeds: u64 = std::env::var("SEEDS").map_or(200, |text| text.parse().unwrap());
+    let seeds: u64 = std::env::var("SEEDS").map_or(100, |text| text.parse().unwrap());
     for seed in 0..seeds {
         let bytes = random(seed);
         let done = std::panic::catch_unwind(|| targets::below(&bytes));
@@ -190,7 +185,7 @@ const MOST: i64 = 384 << 10;
 // CLAUSE SEC-3 FRM-4
 #[test]
 fn no_server_makes_the_client_hold_more_than_its_limits_say() {
-    let random = (0..100).map(|seed| (seed.to_string(), random(seed)));
+    let random = (0..30).map(|seed| (seed.to_string(), random(seed)));
     let by_hand = by_hand().into_iter().map(|(name, bytes)| (name.to_owned(), bytes));
     let mut highest = 0;
     for (name, mut bytes) in by_hand.chain(random) {
