@@ -9,7 +9,7 @@ type Target = fn(&[u8]);
 
 #[test]
 fn the_corpus_is_clean() {
-    let targets: [(&str, Target); 8] = [
+    let targets: [(&str, Target); 9] = [
         ("frame", targets::frame),
         ("session", targets::session),
         ("heal", targets::heal),
@@ -18,6 +18,7 @@ fn the_corpus_is_clean() {
         ("differential", targets::differential),
         ("driver", targets::driver),
         ("recording", targets::recording),
+        ("below", targets::below),
     ];
     for (name, target) in targets {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);

@@ -84,6 +84,8 @@ pub(crate) struct Socket {
     finish_by: Duration,
     /// One has stayed unfinished for longer.
     overdue: bool,
+    /// Nothing could be sent for as long, and the peer still sends.
+    stuck: bool,
 }
 
 impl Socket {
@@ -112,6 +114,7 @@ impl Socket {
             dirty: false,
             finish_by: message.finish_by,
             overdue: false,
+            stuck: false,
         })
     }
 
@@ -133,6 +136,7 @@ impl Socket {
         stream.tcp().budget = 2 * TURN_BYTES;
         below.begin_turn(now);
         self.overdue |= below.is_overdue(self.finish_by, now);
+        self.stuck |= self.sending.is_overdue(self.finish_by, now);
     }
 
     /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
@@ -144,7 +148,8 @@ impl Socket {
     /// The peer is not read for a while, or the process was away: that says nothing about a message under way.
     pub(crate) fn pause(&mut self) {
         self.socket.get_mut().below.pause();
-        self.overdue = false;
+        self.sending.pause();
+        (self.overdue, self.stuck) = (false, false);
     }
 
     /// Gives up on the peer if it is in the middle of a message, which the next `receive` reports.
@@ -216,6 +221,9 @@ impl Socket {
             self.sending.end(None, UNFINISHED);
             return Some(Incoming::Unreadable(Unreadable::Cut));
         }
+        if std::mem::take(&mut self.stuck) {
+            return Some(self.leave("the server did not stop sending"));
+        }
         if !self.may_read {
             return self.sending.is_broken().then(|| self.end(""));
         }
@@ -234,7 +242,7 @@ impl Socket {
                 let cut = self.socket.get_ref().below.is_in_message();
                 if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
             }
-            Ok(Message::Ping(payload)) if !self.sending.answers_ping(payload.len()) => self.end(UNREAD_PONGS),
+            Ok(Message::Ping(payload)) if !self.sending.answers_ping(payload.len()) => self.leave(UNREAD_PONGS),
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
                 self.dirty = true;
@@ -242,7 +250,8 @@ impl Socket {
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.may_read = self.is_spent();
-                return self.sending.is_broken().then(|| self.end(""));
+                // What is left of what came before is for the next turn.
+                return (self.sending.is_broken() && !self.may_read).then(|| self.end(""));
             }
             Err(error) => self.unread(&error),
         })
@@ -261,6 +270,12 @@ impl Socket {
             }
             ReadFailure::Ended => self.end(&error.to_string()),
         }
+    }
+
+    /// Gives up on a peer that may have sent more than was read, and counts it as sent.
+    fn leave(&mut self, reason: &str) -> Incoming {
+        self.sending.end_unasked(reason);
+        Incoming::Unreadable(Unreadable::Other)
     }
 
     /// The end without a close frame, which may have come in the middle of a message.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode};
-use ringcentral_ws_core::{CloseInfo, HttpFailure, OpenFailure, Phase, classify};
+use ringcentral_ws_core::{CloseInfo, HttpFailure, OpenFailure, Phase, Timestamp, classify};
 
 use crate::limits::IoLimits;
 
@@ -33,6 +33,8 @@ pub struct Sending<M> {
     blocked: bool,
     /// Why nothing can be sent any more. What the peer had sent before is still read.
     broken: Option<CloseInfo>,
+    /// Since when that is so, as far as turns of reading tell.
+    broken_since: Option<Timestamp>,
     /// The end, once it is known.
     ended: Option<CloseInfo>,
     high: usize,
@@ -51,6 +53,7 @@ impl<M> Sending<M> {
             pongs: 0,
             blocked: false,
             broken: None,
+            broken_since: None,
             ended: None,
             high: limits.send_high,
             low: limits.send_low,
@@ -126,6 +129,18 @@ impl<M> Sending<M> {
     #[must_use]
     pub const fn is_broken(&self) -> bool {
         self.broken.is_some()
+    }
+
+    /// Whether a turn of reading that begins comes later than `limit` after the first one in which nothing could be sent:
+    /// a peer that never pauses must not keep a connection that cannot answer.
+    #[must_use]
+    pub fn is_overdue(&mut self, limit: Duration, now: Timestamp) -> bool {
+        self.is_broken() && now.since(*self.broken_since.get_or_insert(now)) > limit
+    }
+
+    /// The peer could not be read for a while, by no fault of its own: that time begins anew.
+    pub const fn pause(&mut self) {
+        self.broken_since = None;
     }
 
     /// Whether nothing can be sent any more.
@@ -243,6 +258,20 @@ mod tests {
             sending.flushed();
         }
         assert!((0..10).all(|_| sending.answers_ping(125)) && !sending.answers_ping(0));
+    }
+
+    // CLAUSE FRM-4
+    #[test]
+    fn what_cannot_send_is_read_for_a_limited_time() {
+        let (second, limit) = (Duration::from_secs(1), Duration::from_secs(40));
+        let at = |seconds| Timestamp::ZERO.after(second * seconds);
+        let mut sending = Sending::<()>::new(&IoLimits::default());
+        assert!(!sending.is_overdue(limit, at(0)));
+        sending.breaks("broken pipe");
+        assert!(!sending.is_overdue(limit, at(100)), "it counts from the first turn");
+        assert!(!sending.is_overdue(limit, at(140)) && sending.is_overdue(limit, at(141)));
+        sending.pause();
+        assert!(!sending.is_overdue(limit, at(200)) && sending.is_overdue(limit, at(241)));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(crate) struct Socket<S> {
     finish_by: Duration,
     /// One has stayed unfinished for longer.
     overdue: bool,
+    /// Nothing could be sent for as long, and the peer still sends.
+    stuck: bool,
 }
 
 /// Opens a WebSocket, with a deadline for each step.
@@ -82,7 +84,7 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(upgrade: &mut Upgrade, stream: &
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     fn new(stream: WebSocketStream<Surge<Transport<S>>>, limits: &IoLimits, finish_by: Duration) -> Self {
-        Self { stream, sending: Sending::new(limits), dirty: false, finish_by, overdue: false }
+        Self { stream, sending: Sending::new(limits), dirty: false, finish_by, overdue: false, stuck: false }
     }
 
     /// A turn of reading begins.
@@ -90,6 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let below = self.stream.get_mut().below_mut();
         below.begin_turn(now);
         self.overdue |= below.is_overdue(self.finish_by, now);
+        self.stuck |= self.sending.is_overdue(self.finish_by, now);
     }
 
     /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
@@ -100,7 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The peer is not read for a while, or the process was away: that says nothing about a message under way.
     pub(crate) fn pause(&mut self) {
         self.stream.get_mut().below_mut().pause();
-        self.overdue = false;
+        self.sending.pause();
+        (self.overdue, self.stuck) = (false, false);
     }
 
     /// Gives up on the peer if it is in the middle of a message, which the next `receive` reports.
@@ -165,12 +169,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             self.sending.end(None, UNFINISHED);
             return Poll::Ready(Incoming::Unreadable(Unreadable::Cut));
         }
+        if std::mem::take(&mut self.stuck) {
+            return Poll::Ready(self.leave("the server did not stop sending"));
+        }
         let next = Pin::new(&mut self.stream).poll_next(cx);
         self.note_failed_writes();
-        let next = match (next, self.sending.is_broken()) {
-            (Poll::Ready(next), _) => next,
-            (Poll::Pending, false) => return Poll::Pending,
-            (Poll::Pending, true) => None,
+        let next = match next {
+            Poll::Ready(next) => next,
+            // What is left of what came before is for the next turn.
+            Poll::Pending if !self.sending.is_broken() || self.is_spent() => return Poll::Pending,
+            Poll::Pending => None,
         };
         Poll::Ready(match next {
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
@@ -185,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 let cut = self.stream.get_ref().below().is_in_message();
                 if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
             }
-            Some(Ok(Message::Ping(payload))) if !self.sending.answers_ping(payload.len()) => self.end(UNREAD_PONGS),
+            Some(Ok(Message::Ping(payload))) if !self.sending.answers_ping(payload.len()) => self.leave(UNREAD_PONGS),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
                 self.dirty = true;
@@ -211,6 +219,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
+    /// Gives up on a peer that may have sent more than was read, and counts it as sent.
+    fn leave(&mut self, reason: &str) -> Incoming {
+        self.sending.end_unasked(reason);
+        Incoming::Unreadable(Unreadable::Other)
+    }
+
     /// The end without a close frame, which may have come in the middle of a message.
     fn end(&mut self, reason: &str) -> Incoming {
         let close = self.sending.end_unasked(reason);
@@ -228,7 +242,7 @@ mod tests {
     use futures_util::future::{join, poll_fn};
     use futures_util::{AsyncWriteExt, FutureExt, StreamExt};
 
-    use ringcentral_ws_adapter::ContentHosts;
+    use ringcentral_ws_adapter::{ContentHosts, TURN_BYTES};
 
     use super::*;
     use crate::testing::{Memory, Pipe, block_on, pipe};
@@ -236,7 +250,11 @@ mod tests {
     type Server = WebSocketStream<Pipe>;
 
     fn connect(limits: IoLimits, max: usize) -> (Box<Socket<Pipe>>, Server) {
-        let (client, server) = pipe(256);
+        connect_through(256, limits, max)
+    }
+
+    fn connect_through(capacity: usize, limits: IoLimits, max: usize) -> (Box<Socket<Pipe>>, Server) {
+        let (client, server) = pipe(capacity);
         let runtime = Memory { streams: Arc::new(Mutex::new([client].into())), stuck: false };
         let base = "http://localhost".parse().unwrap();
         let content = ContentHosts { server: base, hosts: Vec::new(), allow_insecure: false };
@@ -381,6 +399,72 @@ mod tests {
             }
             assert_eq!(next(&mut socket).await, Incoming::Unreadable(Unreadable::Cut));
             assert!(matches!(next(&mut socket).await, Incoming::Closed(_)));
+        });
+    }
+
+    // CLAUSE REC-5 FRM-4
+    #[test]
+    fn what_was_not_read_behind_pings_that_are_too_many_is_told() {
+        let (mut socket, mut server) = connect(IoLimits::default(), 100);
+        socket.sending = Sending::new(&IoLimits { pong_max: 20, ..IoLimits::default() });
+        block_on(async {
+            for message in (0..4).map(|_| Message::Ping(Bytes::new())).chain([Message::text("unread")]) {
+                server.send(message).await.unwrap();
+            }
+            let mut receive = || poll_fn(|cx| socket.poll_receive(cx)).now_or_never().unwrap();
+            let came: Vec<Incoming> = (0..4).map(|_| receive()).collect();
+            let control = || Incoming::Control;
+            assert_eq!(came, [control(), control(), control(), Incoming::Unreadable(Unreadable::Other)]);
+            let Incoming::Closed(close) = receive() else { panic!("it has ended") };
+            assert_eq!(&*close.reason, UNREAD_PONGS);
+        });
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn what_came_before_a_failed_send_is_read_also_if_it_takes_several_turns() {
+        const COUNT: usize = 3 * TURN_BYTES / 5000;
+        let (mut socket, mut server) = connect_through(1 << 20, IoLimits::default(), 10_000);
+        block_on(async {
+            for _ in 0..COUNT {
+                server.send(Message::text("x".repeat(5000))).await.unwrap();
+            }
+            drop(server);
+            socket.queue_text("heartbeat".to_owned());
+            let (mut texts, mut turns) = (0, 0);
+            loop {
+                socket.begin_turn(Timestamp::ZERO);
+                turns += 1;
+                poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await;
+                while let Some(incoming) = poll_fn(|cx| socket.poll_receive(cx)).now_or_never() {
+                    match incoming {
+                        Incoming::Text(_) => texts += 1,
+                        Incoming::Closed(_) => return assert_eq!((texts, turns > 2), (COUNT, true)),
+                        other => panic!("{other:?}"),
+                    }
+                }
+                assert!(socket.is_spent(), "{texts} texts in {turns} turns");
+            }
+        });
+    }
+
+    // CLAUSE FRM-4
+    #[test]
+    fn a_peer_that_never_pauses_does_not_keep_what_cannot_send() {
+        let (mut socket, mut server) = connect(IoLimits::default(), 100);
+        let at = |seconds| Timestamp::ZERO.after(Duration::from_secs(seconds));
+        socket.sending.breaks("too much waits to be sent");
+        block_on(async {
+            for seconds in [0, 20, 40] {
+                server.send(Message::text("x")).await.unwrap();
+                socket.begin_turn(at(seconds));
+                assert_eq!(next(&mut socket).await, Incoming::Text("x".into()));
+            }
+            server.send(Message::text("x")).await.unwrap();
+            socket.begin_turn(at(41));
+            assert_eq!(next(&mut socket).await, Incoming::Unreadable(Unreadable::Other));
+            let Incoming::Closed(close) = next(&mut socket).await else { panic!("it has ended") };
+            assert_eq!(&*close.reason, "too much waits to be sent");
         });
     }
 

@@ -6,13 +6,15 @@
 
 mod frames;
 mod machine;
+mod seen;
 mod server;
 mod stream;
 mod user;
 mod world;
 
 pub use machine::{Held, Machine, Reach};
-pub use server::Server;
+pub use seen::Seen;
+pub use server::{Server, Stall};
 pub use stream::{Link, Stream};
 pub use user::{Call, Told, Watch};
 pub use world::{Step, World};

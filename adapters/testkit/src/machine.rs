@@ -62,6 +62,8 @@ pub(crate) struct State {
     connecting: usize,
     /// Of the streams, in their order.
     keepalive: Vec<Duration>,
+    /// What clients did with streams.
+    pub(crate) seen: crate::seen::Log,
 }
 
 /// What becomes of attempts to connect to an address.
@@ -153,6 +155,8 @@ impl Machine {
         state.last_polled = id;
         let Some(task) = state.tasks.get_mut(&id) else { return false };
         task.woken.take();
+        state.seen.in_poll = 0;
+        let Some(task) = state.tasks.get_mut(&id) else { return false };
         let (waker, work) = (Waker::from(Arc::clone(&task.woken)), task.work.take());
         drop(state);
         let Some(mut work) = work else { return false };

@@ -11,6 +11,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::frames::{self, FromClient};
 use crate::machine::Machine;
+use crate::stream::Link;
 
 /// What all notifications here are about.
 const EVENT: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
@@ -24,8 +25,19 @@ pub struct Server {
     notified: u64,
     /// Sent in place of the next answer to an HTTP call or upgrade.
     raw_answer: Option<Vec<u8>>,
+    /// Sent in place of the next answer to an upgrade that is granted.
+    raw_upgrade: Option<Vec<u8>>,
     /// Requests are read and not answered.
     mute: bool,
+}
+
+/// How the server treats a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stall {
+    /// What the client sends is not read, and little of it has room.
+    pub deaf: bool,
+    /// The rest.
+    pub link: Link,
 }
 
 /// One stream as the server sees it.
@@ -45,7 +57,7 @@ struct Peer {
 impl Server {
     pub(crate) fn new(machine: Machine, config: GatewayConfig) -> Self {
         let gateway = Gateway::new(config);
-        Self { machine, gateway, peers: BTreeMap::new(), notified: 0, raw_answer: None, mute: false }
+        Self { machine, gateway, peers: BTreeMap::new(), notified: 0, raw_answer: None, raw_upgrade: None, mute: false }
     }
 
     /// The stand-in itself, and the time to give it.
@@ -66,6 +78,63 @@ impl Server {
     /// Answers the next HTTP call or upgrade with these bytes.
     pub fn answer_raw(&mut self, bytes: Vec<u8>) {
         self.raw_answer = Some(bytes);
+    }
+
+    /// Answers the next upgrade that is granted with these bytes, in which `{accept}` becomes what proves it. They may
+    /// go on behind the answer; what the server sends by itself follows.
+    pub fn answer_upgrade(&mut self, bytes: Vec<u8>) {
+        self.raw_upgrade = Some(bytes);
+    }
+
+    /// Upgrades are answered as they should be again.
+    pub fn answer_no_upgrade(&mut self) {
+        self.raw_upgrade = None;
+    }
+
+    /// How the newest WebSocket behaves from now on.
+    pub fn stall(&mut self, stall: Stall) {
+        let Some(id) = self.newest() else { return };
+        if let Some(pipe) = self.machine.state().pipes.get_mut(&id) {
+            (pipe.deaf, pipe.link) = (stall.deaf, stall.link);
+            pipe.wake();
+        }
+    }
+
+    /// From now on the client's writes on the newest WebSocket fail, and what it reads still comes.
+    pub fn break_writes(&mut self) {
+        let Some(id) = self.newest() else { return };
+        if let Some(pipe) = self.machine.state().pipes.get_mut(&id) {
+            pipe.unwritable = true;
+            pipe.wake();
+        }
+    }
+
+    /// On the newest WebSocket these bytes come again and again, without a pause, whenever nothing else does; with none,
+    /// that ends.
+    pub fn flood(&mut self, pattern: Option<Vec<u8>>) {
+        let Some(id) = self.newest() else { return };
+        let mut state = self.machine.state();
+        let (Some(pipe), Some(peer)) = (state.pipes.get_mut(&id), self.peers.get_mut(&id)) else { return };
+        // They come before what has not left yet.
+        let left = pipe.end_flood() as u64;
+        peer.written += left;
+        peer.marks.iter_mut().filter(|(end, _)| *end > pipe.taken).for_each(|(end, _)| *end += left);
+        pipe.flood = pattern.map(|pattern| (pattern, 0));
+        pipe.wake();
+    }
+
+    /// Ends the newest WebSocket behind what was sent, without a close frame; the client may still write.
+    pub fn finish(&mut self) {
+        let newest = self.newest();
+        if let Some(peer) = newest.and_then(|id| self.peers.get_mut(&id)) {
+            peer.closing = true;
+        }
+    }
+
+    /// The stream of the newest WebSocket, if the server has not let go of it.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.peers.iter().rev().find(|(_, peer)| peer.upgraded).map(|(id, _)| *id)
     }
 
     /// Whether requests are read and not answered from now on.
@@ -126,14 +195,14 @@ impl Server {
             let unsent = peer.is_some_and(|peer| !peer.unsent.is_empty() && pipe.room() > 0 && !pipe.reset);
             let closes =
                 peer.is_some_and(|peer| peer.closing && peer.unsent.is_empty() && !pipe.server_closed && !pipe.reset);
-            let arrived = !pipe.to_server.is_empty() && !pipe.link.silent;
+            let arrived = !pipe.to_server.is_empty() && !pipe.link.silent && !pipe.deaf;
             let leaves = !pipe.client_holds || pipe.reset && peer.is_some();
             peer.is_none() && !pipe.reset || unsent || closes || arrived && !pipe.reset || leaves
         });
         let Some(id) = found.map(|(id, _)| *id) else { return false };
         let Some(pipe) = state.pipes.get_mut(&id) else { return false };
         let peer = self.peers.entry(id).or_default();
-        if !pipe.link.silent && !pipe.reset {
+        if !pipe.link.silent && !pipe.reset && !pipe.deaf {
             peer.unread.extend(pipe.to_server.drain(..));
         }
         let (leaves, taken) = (!pipe.client_holds || pipe.reset, pipe.taken);
@@ -200,7 +269,10 @@ impl Server {
                     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                      Sec-WebSocket-Accept: {accept}\r\n\r\n"
                 );
-                peer.write(head.as_bytes());
+                match self.raw_upgrade.take() {
+                    None => peer.write(head.as_bytes()),
+                    Some(raw) => peer.write(&filled(&raw, accept.as_bytes())),
+                }
                 peer.upgraded = true;
             }
             Upgrade::Refused(response) => {
@@ -293,6 +365,15 @@ fn take_request(buffer: &mut Vec<u8>) -> Option<HttpRequest> {
     let body = buffer.get(end..end + length)?.to_vec();
     buffer.drain(..end + length);
     Some(request.with_body(body))
+}
+
+/// The bytes with this in the place that is left for it.
+fn filled(bytes: &[u8], accept: &[u8]) -> Vec<u8> {
+    const PLACE: &[u8] = b"{accept}";
+    match bytes.windows(PLACE.len()).position(|part| part == PLACE) {
+        None => bytes.to_vec(),
+        Some(at) => [&bytes[..at], accept, &bytes[at + PLACE.len()..]].concat(),
+    }
 }
 
 fn response_bytes(response: &HttpResponse) -> Vec<u8> {

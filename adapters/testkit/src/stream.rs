@@ -8,6 +8,10 @@ use std::task::{Context, Poll, Waker};
 use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::machine::Machine;
+use crate::seen::Seen;
+
+/// Most bytes that wait for a server that does not read.
+const DEAF: usize = 512;
 
 /// How a stream behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +44,14 @@ pub(crate) struct Pipe {
     pub(crate) server_closed: bool,
     /// Cut: reads and writes fail.
     pub(crate) reset: bool,
-    /// Bytes the client has read.
+    /// Bytes the client has read, those of a flood not counted.
     pub(crate) taken: u64,
+    /// Read again and again whenever nothing else waits, and where in it the next read begins.
+    pub(crate) flood: Option<(Vec<u8>, usize)>,
+    /// What the client sends stays in the stream.
+    pub(crate) deaf: bool,
+    /// Writes of the client fail, and reads do not.
+    pub(crate) unwritable: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -52,6 +62,44 @@ impl Pipe {
         for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
             waker.wake();
         }
+    }
+
+    /// Stops repeating. What is left of the last time stays; so many bytes it is.
+    pub(crate) fn end_flood(&mut self) -> usize {
+        match self.flood.take() {
+            Some((pattern, at)) if at > 0 => {
+                let rest = &pattern[at..];
+                rest.iter().rev().for_each(|byte| self.to_client.push_front(*byte));
+                rest.len()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Moves what one read gets, and says how much. What comes beside a flood comes between two repetitions.
+    fn read(&mut self, buf: &mut [u8]) -> usize {
+        let most = buf.len().min(self.link.piece);
+        let mut count = self.repeat(&mut buf[..most], true);
+        let waiting = (most - count).min(self.to_client.len());
+        for (place, byte) in buf[count..].iter_mut().zip(self.to_client.drain(..waiting)) {
+            *place = byte;
+        }
+        count += waiting;
+        self.taken += waiting as u64;
+        count + self.repeat(&mut buf[count..most], false)
+    }
+
+    /// Goes on with a flood, to the end of its pattern or for as long as there is room.
+    fn repeat(&mut self, buf: &mut [u8], to_end: bool) -> usize {
+        let Some((pattern, at)) = self.flood.as_mut().filter(|(pattern, _)| !pattern.is_empty()) else { return 0 };
+        let mut count = 0;
+        while count < buf.len() && !(to_end && *at == 0) {
+            let part = (pattern.len() - *at).min(buf.len() - count);
+            buf[count..count + part].copy_from_slice(&pattern[*at..*at + part]);
+            *at = (*at + part) % pattern.len();
+            count += part;
+        }
+        count
     }
 
     /// How many bytes the server may still put in.
@@ -88,24 +136,24 @@ impl Stream {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.with(|pipe| {
-            if pipe.link.silent || pipe.to_client.is_empty() && !pipe.server_closed {
+            if pipe.link.silent || pipe.to_client.is_empty() && pipe.flood.is_none() && !pipe.server_closed {
                 pipe.reader = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            let count = buf.len().min(pipe.to_client.len()).min(pipe.link.piece);
-            for (place, byte) in buf.iter_mut().zip(pipe.to_client.drain(..count)) {
-                *place = byte;
-            }
-            pipe.taken += count as u64;
-            Poll::Ready(Ok(count))
+            Poll::Ready(Ok(pipe.read(buf)))
         })
+        .map(|read| self.machine.note_read(self.id, read, buf))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.with(|pipe| {
-            let room = pipe.link.capacity.saturating_sub(pipe.to_server.len());
+            if pipe.unwritable {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let capacity = if pipe.deaf { pipe.link.capacity.min(DEAF) } else { pipe.link.capacity };
+            let room = capacity.saturating_sub(pipe.to_server.len());
             let count = buf.len().min(room).min(pipe.link.piece);
             if count == 0 && !buf.is_empty() {
                 pipe.writer = Some(cx.waker().clone());
@@ -114,6 +162,7 @@ impl AsyncWrite for Stream {
             pipe.to_server.extend(&buf[..count]);
             Poll::Ready(Ok(count))
         })
+        .map_ok(|count| self.machine.note_written(self.id, count))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -130,9 +179,11 @@ impl AsyncWrite for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let Some(pipe) = self.machine.state().pipes.get_mut(&self.id) {
+        let mut state = self.machine.state();
+        if let Some(pipe) = state.pipes.get_mut(&self.id) {
             pipe.client_holds = false;
             pipe.client_closed = true;
         }
+        state.seen.note(Seen::Dropped(self.id));
     }
 }

@@ -22,7 +22,7 @@ pub fn driver(data: &[u8]) {
     let mut bytes = Bytes(data);
     let mut play = Play::new(bytes.next());
     for _ in 0..MAX_OPS {
-        if bytes.0.is_empty() {
+        if bytes.is_empty() {
             break;
         }
         play.one(&mut bytes);
@@ -30,17 +30,21 @@ pub fn driver(data: &[u8]) {
     play.end(bytes.next());
 }
 
-struct Bytes<'a>(&'a [u8]);
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    fn next(&mut self) -> u8 {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn next(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         *first
     }
 
     /// As many as the next byte says, or as are left.
-    fn part(&mut self) -> &'a [u8] {
+    pub(super) fn part(&mut self) -> &'a [u8] {
         let len = usize::from(self.next()).min(self.0.len());
         let (part, rest) = self.0.split_at(len);
         self.0 = rest;

@@ -1,5 +1,6 @@
 //! The fuzz targets as functions of bytes. Each panics if, and only if, something is wrong.
 
+mod below;
 mod differential;
 mod driver;
 mod exhaust;
@@ -12,6 +13,7 @@ mod session;
 use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::{ClockReading, Config, Frame, Input, Session, Snapshot, Timestamp, UnixMillis};
 
+pub use self::below::{below, below_with};
 pub use self::differential::{differ, differential};
 pub use self::driver::driver;
 pub use self::exhaust::{exhaust, exhaust_of};

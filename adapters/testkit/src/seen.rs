@@ -1,0 +1,75 @@
+//! What streams saw of the client, for tests that follow the bytes themselves.
+
+use std::io;
+
+use crate::machine::Machine;
+
+/// Bytes that one poll of a task may read. Nothing reads so much at once, unless reading has no end.
+const POLL_BYTES: usize = 8 << 20;
+
+/// Something that a client did with a stream. Each names the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It read these bytes.
+    Read(u64, Vec<u8>),
+    /// A read said that the stream has ended, or failed.
+    End(u64),
+    /// It wrote so many bytes.
+    Wrote(u64, usize),
+    /// It dropped the stream.
+    Dropped(u64),
+}
+
+/// What was seen and not looked at yet.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    wanted: bool,
+    seen: Vec<Seen>,
+    /// Bytes read since a task was polled.
+    pub(crate) in_poll: usize,
+}
+
+impl Log {
+    pub(crate) fn note(&mut self, seen: Seen) {
+        if self.wanted {
+            self.seen.push(seen);
+        }
+    }
+}
+
+impl Machine {
+    /// From now on what clients do with streams is written down.
+    pub fn watch_streams(&self) {
+        self.state().seen.wanted = true;
+    }
+
+    /// What was written down since the last call.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.state().seen.seen)
+    }
+
+    /// # Panics
+    ///
+    /// When one poll of a task reads without end.
+    pub(crate) fn note_read(&self, id: u64, read: io::Result<usize>, buf: &[u8]) -> io::Result<usize> {
+        let log = &mut self.state().seen;
+        match read {
+            Ok(count @ 1..) => {
+                log.in_poll += count;
+                assert!(log.in_poll <= POLL_BYTES, "one poll reads without end");
+                if log.wanted {
+                    log.note(Seen::Read(id, buf[..count].to_vec()));
+                }
+            }
+            Ok(0) if buf.is_empty() => {}
+            Ok(_) | Err(_) => log.note(Seen::End(id)),
+        }
+        read
+    }
+
+    pub(crate) fn note_written(&self, id: u64, count: usize) -> usize {
+        self.state().seen.note(Seen::Wrote(id, count));
+        count
+    }
+}
