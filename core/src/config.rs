@@ -53,7 +53,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Limit of the wstoken call, and of asking the credential source. Default 30 s.
     pub token_timeout: Duration,
-    /// A ws token is not used in the last part of its life (TOK-7): this, or a fifth of it if shorter. Default 5 s.
+    /// A ws token is not used in the last part of its life, or of a minute if that is shorter (TOK-7): this, or a fifth of
+    /// it if shorter. Default 5 s.
     pub token_margin: Duration,
     /// `close` ends within this (CLS-1). Default 5 s.
     pub close_timeout: Duration,

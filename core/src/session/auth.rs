@@ -23,6 +23,8 @@ use crate::wire::{MAX_HANDLE, WsTokenReply, beginning, ws_token};
 const MAX_WORDS: usize = 1024;
 
 const WS_TOKEN_PATH: &str = "/restapi/oauth/wstoken";
+/// A WebSocket token is used for no longer, less its margin. The service gives 30, 60 or 600 s.
+const LONGEST_USE: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Brings the attempt, or the renewal, one step on.
@@ -295,9 +297,10 @@ impl Session {
         }
     }
 
-    /// TOK-7: counted from the call, minus a margin.
+    /// TOK-7: counted from the call, minus a margin. One that was never presented is given up after a minute, whatever
+    /// the server says: the answer may hold an address that leads nowhere.
     fn usable(&self, reply: WsTokenReply, began: Timestamp) -> WsToken {
-        let life = Duration::from_secs(reply.expires_in);
+        let life = Duration::from_secs(reply.expires_in).min(LONGEST_USE);
         let margin = self.config.token_margin.min(life / 5);
         WsToken { token: reply.token, uri: reply.uri, usable_until: began.after(life.saturating_sub(margin)) }
     }
