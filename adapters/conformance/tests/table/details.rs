@@ -174,10 +174,10 @@ fn subscriptions() -> Vec<Behaviour> {
                 link.frame(&RawFrame::text(asked.text))?;
             }
         }),
-        // How much is held meanwhile is a matter of its own; here it is little.
-        connected("the answer to the subscription never comes, notifications do", SAID, |link| {
-            for n in 0..20 {
-                let frame = link.notification(&format!("early {n} {}", "x".repeat(1000)));
+        // They are held for it, up to `Bounds::held_bytes`.
+        connected("the answer to the subscription never comes, 60 notifications of 1 MB do", SAID, |link| {
+            for n in 0..60 {
+                let frame = link.notification(&format!("early {n} {}", "x".repeat(1_000_000)));
                 link.send(frame)?;
             }
             link.swallow()

@@ -21,7 +21,7 @@ fn body(link: &mut Link<'_>, body: impl AsRef<[u8]>) -> io::Result<()> {
     answer(link, 200, "", body.as_ref())
 }
 
-/// Another address. The answer expires soon: an address that cannot be reached is tried for as long as that.
+/// Another address. The answer expires soon: an address that cannot be reached is tried for as long as that, or a minute.
 fn uri(link: &mut Link<'_>, uri: &str) -> io::Result<()> {
     let good = format!("ws://{}/ws", link.address());
     let text = good_body(link).replace(&good, uri).replace("600", "1");
@@ -47,9 +47,9 @@ const fn strange(name: &'static str, attack: fn(&mut Link<'_>) -> io::Result<()>
     behaviour(Stage::Token, name, EITHER, attack)
 }
 
-/// Another server will not do better: the settings say which addresses are good.
+/// The settings say which addresses are good; nothing is sent to any other.
 const fn forbidden(name: &'static str, attack: fn(&mut Link<'_>) -> io::Result<()>) -> Behaviour {
-    behaviour(Stage::Token, name, &["closed insecure_uri"], attack).then(Then::Ends)
+    behaviour(Stage::Token, name, &["retry foreign_uri", "retry insecure_uri"], attack)
 }
 
 pub(super) fn all() -> Vec<Behaviour> {
@@ -98,6 +98,14 @@ fn addresses() -> Vec<Behaviour> {
         // Hosts that may be named are a matter of the settings; here the name cannot be looked up.
         forbidden("an address at a host that is none", |link| uri(link, "ws://no-such-host.invalid/ws")),
         forbidden("plain ws to another host", |link| uri(link, "ws://192.0.2.1/ws")),
+        forbidden("wss to another host", |link| uri(link, "wss://192.0.2.1/ws")),
+        forbidden("wss to a host whose name ends like the service's", |link| uri(link, "wss://xringcentral.com/ws")),
+        forbidden("wss to a host whose name begins like the service's", |link| {
+            uri(link, "wss://ringcentral.com.example/ws")
+        }),
+        forbidden("wss to another host, with the service's as a user", |link| {
+            uri(link, "wss://ringcentral.com@192.0.2.1/ws")
+        }),
         strange("an address with a user and a password", |link| {
             let uri_ = format!("ws://user:password@{}/ws", link.address());
             uri(link, &uri_)
