@@ -49,7 +49,7 @@ impl Model {
         if let Some(held) = &mut self.access.held {
             held.accepted = true;
         }
-        self.token = Some((token, self.asked + 595 * SECOND));
+        self.token = Some((token, self.asked + 55 * SECOND));
         self.open();
     }
 
