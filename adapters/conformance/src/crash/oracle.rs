@@ -173,6 +173,7 @@ impl Oracle {
             "notification" => self.notification(line, told, books),
             "recovered" | "recovery_failed" | "closed" => {}
             "disconnected" if life.end == End::Detached => {}
+            "error" if life.start == Start::Damaged && json["kind"] == "not_restored" => {}
             _ => self.violated(&format!("nothing went wrong, and yet: {json}")),
         }
     }
@@ -394,6 +395,7 @@ mod tests {
             ("as recovered", judge(&first, &life(Start::Damaged, End::Killed, None, &[]))),
             ("as recovered", judge(&first, &life(Start::NoLogin, End::Killed, None, &[]))),
             ("nothing went wrong", judge(&first, &next(&[at(0, json!({ "event": "protocol_error" }))]))),
+            ("nothing went wrong", judge(&first, &next(&[at(0, json!({ "event": "error", "kind": "not_restored" }))]))),
         ];
         for (expected, found) in cases {
             assert!(found.contains(expected), "{expected}: {found}");
