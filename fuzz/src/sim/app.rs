@@ -49,6 +49,7 @@ impl<M: Maker> World<M> {
             Some((session, p.app))
         });
         let found = restored.is_some();
+        c.unstored = c.published.as_ref().is_some_and(|published| found && published.snapshot.is_detached());
         let (session, app) = restored.unwrap_or_else(|| (self.maker.create(config, seed, clock), App::default()));
         c.session = Some(session);
         if c.life > 1 {

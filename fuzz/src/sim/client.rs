@@ -70,6 +70,8 @@ pub(crate) struct Client<S> {
     pub(crate) books: Books,
     pub(crate) app: App,
     pub(crate) dirty: bool,
+    /// The session goes on from an orderly end, and nothing newer has been published.
+    pub(crate) unstored: bool,
     pub(crate) published_at: u64,
     pub(crate) published: Option<Published>,
     /// The last moment at which something was wrong.
@@ -120,6 +122,7 @@ impl<S> Client<S> {
             books: Books::default(),
             app: App::default(),
             dirty: false,
+            unstored: false,
             published_at: 0,
             published: None,
             faulted_at: None,
@@ -189,6 +192,7 @@ impl<S> Client<S> {
         self.inbox.clear();
         self.clock_back = 0;
         self.dirty = false;
+        self.unstored = false;
         self.corrupt = 0;
         self.duplicate = 0;
         self.closings.clear();

@@ -130,17 +130,16 @@ impl<M: Maker> World<M> {
         self.clients[client].session.is_some()
     }
 
-    /// A session that waits for its snapshot to be stored goes on when it is.
+    /// A session that goes on from an orderly end may have waited for its first snapshot to be stored.
     fn goes_on(&mut self, client: usize) -> bool {
         let c = &mut self.clients[client];
-        let now = c.time(self.now);
-        match &mut c.session {
-            Some(session) if !c.dirty && session.state() == SessionState::AwaitingStore => {
-                trace!(self, "{client}: app has stored the snapshot");
-                session.snapshot_stored(now).is_ok()
-            }
-            _ => false,
+        if !c.unstored || c.published.as_ref().is_none_or(|published| published.snapshot.is_detached()) {
+            return false;
         }
+        c.unstored = false;
+        let now = c.time(self.now);
+        trace!(self, "{client}: app has stored the snapshot");
+        self.clients[client].session.as_mut().is_some_and(|session| session.snapshot_stored(now).is_ok())
     }
 
     /// What must hold when there is nothing to do.
