@@ -82,7 +82,8 @@ pub enum Input<'a> {
     },
     /// A deadline has come while messages of this connection wait unread, because the application is slow. Give it in
     /// place of [`Timeout`](Self::Timeout): the peer is alive, and what a timer waits for may be among those messages, so
-    /// such timers are put off (HB-3).
+    /// such timers are put off (HB-3). When they came nobody knows: if the connection breaks before a heartbeat sent later
+    /// is answered, the silence behind them counts (REC-5).
     Unread {
         /// Which.
         conn: ConnId,

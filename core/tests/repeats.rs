@@ -275,6 +275,34 @@ fn what_came_into_a_dead_connection_may_be_lost() {
     }
 }
 
+/// A slow application reads the last frame when the connection has been dead for half a minute already.
+// CLAUSE REC-5 HB-3
+#[test]
+fn silence_behind_messages_that_waited_counts() {
+    for (answered, expected) in [(false, "gap in_flight"), (true, "4")] {
+        let mut s = good();
+        let end = s.now.after(Duration::from_secs(35));
+        let mut outputs = Vec::new();
+        while let Wait::Until { at, .. } = s.wait
+            && at <= end
+        {
+            s.now = at;
+            outputs.extend(s.input(Input::Unread { conn: s.conn }));
+        }
+        s.now = end;
+        s.frame(&notification(3));
+        if answered {
+            s.frame(&echo_of(&outputs));
+        }
+        s.closed(None);
+        assert!(next_connection(&mut s).0);
+        let mut outputs = s.frame(&recovered(DETAILS));
+        outputs.extend(s.frame(&echo_of(&outputs)));
+        outputs.extend(s.frame(&notification(4)));
+        assert_eq!(told(&outputs).first().map(String::as_str), Some(expected), "{answered}");
+    }
+}
+
 // CLAUSE TOK-4
 #[test]
 fn tokens_that_others_end_again_and_again_end_the_session_in_words() {

@@ -257,6 +257,9 @@ impl Session {
         } else if self.timers.is_due_for_messages(now) {
             self.resumed(now);
             self.frame(conn, Frame::Control, now);
+        } else if self.timers.get(TimerKind::Heartbeat).is_some_and(|at| at <= now) {
+            // They waited for so long that silence behind them would count as one (REC-5).
+            self.recovery.sleep_ended(self.next_id);
         }
     }
 
