@@ -307,6 +307,11 @@ impl Driver {
             Turn::Pressure(conn, Pressure::Blocked) => self.feed(Input::SendBlocked { conn }, now),
             Turn::Pressure(conn, Pressure::Ready) => self.feed(Input::SendReady { conn }, now),
             Turn::Incoming(conn, incoming) => self.incoming(conn, &incoming, now),
+            Turn::Waited(conn, incoming) => {
+                self.feed(Input::Unread { conn }, now);
+                self.drain();
+                self.incoming(conn, &incoming, now);
+            }
             Turn::Done(done) => self.done(done, now),
             Turn::Idle => self.publish(),
             Turn::Received | Turn::Abandoned => {}

@@ -257,9 +257,10 @@ impl Session {
         } else if self.timers.is_due_for_messages(now) {
             self.resumed(now);
             self.frame(conn, Frame::Control, now);
-        } else if self.timers.get(TimerKind::Heartbeat).is_some_and(|at| at <= now) {
-            // They waited for so long that silence behind them would count as one (REC-5).
+        } else if self.ready().is_some() && now.since(self.recovery.last_seen) >= self.config.wake_timeout {
+            // The answer to a heartbeat sent now comes behind all that waits (REC-5).
             self.recovery.sleep_ended(self.next_id);
+            self.send_heartbeat();
         }
     }
 

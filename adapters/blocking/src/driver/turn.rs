@@ -28,6 +28,8 @@ pub(super) enum Turn {
     Cancelled(RequestId),
     Pressure(ConnId, Pressure),
     Incoming(ConnId, Incoming),
+    /// The same, after it waited for the application.
+    Waited(ConnId, Incoming),
     /// Bytes of a message, which is not whole.
     Received,
     Done(Done),
@@ -135,7 +137,7 @@ impl Driver {
             return Some(Turn::Pressure(conn, pressure));
         }
         if !paused && let Some(incoming) = self.ahead.take() {
-            return Some(Turn::Incoming(conn, incoming));
+            return Some(Turn::Waited(conn, incoming));
         }
         if self.ahead.is_some() {
             socket.pause();

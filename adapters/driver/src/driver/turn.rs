@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use ringcentral_ws_adapter::Pressure;
-use ringcentral_ws_core::{ConnId, OpenFailure, SessionState, TimerKind, Timestamp, Wait};
+use ringcentral_ws_core::{ConnId, Input, OpenFailure, SessionState, TimerKind, Timestamp, Wait};
 
 use super::{Done, Driver, Link};
 use crate::command::Command;
@@ -157,6 +157,7 @@ impl<R: Runtime> Driver<R> {
             socket.begin_turn(now);
         }
         for count in 0..BURST {
+            let waited = self.ahead.is_some();
             let incoming = match self.poll_message(cx) {
                 Poll::Ready(incoming) => incoming,
                 Poll::Pending if self.is_spent() => {
@@ -168,6 +169,10 @@ impl<R: Runtime> Driver<R> {
             };
             self.busy += 1;
             self.flooded = count + 1 == BURST;
+            if waited {
+                self.feed(Input::Unread { conn }, now);
+                self.drain();
+            }
             self.incoming(conn, &incoming, now);
             let wait = self.drain();
             // All that is not the next message of a flood is the business of an ordinary turn.
