@@ -26,8 +26,6 @@ pub(super) enum Turn<S> {
     /// The process was away.
     Resumed,
     Timeout,
-    /// A deadline has come, though messages of the peer still wait for the application.
-    Unread(ConnId),
     /// The application has stored the snapshot that the session waits for.
     SnapshotStored,
     Command(Command),
@@ -223,13 +221,24 @@ impl<R: Runtime> Driver<R> {
         self.over_socket.is_empty()
     }
 
-    fn due(&mut self, reason: TimerKind) -> Turn<R::Stream> {
-        let Link::Open(conn, socket) = &mut self.link else { return Turn::Timeout };
-        if self.ahead.is_some() {
-            return Turn::Unread(*conn);
+    /// A deadline has come, though messages of the peer still wait for the application. Whatever the Session is told next
+    /// runs what is due, a command too, so this comes first.
+    pub(super) fn excuse_unread(&mut self, wait: Wait, now: Timestamp) {
+        let due = matches!(wait, Wait::Until { at, .. } if at <= now);
+        if let Link::Open(conn, _) = &self.link
+            && due
+            && self.ahead.is_some()
+        {
+            let conn = *conn;
+            self.feed(Input::Unread { conn }, now);
+            self.drain();
         }
+    }
+
+    fn due(&mut self, reason: TimerKind) -> Turn<R::Stream> {
+        let Link::Open(_, socket) = &mut self.link else { return Turn::Timeout };
         // What came of a message is lost with the connection; the next turn tells.
-        if reason == TimerKind::Liveness && socket.gives_up_within_message() {
+        if reason == TimerKind::Liveness && self.ahead.is_none() && socket.gives_up_within_message() {
             return Turn::Received;
         }
         Turn::Timeout
