@@ -80,9 +80,11 @@ pub enum Input<'a> {
         /// Whether there is a network now.
         online: bool,
     },
-    /// A deadline has come while messages of this connection wait unread, because the application is slow. Give it in
-    /// place of [`Timeout`](Self::Timeout): the peer is alive, and what a timer waits for may be among those messages, so
-    /// such timers are put off (HB-3).
+    /// Messages of this connection have waited unread, because the application is slow. Give it in place of
+    /// [`Timeout`](Self::Timeout) when a deadline has come meanwhile: the peer is alive, and what a timer waits for may be
+    /// among those messages, so such timers are put off (HB-3). Give it also right before the first of them is handed on:
+    /// when they came nobody knows, so until a heartbeat sent now is answered, silence counts from before they waited
+    /// (REC-5).
     Unread {
         /// Which.
         conn: ConnId,

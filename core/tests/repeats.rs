@@ -275,6 +275,95 @@ fn what_came_into_a_dead_connection_may_be_lost() {
     }
 }
 
+/// A heartbeat is not always the first to find out.
+// CLAUSE REC-5 HB-6 SUB-8
+#[test]
+fn a_call_or_a_renewal_that_ends_a_dead_connection_is_a_gap_too() {
+    let dead_call = || {
+        let mut s = good();
+        s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
+        s.drain();
+        s.sleep(Duration::from_secs(25));
+        s.frame(&notification(2));
+        s.sleep(Duration::from_secs(36));
+        s
+    };
+    let renewing = |silence: usize| {
+        let mut s = Direct::connecting(Config::default());
+        s.frame(&details(r#""absoluteTimeout":100"#));
+        s.subscribed();
+        for n in 0..(90 - silence) / 2 {
+            s.sleep(Duration::from_secs(2));
+            s.frame(&notification(100 + n));
+        }
+        while !matches!(s.session.state(), SessionState::Closing) {
+            let outputs = s.sleep(Duration::from_millis(100));
+            if actions(&outputs).any(|action| matches!(action, Action::Http { .. })) {
+                s.http(200, TOKEN);
+            }
+        }
+        s
+    };
+    let late = |silence| {
+        let mut s = renewing(silence);
+        s.sleep(Duration::from_secs(6));
+        s
+    };
+    let reset = |silence, code| {
+        let mut s = renewing(silence);
+        s.closed(code);
+        s
+    };
+    let cases = [dead_call(), late(32), reset(32, None), reset(32, Some(1000)), late(2), reset(2, None)];
+    for (i, mut s) in cases.into_iter().enumerate() {
+        assert!(!matches!(s.session.state(), SessionState::Ready { .. }), "{i}");
+        if !matches!(s.session.state(), SessionState::Connecting) {
+            assert!(next_connection(&mut s).0, "{i}");
+        }
+        s.input(Input::Opened { conn: s.conn });
+        let mut outputs = s.frame(&recovered(DETAILS));
+        outputs.extend(s.frame(&echo_of(&outputs)));
+        outputs.extend(s.frame(&notification(4)));
+        let expected: &[&str] = if i < 3 { &["gap in_flight", "4"] } else { &["4"] };
+        assert_eq!(told(&outputs), expected, "{i}");
+    }
+}
+
+/// A slow application reads the last frame of a connection that has been dead for a while.
+// CLAUSE REC-5 HB-3
+#[test]
+fn silence_behind_messages_that_waited_counts() {
+    for (waited, silent, answered, expected) in [
+        (35, 0, false, "gap in_flight"),
+        (20, 25, false, "gap in_flight"),
+        (20, 25, true, "4"),
+        (35, 0, true, "4"),
+        (2, 25, false, "4"),
+    ] {
+        let mut s = good();
+        let end = s.now.after(Duration::from_secs(waited));
+        while let Wait::Until { at, .. } = s.wait
+            && at <= end
+        {
+            s.now = at;
+            s.input(Input::Unread { conn: s.conn });
+        }
+        s.now = end;
+        let outputs = s.input(Input::Unread { conn: s.conn });
+        s.frame(&notification(3));
+        if answered {
+            s.frame(&echo_of(&outputs));
+        }
+        s.sleep(Duration::from_secs(silent));
+        s.closed(None);
+        assert!(next_connection(&mut s).0);
+        let mut outputs = s.frame(&recovered(DETAILS));
+        outputs.extend(s.frame(&echo_of(&outputs)));
+        outputs.extend(s.frame(&notification(4)));
+        assert_eq!(told(&outputs).first().map(String::as_str), Some(expected), "{waited} {silent} {answered}");
+    }
+}
+
 // CLAUSE TOK-4
 #[test]
 fn tokens_that_others_end_again_and_again_end_the_session_in_words() {

@@ -168,7 +168,7 @@ impl Driver {
             }
             match self.next_turn(wait) {
                 Turn::Abandoned => return,
-                turn => self.apply(turn),
+                turn => self.apply(turn, wait),
             }
         }
     }
@@ -289,8 +289,11 @@ impl Driver {
         }
     }
 
-    fn apply(&mut self, turn: Turn) {
+    fn apply(&mut self, turn: Turn, wait: Wait) {
         let now = self.parts.clock.read().now;
+        if !matches!(turn, Turn::Resumed) {
+            self.excuse_unread(wait, now);
+        }
         match turn {
             Turn::Resumed => {
                 if let Link::Open(_, socket) = &mut self.link {
@@ -300,13 +303,17 @@ impl Driver {
             }
             Turn::Timeout => self.feed(Input::Timeout, now),
             Turn::Alive(conn) => self.feed(Input::Frame { conn, frame: Frame::Control }, now),
-            Turn::Unread(conn) => self.feed(Input::Unread { conn }, now),
             Turn::SnapshotStored => drop(self.parts.session.snapshot_stored(now)),
             Turn::Command(command) => self.command(command, now),
             Turn::Cancelled(id) => drop(self.parts.session.cancel(id, now)),
             Turn::Pressure(conn, Pressure::Blocked) => self.feed(Input::SendBlocked { conn }, now),
             Turn::Pressure(conn, Pressure::Ready) => self.feed(Input::SendReady { conn }, now),
             Turn::Incoming(conn, incoming) => self.incoming(conn, &incoming, now),
+            Turn::Waited(conn, incoming) => {
+                self.feed(Input::Unread { conn }, now);
+                self.drain();
+                self.incoming(conn, &incoming, now);
+            }
             Turn::Done(done) => self.done(done, now),
             Turn::Idle => self.publish(),
             Turn::Received | Turn::Abandoned => {}

@@ -180,6 +180,47 @@ fn an_answer_behind_unread_messages_is_not_late() {
     assert_eq!(client.stats().connections, 1);
 }
 
+/// Any command runs the timers that are due.
+// CLAUSE HB-3 REC-5
+#[test]
+fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
+    let server = server();
+    let (app, jwt) = app(&server);
+    let config =
+        Config { server: app.server.clone(), request_timeout: Duration::from_millis(300), ..Config::default() };
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let started = Client::builder(Jwt::new(app, jwt)).filters([SMS]).config(config).limits(limits).start();
+    let (client, mut events) = started.unwrap();
+    subscribed(&mut events);
+    for n in 0..100 {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    until_so(PATIENCE, "reading stops", || client.stats().notifications >= 1);
+    client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).unwrap();
+    let before = client.stats().heartbeats;
+    let past = || client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. });
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let began = Instant::now();
+                while !past() && began.elapsed() < PATIENCE {
+                    let _ = client.recover();
+                }
+            });
+        }
+    });
+    for n in 0..100 {
+        let text = until(&mut events, |event| match event {
+            Event::Notification(n) => Some(n.body().to_owned()),
+            Event::Disconnected { cause, .. } => panic!("{cause:?}"),
+            _ => None,
+        });
+        assert!(text.contains(&format!("\"subject\":\"{n}\"")), "{n}: {text}");
+    }
+    subscribed(&mut events);
+    assert_eq!(client.stats().connections, 1);
+}
+
 // CLAUSE HB-3
 #[test]
 fn while_nobody_listens_heartbeats_go_on_and_nothing_is_lost() {

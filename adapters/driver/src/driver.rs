@@ -189,7 +189,7 @@ impl<R: Runtime> Driver<R> {
             }
             match poll_fn(|cx| self.poll_turn(cx, wait)).await {
                 Turn::Abandoned => return,
-                turn => self.apply(turn),
+                turn => self.apply(turn, wait),
             }
         }
     }
@@ -334,11 +334,14 @@ impl<R: Runtime> Driver<R> {
         }
     }
 
-    fn apply(&mut self, turn: Turn<R::Stream>) {
+    fn apply(&mut self, turn: Turn<R::Stream>, wait: Wait) {
         if let Turn::Received = turn {
             return;
         }
         let now = self.clock.read().now;
+        if !matches!(turn, Turn::Resumed) {
+            self.excuse_unread(wait, now);
+        }
         match turn {
             Turn::Resumed => {
                 if let Link::Open(_, socket) = &mut self.link {
@@ -347,7 +350,6 @@ impl<R: Runtime> Driver<R> {
                 self.feed(Input::Resumed, now);
             }
             Turn::Timeout => self.feed(Input::Timeout, now),
-            Turn::Unread(conn) => self.feed(Input::Unread { conn }, now),
             Turn::SnapshotStored => drop(self.session.snapshot_stored(now)),
             Turn::Command(command) => self.command(command, now),
             Turn::Cancelled(ticket) => {

@@ -342,6 +342,38 @@ async fn an_answer_behind_unread_messages_is_not_late() {
     assert_eq!(client.stats().connections, 1);
 }
 
+/// Any command runs the timers that are due.
+// CLAUSE HB-3 REC-5
+#[tokio::test]
+async fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
+    let server = server();
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let config = Config { request_timeout: Duration::from_millis(500), ..config() };
+    let (client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
+    subscribed(&mut events).await;
+    for n in 0..100 {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    until_so("reading stops", || client.stats().notifications > 0).await;
+    client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).await.unwrap();
+    let before = client.stats().heartbeats;
+    let past = || client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. });
+    let commands = async {
+        loop {
+            futures_util::future::join_all((0..8).map(|_| client.recover())).await;
+        }
+    };
+    tokio::select! {
+        () = until_so("the deadline passes", past) => {}
+        () = commands => {}
+    }
+    for n in 0..100 {
+        assert_eq!(text(&mut events).await, n.to_string());
+    }
+    subscribed(&mut events).await;
+    assert_eq!(client.stats().connections, 1);
+}
+
 // CLAUSE HB-3 REC-5
 #[tokio::test]
 async fn what_waited_unread_does_not_narrow_a_gap() {

@@ -379,7 +379,7 @@ impl Session {
         }
     }
 
-    fn send_heartbeat(&mut self) -> u64 {
+    pub(super) fn send_heartbeat(&mut self) -> u64 {
         let number = self.fresh_id();
         if let Some(conn) = self.ready() {
             self.stats.heartbeats += 1;

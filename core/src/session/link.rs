@@ -155,7 +155,10 @@ impl Session {
                 self.recovery.detached = reason == CloseReason::Detached;
                 self.finish(reason, true, now);
             }
-            Link::Closing { then: Then::Renew, .. } => self.lose(Cause::Renewal, false, now),
+            Link::Closing { then: Then::Renew, .. } => {
+                self.note_in_flight(&cause, now);
+                self.lose(Cause::Renewal, false, now);
+            }
             _ => {
                 let reason = Some(self.words(&close.reason)).filter(|reason| !reason.is_empty());
                 self.lose_for(cause, reason, false, now);
@@ -257,6 +260,10 @@ impl Session {
         } else if self.timers.is_due_for_messages(now) {
             self.resumed(now);
             self.frame(conn, Frame::Control, now);
+        } else if self.ready().is_some() && now.since(self.recovery.last_seen) >= self.config.wake_timeout {
+            // The answer to a heartbeat sent now comes behind all that waits (REC-5).
+            self.recovery.sleep_ended(self.next_id);
+            self.send_heartbeat();
         }
     }
 
@@ -345,7 +352,10 @@ impl Session {
     pub(super) fn close_timed_out(&mut self, now: Timestamp) {
         match self.ending {
             Some(mode) => self.finish(reason_of(mode), false, now),
-            None => self.lose(Cause::Renewal, true, now),
+            None => {
+                self.note_in_flight(&Cause::SocketTimeout, now);
+                self.lose(Cause::Renewal, true, now);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
+use super::link::Link;
 use crate::classify::Cause;
 use crate::config::InFlightGaps;
 use crate::gap::GapCause;
@@ -138,8 +139,9 @@ impl Session {
 
     /// What the server sent last may have been lost on the way (REC-5).
     pub(super) fn note_in_flight(&mut self, cause: &Cause, now: Timestamp) {
-        let abrupt = matches!(cause, Cause::SocketLost | Cause::HeartbeatTimeout);
-        if !abrupt || self.ready().is_none() || !self.subs.may_be_active() {
+        let abrupt = matches!(cause, Cause::SocketLost | Cause::HeartbeatTimeout | Cause::SocketTimeout);
+        let was_ready = matches!(self.link, Link::Ready { .. } | Link::Closing { .. });
+        if !abrupt || !was_ready || !self.subs.may_be_active() {
             return;
         }
         let silence = now.since(self.recovery.last_seen) > self.config.heartbeat_interval;

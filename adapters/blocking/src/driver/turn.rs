@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::TryRecvError;
 
 use ringcentral_ws_adapter::Pressure;
-use ringcentral_ws_core::{ConnId, RequestId, SessionState, TimerKind, Timestamp, Wait};
+use ringcentral_ws_core::{ConnId, Input, RequestId, SessionState, TimerKind, Timestamp, Wait};
 
 use super::{Done, Driver, Link, SOCKET};
 use crate::command::Command;
@@ -20,14 +20,14 @@ pub(super) enum Turn {
     Timeout,
     /// The peer lives, though its messages must wait.
     Alive(ConnId),
-    /// A deadline has come, though messages of the peer still wait for the application.
-    Unread(ConnId),
     /// The application has stored the snapshot that the session waits for.
     SnapshotStored,
     Command(Command),
     Cancelled(RequestId),
     Pressure(ConnId, Pressure),
     Incoming(ConnId, Incoming),
+    /// The same, after it waited for the application.
+    Waited(ConnId, Incoming),
     /// Bytes of a message, which is not whole.
     Received,
     Done(Done),
@@ -135,7 +135,7 @@ impl Driver {
             return Some(Turn::Pressure(conn, pressure));
         }
         if !paused && let Some(incoming) = self.ahead.take() {
-            return Some(Turn::Incoming(conn, incoming));
+            return Some(Turn::Waited(conn, incoming));
         }
         if self.ahead.is_some() {
             socket.pause();
@@ -170,13 +170,24 @@ impl Driver {
         self.over_socket.is_empty()
     }
 
-    fn due(&mut self, reason: TimerKind) -> Turn {
-        let Link::Open(conn, socket) = &mut self.link else { return Turn::Timeout };
-        if self.ahead.is_some() {
-            return Turn::Unread(*conn);
+    /// A deadline has come, though messages of the peer still wait for the application. Whatever the Session is told next
+    /// runs what is due, a command too, so this comes first.
+    pub(super) fn excuse_unread(&mut self, wait: Wait, now: Timestamp) {
+        let due = matches!(wait, Wait::Until { at, .. } if at <= now);
+        if let Link::Open(conn, _) = &self.link
+            && due
+            && self.ahead.is_some()
+        {
+            let conn = *conn;
+            self.feed(Input::Unread { conn }, now);
+            self.drain();
         }
+    }
+
+    fn due(&mut self, reason: TimerKind) -> Turn {
+        let Link::Open(_, socket) = &mut self.link else { return Turn::Timeout };
         // What came of a message is lost with the connection; the next turn tells.
-        if reason == TimerKind::Liveness && socket.gives_up_within_message() {
+        if reason == TimerKind::Liveness && self.ahead.is_none() && socket.gives_up_within_message() {
             return Turn::Received;
         }
         Turn::Timeout

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use ringcentral_ws_adapter::Pressure;
-use ringcentral_ws_core::{ConnId, OpenFailure, SessionState, TimerKind, Timestamp, Wait};
+use ringcentral_ws_core::{ConnId, Input, OpenFailure, SessionState, TimerKind, Timestamp, Wait};
 
 use super::{Done, Driver, Link};
 use crate::command::Command;
@@ -26,8 +26,6 @@ pub(super) enum Turn<S> {
     /// The process was away.
     Resumed,
     Timeout,
-    /// A deadline has come, though messages of the peer still wait for the application.
-    Unread(ConnId),
     /// The application has stored the snapshot that the session waits for.
     SnapshotStored,
     Command(Command),
@@ -157,6 +155,7 @@ impl<R: Runtime> Driver<R> {
             socket.begin_turn(now);
         }
         for count in 0..BURST {
+            let waited = self.ahead.is_some();
             let incoming = match self.poll_message(cx) {
                 Poll::Ready(incoming) => incoming,
                 Poll::Pending if self.is_spent() => {
@@ -168,6 +167,10 @@ impl<R: Runtime> Driver<R> {
             };
             self.busy += 1;
             self.flooded = count + 1 == BURST;
+            if waited {
+                self.feed(Input::Unread { conn }, now);
+                self.drain();
+            }
             self.incoming(conn, &incoming, now);
             let wait = self.drain();
             // All that is not the next message of a flood is the business of an ordinary turn.
@@ -218,13 +221,24 @@ impl<R: Runtime> Driver<R> {
         self.over_socket.is_empty()
     }
 
-    fn due(&mut self, reason: TimerKind) -> Turn<R::Stream> {
-        let Link::Open(conn, socket) = &mut self.link else { return Turn::Timeout };
-        if self.ahead.is_some() {
-            return Turn::Unread(*conn);
+    /// A deadline has come, though messages of the peer still wait for the application. Whatever the Session is told next
+    /// runs what is due, a command too, so this comes first.
+    pub(super) fn excuse_unread(&mut self, wait: Wait, now: Timestamp) {
+        let due = matches!(wait, Wait::Until { at, .. } if at <= now);
+        if let Link::Open(conn, _) = &self.link
+            && due
+            && self.ahead.is_some()
+        {
+            let conn = *conn;
+            self.feed(Input::Unread { conn }, now);
+            self.drain();
         }
+    }
+
+    fn due(&mut self, reason: TimerKind) -> Turn<R::Stream> {
+        let Link::Open(_, socket) = &mut self.link else { return Turn::Timeout };
         // What came of a message is lost with the connection; the next turn tells.
-        if reason == TimerKind::Liveness && socket.gives_up_within_message() {
+        if reason == TimerKind::Liveness && self.ahead.is_none() && socket.gives_up_within_message() {
             return Turn::Received;
         }
         Turn::Timeout
