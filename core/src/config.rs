@@ -80,7 +80,9 @@ pub struct Config {
 pub enum InFlightGaps {
     /// Never.
     Off,
-    /// When nothing had come for longer than the heartbeat interval before a connection ended without a close frame.
+    /// When nothing had come for longer than the heartbeat interval before a connection ended without a close frame, when a
+    /// heartbeat was not answered, and when a connection that presented the recovery handle stayed silent for as long as
+    /// its handshake may take.
     #[default]
     AfterSilence,
     /// Whenever a connection ended without a close frame.

@@ -502,3 +502,27 @@ fn a_subscription_refused_for_good_shows_in_the_state() {
     s.reply(403, &error_body("SUB-528"));
     assert!(s.session.is_subscribed());
 }
+
+/// The server takes the session, replays into a socket on which nothing arrives in time, and counts that as sent.
+// CLAUSE REC-5 CON-2
+#[test]
+fn what_was_sent_into_a_connection_that_showed_nothing_is_a_gap() {
+    let mut s = good();
+    s.closed(None);
+    assert!(next_connection(&mut s).0);
+    let outputs = s.sleep(Duration::from_secs(16));
+    assert!(events(&outputs).any(|e| matches!(e, Event::Retry { cause: Cause::HandshakeTimeout, .. })), "{outputs:?}");
+    assert!(next_connection(&mut s).0);
+    let outputs = s.frame(&recovered(DETAILS));
+    let mut outputs = s.frame(&echo_of(&outputs));
+    outputs.extend(s.frame(&notification(3)));
+    assert_eq!(told(&outputs), ["gap in_flight", "3"]);
+    // A dead connection, though it fell silent a moment ago.
+    let mut s = good();
+    s.frame(&notification(1));
+    s.input(Input::NetworkChanged { online: true });
+    s.sleep(Duration::from_secs(12));
+    assert!(next_connection(&mut s).0);
+    let outputs = s.frame(&recovered(DETAILS));
+    assert_eq!(told(&s.frame(&echo_of(&outputs))), ["gap in_flight"]);
+}

@@ -139,6 +139,8 @@ pub(crate) enum Phase {
 pub(crate) enum Loss {
     /// No word of the server, neither then nor before.
     Silent,
+    /// A heartbeat was not answered.
+    Dead,
     /// A close frame with this code.
     Closed(u16),
     /// Given up here.
@@ -333,6 +335,9 @@ impl Model {
                 }
                 Timer::Login => self.failed(Cost::Call),
                 Timer::Handshake => {
+                    if self.phase == Phase::Handshaking(true) && self.subs.may_be_active() {
+                        self.lost("in_flight");
+                    }
                     self.drop_socket();
                     self.failed(Cost::Call);
                 }
@@ -340,10 +345,10 @@ impl Model {
                     self.heartbeat();
                     self.arm(Timer::Liveness, 10 * SECOND);
                 }
-                Timer::Liveness => self.lose(Loss::Silent, true),
+                Timer::Liveness => self.lose(Loss::Dead, true),
                 Timer::Replay => self.replay_is_late(),
                 Timer::Close => self.close_is_late(),
-                Timer::Subscribe if self.subs.is_calling() => self.lose(Loss::Own, true),
+                Timer::Subscribe if self.subs.is_calling() => self.lose(Loss::Silent, true),
                 Timer::Subscribe => self.step(),
                 Timer::Request => self.requests_are_late(),
             }

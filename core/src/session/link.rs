@@ -123,6 +123,7 @@ impl Session {
 
     pub(super) fn handshake_timed_out(&mut self, now: Timestamp) {
         if let Some(conn) = self.live() {
+            self.note_in_flight(&Cause::HandshakeTimeout, now);
             self.drop_socket(conn);
             self.attempt_failed(Cause::HandshakeTimeout, Cost::Call, now, now);
         }
@@ -143,8 +144,9 @@ impl Session {
         }
         match &self.link {
             Link::Opening { wsc, .. } | Link::Handshaking { wsc, .. } => {
-                let away = matches!(close.code, Some(1001 | 1012 | 1013));
-                if *wsc {
+                let (wsc, away) = (*wsc, matches!(close.code, Some(1001 | 1012 | 1013)));
+                self.note_in_flight(&cause, now);
+                if wsc {
                     self.handle_refused(away, now);
                 }
                 self.tokens.presented();

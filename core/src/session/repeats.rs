@@ -139,15 +139,22 @@ impl Session {
 
     /// What the server sent last may have been lost on the way (REC-5).
     pub(super) fn note_in_flight(&mut self, cause: &Cause, now: Timestamp) {
-        let abrupt = matches!(cause, Cause::SocketLost | Cause::HeartbeatTimeout | Cause::SocketTimeout);
-        let was_ready = matches!(self.link, Link::Ready { .. } | Link::Closing { .. });
-        if !abrupt || !was_ready || !self.subs.may_be_active() {
+        // A replay may have been sent into a connection of which not even ConnectionDetails came.
+        let was_of_use = match self.link {
+            Link::Ready { .. } | Link::Closing { .. } => true,
+            Link::Handshaking { wsc, .. } => wsc,
+            _ => false,
+        };
+        let dead = matches!(cause, Cause::HeartbeatTimeout | Cause::HandshakeTimeout);
+        let abrupt = dead || matches!(cause, Cause::SocketLost | Cause::SocketTimeout);
+        if !abrupt || !was_of_use || !self.subs.may_be_active() {
             return;
         }
-        let silence = now.since(self.recovery.last_seen) > self.config.heartbeat_interval;
+        let was_ready = !matches!(self.link, Link::Handshaking { .. });
+        let silence = was_ready && now.since(self.recovery.last_seen) > self.config.heartbeat_interval;
         let noted = match self.config.in_flight_gaps {
             InFlightGaps::Off => false,
-            InFlightGaps::AfterSilence => silence || self.recovery.slept.is_some(),
+            InFlightGaps::AfterSilence => dead || silence || was_ready && self.recovery.slept.is_some(),
             InFlightGaps::EveryLoss => true,
         };
         if noted {

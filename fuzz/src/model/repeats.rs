@@ -71,7 +71,7 @@ impl Model {
 
     /// What the server sent last may have been lost on the way.
     pub(super) fn note_in_flight(&mut self, loss: Loss) {
-        let silent = loss == Loss::Silent && self.now > self.last_seen + 30 * SECOND;
+        let silent = loss == Loss::Dead || loss == Loss::Silent && self.now > self.last_seen + 30 * SECOND;
         if silent && self.phase == Phase::Ready && self.subs.may_be_active() {
             self.lost("in_flight");
         }
