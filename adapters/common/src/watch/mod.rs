@@ -54,6 +54,6 @@ impl Files {
 
     /// What the user should know, a line each.
     pub fn notices(&self) -> impl Iterator<Item = String> {
-        self.state.as_ref().and_then(StateFile::notice).into_iter().chain(self.record.notice())
+        self.state.iter().flat_map(StateFile::notices).chain(self.record.notice())
     }
 }

@@ -47,7 +47,7 @@ impl StateFile {
     /// [`FileError`]; nothing may be started then.
     pub fn claim(file: &Path) -> Result<Self, FileError> {
         let session = PrivateFile::claim_for(file, Holds::Session)?;
-        let login = session.beside_for("login", Holds::Login);
+        let mut login = session.beside_for("login", Holds::Login);
         // What else is wrong with it is said when it is used, and stops nothing.
         if let Err(foreign @ FileError::Foreign(..)) = login.check() {
             return Err(foreign);
@@ -55,10 +55,9 @@ impl StateFile {
         Ok(Self { session, login, of_another: Arc::default() })
     }
 
-    /// What the user should know, in one line.
-    #[must_use]
-    pub fn notice(&self) -> Option<String> {
-        self.session.notice()
+    /// What the user should know, a line each.
+    pub fn notices(&self) -> impl Iterator<Item = String> {
+        self.session.notice().into_iter().chain(self.login.notice())
     }
 
     /// Reads the session of an earlier run. `Ok(None)` when there is none.
@@ -250,6 +249,34 @@ mod tests {
         assert_eq!(fs::read(&login).unwrap(), b"buy bread\n");
         drop(state);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "the lock is gone");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    // CLAUSE SEC-4
+    #[cfg(unix)]
+    #[test]
+    fn a_refusal_changes_no_mode_and_an_open_login_is_told() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("ringcentral-ws-modes-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (file, login) = (folder.join("notes"), folder.join("notes.login"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let put = |path: &Path, content: &str| {
+            fs::write(path, content).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        };
+        for path in [&file, &login] {
+            put(path, "buy milk\n");
+            assert!(matches!(StateFile::claim(&file), Err(FileError::Foreign(..))));
+            assert_eq!(mode(path), 0o644, "{}", path.display());
+            fs::remove_file(path).unwrap();
+        }
+        put(&login, r#"{"server":"https://h.example/","client_id":"c","refresh_token":"r"}"#);
+        let state = StateFile::claim(&file).unwrap();
+        let notices: Vec<_> = state.notices().collect();
+        assert!(notices.len() == 1 && notices[0].contains("notes.login"), "{notices:?}");
+        assert_eq!(mode(&login), 0o600);
+        drop(state);
         fs::remove_dir_all(&folder).unwrap();
     }
 }
