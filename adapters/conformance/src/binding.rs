@@ -109,6 +109,15 @@ pub fn bound_to_its_user(program: &Path) {
     assert_eq!((refused.status.code(), lines("state file cannot be used"), lines("another user")), (Some(1), 1, 2));
     assert!(place.read() == first, "the session of the first user is still there");
 
+    // Another user who gets no connection: a login alone takes no place either, and a revocation removes nothing.
+    for mode in ["detach", "revoke"] {
+        server.next_http_fails("/restapi/oauth/wstoken", 503, "", &[]);
+        let mut talk = start(1);
+        talk.next("retry");
+        talk.close(mode, if mode == "detach" { "detached" } else { "revoked" });
+        assert!(place.read() == first, "the session and the login of the first user are still there");
+    }
+
     // Another user: a new session, and a gap.
     let mut talk = start(1);
     let told = talk.next("error");

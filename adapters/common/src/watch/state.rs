@@ -2,8 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringcentral_ws_core::oauth::{ClientApp, Identity};
 use ringcentral_ws_core::{Event, RestoreError, Secret, Snapshot, UnixMillis};
@@ -35,8 +34,16 @@ pub fn unusable(program: &str, as_json: bool, why: &str) {
 pub struct StateFile {
     session: PrivateFile,
     login: PrivateFile,
+    turn: Arc<Mutex<Turn>>,
+}
+
+/// Whose turn it is with the files.
+#[derive(Debug, Default)]
+struct Turn {
     /// The session in the file is of somebody else, and this one has no connection yet that would take its place.
-    of_another: Arc<AtomicBool>,
+    of_another: bool,
+    /// The login that is to take its place then.
+    login: Option<Secret>,
 }
 
 impl StateFile {
@@ -52,7 +59,7 @@ impl StateFile {
         if let Err(foreign @ FileError::Foreign(..)) = login.check() {
             return Err(foreign);
         }
-        Ok(Self { session, login, of_another: Arc::default() })
+        Ok(Self { session, login, turn: Arc::default() })
     }
 
     /// What the user should know, a line each.
@@ -84,15 +91,18 @@ impl StateFile {
     /// The session in the file was refused. If it is good and only not of this user, app or server, it stays there until
     /// this login has proven good by a connection: who started with the wrong credentials has lost nothing then.
     pub fn refused(&self, why: &RestoreError) {
-        let of_another = matches!(why, RestoreError::OtherIdentity | RestoreError::OtherServer);
-        self.of_another.store(of_another, Ordering::Relaxed);
+        self.turn().of_another = matches!(why, RestoreError::OtherIdentity | RestoreError::OtherServer);
     }
 
     /// Sees each event before the session is saved for it.
     pub fn on(&self, event: &Event) {
         if let Event::Connected { .. } = event {
-            self.of_another.store(false, Ordering::Relaxed);
+            self.turn().of_another = false;
         }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the session, whole or not at all.
@@ -101,10 +111,12 @@ impl StateFile {
     ///
     /// Those of [`PrivateFile::write`].
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), FileError> {
-        if self.of_another.load(Ordering::Relaxed) {
+        let mut turn = self.turn();
+        if turn.of_another {
             return Ok(());
         }
-        self.session.write(&snapshot.to_json())
+        let login = turn.login.take().map_or(Ok(()), |login| self.login.write(login.expose()));
+        self.session.write(&snapshot.to_json()).and(login)
     }
 
     /// The refresh token of an earlier run, if it is for this app and user (TOK-10). Any other fault means that there is
@@ -125,7 +137,7 @@ impl StateFile {
         Ok(Some(Secret::new(login.refresh_token)))
     }
 
-    /// Keeps a refresh token for the next run.
+    /// Keeps a refresh token for the next run; in place of somebody else's only with the session.
     ///
     /// # Errors
     ///
@@ -134,12 +146,23 @@ impl StateFile {
         let (server, client_id) = (app.server.as_str().to_owned(), app.client_id.clone());
         let login = Login { server, client_id, identity: user, refresh_token: token.expose().to_owned() };
         // Text and nothing else: it can always be written as JSON.
-        self.login.write(&serde_json::to_string(&login).unwrap_or_default())
+        let login = Secret::new(serde_json::to_string(&login).unwrap_or_default());
+        let mut turn = self.turn();
+        if turn.of_another {
+            turn.login = Some(login);
+            return Ok(());
+        }
+        turn.login = None;
+        self.login.write(login.expose())
     }
 
     /// Forgets it: the session was revoked, and nothing is left to recover.
     pub fn forget_login(&self) {
-        let _ = self.login.remove();
+        let mut turn = self.turn();
+        turn.login = None;
+        if !turn.of_another {
+            let _ = self.login.remove();
+        }
     }
 }
 
