@@ -5,6 +5,7 @@ pub mod demo;
 #[cfg(test)]
 mod hostile_tests;
 pub mod human;
+pub mod interrupt;
 pub mod json;
 pub mod reach;
 pub mod record;
