@@ -1,5 +1,6 @@
 //! The session in a file, and the login beside it.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -82,6 +83,10 @@ impl StateFile {
 
     fn keep(&self, why: String, bytes: &[u8]) -> String {
         let bad = self.session.beside_for("bad", Holds::Session);
+        // A link back would keep it until the next session is written.
+        if fs::canonicalize(bad.path()).is_ok_and(|path| path == self.session.path()) {
+            return format!("{why}; what it held cannot be kept: {} leads to the same file", bad.path().display());
+        }
         match bad.write_bytes(bytes) {
             Ok(()) => format!("{why}; what it held is kept in {}", bad.path().display()),
             Err(error) => format!("{why}; what it held cannot be kept: {error}"),
@@ -179,8 +184,6 @@ struct Login {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use ringcentral_ws_core::{ClockReading, Config, Session};
 
     use super::*;
@@ -210,6 +213,12 @@ mod tests {
         fs::write(&bad, "notes").unwrap();
         assert!(state.load().unwrap_err().contains("cannot be kept") && fs::read(&bad).unwrap() == b"notes");
         fs::remove_file(&bad).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("state", &bad).unwrap();
+            assert!(state.load().unwrap_err().contains("leads to the same file"));
+            fs::remove_file(&bad).unwrap();
+        }
         state.save(&snapshot).unwrap();
         assert!(state.load().unwrap().is_some());
         let app = |id: &str| ClientApp {
