@@ -205,6 +205,24 @@ fn an_attempt_that_fails() {
     }
 }
 
+// CLAUSE SEC-6 TOK-8
+#[test]
+fn a_host_that_is_refused() {
+    for secret in [ACCESS, "ws-token-hunter6"] {
+        let mut s = Direct::new(Config::default());
+        s.session.connect(s.now).unwrap();
+        s.drain();
+        give(&mut s, ACCESS);
+        // A name is told in small letters, whatever the server wrote.
+        let uri = format!("wss://{}.evil.example/ws", secret.to_uppercase());
+        let outputs =
+            s.http(200, &format!(r#"{{"ws_access_token":"WS-token-Hunter6","uri":"{uri}","expires_in":600}}"#));
+        let cause = events(&outputs).find_map(|e| if let Event::Retry { cause, .. } = e { Some(cause) } else { None });
+        let shown = format!("{} {cause:?}", cause.unwrap());
+        assert!(!shown.contains("hunter") && shown.contains("***.evil.example"), "{shown}");
+    }
+}
+
 // CLAUSE SEC-6
 #[test]
 fn a_response_of_no_session_is_read_as_before() {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ringcentral_ws_async_std::{AsyncStd, Jwt};
 use ringcentral_ws_driver::core::Secret;
 use ringcentral_ws_driver::core::oauth::ClientApp;
-use ringcentral_ws_driver::watch::{DemoServer, Host, Step, run, start_runtime};
+use ringcentral_ws_driver::watch::{DemoServer, Host, Step, interrupted, run, start_runtime};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 /// The program's name.
@@ -17,12 +17,13 @@ fn main() -> ExitCode {
     if let Err(status) = start_runtime(NAME, || Ok(())) {
         return ExitCode::from(status);
     }
-    let (interrupts, interrupted) = async_channel::bounded(1);
+    let (interrupts, receiver) = async_channel::bounded(1);
     let handler = ctrlc::set_handler(move || {
+        interrupted(NAME);
         let _ = interrupts.try_send(());
     });
     let interrupt = async move {
-        if handler.is_err() || interrupted.recv().await.is_err() {
+        if handler.is_err() || receiver.recv().await.is_err() {
             std::future::pending::<()>().await;
         }
     };

@@ -42,6 +42,12 @@ fn streams_that_take_nothing_end_it_in_order_or_not_at_all() {
     ringcentral_ws_conformance::streams::failing(&example("watch-async-std"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_stream_that_is_full_and_unread_does_not_keep_it() {
+    ringcentral_ws_conformance::streams::unread_and_full(&example("watch-async-std"));
+}
+
 // CLAUSE TOK-10
 #[test]
 fn the_state_file_of_another_user_is_not_used() {

@@ -76,6 +76,18 @@ fn subject(notification: &Value) -> &str {
     notification["body"]["subject"].as_str().unwrap_or_default()
 }
 
+/// A login alone takes no place of another user's, and a revocation removes nothing.
+fn takes_no_place_without_a_connection(server: &Server, place: &Place, start: impl Fn() -> Talk) {
+    let first = place.read();
+    for (mode, reason) in [("detach", "detached"), ("revoke", "revoked")] {
+        server.next_http_fails("/restapi/oauth/wstoken", 503, "", &[]);
+        let mut talk = start();
+        talk.next("retry");
+        talk.close(mode, reason);
+        assert!(place.read() == first, "the session and the login of the first user are still there");
+    }
+}
+
 /// Has it start with a state file of itself, of another user, of an earlier version, and with one that was changed.
 ///
 /// # Panics
@@ -108,6 +120,8 @@ pub fn bound_to_its_user(program: &Path) {
     let lines = |part: &str| error.lines().filter(|line| line.contains(part)).count();
     assert_eq!((refused.status.code(), lines("state file cannot be used"), lines("another user")), (Some(1), 1, 2));
     assert!(place.read() == first, "the session of the first user is still there");
+
+    takes_no_place_without_a_connection(&server, &place, || start(1));
 
     // Another user: a new session, and a gap.
     let mut talk = start(1);

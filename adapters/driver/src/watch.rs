@@ -16,6 +16,7 @@ use ringcentral_ws_adapter::terminal;
 use ringcentral_ws_adapter::watch::args::{self, Ask, Options};
 pub use ringcentral_ws_adapter::watch::demo::Step;
 use ringcentral_ws_adapter::watch::demo::{self, Cue, Director};
+pub use ringcentral_ws_adapter::watch::interrupt::interrupted;
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::record::Record;
 use ringcentral_ws_adapter::watch::state::{self, StateFile};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use ringcentral_ws_driver::core::Secret;
 use ringcentral_ws_driver::core::oauth::ClientApp;
-use ringcentral_ws_driver::watch::{DemoServer, Host, Step, run, start_runtime};
+use ringcentral_ws_driver::watch::{DemoServer, Host, Step, interrupted, run, start_runtime};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use ringcentral_ws_tokio::{Jwt, Tokio};
 
@@ -18,8 +18,15 @@ fn main() -> ExitCode {
 }
 
 async fn watch() -> ExitCode {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
+    // On a thread of its own: a stream that nobody reads may stop those of the runtime.
+    let (interrupts, receiver) = tokio::sync::oneshot::channel();
+    let mut interrupts = Some(interrupts);
+    let handler = ctrlc::set_handler(move || {
+        interrupted(NAME);
+        let _ = interrupts.take().map(|interrupts| interrupts.send(()));
+    });
+    let interrupt = async move {
+        if handler.is_err() || receiver.await.is_err() {
             std::future::pending::<()>().await;
         }
     };

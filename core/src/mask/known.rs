@@ -23,7 +23,7 @@ const SHORTEST_BEGINNING: usize = 16;
 
 /// Replaces secrets that it knows by `***`, wherever a server or a proxy quotes them.
 ///
-/// A value is found as it is, percent-encoded (also twice), with the escapes of JSON or with those of HTML, and cut off
+/// A value is found as it is, in large or small letters (names of hosts are made small), percent-encoded (also twice), with the escapes of JSON or with those of HTML, and cut off
 /// after 16 bytes or more. What is found stays unread whatever it is called.
 ///
 /// Of short values only so much can be hidden: one of 4 to 7 bytes is masked where it stands alone, between characters
@@ -158,7 +158,10 @@ impl Masker {
         // A look at the first byte alone passes over nearly all of a text that may be as large as a message.
         let mut begins = [false; 256];
         let firsts = self.known.iter().filter_map(|known| known.expose().bytes().next());
-        firsts.chain(*b"%\\&+").for_each(|byte| begins[usize::from(byte)] = true);
+        for byte in firsts.chain(*b"%\\&+") {
+            begins[usize::from(byte.to_ascii_lowercase())] = true;
+            begins[usize::from(byte.to_ascii_uppercase())] = true;
+        }
         let mut at = 0;
         while at < text.len() && !self.known.is_empty() {
             if !begins[usize::from(text[at])] {
@@ -203,7 +206,7 @@ fn ending_as(text: &[u8], at: usize, value: &[u8], decodes: bool) -> Option<usiz
 
 /// How many bytes at the beginning of the text stand for this one, if they do.
 fn written(text: &[u8], byte: u8, decodes: bool) -> Option<usize> {
-    let literal = (text.first() == Some(&byte)).then_some(1);
+    let literal = text.first().is_some_and(|found| found.eq_ignore_ascii_case(&byte)).then_some(1);
     let escaped = || match text.first()? {
         b'%' => percent(text, byte),
         b'\\' => backslash(text, byte),

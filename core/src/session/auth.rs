@@ -285,7 +285,12 @@ impl Session {
             return self.token_failed(Cause::TokenUnreadable, Cost::Call, now, now);
         };
         self.tokens.accepted(call.token);
-        if let Err(cause) = HostKind::of(&reply.uri, &self.config) {
+        if let Err(mut cause) = HostKind::of(&reply.uri, &self.config) {
+            if let Cause::ForeignUri { host } = &mut cause {
+                let mut masker = self.masker();
+                masker.learn(reply.token.expose());
+                *host = masker.mask(host).into();
+            }
             // Nothing is sent there. Whoever set the address wrong may set it right.
             return self.token_failed(cause, Cost::Call, now, now);
         }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use ringcentral_ws_adapter::terminal;
 use ringcentral_ws_adapter::watch::args::Options;
 use ringcentral_ws_adapter::watch::demo::{Cue, Director, TIME_LIMIT};
+use ringcentral_ws_adapter::watch::interrupt::interrupted;
 use ringcentral_ws_adapter::watch::reach::Reach;
 use ringcentral_ws_adapter::watch::record::Record;
 use ringcentral_ws_adapter::watch::{FAILED, Files, MAX_LINE, human, json};
@@ -80,6 +81,7 @@ impl Program {
         self.happenings = Some(sender.clone());
         let interrupts = sender.clone();
         let _ = ctrlc::set_handler(move || {
+            interrupted(NAME);
             let _ = interrupts.send(Happening::Interrupt);
         });
         if self.options.json {

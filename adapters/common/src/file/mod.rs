@@ -66,21 +66,28 @@ impl PrivateFile {
     ///
     /// [`FileError`]: it is in use, is not a file for this, or the file system refuses.
     pub fn claim(path: &Path) -> Result<Self, FileError> {
+        Self::claim_as(path, None)
+    }
+
+    /// What is refused stays as it is, its mode included: that is changed last.
+    fn claim_as(path: &Path, holds: Option<Holds>) -> Result<Self, FileError> {
         let path = resolve(path).map_err(|error| FileError::open(path, error))?;
         // A device may act when it is opened: it is looked at before.
         let exists = look(&path)?;
         let mut lock = Lock { beside: lock_beside(&path, exists)?, itself: None };
         let mut exposed = false;
-        if let Some((file, was_exposed)) = open(&path, Access::Read)? {
+        if let Some(file) = open(&path, Access::Read)? {
             system::lock(&file).map_err(|error| FileError::lock(&path, error))?;
             // Every fault is known at the start.
             if file.metadata().map_err(|error| FileError::open(&path, error))?.len() > MAX_BYTES {
                 return Err(FileError::TooLarge(path));
             }
-            (lock.itself, exposed) = (Some(file), was_exposed);
+            check_content(&path, &file, holds)?;
+            exposed = make_private(&path, &file)?;
+            lock.itself = Some(file);
         }
         sweep(&path);
-        Ok(Self { path, exposed, holds: None, lock: Arc::new(lock) })
+        Ok(Self { path, exposed, holds, lock: Arc::new(lock) })
     }
 
     /// The same for this content.
@@ -89,9 +96,7 @@ impl PrivateFile {
     ///
     /// Those of [`claim`](Self::claim), and [`FileError::Foreign`]: it holds something else.
     pub fn claim_for(path: &Path, holds: Holds) -> Result<Self, FileError> {
-        let file = Self { holds: Some(holds), ..Self::claim(path)? };
-        file.check_content(&file.path)?;
-        Ok(file)
+        Self::claim_as(path, Some(holds))
     }
 
     /// The file `NAME.ending` in the same folder, under the same lock. It is checked when it is used.
@@ -106,22 +111,22 @@ impl PrivateFile {
         Self { holds: Some(holds), ..self.beside(ending) }
     }
 
-    /// Whether it holds what it is for, or nothing yet.
+    /// Finds out whether it holds what it is for, or nothing yet, and makes it private.
     ///
     /// # Errors
     ///
     /// [`FileError`]: [`Foreign`](FileError::Foreign) if it holds something else.
-    pub fn check(&self) -> Result<(), FileError> {
-        self.check_content(&resolve(&self.path).map_err(|error| FileError::open(&self.path, error))?)
+    pub fn check(&mut self) -> Result<(), FileError> {
+        let path = resolve(&self.path).map_err(|error| FileError::open(&self.path, error))?;
+        let Some(file) = open(&path, Access::Read)? else { return Ok(()) };
+        check_content(&path, &file, self.holds)?;
+        self.exposed |= make_private(&path, &file)?;
+        Ok(())
     }
 
-    /// Only the beginning is read, and that before each write: another file may have taken its place.
-    fn check_content(&self, path: &Path) -> Result<(), FileError> {
-        let Some(holds) = self.holds else { return Ok(()) };
-        let Some((file, _)) = open(path, Access::Read)? else { return Ok(()) };
-        let mut start = Vec::new();
-        file.take(holds::READ).read_to_end(&mut start).map_err(|error| FileError::open(path, error))?;
-        if holds.fits(&start) { Ok(()) } else { Err(FileError::Foreign(path.to_owned(), holds.name())) }
+    /// Before each change: another file may have taken its place.
+    fn check_again(&self, path: &Path) -> Result<(), FileError> {
+        open(path, Access::Read)?.map_or(Ok(()), |file| check_content(path, &file, self.holds))
     }
 
     /// What the user should know, in one line: others could read the file.
@@ -144,7 +149,8 @@ impl PrivateFile {
     /// [`FileError`], also for more than [`MAX_BYTES`].
     pub fn read(&self) -> Result<Option<Vec<u8>>, FileError> {
         let path = resolve(&self.path).map_err(|error| FileError::open(&self.path, error))?;
-        let Some((file, _)) = open(&path, Access::Read)? else { return Ok(None) };
+        let Some(file) = open(&path, Access::Read)? else { return Ok(None) };
+        make_private(&path, &file)?;
         let mut bytes = Vec::new();
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| FileError::open(&path, error))?;
         if bytes.len() as u64 > MAX_BYTES { Err(FileError::TooLarge(path)) } else { Ok(Some(bytes)) }
@@ -175,7 +181,7 @@ impl PrivateFile {
     /// [`FileError`]; then it is still there.
     pub fn remove(&self) -> Result<(), FileError> {
         let path = resolve(&self.path).map_err(|error| FileError::write(&self.path, error))?;
-        self.check_content(&path)?;
+        self.check_again(&path)?;
         if look(&path)? { fs::remove_file(&path).map_err(|error| FileError::write(&path, error)) } else { Ok(()) }
     }
 
@@ -183,7 +189,7 @@ impl PrivateFile {
         let path = resolve(&self.path).map_err(|error| FileError::write(&self.path, error))?;
         let exists = look(&path)?;
         if exists {
-            self.check_content(&path)?;
+            self.check_again(&path)?;
         }
         let content = content.as_ref();
         match by_rename(&path, content, disk) {
@@ -251,9 +257,9 @@ fn check(path: &Path, meta: &fs::Metadata) -> Result<(), FileError> {
     if system::is_ours(meta) { Ok(()) } else { Err(FileError::NotOurs(path.to_owned())) }
 }
 
-/// The file if there is one, and whether others could read it until now. What was looked at before may have been
-/// exchanged since, so what counts is checked on the open file.
-fn open(path: &Path, access: Access) -> Result<Option<(File, bool)>, FileError> {
+/// The file if there is one. What was looked at before may have been exchanged since, so what counts is checked on the
+/// open file.
+fn open(path: &Path, access: Access) -> Result<Option<File>, FileError> {
     if !look(path)? {
         return Ok(None);
     }
@@ -262,8 +268,20 @@ fn open(path: &Path, access: Access) -> Result<Option<(File, bool)>, FileError> 
         opened => opened.map_err(|error| FileError::open(path, error))?,
     };
     check(path, &file.metadata().map_err(|error| FileError::open(path, error))?)?;
-    let exposed = system::make_private(&file).map_err(|error| FileError::Exposed(path.to_owned(), error))?;
-    Ok(Some((file, exposed)))
+    Ok(Some(file))
+}
+
+/// Whether others could read it until now.
+fn make_private(path: &Path, file: &File) -> Result<bool, FileError> {
+    system::make_private(file).map_err(|error| FileError::Exposed(path.to_owned(), error))
+}
+
+/// Only the beginning is read.
+fn check_content(path: &Path, file: &File, holds: Option<Holds>) -> Result<(), FileError> {
+    let Some(holds) = holds else { return Ok(()) };
+    let mut start = Vec::new();
+    file.take(holds::READ).read_to_end(&mut start).map_err(|error| FileError::open(path, error))?;
+    if holds.fits(&start) { Ok(()) } else { Err(FileError::Foreign(path.to_owned(), holds.name())) }
 }
 
 /// What `by_rename` cannot do there and a write in place can.
@@ -299,9 +317,10 @@ fn create_temporary(path: &Path, disk: Disk) -> io::Result<(PathBuf, File)> {
 }
 
 fn in_place(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let Some((mut file, _)) = open(path, Access::Write)? else {
+    let Some(mut file) = open(path, Access::Write)? else {
         return Err(FileError::write(path, ErrorKind::NotFound.into()));
     };
+    make_private(path, &file)?;
     // Shortened last: what is torn is then no JSON any more, and is seen to be damaged.
     let written = file.write_all(content).and_then(|()| file.set_len(content.len() as u64));
     written.and_then(|()| file.sync_data()).map_err(|error| FileError::write(path, error))

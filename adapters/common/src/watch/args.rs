@@ -48,7 +48,7 @@ pub const USAGE: &str = "[--json] [--state FILE] [--record FILE] [--rest-over-we
 #[must_use]
 pub fn help(name: &str) -> String {
     format!(
-        "Shows RingCentral notifications as they come, until Ctrl-C.
+        "Shows RingCentral notifications as they come, until Ctrl-C. A second Ctrl-C ends it at once.
 
 Usage: {name} {USAGE}
 

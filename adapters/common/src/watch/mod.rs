@@ -5,6 +5,7 @@ pub mod demo;
 #[cfg(test)]
 mod hostile_tests;
 pub mod human;
+pub mod interrupt;
 pub mod json;
 pub mod reach;
 pub mod record;
@@ -54,6 +55,6 @@ impl Files {
 
     /// What the user should know, a line each.
     pub fn notices(&self) -> impl Iterator<Item = String> {
-        self.state.as_ref().and_then(StateFile::notice).into_iter().chain(self.record.notice())
+        self.state.iter().flat_map(StateFile::notices).chain(self.record.notice())
     }
 }

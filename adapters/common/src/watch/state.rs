@@ -1,9 +1,9 @@
 //! The session in a file, and the login beside it.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringcentral_ws_core::oauth::{ClientApp, Identity};
 use ringcentral_ws_core::{Event, RestoreError, Secret, Snapshot, UnixMillis};
@@ -35,8 +35,16 @@ pub fn unusable(program: &str, as_json: bool, why: &str) {
 pub struct StateFile {
     session: PrivateFile,
     login: PrivateFile,
+    turn: Arc<Mutex<Turn>>,
+}
+
+/// Whose turn it is with the files.
+#[derive(Debug, Default)]
+struct Turn {
     /// The session in the file is of somebody else, and this one has no connection yet that would take its place.
-    of_another: Arc<AtomicBool>,
+    of_another: bool,
+    /// The login that is to take its place then.
+    login: Option<Secret>,
 }
 
 impl StateFile {
@@ -47,18 +55,17 @@ impl StateFile {
     /// [`FileError`]; nothing may be started then.
     pub fn claim(file: &Path) -> Result<Self, FileError> {
         let session = PrivateFile::claim_for(file, Holds::Session)?;
-        let login = session.beside_for("login", Holds::Login);
+        let mut login = session.beside_for("login", Holds::Login);
         // What else is wrong with it is said when it is used, and stops nothing.
         if let Err(foreign @ FileError::Foreign(..)) = login.check() {
             return Err(foreign);
         }
-        Ok(Self { session, login, of_another: Arc::default() })
+        Ok(Self { session, login, turn: Arc::default() })
     }
 
-    /// What the user should know, in one line.
-    #[must_use]
-    pub fn notice(&self) -> Option<String> {
-        self.session.notice()
+    /// What the user should know, a line each.
+    pub fn notices(&self) -> impl Iterator<Item = String> {
+        self.session.notice().into_iter().chain(self.login.notice())
     }
 
     /// Reads the session of an earlier run. `Ok(None)` when there is none.
@@ -76,6 +83,10 @@ impl StateFile {
 
     fn keep(&self, why: String, bytes: &[u8]) -> String {
         let bad = self.session.beside_for("bad", Holds::Session);
+        // A link back would keep it until the next session is written.
+        if fs::canonicalize(bad.path()).is_ok_and(|path| path == self.session.path()) {
+            return format!("{why}; what it held cannot be kept: {} leads to the same file", bad.path().display());
+        }
         match bad.write_bytes(bytes) {
             Ok(()) => format!("{why}; what it held is kept in {}", bad.path().display()),
             Err(error) => format!("{why}; what it held cannot be kept: {error}"),
@@ -85,15 +96,18 @@ impl StateFile {
     /// The session in the file was refused. If it is good and only not of this user, app or server, it stays there until
     /// this login has proven good by a connection: who started with the wrong credentials has lost nothing then.
     pub fn refused(&self, why: &RestoreError) {
-        let of_another = matches!(why, RestoreError::OtherIdentity | RestoreError::OtherServer);
-        self.of_another.store(of_another, Ordering::Relaxed);
+        self.turn().of_another = matches!(why, RestoreError::OtherIdentity | RestoreError::OtherServer);
     }
 
     /// Sees each event before the session is saved for it.
     pub fn on(&self, event: &Event) {
         if let Event::Connected { .. } = event {
-            self.of_another.store(false, Ordering::Relaxed);
+            self.turn().of_another = false;
         }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the session, whole or not at all.
@@ -102,10 +116,12 @@ impl StateFile {
     ///
     /// Those of [`PrivateFile::write`].
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), FileError> {
-        if self.of_another.load(Ordering::Relaxed) {
+        let mut turn = self.turn();
+        if turn.of_another {
             return Ok(());
         }
-        self.session.write(&snapshot.to_json())
+        let login = turn.login.take().map_or(Ok(()), |login| self.login.write(login.expose()));
+        self.session.write(&snapshot.to_json()).and(login)
     }
 
     /// The refresh token of an earlier run, if it is for this app and user (TOK-10). Any other fault means that there is
@@ -126,7 +142,7 @@ impl StateFile {
         Ok(Some(Secret::new(login.refresh_token)))
     }
 
-    /// Keeps a refresh token for the next run.
+    /// Keeps a refresh token for the next run; in place of somebody else's only with the session.
     ///
     /// # Errors
     ///
@@ -135,12 +151,23 @@ impl StateFile {
         let (server, client_id) = (app.server.as_str().to_owned(), app.client_id.clone());
         let login = Login { server, client_id, identity: user, refresh_token: token.expose().to_owned() };
         // Text and nothing else: it can always be written as JSON.
-        self.login.write(&serde_json::to_string(&login).unwrap_or_default())
+        let login = Secret::new(serde_json::to_string(&login).unwrap_or_default());
+        let mut turn = self.turn();
+        if turn.of_another {
+            turn.login = Some(login);
+            return Ok(());
+        }
+        turn.login = None;
+        self.login.write(login.expose())
     }
 
     /// Forgets it: the session was revoked, and nothing is left to recover.
     pub fn forget_login(&self) {
-        let _ = self.login.remove();
+        let mut turn = self.turn();
+        turn.login = None;
+        if !turn.of_another {
+            let _ = self.login.remove();
+        }
     }
 }
 
@@ -157,8 +184,6 @@ struct Login {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use ringcentral_ws_core::{ClockReading, Config, Session};
 
     use super::*;
@@ -188,6 +213,12 @@ mod tests {
         fs::write(&bad, "notes").unwrap();
         assert!(state.load().unwrap_err().contains("cannot be kept") && fs::read(&bad).unwrap() == b"notes");
         fs::remove_file(&bad).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("state", &bad).unwrap();
+            assert!(state.load().unwrap_err().contains("leads to the same file"));
+            fs::remove_file(&bad).unwrap();
+        }
         state.save(&snapshot).unwrap();
         assert!(state.load().unwrap().is_some());
         let app = |id: &str| ClientApp {
@@ -250,6 +281,34 @@ mod tests {
         assert_eq!(fs::read(&login).unwrap(), b"buy bread\n");
         drop(state);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "the lock is gone");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    // CLAUSE SEC-4
+    #[cfg(unix)]
+    #[test]
+    fn a_refusal_changes_no_mode_and_an_open_login_is_told() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("ringcentral-ws-modes-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (file, login) = (folder.join("notes"), folder.join("notes.login"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let put = |path: &Path, content: &str| {
+            fs::write(path, content).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        };
+        for path in [&file, &login] {
+            put(path, "buy milk\n");
+            assert!(matches!(StateFile::claim(&file), Err(FileError::Foreign(..))));
+            assert_eq!(mode(path), 0o644, "{}", path.display());
+            fs::remove_file(path).unwrap();
+        }
+        put(&login, r#"{"server":"https://h.example/","client_id":"c","refresh_token":"r"}"#);
+        let state = StateFile::claim(&file).unwrap();
+        let notices: Vec<_> = state.notices().collect();
+        assert!(notices.len() == 1 && notices[0].contains("notes.login"), "{notices:?}");
+        assert_eq!(mode(&login), 0o600);
+        drop(state);
         fs::remove_dir_all(&folder).unwrap();
     }
 }
