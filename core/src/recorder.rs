@@ -30,6 +30,7 @@
 //!   values of queries but a few words of the API.
 //! - Of bodies only fields that the Session acts on are kept, of others the size. Notifications keep uuid, event,
 //!   subscription and size; [`Options::keep_bodies`] keeps their content too, but for fields named like secrets.
+//! - Of addresses only hosts that the settings allow; others are `refused.invalid`.
 //! - Frames that cannot be read are kept as their size, codes that are no plain word as `***`.
 //! - In the reason of a close or of a failed login, long words and those of many digits are `***`: the server may have
 //!   quoted something there.
@@ -173,9 +174,9 @@ impl Recorder {
         let keys = limit / 16 / KEY_BYTES;
         let bodies = if options.keep_bodies { "bodies\n" } else { "" };
         let version = env!("CARGO_PKG_VERSION");
+        let mut names = Names::of(config);
         let config = settings(config);
         let header = format!("{TITLE} 1\nmade-by {version}\nkeys {keys}\n{bodies}config {config}\n");
-        let mut names = Names::default();
         names.keep_bodies = options.keep_bodies;
         Self { ring: Ring::new(limit.saturating_sub(header.len())), header, names, keys, patience: 0, waits: false }
     }

@@ -166,6 +166,32 @@ fn dump(s: &Recorded) -> String {
     s.recorder().unwrap().dump()
 }
 
+// CLAUSE SEC-1 TOK-8
+#[test]
+fn a_host_that_is_refused_is_not_kept() {
+    let mut s = session(Config { websocket_hosts: vec![".listed.example".into()], ..Config::default() });
+    let now = Timestamp::ZERO;
+    s.connect(now).unwrap();
+    drain(&mut s);
+    let token = AccessToken { secret: "access".into(), expires_in: None };
+    s.handle_input(Input::Authorized { id: 1.into(), token }, now).unwrap();
+    drain(&mut s);
+    for (id, host, told) in
+        [(2, "hunter2.evil.example", "refused.invalid"), (3, "a.listed.example", "a.listed.example")]
+    {
+        let body = format!(r#"{{"ws_access_token":"t","uri":"wss://{host}/ws","expires_in":600}}"#);
+        let now = Timestamp::from_secs(20 * (id - 2));
+        s.handle_input(Input::Timeout, now).unwrap();
+        drain(&mut s);
+        let response = Box::new(http::Response::new(body.into()));
+        s.handle_input(Input::HttpResponse { id: id.into(), response }, now).unwrap();
+        drain(&mut s);
+        let dump = dump(&s);
+        assert!(dump.contains(told) && !dump.contains("hunter2"), "{dump}");
+        Recording::parse(&dump).unwrap().replay().unwrap();
+    }
+}
+
 /// What no transcript says: a way that was asked for, a token that fits no header, a call that was not taken.
 #[test]
 fn ways_tokens_and_refusals_are_replayed() {

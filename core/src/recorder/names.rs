@@ -6,12 +6,16 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded};
 
+use crate::config::Config;
 use crate::filters::{FilterError, Filters};
+use crate::session::HostKind;
 
 /// Most secrets told apart at a time, and as many ids; the one not seen for longest is forgotten, and gets another name
 /// should it come again.
 pub(crate) const MAX_NAMES: usize = 128;
 const MASK: &str = "***";
+/// In place of a host that the settings do not allow.
+const REFUSED: &str = "refused.invalid";
 
 /// A digest, and the number of the name.
 type Known = VecDeque<([u8; 16], u32)>;
@@ -24,11 +28,18 @@ pub(crate) struct Names {
     /// Ids that come and go, apart, so that many of them cost no token its name.
     ids: Known,
     given: u32,
+    /// The server, and the other hosts that the settings name. A host that is none of them may be a secret of its own.
+    hosts: Option<(Url, Vec<String>)>,
     /// Bodies of notifications are kept, but for fields that are named like secrets.
     pub(crate) keep_bodies: bool,
 }
 
 impl Names {
+    /// For a session with these settings.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { hosts: Some((config.server.clone(), config.websocket_hosts.clone())), ..Self::default() }
+    }
+
     /// The name of a secret, a name's is itself. Nothing stays nothing.
     pub(crate) fn secret(&mut self, secret: &str) -> String {
         self.name(secret, true)
@@ -112,7 +123,12 @@ impl Names {
     /// An address: scheme and host remain. Nothing if it is none.
     pub(crate) fn url(&mut self, text: &str) -> Option<String> {
         let url = Url::parse(text).ok()?;
-        let Some(host) = url.host_str() else { return Some(format!("{}:", url.scheme())) };
+        let Some(mut host) = url.host_str() else { return Some(format!("{}:", url.scheme())) };
+        if let (Some((server, listed)), Some(named)) = (&self.hosts, url.host())
+            && HostKind::of_host(&named, server, listed).is_none()
+        {
+            host = REFUSED;
+        }
         let port = url.port().map_or(String::new(), |port| format!(":{port}"));
         let query = url.query().map_or(String::new(), |query| format!("?{}", self.query(query, false)));
         Some(format!("{}://{host}{port}{}{query}", url.scheme(), self.path(url.path())))

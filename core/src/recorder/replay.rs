@@ -71,7 +71,7 @@ impl Recording {
         // What was too large is recorded as such; what is left is smaller than it was.
         let mut config = self.config.clone();
         config.limits.frame_bytes = usize::MAX;
-        let mut replay = Replay { session: None, names: Names::default(), done: Replayed::default(), returned: None };
+        let mut replay = Replay { session: None, names: Names::of(&config), done: Replayed::default(), returned: None };
         replay.names.keep_bodies = self.keep_bodies;
         let mut began = false;
         for entry in &self.entries {

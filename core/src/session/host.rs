@@ -34,14 +34,14 @@ impl HostKind {
     pub(super) fn of(uri: &Url, config: &Config) -> Result<Self, Cause> {
         let plain = uri.scheme() == "ws";
         let Some(host) = uri.host().filter(|_| plain || uri.scheme() == "wss") else { return Err(Cause::InsecureUri) };
-        let kind = Self::of_host(&host, config);
+        let kind = Self::of_host(&host, &config.server, &config.websocket_hosts);
         let kind = kind.ok_or_else(|| Cause::ForeignUri { host: shown(&host) })?;
         let near = config.server.scheme() == "http" && config.server.host().is_some_and(|own| is_this_machine(&own));
         let plain_ok = config.allow_insecure || near && is_this_machine(&host);
         if plain && !plain_ok { Err(Cause::InsecureUri) } else { Ok(kind) }
     }
 
-    fn of_host(host: &Host<&str>, config: &Config) -> Option<Self> {
+    pub(crate) fn of_host(host: &Host<&str>, server: &Url, listed: &[String]) -> Option<Self> {
         // First, so that the hosts of the service are one kind where the REST server is one of them.
         if let Host::Domain(name) = host
             && (rootless(name) == RINGCENTRAL || is_below(name, RINGCENTRAL))
@@ -49,10 +49,10 @@ impl HostKind {
             return Some(Self::RingCentral);
         }
         let is_own = |own: Host<&str>| is_same(&own, host) || is_this_machine(&own) && is_this_machine(host);
-        if config.server.host().is_some_and(is_own) {
+        if server.host().is_some_and(is_own) {
             return Some(Self::Server);
         }
-        let listed = config.websocket_hosts.iter().find(|entry| matches(entry, host))?;
+        let listed = listed.iter().find(|entry| matches(entry, host))?;
         Some(Self::Listed(listed.as_str().into()))
     }
 }
