@@ -22,7 +22,7 @@ pub(crate) enum Command {
     Recover(Reply<Result<(), CommandError<()>>>),
     Request {
         request: Box<http::Request<Body>>,
-        streamed: Option<Streamed>,
+        streamed: Option<Box<Streamed>>,
         cancelled: Arc<AtomicBool>,
         reply: Reply<Answered>,
     },
@@ -98,7 +98,7 @@ impl Pending {
         let (reply, answer) = sync_channel(1);
         let cancelled = Arc::new(AtomicBool::new(false));
         let (request, watched) = (Box::new(request), Arc::clone(&cancelled));
-        let command = Command::Request { request, streamed, cancelled: watched, reply };
+        let command = Command::Request { request, streamed: streamed.map(Box::new), cancelled: watched, reply };
         let refused = match remote.send(command) {
             Err(Command::Request { request, .. }) => {
                 Some(RequestError::Refused(Box::new(CommandError::Closed(*request))))

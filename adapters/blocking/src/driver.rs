@@ -64,7 +64,7 @@ enum Done {
     Auth(AuthId, Result<AccessToken, AuthFailure>),
     Http(HttpId, Result<Response<Bytes>, HttpFailure>),
     /// The head of an answer whose body the application reads, and the request it is for.
-    Download(HttpId, RequestId, Response<Bytes>, Option<Download>),
+    Download(HttpId, RequestId, Box<(Response<Bytes>, Option<Download>)>),
     Opened(ConnId, Result<Box<WebSocket>, OpenFailure>),
 }
 
@@ -372,7 +372,8 @@ impl Driver {
                     }
                 }
             }
-            Done::Download(id, of, response, body) => {
+            Done::Download(id, of, answer) => {
+                let (response, body) = *answer;
                 let Some(abort) = self.calls.remove(&id) else { return };
                 if body.is_some() {
                     self.downloads.retain(WeakAbort::is_held);
@@ -423,6 +424,7 @@ impl Driver {
                 let _ = session.close(mode, now);
             }
             Command::Request { request, streamed, cancelled, reply } => {
+                let streamed = streamed.map(|streamed| *streamed);
                 let about = self.parts.tracer.about(&request);
                 match session.request(*request, now) {
                     Ok(id) => {

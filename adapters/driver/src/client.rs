@@ -105,7 +105,7 @@ impl<R> Client<R> {
         // Made first, so dropped last: by then the reply's end is gone, and a request not yet taken is never sent.
         let mut guard = CancelOnDrop { ticket, cancels: Some(&self.cancels) };
         let (reply, answer) = async_channel::bounded(1);
-        let command = Command::Request { request: Box::new(request), streamed, ticket, reply };
+        let command = Command::Request { request: Box::new(request), streamed: streamed.map(Box::new), ticket, reply };
         if let Err(refused) = self.commands.send(command).await {
             guard.cancels = None;
             let Command::Request { request, .. } = refused.into_inner() else {

@@ -13,7 +13,7 @@ pub(crate) enum Command {
     Subscribe(Filters, Reply<Result<SubscriptionId, CommandError<Filters>>>),
     Unsubscribe(Reply<Result<(), CommandError<()>>>),
     Recover(Reply<Result<(), CommandError<()>>>),
-    Request { request: Box<http::Request<Body>>, streamed: Option<Streamed>, ticket: u64, reply: Reply<Answered> },
+    Request { request: Box<http::Request<Body>>, streamed: Option<Box<Streamed>>, ticket: u64, reply: Reply<Answered> },
     Close(Close, Reply<()>),
     Network(bool),
 }

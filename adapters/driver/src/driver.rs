@@ -447,6 +447,7 @@ impl<R: Runtime> Driver<R> {
             // Nobody waits for it any more, so it is never sent.
             Command::Request { reply, .. } if reply.is_closed() => {}
             Command::Request { request, streamed, ticket, reply } => {
+                let streamed = streamed.map(|streamed| *streamed);
                 let about = self.tracer.about(&request);
                 match self.session.request(*request, now) {
                     Ok(id) => {

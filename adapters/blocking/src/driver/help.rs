@@ -49,7 +49,7 @@ impl Driver {
                     streamed.readdress(&mut request);
                     let call = || https.download(&*sender, &request, abort);
                     match abortable(abort, || unpanicked(call)) {
-                        Ok((response, body)) => Done::Download(id, of, response, body),
+                        Ok(answer) => Done::Download(id, of, Box::new(answer)),
                         Err(failure) => Done::Http(id, Err(failure)),
                     }
                 }

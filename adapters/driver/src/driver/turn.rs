@@ -22,6 +22,10 @@ const BURST: u32 = 64;
 const HANDSHAKE_BACKLOG: usize = 256;
 
 /// One thing that happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, on the stack of the task: a box would cost an allocation each turn"
+)]
 pub(super) enum Turn<S> {
     /// The process was away.
     Resumed,
