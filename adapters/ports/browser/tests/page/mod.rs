@@ -37,6 +37,8 @@ pub(crate) struct Page {
     /// Milliseconds.
     now: f64,
     loaded: bool,
+    /// The page has stored nothing yet.
+    unstored: bool,
     access: String,
     /// The module's number of the socket, and the gateway's, which goes on over loads.
     socket: Option<(u64, u64)>,
@@ -65,6 +67,7 @@ impl Page {
             restored: Value::Null,
             now: 0.0,
             loaded: false,
+            unstored: false,
             access,
             socket: None,
             sockets: 0,
@@ -84,7 +87,7 @@ impl Page {
     }
 
     pub(crate) fn load(&mut self) {
-        (self.port, self.loaded) = (Port::default(), true);
+        (self.port, self.loaded, self.unstored) = (Port::default(), true, true);
         let unix = 1_755_728_635_169 + self.now as u64;
         self.call(json!({
             "do": "start", "user": self.user,
@@ -173,6 +176,10 @@ impl Page {
             }
             if changed {
                 self.stored = self.snapshot();
+                // As the page does, after the first one.
+                if std::mem::take(&mut self.unstored) {
+                    self.inputs.push_back(json!({ "do": "snapshot_stored" }));
+                }
             }
         }
     }
