@@ -62,8 +62,7 @@ impl Direct {
 
     /// Answers the token call and opens the socket.
     pub fn open(&mut self) {
-        let body = r#"{"ws_access_token":"ws-token","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#;
-        self.http(200, body);
+        self.http(200, TOKEN);
         self.input(Input::Opened { conn: self.conn });
     }
 
@@ -206,4 +205,41 @@ pub fn echo_of(outputs: &[Output]) -> String {
         _ => None,
     };
     actions(outputs).find_map(beat).unwrap()
+}
+
+/// A good answer to the call for a token.
+pub const TOKEN: &str = r#"{"ws_access_token":"ws-token","uri":"wss://h.ringcentral.com/ws","expires_in":600}"#;
+
+pub fn carries_handle(outputs: &[Output]) -> Option<bool> {
+    actions(outputs).find_map(|action| match action {
+        Action::Open { url, .. } => Some(url.expose().query_pairs().any(|(key, _)| key == "wsc")),
+        _ => None,
+    })
+}
+
+/// Up to the next `Action::Open`, whose connection then opens. Whether it carries the handle.
+pub fn next_connection(s: &mut Direct) -> (bool, Vec<Output>) {
+    let mut outputs = Vec::new();
+    loop {
+        let now = s.sleep(Duration::from_secs(1));
+        let calls = actions(&now).any(|action| matches!(action, Action::Http { .. }));
+        outputs.extend(now);
+        if calls {
+            outputs.extend(s.http(200, TOKEN));
+        }
+        if let Some(handle) = carries_handle(&outputs) {
+            outputs.extend(s.input(Input::Opened { conn: s.conn }));
+            return (handle, outputs);
+        }
+    }
+}
+
+/// A subscribed session whose connection is good.
+pub fn good() -> Direct {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    let outputs = s.sleep(Duration::from_secs(31));
+    s.frame(&echo_of(&outputs));
+    s.frame(&notification(1));
+    s
 }

@@ -225,8 +225,8 @@ impl<R: Runtime> Driver<R> {
         self.over_socket.is_empty()
     }
 
-    /// A deadline has come, though messages of the peer still wait for the application. Whatever the Session is told next
-    /// runs what is due, a command too, so this comes first.
+    /// A deadline has come, though messages of the peer still wait for the application. Each call of the Session runs
+    /// the timers that are due, a command too, so this comes first.
     pub(super) fn excuse_unread(&mut self, wait: Wait, now: Timestamp) {
         let due = matches!(wait, Wait::Until { at, .. } if at <= now);
         if let Link::Open(conn, _) = &self.link
