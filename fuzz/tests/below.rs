@@ -61,6 +61,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         ("frame-widest-length", spoilt(0x09)),
         ("frame-one-byte-short", spoilt(0x0a)),
         ("frame-one-byte-long", spoilt(0x0b)),
+        ("frame-whose-text-is-cut", vec![0, 6, 0, 10, 21, 0, 1, 11, 6, 10, 20, 28, 0, 10, 1, 28, 0, 6, 0, 10, 1]),
         ("frame-of-the-largest-size", spoilt(0x0c)),
         ("frame-that-swallows-the-next", spoilt(0x0d)),
         ("frame-masked", spoilt(0x0e)),
