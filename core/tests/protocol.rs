@@ -37,7 +37,7 @@ fn is_clause(word: &str) -> bool {
 /// All markers of the workspace: rule to the names of its tests.
 fn traced(root: &Path) -> Tests {
     let mut found = Vec::new();
-    for dir in ["core", "adapters", "benches", "fuzz", "gateway"] {
+    for dir in ["core", "api", "adapters", "benches", "fuzz", "gateway"] {
         files(&root.join(dir), &mut found);
     }
     let mut tests = Tests::new();

@@ -164,8 +164,8 @@ fn in_place_of_an_unusable_snapshot_a_gap_is_told() {
 
 const USER: &str = "62219004";
 
-fn identity(user: &str) -> oauth::Identity {
-    oauth::Identity::named(&Config::default().server, "app", user)
+fn identity(user: &str) -> Identity {
+    Identity::named(&Config::default().server, "app", user)
 }
 
 /// Settings of a session of this user.
@@ -200,7 +200,7 @@ fn the_same_user_continues_and_no_other() {
     let snapshot = stored(of(USER));
     assert_eq!(snapshot.identity(), Some(identity(USER)));
     assert!(first_address(of(USER), snapshot.clone()).1.contains("wsc="));
-    let app = |id: &str| oauth::Identity::named(&Config::default().server, id, USER);
+    let app = |id: &str| Identity::named(&Config::default().server, id, USER);
     let other_app = Config { identity: Some(app("app2")), ..Config::default() };
     for config in [of("62220004"), other_app] {
         let refused = Session::restore(config, snapshot.clone(), 1, direct::clock()).unwrap_err();

@@ -5,7 +5,7 @@ mod login;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ringcentral_ws_core::oauth::{Identity, fixed_token, source_panicked};
+use ringcentral_ws_api::{Identity, fixed_token, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ringcentral_ws_core::oauth::{Identity, fixed_token, source_panicked};
+use ringcentral_ws_api::{Identity, fixed_token, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 

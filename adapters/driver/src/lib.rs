@@ -59,9 +59,9 @@ pub use ringcentral_ws_adapter::{
     ClockTimes, ConnectionState, DownloadError, IoLimits, Provider, Proxy, ProxyError, RequestError, TlsError,
     TlsSettings, default_tls, keep_alive, trace, with_query,
 };
-pub use ringcentral_ws_core as core;
-pub use ringcentral_ws_core::event_filters as filters;
-pub use ringcentral_ws_core::oauth::EnvError;
+pub use ringcentral_ws_api::event_filters as filters;
+pub use ringcentral_ws_api::*;
+pub use ringcentral_ws_core::*;
 pub use runtime::Runtime;
 pub use rustls;
 pub use states::StateWatch;

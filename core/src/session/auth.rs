@@ -12,12 +12,13 @@ use super::tokens::{Asking, Doubt, Fetching, Held, SPREAD, WsToken, YOUNG, beare
 use crate::classify::{self, ApiErrorInfo, Cause, Class, RateLimit};
 use crate::ids::{AuthId, HttpId};
 use crate::input::{AccessToken, AuthFailure, AuthFailureKind, HttpFailure};
+use crate::json::beginning;
 use crate::mask::Masker;
 use crate::output::{Action, AuthReason, CloseReason, HttpPurpose, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
-use crate::wire::{MAX_HANDLE, WsTokenReply, beginning, ws_token};
+use crate::wire::{MAX_HANDLE, WsTokenReply, ws_token};
 
 /// Longest text of others that is told, in bytes.
 const MAX_WORDS: usize = 1024;

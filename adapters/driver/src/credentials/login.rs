@@ -5,14 +5,14 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::lock::Mutex;
 use ringcentral_ws_adapter::{Login, LoginNext, login_now};
-use ringcentral_ws_core::oauth::{self, ClientApp, EnvError, Identity, LoginLimiter, LoginLimits, TokenSet};
+use ringcentral_ws_api::{self as api, ClientApp, EnvError, Identity, LoginLimiter, LoginLimits, TokenSet};
 use ringcentral_ws_core::{AccessToken, AuthFailure, Secret};
 use url::Url;
 
 use super::{CredentialSource, TokenRequest};
 use crate::https::HttpsSender;
 
-type Shared = Login<Mutex<oauth::Login>>;
+type Shared = Login<Mutex<api::Login>>;
 
 /// Logs in with a JWT, once; from then on it refreshes. A new login is a new session on the server, which cannot
 /// recover the notifications of the old one, so the JWT is used again only when the refresh token is refused.
@@ -28,7 +28,7 @@ impl Jwt {
     /// Logs in to `app` with `jwt`.
     #[must_use]
     pub fn new(app: ClientApp, jwt: impl Into<Secret>) -> Self {
-        Self(Login::new(oauth::Login::jwt(app, jwt), Mutex::new))
+        Self(Login::new(api::Login::jwt(app, jwt), Mutex::new))
     }
 
     /// Reads `RC_SERVER_URL`, `RC_APP_CLIENT_ID`, `RC_APP_CLIENT_SECRET` and `RC_USER_JWT`, each also in the spelling
@@ -48,7 +48,7 @@ impl Jwt {
     ///
     /// As [`Jwt::from_env`].
     pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
-        oauth::Login::from_vars(get).map(|login| Self(Login::new(login, Mutex::new)))
+        api::Login::from_vars(get).map(|login| Self(Login::new(login, Mutex::new)))
     }
 
     /// Tries this refresh token, kept from an earlier run, before the JWT. With it a restart can recover.
@@ -104,7 +104,7 @@ impl RefreshToken {
     /// Starts from `token`. Name its user with [`user`](Self::user) where sessions are stored.
     #[must_use]
     pub fn new(app: ClientApp, token: impl Into<Secret>) -> Self {
-        Self(Login::new(oauth::Login::refresh_token(app, token), Mutex::new))
+        Self(Login::new(api::Login::refresh_token(app, token), Mutex::new))
     }
 
     /// Whose token it is, by a name that stays the same: the `owner_id` that came with it, or a name that the program has
@@ -117,10 +117,10 @@ impl RefreshToken {
     }
 
     /// Starts from the answer to a login, such as the exchange of an authorization code
-    /// ([`Pkce`](ringcentral_ws_core::oauth::Pkce)). Its access token is used first.
+    /// ([`Pkce`](ringcentral_ws_api::Pkce)). Its access token is used first.
     #[must_use]
     pub fn from_tokens(app: ClientApp, tokens: TokenSet) -> Self {
-        Self(Login::new(oauth::Login::from_tokens(app, tokens, login_now()), Mutex::new))
+        Self(Login::new(api::Login::from_tokens(app, tokens, login_now()), Mutex::new))
     }
 
     /// Ends the login on the server, and with it every session made with it. No more tokens are given.
@@ -213,7 +213,7 @@ mod tests {
     use bytes::Bytes;
     use futures_util::FutureExt;
     use http::{Request, Response};
-    use ringcentral_ws_core::oauth::{LoginCall, LoginWait};
+    use ringcentral_ws_api::{LoginCall, LoginWait};
     use ringcentral_ws_core::{AuthFailureKind, AuthReason, HttpFailure, Phase, Timestamp};
 
     use super::*;
