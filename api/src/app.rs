@@ -64,7 +64,7 @@ impl ClientApp {
     }
 
     /// Knows the app's secret, also as it is sent. Teach it the secrets of a login with
-    /// [`Masker::learn_request`], and give it to [`TokenSet::parse_masked`].
+    /// [`Masker::learn_request`], and give it to [`TokenSet::parse_masked`](crate::TokenSet::parse_masked).
     #[must_use]
     pub fn masker(&self) -> Masker {
         let mut masker = Masker::new();

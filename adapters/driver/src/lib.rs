@@ -1,7 +1,7 @@
 //! The async driver of [`ringcentral_ws_core`], generic over the runtime.
 //!
 //! A runtime is five methods ([`Runtime`]); crates such as `ringcentral-ws-tokio` bring one and re-export the rest.
-//! The driver adds what the sans-IO [`Session`](ringcentral_ws_core::Session) leaves out: names, TCP, TLS, HTTPS,
+//! The driver adds what the sans-IO [`Session`] leaves out: names, TCP, TLS, HTTPS,
 //! WebSocket, clocks, credentials, and a [`Client`] with its stream of [`Events`]. It decides nothing about the
 //! protocol.
 //!
