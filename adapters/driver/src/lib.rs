@@ -48,7 +48,7 @@ mod tls;
 pub mod watch;
 
 pub use bytes;
-pub use client::{Builder, Client, StartError};
+pub use client::{Builder, Client};
 pub use credentials::{CredentialSource, Jwt, RefreshToken, TokenRequest};
 pub use download::Download;
 pub use futures_util::future::BoxFuture;
@@ -57,7 +57,7 @@ pub use https::{HttpsSender, https_client};
 pub use outlet::Events;
 pub use ringcentral_ws_adapter::{
     ClockTimes, ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError,
-    TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,
+    StartError, TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,
 };
 pub use ringcentral_ws_api::event_filters as filters;
 pub use ringcentral_ws_api::*;
