@@ -49,7 +49,9 @@ pub use limits::{
     IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES,
     TURN_FRAMES,
 };
-pub use login::{Login, LoginNext, login_now};
+#[doc(hidden)]
+pub use login::names as login_names;
+pub use login::{FixedToken, Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;
 pub use request::{Answer, RequestError, frame, response};

@@ -1,6 +1,8 @@
 //! What the built-in credential sources share. What to call, when, and what an answer means is [`oauth::Login`]'s; here
 //! are the clock, the budget of the process, a limiter of the application's, and the application's store.
 
+mod sources;
+
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -12,9 +14,17 @@ use ringcentral_ws_core::oauth::{
 };
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Secret, Timestamp};
 
+pub use self::sources::FixedToken;
 use crate::clock::{Clock, ClockTimes};
 
-/// Told of every new set of tokens.
+/// What [`login_sources`](crate::login_sources) names of the logins.
+#[doc(hidden)]
+pub mod names {
+    pub use ringcentral_ws_core::Secret;
+    pub use ringcentral_ws_core::oauth::{ClientApp, EnvError, Login, LoginLimiter, LoginLimits, TokenSet};
+}
+
+/// Is given every new set of tokens.
 type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
 
 /// A login behind a lock of the adapter's kind, which is held while a call is made: two clients never refresh at once.
@@ -77,7 +87,7 @@ impl<L> Login<L> {
         &mut self.machine
     }
 
-    /// From now on `callback` is told of each new set of tokens.
+    /// From now on `callback` gets each new set of tokens.
     pub fn on_tokens(&mut self, callback: impl Fn(&TokenSet) + Send + Sync + 'static) {
         self.callback = Some(Arc::new(callback));
     }

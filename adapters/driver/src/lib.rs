@@ -49,15 +49,15 @@ pub mod watch;
 
 pub use bytes;
 pub use client::{Builder, Client, StartError};
-pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use credentials::{CredentialSource, Jwt, RefreshToken, TokenRequest};
 pub use download::Download;
 pub use futures_util::future::BoxFuture;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use outlet::Events;
 pub use ringcentral_ws_adapter::{
-    ClockTimes, ConnectionState, DownloadError, IoLimits, Provider, Proxy, ProxyError, RequestError, TlsError,
-    TlsSettings, default_tls, keep_alive, trace, with_query,
+    ClockTimes, ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError,
+    TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,
 };
 pub use ringcentral_ws_core as core;
 pub use ringcentral_ws_core::event_filters as filters;

@@ -1,4 +1,4 @@
-//! What the application is told, and whether what was lost had to be.
+//! What the application gets, and whether what was lost had to be.
 
 use ringcentral_ws_core::{Cause, CloseReason, Event, Snapshot};
 
@@ -16,11 +16,11 @@ pub(super) struct Disk {
 /// How a client stands with the server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standing {
-    /// The server's session in which the application was told to be subscribed.
+    /// The server's session whose subscription was confirmed.
     session: Option<u64>,
-    /// A session was lost, and no gap was told yet.
+    /// A session was lost, and no gap was emitted yet.
     pub(super) gap_due: Option<u64>,
-    gap_told_at: Option<u64>,
+    gap_at: Option<u64>,
     confirmed: bool,
     dirty: bool,
     /// What the wall clock was ahead when this process started.
@@ -37,7 +37,7 @@ impl Standing {
 }
 
 impl<M: Maker> World<M> {
-    pub(super) fn tell(&mut self, client: usize, event: &Event) {
+    pub(super) fn on_event(&mut self, client: usize, event: &Event) {
         let start = self.gateway.config().unix_ms_at_start;
         let c = &mut self.clients[client];
         let verdict = match event {
@@ -48,11 +48,11 @@ impl<M: Maker> World<M> {
                 None => c.oracle.delivered(n.uuid()),
             },
             Event::Gap(gap) => {
-                say!(self, "{client}: is told a gap, {}", gap.cause.as_str());
+                say!(self, "{client}: app gets a gap, {}", gap.cause.as_str());
                 let c = &mut self.clients[client];
                 self.report.gaps += 1;
                 c.standing.gap_due = None;
-                c.standing.gap_told_at = Some(self.now);
+                c.standing.gap_at = Some(self.now);
                 let wall = c.standing.wall;
                 let time = |ms: u64| ms.saturating_add_signed(-wall).saturating_sub(start) * 1000;
                 let (mut since, mut until) = (time(gap.since.0), time(gap.until.0));
@@ -62,7 +62,7 @@ impl<M: Maker> World<M> {
                 c.oracle.gap(gap, since, until)
             }
             Event::Subscribed(info) => {
-                say!(self, "{client}: is told to be subscribed");
+                say!(self, "{client}: app is subscribed");
                 let c = &mut self.clients[client];
                 c.oracle.confirmed(&info.server_id);
                 c.standing.confirmed = true;
@@ -75,7 +75,7 @@ impl<M: Maker> World<M> {
             }
             Event::Closed { reason } => self.closed(client, reason),
             other => {
-                say!(self, "{client}: is told {other:?}");
+                say!(self, "{client}: app gets {other:?}");
                 Ok(())
             }
         };
@@ -85,7 +85,7 @@ impl<M: Maker> World<M> {
     /// Between two refusals the user may have been logged out twice; the application starts again then.
     fn closed(&mut self, client: usize, reason: &CloseReason) -> crate::oracle::Verdict {
         let excused = matches!(reason, CloseReason::Permanent(Cause::Unauthorized));
-        if excused && self.now < self.trouble.tokens_died_at + 5 * MINUTE {
+        if excused && self.now < self.faults.tokens_died_at + 5 * MINUTE {
             self.restart_in(61 * S);
             return Ok(());
         }
@@ -102,7 +102,7 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// The server tells a client its session: has it lost one?
+    /// A client has this session now: has it lost one?
     pub(super) fn has_session(&mut self, client: usize, session: u64) {
         let standing = &mut self.clients[client].standing;
         let Some(old) = standing.session.filter(|old| *old != session) else { return };
@@ -111,15 +111,15 @@ impl<M: Maker> World<M> {
         let Some(known) = self.sessions.get(&old).cloned() else { return };
         let detached_at = known.detached_at.unwrap_or(self.now);
         let c = &mut self.clients[client];
-        if c.standing.gap_told_at.is_none_or(|at| at < detached_at) {
+        if c.standing.gap_at.is_none_or(|at| at < detached_at) {
             c.standing.gap_due = Some(old);
         }
         let away = self.now - detached_at;
-        let why = if known.oauth != c.desk.oauth {
-            std::mem::take(&mut c.desk.broken_by)
+        let why = if known.oauth != c.login.oauth {
+            std::mem::take(&mut c.login.broken_by)
         } else if known.forgotten {
             "server restart"
-        } else if away > 140 * S && self.trouble.until >= detached_at + 60 * S {
+        } else if away > 140 * S && self.faults.until >= detached_at + 60 * S {
             "away for longer than the window"
         } else if c.standing.jumped {
             "restart with another wall clock"
@@ -136,10 +136,10 @@ impl<M: Maker> World<M> {
     /// A socket that ends with its access token could have been kept by a refresh in time.
     /// One of an older login could not: it goes with that. Nor could one that the client's own new login displaces.
     pub(super) fn check_expiry(&mut self, client: usize, oauth: Option<u64>, code: Option<u16>) {
-        let current = oauth.is_some() && self.clients[client].desk.oauth == oauth;
-        let displaced = self.trouble.kicking || self.serving == Some(client);
+        let current = oauth.is_some() && self.clients[client].login.oauth == oauth;
+        let displaced = self.faults.kicking || self.serving == Some(client);
         let ends = code == Some(1008) && current && !displaced;
-        if ends && self.trouble.until + 10 * MINUTE < self.now {
+        if ends && self.faults.until + 10 * MINUTE < self.now {
             let what = format!("client {client} let its access token expire without need");
             self.judge(violated("token-expired", what));
         }
@@ -147,18 +147,18 @@ impl<M: Maker> World<M> {
 
     /// An OAuth session ended.
     pub(super) fn logged_out(&mut self, oauth: u64) {
-        let Some(client) = self.clients.iter().position(|client| client.desk.oauth == Some(oauth)) else { return };
+        let Some(client) = self.clients.iter().position(|client| client.login.oauth == Some(oauth)) else { return };
         say!(self, "server: login {oauth} of {client} is over");
-        let desk = &mut self.clients[client].desk;
-        desk.oauth = None;
-        desk.broken_by = if self.serving == Some(client) {
+        let login = &mut self.clients[client].login;
+        login.oauth = None;
+        login.broken_by = if self.serving == Some(client) {
             "displaced by its own login"
-        } else if self.trouble.kicking {
+        } else if self.faults.kicking {
             "logged out"
         } else {
             "refresh token expired"
         };
-        if desk.broken_by == "refresh token expired" && self.trouble.offline_since + 5 * 24 * HOUR > self.now {
+        if login.broken_by == "refresh token expired" && self.faults.offline_since + 5 * 24 * HOUR > self.now {
             let what = format!("client {client} let its refresh token expire without need");
             self.judge(violated("refresh-expired", what));
         }

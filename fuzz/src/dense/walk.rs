@@ -9,12 +9,12 @@ use ringcentral_ws_core::{
 
 use super::client::clock;
 use super::server::{Call, Packet};
-use super::{Storm, Written};
+use super::{DenseRun, Written};
 use crate::oracle::violated;
 use crate::sim::trace;
 use crate::subject::{Maker, Subject};
 
-/// Steps of a storm.
+/// Steps of a run.
 const STEPS: usize = 600;
 /// Longer than the server keeps a session.
 const LONG: u64 = 200_000_000;
@@ -24,7 +24,7 @@ const FLOW: usize = 100;
 /// Steps in which nothing may go wrong any more.
 const QUIET: usize = 60;
 
-impl<M: Maker> Storm<M> {
+impl<M: Maker> DenseRun<M> {
     pub(super) fn run(&mut self) {
         let now = self.time();
         if self.session.connect(now).is_err() {
@@ -158,28 +158,28 @@ impl<M: Maker> Storm<M> {
     fn subscribe(&mut self) {
         let Ok(filters) = Filters::new([format!("/f{}", self.rng.below(3))]) else { return };
         trace!(self, "app: subscribes");
-        if !self.wanted && !self.parted {
-            self.oracle.unwanted();
+        if !self.asked_for && !self.unsubscribing {
+            self.oracle.excuse_pending();
         }
-        self.wanted = true;
+        self.asked_for = true;
         let now = self.time();
         if let Ok(id) = self.session.subscribe(filters, now) {
-            self.wish = Some(id);
-            self.parted = false;
+            self.desired = Some(id);
+            self.unsubscribing = false;
             self.drain();
         }
     }
 
     fn unsubscribe(&mut self) {
-        if !self.wanted || !self.chance(40) {
+        if !self.asked_for || !self.chance(40) {
             return;
         }
         self.fault("unsubscribed");
-        self.wanted = false;
+        self.asked_for = false;
         let now = self.time();
         if self.session.unsubscribe(now).is_ok() {
-            self.wish = None;
-            self.parted = true;
+            self.desired = None;
+            self.unsubscribing = true;
         }
         self.drain();
     }
@@ -268,16 +268,19 @@ impl<M: Maker> Storm<M> {
 
     /// A new process goes on from what is written down, which may be older than the process before it.
     fn restart(&mut self) {
-        let Some(Written { snapshot, at, wanted, wish, confirmed, parted }) = self.written.clone() else { return };
+        let Some(Written { snapshot, at, asked_for, desired, confirmed, unsubscribing }) = self.written.clone() else {
+            return;
+        };
         trace!(self, "process: starts from what was written at {at}");
         self.cut();
         self.login = None;
         self.calls.clear();
-        self.told_session = None;
+        self.known_session = None;
         self.oracle.restarted();
-        // What is written down is wanted again, and nothing else.
-        (self.wanted, self.wish, self.confirmed, self.parted) = (wanted, wish, confirmed, parted);
-        if !self.wanted {
+        // The subscription that is written down is desired again, and nothing else.
+        (self.asked_for, self.desired, self.confirmed, self.unsubscribing) =
+            (asked_for, desired, confirmed, unsubscribing);
+        if !self.asked_for {
             self.oracle.unsubscribed();
         }
         let seed = self.rng.next();
@@ -294,15 +297,15 @@ impl<M: Maker> Storm<M> {
 }
 
 // The end: all goes well.
-impl<M: Maker> Storm<M> {
+impl<M: Maker> DenseRun<M> {
     fn heal(&mut self) {
         trace!(self, "ALL GOES WELL");
         (self.calm, self.rough) = (true, false);
         self.steps_until(HEAL, Self::is_healed);
         if !self.is_healed() {
-            let (state, wish, confirmed) = (self.session.state(), self.wish.is_some(), self.confirmed);
+            let (state, desired, confirmed) = (self.session.state(), self.desired.is_some(), self.confirmed);
             let what = format!(
-                "{state:?}, wanted: {wish}, confirmed {confirmed:?}, on the server {:?}",
+                "{state:?}, desired: {desired}, confirmed {confirmed:?}, on the server {:?}",
                 self.server.subscription
             );
             return self.judge(violated("heal", what));
@@ -319,23 +322,23 @@ impl<M: Maker> Storm<M> {
         self.judge(verdict);
     }
 
-    /// Connected, and with the subscription that the server has, if one is wanted, or without what it unsubscribed from.
+    /// Connected, and with the subscription that the server has, if one is desired, or without what it unsubscribed from.
     fn is_healed(&self) -> bool {
         // A session without a handle ends in a gap, however orderly.
         let at_rest = self.server.wire.is_empty() && self.server.inbox.is_empty() && !self.server.nameless;
         let subscribed = self.server.subscription.is_some() && self.server.subscription == self.confirmed;
-        let settled = if self.wish.is_some() { subscribed } else { !(self.parted && subscribed) };
+        let settled = if self.desired.is_some() { subscribed } else { !(self.unsubscribing && subscribed) };
         matches!(self.session.state(), SessionState::Ready { .. }) && at_rest && settled
     }
 
     /// What is sent comes.
     fn check_flow(&mut self) {
-        if self.wish.is_none() {
+        if self.desired.is_none() {
             return;
         }
         self.notify();
         let number = self.oracle.sent;
-        self.steps_until(FLOW, |storm| storm.oracle.has(number));
+        self.steps_until(FLOW, |run| run.oracle.has(number));
         if !self.oracle.has(number) {
             self.judge(violated("flow", format!("{number} did not come")));
         }

@@ -1,4 +1,4 @@
-//! The session's side: what it is told, and what becomes of what it puts out.
+//! The session's side: its inputs, and what becomes of what it puts out.
 
 use bytes::Bytes;
 use http::Response;
@@ -8,7 +8,7 @@ use ringcentral_ws_core::{
 };
 
 use super::server::{Call, Packet};
-use super::{Storm, Written};
+use super::{DenseRun, Written};
 use crate::oracle::violated;
 use crate::sim::{brief, name_of_outcome, trace};
 use crate::subject::{Maker, Subject};
@@ -41,7 +41,7 @@ pub(super) fn request_number(path: &str) -> Option<u64> {
     path.strip_prefix("/r")?.parse().ok()
 }
 
-impl<M: Maker> Storm<M> {
+impl<M: Maker> DenseRun<M> {
     pub(super) fn time(&self) -> Timestamp {
         Timestamp::from_micros(self.now)
     }
@@ -58,7 +58,7 @@ impl<M: Maker> Storm<M> {
         for _ in 0..MAX_OUTPUTS {
             match self.session.poll_output() {
                 Output::Action(action) => self.act(action),
-                Output::Event(event) => self.tell(event),
+                Output::Event(event) => self.on_event(event),
                 Output::Wait(wait) => {
                     self.rest(wait);
                     // What waits for its snapshot to be stored goes on when it is.
@@ -81,9 +81,9 @@ impl<M: Maker> Storm<M> {
         if self.wake.is_some_and(|at| at <= self.now) {
             self.judge(violated("circles", "a timer that was run is due again".to_owned()));
         }
-        let wants_to = self.chance(90) && (self.changed || self.chance(10));
-        let wants_to = wants_to || self.session.state() == SessionState::AwaitingStore;
-        if wants_to && self.session.state() != SessionState::Closed {
+        let due = self.chance(90) && (self.changed || self.chance(10));
+        let due = due || self.session.state() == SessionState::AwaitingStore;
+        if due && self.session.state() != SessionState::Closed {
             self.write_down();
         }
     }
@@ -91,8 +91,8 @@ impl<M: Maker> Storm<M> {
     pub(super) fn write_down(&mut self) {
         if let Some(snapshot) = self.session.snapshot() {
             self.changed = false;
-            let Self { now: at, wanted, wish, confirmed, parted, .. } = *self;
-            self.written = Some(Written { snapshot, at, wanted, wish, confirmed, parted });
+            let Self { now: at, asked_for, desired, confirmed, unsubscribing, .. } = *self;
+            self.written = Some(Written { snapshot, at, asked_for, desired, confirmed, unsubscribing });
         }
     }
 
@@ -137,8 +137,8 @@ impl<M: Maker> Storm<M> {
         if self.live.is_some() {
             self.judge(violated("two-sockets", format!("{conn} opens while another one is live")));
         }
-        let told = self.told_session.map(|session| format!("w{session}"));
-        if wsc.is_some() && told.is_some() && wsc != told {
+        let known = self.known_session.map(|session| format!("w{session}"));
+        if wsc.is_some() && known.is_some() && wsc != known {
             self.judge(violated("stale-wsc", "a wsc was presented that a newer one had replaced".to_owned()));
         }
         self.live = Some(conn);
@@ -152,8 +152,8 @@ impl<M: Maker> Storm<M> {
         self.receive(text);
     }
 
-    fn tell(&mut self, event: Event) {
-        if self.story.is_some() && event != Event::SnapshotChanged {
+    fn on_event(&mut self, event: Event) {
+        if self.trace.is_some() && event != Event::SnapshotChanged {
             trace!(self, "app: {}", brief(&event));
         }
         match event {
@@ -166,8 +166,8 @@ impl<M: Maker> Storm<M> {
                 *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
                 let verdict = self.oracle.gap(&gap, &self.server.coming());
                 self.judge(verdict);
-                if self.quiet && self.wish.is_some() {
-                    self.judge(violated("false-alarm", "a gap was told while all went well".to_owned()));
+                if self.quiet && self.desired.is_some() {
+                    self.judge(violated("false-alarm", "a gap was emitted while all went well".to_owned()));
                 }
             }
             Event::Subscribed(info) => {
@@ -178,11 +178,11 @@ impl<M: Maker> Storm<M> {
                 self.oracle.subscribed(self.confirmed.unwrap_or_default());
             }
             Event::Unsubscribed { .. } => {
-                self.parted = false;
+                self.unsubscribing = false;
                 self.oracle.unsubscribed();
             }
-            Event::SubscriptionFailed { id, retry_at: None, .. } if self.wish == Some(id) => self.refused(),
-            Event::SubscriptionFailed { retry_at: None, .. } if self.wish.is_none() => self.parted = false,
+            Event::SubscriptionFailed { id, retry_at: None, .. } if self.desired == Some(id) => self.refused(),
+            Event::SubscriptionFailed { retry_at: None, .. } if self.desired.is_none() => self.unsubscribing = false,
             Event::Recovered { .. } => {
                 self.report.recoveries += 1;
                 if !self.recovered {
@@ -199,18 +199,18 @@ impl<M: Maker> Storm<M> {
         }
     }
 
-    /// What it wants is refused for good. It has only what it was told of before, if the server still has that.
+    /// The desired subscription is refused for good. It has only what was confirmed before, if the server still has that.
     fn refused(&mut self) {
-        self.wish = None;
+        self.desired = None;
         if self.server.subscription != self.confirmed {
-            self.wanted = false;
+            self.asked_for = false;
             self.oracle.unsubscribed();
         }
     }
 }
 
-// What it is told.
-impl<M: Maker> Storm<M> {
+// Its inputs.
+impl<M: Maker> DenseRun<M> {
     /// Gives it the access token it waits for.
     pub(super) fn log_in(&mut self) -> bool {
         let Some(id) = self.login.take() else { return false };
@@ -253,7 +253,7 @@ impl<M: Maker> Storm<M> {
     pub(super) fn arrive(&mut self, packet: &Packet) {
         match packet {
             Packet::Details { session, recovered, text } => {
-                self.told_session = Some(*session);
+                self.known_session = Some(*session);
                 self.recovered = *recovered;
                 self.greeted = true;
                 self.text(text);
@@ -273,7 +273,7 @@ impl<M: Maker> Storm<M> {
         }
     }
 
-    /// The socket ends, and the session is told.
+    /// The socket ends, and the session gets `Closed`.
     pub(super) fn end_socket(&mut self, code: Option<u16>) {
         let Some(conn) = self.live else { return };
         trace!(self, "net: {conn} ends, {code:?}");

@@ -1,4 +1,4 @@
-//! What the server sent, against what the application was told. Shares no code with the Session.
+//! What the server sent, against what the application got. Shares no code with the Session.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,17 +18,17 @@ struct Asked {
 #[derive(Debug, Default)]
 pub(super) struct Oracle {
     pub(super) sent: u64,
-    /// Those behind the last one that are owed and that no gap was told for, and of which subscription.
+    /// Those behind the last one that are owed and in no gap yet, and of which subscription.
     of: BTreeMap<u64, u64>,
-    /// The subscriptions that the application was told of; and whether it was told since that there is none.
+    /// The subscriptions that were confirmed to the application; and whether a removal was confirmed since.
     known: BTreeSet<u64>,
     apart: bool,
     delivered: BTreeSet<u64>,
     last: u64,
-    /// Gaps told since the last notification, by certainty.
+    /// Gaps emitted since the last notification, by certainty.
     gaps: Vec<&'static str>,
-    /// This process has told a notification.
-    told: bool,
+    /// This process has emitted a notification.
+    emitted: bool,
     asked: BTreeMap<RequestId, Asked>,
     pub(super) certainties: Certainties,
     pub(super) covered: u64,
@@ -44,7 +44,7 @@ impl Oracle {
         self.sent
     }
 
-    /// Once, in order, and nothing missing before it unless that was told.
+    /// Once, in order, and nothing missing before it unless a gap says so.
     pub(super) fn notification(&mut self, uuid: &str) -> Verdict {
         let number = uuid.parse().ok().filter(|number| (1..=self.sent).contains(number));
         let Some(number) = number else { return violated("invented", format!("{uuid} was never sent")) };
@@ -56,7 +56,7 @@ impl Oracle {
         }
         let missing = number - self.last - 1;
         if let Some((owed, _)) = self.of.range(..number).next() {
-            return violated("lost", format!("{owed} did not come before {number}, and no gap was told for it"));
+            return violated("lost", format!("{owed} did not come before {number}, and no gap was emitted for it"));
         }
         if self.gaps.is_empty() {
             self.excused += missing;
@@ -65,16 +65,16 @@ impl Oracle {
         }
         for certainty in self.gaps.drain(..) {
             self.false_alarms += u64::from(missing == 0);
-            let [told, found] = self.certainties.entry(certainty).or_default();
-            *told += 1;
+            let [reported, found] = self.certainties.entry(certainty).or_default();
+            *reported += 1;
             *found += u64::from(missing > 0);
         }
         self.of = self.of.split_off(&(number + 1));
-        (self.last, self.told) = (number, true);
+        (self.last, self.emitted) = (number, true);
         Ok(())
     }
 
-    /// It says after which notification it begins. A process that has told none yet knows only what was written down.
+    /// It says after which notification it begins. A process that has emitted none yet knows only what was written down.
     /// `coming`: what can still come is not lost, and if it will be, that is another gap.
     pub(super) fn gap(&mut self, gap: &Gap, coming: &BTreeSet<u64>) -> Verdict {
         check_certainty(gap)?;
@@ -82,20 +82,20 @@ impl Oracle {
         let after = gap.after.as_deref();
         self.of.retain(|number, _| coming.contains(number));
         let after = after.and_then(|uuid| uuid.parse().ok()).unwrap_or(0);
-        if after > self.last || self.told && after != self.last {
+        if after > self.last || self.emitted && after != self.last {
             return violated("gap-after", format!("the gap begins after {after}, the last one was {}", self.last));
         }
         Ok(())
     }
 
-    /// The application wanted nothing so far: what was sent is not owed.
-    pub(super) fn unwanted(&mut self) {
+    /// The application had no subscription so far: what was sent is not owed.
+    pub(super) fn excuse_pending(&mut self) {
         self.of.clear();
     }
 
-    /// It was told that there is no subscription: until it is told of one again, only that one can owe it something.
+    /// The removal was confirmed: until a subscription is confirmed again, only that one can owe it something.
     pub(super) fn unsubscribed(&mut self) {
-        self.unwanted();
+        self.excuse_pending();
         self.known.clear();
         self.apart = true;
     }
@@ -146,7 +146,7 @@ impl Oracle {
     /// The process is gone, and with it what it was asked.
     pub(super) fn restarted(&mut self) {
         self.asked.clear();
-        self.told = false;
+        self.emitted = false;
     }
 
     /// All is quiet: every request must have ended.

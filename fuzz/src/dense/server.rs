@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
 
-use super::Storm;
+use super::DenseRun;
 use super::client::request_number;
 use crate::oracle::violated;
 use crate::sim::trace;
@@ -99,7 +99,7 @@ impl Server {
     }
 }
 
-impl<M: Maker> Storm<M> {
+impl<M: Maker> DenseRun<M> {
     /// Something happens that the client has subscribed to.
     pub(super) fn notify(&mut self) {
         let Some(subscription) = self.server.subscription else { return };
@@ -246,7 +246,7 @@ impl<M: Maker> Storm<M> {
         let stands = self.server.subscription.is_some() && self.server.subscription == id;
         match method {
             "POST" => {
-                // It may be told the same id once more.
+                // The answer may have the same id once more.
                 if self.server.subscription.is_none() || self.chance(70) {
                     self.server.ids += 1;
                 }

@@ -1,4 +1,4 @@
-//! Where the tokens come from: one login for each user, driven as a driver does, and the books over it.
+//! Where the tokens come from: one login for each user, driven as a driver does, and the checks of it.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -7,7 +7,7 @@ use ringcentral_ws_core::oauth::{ClientApp, Login, LoginLimits, LoginStep, Token
 use ringcentral_ws_core::{AuthId, AuthReason, HttpFailure, Input, Secret};
 use ringcentral_ws_gateway::HttpRequest;
 
-use super::wire::{self, Parcel, To};
+use super::wire::{self, Packet, To};
 use super::{CEILING, DELAY, MINUTE, World, say};
 use crate::oracle::violated;
 use crate::subject::Maker;
@@ -42,9 +42,9 @@ impl LoginDefect {
 }
 
 /// A user's login, and what the world knows of it.
-pub(super) struct Desk {
+pub(super) struct UserLogin {
     user: u32,
-    login: Login,
+    machine: Login,
     /// What the session was given last.
     given: Option<Secret>,
     /// Whom the call under way is for, the token it presents, and when it was made.
@@ -109,11 +109,11 @@ fn jwt_of(user: u32) -> Login {
     login
 }
 
-impl Desk {
+impl UserLogin {
     pub(super) fn new(user: u32) -> Self {
         Self {
             user,
-            login: jwt_of(user),
+            machine: jwt_of(user),
             given: None,
             asking: None,
             calls: Calls::default(),
@@ -129,11 +129,11 @@ impl Desk {
 
     /// A process knows what is on disk.
     pub(super) fn process_starts(&mut self) {
-        self.login = jwt_of(self.user);
+        self.machine = jwt_of(self.user);
         (self.given, self.asking, self.calls) = (None, None, Calls::default());
         self.waiting.clear();
         if let Some(token) = &self.stored {
-            self.login.set_refresh_token(token.clone());
+            self.machine.set_refresh_token(token.clone());
         }
     }
 
@@ -149,21 +149,21 @@ impl<M: Maker> World<M> {
     /// The session of a client wants a token. One question at a time.
     pub(super) fn authorize(&mut self, client: usize, id: AuthId, reason: AuthReason) {
         say!(self, "{client}: asks for a token, {reason:?}");
-        if self.clients[client].desk.asking.is_some() {
-            return self.clients[client].desk.waiting.push_back((id, reason));
+        if self.clients[client].login.asking.is_some() {
+            return self.clients[client].login.waiting.push_back((id, reason));
         }
         let now = self.time();
         if self.defect == Some(LoginDefect::NoBudget) {
             self.budget = TokenBudget::new();
         }
-        let desk = &mut self.clients[client].desk;
+        let login = &mut self.clients[client].login;
         if self.defect == Some(LoginDefect::JwtInsteadOfRefresh) {
-            desk.login = jwt_of(desk.user);
+            login.machine = jwt_of(login.user);
         }
         if self.defect == Some(LoginDefect::NoCeiling) {
-            desk.login.set_limits(LoginLimits::default().app_ceiling(None));
+            login.machine.set_limits(LoginLimits::default().app_ceiling(None));
         }
-        let step = desk.login.begin(reason, desk.given.as_ref(), &self.budget, now);
+        let step = login.machine.begin(reason, login.given.as_ref(), &self.budget, now);
         self.login_step(client, id, step);
     }
 
@@ -174,9 +174,9 @@ impl<M: Maker> World<M> {
                 if let Some(refresh) = issued.and_then(|issued| issued.refresh_token)
                     && self.defect != Some(LoginDefect::ForgetsToStore)
                 {
-                    self.clients[client].desk.stored = Some(refresh);
+                    self.clients[client].login.stored = Some(refresh);
                 }
-                self.clients[client].desk.given = Some(token.secret.clone());
+                self.clients[client].login.given = Some(token.secret.clone());
                 self.input(client, Input::Authorized { id, token });
                 self.next_question(client);
             }
@@ -189,7 +189,7 @@ impl<M: Maker> World<M> {
     }
 
     fn next_question(&mut self, client: usize) {
-        if let Some((id, reason)) = self.clients[client].desk.waiting.pop_front() {
+        if let Some((id, reason)) = self.clients[client].login.waiting.pop_front() {
             self.authorize(client, id, reason);
         }
     }
@@ -203,33 +203,33 @@ impl<M: Maker> World<M> {
             if grant == Grant::Jwt { "the JWT" } else { "refresh" }
         );
         self.report.token_calls += 1;
-        let (of_app, of_login) = (self.token_calls.add(self.now), self.clients[client].desk.calls.add(self.now));
+        let (of_app, of_login) = (self.token_calls.add(self.now), self.clients[client].login.calls.add(self.now));
         if of_login > 5 {
             self.judge(violated("token-budget", format!("{of_login} token calls of client {client} within a minute")));
         }
         if of_app > CEILING as usize {
             self.judge(violated("token-budget", format!("{of_app} token calls of the app within a minute")));
         }
-        if self.now < self.told_pause {
+        if self.now < self.pause_until {
             self.judge(violated("pause", "a token call during the pause that the server asked for".to_owned()));
         }
-        let desk = &mut self.clients[client].desk;
+        let login = &mut self.clients[client].login;
         if let Grant::Refresh(token) = &grant
-            && desk.spent.contains(token)
+            && login.spent.contains(token)
         {
             self.judge(violated("refresh-twice", format!("client {client} presents a spent refresh token")));
         }
-        self.clients[client].desk.asking = Some((id, grant, self.now));
+        self.clients[client].login.asking = Some((id, grant, self.now));
         let life = self.life;
         let request = Box::new(wire::to_gateway(request));
-        self.push(self.now + DELAY, Parcel::Call { to: To { client, life, id: None }, request });
+        self.push(self.now + DELAY, Packet::Call { to: To { client, life, id: None }, request });
     }
 
     /// A token call arrives at the server: is it one that had to be?
     pub(super) fn check_login(&mut self, client: usize, request: &HttpRequest) {
-        let desk = &self.clients[client].desk;
+        let login = &self.clients[client].login;
         let by_jwt = !String::from_utf8_lossy(&request.body).contains("grant_type=refresh_token");
-        if by_jwt && desk.oauth.is_some() && !desk.may_log_in {
+        if by_jwt && login.oauth.is_some() && !login.may_log_in {
             let what = format!("client {client} makes a new login, though a refresh would have kept the old one");
             self.judge(violated("needless-login", what));
         }
@@ -237,59 +237,59 @@ impl<M: Maker> World<M> {
 
     /// The server answered a token call: by itself, or a fault did in its place.
     pub(super) fn token_call_served(&mut self, to: To, status: u16, lost: bool, by_fault: bool) {
-        let desk = &mut self.clients[to.client].desk;
-        desk.answer_lost |= status == 200 && (lost || to.life != self.life);
+        let login = &mut self.clients[to.client].login;
+        login.answer_lost |= status == 200 && (lost || to.life != self.life);
         if status != 400 {
             return;
         }
-        if !by_fault && desk.oauth.is_some() && !desk.answer_lost {
+        if !by_fault && login.oauth.is_some() && !login.answer_lost {
             let what = format!("client {} presents a refresh token that is not the newest", to.client);
             return self.judge(violated("stale-refresh", what));
         }
-        desk.may_log_in = true;
-        if desk.broken_by.is_empty() {
-            desk.broken_by = if by_fault { "refresh refused" } else { "answer of a refresh lost for an hour" };
+        login.may_log_in = true;
+        if login.broken_by.is_empty() {
+            login.broken_by = if by_fault { "refresh refused" } else { "answer of a refresh lost for an hour" };
         }
     }
 
     /// An answer came when the process that asked was gone.
     pub(super) fn token_answer_missed(&mut self, to: To, status: u16) {
-        self.clients[to.client].desk.answer_lost |= to.id.is_none() && status == 200;
+        self.clients[to.client].login.answer_lost |= to.id.is_none() && status == 200;
     }
 
     /// The answer to a token call arrived at the process.
     pub(super) fn token_call_done(&mut self, client: usize, answer: Result<http::Response<Bytes>, HttpFailure>) {
         let now = self.time();
-        let Some((id, grant, called)) = self.clients[client].desk.asking.take() else { return };
+        let Some((id, grant, called)) = self.clients[client].login.asking.take() else { return };
         if answer.as_ref().is_err_and(|failure| failure.not_sent) {
             self.token_calls.take_back(called);
-            self.clients[client].desk.calls.take_back(called);
+            self.clients[client].login.calls.take_back(called);
         }
         let status = answer.as_ref().map_or(0, |response| response.status().as_u16());
         say!(self, "{client}: the token endpoint answers {status}");
         if let Ok(response) = &answer {
             let seconds =
                 response.headers().get("Retry-After").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-            self.told_pause = self.told_pause.max(self.now + seconds.unwrap_or(0) * super::S);
+            self.pause_until = self.pause_until.max(self.now + seconds.unwrap_or(0) * super::S);
         }
-        let desk = &mut self.clients[client].desk;
+        let login = &mut self.clients[client].login;
         if let Grant::Refresh(token) = &grant
             && matches!(status, 200 | 400)
         {
-            desk.spent.insert(token.clone());
+            login.spent.insert(token.clone());
         }
         if status == 200 {
-            (desk.answer_lost, desk.may_log_in) = (false, false);
+            (login.answer_lost, login.may_log_in) = (false, false);
             *(if grant == Grant::Jwt { &mut self.report.logins } else { &mut self.report.refreshes }) += 1;
         }
-        let step = desk.login.answered(answer, &self.budget, now);
+        let step = login.machine.answered(answer, &self.budget, now);
         match (self.defect, &grant) {
             (Some(LoginDefect::KeepsOldRefresh), Grant::Refresh(_)) if status == 200 => {
-                if let Some(old) = desk.stored.clone() {
-                    desk.login.set_refresh_token(old);
+                if let Some(old) = login.stored.clone() {
+                    login.machine.set_refresh_token(old);
                 }
             }
-            (Some(LoginDefect::OutageIsRefusal), _) if status == 0 => desk.login = jwt_of(desk.user),
+            (Some(LoginDefect::OutageIsRefusal), _) if status == 0 => login.machine = jwt_of(login.user),
             _ => {}
         }
         self.login_step(client, id, step);

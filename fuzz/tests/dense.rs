@@ -1,11 +1,11 @@
-//! Storms: something goes wrong at nearly every step, and nothing may be violated.
+//! Dense faults: something goes wrong at nearly every step, and nothing may be violated.
 
-use ringcentral_ws_fuzz::{Maker, Plain, Report, WithContract, storm};
+use ringcentral_ws_fuzz::{Maker, Plain, Report, WithContract, simulate_dense};
 
 fn run<M: Maker + Clone>(maker: &M, seeds: std::ops::Range<u64>) -> Report {
     let mut total = Report::default();
     for seed in seeds {
-        match storm(maker, seed) {
+        match simulate_dense(maker, seed) {
             Ok(report) => total.add(&report),
             Err(failure) => panic!("{failure}"),
         }
@@ -14,8 +14,8 @@ fn run<M: Maker + Clone>(maker: &M, seeds: std::ops::Range<u64>) -> Report {
     total
 }
 
-/// The storms are worth something only if all this happened, and often.
-fn assert_stormy(total: &Report) {
+/// The runs are worth something only if all this happened, and often.
+fn assert_all_happened(total: &Report) {
     let runs = total.runs;
     assert!(total.steps > 600 * runs && total.heartbeats > runs, "{total}");
     assert!(total.recoveries > 5 * runs && total.recoveries_failed > runs, "{total}");
@@ -58,8 +58,8 @@ fn assert_stormy(total: &Report) {
 
 // CLAUSE REC-5 SUB-3 PST-2
 #[test]
-fn storms_break_no_promise() {
-    assert_stormy(&run(&Plain, 0..1_500));
+fn dense_faults_break_no_promise() {
+    assert_all_happened(&run(&Plain, 0..1_500));
 }
 
 #[test]

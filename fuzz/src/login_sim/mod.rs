@@ -1,13 +1,13 @@
-//! Weeks of real logins: sessions with [`Login`] machines behind them against the stand-in server, in virtual time.
+//! Real logins for weeks: sessions with [`Login`] machines behind them against the stand-in server, in virtual time.
 //!
 //! The days of [`simulate`](crate::simulate) have an application that logs in by magic. Here every token is asked for,
 //! refreshed, rotated, refused and lost as it would be by a driver, and the checks are about that: no recovery is lost
 //! that a refresh could have kept, no refresh token is used twice, the token endpoint's limits are kept.
 
+mod app;
+mod fault;
 mod login;
 mod report;
-mod told;
-mod trouble;
 mod wire;
 
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
@@ -19,12 +19,12 @@ use ringcentral_ws_core::{
 };
 use ringcentral_ws_gateway::{Gateway, GatewayConfig, UserConfig};
 
+use self::app::{Disk, Standing};
+use self::fault::FaultState;
 pub use self::login::LoginDefect;
-use self::login::{Calls, Desk};
-pub use self::report::WeeksReport;
-use self::told::{Disk, Standing};
-use self::trouble::Trouble;
-use self::wire::{Entry, Link, Parcel};
+use self::login::{Calls, UserLogin};
+pub use self::report::LoginReport;
+use self::wire::{Entry, Link, Packet};
 use crate::oracle::{Oracle, Verdict, Violation, violated};
 use crate::rng::Rng;
 use crate::subject::{Maker, Subject};
@@ -41,55 +41,55 @@ const HEAL: u64 = 30 * MINUTE;
 const EVENT: &str = "/restapi/v1.0/account/~/extension/~/message-store";
 /// Token calls a minute for the app: fewer than two logins may make that each keep their own limit.
 const CEILING: u32 = 7;
-/// Lines of the story that are kept.
-const TOLD: usize = 80;
+/// Lines of the trace that are kept.
+const TRACE_LINES: usize = 80;
 
-/// Adds a line to the story.
+/// Adds a line to the trace.
 macro_rules! say {
-    ($world:expr, $($args:tt)*) => { if $world.telling { let line = format!($($args)*); $world.add_line(&line); } };
+    ($world:expr, $($args:tt)*) => { if $world.tracing { let line = format!($($args)*); $world.add_line(&line); } };
 }
 use say;
 
-/// Weeks that ended in a violation.
+/// A run that ended in a violation.
 #[derive(Clone, Debug)]
-pub struct WeeksFailure {
+pub struct LoginFailure {
     /// The seed: it is enough to see it again.
     pub seed: u64,
     /// What was violated.
     pub violation: Violation,
     /// The last steps before it.
-    pub story: Vec<String>,
+    pub trace: Vec<String>,
 }
 
-impl fmt::Display for WeeksFailure {
+impl fmt::Display for LoginFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}: {}", self.seed, self.violation)?;
-        self.story.iter().try_for_each(|line| writeln!(f, "  {line}"))
+        self.trace.iter().try_for_each(|line| writeln!(f, "  {line}"))
     }
 }
 
-/// Runs so many weeks. With a `defect` the logins have that mistake.
+/// Simulates logins for so many weeks. With a `defect` the logins have that mistake.
 ///
 /// # Errors
 ///
 /// The violation, with the last steps before it.
-pub fn weeks<M: Maker + Clone>(
+pub fn simulate_logins<M: Maker + Clone>(
     maker: &M,
     seed: u64,
     weeks: u64,
     defect: Option<LoginDefect>,
-) -> Result<WeeksReport, Box<WeeksFailure>> {
+) -> Result<LoginReport, Box<LoginFailure>> {
     let mut world = World::new(maker.clone(), seed, weeks, defect);
     world.run();
     if world.violation.is_none() {
         return Ok(world.report);
     }
     let mut again = World::new(maker.clone(), seed, weeks, defect);
-    again.telling = true;
+    again.tracing = true;
     again.run();
     let other = || Violation { check: "simulator", what: "it ended otherwise when it was repeated".to_owned() };
     let violation = again.violation.unwrap_or_else(other);
-    Err(Box::new(WeeksFailure { seed, violation, story: again.story.into() }))
+    Err(Box::new(LoginFailure { seed, violation, trace: again.trace.into() }))
 }
 
 /// A user's client: a session of the process that runs now, and what outlives it.
@@ -98,7 +98,7 @@ struct Client<S> {
     wake: u64,
     link: Option<usize>,
     calls: BTreeSet<HttpId>,
-    desk: Desk,
+    login: UserLogin,
     disk: Option<Disk>,
     oracle: Oracle,
     standing: Standing,
@@ -121,17 +121,17 @@ struct World<M: Maker> {
     budget: TokenBudget,
     /// When the process called the token endpoint.
     token_calls: Calls,
-    /// The token endpoint told the process to wait until then.
-    told_pause: u64,
+    /// The token endpoint asked the process to wait until then.
+    pause_until: u64,
     defect: Option<LoginDefect>,
     /// The gateway works on a token call of this client.
     serving: Option<usize>,
-    trouble: Trouble,
+    faults: FaultState,
     next_traffic: u64,
-    report: WeeksReport,
+    report: LoginReport,
     violation: Option<Violation>,
-    telling: bool,
-    story: VecDeque<String>,
+    tracing: bool,
+    trace: VecDeque<String>,
 }
 
 impl<M: Maker> World<M> {
@@ -142,7 +142,7 @@ impl<M: Maker> World<M> {
         config.seed = rng.next();
         config.users = (0..users).map(UserConfig::numbered).collect();
         config.oauth.token_rate_limit = Some(CEILING);
-        // Abandoned subscriptions live for a day, and the limit of a user is another story.
+        // Abandoned subscriptions live for a day, and the limit of a user is another trace.
         config.max_subscriptions = 100_000;
         config.oauth.access_token_lifetime = std::time::Duration::from_secs(*rng.pick(&[600, 1_800, 3_600, 3_600]));
         let clients = (0..users).map(|user| Client {
@@ -150,7 +150,7 @@ impl<M: Maker> World<M> {
             wake: u64::MAX,
             link: None,
             calls: BTreeSet::new(),
-            desk: Desk::new(user),
+            login: UserLogin::new(user),
             disk: None,
             oracle: Oracle::new(10 * DELAY),
             standing: Standing::default(),
@@ -158,7 +158,7 @@ impl<M: Maker> World<M> {
         Self {
             clients: clients.collect(),
             next_traffic: rng.wait(10 * MINUTE),
-            trouble: Trouble::new(&mut rng),
+            faults: FaultState::new(&mut rng),
             gateway: Gateway::new(config),
             maker,
             rng,
@@ -171,21 +171,21 @@ impl<M: Maker> World<M> {
             life: 0,
             budget: TokenBudget::new(),
             token_calls: Calls::default(),
-            told_pause: 0,
+            pause_until: 0,
             defect,
             serving: None,
-            report: WeeksReport::default(),
+            report: LoginReport::default(),
             violation: None,
-            telling: false,
-            story: VecDeque::new(),
+            tracing: false,
+            trace: VecDeque::new(),
         }
     }
 
     fn run(&mut self) {
         self.start();
         self.run_until(self.end - HOUR);
-        self.trouble.stop();
-        self.run_until(self.now.max(self.trouble.until) + HEAL);
+        self.faults.stop();
+        self.run_until(self.now.max(self.faults.until) + HEAL);
         for client in 0..self.clients.len() {
             self.check_well(client);
         }
@@ -197,7 +197,7 @@ impl<M: Maker> World<M> {
             self.judge(verdict);
             let due = self.clients[client].standing.gap_due;
             self.judge(due.map_or(Ok(()), |session| {
-                violated("silent-loss", format!("client {client} was never told that session {session} is lost"))
+                violated("silent-loss", format!("client {client} got no gap for the lost session {session}"))
             }));
         }
         self.finish();
@@ -208,7 +208,7 @@ impl<M: Maker> World<M> {
             let mut next = self.heap.peek().map_or(u64::MAX, |entry| entry.at);
             next = self.clients.iter().map(|client| client.wake).fold(next, u64::min);
             next = next.min(self.gateway.next_deadline().unwrap_or(u64::MAX));
-            next = next.min(self.next_traffic).min(self.trouble.next);
+            next = next.min(self.next_traffic).min(self.faults.next);
             if next > end {
                 break;
             }
@@ -223,7 +223,7 @@ impl<M: Maker> World<M> {
     fn step(&mut self) {
         if self.heap.peek().is_some_and(|entry| entry.at <= self.now) {
             if let Some(entry) = self.heap.pop() {
-                self.deliver(entry.parcel);
+                self.deliver(entry.packet);
             }
         } else if let Some(client) = self.clients.iter().position(|client| client.wake <= self.now) {
             self.clients[client].wake = u64::MAX;
@@ -235,7 +235,7 @@ impl<M: Maker> World<M> {
             self.next_traffic = self.now + self.rng.wait(10 * MINUTE);
             self.notify();
         } else {
-            self.trouble_due();
+            self.fault_due();
         }
     }
 
@@ -249,16 +249,16 @@ impl<M: Maker> World<M> {
         self.life += 1;
         self.budget = TokenBudget::new();
         self.token_calls = Calls::default();
-        self.told_pause = 0;
+        self.pause_until = 0;
         say!(self, "the process starts");
         for client in 0..self.clients.len() {
             let seed = self.rng.next();
             let unix =
-                (self.gateway.config().unix_ms_at_start + self.now / 1000).saturating_add_signed(self.trouble.wall);
+                (self.gateway.config().unix_ms_at_start + self.now / 1000).saturating_add_signed(self.faults.wall);
             let clock = ClockReading { now: self.time(), unix: UnixMillis(unix) };
             let c = &mut self.clients[client];
-            c.desk.process_starts();
-            c.standing.boots(self.trouble.wall);
+            c.login.process_starts();
+            c.standing.boots(self.faults.wall);
             let config = Config::default();
             let restored =
                 c.disk.clone().and_then(|disk| self.maker.restore(config.clone(), disk.snapshot, seed, clock).ok());
@@ -291,7 +291,7 @@ impl<M: Maker> World<M> {
         while let Some(session) = &mut self.clients[client].session {
             match session.poll_output() {
                 Output::Action(action) => self.act(client, action),
-                Output::Event(event) => self.tell(client, &event),
+                Output::Event(event) => self.on_event(client, &event),
                 Output::Wait(wait) => {
                     self.clients[client].wake = match wait {
                         Wait::Until { at, .. } => at.as_micros(),
@@ -308,9 +308,9 @@ impl<M: Maker> World<M> {
         }
     }
 
-    fn push(&mut self, at: u64, parcel: Parcel) {
+    fn push(&mut self, at: u64, packet: Packet) {
         self.seq += 1;
-        self.heap.push(Entry { at, seq: self.seq, parcel });
+        self.heap.push(Entry { at, seq: self.seq, packet });
     }
 
     fn link_of(&self, client: usize, conn: ConnId) -> Option<usize> {
@@ -327,10 +327,10 @@ impl<M: Maker> World<M> {
     }
 
     fn add_line(&mut self, line: &str) {
-        if self.story.len() >= TOLD {
-            self.story.pop_front();
+        if self.trace.len() >= TRACE_LINES {
+            self.trace.pop_front();
         }
         let (days, rest) = (self.now / (24 * HOUR), self.now % (24 * HOUR));
-        self.story.push_back(format!("day {days} {:>5}.{:06} {line}", rest / S, rest % S));
+        self.trace.push_back(format!("day {days} {:>5}.{:06} {line}", rest / S, rest % S));
     }
 }

@@ -1,25 +1,25 @@
-//! What goes wrong in weeks: with tokens, with the token endpoint, with the network, the clock and the process.
+//! What goes wrong: with tokens, with the token endpoint, with the network, the clock and the process.
 
 use std::time::Duration;
 
 use ringcentral_ws_core::Input;
 use ringcentral_ws_gateway::{HttpRequest, HttpResponse};
 
-use super::wire::{Parcel, TOKEN};
+use super::wire::{Packet, TOKEN};
 use super::{HOUR, MINUTE, S, World, say};
 use crate::rng::Rng;
 use crate::subject::Maker;
 
 /// What is wrong now.
-pub(super) struct Trouble {
+pub(super) struct FaultState {
     every: u64,
     pub(super) next: u64,
-    /// The end of the last trouble so far.
+    /// The end of the last faults so far.
     pub(super) until: u64,
     pub(super) offline_since: u64,
     pub(super) offline_until: u64,
     /// The token endpoint answers with this.
-    token: Option<TokenTrouble>,
+    token: Option<TokenFault>,
     refuse_refresh: bool,
     pub(super) lose_answer: bool,
     /// The server ends logins now, on purpose.
@@ -32,13 +32,13 @@ pub(super) struct Trouble {
     pub(super) wall: i64,
 }
 
-struct TokenTrouble {
+struct TokenFault {
     status: u16,
     until: u64,
     retry_after: bool,
 }
 
-impl Trouble {
+impl FaultState {
     pub(super) fn new(rng: &mut Rng) -> Self {
         let every = *rng.pick(&[HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR]);
         Self {
@@ -71,10 +71,10 @@ impl Trouble {
         if !request.target.starts_with(TOKEN) {
             return None;
         }
-        if let Some(trouble) = self.token.as_ref().filter(|trouble| now < trouble.until) {
-            let answer = HttpResponse::new(trouble.status, "");
-            let left = (trouble.until - now).div_ceil(S).min(300).to_string();
-            return Some(if trouble.retry_after { answer.header("Retry-After", &left) } else { answer });
+        if let Some(faults) = self.token.as_ref().filter(|faults| now < faults.until) {
+            let answer = HttpResponse::new(faults.status, "");
+            let left = (faults.until - now).div_ceil(S).min(300).to_string();
+            return Some(if faults.retry_after { answer.header("Retry-After", &left) } else { answer });
         }
         let refreshes = String::from_utf8_lossy(&request.body).contains("grant_type=refresh_token");
         if refreshes && std::mem::take(&mut self.refuse_refresh) {
@@ -85,19 +85,19 @@ impl Trouble {
 }
 
 impl<M: Maker> World<M> {
-    pub(super) fn trouble_due(&mut self) {
-        self.trouble.next = self.now + self.rng.wait(self.trouble.every);
-        self.trouble.lasts_until(self.now);
+    pub(super) fn fault_due(&mut self) {
+        self.faults.next = self.now + self.rng.wait(self.faults.every);
+        self.faults.lasts_until(self.now);
         let name = match self.rng.below(100) {
             0..15 => self.cut_connections(),
             15..30 => self.go_offline(),
             30..45 => self.spoil_token_endpoint(),
             45..50 => {
-                self.trouble.refuse_refresh = true;
+                self.faults.refuse_refresh = true;
                 "refresh refused"
             }
             50..55 => {
-                self.trouble.lose_answer = true;
+                self.faults.lose_answer = true;
                 "answer of a token call lost"
             }
             55..61 => self.log_out(),
@@ -111,15 +111,15 @@ impl<M: Maker> World<M> {
             }
             84..87 => self.lose_disk(),
             87..93 => {
-                self.trouble.tokens_died_at = self.now;
+                self.faults.tokens_died_at = self.now;
                 self.gateway.expire_access_tokens(self.now);
                 "access tokens expired early"
             }
             _ => {
-                self.trouble.restarting = true;
+                self.faults.restarting = true;
                 self.gateway.restart(self.now);
                 self.pump();
-                self.trouble.restarting = false;
+                self.faults.restarting = false;
                 "restart of the server"
             }
         };
@@ -129,9 +129,9 @@ impl<M: Maker> World<M> {
     }
 
     fn cut_connections(&mut self) -> &'static str {
-        let told = self.rng.chance(500);
-        self.cut(told);
-        if told { "connections reset" } else { "connections half-open" }
+        let noticed = self.rng.chance(500);
+        self.cut(noticed);
+        if noticed { "connections reset" } else { "connections half-open" }
     }
 
     fn go_offline(&mut self) -> &'static str {
@@ -142,12 +142,12 @@ impl<M: Maker> World<M> {
             let most = *self.rng.pick(&[30 * S, 2 * MINUTE, 10 * MINUTE, HOUR, 6 * HOUR]);
             self.rng.between(S, most)
         };
-        if self.now >= self.trouble.offline_until {
-            self.trouble.offline_since = self.now;
+        if self.now >= self.faults.offline_until {
+            self.faults.offline_since = self.now;
         }
-        self.trouble.offline_until = self.trouble.offline_until.max(self.now + length);
-        let until = self.trouble.offline_until;
-        self.trouble.lasts_until(until);
+        self.faults.offline_until = self.faults.offline_until.max(self.now + length);
+        let until = self.faults.offline_until;
+        self.faults.lasts_until(until);
         self.cut(true);
         if long { "offline for eight days" } else { "offline" }
     }
@@ -157,9 +157,9 @@ impl<M: Maker> World<M> {
         let most = *self.rng.pick(&[MINUTE, 10 * MINUTE, HOUR, 3 * HOUR]);
         let until = self.now + self.rng.between(S, most);
         let retry_after = self.rng.chance(500);
-        self.trouble.token = Some(TokenTrouble { status, until, retry_after });
-        // What it told to wait may last longer.
-        self.trouble.lasts_until(until + MINUTE);
+        self.faults.token = Some(TokenFault { status, until, retry_after });
+        // The wait that it asks for may last longer.
+        self.faults.lasts_until(until + MINUTE);
         match status {
             429 => "token endpoint: 429",
             500 => "token endpoint: 500",
@@ -181,21 +181,21 @@ impl<M: Maker> World<M> {
     }
 
     fn kick(&mut self, act: impl FnOnce(&mut ringcentral_ws_gateway::Gateway, u64)) {
-        self.trouble.tokens_died_at = self.now;
-        self.trouble.kicking = true;
+        self.faults.tokens_died_at = self.now;
+        self.faults.kicking = true;
         act(&mut self.gateway, self.now);
         self.pump();
-        self.trouble.kicking = false;
+        self.faults.kicking = false;
     }
 
     /// The wall clock is put forward or back. Put forward, it looks as if the machine had slept.
     fn jump(&mut self) -> &'static str {
         let by = self.rng.between(10, 2 * 24 * 3600 * 1000) as i64;
         if self.rng.chance(500) {
-            self.trouble.wall -= by;
+            self.faults.wall -= by;
             return "wall clock put back";
         }
-        self.trouble.wall += by;
+        self.faults.wall += by;
         if by > Duration::from_secs(2).as_millis() as i64 {
             (0..self.clients.len()).for_each(|client| self.input(client, Input::Resumed));
         }
@@ -209,7 +209,7 @@ impl<M: Maker> World<M> {
             client.disk = None;
             client.oracle.crash(None);
             client.standing = super::Standing::default();
-            client.desk.lose();
+            client.login.lose();
         }
         "disk lost"
     }
@@ -229,7 +229,7 @@ impl<M: Maker> World<M> {
             let mark = c.disk.as_ref().map(|disk| disk.mark.clone());
             c.oracle.crash(mark);
         }
-        self.trouble.lasts_until(self.now + downtime);
-        self.push(self.now + downtime, Parcel::Start);
+        self.faults.lasts_until(self.now + downtime);
+        self.push(self.now + downtime, Packet::Start);
     }
 }

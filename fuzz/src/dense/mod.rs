@@ -1,4 +1,4 @@
-//! A storm: a session and a small server of its own, and at nearly every step something goes wrong. Where a day of the
+//! Dense faults: a session and a small server of its own, and at nearly every step something goes wrong. Where a day of the
 //! simulator has hours between two faults, here they fall together: calls that were done and answered 5xx, cuts among
 //! replays, garbage and duplicates, frames at the very deadline, ends and crashes, older snapshots. Then all goes well,
 //! and everything must heal.
@@ -18,29 +18,29 @@ use self::server::Server;
 use crate::oracle::{Verdict, Violation};
 use crate::report::Report;
 use crate::rng::Rng;
-use crate::sim::{Story, trace};
-use crate::simulate::{Failure, caught, retold};
+use crate::sim::{Trace, trace};
+use crate::simulate::{Failure, caught, traced_if_it_fails};
 use crate::subject::Maker;
 
-/// One storm.
+/// One run of dense faults.
 ///
 /// # Errors
 ///
-/// The violation, with the story of its last steps.
-pub fn storm<M: Maker + Clone>(maker: &M, seed: u64) -> Result<Report, Box<Failure>> {
-    retold(seed, |story| attempt(maker, seed, story))
+/// The violation, with the trace of its last steps.
+pub fn simulate_dense<M: Maker + Clone>(maker: &M, seed: u64) -> Result<Report, Box<Failure>> {
+    traced_if_it_fails(seed, |trace| attempt(maker, seed, trace))
 }
 
-/// One storm, and its last steps.
-pub fn tell_storm<M: Maker + Clone>(maker: &M, seed: u64, steps: usize) -> (Result<Report, Violation>, Story) {
-    let (result, story) = attempt(maker, seed, Some(Story::new(steps)));
-    (result, story.unwrap_or_default())
+/// The same, with its last steps.
+pub fn dense_traced<M: Maker + Clone>(maker: &M, seed: u64, steps: usize) -> (Result<Report, Violation>, Trace) {
+    let (result, trace) = attempt(maker, seed, Some(Trace::new(steps)));
+    (result, trace.unwrap_or_default())
 }
 
-fn attempt<M: Maker + Clone>(maker: &M, seed: u64, story: Option<Story>) -> (Result<Report, Violation>, Option<Story>) {
-    let mut storm = Storm::new(maker.clone(), seed, story);
-    let result = caught(|| storm.run()).and_then(|()| storm.violation.take().map_or(Ok(()), Err));
-    (result.map(|()| storm.sum()), storm.story)
+fn attempt<M: Maker + Clone>(maker: &M, seed: u64, trace: Option<Trace>) -> (Result<Report, Violation>, Option<Trace>) {
+    let mut run = DenseRun::new(maker.clone(), seed, trace);
+    let result = caught(|| run.run()).and_then(|()| run.violation.take().map_or(Ok(()), Err));
+    (result.map(|()| run.sum()), run.trace)
 }
 
 /// What the application keeps on disk.
@@ -48,14 +48,14 @@ fn attempt<M: Maker + Clone>(maker: &M, seed: u64, story: Option<Story>) -> (Res
 struct Written {
     snapshot: Snapshot,
     at: u64,
-    wanted: bool,
-    wish: Option<SubscriptionId>,
+    asked_for: bool,
+    desired: Option<SubscriptionId>,
     confirmed: Option<u64>,
-    parted: bool,
+    unsubscribing: bool,
 }
 
 /// One run.
-struct Storm<M: Maker> {
+struct DenseRun<M: Maker> {
     maker: M,
     config: Config,
     rng: Rng,
@@ -75,16 +75,16 @@ struct Storm<M: Maker> {
     /// Its ConnectionDetails were delivered; and said that the session was recovered.
     greeted: bool,
     recovered: bool,
-    /// The server's session that this process was told of last.
-    told_session: Option<u64>,
-    /// What the application said last.
-    wanted: bool,
-    /// What this process is to want: after a crash, what is written down.
-    wish: Option<SubscriptionId>,
-    /// The id that this process was told.
+    /// The server's session that this process heard of last.
+    known_session: Option<u64>,
+    /// Whether the application subscribed or unsubscribed last.
+    asked_for: bool,
+    /// The subscription that this process is to have: after a crash, the one that is written down.
+    desired: Option<SubscriptionId>,
+    /// The id that was confirmed to this process.
     confirmed: Option<u64>,
-    /// It unsubscribed, and was not told how that ended.
-    parted: bool,
+    /// It unsubscribed, and does not know yet how that ended.
+    unsubscribing: bool,
     requests: u64,
     /// The snapshot changed since it was written down.
     changed: bool,
@@ -95,12 +95,12 @@ struct Storm<M: Maker> {
     calm: bool,
     quiet: bool,
     report: Report,
-    story: Option<Story>,
+    trace: Option<Trace>,
     violation: Option<Violation>,
 }
 
-impl<M: Maker> Storm<M> {
-    fn new(maker: M, seed: u64, story: Option<Story>) -> Self {
+impl<M: Maker> DenseRun<M> {
+    fn new(maker: M, seed: u64, trace: Option<Trace>) -> Self {
         let mut rng = Rng::new(seed);
         let mut config = Config { rest_over_websocket: true, ..Config::default() };
         // The budgets are not the matter here.
@@ -108,7 +108,7 @@ impl<M: Maker> Storm<M> {
         config.retry.attempts_per_minute = 1000;
         if rng.chance(300) {
             config.limits.held_notifications = 3;
-            // As much as a few notifications of a storm.
+            // As much as a few notifications of such a run.
             config.limits.held_bytes = 700;
             config.auto_recover = false;
         }
@@ -128,18 +128,18 @@ impl<M: Maker> Storm<M> {
             live: None,
             greeted: false,
             recovered: false,
-            told_session: None,
-            wanted: false,
-            wish: None,
+            known_session: None,
+            asked_for: false,
+            desired: None,
             confirmed: None,
-            parted: false,
+            unsubscribing: false,
             requests: 0,
             changed: false,
             written: None,
             calm: false,
             quiet: false,
             report: Report::default(),
-            story,
+            trace,
             violation: None,
         }
     }

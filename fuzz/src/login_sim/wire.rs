@@ -13,7 +13,7 @@ use crate::subject::Maker;
 pub(super) const TOKEN: &str = "/restapi/oauth/token";
 
 /// On the way.
-pub(super) enum Parcel {
+pub(super) enum Packet {
     Call { to: To, request: Box<HttpRequest> },
     Answer { to: To, result: Box<Result<HttpResponse, HttpFailure>> },
     Open { link: usize, target: String },
@@ -39,7 +39,7 @@ pub(super) struct To {
 pub(super) struct Entry {
     pub(super) at: u64,
     pub(super) seq: u64,
-    pub(super) parcel: Parcel,
+    pub(super) packet: Packet,
 }
 
 impl PartialEq for Entry {
@@ -106,7 +106,7 @@ impl<M: Maker> World<M> {
             Action::Http { id, request, .. } => {
                 self.clients[client].calls.insert(id);
                 let (to, request) = (To { client, life, id: Some(id) }, Box::new(to_gateway(&request)));
-                self.push(self.now + DELAY, Parcel::Call { to, request });
+                self.push(self.now + DELAY, Packet::Call { to, request });
             }
             Action::AbortHttp { id } => drop(self.clients[client].calls.remove(&id)),
             Action::Open { conn, url } => {
@@ -116,16 +116,16 @@ impl<M: Maker> World<M> {
                 self.links.push(Link { client, conn, open: true, server_knows: false, dead: false, undelivered });
                 let link = self.links.len() - 1;
                 self.clients[client].link = Some(link);
-                self.push(self.now + DELAY, Parcel::Open { link, target });
+                self.push(self.now + DELAY, Packet::Open { link, target });
             }
             Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
                 if let Some(link) = self.link_of(client, conn) {
-                    self.push(self.now + DELAY, Parcel::ToServer { link, text });
+                    self.push(self.now + DELAY, Packet::ToServer { link, text });
                 }
             }
             Action::Close { conn, .. } => {
                 if let Some(link) = self.link_of(client, conn) {
-                    self.push(self.now + DELAY, Parcel::CloseToServer { link });
+                    self.push(self.now + DELAY, Packet::CloseToServer { link });
                 }
             }
             Action::Drop { conn } => {
@@ -145,56 +145,56 @@ impl<M: Maker> World<M> {
         let (client, dead) = (l.client, l.dead);
         self.clients[client].link = None;
         if !dead {
-            self.push(self.now + DELAY, Parcel::GoneToServer { link });
+            self.push(self.now + DELAY, Packet::GoneToServer { link });
         }
     }
 
-    /// Nothing passes on any connection any more. The client is told, or must find out; the server finds out.
-    pub(super) fn cut(&mut self, told: bool) {
+    /// Nothing passes on any connection any more. The client notices at once, or must find out; the server finds out.
+    pub(super) fn cut(&mut self, noticed: bool) {
         for link in 0..self.links.len() {
             let l = &mut self.links[link];
             if l.dead || !l.open {
                 continue;
             }
             l.dead = true;
-            if told {
-                self.push(self.now + DELAY, Parcel::ClosedToClient { link, code: None });
+            if noticed {
+                self.push(self.now + DELAY, Packet::ClosedToClient { link, code: None });
             }
             let late = self.rng.between(DELAY, 60 * S);
-            self.push(self.now + late, Parcel::GoneToServer { link });
+            self.push(self.now + late, Packet::GoneToServer { link });
         }
     }
 
-    pub(super) fn deliver(&mut self, parcel: Parcel) {
-        match parcel {
-            Parcel::Call { to, request } => self.serve(to, &request),
-            Parcel::Answer { to, result } => self.answered(to, *result),
-            Parcel::Open { link, target } => self.upgrade(link, &target),
-            Parcel::Opened { link } if self.is_up(link) => {
+    pub(super) fn deliver(&mut self, packet: Packet) {
+        match packet {
+            Packet::Call { to, request } => self.serve(to, &request),
+            Packet::Answer { to, result } => self.answered(to, *result),
+            Packet::Open { link, target } => self.upgrade(link, &target),
+            Packet::Opened { link } if self.is_up(link) => {
                 let (client, conn) = (self.links[link].client, self.links[link].conn);
                 self.input(client, Input::Opened { conn });
             }
-            Parcel::OpenFailed { link, failure } if self.links[link].open => {
+            Packet::OpenFailed { link, failure } if self.links[link].open => {
                 let (client, conn) = (self.links[link].client, self.links[link].conn);
                 self.links[link].open = false;
                 self.clients[client].link = None;
                 self.input(client, Input::OpenFailed { conn, failure: *failure });
             }
-            Parcel::ToServer { link, text } if !self.links[link].dead && self.links[link].server_knows => {
+            Packet::ToServer { link, text } if !self.links[link].dead && self.links[link].server_knows => {
                 self.gateway.ws_text(link as u64 + 1, text, self.now);
                 self.pump();
             }
-            Parcel::ToClient { link, text, uuid } => {
+            Packet::ToClient { link, text, uuid } => {
                 if !self.is_up(link) {
                     return self.links[link].undelivered.extend((uuid != 0).then_some(uuid));
                 }
                 let (client, conn) = (self.links[link].client, self.links[link].conn);
                 self.input(client, Input::Frame { conn, frame: Frame::Text(&text) });
             }
-            Parcel::CloseToServer { link } if !self.links[link].dead => {
-                self.push(self.now + DELAY, Parcel::ClosedToClient { link, code: Some(1000) });
+            Packet::CloseToServer { link } if !self.links[link].dead => {
+                self.push(self.now + DELAY, Packet::ClosedToClient { link, code: Some(1000) });
             }
-            Parcel::ClosedToClient { link, code } => {
+            Packet::ClosedToClient { link, code } => {
                 self.settle(link);
                 if self.links[link].open {
                     let (client, conn) = (self.links[link].client, self.links[link].conn);
@@ -204,12 +204,12 @@ impl<M: Maker> World<M> {
                     self.input(client, Input::Closed { conn, close: CloseInfo { code, reason: "".into() } });
                 }
             }
-            Parcel::GoneToServer { link } => self.settle(link),
-            Parcel::Start => self.start(),
-            Parcel::Opened { .. }
-            | Parcel::OpenFailed { .. }
-            | Parcel::ToServer { .. }
-            | Parcel::CloseToServer { .. } => {}
+            Packet::GoneToServer { link } => self.settle(link),
+            Packet::Start => self.start(),
+            Packet::Opened { .. }
+            | Packet::OpenFailed { .. }
+            | Packet::ToServer { .. }
+            | Packet::CloseToServer { .. } => {}
         }
     }
 
@@ -222,9 +222,9 @@ impl<M: Maker> World<M> {
         if is_token {
             self.check_login(to.client, request);
         }
-        let (result, by_fault) = if self.now < self.trouble.offline_until {
+        let (result, by_fault) = if self.now < self.faults.offline_until {
             (Err(failure("unreachable", true)), true)
-        } else if let Some(answer) = self.trouble.token_answer(request, self.now) {
+        } else if let Some(answer) = self.faults.token_answer(request, self.now) {
             (Ok(answer), true)
         } else {
             self.serving = Some(to.client);
@@ -234,12 +234,12 @@ impl<M: Maker> World<M> {
             (Ok(answer), false)
         };
         let status = result.as_ref().map_or(0, |answer| answer.status);
-        let lost = is_token && status == 200 && std::mem::take(&mut self.trouble.lose_answer);
+        let lost = is_token && status == 200 && std::mem::take(&mut self.faults.lose_answer);
         if is_token {
             self.token_call_served(to, status, lost, by_fault);
         }
         let result = Box::new(if lost { Err(failure("the answer was lost", false)) } else { result });
-        self.push(self.now + DELAY, Parcel::Answer { to, result });
+        self.push(self.now + DELAY, Packet::Answer { to, result });
     }
 
     fn answered(&mut self, to: To, result: Result<HttpResponse, HttpFailure>) {
@@ -268,9 +268,9 @@ impl<M: Maker> World<M> {
         if !self.is_up(link) {
             return;
         }
-        if self.now < self.trouble.offline_until {
+        if self.now < self.faults.offline_until {
             let failure = OpenFailure { phase: Phase::Tcp, status: None, retry_after: None, message: "offline".into() };
-            return self.push(self.now + DELAY, Parcel::OpenFailed { link, failure: Box::new(failure) });
+            return self.push(self.now + DELAY, Packet::OpenFailed { link, failure: Box::new(failure) });
         }
         for older in 0..link {
             if self.links[older].client == client {
@@ -280,12 +280,12 @@ impl<M: Maker> World<M> {
         match self.gateway.ws_open(link as u64 + 1, target, None, self.now) {
             Upgrade::Accepted => {
                 self.links[link].server_knows = true;
-                self.push(self.now + DELAY, Parcel::Opened { link });
+                self.push(self.now + DELAY, Packet::Opened { link });
             }
             Upgrade::Refused(response) => {
                 let (status, message) = (Some(response.status), "refused".into());
                 let failure = OpenFailure { phase: Phase::Response, status, retry_after: None, message };
-                self.push(self.now + DELAY, Parcel::OpenFailed { link, failure: Box::new(failure) });
+                self.push(self.now + DELAY, Packet::OpenFailed { link, failure: Box::new(failure) });
             }
         }
         self.pump();
@@ -299,8 +299,8 @@ impl<M: Maker> World<M> {
             return;
         }
         let mut undelivered = std::mem::take(&mut l.undelivered);
-        undelivered.extend(self.heap.iter().filter_map(|entry| match &entry.parcel {
-            Parcel::ToClient { link: of, uuid, .. } if *of == link && *uuid != 0 => Some(*uuid),
+        undelivered.extend(self.heap.iter().filter_map(|entry| match &entry.packet {
+            Packet::ToClient { link: of, uuid, .. } if *of == link && *uuid != 0 => Some(*uuid),
             _ => None,
         }));
         undelivered.sort_unstable();
@@ -312,7 +312,7 @@ impl<M: Maker> World<M> {
         self.pump();
     }
 
-    /// Carries out the gateway's orders and reads its books.
+    /// Carries out the gateway's orders and reads its events.
     pub(super) fn pump(&mut self) {
         while let Some(event) = self.gateway.poll_event() {
             self.note(event);
@@ -323,17 +323,17 @@ impl<M: Maker> World<M> {
                     let link = conn as usize - 1;
                     let uuid = if let FrameKind::Notification { uuid } = kind { uuid } else { 0 };
                     if self.is_up(link) {
-                        self.push(self.now + DELAY, Parcel::ToClient { link, text, uuid });
+                        self.push(self.now + DELAY, Packet::ToClient { link, text, uuid });
                     } else {
                         self.links[link].undelivered.extend((uuid != 0).then_some(uuid));
                     }
                 }
                 GatewayOutput::Close { conn, code, .. } if !self.links[conn as usize - 1].dead => {
                     let link = conn as usize - 1;
-                    self.push(self.now + DELAY, Parcel::ClosedToClient { link, code: Some(code) });
+                    self.push(self.now + DELAY, Packet::ClosedToClient { link, code: Some(code) });
                 }
                 GatewayOutput::Reset { conn } if !self.links[conn as usize - 1].dead => {
-                    self.push(self.now + DELAY, Parcel::ClosedToClient { link: conn as usize - 1, code: None });
+                    self.push(self.now + DELAY, Packet::ClosedToClient { link: conn as usize - 1, code: None });
                 }
                 GatewayOutput::Close { .. } | GatewayOutput::Reset { .. } | GatewayOutput::Ping { .. } => {}
             }
@@ -345,14 +345,14 @@ impl<M: Maker> World<M> {
             GatewayEvent::LoggedIn { oauth, .. } => {
                 if let Some(client) = self.serving {
                     say!(self, "server: login {oauth} of {client}");
-                    self.clients[client].desk.oauth = Some(oauth);
+                    self.clients[client].login.oauth = Some(oauth);
                 }
             }
             GatewayEvent::LoggedOut { oauth } => self.logged_out(oauth),
             GatewayEvent::Connected { conn, session, recovery, replayed } => {
                 let client = self.links[conn as usize - 1].client;
                 say!(self, "server: {client} has session {session}, {recovery:?}, {replayed} replayed");
-                let oauth = self.clients[client].desk.oauth;
+                let oauth = self.clients[client].login.oauth;
                 let known =
                     self.sessions.entry(session).or_insert(ServerSession { client, oauth, ..Default::default() });
                 known.detached_at = None;
@@ -381,7 +381,7 @@ impl<M: Maker> World<M> {
                 }
             }
             GatewayEvent::SessionEnded { session } => {
-                let early = self.trouble.restarting;
+                let early = self.faults.restarting;
                 if let Some(known) = self.sessions.get_mut(&session) {
                     known.forgotten |= early;
                 }

@@ -1,4 +1,4 @@
-//! What the server's bytes come to, connection by connection, held against what the application was told.
+//! What the server's bytes come to, connection by connection, held against what the application got.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,18 +11,18 @@ use super::limits::{
 use super::script::RUBBISH;
 use super::wire::{Item, Wire};
 
-/// What the application was told, as far as it matters here.
+/// What the application got, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Received {
     Notification(u64),
     Gap(&'static str),
-    /// The end of a connection, for the story.
+    /// The end of a connection, for the trace.
     Disconnected(String),
 }
 
-/// What the bytes said, in their order over all connections.
+/// What the bytes came to, in their order over all connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum Sent {
     Notification(u64),
     /// What cannot be read, or was cut: it may have been a notification.
     Lost,
@@ -56,10 +56,10 @@ struct Lane {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Books {
+pub(super) struct Oracle {
     lanes: BTreeMap<u64, Lane>,
-    said: Vec<Said>,
-    pub(super) told: Vec<Told>,
+    sent: Vec<Sent>,
+    pub(super) received: Vec<Received>,
     /// Notifications that were sent, by their text.
     texts: BTreeMap<String, u64>,
     /// Those that were read and not taken by the application, with their sizes.
@@ -69,7 +69,7 @@ pub(super) struct Books {
     most: usize,
 }
 
-impl Books {
+impl Oracle {
     pub(super) fn new(many: bool) -> Self {
         Self { most: EVENTS[usize::from(many)].0, ..Self::default() }
     }
@@ -103,7 +103,7 @@ impl Books {
 
     pub(super) fn notified(&mut self, number: u64) {
         self.waiting.remove(&number);
-        self.told.push(Told::Notification(number));
+        self.received.push(Received::Notification(number));
     }
 
     /// Takes what streams saw.
@@ -153,35 +153,35 @@ impl Books {
     fn item(&mut self, id: u64, item: Item) {
         match item {
             Item::Text(text) => self.text(id, &text),
-            Item::Binary | Item::Bad(_) => self.said.push(Said::Lost),
+            Item::Binary | Item::Bad(_) => self.sent.push(Sent::Lost),
             Item::Ping(size) => {
                 if let Some(lane) = self.lanes.get_mut(&id) {
                     lane.pings += size;
                 }
             }
             Item::Pong => {}
-            Item::Closed { cut: true, .. } => self.said.push(Said::Lost),
-            Item::Closed { proper, .. } => self.said.extend((!proper).then_some(Said::Unclear)),
+            Item::Closed { cut: true, .. } => self.sent.push(Sent::Lost),
+            Item::Closed { proper, .. } => self.sent.extend((!proper).then_some(Sent::Unclear)),
         }
     }
 
     fn text(&mut self, id: u64, text: &str) {
         if let Some(number) = self.texts.get(text).copied().or_else(|| genuine(text)) {
-            self.said.push(Said::Notification(number));
+            self.sent.push(Sent::Notification(number));
             if self.known.insert(number) {
                 self.waiting.insert(number, text.len());
             }
         } else if text == RUBBISH {
-            self.said.push(Said::Lost);
+            self.sent.push(Sent::Lost);
         } else if serde_json::from_str::<serde_json::Value>(text).is_err() {
             // A frame that claims fewer bytes than there are makes a text that only begins like a good one.
-            self.said.push(Said::Unclear);
+            self.sent.push(Sent::Unclear);
         } else if text.starts_with("[{\"type\":\"ConnectionDetails\"") {
             if let Some(lane) = self.lanes.get_mut(&id) {
                 lane.ready = true;
             }
         } else if !["ClientRequest", "Heartbeat", "SomethingNew"].iter().any(|kind| is_of(text, kind)) {
-            self.said.push(Said::Unclear);
+            self.sent.push(Sent::Unclear);
         }
     }
 
@@ -189,16 +189,16 @@ impl Books {
         let Some(lane) = self.lanes.remove(&id).filter(|lane| lane.wire.is_upgraded()) else { return };
         let over = lane.wire.is_over();
         if lane.wire.is_in_message() {
-            self.said.push(if lane.ended || lane.ready { Said::Lost } else { Said::Unclear });
+            self.sent.push(if lane.ended || lane.ready { Sent::Lost } else { Sent::Unclear });
         }
         let left = !lane.ended && !over;
         if left {
             // The server takes them as sent, and nobody reads them any more. Where writes fail its end is gone.
             let written = if lane.unwritable { &[][..] } else { &lane.written };
-            self.said.extend(written.iter().any(|number| !self.known.contains(number)).then_some(Said::Lost));
+            self.sent.extend(written.iter().any(|number| !self.known.contains(number)).then_some(Sent::Lost));
             self.waiting.clear();
         }
-        self.said.push(Said::End { left });
+        self.sent.push(Sent::End { left });
     }
 
     /// Nothing is late and nothing is too much. `listens` is since when the application has taken events.
@@ -220,46 +220,46 @@ impl Books {
         assert!(waiting <= self.most + 2 * FRAME_BYTES + AHEAD, "{waiting} bytes wait for the application");
     }
 
-    /// What was told is what was said: once, in order, and with a gap for each loss before what came after it.
+    /// What was received is what was sent: once, in order, and with a gap for each loss before what came after it.
     pub(super) fn settle(&self) {
-        if std::env::var_os("STORY").is_some() {
+        if std::env::var_os("TRACE").is_some() {
             eprintln!("{self}");
         }
         let delivered: BTreeSet<u64> = self.numbers().collect();
-        assert_eq!(delivered.len(), self.numbers().count(), "something was told twice: {self}");
-        // Where in `said` the last notification was, and what was told since.
+        assert_eq!(delivered.len(), self.numbers().count(), "something came twice: {self}");
+        // Where in `sent` the last notification was, and what came since.
         let (mut at, mut gaps): (usize, Vec<&str>) = (0, Vec::new());
-        for told in &self.told {
-            let number = match told {
-                Told::Gap(cause) => {
+        for received in &self.received {
+            let number = match received {
+                Received::Gap(cause) => {
                     gaps.push(cause);
                     continue;
                 }
-                Told::Notification(number) => *number,
-                Told::Disconnected(_) => continue,
+                Received::Notification(number) => *number,
+                Received::Disconnected(_) => continue,
             };
-            let found = self.said[at..].iter().position(|said| *said == Said::Notification(number));
+            let found = self.sent[at..].iter().position(|sent| *sent == Sent::Notification(number));
             let Some(found) = found else { panic!("{number} was not sent, or not in this place: {self}") };
-            self.between(&self.said[at..at + found], at, &delivered, &gaps, number);
+            self.between(&self.sent[at..at + found], at, &delivered, &gaps, number);
             at += found + 1;
             gaps.clear();
         }
-        self.between(&self.said[at..], at, &delivered, &["the end"], 0);
+        self.between(&self.sent[at..], at, &delivered, &["the end"], 0);
     }
 
-    fn between(&self, said: &[Said], from: usize, delivered: &BTreeSet<u64>, gaps: &[&str], before: u64) {
+    fn between(&self, sent: &[Sent], from: usize, delivered: &BTreeSet<u64>, gaps: &[&str], before: u64) {
         let (mut lost, mut unclear, mut ended) = (false, false, false);
-        for (at, one) in said.iter().enumerate() {
+        for (at, one) in sent.iter().enumerate() {
             match one {
-                Said::Notification(number) if delivered.contains(number) => {}
-                Said::Notification(number) => {
+                Sent::Notification(number) if delivered.contains(number) => {}
+                Sent::Notification(number) => {
                     lost = true;
-                    let end = self.said[from + at..].iter().find(|said| matches!(said, Said::End { .. }));
-                    assert_eq!(end, Some(&Said::End { left: true }), "{number} was read and not told: {self}");
+                    let end = self.sent[from + at..].iter().find(|sent| matches!(sent, Sent::End { .. }));
+                    assert_eq!(end, Some(&Sent::End { left: true }), "{number} was read and not received: {self}");
                 }
-                Said::Lost => lost = true,
-                Said::Unclear => unclear = true,
-                Said::End { .. } => ended = true,
+                Sent::Lost => lost = true,
+                Sent::Unclear => unclear = true,
+                Sent::End { .. } => ended = true,
             }
         }
         assert!(!lost || !gaps.is_empty(), "something was lost before {before}, and no gap says so: {self}");
@@ -267,22 +267,24 @@ impl Books {
         let (last, any) = (before == 0, gaps.is_empty());
         assert!(last || any || reason || ended, "nothing was lost before {before}, and a gap says so: {self}");
         let unreadable = gaps.contains(&"unreadable_frame");
-        assert!(!unreadable || reason || left(said), "all before {before} could be read: {self}");
+        assert!(!unreadable || reason || left(sent), "all before {before} could be read: {self}");
     }
 
     fn numbers(&self) -> impl Iterator<Item = u64> {
-        self.told.iter().filter_map(|told| if let Told::Notification(number) = told { Some(*number) } else { None })
+        self.received
+            .iter()
+            .filter_map(|received| if let Received::Notification(number) = received { Some(*number) } else { None })
     }
 }
 
 /// Whether the client ended a connection by itself.
-fn left(said: &[Said]) -> bool {
-    said.contains(&Said::End { left: true })
+fn left(sent: &[Sent]) -> bool {
+    sent.contains(&Sent::End { left: true })
 }
 
-impl std::fmt::Display for Books {
+impl std::fmt::Display for Oracle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "\nsaid {:?}\ntold {:?}", self.said, self.told)
+        write!(f, "\nsaid {:?}\ntold {:?}", self.sent, self.received)
     }
 }
 

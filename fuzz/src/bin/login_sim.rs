@@ -1,14 +1,14 @@
-//! Simulates weeks of logins; see `--help`.
+//! Simulates logins for weeks; see `--help`.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use ringcentral_ws_fuzz::{Plain, WeeksReport, WithContract, weeks};
+use ringcentral_ws_fuzz::{LoginReport, Plain, WithContract, simulate_logins};
 
 const HELP: &str = "\
 Simulates sessions and their logins for weeks against the stand-in server, in virtual time.
 
-usage: weeks [--weeks N] [--seed S | --seed-range A..B] [--checked]
+usage: login_sim [--weeks N] [--seed S | --seed-range A..B] [--checked]
 
   --weeks N          the length of each run (default 2)
   --seed S           one run
@@ -61,14 +61,14 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let (start, mut total, mut runs) = (Instant::now(), WeeksReport::default(), 0_u32);
+    let (start, mut total, mut runs) = (Instant::now(), LoginReport::default(), 0_u32);
     let mut done = ExitCode::SUCCESS;
     for seed in options.seeds {
         let checked = options.checked || seed % 8 == 7;
         let run = if checked {
-            weeks(&WithContract, seed, options.weeks, None)
+            simulate_logins(&WithContract, seed, options.weeks, None)
         } else {
-            weeks(&Plain, seed, options.weeks, None)
+            simulate_logins(&Plain, seed, options.weeks, None)
         };
         match run {
             Ok(report) => {

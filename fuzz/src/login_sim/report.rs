@@ -1,11 +1,11 @@
-//! What weeks came to.
+//! What the runs came to.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Counts over weeks.
+/// Counts over runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WeeksReport {
+pub struct LoginReport {
     /// Steps of the simulation.
     pub steps: u64,
     /// Session-weeks simulated, in thousandths.
@@ -20,7 +20,7 @@ pub struct WeeksReport {
     pub recovered: u64,
     /// Sessions lost, by what made it impossible to keep them.
     pub lost: BTreeMap<&'static str, u64>,
-    /// Gaps told.
+    /// Gaps emitted.
     pub gaps: u64,
     /// Notifications sent, delivered, and covered by gaps.
     pub notifications: [u64; 3],
@@ -28,7 +28,7 @@ pub struct WeeksReport {
     pub faults: BTreeMap<&'static str, u64>,
 }
 
-impl WeeksReport {
+impl LoginReport {
     /// Adds another one.
     pub fn add(&mut self, other: &Self) {
         self.steps += other.steps;
@@ -46,7 +46,7 @@ impl WeeksReport {
     }
 }
 
-impl fmt::Display for WeeksReport {
+impl fmt::Display for LoginReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [sent, delivered, covered] = self.notifications;
         writeln!(f, "session-weeks   {:.1}", self.milli_weeks as f64 / 1000.0)?;

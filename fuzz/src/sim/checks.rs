@@ -36,7 +36,7 @@ pub(crate) enum AuthCall {
 
 /// What is counted in the life of one process.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Books {
+pub(crate) struct ProcessChecks {
     /// Calls that may have reached the server.
     auth: VecDeque<(u64, AuthCall)>,
     /// When each attempt began, as far as can be seen: with its token call, or with the socket if it needs none.
@@ -53,7 +53,7 @@ pub(crate) struct Books {
     pub(crate) next: u64,
 }
 
-impl Books {
+impl ProcessChecks {
     /// TOK-2. A driver that drains late makes a call later than it was decided, by up to `slack`.
     pub(crate) fn auth_call(&mut self, call: AuthCall, now: u64, slack: u64) -> Verdict {
         if let AuthCall::Token(_) = call {
@@ -107,7 +107,7 @@ impl Books {
     /// REC-8: it waits for its next attempt, and `now` is the time of its process.
     pub(crate) fn waits(&self, at: Timestamp, now: Timestamp) -> Verdict {
         let silent = at.as_micros().saturating_sub(now.as_micros()) > SILENT_WAIT;
-        if silent && self.announced.is_none_or(|told| told < at) {
+        if silent && self.announced.is_none_or(|announced| announced < at) {
             let what = format!("it waits until {at:?}, and the last it said was {:?}", self.announced);
             return violated("silent-wait", what);
         }
@@ -212,36 +212,36 @@ mod tests {
     fn an_attempt_begins_with_its_token_call() {
         // The first waits 40 ms for its token; the 31st begins a minute after it, and needs none.
         for (last, fine) in [(60 * S + 12, true), (60 * S, false), (60 * S - 30, false)] {
-            let mut books = Books::default();
-            books.auth_call(AuthCall::Before, 0, 0).unwrap();
-            books.token_call = Some(0);
+            let mut checks = ProcessChecks::default();
+            checks.auth_call(AuthCall::Before, 0, 0).unwrap();
+            checks.token_call = Some(0);
             for n in 0..30 {
-                books.attempt(40_000 + n * S, 0).unwrap();
+                checks.attempt(40_000 + n * S, 0).unwrap();
             }
-            assert_eq!(books.attempt(last, 0).is_ok(), fine, "{last}");
+            assert_eq!(checks.attempt(last, 0).is_ok(), fine, "{last}");
         }
     }
 
     // CLAUSE TOK-2
     #[test]
     fn what_may_have_arrived_counts_across_a_restart() {
-        let mut books = Books::default();
-        books.carried(&[0, S, 2 * S]);
-        books.auth_call(AuthCall::Before, 3 * S, 0).unwrap();
-        books.auth_call(AuthCall::Before, 4 * S, 0).unwrap();
-        assert!(books.clone().auth_call(AuthCall::Before, 59 * S, 0).is_err());
-        assert!(books.auth_call(AuthCall::Before, 60 * S, 0).is_ok());
+        let mut checks = ProcessChecks::default();
+        checks.carried(&[0, S, 2 * S]);
+        checks.auth_call(AuthCall::Before, 3 * S, 0).unwrap();
+        checks.auth_call(AuthCall::Before, 4 * S, 0).unwrap();
+        assert!(checks.clone().auth_call(AuthCall::Before, 59 * S, 0).is_err());
+        assert!(checks.auth_call(AuthCall::Before, 60 * S, 0).is_ok());
     }
 
     // CLAUSE REC-8
     #[test]
     fn a_wait_of_more_than_two_seconds_is_announced() {
         let at = Timestamp::from_secs;
-        let mut books = Books::default();
-        assert!(books.waits(at(12), at(10)).is_ok() && books.waits(at(13), at(10)).is_err());
-        books.announced(at(13));
-        assert!(books.waits(at(13), at(10)).is_ok() && books.waits(at(14), at(10)).is_err());
-        books.opens();
-        assert!(books.waits(at(13), at(10)).is_err());
+        let mut checks = ProcessChecks::default();
+        assert!(checks.waits(at(12), at(10)).is_ok() && checks.waits(at(13), at(10)).is_err());
+        checks.announced(at(13));
+        assert!(checks.waits(at(13), at(10)).is_ok() && checks.waits(at(14), at(10)).is_err());
+        checks.opens();
+        assert!(checks.waits(at(13), at(10)).is_err());
     }
 }
