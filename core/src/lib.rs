@@ -1,7 +1,7 @@
 //! RingCentral WebSocket subscriptions as a sans-IO state machine: no I/O, no clock, no RNG beyond a seed, no async.
 //!
-//! [`Session`] is the protocol as a value: facts and wishes go in, actions and events come out. Its documentation has
-//! the loop and the contract.
+//! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation has
+//! the loop and the contract. The module [`protocol`] has the rules that it follows.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -26,6 +26,8 @@ pub mod oauth;
 mod outbox;
 mod output;
 pub mod payloads;
+#[doc = include_str!("../PROTOCOL.md")]
+pub mod protocol {}
 #[cfg(feature = "recorder")]
 pub mod recorder;
 mod retry;
