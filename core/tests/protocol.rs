@@ -1,4 +1,5 @@
-//! Every rule of PROTOCOL.md has tests, PROTOCOL_TESTS.md lists them, and comments name no other rules.
+//! Every rule of PROTOCOL.md has tests, PROTOCOL_TESTS.md lists them, and comments name no other rules. The paths of
+//! CONTRIBUTING.md exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -148,4 +149,17 @@ fn every_rule_in_a_comment_exists() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_paths_in_contributing_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let rooms: Vec<_> = FOLDERS.iter().map(|folder| format!("{folder}/")).collect();
+    let paths: Vec<_> = text
+        .split(['`', '(', ')', ' '])
+        .filter(|word| rooms.iter().any(|room| word.starts_with(room)) && !word.contains('{'))
+        .collect();
+    let missing: Vec<_> = paths.iter().filter(|path| !root.join(path).exists()).collect();
+    assert!(paths.len() > 40 && missing.is_empty(), "{} paths, missing {missing:?}", paths.len());
 }
