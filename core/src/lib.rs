@@ -1,7 +1,7 @@
 //! RingCentral WebSocket subscriptions as a sans-IO state machine: no I/O, no clock, no RNG beyond a seed, no async.
 //!
-//! [`Session`] is the protocol as a value: facts and wishes go in, actions and events come out. Its documentation has
-//! the loop and the contract.
+//! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation has
+//! the loop and the contract. The module [`protocol`] has the rules that it follows.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -24,6 +24,8 @@ mod notification;
 mod number;
 mod outbox;
 mod output;
+#[doc = include_str!("../PROTOCOL.md")]
+pub mod protocol {}
 #[cfg(feature = "recorder")]
 pub mod recorder;
 mod retry;

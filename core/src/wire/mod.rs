@@ -23,7 +23,7 @@ mod tests {
         };
     }
 
-    // core/tests/samples.rs checks that no fixture is missing here.
+    // core/tests/session/frames.rs checks that no fixture is missing here.
     const SAMPLES: &[(&str, &str)] = samples![
         "connection-details-bare.json",
         "connection-details-recovery-failed.json",

@@ -1,12 +1,13 @@
-//! Whatever the server makes a Session keep has a limit in bytes, and what is thrown away for it is told.
-
-#[path = "support/direct.rs"]
-mod direct;
+//! Memory: whatever the server makes a session keep has a limit in bytes, and what is dropped for it is a gap (SEC-3).
 
 use std::time::Duration;
 
-use direct::{DETAILS, Direct, actions, details, events, notification, recovered, told};
 use ringcentral_ws_core::*;
+
+use crate::direct::{
+    DETAILS, Direct, actions, count, delivered, details, echo_of, events, get, is_notification, limited, notification,
+    recovered,
+};
 
 /// What a held notification counts beside its text.
 const ITEM: usize = 128;
@@ -22,7 +23,7 @@ fn large(uuid: usize, body: usize) -> String {
 }
 
 fn confirmed(s: &mut Direct) -> Vec<String> {
-    told(&s.reply(200, r#"{"id":"s"}"#))
+    delivered(&s.reply(200, r#"{"id":"s"}"#))
 }
 
 fn names(range: std::ops::Range<usize>) -> Vec<String> {
@@ -44,18 +45,18 @@ fn replaying(config: Config) -> (Direct, Vec<Output>) {
 
 // CLAUSE SEC-3 FRM-4 SUB-3
 #[test]
-fn a_withheld_answer_and_huge_notifications() {
+fn notifications_held_beyond_64_mib_are_a_gap() {
     let mut s = Direct::ready(Config::default());
     s.subscribe();
     // Four of 15 MiB are within 64 MiB.
-    (0..7).for_each(|n| assert_eq!(told(&s.frame(&large(n, 15 << 20))), [""; 0], "{n}"));
+    (0..7).for_each(|n| assert_eq!(delivered(&s.frame(&large(n, 15 << 20))), [""; 0], "{n}"));
     assert_eq!(confirmed(&mut s), after("queue_overflow", 3..7));
-    assert_eq!(told(&s.frame(&notification(7))), ["7"]);
+    assert_eq!(delivered(&s.frame(&notification(7))), ["7"]);
 }
 
 // CLAUSE SEC-3 FRM-4 SUB-3
 #[test]
-fn the_last_byte_counts() {
+fn the_byte_limit_of_held_notifications_is_exact() {
     // The uuid has one byte, the id of the subscription too.
     let one = 1000 + 2 + ITEM;
     for (bytes, kept) in [(3 * one, 3), (3 * one - 1, 2), (4 * one - 1, 3), (one, 1)] {
@@ -69,8 +70,7 @@ fn the_last_byte_counts() {
     (0..5).for_each(|n| drop(s.frame(&large(n, 1000))));
     assert_eq!(confirmed(&mut s), names(0..5));
     // What was given back can be used again.
-    s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
-    s.drain();
+    s.subscribe_to("/b");
     s.reply(404, r#"{"errorCode":"SUB-507"}"#);
     (5..10).for_each(|n| drop(s.frame(&large(n, 1000))));
     assert_eq!(confirmed(&mut s), after("subscription_lost", 5..10));
@@ -78,7 +78,7 @@ fn the_last_byte_counts() {
 
 // CLAUSE SEC-3 FRM-4 SUB-3
 #[test]
-fn many_small_ones_meet_the_number_first() {
+fn many_small_held_notifications_meet_the_limit_of_256() {
     let mut s = Direct::ready(Config::default());
     s.subscribe();
     (0..2000).for_each(|n| drop(s.frame(&notification(n))));
@@ -87,7 +87,7 @@ fn many_small_ones_meet_the_number_first() {
 
 // CLAUSE SEC-3 FRM-4 SUB-3
 #[test]
-fn what_fits_not_even_alone_is_a_gap_at_its_place() {
+fn a_notification_larger_than_the_limit_is_a_gap_at_its_place() {
     let mut s = Direct::ready(budget(1000));
     s.subscribe();
     for (n, size) in [(0, 10), (1, 1000), (2, 5000), (3, 10), (4, 10)] {
@@ -100,13 +100,13 @@ fn what_fits_not_even_alone_is_a_gap_at_its_place() {
         s.subscribe();
         (0..4).for_each(|n| drop(s.frame(&large(n, 1000))));
         assert_eq!(confirmed(&mut s), ["gap queue_overflow"], "{bytes}");
-        assert_eq!(told(&s.frame(&large(4, 1000))), ["4"]);
+        assert_eq!(delivered(&s.frame(&large(4, 1000))), ["4"]);
     }
 }
 
 // CLAUSE SEC-3 FRM-1 SUB-3
 #[test]
-fn what_cannot_be_read_counts_too() {
+fn unreadable_frames_count_against_the_byte_limit() {
     let mut s = Direct::ready(budget(3 * ITEM));
     s.subscribe();
     s.frame("x");
@@ -122,73 +122,72 @@ fn what_cannot_be_read_counts_too() {
 
 // CLAUSE SEC-3 FRM-4 REC-5
 #[test]
-fn a_replay_too_large_to_be_held_is_delivered_whole_behind_a_gap() {
+fn a_replay_above_the_byte_limit_is_delivered_whole_after_a_gap() {
     let (mut s, outputs) = replaying(Config::default());
-    let echo = direct::echo_of(&outputs);
-    (0..4).for_each(|n| assert_eq!(told(&s.frame(&large(n, 15 << 20))), [""; 0], "{n}"));
-    assert_eq!(told(&s.frame(&large(4, 15 << 20))), after("replay_interrupted", 0..5));
-    assert_eq!(told(&s.frame(&notification(5))), ["5"]);
-    assert_eq!(told(&s.frame(&notification(4))), [""; 0], "a duplicate");
-    assert_eq!(told(&s.frame(&echo)), [""; 0]);
+    let echo = echo_of(&outputs);
+    (0..4).for_each(|n| assert_eq!(delivered(&s.frame(&large(n, 15 << 20))), [""; 0], "{n}"));
+    assert_eq!(delivered(&s.frame(&large(4, 15 << 20))), after("replay_interrupted", 0..5));
+    assert_eq!(delivered(&s.frame(&notification(5))), ["5"]);
+    assert_eq!(delivered(&s.frame(&notification(4))), [""; 0], "a duplicate");
+    assert_eq!(delivered(&s.frame(&echo)), [""; 0]);
     assert_eq!(s.session.stats().gaps, 1);
 }
 
 // CLAUSE SEC-3 FRM-4 REC-5
 #[test]
-fn the_last_byte_of_a_replay_counts() {
+fn the_byte_limit_of_a_replay_is_exact() {
     let one = 1000 + 2 + ITEM;
     for (bytes, held) in [(3 * one, 3), (3 * one - 1, 2), (one, 1), (one - 1, 0), (0, 0)] {
         let (mut s, _) = replaying(budget(bytes));
-        (0..held).for_each(|n| assert_eq!(told(&s.frame(&large(n, 1000))), [""; 0], "{bytes}"));
-        assert_eq!(told(&s.frame(&large(held, 1000))), after("replay_interrupted", 0..held + 1), "{bytes}");
-        assert_eq!(told(&s.frame(&large(9, 1000))), ["9"], "{bytes}");
+        (0..held).for_each(|n| assert_eq!(delivered(&s.frame(&large(n, 1000))), [""; 0], "{bytes}"));
+        assert_eq!(delivered(&s.frame(&large(held, 1000))), after("replay_interrupted", 0..held + 1), "{bytes}");
+        assert_eq!(delivered(&s.frame(&large(9, 1000))), ["9"], "{bytes}");
     }
     // A duplicate is not held, and its end is seen.
     let (mut s, outputs) = replaying(budget(3 * one));
     (0..3).for_each(|n| drop(s.frame(&large(n, 1000))));
     s.frame(&large(2, 1000));
-    assert_eq!(told(&s.frame(&direct::echo_of(&outputs))), names(0..3));
+    assert_eq!(delivered(&s.frame(&echo_of(&outputs))), names(0..3));
     // The server's buffer was full too: that is the surer cause.
     let mut s = Direct::ready(budget(2 * one));
     s.subscribed();
     s.reopen();
     s.frame(&recovered(r#""recoveryBufferSize":3"#));
     let outputs: Vec<_> = (0..3).flat_map(|n| s.frame(&large(n, 1000))).collect();
-    assert_eq!(told(&outputs), after("replay_overflow", 0..3));
+    assert_eq!(delivered(&outputs), after("replay_overflow", 0..3));
 }
 
 // CLAUSE SEC-3 FRM-1 REC-5
 #[test]
-fn a_loss_at_the_end_of_what_is_held_comes_before_what_was_too_much() {
+fn an_unreadable_frame_at_the_byte_limit_of_a_replay_is_a_gap_at_its_place() {
     let (mut s, _) = replaying(budget(2 * (1000 + 2 + ITEM)));
     s.frame(&large(0, 1000));
     s.frame(&large(1, 1000));
     s.frame("x");
-    let told = told(&s.frame(&large(2, 1000)));
-    assert_eq!(told, ["gap replay_interrupted", "0", "1", "gap unreadable_frame", "2"]);
+    let delivered = delivered(&s.frame(&large(2, 1000)));
+    assert_eq!(delivered, ["gap replay_interrupted", "0", "1", "gap unreadable_frame", "2"]);
 }
 
 // CLAUSE SEC-3 FRM-4 SUB-3
 #[test]
-fn what_waits_for_an_answer_and_what_is_replayed_share_the_budget() {
+fn held_and_replayed_notifications_share_the_byte_limit() {
     let one = 1000 + 2 + ITEM;
     let (mut s, outputs) = replaying(budget(4 * one));
-    let echo = direct::echo_of(&outputs);
+    let echo = echo_of(&outputs);
     (0..3).for_each(|n| drop(s.frame(&large(n, 1000))));
-    s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
-    s.drain();
+    s.subscribe_to("/b");
     s.reply(404, r#"{"errorCode":"SUB-507"}"#);
     // One more fits: the newest.
-    (3..6).for_each(|n| assert_eq!(told(&s.frame(&large(n, 1000))), [""; 0]));
+    (3..6).for_each(|n| assert_eq!(delivered(&s.frame(&large(n, 1000))), [""; 0]));
     assert_eq!(confirmed(&mut s), [""; 0], "the replay still waits for its end");
-    let told = told(&s.frame(&echo));
-    assert_eq!(told.len(), 5, "{told:?}");
-    assert!(told[..3] == names(0..3) && told[3].starts_with("gap ") && told[4] == "5", "{told:?}");
+    let delivered = delivered(&s.frame(&echo));
+    assert_eq!(delivered.len(), 5, "{delivered:?}");
+    assert!(delivered[..3] == names(0..3) && delivered[3].starts_with("gap ") && delivered[4] == "5", "{delivered:?}");
 }
 
 // CLAUSE SEC-3 FRM-4
 #[test]
-fn outputs_that_nobody_drains() {
+fn undrained_outputs_stop_input_at_the_byte_limit() {
     let mut s = Direct::ready(budget(5000));
     s.subscribed();
     let feed = |s: &mut Direct, n: usize| {
@@ -197,10 +196,10 @@ fn outputs_that_nobody_drains() {
     };
     let taken = (0..20).take_while(|n| feed(&mut s, *n)).count();
     assert!((4..=6).contains(&taken), "{taken}");
-    assert_eq!(told(&s.drain()), names(0..taken));
+    assert_eq!(delivered(&s.drain()), names(0..taken));
     // One that is larger than all is taken, and delivered.
     let text = large(20, 50_000);
-    assert_eq!(told(&s.frame(&text)), ["20"]);
+    assert_eq!(delivered(&s.frame(&text)), ["20"]);
     // What is held leaves room for a message, and keeps nothing from being drained.
     let mut s = Direct::ready(budget(5000));
     s.subscribe();
@@ -208,14 +207,9 @@ fn outputs_that_nobody_drains() {
     assert_eq!(confirmed(&mut s), after("queue_overflow", 5..9));
 }
 
-fn call(s: &mut Direct) {
-    s.session.request(http::Request::get("/r").body(Body::empty()).unwrap(), s.now).unwrap();
-    s.drain();
-}
-
 // CLAUSE SEC-3 FRM-4 REQ-9
 #[test]
-fn headers_of_a_mebibyte() {
+fn headers_of_a_mebibyte_are_cut_except_in_responses() {
     let value = "v".repeat(1 << 20);
     let headers: Vec<_> = (0..10).map(|n| format!(r#""h{n}":"{value}""#)).collect();
     let headers = format!(r#"{},"RCRequestId":"{value}","X-Rate-Limit-Group":"{value}""#, headers.join(","));
@@ -224,7 +218,7 @@ fn headers_of_a_mebibyte() {
     };
     // The answer to a call of the application is the application's, as large as a message may be.
     let mut s = Direct::ready(budget(4 << 20));
-    call(&mut s);
+    s.request(get("/r"));
     let outputs = s.frame(&reply(&s.message.clone(), 200));
     let kept = events(&outputs).find_map(|event| match event {
         Event::Response { outcome: RequestOutcome::Response { response, .. }, .. } => Some(response.headers().len()),
@@ -232,7 +226,7 @@ fn headers_of_a_mebibyte() {
     });
     assert_eq!(kept, Some(12));
     // As long as it waits nothing more is taken.
-    call(&mut s);
+    s.request(get("/r"));
     let (conn, text) = (s.conn, reply(&s.message.clone(), 200));
     s.session.handle_input(Input::Frame { conn, frame: Frame::Text(&text) }, s.now).unwrap();
     assert_eq!(s.session.handle_input(Input::Timeout, s.now), Err(NotDrained));
@@ -268,14 +262,14 @@ fn headers_of_a_mebibyte() {
 
 // CLAUSE SEC-3 REC-4
 #[test]
-fn uuids_of_a_mebibyte() {
+fn uuids_of_a_mebibyte_are_delivered_and_remembered_short() {
     let mut s = Direct::ready(Config::default());
     s.subscribed();
     for n in 0..20 {
         let uuid = format!("{n:04}{}", "u".repeat(1 << 20));
         let text = format!(r#"[{{"type":"ServerNotification"}},{{"uuid":"{uuid}","subscriptionId":"s"}}]"#);
-        assert_eq!(told(&s.frame(&text)).len(), 1, "{n}");
-        assert_eq!(told(&s.frame(&text)).len(), 0, "{n}");
+        assert_eq!(delivered(&s.frame(&text)).len(), 1, "{n}");
+        assert_eq!(delivered(&s.frame(&text)).len(), 0, "{n}");
         assert!(s.session.snapshot().unwrap().to_json().len() < 4000);
     }
     s.frame("x");
@@ -286,7 +280,7 @@ fn uuids_of_a_mebibyte() {
 
 // CLAUSE SEC-3 SUB-6
 #[test]
-fn a_confirmation_that_lists_more_than_there_can_be() {
+fn a_confirmation_is_cut_to_the_limits_of_filters() {
     let many = |item: &str| vec![item; 100_000].join(",");
     let long = "f".repeat(1 << 20);
     for (filters, disabled) in [
@@ -317,11 +311,9 @@ fn a_confirmation_that_lists_more_than_there_can_be() {
 
 // CLAUSE SEC-3 TOK-6
 #[test]
-fn tokens_of_a_mebibyte_are_none() {
+fn tokens_of_a_mebibyte_are_refused() {
     let long = "t".repeat(1 << 20);
-    let mut s = Direct::new(Config::default());
-    s.session.connect(s.now).unwrap();
-    s.drain();
+    let mut s = Direct::starting(Config::default());
     let token = AccessToken { secret: long.as_str().into(), expires_in: None };
     let outputs = s.input(Input::Authorized { id: s.login, token });
     assert!(events(&outputs).any(|e| matches!(e, Event::Retry { cause: Cause::Credentials { .. }, .. })));
@@ -329,9 +321,7 @@ fn tokens_of_a_mebibyte_are_none() {
         format!(r#"{{"ws_access_token":"{long}","uri":"wss://h.ringcentral.com/ws"}}"#),
         format!(r#"{{"ws_access_token":"t","uri":"wss://h.ringcentral.com/{long}"}}"#),
     ] {
-        let mut s = Direct::new(Config::default());
-        s.session.connect(s.now).unwrap();
-        s.drain();
+        let mut s = Direct::starting(Config::default());
         s.authorize();
         let outputs = s.http(200, &body);
         assert!(!actions(&outputs).any(|a| matches!(a, Action::Open { .. })));
@@ -346,12 +336,10 @@ fn tokens_of_a_mebibyte_are_none() {
 
 // CLAUSE SEC-3 REQ-3
 #[test]
-fn one_reason_for_many_requests_is_a_line() {
-    let mut s = Direct::new(Config::default());
-    s.session.connect(s.now).unwrap();
-    s.drain();
+fn a_failure_of_a_mebibyte_is_cut_in_each_outcome() {
+    let mut s = Direct::starting(Config::default());
     for _ in 0..200 {
-        s.session.request(http::Request::get("/r").body(Body::empty()).unwrap(), s.now).unwrap();
+        s.session.request(get("/r"), s.now).unwrap();
     }
     s.drain();
     let failure = AuthFailure { code: Some("c".repeat(1 << 20).into()), ..AuthFailure::transient("m".repeat(1 << 20)) };
@@ -364,4 +352,72 @@ fn one_reason_for_many_requests_is_a_line() {
         .collect();
     assert!(lengths.len() == 200 && lengths.iter().all(|length| (1000..2200).contains(length)), "{lengths:?}");
     s.sleep(Duration::from_secs(1));
+}
+
+// CLAUSE SEC-3 PST-1
+#[test]
+fn handles_ids_and_codes_above_their_limits_are_not_kept() {
+    let handle = |len: usize| format!(r#"[{{"type":"Other","wsc":{{"token":"{}","sequence":9}}}}]"#, "h".repeat(len));
+    for (len, kept) in [(65_536, true), (65_537, false)] {
+        let mut s = Direct::ready(Config::default());
+        s.frame(&handle(len));
+        assert_eq!(s.session.snapshot().unwrap().to_json().len() > len, kept, "{len}");
+    }
+    for (len, taken) in [(1024, true), (1025, false)] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribe();
+        let outputs = s.reply(200, &format!(r#"{{"id":"{}"}}"#, "i".repeat(len)));
+        assert_eq!(events(&outputs).any(|e| matches!(e, Event::Subscribed(_))), taken, "{len}");
+    }
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.reopen();
+    let code = "é".repeat(1000);
+    s.frame(&details(&format!(r#""recoveryState":"Failed","recoveryErrorCode":"{code}""#)));
+    assert!(s.session.snapshot().unwrap().to_json().len() < 1024);
+}
+
+// CLAUSE SEC-3 PST-3
+#[test]
+fn a_uuid_is_kept_up_to_1024_bytes() {
+    let with_uuid = |uuid: &str| notification(0).replace(r#""uuid":"0""#, &format!(r#""uuid":"{uuid}""#));
+    for (uuid, kept) in [("u".repeat(1024), 1024), ("u".repeat(1025), 1024), (format!("u{}", "é".repeat(600)), 1023)] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribed();
+        let outputs = s.frame(&with_uuid(&uuid));
+        assert_eq!(delivered(&outputs), [&*uuid]);
+        let gap = s.frame("garbage");
+        let after = |e: &Event| if let Event::Gap(gap) = e { gap.after.clone() } else { None };
+        assert_eq!(events(&gap).find_map(after).as_deref(), Some(&uuid[..kept]));
+        // It is known again as a whole.
+        assert_eq!(delivered(&s.frame(&with_uuid(&uuid))), [""; 0]);
+    }
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.frame(&with_uuid("uuid"));
+    let text = s.session.snapshot().unwrap().to_json();
+    for (len, good) in [(1024, true), (1025, false)] {
+        let text = text.replace(r#""last":"uuid""#, &format!(r#""last":"{}""#, "u".repeat(len)));
+        assert_eq!(Snapshot::from_json(&text).is_ok(), good, "{len}");
+    }
+}
+
+// CLAUSE FRM-4 SEC-3
+#[test]
+fn undrained_outputs_refuse_further_calls() {
+    let mut s = Direct::ready(limited(|b| b.undrained = 4));
+    s.subscribed();
+    let mut texts = (0..).map(notification);
+    for n in 1..=6 {
+        let text = texts.next().unwrap();
+        let result = s.session.handle_input(Input::Frame { conn: s.conn, frame: Frame::Text(&text) }, s.now);
+        assert_eq!(result.is_ok(), n <= 4, "{n}");
+    }
+    // No call is taken, and what was to be done is handed back.
+    assert!(s.session.connect(s.now).is_err() && s.session.close(Close::Revoke, s.now).is_err());
+    assert!(matches!(s.session.request(get("/r"), s.now), Err(CommandError::NotDrained(r)) if r.uri() == "/r"));
+    assert!(matches!(s.session.recover(s.now), Err(CommandError::NotDrained(()))));
+    assert_eq!(s.session.snapshot(), None);
+    assert_eq!(count(&s.drain(), is_notification), 4);
+    assert!(s.session.request(get("/r"), s.now).is_ok());
 }

@@ -1,16 +1,25 @@
-//! What must not show, does not show: in no output, no state, no error (SEC-1). And what goes into an address is
-//! encoded (TOK-8).
-
-#[path = "support/direct.rs"]
-mod direct;
+//! Secrets show in no output, no state and no error (SEC-1).
 
 use std::fmt::Write as _;
 
-use direct::{Direct, actions, error_body};
 use ringcentral_ws_core::*;
 
+use crate::direct::{Direct, actions, error_body};
+
+// CLAUSE SEC-1
+#[test]
+fn a_masked_value_still_shows_its_type() {
+    assert_eq!(format!("{:?}", Secret::from("s")), "Secret(***)");
+    let url = SecretUrl::new("wss://h/ws?q=s".parse().unwrap());
+    assert_eq!(format!("{url:?}"), "SecretUrl(wss://h/ws?***)");
+    let s = Direct::ready(Config::default());
+    assert!(format!("{:?}", s.session.snapshot().unwrap()).starts_with("Snapshot {"));
+}
+
 const ACCESS: &str = "access-hunter1";
+
 const WS: &str = "ws-hunter2";
+
 const WSC: &str = "wsc-hunter3";
 
 fn authorized(s: &mut Direct) -> Vec<Output> {
@@ -24,7 +33,7 @@ fn address(outputs: &[Output]) -> SecretUrl {
 
 // CLAUSE SEC-1
 #[test]
-fn nothing_printed_holds_a_secret() {
+fn no_secret_shows_in_a_life_of_a_session() {
     let mut shown = String::new();
     let mut s = Direct::new(Config::default());
     let mut show = |s: &Direct, outputs: Vec<Output>| {
@@ -85,7 +94,7 @@ fn nothing_printed_holds_a_secret() {
 
 // CLAUSE SEC-1
 #[test]
-fn what_is_printed_of_inputs_and_outputs_holds_none_either() {
+fn no_secret_shows_in_inputs_and_outputs() {
     const SECRET: &str = "hunter4";
     let mut s = Direct::ready(Config::default());
     let body = format!("token={SECRET}");
@@ -111,10 +120,8 @@ fn what_is_printed_of_inputs_and_outputs_holds_none_either() {
 
 // CLAUSE SEC-1
 #[test]
-fn the_access_token_is_marked_as_sensitive() {
-    let mut s = Direct::new(Config::default());
-    s.session.connect(s.now).unwrap();
-    s.drain();
+fn the_authorization_header_is_sensitive() {
+    let mut s = Direct::starting(Config::default());
     let outputs = authorized(&mut s);
     let request =
         actions(&outputs).find_map(|a| if let Action::Http { request, .. } = a { Some(request) } else { None });
@@ -125,10 +132,8 @@ fn the_access_token_is_marked_as_sensitive() {
 
 // CLAUSE TOK-8
 #[test]
-fn values_in_the_address_are_encoded_and_its_query_is_kept() {
-    let mut s = Direct::new(Config::default());
-    s.session.connect(s.now).unwrap();
-    s.drain();
+fn values_in_the_connection_url_are_encoded_and_its_query_is_kept() {
+    let mut s = Direct::starting(Config::default());
     s.authorize();
     let body =
         r#"{"ws_access_token":"a+b/c=&d e%","uri":"wss://h.ringcentral.com:8443/ws?x=1&y=a%20b","expires_in":60}"#;
@@ -153,9 +158,7 @@ fn a_missing_permission_is_named() {
         ("SUB-528", "[SubscriptionWebSocket] application permission is required for [WebSocket] transport"),
         ("InsufficientPermissions", "Insufficient permissions"),
     ] {
-        let mut s = Direct::new(Config::default());
-        s.session.connect(s.now).unwrap();
-        s.drain();
+        let mut s = Direct::starting(Config::default());
         authorized(&mut s);
         let outputs = s.http(403, &error_body(code).replace(r#""m""#, &format!("{message:?}")));
         let reason = outputs.iter().find_map(|o| match o {
@@ -170,7 +173,7 @@ fn a_missing_permission_is_named() {
 
 // CLAUSE SEC-1
 #[test]
-fn each_input_and_action_is_printed_by_its_name_and_without_its_text() {
+fn inputs_and_actions_print_their_names_without_their_texts() {
     const SECRET: &str = "hunter5";
     let (conn, id) = (ConnId::from(7), HttpId::from(8));
     let text = || SECRET.to_owned();

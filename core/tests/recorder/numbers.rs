@@ -1,16 +1,12 @@
 //! What leaves the process as JSON is read exactly by programs that hold numbers as doubles: up to 2^53 - 1.
 
-#![cfg(feature = "recorder")]
-
-#[path = "support/taped.rs"]
-mod taped;
-
 use std::time::Duration;
 
 use ringcentral_ws_core::recorder::{Options, Recorded, Recording};
 use ringcentral_ws_core::*;
 use serde_json::Value;
-use taped::{drain, frame, idle};
+
+use crate::taped::{drain, dump, frame, idle};
 
 fn is_exact(json: &Value) -> bool {
     match json {
@@ -80,7 +76,7 @@ fn no_number_in_a_recording_is_too_large_for_a_double() {
         for _ in 0..10 {
             idle(&mut s, clock.now.after(Duration::from_secs(2)));
         }
-        let dump = s.recorder().unwrap().dump();
+        let dump = dump(&s);
         let json = |verb: &'static str| {
             dump.lines().filter_map(move |line| line.strip_prefix(verb)).filter(|json| !json.is_empty())
         };

@@ -1,11 +1,9 @@
 //! The checkpoints of a recording: when one is made, and what is in it.
 
-#[path = "support/taped.rs"]
-mod taped;
-
 use ringcentral_ws_core::recorder::{Options, Recorded, Recording};
 use ringcentral_ws_core::*;
-use taped::{drain, frame, idle};
+
+use crate::taped::{drain, dump, frame, idle};
 
 /// While something is held that a recording does not keep, no checkpoint is made: a replay would begin without it.
 #[test]
@@ -49,7 +47,7 @@ fn no_checkpoint_is_made_of_what_is_not_kept() {
     for (what, hold) in held {
         let mut s = ready();
         hold(&mut s);
-        let dump = s.recorder().unwrap().dump();
+        let dump = dump(&s);
         let (before, after) = dump.split_once("forgotten\n").expect("the ring was full");
         assert!(!before.contains("checkpoint") && !after.contains("checkpoint"), "{what}\n{dump}");
         assert!(dump.contains(&format!("\n  {what}")), "{what}\n{dump}");
@@ -72,7 +70,7 @@ fn a_checkpoint_holds_no_id_whatever_the_subscription_does() {
         }
         drain(&mut s);
         idle_for_long(&mut s);
-        let dump = s.recorder().unwrap().dump();
+        let dump = dump(&s);
         assert!(dump.contains(r#""filters":["/a/***"#) && !dump.contains("4711"), "{steps}\n{dump}");
         Recording::parse(&dump).unwrap().replay().unwrap();
     }
@@ -100,7 +98,7 @@ fn lose(s: &mut Recorded, conn: u64) {
 }
 
 fn last(s: &Recorded, after: &str) -> String {
-    let dump = s.recorder().unwrap().dump();
+    let dump = dump(s);
     dump.rsplit(after).next().unwrap().split([' ', '\n']).next().unwrap().to_owned()
 }
 
@@ -150,7 +148,7 @@ fn a_code_of_the_server_is_no_place_for_a_secret_in_a_checkpoint() {
     lose(&mut s, 1);
     up(&mut s, r#""recoveryState":"Failed","recoveryErrorCode":"the hunter code""#);
     idle_for_long(&mut s);
-    let dump = s.recorder().unwrap().dump();
+    let dump = dump(&s);
     let checkpoint = dump.lines().rfind(|line| line.starts_with("checkpoint")).unwrap();
     assert!(checkpoint.contains(r#""pending":{"#) && !dump.contains("hunter"), "{dump}");
     Recording::parse(&dump).unwrap().replay().unwrap();
@@ -163,7 +161,7 @@ fn a_checkpoint_keeps_the_newest_keys_that_there_is_room_for() {
     confirm(&mut s, &id);
     (0..60).for_each(|n| notify(&mut s, n));
     idle_for_long(&mut s);
-    let dump = s.recorder().unwrap().dump();
+    let dump = dump(&s);
     let checkpoint = dump.lines().rfind(|line| line.starts_with("checkpoint")).unwrap();
     let keys = checkpoint.split(r#""recent":["#).nth(1).unwrap().split(']').next().unwrap();
     // A sixteenth of the memory, at 40 bytes each.

@@ -1,16 +1,13 @@
-//! What is told of a request is true, whatever happens to it and in whatever order: it ends once, it is never said not
-//! to have left when it may have run, and it is never carried out twice unless the caller allowed that.
-
-#[path = "support/direct.rs"]
-mod direct;
+//! Requests under random calls, answers and losses: each ends once, and its outcome is what happened (REQ-3, REQ-8).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use direct::{Direct, clock, error_body, message_id};
 use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::*;
+
+use crate::direct::{DETAILS, Direct, clock, details, error_body, message_id};
 
 struct Random(u64);
 
@@ -261,7 +258,7 @@ impl Stage {
         let input = match self.s.session.state() {
             SessionState::Connecting if !self.conns.contains(&conn) && lose => Input::Closed { conn, close },
             SessionState::Connecting if !self.conns.contains(&conn) => {
-                let text = direct::details(direct::DETAILS);
+                let text = details(DETAILS);
                 return self.s.session.handle_input(Input::Frame { conn, frame: Frame::Text(&text) }, now).unwrap();
             }
             SessionState::Connecting => {
@@ -300,7 +297,7 @@ impl Stage {
 
 // CLAUSE REQ-3 REQ-8 C7
 #[test]
-fn what_is_told_of_a_request_is_true() {
+fn every_request_ends_once_with_the_outcome_that_happened() {
     let mut tally = BTreeMap::<_, usize>::new();
     for seed in 1..=1_500 {
         let mut stage = Stage::new(seed);

@@ -1,14 +1,11 @@
-//! Every row of the public table of codes, in each place where the service can give it: what follows is what its
-//! class promises.
-
-#[path = "support/direct.rs"]
-mod direct;
+//! Every row of the table of codes, in each place where the service can give it, does what its class says.
 
 use std::time::Duration;
 
-use direct::{Direct, actions, details, error_body, events};
 use ringcentral_ws_core::classify::{CODES, Class, CodeRow};
 use ringcentral_ws_core::*;
+
+use crate::direct::{Direct, actions, details, error_body, events, get, over_socket, unsubscribed};
 
 /// Codes that come in answers; the others are close codes.
 fn answers() -> impl Iterator<Item = &'static CodeRow> {
@@ -40,11 +37,9 @@ fn retry(outputs: &[Output]) -> Option<(&Cause, Duration)> {
 
 // CLAUSE TOK-3 TOK-4 TOK-5 TOK-6 BCK-5
 #[test]
-fn each_code_to_the_token_call() {
+fn each_code_in_the_reply_to_the_token_call() {
     for row in answers() {
-        let mut s = Direct::new(Config::default());
-        s.session.connect(s.now).unwrap();
-        s.drain();
+        let mut s = Direct::starting(Config::default());
         s.authorize();
         let outputs = s.http(status(row), &error_body(row.code));
         match row.class {
@@ -91,7 +86,7 @@ fn each_code_to_the_token_call() {
 
 // CLAUSE SUB-5
 #[test]
-fn each_code_to_a_subscription() {
+fn each_code_in_the_reply_to_a_post() {
     for row in answers() {
         for in_words in [false, true] {
             let mut s = Direct::ready(Config::default());
@@ -135,23 +130,22 @@ fn each_code_to_a_subscription() {
 
 // CLAUSE SUB-2 SUB-7
 #[test]
-fn each_code_to_a_change_and_a_removal() {
+fn each_code_in_the_reply_to_a_put_and_a_delete() {
     for row in answers() {
         let mut s = Direct::ready(Config::default());
         s.subscribed();
         s.subscribe();
         let outputs = s.reply(status(row), &error_body(row.code));
         let anew = actions(&outputs).any(|a| matches!(a, Action::Resubscribe { .. }));
-        let told = events(&outputs).any(|e| matches!(e, Event::SubscriptionFailed { .. }));
+        let refused = events(&outputs).any(|e| matches!(e, Event::SubscriptionFailed { .. }));
         let lost = status(row) == 404 || row.class == Class::Resubscribe;
-        assert_eq!((anew, told), (lost, !lost), "{row:?}");
+        assert_eq!((anew, refused), (lost, !lost), "{row:?}");
 
         let mut s = Direct::ready(Config::default());
         s.subscribed();
-        s.session.unsubscribe(s.now).unwrap();
-        s.drain();
+        s.unsubscribe();
         let outputs = s.reply(status(row), &error_body(row.code));
-        let gone = events(&outputs).any(|e| matches!(e, Event::Unsubscribed { .. }));
+        let gone = unsubscribed(&outputs);
         assert_eq!(gone, lost || status(row) == 401, "{row:?}");
     }
 }
@@ -197,25 +191,23 @@ fn each_code_as_the_reason_of_a_failed_recovery() {
         let code = row.code;
         let outputs = s.frame(&details(&format!(r#""recoveryState":"Failed","recoveryErrorCode":"{code}""#)));
         assert!(actions(&outputs).any(|a| matches!(a, Action::Resubscribe { .. })), "{row:?}");
-        let told = |e: &Event| matches!(e, Event::RecoveryFailed { code, .. } if code.as_deref() == Some(row.code));
-        assert!(events(&outputs).any(told), "{row:?}");
+        let failed = |e: &Event| matches!(e, Event::RecoveryFailed { code, .. } if code.as_deref() == Some(row.code));
+        assert!(events(&outputs).any(failed), "{row:?}");
     }
 }
 
 // CLAUSE REQ-9 TOK-4
 #[test]
-fn each_code_to_a_request() {
+fn each_code_in_the_reply_to_a_request() {
     for row in answers() {
-        let config = Config { rest_over_websocket: true, ..Config::default() };
+        let config = over_socket();
         let mut s = Direct::ready(config.clone());
-        s.session.request(http::Request::get("/r").body(Body::empty()).unwrap(), s.now).unwrap();
-        s.drain();
+        s.request(get("/r"));
         let outputs = s.reply(status(row), &error_body(row.code));
         assert!(events(&outputs).any(is_response), "{row:?}");
 
         let mut s = Direct::ready(Config { rest_over_websocket: false, ..config });
-        s.session.request(http::Request::get("/r").body(Body::empty()).unwrap(), s.now).unwrap();
-        s.drain();
+        s.request(get("/r"));
         let outputs = s.http(status(row), &error_body(row.code));
         let again = row.class == Class::RefreshToken;
         assert_eq!((asks_anew(&outputs), events(&outputs).any(is_response)), (again, !again), "{row:?}");

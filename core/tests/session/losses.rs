@@ -1,18 +1,17 @@
-//! What the server sent into a connection that was dead already, and what is said about it (REC-5).
-
-#[path = "support/direct.rs"]
-mod direct;
+//! Losses: which gap follows which end of a connection, and since when (REC-5).
 
 use std::time::Duration;
 
-use direct::{
-    DETAILS, Direct, TOKEN, actions, details, echo_of, events, good, next_connection, notification, recovered, told,
-};
 use ringcentral_ws_core::*;
+
+use crate::direct::{
+    DETAILS, Direct, TOKEN, actions, clock, delivered, details, echo_of, events, gap, good, next_connection,
+    notification, recovered,
+};
 
 // CLAUSE REC-5
 #[test]
-fn what_came_into_a_dead_connection_may_be_lost() {
+fn silence_before_a_loss_is_a_gap_by_the_setting() {
     for (setting, silent, expected) in [
         (InFlightGaps::AfterSilence, true, true),
         (InFlightGaps::AfterSilence, false, false),
@@ -31,21 +30,20 @@ fn what_came_into_a_dead_connection_may_be_lost() {
         next_connection(&mut s);
         let outputs = s.frame(&recovered(DETAILS));
         let outputs = s.frame(&echo_of(&outputs));
-        let gap = events(&outputs).find_map(|e| if let Event::Gap(gap) = e { Some(gap) } else { None });
-        let found = gap.map(|gap| (gap.cause.clone(), gap.certainty, gap.since.0 - direct::clock().unix.0));
-        let wanted = expected.then_some((GapCause::InFlight, Certainty::Possible, 0));
-        assert_eq!(found, wanted, "{setting:?} {silent}");
+        let gap = gap(&outputs);
+        let found = gap.map(|gap| (gap.cause.clone(), gap.certainty, gap.since.0 - clock().unix.0));
+        let expected_gap = expected.then_some((GapCause::InFlight, Certainty::Possible, 0));
+        assert_eq!(found, expected_gap, "{setting:?} {silent}");
     }
 }
 
 /// A heartbeat is not always the first to find out.
 // CLAUSE REC-5 HB-6 SUB-8
 #[test]
-fn a_call_or_a_renewal_that_ends_a_dead_connection_is_a_gap_too() {
+fn a_call_or_a_renewal_that_ends_a_dead_connection_is_a_gap() {
     let dead_call = || {
         let mut s = good();
-        s.session.subscribe(Filters::new(["/b"]).unwrap(), s.now).unwrap();
-        s.drain();
+        s.subscribe_to("/b");
         s.sleep(Duration::from_secs(25));
         s.frame(&notification(2));
         s.sleep(Duration::from_secs(36));
@@ -88,14 +86,14 @@ fn a_call_or_a_renewal_that_ends_a_dead_connection_is_a_gap_too() {
         outputs.extend(s.frame(&echo_of(&outputs)));
         outputs.extend(s.frame(&notification(4)));
         let expected: &[&str] = if i < 3 { &["gap in_flight", "4"] } else { &["4"] };
-        assert_eq!(told(&outputs), expected, "{i}");
+        assert_eq!(delivered(&outputs), expected, "{i}");
     }
 }
 
 /// A slow application reads the last frame of a connection that has been dead for a while.
 // CLAUSE REC-5 HB-3
 #[test]
-fn silence_behind_messages_that_waited_counts() {
+fn silence_behind_unread_messages_is_a_gap() {
     for (waited, silent, answered, expected) in [
         (35, 0, false, "gap in_flight"),
         (20, 25, false, "gap in_flight"),
@@ -123,14 +121,14 @@ fn silence_behind_messages_that_waited_counts() {
         let mut outputs = s.frame(&recovered(DETAILS));
         outputs.extend(s.frame(&echo_of(&outputs)));
         outputs.extend(s.frame(&notification(4)));
-        assert_eq!(told(&outputs).first().map(String::as_str), Some(expected), "{waited} {silent} {answered}");
+        assert_eq!(delivered(&outputs).first().map(String::as_str), Some(expected), "{waited} {silent} {answered}");
     }
 }
 
 /// The server takes the session, replays into a socket on which nothing arrives in time, and counts that as sent.
 // CLAUSE REC-5 CON-2
 #[test]
-fn what_was_sent_into_a_connection_that_showed_nothing_is_a_gap() {
+fn a_recovery_attempt_that_showed_nothing_is_a_gap() {
     let mut s = good();
     s.closed(None);
     assert!(next_connection(&mut s).0);
@@ -140,7 +138,7 @@ fn what_was_sent_into_a_connection_that_showed_nothing_is_a_gap() {
     let outputs = s.frame(&recovered(DETAILS));
     let mut outputs = s.frame(&echo_of(&outputs));
     outputs.extend(s.frame(&notification(3)));
-    assert_eq!(told(&outputs), ["gap in_flight", "3"]);
+    assert_eq!(delivered(&outputs), ["gap in_flight", "3"]);
     // A dead connection, though it fell silent a moment ago.
     let mut s = good();
     s.frame(&notification(1));
@@ -148,5 +146,32 @@ fn what_was_sent_into_a_connection_that_showed_nothing_is_a_gap() {
     s.sleep(Duration::from_secs(12));
     assert!(next_connection(&mut s).0);
     let outputs = s.frame(&recovered(DETAILS));
-    assert_eq!(told(&s.frame(&echo_of(&outputs))), ["gap in_flight"]);
+    assert_eq!(delivered(&s.frame(&echo_of(&outputs))), ["gap in_flight"]);
+}
+
+fn bounds(outputs: &[Output]) -> Vec<(u64, u64)> {
+    let bounds = |e: &Event| if let Event::Gap(gap) = e { Some((gap.since.0, gap.until.0)) } else { None };
+    events(outputs).filter_map(bounds).collect()
+}
+
+// CLAUSE REC-5 PST-2
+#[test]
+fn a_gap_ends_no_earlier_than_it_begins() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.now = Timestamp::from_secs(1000);
+    s.frame(&notification(1));
+    let seen = clock().unix.0 + 1_000_000;
+    let snapshot = s.session.snapshot().unwrap();
+    // The wall clock was put back, or is right again.
+    for unix in [0, seen - 1, seen, seen + 5_000] {
+        let clock = ClockReading { now: Timestamp::ZERO, unix: UnixMillis(unix) };
+        let mut s = Direct::restored_at(Config::default(), snapshot.clone(), clock);
+        s.authorize();
+        s.open();
+        let mut outputs = s.frame(&recovered(DETAILS));
+        outputs.extend(s.frame(&echo_of(&outputs)));
+        assert_eq!(delivered(&outputs), ["gap restored"]);
+        assert_eq!(bounds(&outputs), [(seen, unix.max(seen))]);
+    }
 }
