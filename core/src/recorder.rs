@@ -71,8 +71,8 @@ use crate::error::{CommandError, NotDrained};
 use crate::filters::Filters;
 use crate::ids::{RequestId, SubscriptionId};
 use crate::input::Input;
-use crate::number::MAX_EXACT;
 use crate::output::Output;
+use crate::serde_forms::MAX_EXACT;
 use crate::session::{Checkpoint, Close, Session, SessionState, SubscriptionState};
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
@@ -448,49 +448,5 @@ impl Recorded {
     #[must_use]
     pub const fn stats(&self) -> Stats {
         self.session.stats()
-    }
-}
-
-/// A URL as text, for what has no serde of its own.
-pub(crate) mod as_text {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-    use url::Url;
-
-    pub(crate) fn serialize<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(url.as_str())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
-        Url::parse(&String::deserialize(deserializer)?).map_err(|_| D::Error::custom("an address"))
-    }
-}
-
-/// The same of what may be missing.
-pub(crate) mod bare_option {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    use crate::secret::Secret;
-
-    pub(crate) fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
-        secret.as_ref().map(Secret::expose).serialize(serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
-        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
-    }
-}
-
-/// A secret that was replaced by its name.
-pub(crate) mod bare {
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use crate::secret::Secret;
-
-    pub(crate) fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(secret.expose())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-        String::deserialize(deserializer).map(Secret::from)
     }
 }

@@ -8,9 +8,9 @@ use super::frame::{MAX_HANDLE, Message, Payload};
 use crate::filters::{MAX_FILTER_BYTES, MAX_FILTERS};
 use crate::json::{Text, beginning, each_field, each_item, number};
 use crate::mask::Masker;
-use crate::number::MAX_EXACT;
 use crate::output::DisabledFilter;
 use crate::secret::Secret;
+use crate::serde_forms::MAX_EXACT;
 
 /// `expires_in` of a token that does not tell it: the shortest life ever seen.
 const SHORTEST_TOKEN_LIFE: u64 = 30;
