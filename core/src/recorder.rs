@@ -49,7 +49,6 @@
 //! Memory is at most [`Options::limit`] bytes of text, and at most 8 kB for names. Every input and output costs its
 //! line; a frame is read a second time. Without a recorder a call costs one comparison and no allocation.
 
-mod names;
 mod parse;
 mod print;
 mod refused;
@@ -60,17 +59,16 @@ mod scrub;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub(crate) use self::names::Names;
 pub use self::parse::{Entry, EntryKind, Recording, RecordingError};
 pub use self::replay::{ReplayError, Replayed};
 use self::ring::Ring;
-pub(crate) use self::scrub::code;
 use crate::body::Body;
 use crate::config::Config;
 use crate::error::{CommandError, NotDrained};
 use crate::filters::Filters;
 use crate::ids::{RequestId, SubscriptionId};
 use crate::input::Input;
+use crate::mask::Names;
 use crate::output::Output;
 use crate::serde_forms::MAX_EXACT;
 use crate::session::{Checkpoint, Close, Session, SessionState, SubscriptionState};

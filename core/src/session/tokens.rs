@@ -143,7 +143,7 @@ impl Tokens {
 
     /// Replaces every token, and what the address of a connection asks for.
     #[cfg(feature = "recorder")]
-    pub(super) fn mask(&mut self, names: &mut crate::recorder::Names) {
+    pub(super) fn mask(&mut self, names: &mut crate::mask::Names) {
         if let Some(held) = &mut self.access {
             held.secret = names.secret(held.secret.expose()).into();
         }
