@@ -8,8 +8,8 @@ use std::sync::mpsc::sync_channel;
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::{
     CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS,
-    MessageLimits, Proxy, ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, response,
-    settle_server, tls_for,
+    MessageLimits, Proxy, ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, event_queue,
+    make_session, response, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -23,7 +23,7 @@ use crate::credentials::CredentialSource;
 use crate::dial::Net;
 use crate::download::Download;
 use crate::driver::{Driver, Parts, WAKE};
-use crate::events::{Events, Hub};
+use crate::events::Events;
 use crate::https::{Https, HttpsSender};
 use crate::states::StateWatch;
 
@@ -140,7 +140,7 @@ impl Client {
     /// `Event::SnapshotChanged`, so it is never ahead of the events taken (PST-4). `None` before the first.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.remote.hub.snapshot()
+        self.remote.view.snapshot()
     }
 
     /// Where the session stands.
@@ -158,7 +158,7 @@ impl Client {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.remote.hub.stats()
+        self.remote.view.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without
@@ -314,7 +314,8 @@ impl Builder {
             allow_insecure: config.allow_insecure,
         };
         let proxy = self.proxy.resolve()?;
-        let hub = Arc::new(Hub::new(&self.limits, self.snapshot.clone()));
+        let (sender, receiver) = event_queue(&self.limits, self.snapshot.clone());
+        let view = sender.view();
         let tracer = Tracer::new(&config.server, self.snapshot.is_some());
         let teller = StateTeller::new();
         let states = teller.watch();
@@ -334,7 +335,7 @@ impl Builder {
             sender: self.http_client.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),
             https,
             credentials: self.credentials,
-            hub: Arc::clone(&hub),
+            events: sender,
             inbox,
             signals: Arc::clone(&signals),
             waker: Arc::clone(&waker),
@@ -349,9 +350,9 @@ impl Builder {
         let run = move || span.within(|| Driver::new(parts).run(filters));
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
-        let remote = Arc::new(Remote { commands, signals, waker, hub, states });
+        let remote = Arc::new(Remote { commands, signals, waker, view, states });
         let client = Client { recorder, remote: Arc::clone(&remote), content: Arc::new(content) };
-        Ok((client, Events::new(remote)))
+        Ok((client, Events::new(receiver, remote)))
     }
 }
 

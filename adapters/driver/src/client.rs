@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_channel::{Receiver, Sender};
 use ringcentral_ws_adapter::{
     CONTENT_HOST, Clock, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MessageLimits, Proxy, ProxyChoice,
-    ProxyError, RequestError, StateTeller, Streamed, TlsError, Tracer, Watcher, make_session, response, settle_server,
-    tls_for,
+    ProxyError, RequestError, SessionView, StateTeller, Streamed, TlsError, Tracer, Watcher, event_queue, make_session,
+    response, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -23,8 +23,8 @@ use crate::command::{Answered, Command};
 use crate::credentials::CredentialSource;
 use crate::download::Download;
 use crate::driver::{Driver, Parts};
+use crate::events::Events;
 use crate::https::{Https, HttpsSender};
-use crate::outlet::{Events, Shared, queue};
 use crate::runtime::Runtime;
 use crate::states::StateWatch;
 
@@ -35,7 +35,7 @@ use crate::states::StateWatch;
 /// request is cancelled.
 pub struct Client<R> {
     recorder: Option<FlightRecorder>,
-    shared: Arc<Shared>,
+    view: SessionView,
     states: Watcher,
     commands: Sender<Command>,
     cancels: Sender<u64>,
@@ -152,7 +152,7 @@ impl<R> Client<R> {
     /// `Event::SnapshotChanged`, so it is never ahead of the events taken (PST-4). `None` before the first.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.shared.snapshot()
+        self.view.snapshot()
     }
 
     /// Where the session stands.
@@ -170,7 +170,7 @@ impl<R> Client<R> {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        self.view.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without
@@ -191,7 +191,7 @@ impl<R> Clone for Client<R> {
     fn clone(&self) -> Self {
         Self {
             recorder: self.recorder.clone(),
-            shared: Arc::clone(&self.shared),
+            view: self.view.clone(),
             states: self.states.clone(),
             commands: self.commands.clone(),
             cancels: self.cancels.clone(),
@@ -362,7 +362,8 @@ impl<R: Runtime> Builder<R> {
             allow_insecure: config.allow_insecure,
         };
         let proxy = self.proxy.resolve()?;
-        let shared = Arc::new(Shared::new(self.snapshot.clone()));
+        let (sender, receiver) = event_queue(&self.limits, self.snapshot.clone());
+        let view = sender.view();
         let tracer = Tracer::new(&config.server, self.snapshot.is_some());
         let states = StateTeller::new();
         let session = make_session(config, self.snapshot, seed, clock.reading())?;
@@ -370,7 +371,7 @@ impl<R: Runtime> Builder<R> {
         let recorder = session.recorder().cloned();
         let (commands, inbox) = async_channel::bounded(self.limits.command_queue);
         let (cancels, cancelled) = async_channel::unbounded();
-        let (outlet, events) = queue(&self.limits, Arc::clone(&shared), commands.clone());
+        let events = Events::new(receiver, commands.clone());
         let tls = tls_for(self.tls, secure)?;
         let limits = Arc::new(self.limits);
         let mut https = Https::new(self.runtime.clone(), limits, tls, content.clone());
@@ -384,10 +385,9 @@ impl<R: Runtime> Builder<R> {
             alive,
             sender: self.http_client,
             credentials: self.credentials,
-            shared: Arc::clone(&shared),
             commands: inbox,
             cancels: cancelled,
-            outlet,
+            events: sender,
             message,
             close_timeout,
             debug: Debug::new(self.debug),
@@ -399,7 +399,7 @@ impl<R: Runtime> Builder<R> {
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
         let client = Client {
             recorder,
-            shared,
+            view,
             states,
             commands,
             cancels,
