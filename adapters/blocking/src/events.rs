@@ -9,6 +9,7 @@ use ringcentral_ws_adapter::{IoLimits, replaced, weight};
 use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 use crate::command::Remote;
+use crate::timed_out::TimedOut;
 
 /// What the I/O thread and the handles share.
 pub(crate) struct Hub {
@@ -116,18 +117,6 @@ impl Hub {
         self.lock().stats = stats;
     }
 }
-
-/// No event, or no change, came in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimedOut;
-
-impl fmt::Display for TimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nothing came in time")
-    }
-}
-
-impl std::error::Error for TimedOut {}
 
 /// The events of a client, in order: an iterator that waits for each, and ends after [`Event::Closed`].
 ///
