@@ -55,9 +55,8 @@ pub use ringcentral_ws_adapter::{
     ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError, StartError,
     TlsError, TlsSettings, default_tls, trace, with_query,
 };
-pub use ringcentral_ws_core as core;
-pub use ringcentral_ws_core::event_filters as filters;
-pub use ringcentral_ws_core::oauth::EnvError;
+pub use ringcentral_ws_api::event_filters as filters;
+pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
 pub use rustls;
 pub use states::StateWatch;

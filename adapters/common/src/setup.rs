@@ -6,7 +6,7 @@ mod methods;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringcentral_ws_core::oauth::Identity;
+use ringcentral_ws_core::Identity;
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{Config, Filters, Session, Snapshot, is_loopback};
 use rustls::ClientConfig;
