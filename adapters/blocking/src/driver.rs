@@ -26,9 +26,9 @@ use ringcentral_ws_core::{
 
 use self::help::no_thread_for_login;
 use self::turn::Turn;
+use crate::abort::{Abort, WeakAbort};
 use crate::command::{Answered, Command, Reply, Signals};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::dial::{Abort, WeakAbort};
 use crate::download::Download;
 use crate::https::{Https, HttpsSender, abortable};
 use crate::socket::{Incoming, Socket, WebSocket};

@@ -8,18 +8,7 @@ use ringcentral_ws_adapter::EventReceiver;
 use ringcentral_ws_core::Event;
 
 use crate::command::Remote;
-
-/// No event, or no change, came in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimedOut;
-
-impl fmt::Display for TimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nothing came in time")
-    }
-}
-
-impl std::error::Error for TimedOut {}
+use crate::timed_out::TimedOut;
 
 /// The events of a client, in order: an iterator that waits for each, and ends after [`Event::Closed`].
 ///

@@ -6,8 +6,8 @@ use std::sync::mpsc::sync_channel;
 use ringcentral_ws_core::CommandError;
 
 use super::{Done, Driver};
+use crate::abort::{Abort, WeakAbort};
 use crate::command::{Answered, Command};
-use crate::dial::{Abort, WeakAbort};
 use crate::driver::turn::Turn;
 
 impl Driver {

@@ -6,11 +6,9 @@ use ringcentral_ws_gateway::{GatewayEvent, Server};
 
 use super::Moment;
 use super::oracle::Books;
-use super::process::{Process, unix_ms};
+use super::process::{FILTER, Process, unix_ms};
 use super::rng::Rng;
 use crate::PATIENCE;
-
-pub(super) const FILTER: &str = "/restapi/v1.0/account/~/extension/~/presence";
 
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
