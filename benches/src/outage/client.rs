@@ -7,8 +7,8 @@ use ringcentral_ws_core::{
     OpenFailure, Output, Purpose, Resumption, Session, Timestamp, UnixMillis, Wait,
 };
 
+use super::LATENCY;
 use super::service::{HttpAnswer, Kind, Service};
-use super::{LATENCY, Random};
 use crate::message_store;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -96,7 +96,8 @@ impl Client {
     /// If the Session does not connect to a service in good health, which would be a defect of it.
     #[must_use]
     pub fn grown(seed: u64, life: Life) -> Self {
-        let mut random = Random::new(seed);
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut up_to = |most: Duration| most.mul_f64(random.f64());
         let clock = ClockReading { now: BIRTH, unix: UnixMillis(1_700_000_000_000) };
         let mut it = Self {
             session: Session::new(Config::default(), seed, clock),
@@ -116,11 +117,11 @@ impl Client {
         it.run(BIRTH.after(MINUTE), |it| it.connected.is_some());
         let since = it.now;
         // The heartbeat has its own rhythm from the connection on: the loss comes at any moment of it.
-        let loss = since.after(life.up).after(random.up_to(Duration::from_secs(30)));
+        let loss = since.after(life.up).after(up_to(Duration::from_secs(30)));
         it.run(loss, |it| it.subscribed);
         let mut next = match life.traffic {
-            Traffic::Busy => it.now.after(random.up_to(Duration::from_secs(1))),
-            Traffic::Quiet => since.after(random.up_to(life.up.min(Duration::from_secs(30)))),
+            Traffic::Busy => it.now.after(up_to(Duration::from_secs(1))),
+            Traffic::Quiet => since.after(up_to(life.up.min(Duration::from_secs(30)))),
         };
         let mut uuid = 1_000_000_000_000_000_000;
         while next < loss {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Client, Kind, Life, Random, Traffic, WINDOW};
+use super::{Client, Kind, Life, Traffic, WINDOW};
 use crate::outage::client::Outcome;
 
 /// How long an outage lasts.
@@ -28,7 +28,7 @@ impl Length {
         match self {
             Self::Seconds(seconds) => Duration::from_secs(seconds),
             Self::Drawn => {
-                let within = Random::new(i as u64).unit();
+                let within = fastrand::Rng::with_seed(i as u64).f64();
                 WINDOW.mul_f64((i as f64 + within) / n.max(1) as f64)
             }
         }
