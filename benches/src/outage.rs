@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use self::client::{Client, Life, Traffic};
 pub use self::limits::{Limit, limits, misses};
-pub use self::measure::{Figures, Fleet, Length, Row};
+pub use self::measure::{Figures, Herd, Length, Row};
 pub use self::service::{Kind, Service};
 
 /// How long the service takes for any answer.

@@ -2,7 +2,7 @@
 //! asks for it. A peer hears of its loss at once.
 
 use super::client::Outcome;
-use super::measure::{Figures, Fleet, Length};
+use super::measure::{Figures, Herd, Length};
 use super::{LATENCY, WINDOW};
 
 /// Who tries so often has a formula that does not end.
@@ -105,18 +105,18 @@ pub fn figures(clients: usize, length: Length, schedule: Schedule) -> Figures {
     Figures::of(&outcomes)
 }
 
-/// A fleet with one schedule, lost within 50 ms, through one outage.
+/// A herd with one schedule, lost within 50 ms, through one outage.
 #[must_use]
-pub fn fleet(clients: usize, seconds: u64, schedule: Schedule) -> Fleet {
-    let mut fleet = Fleet { clients, ..Fleet::default() };
+pub fn herd(clients: usize, seconds: u64, schedule: Schedule) -> Herd {
+    let mut herd = Herd { clients, ..Herd::default() };
     let mut random = fastrand::Rng::with_seed(1);
     for i in 0..clients {
         let lost = 0.05 * i as f64 / clients as f64;
-        let before = fleet.times.len();
-        let times = &mut fleet.times;
+        let before = herd.times.len();
+        let times = &mut herd.times;
         let success = tries(seconds as f64 - lost, schedule, &mut random, |at| times.push(((lost + at) * 1e6) as u64));
-        fleet.inside += usize::from(success.is_some_and(|at| at < WINDOW.as_secs_f64()));
-        fleet.most_attempts = fleet.most_attempts.max(fleet.times.len() - before);
+        herd.inside += usize::from(success.is_some_and(|at| at < WINDOW.as_secs_f64()));
+        herd.most_attempts = herd.most_attempts.max(herd.times.len() - before);
     }
-    fleet
+    herd
 }
