@@ -1,5 +1,5 @@
-//! Frames for a debug log, without what must not be in one (SEC-1). What has the name of a secret is masked here; what
-//! is known to be one by its value, by [`Masker`].
+//! Frames for a debug log, without what must not be in one ([SEC-1](crate::protocol#sec-1)). What has the name of a
+//! secret is masked here; what is known to be one by its value, by [`Masker`].
 
 mod known;
 
@@ -11,8 +11,8 @@ const MASK: &str = "***";
 /// Longest line given, in bytes.
 const MAX_LINE: usize = 16 << 10;
 
-/// A frame for a debug log: secrets replaced by `***`, cut after 16 KiB (SEC-1). What is no JSON is only measured,
-/// because nobody can tell where its secrets are.
+/// A frame for a debug log: secrets replaced by `***`, cut after 16 KiB ([SEC-1](crate::protocol#sec-1)). What is no
+/// JSON is only measured, because nobody can tell where its secrets are.
 #[must_use]
 pub fn mask(text: &str) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(text) else {
