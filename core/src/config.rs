@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::oauth::Identity;
+use crate::identity::Identity;
 
 /// The shortest [`Config::heartbeat_interval`]; shorter ones count as this.
 pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
@@ -25,7 +25,8 @@ pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct Config {
-    /// The REST server: scheme, host and port. A path is not used. Default `https://platform.ringcentral.com`.
+    /// The REST server: scheme, host and port. A path counts for the logins of `ringcentral-ws-api` only. Default
+    /// `https://platform.ringcentral.com`.
     #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
     pub server: Url,
     /// The owner of the session: server, app and user, as a hash ([TOK-10](crate::protocol#tok-10)). It is written into

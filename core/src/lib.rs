@@ -10,22 +10,20 @@ mod config;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod error;
-pub mod event_filters;
 mod filters;
 mod gap;
+mod identity;
 mod ids;
 mod input;
+pub mod json;
 mod ledger;
 mod loopback;
 mod mask;
 mod message_id;
-mod multipart;
 mod notification;
 mod number;
-pub mod oauth;
 mod outbox;
 mod output;
-pub mod payloads;
 #[doc = include_str!("../PROTOCOL.md")]
 pub mod protocol {}
 #[cfg(feature = "recorder")]
@@ -47,11 +45,11 @@ pub use config::*;
 pub use error::*;
 pub use filters::*;
 pub use gap::*;
+pub use identity::{Identity, NotAnIdentity};
 pub use ids::*;
 pub use input::*;
 pub use loopback::{is_loopback, is_loopback_host};
 pub use mask::{Masker, mask};
-pub use multipart::{Multipart, Part};
 pub use notification::Notification;
 pub use output::*;
 pub use secret::*;

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ringcentral_ws_adapter::FixedToken;
-use ringcentral_ws_core::oauth::{Identity, source_panicked};
+use ringcentral_ws_api::{Identity, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 

@@ -56,7 +56,9 @@ pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use query::with_query;
 pub use request::{Answer, RequestError, frame, response};
 pub use sending::{Pressure, Sending, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
-pub use setup::{InsecureServer, make_session, settle_server};
+#[doc(hidden)]
+pub use setup::names as setup_names;
+pub use setup::{Prepared, Settings, StartError};
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::Tracer;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ringcentral_ws_adapter::FixedToken;
-use ringcentral_ws_core::oauth::{Identity, source_panicked};
+use ringcentral_ws_api::{Identity, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 

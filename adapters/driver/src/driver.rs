@@ -27,8 +27,7 @@ use ringcentral_ws_core::{
 };
 
 use self::turn::{Sleep, Turn};
-use crate::client::Inbox;
-use crate::command::{Answered, Command, Reply};
+use crate::command::{Answered, Command, Inbox, Reply};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
 use crate::download::Download;
 use crate::https::{Https, HttpsSender};

@@ -12,12 +12,13 @@ use crate::classify::{ApiErrorInfo, Cause};
 use crate::config::Bounds;
 use crate::gap::GapCause;
 use crate::input::{AuthFailure, AuthFailureKind, Frame, HttpFailure, Input, OpenFailure, Phase};
+use crate::json::{Text, each_field};
 use crate::output::{
     Action, CloseReason, Event, Output, ProtocolError, Purpose, RequestOutcome, SubscriptionInfo, Wait,
 };
 use crate::session::{OverHttps, RequestOptions};
 use crate::time::Timestamp;
-use crate::wire::{Text, each_field, parse};
+use crate::wire::parse;
 
 /// Longest line for people that is kept, in characters.
 const MAX_MESSAGE: usize = 120;

@@ -5,7 +5,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::names::Names;
-use crate::wire::{Kind, Message, NotificationFields, Payload, Text, each_field, each_item};
+use crate::json::{Text, each_field, each_item};
+use crate::wire::{Kind, Message, NotificationFields, Payload};
 
 /// Longest word of the protocol that is kept.
 const MAX_WORD: usize = 64;

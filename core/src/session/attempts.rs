@@ -24,7 +24,6 @@ impl Session {
         self.stats.attempts += 1;
         self.state.timers.stop(TimerKind::Retry);
         self.state.link = Link::Token;
-        self.pursue_token(now);
     }
 
     fn wait(&mut self, planned: Planned) {
@@ -114,10 +113,6 @@ impl Session {
         let planned = RetryContext { attempt, ..self.context(cost, now) }.next_attempt(cause, &mut rng, now);
         self.state.rng = rng;
         planned
-    }
-
-    pub(super) fn retry_due(&mut self, now: Timestamp) {
-        self.begin_attempt(now);
     }
 
     /// REC-7.

@@ -12,12 +12,13 @@ use super::tokens::{Asking, Doubt, Fetching, Held, SPREAD, WsToken, YOUNG, beare
 use crate::classify::{self, ApiErrorInfo, Cause, Class, RateLimit};
 use crate::ids::{AuthId, HttpId};
 use crate::input::{AccessToken, AuthFailure, AuthFailureKind, HttpFailure};
+use crate::json::beginning;
 use crate::mask::Masker;
 use crate::output::{Action, AuthReason, CloseReason, HttpPurpose, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
-use crate::wire::{MAX_HANDLE, WsTokenReply, beginning, ws_token};
+use crate::wire::{MAX_HANDLE, WsTokenReply, ws_token};
 
 /// Longest text of others that is told, in bytes.
 const MAX_WORDS: usize = 1024;
@@ -27,12 +28,20 @@ const WS_TOKEN_PATH: &str = "/restapi/oauth/wstoken";
 const LONGEST_USE: Duration = Duration::from_secs(60);
 
 impl Session {
-    /// Brings the attempt, or the renewal, one step on.
-    pub(super) fn pursue_token(&mut self, now: Timestamp) {
-        if self.state.tokens.has_ws_token(now) {
-            return self.token_ready(now);
+    /// Brings the attempt, or the renewal, one step on: an access token, a WebSocket token, the connection.
+    pub(super) fn pursue(&mut self, now: Timestamp) {
+        match self.state.link {
+            Link::Token if self.state.tokens.has_ws_token(now) => self.open(now),
+            Link::Token => self.pursue_token(now),
+            Link::Ready { .. } => self.renew(now),
+            _ => {}
         }
-        if self.state.tokens.fetching.is_some() || self.state.tokens.is_asking() {
+    }
+
+    /// Takes the next step to a WebSocket token, unless there is one, or the step before has not ended.
+    pub(super) fn pursue_token(&mut self, now: Timestamp) {
+        let tokens = &self.state.tokens;
+        if tokens.has_ws_token(now) || tokens.fetching.is_some() || tokens.is_asking() {
             return;
         }
         match self.state.tokens.bearer(now) {
@@ -44,13 +53,6 @@ impl Session {
                     self.token_blocked(planned, now);
                 }
             }
-        }
-    }
-
-    fn token_ready(&mut self, now: Timestamp) {
-        match self.state.link {
-            Link::Token => self.open(now),
-            _ => self.renew(now),
         }
     }
 
@@ -163,14 +165,6 @@ impl Session {
         self.state.tokens.replaced = None;
         self.state.tokens.forget_access();
         self.state.tokens.access = Some(Held { secret: token.secret, expires, issued: now, accepted: false });
-        self.go_on_with_token(now);
-        self.dispatch(now);
-    }
-
-    fn go_on_with_token(&mut self, now: Timestamp) {
-        if matches!(self.state.link, Link::Token) || self.state.recovery.renewing {
-            self.pursue_token(now);
-        }
     }
 
     pub(super) fn authorize_failed(&mut self, id: AuthId, failure: AuthFailure, now: Timestamp) {
@@ -198,7 +192,7 @@ impl Session {
             // The old token is still good: the connection goes on, and the source is asked again.
             self.stats.refresh_failures += 1;
             self.arm(TimerKind::Refresh, now.after(told.max(self.config.retry.penalty)));
-            return self.go_on_with_token(now);
+            return;
         }
         if permanent && matches!(self.state.link, Link::Token) {
             return self.finish(CloseReason::Permanent(cause), false, now);
@@ -254,7 +248,7 @@ impl Session {
                 self.state.timers.stop(TimerKind::TokenCall);
                 self.ws_token_answer(&response, call, now);
             }
-            _ => self.rest_response(id, response, now),
+            _ => self.rest_response(id, response),
         }
     }
 
@@ -270,7 +264,7 @@ impl Session {
                 let message = self.words(&failure.message);
                 self.token_failed(Cause::Network { phase: failure.phase, message }, cost, now, now);
             }
-            _ => self.rest_failed(id, failure, now),
+            _ => self.rest_failed(id, failure),
         }
     }
 
@@ -295,9 +289,7 @@ impl Session {
             return self.token_failed(cause, Cost::Call, now, now);
         }
         self.state.tokens.ws = Some(self.usable(reply, call.began));
-        if self.state.tokens.has_ws_token(now) {
-            self.token_ready(now);
-        } else {
+        if !self.state.tokens.has_ws_token(now) {
             self.token_failed(Cause::TokenUnreadable, Cost::Call, now, now);
         }
     }

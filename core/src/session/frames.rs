@@ -194,8 +194,6 @@ impl Session {
                 }
             }
         }
-        self.step(now);
-        self.dispatch(now);
     }
 
     fn become_ready(&mut self, conn: ConnId, handle: bool, now: Timestamp) {
@@ -255,7 +253,7 @@ impl Session {
             Place::Foreign => {
                 self.stats.foreign += 1;
                 self.state.ledger.took_a_place(now, &mut self.out);
-                self.doubt_subscription(now);
+                self.doubt_subscription();
             }
             place => {
                 let notification = Notification::new(message.meta.message_id.as_deref(), fields);
@@ -328,7 +326,7 @@ impl Session {
                 let status = message.meta.status.unwrap_or(502);
                 self.subscription_answer(status, &headers, &message.payload, now);
             }
-            Some(number) => self.socket_answer(number, message, now),
+            Some(number) => self.socket_answer(number, message),
         }
     }
 

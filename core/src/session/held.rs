@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Session;
 use crate::gap::GapCause;
 use crate::notification::{ITEM, Notification};
-use crate::time::{Timestamp, UnixMillis};
+use crate::time::UnixMillis;
 
 /// What waits for the reply of a creating call (SUB-3).
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ impl Session {
 
     /// Notifications of another subscription came on a session that continued: another client that has it may have put
     /// its subscription in place of this one (CON-7). The server is asked, once for each connection.
-    pub(super) fn doubt_subscription(&mut self, now: Timestamp) {
+    pub(super) fn doubt_subscription(&mut self) {
         if self.state.trial.handle
             && !self.state.trial.foreign
             && self.state.subs.active.is_some()
@@ -148,7 +148,6 @@ impl Session {
         {
             self.state.trial.foreign = true;
             self.state.subs.verify = true;
-            self.step(now);
         }
     }
 }

@@ -70,7 +70,7 @@ impl Session {
             self.session_lost(GapCause::RecoveryFailed(None), None);
         }
         let wsc = if self.state.subs.may_be_active() { self.state.recovery.wsc.clone() } else { None };
-        let Some(url) = self.state.tokens.present(wsc.as_ref()) else { return self.begin_attempt(now) };
+        let Some(url) = self.state.tokens.present(wsc.as_ref()) else { return };
         let conn = ConnId(self.state.next_conn);
         self.state.next_conn += 1;
         self.state.requests.blocked = false;
@@ -205,7 +205,6 @@ impl Session {
                 self.wait_and_say(planned, now);
             }
         }
-        self.dispatch(now);
     }
 
     /// Everything that ends with a connection that was ready.
@@ -270,10 +269,9 @@ impl Session {
     }
 
     /// HB-6: the connection is about to grow too old.
-    pub(super) fn renewal_due(&mut self, now: Timestamp) {
+    pub(super) fn renewal_due(&mut self) {
         if self.ready().is_some() && self.state.ending.is_none() {
             self.state.recovery.renewing = true;
-            self.renew(now);
         }
     }
 
@@ -297,7 +295,6 @@ impl Session {
         self.state.recovery.renewing = false;
         let spread = self.state.rng.up_to(self.config.retry.max);
         self.arm(TimerKind::Renewal, floor.max(now).after(spread));
-        self.dispatch(now);
     }
 
     fn start_close(&mut self, conn: ConnId, then: Then, reason: &'static str, now: Timestamp) {
@@ -327,7 +324,6 @@ impl Session {
                 self.state.subs.wanted = None;
                 self.retry_subscription_now();
                 self.out.snapshot_changed();
-                self.step(now);
             }
             Link::Closing { conn, .. } => self.state.link = Link::Closing { conn, then: Then::End(reason_of(mode)) },
             Link::Opening { conn, wsc } | Link::Handshaking { conn, wsc } => {

@@ -148,6 +148,7 @@ impl Session {
     fn take_frame(&mut self, conn: ConnId, frame: Frame<'_>) {
         let now = self.state.now;
         self.frame(conn, frame, now);
+        self.settle(now);
         self.run_timers(now);
     }
 
@@ -182,11 +183,12 @@ impl Session {
             Input::Opened { conn } => self.opened(conn),
             Input::OpenFailed { conn, failure } => self.open_failed(conn, failure, now),
             Input::Closed { conn, close } => self.socket_closed(conn, &close, now),
-            Input::SendBlocked { conn } => self.send_blocked(conn, true, now),
-            Input::SendReady { conn } => self.send_blocked(conn, false, now),
+            Input::SendBlocked { conn } => self.send_blocked(conn, true),
+            Input::SendReady { conn } => self.send_blocked(conn, false),
             Input::NetworkChanged { online } => self.network_changed(online, now),
             Input::Frame { .. } | Input::Unread { .. } | Input::Resumed | Input::Timeout => {}
         }
+        self.settle(now);
         if ended {
             self.run_timers(now);
         }
@@ -200,6 +202,7 @@ impl Session {
     pub fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter_and_run(now)? && matches!(self.state.link, Link::Idle) {
             self.start(self.state.now);
+            self.settle(self.state.now);
         }
         Ok(())
     }
@@ -224,7 +227,9 @@ impl Session {
     /// [`CommandError`]; nothing has changed.
     pub fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
         let now = self.command(now).map_err(|why| why.with(()))?;
-        if self.unwant(now) { Ok(()) } else { Err(CommandError::Invalid((), InvalidReason::NoSubscription)) }
+        let removed = self.unwant(now);
+        self.settle(now);
+        if removed { Ok(()) } else { Err(CommandError::Invalid((), InvalidReason::NoSubscription)) }
     }
 
     /// Tries to connect now, inside the budgets (REC-7). Does nothing on a live connection.
@@ -235,6 +240,7 @@ impl Session {
     pub fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
         let now = self.command(now).map_err(|why| why.with(()))?;
         self.recover_now(now);
+        self.settle(now);
         Ok(())
     }
 
@@ -247,6 +253,7 @@ impl Session {
     pub fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter_and_run(now)? && self.state.ending.is_none() {
             self.begin_close(mode, self.state.now);
+            self.settle(self.state.now);
         }
         Ok(())
     }
@@ -353,20 +360,32 @@ impl Session {
             && let Some(kind) = self.state.timers.pop_due(now)
         {
             match kind {
-                TimerKind::Retry => self.retry_due(now),
+                TimerKind::Retry => self.begin_attempt(now),
                 TimerKind::TokenCall => self.token_call_timed_out(now),
                 TimerKind::Authorize => self.authorize_timed_out(now),
                 TimerKind::Handshake => self.handshake_timed_out(now),
                 TimerKind::Heartbeat => self.heartbeat_due(now),
                 TimerKind::Liveness => self.lose(Cause::HeartbeatTimeout, true, now),
                 TimerKind::Replay => self.replay_due(now),
-                TimerKind::Renewal => self.renewal_due(now),
+                TimerKind::Renewal => self.renewal_due(),
                 TimerKind::Close => self.close_timed_out(now),
                 TimerKind::Subscribe => self.subscribe_due(now),
                 TimerKind::Refresh => self.refresh_due(now),
                 TimerKind::Request => self.deadlines_due(now),
             }
+            self.settle(now);
         }
+    }
+
+    /// Does what follows from the state, after every input, command and timer: nobody else begins a call for the
+    /// subscription, a step of an attempt or of a renewal, or a request.
+    fn settle(&mut self, now: Timestamp) {
+        if matches!(self.state.link, Link::Closed) {
+            return;
+        }
+        self.step(now);
+        self.pursue(now);
+        self.dispatch(now);
     }
 
     /// Sets a timer, never at or before the present.

@@ -77,7 +77,7 @@ impl Session {
             https_only,
         });
         self.stats.requests += 1;
-        self.dispatch(now);
+        self.settle(now);
         Ok(id)
     }
 
@@ -89,8 +89,7 @@ impl Session {
     pub fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter_and_run(now)? {
             self.abandon(id, |sent| RequestOutcome::Cancelled { sent });
-            self.renew(self.state.now);
-            self.dispatch(self.state.now);
+            self.settle(self.state.now);
         }
         Ok(())
     }
@@ -172,7 +171,7 @@ impl Session {
                 None => self.send_by_https(id, now),
             }
         }
-        self.plan_deadline();
+        self.plan_deadline(now);
     }
 
     fn send_on_socket(&mut self, conn: ConnId, id: RequestId) {
@@ -224,7 +223,11 @@ impl Session {
         self.out.act(Action::Http { id: call_id, purpose: HttpPurpose::Request(id), request: Box::new(call) });
     }
 
-    fn plan_deadline(&mut self) {
+    /// One that has passed stays, and acts after the input that came with it.
+    fn plan_deadline(&mut self, now: Timestamp) {
+        if self.state.timers.get(TimerKind::Request).is_some_and(|at| at <= now) {
+            return;
+        }
         match self.state.requests.deadline() {
             Some(at) => self.arm(TimerKind::Request, at),
             None => self.state.timers.stop(TimerKind::Request),
@@ -235,9 +238,6 @@ impl Session {
         for id in self.state.requests.due(now) {
             self.abandon(id, |sent| RequestOutcome::TimedOut { sent });
         }
-        self.step(now);
-        self.renew(now);
-        self.dispatch(now);
     }
 
     /// The server has as long again to answer what is no longer waited for.
@@ -256,7 +256,7 @@ impl Session {
     }
 
     /// An answer on the socket that is no subscription call's.
-    pub(super) fn socket_answer(&mut self, number: u64, message: &Message<'_>, now: Timestamp) {
+    pub(super) fn socket_answer(&mut self, number: u64, message: &Message<'_>) {
         match self.state.requests.answered_on_socket(number) {
             None => self.stats.unmatched += 1,
             Some(id) => {
@@ -264,9 +264,6 @@ impl Session {
                 self.end_with_response(id, response);
             }
         }
-        self.step(now);
-        self.renew(now);
-        self.dispatch(now);
     }
 
     /// REQ-7.
@@ -293,7 +290,7 @@ impl Session {
         }
     }
 
-    pub(super) fn rest_response(&mut self, call: HttpId, response: Box<Response<Bytes>>, now: Timestamp) {
+    pub(super) fn rest_response(&mut self, call: HttpId, response: Box<Response<Bytes>>) {
         let Some(id) = self.state.requests.answered_by_https(call) else {
             self.stats.stale_inputs += 1;
             return;
@@ -317,10 +314,9 @@ impl Session {
             }
             self.end_with_response(id, response);
         }
-        self.dispatch(now);
     }
 
-    pub(super) fn rest_failed(&mut self, call: HttpId, failure: HttpFailure, now: Timestamp) {
+    pub(super) fn rest_failed(&mut self, call: HttpId, failure: HttpFailure) {
         let Some(id) = self.state.requests.answered_by_https(call) else {
             self.stats.stale_inputs += 1;
             return;
@@ -330,7 +326,6 @@ impl Session {
             let outcome = if failure.not_sent { entry.unsent(cause) } else { RequestOutcome::Unknown(cause) };
             self.out.tell(Event::Response { id, outcome });
         }
-        self.dispatch(now);
     }
 
     /// No access token is to be had: what waits for one cannot be sent.
@@ -345,7 +340,6 @@ impl Session {
                 self.out.tell(Event::Response { id, outcome: entry.unsent(cause.clone()) });
             }
         }
-        self.plan_deadline();
     }
 
     /// REQ-3, REQ-8: what was in flight ends at once, unless it may be repeated.
@@ -361,7 +355,6 @@ impl Session {
                 self.out.tell(Event::Response { id, outcome: RequestOutcome::Unknown(cause.clone()) });
             }
         }
-        self.plan_deadline();
     }
 
     /// `close`: what has not left will not.
@@ -369,7 +362,6 @@ impl Session {
         for id in self.state.requests.waiting() {
             self.abandon(id, ended_by_close);
         }
-        self.plan_deadline();
     }
 
     pub(super) fn end_all_requests(&mut self) {
@@ -378,13 +370,12 @@ impl Session {
         }
     }
 
-    pub(super) fn send_blocked(&mut self, conn: ConnId, blocked: bool, now: Timestamp) {
+    pub(super) fn send_blocked(&mut self, conn: ConnId, blocked: bool) {
         if self.live() != Some(conn) {
             self.stats.stale_inputs += 1;
             return;
         }
         self.state.requests.blocked = blocked;
-        self.dispatch(now);
     }
 }
 
@@ -434,8 +425,6 @@ mod tests {
         assert!(!needs(plain(), b"") && !needs(plain().header("content-type", "application/json"), b"{}"));
         assert!(needs(plain().extension(OverHttps), b""));
         assert!(needs(plain().header("content-type", "multipart/form-data; boundary=b"), b"--b"));
-        let built = crate::Multipart::new().part(crate::Part::json("json", "{}")).post("/restapi/v1.0/fax").unwrap();
-        assert!(needs_https(&built));
         assert!(needs(plain(), b"\xff") && needs(plain().header("accept", "audio/mpeg"), b""));
         assert!(needs(Request::post("/restapi/oauth/token"), b""));
         assert!(needs(Request::get("/restapi/v1.0/account/~/extension/~/message-store/1/content/1"), b""));

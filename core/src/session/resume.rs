@@ -9,9 +9,9 @@ use super::subscription::{Active, Wanted};
 use crate::config::Config;
 use crate::error::{NotDrained, RestoreError};
 use crate::gap::GapCause;
+use crate::identity::Identity;
 use crate::ids::SubscriptionId;
 use crate::ledger::{Ledger, PendingGap};
-use crate::oauth::Identity;
 use crate::output::CloseReason;
 use crate::retry::Window;
 use crate::snapshot::{MAX_RECENT, Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
@@ -265,11 +265,9 @@ impl Session {
     ///
     /// [`NotDrained`], as [`handle_input`](Self::handle_input).
     pub fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
-        if self.enter_and_run(now)?
-            && std::mem::take(&mut self.state.recovery.unstored)
-            && matches!(self.state.link, Link::Token)
-        {
-            self.pursue_token(self.state.now);
+        if self.enter_and_run(now)? {
+            self.state.recovery.unstored = false;
+            self.settle(self.state.now);
         }
         Ok(())
     }

@@ -165,7 +165,7 @@ impl Session {
         self.state.subs.failures = 0;
         self.retry_subscription_now();
         self.out.snapshot_changed();
-        self.step(now);
+        self.settle(now);
         id
     }
 
@@ -175,9 +175,7 @@ impl Session {
         self.state.subs.removing = Some(wanted.id);
         self.retry_subscription_now();
         self.out.snapshot_changed();
-        if self.ready().is_some() {
-            self.step(now);
-        } else if !self.state.subs.may_be_active() && !self.state.subs.is_calling() {
+        if self.ready().is_none() && !self.state.subs.may_be_active() && !self.state.subs.is_calling() {
             self.removed(now);
         }
         true
@@ -251,8 +249,6 @@ impl Session {
     pub(super) fn subscribe_due(&mut self, now: Timestamp) {
         if self.state.subs.is_calling() {
             self.lose(Cause::SocketTimeout, true, now);
-        } else {
-            self.step(now);
         }
     }
 
@@ -288,9 +284,6 @@ impl Session {
                 }
             }
         }
-        self.step(now);
-        self.renew(now);
-        self.dispatch(now);
     }
 
     /// The server no longer knows the active one, and nobody knows since when.

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::frame::{MAX_HANDLE, Message, Payload};
-use super::text::{Text, beginning, each_field, each_item, number};
 use crate::filters::{MAX_FILTER_BYTES, MAX_FILTERS};
+use crate::json::{Text, beginning, each_field, each_item, number};
 use crate::mask::Masker;
 use crate::number::MAX_EXACT;
 use crate::output::DisabledFilter;

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, M
 use serde_json::value::RawValue;
 
 use super::scan::scan;
-use super::text::{Key, Text, each_field, each_item, number};
+use crate::json::{Key, Text, each_field, each_item, number};
 use crate::secret::Secret;
 
 /// A frame that is neither a JSON array with an object in front nor the multipart form.

@@ -4,14 +4,12 @@ mod body;
 mod encode;
 mod frame;
 mod scan;
-mod text;
 
 pub use body::{ConnectionDetails, Limits, RecoveryState};
 pub(crate) use body::{SubscriptionReply, WsTokenReply, subscription_reply, ws_token};
 pub(crate) use encode::{client_request, path_segment, subscription_body};
 pub use frame::Wsc;
 pub(crate) use frame::{Kind, MAX_HANDLE, Message, NotificationFields, Payload, parse};
-pub(crate) use text::{Text, beginning, each_field, each_item, number};
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 //! message) is left to the general reader; what this one accepts, that one accepts too, and reads alike.
 
 use super::frame::{Kind, Message, Meta, NotificationFields, Payload};
-use super::text::Text;
+use crate::json::Text;
 
 /// Deepest nesting taken; serde_json stops there too.
 const MAX_DEPTH: usize = 120;

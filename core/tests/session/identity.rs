@@ -18,8 +18,8 @@ fn a_snapshot_without_a_subscription_is_512_bytes_at_most() {
 
 const USER: &str = "62219004";
 
-fn identity(user: &str) -> oauth::Identity {
-    oauth::Identity::named(&Config::default().server, "app", user)
+fn identity(user: &str) -> Identity {
+    Identity::named(&Config::default().server, "app", user)
 }
 
 /// Settings of a session of this user.
@@ -51,7 +51,7 @@ fn only_the_same_user_and_app_continue() {
     let snapshot = stored(of(USER));
     assert_eq!(snapshot.identity(), Some(identity(USER)));
     assert!(first_address(of(USER), snapshot.clone()).1.contains("wsc="));
-    let app = |id: &str| oauth::Identity::named(&Config::default().server, id, USER);
+    let app = |id: &str| Identity::named(&Config::default().server, id, USER);
     let other_app = Config { identity: Some(app("app2")), ..Config::default() };
     for config in [of("62220004"), other_app] {
         let refused = Session::restore(config, snapshot.clone(), 1, clock()).unwrap_err();

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use ringcentral_ws_core::oauth::TokenSet;
-use ringcentral_ws_core::payloads::Id;
 use ringcentral_ws_core::*;
 
 /// Each equals itself and none of the others.
@@ -92,15 +90,6 @@ fn a_body_is_what_it_was_made_of() {
 }
 
 #[test]
-fn ids_compare_with_text_and_print_as_it() {
-    let id = Id::from("7");
-    let (same, other): (&str, &str) = ("7", "8");
-    assert!(id == *same && id == same && id != *other && id != other);
-    assert_eq!(id.to_string(), "7");
-    assert!(serde_json::from_str::<Id>("[]").unwrap_err().to_string().contains("a string or a whole number"));
-}
-
-#[test]
 fn errors_say_what_to_do() {
     assert!(NotDrained.to_string().contains("poll_output"));
     assert!(CommandError::Full(()).to_string().contains("queue is full"));
@@ -166,17 +155,6 @@ fn one_header_is_enough_for_a_rate_limit() {
     assert_eq!(read("x-rate-limit-remaining").unwrap().remaining, Some(7));
     assert_eq!(read("x-rate-limit-window").unwrap().window, seven);
     assert_eq!(read("x-rate-limit-other"), None);
-}
-
-#[test]
-fn a_token_answer_is_read_whole() {
-    let body = r#"{"access_token":"a","expires_in":60,"refresh_token":"r","refresh_token_expires_in":"90",
-        "scope":"s t","owner_id":"7"}"#;
-    let set = TokenSet::parse(&Response::new(Bytes::from(body))).unwrap();
-    assert_eq!((set.access_token.expose(), set.expires_in), ("a", Duration::from_secs(60)));
-    assert_eq!(set.refresh_token.unwrap().expose(), "r");
-    assert_eq!(set.refresh_expires_in, Some(Duration::from_secs(90)));
-    assert_eq!((set.scope.as_deref(), set.owner_id.as_deref()), (Some("s t"), Some("7")));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use ringcentral_ws_core::oauth::{ClientApp, Login, LoginLimits, LoginStep, TokenBudget};
+use ringcentral_ws_api::{ClientApp, Login, LoginLimits, LoginStep, TokenBudget};
 use ringcentral_ws_core::{AuthId, AuthReason, HttpFailure, Input, Secret};
 use ringcentral_ws_gateway::HttpRequest;
 

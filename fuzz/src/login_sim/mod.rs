@@ -13,7 +13,7 @@ mod wire;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::fmt;
 
-use ringcentral_ws_core::oauth::TokenBudget;
+use ringcentral_ws_api::TokenBudget;
 use ringcentral_ws_core::{
     ClockReading, Config, ConnId, Filters, HttpId, Input, Output, SessionState, Timestamp, UnixMillis, Wait,
 };

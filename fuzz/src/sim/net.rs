@@ -109,6 +109,8 @@ pub(crate) struct Link {
     pub(crate) client_open: bool,
     /// The gateway knows of it and does not know its end.
     pub(crate) server_knows: bool,
+    /// The gateway has ended it; the client may learn of this much later.
+    pub(crate) server_ended: bool,
     /// Nothing that is sent arrives.
     pub(crate) dead: bool,
     /// Notifications that were sent on it and will never arrive.
@@ -173,6 +175,7 @@ impl Net {
             to_client_last: 0,
             client_open: true,
             server_knows: false,
+            server_ended: false,
             dead: false,
             undelivered: Vec::new(),
             frames_lost: false,

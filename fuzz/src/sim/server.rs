@@ -29,6 +29,7 @@ impl<M: Maker> World<M> {
             {
                 continue;
             }
+            l.server_ended |= matches!(output, GatewayOutput::Close { .. } | GatewayOutput::Reset { .. });
             if l.dead || !l.client_open {
                 if let GatewayOutput::Send { kind, .. } = &output {
                     l.frames_lost = true;

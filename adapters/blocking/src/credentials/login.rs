@@ -3,14 +3,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ringcentral_ws_adapter::{Login, LoginNext, login_sources};
-use ringcentral_ws_core::oauth::{self, Identity};
+use ringcentral_ws_api::{self as api, Identity};
 use ringcentral_ws_core::{AccessToken, AuthFailure};
 use url::Url;
 
 use super::{CredentialSource, TokenRequest};
 use crate::https::HttpsSender;
 
-type Lock = Mutex<oauth::Login>;
+type Lock = Mutex<api::Login>;
 
 login_sources!(
     lock: Lock,
@@ -52,7 +52,7 @@ macro_rules! source {
 source!(Jwt);
 source!(RefreshToken);
 
-fn machine(login: &Login<Lock>) -> MutexGuard<'_, oauth::Login> {
+fn machine(login: &Login<Lock>) -> MutexGuard<'_, api::Login> {
     login.machine().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -80,7 +80,7 @@ mod tests {
 
     use bytes::Bytes;
     use http::{Request, Response};
-    use ringcentral_ws_core::oauth::ClientApp;
+    use ringcentral_ws_api::ClientApp;
     use ringcentral_ws_core::{AuthReason, HttpFailure};
 
     use super::*;

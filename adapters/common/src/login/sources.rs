@@ -1,6 +1,6 @@
 //! The credential sources as far as both halves have the same: all but the calls they make.
 
-use ringcentral_ws_core::oauth::fixed_token;
+use ringcentral_ws_api::fixed_token;
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 
 /// One access token, managed elsewhere. When it is refused or expires the session ends. It does not say whose it is:
@@ -29,7 +29,7 @@ impl FixedToken {
 /// Defines `Jwt` and `RefreshToken`, which log in: how they are made, and their settings. The half implements its
 /// `CredentialSource` for them, and makes the calls.
 ///
-/// `lock` holds the [`Login`](ringcentral_ws_core::oauth::Login) while a call is made; `unshared` looks into a lock that
+/// `lock` holds the [`Login`](ringcentral_ws_api::Login) while a call is made; `unshared` looks into a lock that
 /// nobody else has yet; `callback` says where the callback of `on_tokens` is called.
 #[doc(hidden)]
 #[macro_export]
@@ -105,7 +105,7 @@ macro_rules! login_sources {
             }
 
             /// Starts from the answer to a login, such as the exchange of an authorization code
-            /// ([`Pkce`](ringcentral_ws_core::oauth::Pkce)). Its access token is used first.
+            /// ([`Pkce`](ringcentral_ws_api::Pkce)). Its access token is used first.
             #[must_use]
             pub fn from_tokens(app: $crate::login_names::ClientApp, tokens: $crate::login_names::TokenSet) -> Self {
                 let login = $crate::login_names::Login::from_tokens(app, tokens, $crate::login_now());
@@ -129,7 +129,7 @@ macro_rules! login_sources {
 
             /// The limits that its token calls keep, in place of the default ones: how many the logins of one app make
             /// in a minute, and whether a server on this machine is exempt.
-            /// [`LoginLimits`](ringcentral_ws_core::oauth::LoginLimits) says what they are and where they come from.
+            /// [`LoginLimits`](ringcentral_ws_api::LoginLimits) says what they are and where they come from.
             /// Give all logins of an app the same.
             #[must_use]
             pub fn login_limits(mut self, limits: $crate::login_names::LoginLimits) -> Self {
@@ -158,15 +158,15 @@ mod tests {
 
     use bytes::Bytes;
     use http::{Request, Response};
-    use ringcentral_ws_core::oauth::{self, ClientApp, LoginCall, LoginLimiter, LoginLimits, LoginWait};
+    use ringcentral_ws_api::{self as api, ClientApp, LoginCall, LoginLimiter, LoginLimits, LoginWait};
     use ringcentral_ws_core::{AuthFailureKind, HttpFailure, Phase, Timestamp};
 
     use super::*;
     use crate::{Login, LoginNext};
 
-    type Lock = Mutex<oauth::Login>;
+    type Lock = Mutex<api::Login>;
 
-    fn unshared(lock: &mut Lock) -> &mut oauth::Login {
+    fn unshared(lock: &mut Lock) -> &mut api::Login {
         lock.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -3,14 +3,14 @@
 use futures_util::future::BoxFuture;
 use futures_util::lock::Mutex;
 use ringcentral_ws_adapter::{Login, LoginNext, login_sources};
-use ringcentral_ws_core::oauth::{self, Identity};
+use ringcentral_ws_api::{self as api, Identity};
 use ringcentral_ws_core::{AccessToken, AuthFailure};
 use url::Url;
 
 use super::{CredentialSource, TokenRequest};
 use crate::https::HttpsSender;
 
-type Lock = Mutex<oauth::Login>;
+type Lock = Mutex<api::Login>;
 
 login_sources!(
     lock: Lock,
@@ -79,7 +79,7 @@ mod tests {
     use bytes::Bytes;
     use futures_util::FutureExt;
     use http::{Request, Response};
-    use ringcentral_ws_core::oauth::ClientApp;
+    use ringcentral_ws_api::ClientApp;
     use ringcentral_ws_core::{AuthReason, HttpFailure};
 
     use super::*;

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use ringcentral_ws_core::AuthReason::{self, Expiring, Missing, Refused};
+use ringcentral_ws_core::{AuthFailureKind, HttpFailure, Phase, Secret, Timestamp};
 
 use super::*;
-use crate::input::{HttpFailure, Phase};
-use crate::output::AuthReason::{self, Expiring, Missing, Refused};
-use crate::time::Timestamp;
 
 const FIRST: &str = r#"{"access_token":"a1","expires_in":3600,"refresh_token":"r1"}"#;
 const SECOND: &str = r#"{"access_token":"a2","expires_in":3600,"refresh_token":"r2"}"#;

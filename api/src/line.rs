@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::limiter::{LoginKey, LoginKind};
-use crate::time::Timestamp;
+use ringcentral_ws_core::Timestamp;
+
+use crate::limiter::{LoginKey, LoginKind};
 
 /// Most logins of an app that have a place in line.
-pub(super) const MOST_WAITING: usize = 10_000;
+pub(crate) const MOST_WAITING: usize = 10_000;
 /// So long after its time a place is kept free for who has it, …
-pub(super) const HELD: Duration = Duration::from_secs(30);
+pub(crate) const HELD: Duration = Duration::from_secs(30);
 /// … and so long who has it still comes before all that came later.
-pub(super) const KEPT: Duration = Duration::from_secs(600);
+pub(crate) const KEPT: Duration = Duration::from_secs(600);
 
 /// Where a login stands: refreshes first, then who came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) kind: LoginKind,
+pub(crate) struct Place {
+    pub(crate) kind: LoginKind,
     /// Grows with every newcomer.
     seq: u64,
 }
@@ -32,7 +33,7 @@ struct Waiter {
 
 /// Who waits. All of its work is logarithmic, but for counting who stands before a login in the middle.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(crate) struct Line {
     newcomers: u64,
     waiters: BTreeMap<LoginKey, Waiter>,
     /// The places that are kept free, refreshes and new logins.
@@ -46,17 +47,17 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiters.len()
     }
 
     /// Places whose time is over are not kept free any more, or are forgotten.
-    pub(super) fn pass_time(&mut self, now: Timestamp) {
+    pub(crate) fn pass_time(&mut self, now: Timestamp) {
         while let Some((due, login)) = self.due.first().copied().filter(|(due, _)| due.after(HELD) < now) {
             self.due.remove(&(due, login));
             self.late.insert((due, login));
@@ -71,7 +72,7 @@ impl Line {
     }
 
     /// How many places are kept free before the one that this login has, or would get.
-    pub(super) fn ahead(&self, login: LoginKey, kind: LoginKind) -> usize {
+    pub(crate) fn ahead(&self, login: LoginKey, kind: LoginKind) -> usize {
         let before = match self.waiters.get(&login).filter(|waiter| waiter.place.kind == kind) {
             Some(waiter) => self.held[kind as usize].range(..waiter.place.seq).count(),
             None => self.held[kind as usize].len(),
@@ -83,13 +84,13 @@ impl Line {
     }
 
     /// It need not wait any more. Returns the place it had, or would have got.
-    pub(super) fn leave_or_pass(&mut self, login: LoginKey, kind: LoginKind) -> Place {
+    pub(crate) fn leave_or_pass(&mut self, login: LoginKey, kind: LoginKind) -> Place {
         let had = self.leave(login).filter(|place| place.kind == kind);
         had.unwrap_or_else(|| self.newcomer(kind))
     }
 
     /// It waits until `due`, in the place it has or at the end. `false`: the line is full, and it got no place.
-    pub(super) fn wait(&mut self, login: LoginKey, kind: LoginKind, due: Timestamp) -> bool {
+    pub(crate) fn wait(&mut self, login: LoginKey, kind: LoginKind, due: Timestamp) -> bool {
         let had = self.leave(login).filter(|place| place.kind == kind);
         if had.is_none() && !self.has_room(kind) {
             return false;
@@ -100,7 +101,7 @@ impl Line {
     }
 
     /// It had its turn, and could not use it.
-    pub(super) fn come_back(&mut self, login: LoginKey, place: Place, now: Timestamp) {
+    pub(crate) fn come_back(&mut self, login: LoginKey, place: Place, now: Timestamp) {
         if self.waiters.contains_key(&login) || !self.has_room(place.kind) {
             return;
         }
@@ -108,7 +109,7 @@ impl Line {
     }
 
     /// How many more than the line holds one has to wait for who found no place: not the same for all.
-    pub(super) fn turn_away(&mut self) -> usize {
+    pub(crate) fn turn_away(&mut self) -> usize {
         self.turned_away += 1;
         (self.turned_away - 1) % MOST_WAITING
     }

@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use ringcentral_ws_core::classify::ApiErrorInfo;
+use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Identity, Masker, Secret, Timestamp};
 
-use super::{ClientApp, Identity, LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, TokenSet, refusal};
-use crate::classify::ApiErrorInfo;
-use crate::input::{AccessToken, AuthFailure, HttpFailure};
-use crate::mask::Masker;
-use crate::output::AuthReason;
-use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::tokens::refusal;
+use crate::{ClientApp, LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, TokenSet};
 
 /// A cached token is given to another client only while it has this much life left, or a fifth of its life.
 const WORTH_GIVING: Duration = Duration::from_secs(60);
@@ -62,7 +59,7 @@ impl fmt::Debug for LoginStep {
 /// harm: the next `begin` starts anew.
 ///
 /// ```
-/// # use ringcentral_ws_core::oauth::{ClientApp, Login, LoginLimiter, LoginStep};
+/// # use ringcentral_ws_api::{ClientApp, Login, LoginLimiter, LoginStep};
 /// # use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Timestamp};
 /// # fn ask(
 /// #     login: &mut Login, limiter: &dyn LoginLimiter, clock: impl Fn() -> Timestamp,
@@ -111,7 +108,7 @@ impl Login {
     pub fn jwt(app: ClientApp, jwt: impl Into<Secret>) -> Self {
         let jwt = jwt.into();
         let key = LoginKey::of_secret(&app, "jwt", &jwt);
-        let identity = Some(Identity::of_jwt(&app, &jwt));
+        let identity = Some(app.jwt_identity(&jwt));
         Self { jwt: Some(jwt), identity, ..Self::bare(app, key) }
     }
 
@@ -159,7 +156,7 @@ impl Login {
     /// Names the user in a way that stays the same, for what is stored of their sessions: refresh tokens change with each
     /// use. `user` is the `owner_id` of the token answers, or a name that the program has for its users.
     pub fn set_user(&mut self, user: &str) {
-        self.identity = Some(Identity::of_user(&self.app, user));
+        self.identity = Some(self.app.user_identity(user));
     }
 
     /// Whose sessions these are, as far as it is known: of the JWT, of the answer it began with, or of
@@ -182,7 +179,7 @@ impl Login {
 
     /// Somebody wants a token: `reason` tells why, `given` is the one they were given last. With
     /// [`AuthReason::Refused`] that one is not given again. `limiter` says whether a call may be made
-    /// now; one that may not is the failure [`AuthFailureKind::Limited`](crate::AuthFailureKind::Limited).
+    /// now; one that may not is the failure [`AuthFailureKind::Limited`](ringcentral_ws_core::AuthFailureKind::Limited).
     pub fn begin(
         &mut self,
         reason: AuthReason,

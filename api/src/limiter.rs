@@ -4,14 +4,11 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use ringcentral_ws_core::{AuthFailure, AuthFailureKind, Secret, Timestamp, is_loopback};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::ClientApp;
-use crate::input::{AuthFailure, AuthFailureKind};
-use crate::loopback::is_loopback;
-use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::ClientApp;
 
 /// Token calls a minute for an app, unless the settings say otherwise.
 const DEFAULT_CEILING: NonZeroU32 = NonZeroU32::new(60).unwrap();
@@ -30,7 +27,7 @@ const DEFAULT_CEILING: NonZeroU32 = NonZeroU32::new(60).unwrap();
 /// more. Where the service allows less than the ceiling, its 429 and `Retry-After` pause all logins of the app.
 ///
 /// ```
-/// # use ringcentral_ws_core::oauth::LoginLimits;
+/// # use ringcentral_ws_api::LoginLimits;
 /// let fleet = LoginLimits::default().app_ceiling(Some(600));
 /// let tested = LoginLimits::default().on_loopback(true);
 /// # assert_ne!(fleet, tested);
@@ -89,7 +86,7 @@ impl LoginLimits {
 pub struct LoginKey([u8; 16]);
 
 impl LoginKey {
-    pub(super) fn new(app: &ClientApp, what: &str, value: &str) -> Self {
+    pub(crate) fn new(app: &ClientApp, what: &str, value: &str) -> Self {
         let mut hash = Sha256::new();
         for part in [&app.server.origin().ascii_serialization(), &app.client_id, what, value] {
             hash.update((part.len() as u64).to_be_bytes());
@@ -100,7 +97,7 @@ impl LoginKey {
         Self(key)
     }
 
-    pub(super) fn of_secret(app: &ClientApp, what: &str, secret: &Secret) -> Self {
+    pub(crate) fn of_secret(app: &ClientApp, what: &str, secret: &Secret) -> Self {
         Self::new(app, what, secret.expose())
     }
 
@@ -172,7 +169,7 @@ impl From<LoginWait> for AuthFailure {
     }
 }
 
-/// Decides when a call of the token endpoint may be made. [`TokenBudget`](super::TokenBudget) is the built-in one, for
+/// Decides when a call of the token endpoint may be made. [`TokenBudget`](crate::TokenBudget) is the built-in one, for
 /// the logins of a process. One of yours can stand beside it in the adapters (`Jwt::limiter`), for instance to share a
 /// limit between processes.
 ///

@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 
 /// Text of a message: a slice of the frame unless it held escapes. A JSON number is text too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Text<'a>(Cow<'a, str>);
+pub struct Text<'a>(Cow<'a, str>);
 
 impl<'a> Text<'a> {
     /// The text of a JSON string or number; anything else has none.
-    pub(crate) fn from_raw(raw: &'a RawValue) -> Option<Self> {
+    pub fn from_raw(raw: &'a RawValue) -> Option<Self> {
         let json = raw.get();
         match json.as_bytes().first()? {
             b'"' if !json.contains('\\') => json.get(1..json.len() - 1).map(Self::from),
@@ -27,7 +27,7 @@ impl<'a> Text<'a> {
     }
 
     /// An owned copy.
-    pub(crate) fn boxed(&self) -> Box<str> {
+    pub fn boxed(&self) -> Box<str> {
         Box::from(&*self.0)
     }
 }
@@ -62,7 +62,7 @@ pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
 }
 
 /// A whole number, also one written as a string or with a fraction. Never negative.
-pub(crate) fn number(raw: &RawValue) -> Option<u64> {
+pub fn number(raw: &RawValue) -> Option<u64> {
     let text = Text::from_raw(raw)?;
     let text = text.trim();
     text.parse().ok().or_else(|| {
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
 
 /// Gives every field of a JSON object to `f`, in order. `false` when it is no object or breaks off; what came
 /// before the break was given.
-pub(crate) fn each_field<'a>(json: &'a str, f: impl FnMut(&str, &'a RawValue)) -> bool {
+pub fn each_field<'a>(json: &'a str, f: impl FnMut(&str, &'a RawValue)) -> bool {
     struct Fields<F>(F);
 
     impl<'de, F: FnMut(&str, &'de RawValue)> Visitor<'de> for Fields<F> {

@@ -4,9 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
+use ringcentral_ws_core::Body;
 use sha2::{Digest, Sha256};
-
-use crate::body::Body;
 
 /// One part of a [`Multipart`].
 #[derive(Clone, PartialEq, Eq)]
@@ -65,7 +64,7 @@ impl fmt::Debug for Part {
 /// A body of the type `multipart/form-data`. It goes over HTTPS, whatever the settings (REQ-5).
 ///
 /// ```
-/// # use ringcentral_ws_core::{Multipart, Part};
+/// # use ringcentral_ws_api::{Multipart, Part};
 /// let fax = Multipart::new()
 ///     .part(Part::json("json", r#"{"to":[{"phoneNumber":"+16505550100"}],"faxResolution":"High"}"#))
 ///     .part(Part::file("attachment", "letter.pdf", "application/pdf", b"%PDF-".to_vec()))

@@ -1,8 +1,8 @@
 //! Each limit, one below, at and above it, at exact times.
 
-use super::super::line::{HELD, KEPT, MOST_WAITING};
-use super::super::{ClientApp, LoginKind, LoginLimits};
 use super::*;
+use crate::line::{HELD, KEPT, MOST_WAITING};
+use crate::{ClientApp, LoginKind, LoginLimits};
 
 const MICRO: Duration = Duration::from_micros(1);
 

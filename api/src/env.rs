@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use ringcentral_ws_core::Secret;
 use url::Url;
 
-use super::{ClientApp, Login};
-use crate::secret::Secret;
+use crate::{ClientApp, Login};
 
 /// RingCentral's production service.
 const DEFAULT_SERVER: &str = "https://platform.ringcentral.com";

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
+use ringcentral_ws_core::Timestamp;
+
 use super::*;
-use crate::time::Timestamp;
 
 const MINUTE: u64 = 60_000_000;
 

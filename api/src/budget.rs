@@ -6,9 +6,10 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::limiter::{LoginCall, LoginKey, LoginLimiter, LoginWait};
-use super::line::{Line, Place};
-use crate::time::Timestamp;
+use ringcentral_ws_core::Timestamp;
+
+use crate::limiter::{LoginCall, LoginKey, LoginLimiter, LoginWait};
+use crate::line::{Line, Place};
 
 /// Calls of the token endpoint that RingCentral allows a user of an app in any rolling window …
 const CALLS: usize = 5;
@@ -21,10 +22,10 @@ const OVER: Duration = Duration::from_micros(1);
 type AppKey = (String, String);
 
 /// How often the token endpoint may be called: the built-in limiter. Keep one in a process and hand it to every
-/// [`Login`](super::Login).
+/// [`Login`](crate::Login).
 ///
 /// - 5 calls in any 61 s for a login;
-/// - [`LoginLimits::app_ceiling`](super::LoginLimits::app_ceiling) calls in any 61 s for all logins of an app (server
+/// - [`LoginLimits::app_ceiling`](crate::LoginLimits::app_ceiling) calls in any 61 s for all logins of an app (server
 ///   and client id): 60, unless set. Refreshes come before new logins, and who came first before who came later. Each
 ///   that has to wait gets a time of its own to come back at, and its place is kept free until 30 s after that time;
 ///   for 10 minutes it still comes before those who came later. 10,000 logins of an app have a place; any more get a

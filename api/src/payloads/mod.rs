@@ -1,11 +1,11 @@
-//! The content of common notifications as types, for [`Notification::parse`](crate::Notification::parse).
+//! The content of common notifications as types, for [`Notification::parse`](ringcentral_ws_core::Notification::parse).
 //!
 //! They take what the service is known to send and do not insist: ids may be numbers or strings, every field may be
 //! missing or `null`, unknown fields are skipped, and words are strings because the service adds new ones. Half a
 //! surrogate pair in a text is U+FFFD. Times are text as the server wrote it (ISO 8601, UTC).
 //!
 //! ```
-//! # use ringcentral_ws_core::payloads::InstantMessage;
+//! # use ringcentral_ws_api::payloads::InstantMessage;
 //! let body = r#"{"id":"3062","from":{"phoneNumber":"+16505550100"},"type":"SMS","subject":"Hello","new":1}"#;
 //! let sms: InstantMessage = serde_json::from_str(body)?;
 //! assert_eq!(sms.id.unwrap().as_str(), "3062");
@@ -160,7 +160,7 @@ mod tests {
 
     macro_rules! read {
         ($name:literal as $kind:ty) => {
-            serde_json::from_str::<$kind>(&body(include_str!(concat!("../../tests/fixtures/", $name)))).unwrap()
+            serde_json::from_str::<$kind>(&body(include_str!(concat!("../../../core/tests/fixtures/", $name)))).unwrap()
         };
     }
 
@@ -222,10 +222,10 @@ mod tests {
         let read = |text: &str| -> SubscriptionInfo {
             serde_json::from_value(serde_json::from_str::<Value>(text).unwrap()[1].clone()).unwrap()
         };
-        let info = read(include_str!("../../tests/fixtures/subscribe-response-2021.json"));
+        let info = read(include_str!("../../../core/tests/fixtures/subscribe-response-2021.json"));
         assert_eq!((info.event_filters.len(), info.expires_in), (5, Some(86_399)));
         assert_eq!(info.delivery_mode.unwrap().transport_type.as_deref(), Some("WebSocket"));
-        let info = read(include_str!("../../tests/fixtures/subscribe-response-2025.json"));
+        let info = read(include_str!("../../../core/tests/fixtures/subscribe-response-2025.json"));
         assert_eq!((info.status.as_deref(), info.disabled_filters.len()), (Some("Active"), 0));
     }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use http::Request;
+use ringcentral_ws_core::Secret;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{ClientApp, base64_url};
-use crate::secret::Secret;
+use crate::ClientApp;
 
 /// One login by authorization code: made before the user's browser is sent away, used once when it comes back.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,14 +23,14 @@ impl Pkce {
     /// used for this login only.
     #[must_use]
     pub fn new(random: [u8; 32]) -> Self {
-        Self::from_verifier(base64_url(&random))
+        Self::from_verifier(BASE64URL_NOPAD.encode(&random))
     }
 
     /// Takes a verifier that was kept, for instance in the user's web session: 43 to 128 unreserved characters.
     #[must_use]
     pub fn from_verifier(verifier: impl Into<Secret>) -> Self {
         let verifier = verifier.into();
-        let challenge = base64_url(&Sha256::digest(verifier.expose().as_bytes()));
+        let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(verifier.expose().as_bytes()));
         Self { verifier, challenge }
     }
 
@@ -52,7 +53,7 @@ impl Pkce {
     }
 
     /// Exchanges the code that came back. `redirect_uri` must be the same as before. Read the answer with
-    /// [`TokenSet::parse`](super::TokenSet::parse).
+    /// [`TokenSet::parse`](crate::TokenSet::parse).
     #[must_use]
     pub fn exchange_request(&self, app: &ClientApp, code: &Secret, redirect_uri: &str) -> Request<Bytes> {
         app.code_request(code, redirect_uri, Some(&self.verifier))
