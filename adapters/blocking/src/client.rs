@@ -8,8 +8,8 @@ use std::sync::mpsc::sync_channel;
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::{
     CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS,
-    MessageLimits, Proxy, ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, event_queue,
-    make_session, response, settle_server, tls_for,
+    MessageLimits, Proxy, ProxyChoice, ProxyError, Pump, PumpParts, RequestError, StateTeller, TlsError, Tracer,
+    event_queue, make_session, response, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -22,9 +22,10 @@ use crate::command::{Answered, Command, Pending, Remote, Signals};
 use crate::credentials::CredentialSource;
 use crate::dial::Net;
 use crate::download::Download;
-use crate::driver::{Driver, Parts, WAKE};
+use crate::driver::Driver;
 use crate::events::Events;
 use crate::https::{Https, HttpsSender};
+use crate::io::{Io, IoParts, WAKE};
 use crate::states::StateWatch;
 
 /// A running session. Clones are handles of the same one and may go to other threads.
@@ -328,26 +329,24 @@ impl Builder {
         let (commands, inbox) = sync_channel(self.limits.command_queue);
         let signals = Arc::new(Signals::default());
         let tls = tls_for(self.tls, secure)?;
-        let https = Arc::new(Https::new(Net { limits: Arc::new(self.limits), tls, proxy }, content.clone()));
-        let parts = Parts {
-            session,
-            clock,
+        let limits = Arc::new(self.limits);
+        let https = Arc::new(Https::new(Net { limits: Arc::clone(&limits), tls, proxy }, content.clone()));
+        let debug = Debug::new(self.debug);
+        let parts = PumpParts { session, clock, events: sender, states: teller, debug, tracer, close_timeout };
+        let pump = Pump::new(parts, filters, &limits);
+        let parts = IoParts {
             sender: self.http_client.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),
             https,
             credentials: self.credentials,
-            events: sender,
             inbox,
             signals: Arc::clone(&signals),
             waker: Arc::clone(&waker),
             poll,
             message,
             max_calls,
-            close_timeout,
-            debug: Debug::new(self.debug),
-            tracer,
-            states: teller,
+            span: span.clone(),
         };
-        let run = move || span.within(|| Driver::new(parts).run(filters));
+        let run = move || span.within(|| Driver::new(pump, Io::new(parts)).run());
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
         let remote = Arc::new(Remote { commands, signals, waker, view, states });

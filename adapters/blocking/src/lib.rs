@@ -28,6 +28,7 @@
 //!
 //! Whoever logs everything leaves out the targets in [`trace::LOUD_TARGETS`]: other crates write tokens there.
 
+mod calls;
 mod client;
 mod command;
 mod credentials;
@@ -36,6 +37,7 @@ mod download;
 mod driver;
 mod events;
 mod https;
+mod io;
 mod reach;
 mod socket;
 mod states;

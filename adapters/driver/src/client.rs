@@ -4,13 +4,12 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender};
 use ringcentral_ws_adapter::{
     CONTENT_HOST, Clock, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MessageLimits, Proxy, ProxyChoice,
-    ProxyError, RequestError, SessionView, StateTeller, Streamed, TlsError, Tracer, Watcher, event_queue, make_session,
-    response, settle_server, tls_for,
+    ProxyError, Pump, PumpParts, Request, RequestError, SessionView, StateTeller, Streamed, TlsError, Tracer, Watcher,
+    event_queue, make_session, response, settle_server, tls_for,
 };
 use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{
@@ -22,9 +21,10 @@ use rustls::ClientConfig;
 use crate::command::{Answered, Command};
 use crate::credentials::CredentialSource;
 use crate::download::Download;
-use crate::driver::{Driver, Parts};
+use crate::driver::Driver;
 use crate::events::Events;
 use crate::https::{Https, HttpsSender};
+use crate::io::{Io, IoParts};
 use crate::runtime::Runtime;
 use crate::states::StateWatch;
 
@@ -38,8 +38,7 @@ pub struct Client<R> {
     view: SessionView,
     states: Watcher,
     commands: Sender<Command>,
-    cancels: Sender<u64>,
-    tickets: Arc<AtomicU64>,
+    cancels: Sender<()>,
     content: Arc<ContentHosts>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -101,20 +100,20 @@ impl<R> Client<R> {
     }
 
     async fn call(&self, request: http::Request<Body>, streamed: Option<Streamed>) -> Result<Answered, RequestError> {
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         // Made first, so dropped last: by then the reply's end is gone, and a request not yet taken is never sent.
-        let mut guard = CancelOnDrop { ticket, cancels: Some(&self.cancels) };
+        let mut guard = CancelOnDrop(Some(&self.cancels));
         let (reply, answer) = async_channel::bounded(1);
-        let command = Command::Request { request: Box::new(request), streamed: streamed.map(Box::new), ticket, reply };
+        let (request, streamed) = (Box::new(request), streamed.map(Box::new));
+        let command = Command::Request(Request { request, streamed, ticket: (), reply });
         if let Err(refused) = self.commands.send(command).await {
-            guard.cancels = None;
-            let Command::Request { request, .. } = refused.into_inner() else {
+            guard.0 = None;
+            let Command::Request(Request { request, .. }) = refused.into_inner() else {
                 return Err(RequestError::NotSent(Cause::Closed));
             };
             return Err(RequestError::Refused(Box::new(CommandError::Closed(*request))));
         }
         let answer = answer.recv().await;
-        guard.cancels = None;
+        guard.0 = None;
         answer.map_err(|_| RequestError::Unknown(Cause::Closed))
     }
 
@@ -195,7 +194,6 @@ impl<R> Clone for Client<R> {
             states: self.states.clone(),
             commands: self.commands.clone(),
             cancels: self.cancels.clone(),
-            tickets: Arc::clone(&self.tickets),
             content: Arc::clone(&self.content),
             runtime: PhantomData,
         }
@@ -208,16 +206,14 @@ impl<R> fmt::Debug for Client<R> {
     }
 }
 
-/// Tells the driver when the caller stops waiting.
-struct CancelOnDrop<'a> {
-    ticket: u64,
-    cancels: Option<&'a Sender<u64>>,
-}
+/// Wakes the driver when the caller stops waiting.
+struct CancelOnDrop<'a>(Option<&'a Sender<()>>);
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        if let Some(cancels) = self.cancels {
-            let _ = cancels.try_send(self.ticket);
+        if let Some(cancels) = self.0 {
+            // When it is full, the driver is yet to look.
+            let _ = cancels.try_send(());
         }
     }
 }
@@ -370,40 +366,36 @@ impl<R: Runtime> Builder<R> {
         let session = Recorded::maybe(session, self.recorder);
         let recorder = session.recorder().cloned();
         let (commands, inbox) = async_channel::bounded(self.limits.command_queue);
-        let (cancels, cancelled) = async_channel::unbounded();
+        let (cancels, cancelled) = async_channel::bounded(1);
         let events = Events::new(receiver, commands.clone());
         let tls = tls_for(self.tls, secure)?;
         let limits = Arc::new(self.limits);
-        let mut https = Https::new(self.runtime.clone(), limits, tls, content.clone());
+        let mut https = Https::new(self.runtime.clone(), Arc::clone(&limits), tls, content.clone());
         https.proxy = proxy;
         let (alive, client) = async_channel::bounded(1);
         https.client = Some(client);
-        let parts = Parts {
-            session,
-            clock,
+        let span = tracer.session();
+        let watcher = states.watch();
+        let debug = Debug::new(self.debug);
+        let parts = PumpParts { session, clock, events: sender, states, debug, tracer, close_timeout };
+        let pump = Pump::new(parts, filters, &limits);
+        let io = Io::new(IoParts {
             https: Arc::new(https),
             alive,
             sender: self.http_client,
             credentials: self.credentials,
+            message,
             commands: inbox,
             cancels: cancelled,
-            events: sender,
-            message,
-            close_timeout,
-            debug: Debug::new(self.debug),
-            tracer,
-            states,
-        };
-        let (span, states) = (parts.tracer.session(), parts.states.watch());
-        let task = span.around(Driver::new(parts).run(filters));
+        });
+        let task = span.around(Driver::new(pump, io));
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
         let client = Client {
             recorder,
             view,
-            states,
+            states: watcher,
             commands,
             cancels,
-            tickets: Arc::default(),
             content: Arc::new(content),
             runtime: PhantomData,
         };
