@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::oauth::Identity;
+use crate::identity::Identity;
 
 /// The shortest [`Config::heartbeat_interval`] that is obeyed.
 pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
@@ -14,9 +14,9 @@ pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct Config {
-    /// The REST server: scheme, host and port; a path is not used, other than in `oauth::ClientApp`. Default
+    /// The REST server: scheme, host and port; a path is not used, other than for the logins of `ringcentral-ws-api`. Default
     /// `https://platform.ringcentral.com`.
-    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::url"))]
     pub server: Url,
     /// Whose the session is (TOK-10). A snapshot of another identity is refused
     /// ([`RestoreError::OtherIdentity`](crate::RestoreError::OtherIdentity)), and this one is written into those taken

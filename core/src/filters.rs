@@ -147,6 +147,17 @@ impl fmt::Display for FilterError {
 
 impl std::error::Error for FilterError {}
 
+/// A filter the server did not accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisabledFilter {
+    /// The filter.
+    pub filter: Box<str>,
+    /// A code or word.
+    pub reason: Box<str>,
+    /// One line for people.
+    pub message: Box<str>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::classify::{ApiErrorInfo, Cause};
-use crate::filters::Filters;
+use crate::filters::{DisabledFilter, Filters};
 use crate::gap::Gap;
 use crate::ids::{AuthId, ConnId, HttpId, RequestId, SubscriptionId};
 use crate::input::Unreadable;
@@ -379,17 +379,6 @@ pub struct SubscriptionInfo {
     pub disabled: Vec<DisabledFilter>,
     /// Seconds until expiry; the server renews by itself (SUB-9).
     pub expires_in: Option<u64>,
-}
-
-/// A filter the server did not accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DisabledFilter {
-    /// The filter.
-    pub filter: Box<str>,
-    /// A code or word.
-    pub reason: Box<str>,
-    /// One line for people.
-    pub message: Box<str>,
 }
 
 /// How a REST request ended.

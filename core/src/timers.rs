@@ -4,6 +4,7 @@ use crate::time::Timestamp;
 
 /// Every timer of a Session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum TimerKind {
     /// The next connection attempt (BCK).
@@ -61,7 +62,7 @@ const NEVER: Timestamp = Timestamp::from_micros(u64::MAX);
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "recorder", serde(from = "Vec<(usize, Timestamp)>", into = "Vec<(usize, Timestamp)>"))]
+#[cfg_attr(feature = "recorder", serde(from = "Vec<(TimerKind, Timestamp)>", into = "Vec<(TimerKind, Timestamp)>"))]
 pub(crate) struct Timers {
     at: [Timestamp; COUNT],
     /// One bit for each that runs.
@@ -79,23 +80,19 @@ impl Default for Timers {
     }
 }
 
-/// Those that run, by their place in the table.
+/// Those that run, by name.
 #[cfg(feature = "recorder")]
-impl From<Timers> for Vec<(usize, Timestamp)> {
+impl From<Timers> for Vec<(TimerKind, Timestamp)> {
     fn from(timers: Timers) -> Self {
-        timers.at.into_iter().enumerate().filter(|(_, at)| *at < NEVER).collect()
+        ALL.into_iter().filter_map(|kind| Some((kind, timers.get(kind)?))).collect()
     }
 }
 
 #[cfg(feature = "recorder")]
-impl From<Vec<(usize, Timestamp)>> for Timers {
-    fn from(running: Vec<(usize, Timestamp)>) -> Self {
+impl From<Vec<(TimerKind, Timestamp)>> for Timers {
+    fn from(running: Vec<(TimerKind, Timestamp)>) -> Self {
         let mut timers = Self::default();
-        for (i, at) in running {
-            if let Some(kind) = ALL.get(i) {
-                timers.set(*kind, at);
-            }
-        }
+        running.into_iter().for_each(|(kind, at)| timers.set(kind, at));
         timers
     }
 }

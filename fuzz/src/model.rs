@@ -32,7 +32,7 @@ pub(crate) const BUFFER: usize = 3;
 pub(crate) const BAD_FRAMES: usize = 3;
 const TIMEOUT: Time = 60 * SECOND;
 
-/// What is told to the session.
+/// What the session is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum In {
     Connect,
@@ -71,7 +71,7 @@ pub(crate) enum In {
     Garbage,
 }
 
-/// What it does and tells.
+/// What it puts out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Out {
     Login,

@@ -60,7 +60,7 @@ pub(crate) fn check_certainty(gap: &Gap) -> Verdict {
     violated("gap-certainty", format!("a gap by {cause} is called {certainty}"))
 }
 
-/// Gaps by certainty: how many were told, and in how many of them something was missing.
+/// Gaps by certainty: how many were emitted, and in how many of them something was missing.
 pub(crate) type Certainties = BTreeMap<&'static str, [u64; 2]>;
 
 /// How a notification stands with the application.
@@ -68,7 +68,7 @@ pub(crate) type Certainties = BTreeMap<&'static str, [u64; 2]>;
 enum State {
     /// Not delivered.
     Due,
-    /// Nothing is owed: it is unwanted.
+    /// Nothing is owed: there is no subscription for it.
     Excused,
     /// Lost on the way. The client may have no way to know.
     Lost,
@@ -98,7 +98,7 @@ impl Sent {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct ToldGap {
+struct ReportedGap {
     since: u64,
     until: u64,
     /// Nothing turned out to be missing in it.
@@ -112,18 +112,18 @@ pub(crate) struct Mark {
     cursor: usize,
     last: Option<usize>,
     /// What the application was given last, late ones included.
-    told: Option<usize>,
-    gaps: Vec<ToldGap>,
+    received: Option<usize>,
+    gaps: Vec<ReportedGap>,
     confirmed: BTreeSet<u32>,
     ever: BTreeSet<u32>,
     /// The one that stands; another one takes its place.
     current: Option<u32>,
     retired: BTreeSet<u32>,
-    /// The application was told that it may get nothing until further notice.
+    /// A refusal for good was emitted: it may get nothing until further notice.
     lapsed: bool,
 }
 
-/// The books of one client.
+/// What was sent to one client, and what became of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Oracle {
     sent: Vec<Sent>,
@@ -210,7 +210,7 @@ impl Oracle {
         self.silences.push((since, until));
     }
 
-    /// The application was told that the subscription stands.
+    /// A confirmed subscription was emitted.
     pub(crate) fn confirmed(&mut self, id: &str) {
         let n = self.subscription(id);
         self.at.confirmed.insert(n);
@@ -227,13 +227,13 @@ impl Oracle {
         }
     }
 
-    /// The application was told of a subscription it no longer wants.
+    /// A confirmation was emitted after the application had unsubscribed.
     pub(crate) fn known(&mut self, id: &str) {
         let n = self.subscription(id);
         self.at.ever.insert(n);
     }
 
-    /// The application was told that its wish is refused for good. What was made at or after `since`, when that may
+    /// The subscription was refused for good. What was made at or after `since`, when that may
     /// have been decided, was for a subscription that was over.
     pub(crate) fn refused(&mut self, since: u64) {
         self.at.lapsed = true;
@@ -244,8 +244,8 @@ impl Oracle {
         }
     }
 
-    /// The application wants nothing any more: what is under way is not owed.
-    pub(crate) fn unwanted(&mut self) {
+    /// The application unsubscribed: what is under way is not owed.
+    pub(crate) fn unsubscribed(&mut self) {
         for sent in &mut self.sent[self.at.cursor..] {
             if sent.is_open() {
                 sent.state = State::Excused;
@@ -273,7 +273,7 @@ impl Oracle {
                 self.sent[index].state = State::Delivered;
                 self.unwritten.push(index);
                 self.late += 1;
-                self.at.told = Some(index);
+                self.at.received = Some(index);
                 return Ok(());
             }
             return violated("order", format!("{uuid} came after {}, which is newer", self.sent[last].uuid));
@@ -283,7 +283,7 @@ impl Oracle {
         self.unwritten.push(index);
         self.delivered += 1;
         self.at.last = Some(index);
-        self.at.told = Some(index);
+        self.at.received = Some(index);
         self.at.cursor = self.at.cursor.max(index + 1);
         self.count_gaps(self.sent[index].created);
         Ok(())
@@ -294,8 +294,8 @@ impl Oracle {
     fn count_gaps(&mut self, next: u64) {
         for gap in self.at.gaps.extract_if(.., |gap| gap.until + 1_000 < next) {
             self.false_alarms += u64::from(gap.empty);
-            let [told, missing] = self.certainties.entry(gap.certainty).or_default();
-            *told += 1;
+            let [reported, missing] = self.certainties.entry(gap.certainty).or_default();
+            *reported += 1;
             *missing += u64::from(!gap.empty);
         }
     }
@@ -312,7 +312,7 @@ impl Oracle {
                 continue;
             }
             let latency = self.latency;
-            let covers = |gap: &&mut ToldGap| created <= gap.until + 1_000 && gap.since <= created + latency;
+            let covers = |gap: &&mut ReportedGap| created <= gap.until + 1_000 && gap.since <= created + latency;
             match self.at.gaps.iter_mut().find(covers) {
                 Some(gap) => gap.empty = false,
                 None if state != State::Due => {
@@ -336,18 +336,18 @@ impl Oracle {
         Ok(())
     }
 
-    /// The application was told of a gap; times in µs of the simulation.
+    /// A gap was emitted; times in µs of the simulation.
     pub(crate) fn gap(&mut self, gap: &Gap, since: u64, until: u64) -> Verdict {
         check_certainty(gap)?;
         let after = gap.after.as_deref();
-        let last = self.at.told.map(|told| self.sent[told].uuid.to_string());
+        let last = self.at.received.map(|index| self.sent[index].uuid.to_string());
         if after != last.as_deref() {
             return violated("gap-after", format!("the gap begins after {after:?}, the last one was {last:?}"));
         }
         if since > until {
             return violated("gap-bounds", format!("from {since} until {until}"));
         }
-        self.at.gaps.push(ToldGap { since, until, empty: true, certainty: gap.certainty.as_str() });
+        self.at.gaps.push(ReportedGap { since, until, empty: true, certainty: gap.certainty.as_str() });
         Ok(())
     }
 

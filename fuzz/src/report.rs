@@ -28,7 +28,7 @@ pub struct Report {
     pub excused: u64,
     /// Gaps in which nothing was missing.
     pub false_alarms: u64,
-    /// Gaps by certainty: how many were told, and in how many of them something was missing. Of the last gaps before
+    /// Gaps by certainty: how many were emitted, and in how many of them something was missing. Of the last gaps before
     /// a crash it is not known.
     pub certainties: BTreeMap<&'static str, [u64; 2]>,
     /// Gaps by cause.
@@ -75,9 +75,9 @@ impl Report {
     }
 
     pub(crate) fn add_certainties(&mut self, others: &BTreeMap<&'static str, [u64; 2]>) {
-        for (key, [told, missing]) in others {
+        for (key, [reported, missing]) in others {
             let mine = self.certainties.entry(key).or_default();
-            mine[0] += told;
+            mine[0] += reported;
             mine[1] += missing;
         }
     }
@@ -98,9 +98,9 @@ impl fmt::Display for Report {
             self.sent, self.delivered, self.covered, self.excused
         )?;
         writeln!(f, "gaps            {gaps}, of which {} with nothing missing", self.false_alarms)?;
-        for (name, [told, missing]) in &self.certainties {
-            let share = 100.0 * *missing as f64 / (*told).max(1) as f64;
-            writeln!(f, "  {told:>10}  {name}, of which {share:.1} % with something missing")?;
+        for (name, [reported, missing]) in &self.certainties {
+            let share = 100.0 * *missing as f64 / (*reported).max(1) as f64;
+            writeln!(f, "  {reported:>10}  {name}, of which {share:.1} % with something missing")?;
         }
         lines(f, &self.gaps)?;
         writeln!(f, "faults          {faults}")?;

@@ -12,7 +12,7 @@ use crate::simulate::Failure;
 
 /// Runs that a thread takes at a time.
 const BATCH: u64 = 16;
-/// How often `tell` is called at least.
+/// How often `progress` is called at least.
 const TICK: Duration = Duration::from_millis(500);
 
 /// How far a series has come.
@@ -36,7 +36,7 @@ struct Done {
     failures: Vec<Failure>,
 }
 
-/// Runs these seeds on `jobs` threads. `fail` gets the failures in the order of their seeds, `tell` how far it is, from
+/// Runs these seeds on `jobs` threads. `fail` gets the failures in the order of their seeds, `progress` how far it is, from
 /// time to time. Without `keep_going` the first failing seed is the last one that counts.
 pub fn series(
     seeds: Range<u64>,
@@ -44,7 +44,7 @@ pub fn series(
     keep_going: bool,
     run: impl Fn(u64) -> Result<Report, Box<Failure>> + Sync,
     mut fail: impl FnMut(&Failure),
-    mut tell: impl FnMut(&Progress<'_>),
+    mut progress: impl FnMut(&Progress<'_>),
 ) -> (Report, u64) {
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let (sender, receiver) = mpsc::channel();
@@ -67,7 +67,7 @@ pub fn series(
             });
         }
         drop(sender);
-        let result = collect(&receiver, all, keep_going, &mut fail, &mut tell);
+        let result = collect(&receiver, all, keep_going, &mut fail, &mut progress);
         stop.store(true, Ordering::Relaxed);
         result
     })
@@ -96,7 +96,7 @@ fn collect(
     all: u64,
     keep_going: bool,
     fail: &mut impl FnMut(&Failure),
-    tell: &mut impl FnMut(&Progress<'_>),
+    progress: &mut impl FnMut(&Progress<'_>),
 ) -> (Report, u64) {
     let (mut total, mut failures, mut done, mut due) = (Report::default(), 0, 0, 0);
     let mut waiting = BTreeMap::new();
@@ -116,7 +116,7 @@ fn collect(
                 return (total, failures);
             }
         }
-        tell(&Progress { all, done, total: &total, failures });
+        progress(&Progress { all, done, total: &total, failures });
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
         let mut failed = Vec::new();
         let run = |seed: u64| {
             let violation = Violation { check: "test", what: String::new() };
-            let failure = Failure { seed, violation, story: crate::Story::default() };
+            let failure = Failure { seed, violation, trace: crate::Trace::default() };
             if bad.contains(&seed) { Err(Box::new(failure)) } else { simulate(&Plain, seed, SHORT) }
         };
         let (report, failures) = series(5..75, jobs, keep_going, run, |failure| failed.push(failure.seed), |_| {});

@@ -6,13 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::oracle::Violation;
 use crate::report::Report;
 use crate::sim::plan::Plan;
-use crate::sim::{Story, World};
+use crate::sim::{Trace, World};
 use crate::subject::Maker;
 
 /// A day in microseconds: the usual length of a run.
 pub const DAY: u64 = crate::sim::plan::DAY;
-/// How many steps before a violation are told.
-const TOLD: usize = 60;
+/// How many steps before a violation are shown.
+const TRACE_LINES: usize = 60;
 
 /// A run that ended in a violation.
 #[derive(Clone, Debug)]
@@ -22,13 +22,13 @@ pub struct Failure {
     /// What was violated.
     pub violation: Violation,
     /// The last steps before it.
-    pub story: Story,
+    pub trace: Trace,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}: {}", self.seed, self.violation)?;
-        self.story.lines().try_for_each(|line| writeln!(f, "  {line}"))
+        self.trace.lines().try_for_each(|line| writeln!(f, "  {line}"))
     }
 }
 
@@ -36,9 +36,9 @@ impl fmt::Display for Failure {
 ///
 /// # Errors
 ///
-/// The violation, with the story of its last steps.
+/// The violation, with the trace of its last steps.
 pub fn simulate<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<Report, Box<Failure>> {
-    retold(seed, |story| attempt(maker, seed, Plan::new(seed, length), story))
+    traced_if_it_fails(seed, |trace| attempt(maker, seed, Plan::new(seed, length), trace))
 }
 
 /// One run in which nothing goes wrong.
@@ -51,36 +51,41 @@ pub fn calm<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<Repor
 }
 
 /// One run, and its last steps.
-pub fn tell<M: Maker + Clone>(maker: &M, seed: u64, length: u64, steps: usize) -> (Result<Report, Violation>, Story) {
-    let (result, story) = attempt(maker, seed, Plan::new(seed, length), Some(Story::new(steps)));
-    (result, story.unwrap_or_default())
+pub fn simulate_traced<M: Maker + Clone>(
+    maker: &M,
+    seed: u64,
+    length: u64,
+    steps: usize,
+) -> (Result<Report, Violation>, Trace) {
+    let (result, trace) = attempt(maker, seed, Plan::new(seed, length), Some(Trace::new(steps)));
+    (result, trace.unwrap_or_default())
 }
 
 fn attempt<M: Maker + Clone>(
     maker: &M,
     seed: u64,
     plan: Plan,
-    story: Option<Story>,
-) -> (Result<Report, Violation>, Option<Story>) {
-    let mut world = World::new(maker.clone(), seed, plan, story);
+    trace: Option<Trace>,
+) -> (Result<Report, Violation>, Option<Trace>) {
+    let mut world = World::new(maker.clone(), seed, plan, trace);
     let result = caught(|| world.run()).and_then(|()| world.violation.take().map_or(Ok(()), Err));
-    (result.map(|()| world.report), world.story)
+    (result.map(|()| world.report), world.trace)
 }
 
-/// Runs it without a story, which costs time; a run that fails is repeated with one.
-pub(crate) fn retold(
+/// Runs it without a trace, which costs time; a run that fails is repeated with one.
+pub(crate) fn traced_if_it_fails(
     seed: u64,
-    run: impl Fn(Option<Story>) -> (Result<Report, Violation>, Option<Story>),
+    run: impl Fn(Option<Trace>) -> (Result<Report, Violation>, Option<Trace>),
 ) -> Result<Report, Box<Failure>> {
     if let (Ok(report), _) = run(None) {
         return Ok(report);
     }
-    let (result, story) = run(Some(Story::new(TOLD)));
+    let (result, trace) = run(Some(Trace::new(TRACE_LINES)));
     let violation = result.err().unwrap_or_else(|| Violation {
         check: "simulator",
         what: "the run ended otherwise when it was repeated".to_owned(),
     });
-    Err(Box::new(Failure { seed, violation, story: story.unwrap_or_default() }))
+    Err(Box::new(Failure { seed, violation, trace: trace.unwrap_or_default() }))
 }
 
 /// A panic is a violation like any other.

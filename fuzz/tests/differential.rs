@@ -58,20 +58,20 @@ const LIKELY: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 4, 5,
 /// Connects, subscribes, and waits for the first heartbeat.
 const BEGINNING: &[u8] = &[0, 0, 0, 0, 12, 0, 11];
 
-/// `STORY=name` prints what is done in one file.
+/// `TRACE=name` prints what is done in one file.
 #[test]
 fn the_corpus_shows_all_that_the_model_knows() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/differential");
-    let wanted = std::env::var_os("STORY");
+    let wanted = std::env::var_os("TRACE");
     let mut all = String::new();
     for entry in fs::read_dir(dir).unwrap() {
         let file = entry.unwrap();
-        let story = targets::differ(&Plain, &fs::read(file.path()).unwrap());
-        let story = story.unwrap_or_else(|why| panic!("{}: {why}", file.path().display())).join("\n");
+        let trace = targets::differ(&Plain, &fs::read(file.path()).unwrap());
+        let trace = trace.unwrap_or_else(|why| panic!("{}: {why}", file.path().display())).join("\n");
         if wanted.as_ref() == Some(&file.file_name()) {
-            println!("{story}");
+            println!("{trace}");
         }
-        all.push_str(&story);
+        all.push_str(&trace);
     }
     let outputs: Vec<&str> = all.lines().filter(|line| line.starts_with("             ")).collect();
     let missing: Vec<_> = WORDS.iter().filter(|word| !outputs.iter().any(|line| line.contains(*word))).collect();

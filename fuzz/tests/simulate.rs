@@ -47,7 +47,7 @@ fn a_request_that_was_unauthorized_twice_never_counted_as_arrived() {
     run(&Plain, 9_310_445..9_310_446, DAY);
 }
 
-// A session with too much to tell refused to recover, and the application never asked again.
+// A session whose outputs waited refused to recover, and the application never asked again.
 #[test]
 fn an_application_repeats_what_was_refused_for_now() {
     run(&Plain, 20_096_188..20_096_189, DAY);
@@ -74,7 +74,7 @@ fn endings_are_counted_by_the_clock_of_the_session() {
 }
 
 // What a life before the crash had to know of another client, the next one cannot know; and a driver that drains late
-// told of refusals when the session had dropped the connection already.
+// got refusals when the session had dropped the connection already.
 #[test]
 fn a_process_answers_for_what_it_was_told() {
     for seed in [50_013_834, 51_015_778] {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, lost, masked, not_sent, tls_for, trace,
+    ContentHosts, IoLimits, Proxy, ProxyError, StartError, Target, frame, gzip, lost, masked, not_sent, tls_for, trace,
 };
 use ringcentral_ws_core::{HttpFailure, Masker, Phase, is_loopback};
 use rustls::ClientConfig;
@@ -18,7 +18,6 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBu
 use ureq::{Agent, Body, Error, Timeout, config::Config};
 use url::Url;
 
-use crate::client::StartError;
 use crate::dial::{Abort, LONGEST, Net, Stream, WeakAbort, deadline, dial};
 use crate::download::Download;
 

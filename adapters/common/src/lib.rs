@@ -51,13 +51,17 @@ pub use limits::{
     IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES,
     TURN_FRAMES,
 };
-pub use login::{Login, LoginNext, login_now};
+#[doc(hidden)]
+pub use login::names as login_names;
+pub use login::{FixedToken, Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
 pub use query::with_query;
 pub use request::{Answer, RequestError, frame, response};
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
-pub use setup::{InsecureServer, make_session, settle_server};
+#[doc(hidden)]
+pub use setup::names as setup_names;
+pub use setup::{Prepared, Settings, StartError};
 pub use socket::{Incoming, SocketState};
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};

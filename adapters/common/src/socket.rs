@@ -126,7 +126,7 @@ impl SocketState {
             }
             Err(error) => match ReadFailure::of(&error) {
                 ReadFailure::TooLarge(size) => {
-                    // The rest of the message cannot be told from what follows, so the connection ends with it.
+                    // Where the message ends is not known any more, so the connection ends with it.
                     self.queue.end(None, "a message over the size limit");
                     Incoming::TooLarge(size)
                 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
 use harness::{TOKIO, wait_for};
+use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_async_std::AsyncStd;
 use ringcentral_ws_conformance::PATIENCE;
-use ringcentral_ws_core::oauth::ClientApp;
 use ringcentral_ws_core::{Body, Close, Config, Event};
 use ringcentral_ws_driver::{Builder, Client, Events, Jwt, Runtime};
 use ringcentral_ws_gateway::{Server, ServerConfig};

@@ -1,6 +1,6 @@
 //! What the handles ask of the driver's task, and the ways back.
 
-use async_channel::Sender;
+use async_channel::{Receiver, Sender};
 use ringcentral_ws_adapter::Replies;
 
 use crate::download::Download;
@@ -22,6 +22,9 @@ impl Replies for Tasks {
         reply.is_closed()
     }
 }
+
+/// What the driver's task reads commands from.
+pub(crate) type Inbox = Receiver<Command>;
 
 pub(crate) type Command = ringcentral_ws_adapter::Command<Tasks>;
 pub(crate) type Completion = ringcentral_ws_adapter::Completion<Download>;

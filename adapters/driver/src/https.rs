@@ -18,13 +18,13 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::ext::on_informational;
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, MAX_PROVISIONAL, Proxy, ProxyError, Target, frame, gzip, masked, not_sent, tls_for, trace,
+    ContentHosts, IoLimits, MAX_PROVISIONAL, Proxy, ProxyError, StartError, Target, frame, gzip, masked, not_sent,
+    tls_for, trace,
 };
 use ringcentral_ws_core::{HttpFailure, Masker, Phase, is_loopback};
 use rustls::ClientConfig;
 use url::Url;
 
-use crate::client::StartError;
 use crate::dial::dial;
 use crate::download::Download;
 use crate::runtime::{Runtime, within};

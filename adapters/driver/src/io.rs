@@ -15,8 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use ringcentral_ws_adapter::{Abandoned, Incoming, MessageLimits, Pressure, client_panicked, opening_panicked};
 use ringcentral_ws_core::{AuthId, AuthReason, ConnId, HttpId, OpenFailure, RequestId, Secret, SecretUrl, Timestamp};
 
-use crate::client::Inbox;
-use crate::command::{Command, Completion, Tasks};
+use crate::command::{Command, Completion, Inbox, Tasks};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
 use crate::https::{Https, HttpsSender};
 use crate::runtime::Runtime;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::{Body, Close, Config, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::filters::{PRESENCE, SMS};
+use ringcentral_ws_driver::{Body, Close, Config, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Link, Machine, Step, Told, Watch, World};

@@ -16,20 +16,19 @@ const SILENT_WAIT: Duration = Duration::from_secs(2);
 impl Session {
     /// One attempt, if the budget has one; else as soon as it has.
     pub(super) fn begin_attempt(&mut self, now: Timestamp) {
-        let at = self.attempts.earliest(now);
+        let at = self.state.attempts.earliest(now);
         if at > now {
             return self.wait_and_say(Planned { at, reason: WaitReason::AttemptBudget }, now);
         }
-        self.attempts.take(now);
+        self.state.attempts.take(now);
         self.stats.attempts += 1;
-        self.timers.stop(TimerKind::Retry);
-        self.link = Link::Token;
-        self.pursue_token(now);
+        self.state.timers.stop(TimerKind::Retry);
+        self.state.link = Link::Token;
     }
 
     fn wait(&mut self, planned: Planned) {
-        self.link = Link::Waiting;
-        self.waits_for = planned.reason;
+        self.state.link = Link::Waiting;
+        self.state.waits_for = planned.reason;
         self.arm(TimerKind::Retry, planned.at);
     }
 
@@ -50,9 +49,9 @@ impl Session {
     }
 
     fn retry_at(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
-        self.timers.stop(TimerKind::Handshake);
-        self.attempt = self.attempt.saturating_add(1);
-        self.not_before = floor;
+        self.state.timers.stop(TimerKind::Handshake);
+        self.state.attempt = self.state.attempt.saturating_add(1);
+        self.state.not_before = floor;
         if *cause == Cause::MalformedWsc {
             self.context(cost, now).floor(now)
         } else {
@@ -62,16 +61,16 @@ impl Session {
 
     /// The next attempt comes at a moment that its failure decides.
     pub(super) fn attempt_failed_until(&mut self, cause: Cause, planned: Planned, now: Timestamp) {
-        self.timers.stop(TimerKind::Handshake);
-        self.attempt = self.attempt.saturating_add(1);
+        self.state.timers.stop(TimerKind::Handshake);
+        self.state.attempt = self.state.attempt.saturating_add(1);
         let floor = self.context(Cost::Call, now).floor(now);
         self.announce_retry(cause, if floor.at > planned.at { floor } else { planned }, now);
     }
 
     fn announce_retry(&mut self, cause: Cause, planned: Planned, now: Timestamp) {
         let Planned { at, reason } = planned;
-        self.link = Link::Waiting;
-        self.out.tell(Event::Retry { attempt: self.attempt, cause, at, delay: at.since(now), reason });
+        self.state.link = Link::Waiting;
+        self.out.tell(Event::Retry { attempt: self.state.attempt, cause, at, delay: at.since(now), reason });
         if at > now {
             self.wait(planned);
         } else {
@@ -83,46 +82,42 @@ impl Session {
     fn context(&self, cost: Cost, now: Timestamp) -> RetryContext<'_> {
         RetryContext {
             policy: &self.config.retry,
-            attempt: self.attempt,
+            attempt: self.state.attempt,
             cost,
-            recent: now < self.recovery.lost_at.after(self.recovery_window()),
+            recent: now < self.state.recovery.lost_at.after(self.recovery_window()),
             window: self.window(),
-            not_before: self.not_before,
-            attempts: Some(&self.attempts),
-            calls: (!self.tokens.has_ws_token(now)).then(|| self.tokens.calls()),
+            not_before: self.state.not_before,
+            attempts: Some(&self.state.attempts),
+            calls: (!self.state.tokens.has_ws_token(now)).then(|| self.state.tokens.calls()),
         }
     }
 
     /// How long a step of an attempt may take. One that hangs must not take the time of the last try (BCK-2).
     pub(super) fn step_deadline(&self, timeout: Duration, now: Timestamp) -> Timestamp {
         let deadline = now.after(timeout);
-        if matches!(self.link, Link::Ready { .. } | Link::Closing { .. }) {
+        if matches!(self.state.link, Link::Ready { .. } | Link::Closing { .. }) {
             return deadline;
         }
         self.context(Cost::Call, now).step_deadline(deadline, now)
     }
 
     pub(super) fn plan(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
-        self.not_before = floor;
-        self.plan_as_of(self.attempt, cause, cost, now)
+        self.state.not_before = floor;
+        self.plan_as_of(self.state.attempt, cause, cost, now)
     }
 
     /// As if so many attempts had failed.
     fn plan_as_of(&mut self, attempt: u32, cause: &Cause, cost: Cost, now: Timestamp) -> Planned {
         // It is drawn from while the rest of the session is looked at.
-        let mut rng = self.rng.clone();
+        let mut rng = self.state.rng.clone();
         let planned = RetryContext { attempt, ..self.context(cost, now) }.next_attempt(cause, &mut rng, now);
-        self.rng = rng;
+        self.state.rng = rng;
         planned
-    }
-
-    pub(super) fn retry_due(&mut self, now: Timestamp) {
-        self.begin_attempt(now);
     }
 
     /// REC-7.
     pub(super) fn recover_now(&mut self, now: Timestamp) {
-        match self.link {
+        match self.state.link {
             Link::Idle => self.start(now),
             Link::Offline | Link::Waiting => {
                 let floor = self.context(Cost::None, now).floor(now);
@@ -141,18 +136,18 @@ impl Session {
         if !online {
             return;
         }
-        match self.link {
-            Link::Waiting if self.waits_for != WaitReason::Contended => {
+        match self.state.link {
+            Link::Waiting if self.state.waits_for != WaitReason::Contended => {
                 // As after a loss: what failed before says nothing about this network.
                 let planned = self.plan_as_of(0, &Cause::SocketLost, Cost::None, now);
-                if self.timers.get(TimerKind::Retry).is_none_or(|at| planned.at < at) {
+                if self.state.timers.get(TimerKind::Retry).is_none_or(|at| planned.at < at) {
                     self.wait(planned);
                 }
             }
             Link::Ready { .. } => {
                 // A probe under way is answered or not: news of the network do not put its deadline off (HB-3).
                 let wake = now.after(self.config.wake_timeout);
-                if self.timers.get(TimerKind::Liveness).is_none_or(|at| at > wake) {
+                if self.state.timers.get(TimerKind::Liveness).is_none_or(|at| at > wake) {
                     self.probe(now);
                 }
             }

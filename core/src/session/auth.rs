@@ -12,12 +12,13 @@ use super::tokens::{Asking, Doubt, Fetching, Held, SPREAD, WsToken, YOUNG, beare
 use crate::classify::{self, ApiErrorInfo, Cause, Class, RateLimit};
 use crate::ids::{AuthId, HttpId};
 use crate::input::{AccessToken, AuthFailure, AuthFailureKind, HttpFailure};
+use crate::json::beginning;
 use crate::mask::Masker;
 use crate::output::{Action, AuthReason, CloseReason, HttpPurpose, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
-use crate::wire::{MAX_HANDLE, WsTokenReply, beginning, ws_token};
+use crate::wire::{MAX_HANDLE, WsTokenReply, ws_token};
 
 /// Longest text of others that is told, in bytes.
 const MAX_WORDS: usize = 1024;
@@ -27,17 +28,25 @@ const WS_TOKEN_PATH: &str = "/restapi/oauth/wstoken";
 const LONGEST_USE: Duration = Duration::from_secs(60);
 
 impl Session {
-    /// Brings the attempt, or the renewal, one step on.
-    pub(super) fn pursue_token(&mut self, now: Timestamp) {
-        if self.tokens.has_ws_token(now) {
-            return self.token_ready(now);
+    /// Brings the attempt, or the renewal, one step on: an access token, a WebSocket token, the connection.
+    pub(super) fn pursue(&mut self, now: Timestamp) {
+        match self.state.link {
+            Link::Token if self.state.tokens.has_ws_token(now) => self.open(now),
+            Link::Token => self.pursue_token(now),
+            Link::Ready { .. } => self.renew(now),
+            _ => {}
         }
-        if self.tokens.fetching.is_some() || self.tokens.is_asking() {
+    }
+
+    /// Takes the next step to a WebSocket token, unless there is one, or the step before has not ended.
+    pub(super) fn pursue_token(&mut self, now: Timestamp) {
+        let tokens = &self.state.tokens;
+        if tokens.has_ws_token(now) || tokens.fetching.is_some() || tokens.is_asking() {
             return;
         }
-        match self.tokens.bearer(now) {
+        match self.state.tokens.bearer(now) {
             // Goes on with `snapshot_stored`.
-            Some(_) if self.recovery.unstored => {}
+            Some(_) if self.state.recovery.unstored => {}
             Some(bearer) => self.fetch_ws_token(bearer, now),
             None => {
                 if let Err(planned) = self.ask(now) {
@@ -47,37 +56,30 @@ impl Session {
         }
     }
 
-    fn token_ready(&mut self, now: Timestamp) {
-        match self.link {
-            Link::Token => self.open(now),
-            _ => self.renew(now),
-        }
-    }
-
     /// No call is allowed until then.
     fn token_blocked(&mut self, planned: Planned, now: Timestamp) {
-        match self.link {
+        match self.state.link {
             Link::Token => self.wait_and_say(planned, now),
-            _ if self.recovery.renewing => self.renewal_failed(planned.at, now),
+            _ if self.state.recovery.renewing => self.renewal_failed(planned.at, now),
             _ => {}
         }
     }
 
     fn token_failed(&mut self, cause: Cause, cost: Cost, floor: Timestamp, now: Timestamp) {
-        match self.link {
+        match self.state.link {
             Link::Token => self.attempt_failed(cause, cost, floor, now),
-            _ if self.recovery.renewing => self.renewal_failed(floor, now),
+            _ if self.state.recovery.renewing => self.renewal_failed(floor, now),
             _ => {}
         }
     }
 
     /// Asks the credential source, at most as often as the server allows logins. `Err`: not before then.
     pub(super) fn ask(&mut self, now: Timestamp) -> Result<(), Planned> {
-        if self.tokens.is_asking() {
+        if self.state.tokens.is_asking() {
             return Ok(());
         }
         let floor = self.call_allowed(now);
-        let asked = self.tokens.no_login_before;
+        let asked = self.state.tokens.no_login_before;
         if asked > now && floor.is_none_or(|floor| floor.at < asked) {
             return Err(Planned { at: asked, reason: WaitReason::RetryAfter });
         }
@@ -85,27 +87,27 @@ impl Session {
             return Err(floor);
         }
         self.take_call(now);
-        self.tokens.asked_anew = self.tokens.refused;
+        self.state.tokens.asked_anew = self.state.tokens.refused;
         self.stats.authorizations += 1;
-        let reason = match &self.tokens.access {
-            _ if self.tokens.refused => AuthReason::Refused,
+        let reason = match &self.state.tokens.access {
+            _ if self.state.tokens.refused => AuthReason::Refused,
             Some(_) => AuthReason::Expiring,
             None => AuthReason::Missing,
         };
         let id = AuthId(self.fresh_id());
-        self.tokens.asking = Some(Asking { id, began: now });
-        self.timers.stop(TimerKind::Refresh);
+        self.state.tokens.asking = Some(Asking { id, began: now });
+        self.state.timers.stop(TimerKind::Refresh);
         self.arm(TimerKind::Authorize, self.step_deadline(self.config.token_timeout, now));
-        let last = self.tokens.last().cloned();
+        let last = self.state.tokens.last().cloned();
         self.out.act(Action::Authorize { id, reason, last });
         Ok(())
     }
 
     /// Knows the secrets of this session by their values: servers and proxies quote what they were sent (SEC-6).
     pub(super) fn masker(&self) -> Masker {
-        let mut masker = self.tokens.former().clone();
-        self.tokens.learn(&mut masker);
-        if let Some(wsc) = &self.recovery.wsc {
+        let mut masker = self.state.tokens.former().clone();
+        self.state.tokens.learn(&mut masker);
+        if let Some(wsc) = &self.state.recovery.wsc {
             masker.learn(wsc.token.expose());
         }
         masker
@@ -118,28 +120,28 @@ impl Session {
 
     /// When the next call of the group Auth is allowed, if it is not now (TOK-2).
     fn call_allowed(&self, now: Timestamp) -> Option<Planned> {
-        let calls = self.tokens.calls();
+        let calls = self.state.tokens.calls();
         let reason = calls.reason(now, WaitReason::AuthBudget)?;
         Some(Planned { at: calls.earliest(now), reason })
     }
 
     /// A process that follows must not begin with a fresh budget (TOK-2).
     fn take_call(&mut self, now: Timestamp) {
-        self.tokens.calls.take(now);
+        self.state.tokens.calls.take(now);
         self.out.snapshot_changed();
     }
 
     /// The server refused this access token. If another is held by now, that one is not concerned.
     pub(super) fn access_refused(&mut self, token: u64) {
-        if token == self.tokens.number {
-            self.tokens.refused = true;
-            self.tokens.replaced = self.tokens.access.as_ref().map(|held| held.secret.clone());
-            self.tokens.forget_access();
+        if token == self.state.tokens.number {
+            self.state.tokens.refused = true;
+            self.state.tokens.replaced = self.state.tokens.access.as_ref().map(|held| held.secret.clone());
+            self.state.tokens.forget_access();
         }
     }
 
     pub(super) fn authorized(&mut self, id: AuthId, token: AccessToken, now: Timestamp) {
-        if self.tokens.asking.is_none_or(|asking| asking.id != id) {
+        if self.state.tokens.asking.is_none_or(|asking| asking.id != id) {
             self.stats.stale_inputs += 1;
             return;
         }
@@ -148,44 +150,36 @@ impl Session {
             let failure = AuthFailure::transient(message);
             return self.authorize_failed(id, failure, now);
         }
-        self.tokens.asking = None;
-        self.timers.stop(TimerKind::Authorize);
+        self.state.tokens.asking = None;
+        self.state.timers.stop(TimerKind::Authorize);
         let expires = token.expires_in.map(|life| now.after(life));
         if let Some(life) = token.expires_in {
             self.arm(TimerKind::Refresh, now.after(life / 5 * 4));
         }
-        self.tokens.number += 1;
-        let replaces = std::mem::take(&mut self.tokens.refused);
-        if replaces && !self.tokens.asked_anew {
+        self.state.tokens.number += 1;
+        let replaces = std::mem::take(&mut self.state.tokens.refused);
+        if replaces && !self.state.tokens.asked_anew {
             // It may be the refused one, which says nothing about a new one.
-            self.tokens.doubt = Doubt::None;
+            self.state.tokens.doubt = Doubt::None;
         }
-        self.tokens.replaced = None;
-        self.tokens.forget_access();
-        self.tokens.access = Some(Held { secret: token.secret, expires, issued: now, accepted: false });
-        self.go_on_with_token(now);
-        self.dispatch(now);
-    }
-
-    fn go_on_with_token(&mut self, now: Timestamp) {
-        if matches!(self.link, Link::Token) || self.recovery.renewing {
-            self.pursue_token(now);
-        }
+        self.state.tokens.replaced = None;
+        self.state.tokens.forget_access();
+        self.state.tokens.access = Some(Held { secret: token.secret, expires, issued: now, accepted: false });
     }
 
     pub(super) fn authorize_failed(&mut self, id: AuthId, failure: AuthFailure, now: Timestamp) {
-        let Some(Asking { began, .. }) = self.tokens.asking.filter(|asking| asking.id == id) else {
+        let Some(Asking { began, .. }) = self.state.tokens.asking.filter(|asking| asking.id == id) else {
             self.stats.stale_inputs += 1;
             return;
         };
-        self.tokens.asking = None;
-        self.timers.stop(TimerKind::Authorize);
+        self.state.tokens.asking = None;
+        self.state.timers.stop(TimerKind::Authorize);
         if failure.not_sent() {
-            self.tokens.calls.give_back(began);
+            self.state.tokens.calls.give_back(began);
         }
         let cost = if failure.not_sent() { Cost::Local } else { Cost::Call };
         let told = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
-        self.tokens.no_login_before = now.after(told);
+        self.state.tokens.no_login_before = now.after(told);
         let permanent = failure.is_permanent();
         let failure = AuthFailure {
             code: failure.code.map(|code| self.words(&code)),
@@ -194,20 +188,20 @@ impl Session {
         };
         let cause = login_failed(failure, self.config.retry.penalty);
         self.requests_without_token(&cause, now);
-        if self.tokens.bearer(now).is_some() {
+        if self.state.tokens.bearer(now).is_some() {
             // The old token is still good: the connection goes on, and the source is asked again.
             self.stats.refresh_failures += 1;
             self.arm(TimerKind::Refresh, now.after(told.max(self.config.retry.penalty)));
-            return self.go_on_with_token(now);
+            return;
         }
-        if permanent && matches!(self.link, Link::Token) {
+        if permanent && matches!(self.state.link, Link::Token) {
             return self.finish(CloseReason::Permanent(cause), false, now);
         }
         self.token_failed(cause, cost, now.after(told), now);
     }
 
     pub(super) fn authorize_timed_out(&mut self, now: Timestamp) {
-        if let Some(Asking { id, .. }) = self.tokens.asking {
+        if let Some(Asking { id, .. }) = self.state.tokens.asking {
             let failure = AuthFailure::transient("the credential source took too long");
             self.authorize_failed(id, failure, now);
         }
@@ -233,13 +227,13 @@ impl Session {
         request.headers_mut().insert(header::AUTHORIZATION, bearer);
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         self.add_user_agent(request.headers_mut());
-        self.tokens.fetching = Some(Fetching { id, began: now, token: self.tokens.number });
+        self.state.tokens.fetching = Some(Fetching { id, began: now, token: self.state.tokens.number });
         self.arm(TimerKind::TokenCall, self.step_deadline(self.config.token_timeout, now));
         self.out.act(Action::Http { id, purpose: HttpPurpose::ConnectionToken, request: Box::new(request) });
     }
 
     pub(super) fn token_call_timed_out(&mut self, now: Timestamp) {
-        if let Some(Fetching { id, .. }) = self.tokens.fetching.take() {
+        if let Some(Fetching { id, .. }) = self.state.tokens.fetching.take() {
             self.out.act(Action::AbortHttp { id });
             let message = "no answer in time".into();
             let cause = Cause::Network { phase: crate::input::Phase::Response, message };
@@ -248,35 +242,35 @@ impl Session {
     }
 
     pub(super) fn http_response(&mut self, id: HttpId, response: Box<http::Response<Bytes>>, now: Timestamp) {
-        match self.tokens.fetching {
+        match self.state.tokens.fetching {
             Some(call) if call.id == id => {
-                self.tokens.fetching = None;
-                self.timers.stop(TimerKind::TokenCall);
+                self.state.tokens.fetching = None;
+                self.state.timers.stop(TimerKind::TokenCall);
                 self.ws_token_answer(&response, call, now);
             }
-            _ => self.rest_response(id, response, now),
+            _ => self.rest_response(id, response),
         }
     }
 
     pub(super) fn http_failed(&mut self, id: HttpId, failure: HttpFailure, now: Timestamp) {
-        match self.tokens.fetching {
+        match self.state.tokens.fetching {
             Some(call) if call.id == id => {
-                self.tokens.fetching = None;
-                self.timers.stop(TimerKind::TokenCall);
+                self.state.tokens.fetching = None;
+                self.state.timers.stop(TimerKind::TokenCall);
                 let cost = if failure.not_sent { Cost::Local } else { Cost::Call };
                 if failure.not_sent {
-                    self.tokens.calls.give_back(call.began);
+                    self.state.tokens.calls.give_back(call.began);
                 }
                 let message = self.words(&failure.message);
                 self.token_failed(Cause::Network { phase: failure.phase, message }, cost, now, now);
             }
-            _ => self.rest_failed(id, failure, now),
+            _ => self.rest_failed(id, failure),
         }
     }
 
     fn ws_token_answer(&mut self, response: &http::Response<Bytes>, call: Fetching, now: Timestamp) {
         if let Some(limit) = RateLimit::from_headers(response.headers()) {
-            self.tokens.calls.believe(&limit, now);
+            self.state.tokens.calls.believe(&limit, now);
         }
         if !response.status().is_success() {
             return self.ws_token_refused(call.token, response, now);
@@ -284,7 +278,7 @@ impl Session {
         let Some(reply) = ws_token(response.body()) else {
             return self.token_failed(Cause::TokenUnreadable, Cost::Call, now, now);
         };
-        self.tokens.accepted(call.token);
+        self.state.tokens.accepted(call.token);
         if let Err(mut cause) = HostKind::of(&reply.uri, &self.config) {
             if let Cause::ForeignUri { host } = &mut cause {
                 let mut masker = self.masker();
@@ -294,10 +288,8 @@ impl Session {
             // Nothing is sent there. Whoever set the address wrong may set it right.
             return self.token_failed(cause, Cost::Call, now, now);
         }
-        self.tokens.ws = Some(self.usable(reply, call.began));
-        if self.tokens.has_ws_token(now) {
-            self.token_ready(now);
-        } else {
+        self.state.tokens.ws = Some(self.usable(reply, call.began));
+        if !self.state.tokens.has_ws_token(now) {
             self.token_failed(Cause::TokenUnreadable, Cost::Call, now, now);
         }
     }
@@ -313,7 +305,7 @@ impl Session {
     fn ws_token_refused(&mut self, token: u64, response: &http::Response<Bytes>, now: Timestamp) {
         let status = response.status().as_u16();
         let info = ApiErrorInfo::from_reply_masked(status, response.headers(), response.body(), &self.masker());
-        let wait = classify::retry_after(response.headers(), self.clock.unix_at(now).0);
+        let wait = classify::retry_after(response.headers(), self.state.clock.unix_at(now).0);
         match info.class() {
             Class::RefreshToken => self.token_doubted(token, now),
             Class::Permanent | Class::CallerBug if is_final(&info) => {
@@ -326,7 +318,7 @@ impl Session {
             }
             Class::RateLimited => {
                 let retry_after = wait.unwrap_or(self.config.retry.penalty);
-                self.tokens.calls.penalty(now.after(retry_after));
+                self.state.tokens.calls.penalty(now.after(retry_after));
                 self.out.snapshot_changed();
                 self.token_failed(Cause::RateLimited { retry_after }, Cost::Call, now, now);
             }
@@ -338,7 +330,7 @@ impl Session {
             | Class::RecoverSession
             | Class::ForgetWsc => {
                 if let Some(wait) = wait {
-                    self.tokens.calls.penalty(now.after(wait));
+                    self.state.tokens.calls.penalty(now.after(wait));
                     self.out.snapshot_changed();
                 }
                 let cause = if status == 503 {
@@ -353,27 +345,27 @@ impl Session {
 
     /// TOK-4: the server refused this access token. One that was just issued may not be known everywhere yet.
     fn token_doubted(&mut self, token: u64, now: Timestamp) {
-        let Some(held) = self.tokens.access.as_ref().filter(|_| token == self.tokens.number) else {
+        let Some(held) = self.state.tokens.access.as_ref().filter(|_| token == self.state.tokens.number) else {
             // Another one is held by now, or will be.
             return self.pursue_token(now);
         };
         let young = now.since(held.issued) < YOUNG;
-        if self.tokens.evicted_too_often(now) {
+        if self.state.tokens.evicted_too_often(now) {
             return self.finish(CloseReason::Permanent(Cause::Evicted), false, now);
         }
-        match self.tokens.doubt {
+        match self.state.tokens.doubt {
             Doubt::Replaced if young => {
-                self.tokens.doubt = Doubt::Repeated;
+                self.state.tokens.doubt = Doubt::Repeated;
                 self.wait_for_token(SPREAD[0], now);
             }
             Doubt::Repeated if young => {
-                self.tokens.doubt = Doubt::ReplacedAgain;
+                self.state.tokens.doubt = Doubt::ReplacedAgain;
                 self.access_refused(token);
                 self.wait_for_token(SPREAD[1], now);
             }
             Doubt::ReplacedAgain => self.finish(CloseReason::Permanent(Cause::Unauthorized), false, now),
             Doubt::None | Doubt::Replaced | Doubt::Repeated => {
-                self.tokens.doubt = Doubt::Replaced;
+                self.state.tokens.doubt = Doubt::Replaced;
                 self.access_refused(token);
                 self.pursue_token(now);
             }
@@ -382,12 +374,12 @@ impl Session {
 
     fn wait_for_token(&mut self, wait: Duration, now: Timestamp) {
         let at = now.after(wait);
-        match self.link {
+        match self.state.link {
             Link::Token => {
                 let planned = Planned { at, reason: WaitReason::TokenSpread };
                 self.attempt_failed_until(Cause::TokenRefused, planned, now);
             }
-            _ if self.recovery.renewing => self.renewal_failed(at, now),
+            _ if self.state.recovery.renewing => self.renewal_failed(at, now),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Session;
 use crate::gap::GapCause;
 use crate::notification::{ITEM, Notification};
-use crate::time::{Timestamp, UnixMillis};
+use crate::time::UnixMillis;
 
 /// What waits for the reply of a creating call (SUB-3).
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ pub(super) enum Place {
 impl Session {
     /// SUB-3, SUB-4.
     pub(super) fn place(&self, subscription: Option<&str>) -> Place {
-        match (&self.subs.active, subscription) {
+        match (&self.state.subs.active, subscription) {
             (Some(active), Some(id)) if *active.server_id == *id => Place::Deliver,
             (Some(_), None) => Place::Deliver,
             (Some(_), Some(_)) => Place::Foreign,
@@ -98,31 +98,31 @@ impl Session {
 
     /// A call, made or to be made, may tell of a subscription that is not known yet.
     fn may_be_answered(&self) -> bool {
-        let subs = &self.subs;
+        let subs = &self.state.subs;
         subs.wanted.is_some() || subs.is_creating() || subs.unsure || !subs.holds_nothing()
     }
 
     pub(super) fn hold(&mut self, item: Held) {
         let most = self.config.limits.held_notifications.max(1);
-        let room = self.config.limits.held_bytes.saturating_sub(self.ledger.held_bytes());
+        let room = self.config.limits.held_bytes.saturating_sub(self.state.ledger.held_bytes());
         let item = if item.bytes() > room {
             // The others need not go for it: they would not make room enough.
             Held::Lost(GapCause::QueueOverflow, self.seen_before_this_frame())
         } else {
             item
         };
-        if item.is_overflow() && self.subs.held.items.back().is_some_and(Held::is_overflow) {
+        if item.is_overflow() && self.state.subs.held.items.back().is_some_and(Held::is_overflow) {
             return;
         }
-        if self.subs.held.push(item, most, room) {
+        if self.state.subs.held.push(item, most, room) {
             let since = self.last_seen();
-            self.ledger.lost(GapCause::QueueOverflow, since, &mut self.out);
+            self.state.ledger.lost(GapCause::QueueOverflow, since, &mut self.out);
         }
     }
 
     /// What is held back because of the server, in bytes, beside the outputs that wait (SEC-3).
     pub(super) fn held_bytes(&self) -> usize {
-        self.subs.held.bytes() + self.ledger.held_bytes()
+        self.state.subs.held.bytes() + self.state.ledger.held_bytes()
     }
 
     /// Outputs wait, and with what is held they are more than may be.
@@ -134,17 +134,20 @@ impl Session {
     /// For the contract: what is held as it is counted, as it is, and the most it may be.
     #[cfg(any(test, feature = "contract"))]
     pub(crate) fn held(&self) -> (usize, usize, usize) {
-        let counted = self.subs.held.counted() + self.ledger.counted_bytes();
+        let counted = self.state.subs.held.counted() + self.state.ledger.counted_bytes();
         (self.held_bytes(), counted, self.config.limits.held_bytes)
     }
 
     /// Notifications of another subscription came on a session that continued: another client that has it may have put
     /// its subscription in place of this one (CON-7). The server is asked, once for each connection.
-    pub(super) fn doubt_subscription(&mut self, now: Timestamp) {
-        if self.trial.handle && !self.trial.foreign && self.subs.active.is_some() && !self.subs.is_calling() {
-            self.trial.foreign = true;
-            self.subs.verify = true;
-            self.step(now);
+    pub(super) fn doubt_subscription(&mut self) {
+        if self.state.trial.handle
+            && !self.state.trial.foreign
+            && self.state.subs.active.is_some()
+            && !self.state.subs.is_calling()
+        {
+            self.state.trial.foreign = true;
+            self.state.subs.verify = true;
         }
     }
 }

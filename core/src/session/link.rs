@@ -56,8 +56,8 @@ impl Session {
         }
         self.bind();
         self.continue_detached();
-        self.recovery.lost_at = now;
-        self.tokens.unpack(self.clock, now);
+        self.state.recovery.lost_at = now;
+        self.state.tokens.unpack(self.state.clock, now);
         self.begin_attempt(now);
     }
 
@@ -65,32 +65,32 @@ impl Session {
     pub(super) fn open(&mut self, now: Timestamp) {
         self.forfeit_if_late(now);
         self.meet_host();
-        if self.recovery.wsc.is_none() {
+        if self.state.recovery.wsc.is_none() {
             // The server gave no handle: there is nothing to continue with.
             self.session_lost(GapCause::RecoveryFailed(None), None);
         }
-        let wsc = if self.subs.may_be_active() { self.recovery.wsc.clone() } else { None };
-        let Some(url) = self.tokens.present(wsc.as_ref()) else { return self.begin_attempt(now) };
-        let conn = ConnId(self.next_conn);
-        self.next_conn += 1;
-        self.requests.blocked = false;
-        self.link = Link::Opening { conn, wsc: wsc.is_some() };
+        let wsc = if self.state.subs.may_be_active() { self.state.recovery.wsc.clone() } else { None };
+        let Some(url) = self.state.tokens.present(wsc.as_ref()) else { return };
+        let conn = ConnId(self.state.next_conn);
+        self.state.next_conn += 1;
+        self.state.requests.blocked = false;
+        self.state.link = Link::Opening { conn, wsc: wsc.is_some() };
         self.arm(TimerKind::Handshake, self.step_deadline(self.config.handshake_timeout, now));
         self.out.act(Action::Open { conn, url });
     }
 
     pub(super) fn opened(&mut self, conn: ConnId) {
-        match self.link {
+        match self.state.link {
             Link::Opening { conn: live, wsc } if live == conn => {
-                self.tokens.presented();
-                self.link = Link::Handshaking { conn, wsc };
+                self.state.tokens.presented();
+                self.state.link = Link::Handshaking { conn, wsc };
             }
             _ => self.stats.stale_inputs += 1,
         }
     }
 
     pub(super) fn open_failed(&mut self, conn: ConnId, failure: OpenFailure, now: Timestamp) {
-        let wsc = match self.link {
+        let wsc = match self.state.link {
             Link::Opening { conn: live, wsc } if live == conn => wsc,
             _ => {
                 self.stats.stale_inputs += 1;
@@ -99,9 +99,9 @@ impl Session {
         };
         let seen = failure.status.is_some() || matches!(failure.phase, Phase::Request | Phase::Response);
         if seen {
-            self.tokens.presented();
+            self.state.tokens.presented();
         } else {
-            self.tokens.keep_unpresented();
+            self.state.tokens.keep_unpresented();
         }
         let told = failure.retry_after.map(|wait| wait.min(MAX_RETRY_AFTER));
         let cause = match failure.status {
@@ -139,22 +139,22 @@ impl Session {
             Some(1006) | None => Cause::SocketLost,
             code => Cause::ServerClosed { code },
         };
-        if matches!(self.link, Link::Ready { .. } | Link::Closing { .. }) && cause != Cause::SocketLost {
-            self.recovery.closed_in_order(now);
+        if matches!(self.state.link, Link::Ready { .. } | Link::Closing { .. }) && cause != Cause::SocketLost {
+            self.state.recovery.closed_in_order(now);
         }
-        match &self.link {
+        match &self.state.link {
             Link::Opening { wsc, .. } | Link::Handshaking { wsc, .. } => {
                 let (wsc, away) = (*wsc, matches!(close.code, Some(1001 | 1012 | 1013)));
                 self.note_in_flight(&cause, now);
                 if wsc {
                     self.handle_refused(away, now);
                 }
-                self.tokens.presented();
+                self.state.tokens.presented();
                 self.attempt_failed(cause, Cost::Call, now, now);
             }
             Link::Closing { then: Then::End(reason), .. } => {
                 let reason = reason.clone();
-                self.recovery.detached = reason == CloseReason::Detached;
+                self.state.recovery.detached = reason == CloseReason::Detached;
                 self.finish(reason, true, now);
             }
             Link::Closing { then: Then::Renew, .. } => {
@@ -176,7 +176,7 @@ impl Session {
     /// The same, with what the server or the transport said.
     fn lose_for(&mut self, cause: Cause, said: Option<Box<str>>, forget: bool, now: Timestamp) {
         let Some(conn) = self.live() else { return };
-        if let Link::Closing { then: Then::End(reason), .. } = &self.link {
+        if let Link::Closing { then: Then::End(reason), .. } = &self.state.link {
             let reason = reason.clone();
             return self.finish(reason, !forget, now);
         }
@@ -186,26 +186,25 @@ impl Session {
         self.note_in_flight(&cause, now);
         self.leave(conn, cause.clone(), said, now);
         let rest = self.connection_judged(&cause, now);
-        match self.ending {
+        match self.state.ending {
             Some(mode) => self.finish(reason_of(mode), true, now),
             None if cause == Cause::Renewal => {
-                self.link = Link::Waiting;
+                self.state.link = Link::Waiting;
                 self.begin_attempt(now);
             }
-            None if !self.config.auto_recover => self.link = Link::Offline,
+            None if !self.config.auto_recover => self.state.link = Link::Offline,
             None => {
                 let planned = match rest {
                     Some(at) => Planned { at, reason: WaitReason::Contended },
                     None => self.plan(&cause, Cost::None, now, now),
                 };
-                if !self.trial.is_good() {
+                if !self.state.trial.is_good() {
                     // A connection that was never good is no end of a series of failures (BCK-6).
-                    self.attempt = self.attempt.saturating_add(1);
+                    self.state.attempt = self.state.attempt.saturating_add(1);
                 }
                 self.wait_and_say(planned, now);
             }
         }
-        self.dispatch(now);
     }
 
     /// Everything that ends with a connection that was ready.
@@ -213,42 +212,42 @@ impl Session {
         for kind in
             [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Replay, TimerKind::Renewal, TimerKind::Handshake]
         {
-            self.timers.stop(kind);
+            self.state.timers.stop(kind);
         }
         self.forget_call_timer();
-        if self.ending.is_none() {
-            self.timers.stop(TimerKind::Close);
+        if self.state.ending.is_none() {
+            self.state.timers.stop(TimerKind::Close);
         }
-        self.link = Link::Waiting;
+        self.state.link = Link::Waiting;
         self.out.forget(conn);
-        self.recovery.renewing = false;
-        self.recovery.lost_at = now;
-        self.ledger.replay_interrupted(now, &mut self.out);
+        self.state.recovery.renewing = false;
+        self.state.recovery.lost_at = now;
+        self.state.ledger.replay_interrupted(now, &mut self.out);
         self.subs_disconnected();
         self.requests_disconnected(&cause, now);
         self.out.tell(Event::Disconnected { conn, cause, reason });
     }
 
     pub(super) fn drop_socket(&mut self, conn: ConnId) {
-        self.tokens.presented();
+        self.state.tokens.presented();
         self.out.forget(conn);
         self.out.act(Action::Drop { conn });
     }
 
     /// HB-4: no timer that ran out during the sleep may act before the waiting bytes were read.
     pub(super) fn resumed(&mut self, now: Timestamp) {
-        self.recovery.sleep_ended(self.next_id);
-        match self.link {
+        self.state.recovery.sleep_ended(self.state.next_id);
+        match self.state.link {
             Link::Ready { .. } => self.probe(now),
             _ => self.network_changed(true, now),
         }
         let wake = now.after(self.config.wake_timeout);
         let mut patient = vec![TimerKind::Handshake, TimerKind::Replay, TimerKind::TokenCall, TimerKind::Authorize];
         // The answer of a call, or the last frames before a renewal; a retry and the end of the session do not wait.
-        patient.extend(self.subs.is_calling().then_some(TimerKind::Subscribe));
-        patient.extend(self.ending.is_none().then_some(TimerKind::Close));
+        patient.extend(self.state.subs.is_calling().then_some(TimerKind::Subscribe));
+        patient.extend(self.state.ending.is_none().then_some(TimerKind::Close));
         for kind in patient {
-            if self.timers.get(kind).is_some_and(|at| at < wake) {
+            if self.state.timers.get(kind).is_some_and(|at| at < wake) {
                 self.arm(kind, wake);
             }
         }
@@ -259,34 +258,33 @@ impl Session {
     pub(super) fn unread(&mut self, conn: ConnId, now: Timestamp) {
         if self.live() != Some(conn) {
             self.stats.stale_inputs += 1;
-        } else if self.timers.is_due_for_messages(now) {
+        } else if self.state.timers.is_due_for_messages(now) {
             self.resumed(now);
             self.frame(conn, Frame::Control, now);
-        } else if self.ready().is_some() && now.since(self.recovery.last_seen) >= self.config.wake_timeout {
+        } else if self.ready().is_some() && now.since(self.state.recovery.last_seen) >= self.config.wake_timeout {
             // The answer to a heartbeat sent now comes behind all that waits (REC-5).
-            self.recovery.sleep_ended(self.next_id);
+            self.state.recovery.sleep_ended(self.state.next_id);
             self.send_heartbeat();
         }
     }
 
     /// HB-6: the connection is about to grow too old.
-    pub(super) fn renewal_due(&mut self, now: Timestamp) {
-        if self.ready().is_some() && self.ending.is_none() {
-            self.recovery.renewing = true;
-            self.renew(now);
+    pub(super) fn renewal_due(&mut self) {
+        if self.ready().is_some() && self.state.ending.is_none() {
+            self.state.recovery.renewing = true;
         }
     }
 
     /// Goes on with a renewal: requests first, then the token, then the close.
     pub(super) fn renew(&mut self, now: Timestamp) {
         let Some(conn) = self.ready() else { return };
-        if !self.recovery.renewing || self.subs.is_calling() || self.requests.is_awaiting() {
+        if !self.state.recovery.renewing || self.state.subs.is_calling() || self.state.requests.is_awaiting() {
             return;
         }
-        if !self.tokens.has_ws_token(now) {
+        if !self.state.tokens.has_ws_token(now) {
             return self.pursue_token(now);
         }
-        if self.attempts.earliest(now) > now {
+        if self.state.attempts.earliest(now) > now {
             return self.renewal_failed(now.after(self.config.retry.max), now);
         }
         self.start_close(conn, Then::Renew, "renewal", now);
@@ -294,51 +292,50 @@ impl Session {
 
     /// No token for the renewal: it is tried again, and in the end the server closes (`WSG-903`).
     pub(super) fn renewal_failed(&mut self, floor: Timestamp, now: Timestamp) {
-        self.recovery.renewing = false;
-        let spread = self.rng.up_to(self.config.retry.max);
+        self.state.recovery.renewing = false;
+        let spread = self.state.rng.up_to(self.config.retry.max);
         self.arm(TimerKind::Renewal, floor.max(now).after(spread));
-        self.dispatch(now);
     }
 
     fn start_close(&mut self, conn: ConnId, then: Then, reason: &'static str, now: Timestamp) {
         for kind in [TimerKind::Heartbeat, TimerKind::Liveness, TimerKind::Renewal] {
-            self.timers.stop(kind);
+            self.state.timers.stop(kind);
         }
         self.forget_call_timer();
-        if self.timers.get(TimerKind::Close).is_none() {
+        if self.state.timers.get(TimerKind::Close).is_none() {
             self.arm(TimerKind::Close, now.after(self.config.close_timeout));
         }
-        self.link = Link::Closing { conn, then };
+        self.state.link = Link::Closing { conn, then };
         self.out.act(Action::Close { conn, code: NORMAL, reason });
     }
 
     /// CLS-1.
     pub(super) fn begin_close(&mut self, mode: Close, now: Timestamp) {
-        self.ending = Some(mode);
+        self.state.ending = Some(mode);
         self.arm(TimerKind::Close, now.after(self.config.close_timeout));
-        self.timers.stop(TimerKind::Renewal);
-        self.recovery.renewing = false;
+        self.state.timers.stop(TimerKind::Renewal);
+        self.state.recovery.renewing = false;
         self.end_queued_requests();
-        match self.link.clone() {
+        match self.state.link.clone() {
             Link::Ready { conn } if mode == Close::Detach => {
                 self.start_close(conn, Then::End(CloseReason::Detached), "detach", now);
             }
             Link::Ready { .. } => {
-                self.subs.wanted = None;
+                self.state.subs.wanted = None;
                 self.retry_subscription_now();
                 self.out.snapshot_changed();
-                self.step(now);
             }
-            Link::Closing { conn, .. } => self.link = Link::Closing { conn, then: Then::End(reason_of(mode)) },
+            Link::Closing { conn, .. } => self.state.link = Link::Closing { conn, then: Then::End(reason_of(mode)) },
             Link::Opening { conn, wsc } | Link::Handshaking { conn, wsc } => {
                 self.drop_socket(conn);
                 // The server may have begun a replay into the socket that is dropped here.
-                self.recovery.detached = mode == Close::Detach && !wsc && !self.recovery.restored;
+                self.state.recovery.detached = mode == Close::Detach && !wsc && !self.state.recovery.restored;
                 self.finish(reason_of(mode), true, now);
             }
             Link::Idle | Link::Offline | Link::Waiting | Link::Token | Link::Closed => {
                 // A restored session that was never connected keeps what its snapshot said.
-                self.recovery.detached = mode == Close::Detach && (!self.recovery.restored || self.recovery.detached);
+                self.state.recovery.detached =
+                    mode == Close::Detach && (!self.state.recovery.restored || self.state.recovery.detached);
                 self.finish(reason_of(mode), true, now);
             }
         }
@@ -346,13 +343,13 @@ impl Session {
 
     /// The subscription is gone: the last step of `close(Revoke)`.
     pub(super) fn close_after_delete(&mut self, now: Timestamp) {
-        if let (Some(mode), Some(conn)) = (self.ending, self.ready()) {
+        if let (Some(mode), Some(conn)) = (self.state.ending, self.ready()) {
             self.start_close(conn, Then::End(reason_of(mode)), "closed by the application", now);
         }
     }
 
     pub(super) fn close_timed_out(&mut self, now: Timestamp) {
-        match self.ending {
+        match self.state.ending {
             Some(mode) => self.finish(reason_of(mode), false, now),
             None => {
                 self.note_in_flight(&Cause::SocketTimeout, now);
@@ -364,7 +361,7 @@ impl Session {
     /// The end (CLS-2): every request first, then `Closed`, then nothing. `gone`: there is no socket to drop.
     pub(super) fn finish(&mut self, reason: CloseReason, gone: bool, now: Timestamp) {
         if let Some(conn) = self.live() {
-            let told = matches!(self.link, Link::Ready { .. } | Link::Closing { .. });
+            let told = matches!(self.state.link, Link::Ready { .. } | Link::Closing { .. });
             if !gone {
                 self.drop_socket(conn);
             }
@@ -374,23 +371,23 @@ impl Session {
                 self.leave(conn, cause, None, now);
             }
         }
-        self.timers = crate::timers::Timers::default();
+        self.state.timers = crate::timers::Timers::default();
         self.end_all_requests();
-        self.tokens.give_up(&mut self.out);
+        self.state.tokens.give_up(&mut self.out);
         if reason == CloseReason::Revoked {
-            self.recovery.wsc = None;
-            self.subs.forget();
+            self.state.recovery.wsc = None;
+            self.state.subs.forget();
             self.out.snapshot_changed();
         }
         if reason != CloseReason::Detached {
-            self.ledger.flush_gap(now, &mut self.out);
-        } else if self.recovery.detached {
+            self.state.ledger.flush_gap(now, &mut self.out);
+        } else if self.state.recovery.detached {
             // The last snapshot says that the end was orderly.
             self.out.snapshot_changed();
         }
         self.out.tell_snapshot_change();
         self.out.tell(Event::Closed { reason });
-        self.link = Link::Closed;
+        self.state.link = Link::Closed;
     }
 }
 

@@ -22,28 +22,20 @@ use std::time::Duration;
 pub(crate) use self::checkpoint::Checkpoint;
 pub(crate) use self::host::HostKind;
 use self::link::Link;
-use self::repeats::{Repeats, Trial};
-use self::requests::Requests;
 pub use self::rest::{OverHttps, RequestOptions};
-use self::resume::Recovery;
+use self::state::State;
 pub use self::state::{Close, SessionState, SubscriptionState};
-use self::subscription::Subscriptions;
-use self::tokens::Tokens;
 use crate::classify::Cause;
 use crate::config::{Config, MIN_HEARTBEAT_INTERVAL};
 use crate::error::{CommandError, InvalidReason, NotDrained};
 use crate::filters::Filters;
 use crate::ids::{ConnId, SubscriptionId};
 use crate::input::{Frame, Input};
-use crate::ledger::Ledger;
-use crate::message_id::MessageTag;
 use crate::outbox::Outbox;
-use crate::output::{Output, Wait, WaitReason};
-use crate::retry::Budget;
-use crate::rng::Rng;
+use crate::output::{Output, Wait};
 use crate::stats::Stats;
 use crate::time::{ClockReading, Timestamp};
-use crate::timers::{TimerKind, Timers};
+use crate::timers::TimerKind;
 
 /// The smallest step of the clock: a timer armed at `now` fires at the next one (C3).
 const TICK: Duration = Duration::from_micros(1);
@@ -114,40 +106,9 @@ const TICK: Duration = Duration::from_micros(1);
 #[derive(Clone, Debug)]
 pub struct Session {
     config: Config,
-    clock: ClockReading,
-    now: Timestamp,
-    rng: Rng,
     out: Outbox,
-    timers: Timers,
     stats: Stats,
-    link: Link,
-    /// The session is to end as soon as the subscription is deleted.
-    ending: Option<Close>,
-    /// Failed attempts and short-lived connections since the last good connection.
-    attempt: u32,
-    attempts: Budget,
-    /// What the next attempt waits for.
-    waits_for: WaitReason,
-    /// Who refused the last attempt asked for none before this.
-    not_before: Timestamp,
-    /// Unreadable messages in a row.
-    bad_frames: usize,
-    /// The heartbeat whose echo marks the end of a replay.
-    fence: Option<u64>,
-    /// When the last message left, or the connection became ready: the server's idle timer looks at nothing else.
-    last_sent: Timestamp,
-    tokens: Tokens,
-    recovery: Recovery,
-    /// What the connection has shown so far, or the last one showed.
-    trial: Trial,
-    repeats: Repeats,
-    ledger: Ledger,
-    subs: Subscriptions,
-    requests: Requests,
-    next_id: u64,
-    next_conn: u64,
-    /// Prefix of message ids, so that two processes that share a session do not share ids.
-    tag: MessageTag,
+    state: State,
 }
 
 impl Session {
@@ -155,35 +116,7 @@ impl Session {
     #[must_use]
     pub fn new(mut config: Config, seed: u64, clock: ClockReading) -> Self {
         config.heartbeat_interval = config.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
-        let mut rng = Rng::new(seed);
-        Self {
-            now: clock.now,
-            tag: MessageTag::new((rng.next() >> 32) as u32),
-            rng,
-            out: Outbox::default(),
-            timers: Timers::default(),
-            stats: Stats::default(),
-            link: Link::Idle,
-            ending: None,
-            attempt: 0,
-            attempts: Budget::new(config.retry.attempts_per_minute),
-            waits_for: WaitReason::Backoff,
-            not_before: Timestamp::ZERO,
-            bad_frames: 0,
-            fence: None,
-            last_sent: clock.now,
-            tokens: Tokens::new(&config),
-            recovery: Recovery::new(clock.now),
-            trial: Trial::default(),
-            repeats: Repeats::default(),
-            ledger: Ledger::new(clock),
-            subs: Subscriptions::default(),
-            requests: Requests::default(),
-            next_id: 1,
-            next_conn: 1,
-            clock,
-            config,
-        }
+        Self { state: State::new(&config, seed, clock), out: Outbox::default(), stats: Stats::default(), config }
     }
 
     /// Tells a fact.
@@ -199,7 +132,7 @@ impl Session {
             match input {
                 Input::Timeout => {
                     std::mem::forget(input);
-                    self.run_timers(self.now);
+                    self.run_timers(self.state.now);
                 }
                 Input::Frame { conn, frame } => {
                     std::mem::forget(input);
@@ -213,13 +146,14 @@ impl Session {
 
     /// A frame that is there is read before a timer drops its connection: the server does not send it again (C15).
     fn take_frame(&mut self, conn: ConnId, frame: Frame<'_>) {
-        let now = self.now;
+        let now = self.state.now;
         self.frame(conn, frame, now);
+        self.settle(now);
         self.run_timers(now);
     }
 
     fn take(&mut self, input: Input<'_>) {
-        let now = self.now;
+        let now = self.state.now;
         // What has ended needs no end by a timer that is due at the same time (C16).
         let ended = matches!(
             input,
@@ -237,7 +171,7 @@ impl Session {
         }
         if !ended {
             self.run_timers(now);
-            if matches!(self.link, Link::Closed) {
+            if matches!(self.state.link, Link::Closed) {
                 return;
             }
         }
@@ -249,11 +183,12 @@ impl Session {
             Input::Opened { conn } => self.opened(conn),
             Input::OpenFailed { conn, failure } => self.open_failed(conn, failure, now),
             Input::Closed { conn, close } => self.socket_closed(conn, &close, now),
-            Input::SendBlocked { conn } => self.send_blocked(conn, true, now),
-            Input::SendReady { conn } => self.send_blocked(conn, false, now),
+            Input::SendBlocked { conn } => self.send_blocked(conn, true),
+            Input::SendReady { conn } => self.send_blocked(conn, false),
             Input::NetworkChanged { online } => self.network_changed(online, now),
             Input::Frame { .. } | Input::Unread { .. } | Input::Resumed | Input::Timeout => {}
         }
+        self.settle(now);
         if ended {
             self.run_timers(now);
         }
@@ -265,8 +200,9 @@ impl Session {
     ///
     /// [`NotDrained`], as [`handle_input`](Self::handle_input).
     pub fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
-        if self.enter_and_run(now)? && matches!(self.link, Link::Idle) {
-            self.start(self.now);
+        if self.enter_and_run(now)? && matches!(self.state.link, Link::Idle) {
+            self.start(self.state.now);
+            self.settle(self.state.now);
         }
         Ok(())
     }
@@ -291,7 +227,9 @@ impl Session {
     /// [`CommandError`]; nothing has changed.
     pub fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
         let now = self.command(now).map_err(|why| why.with(()))?;
-        if self.unwant(now) { Ok(()) } else { Err(CommandError::Invalid((), InvalidReason::NoSubscription)) }
+        let removed = self.unwant(now);
+        self.settle(now);
+        if removed { Ok(()) } else { Err(CommandError::Invalid((), InvalidReason::NoSubscription)) }
     }
 
     /// Tries to connect now, inside the budgets (REC-7). Does nothing on a live connection.
@@ -302,6 +240,7 @@ impl Session {
     pub fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
         let now = self.command(now).map_err(|why| why.with(()))?;
         self.recover_now(now);
+        self.settle(now);
         Ok(())
     }
 
@@ -312,8 +251,9 @@ impl Session {
     ///
     /// [`NotDrained`], as [`handle_input`](Self::handle_input).
     pub fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
-        if self.enter_and_run(now)? && self.ending.is_none() {
-            self.begin_close(mode, self.now);
+        if self.enter_and_run(now)? && self.state.ending.is_none() {
+            self.begin_close(mode, self.state.now);
+            self.settle(self.state.now);
         }
         Ok(())
     }
@@ -323,26 +263,26 @@ impl Session {
         if let Some(output) = self.out.pop() {
             return output;
         }
-        Output::Wait(match self.link {
+        Output::Wait(match self.state.link {
             Link::Closed => Wait::Finished,
-            _ => self.timers.next().map_or(Wait::ForInput, |(at, reason)| Wait::Until { at, reason }),
+            _ => self.state.timers.next().map_or(Wait::ForInput, |(at, reason)| Wait::Until { at, reason }),
         })
     }
 
     /// Where it stands.
     #[must_use]
     pub fn state(&self) -> SessionState {
-        match self.link {
+        match self.state.link {
             Link::Closed => SessionState::Closed,
-            _ if self.ending.is_some() => SessionState::Closing,
+            _ if self.state.ending.is_some() => SessionState::Closing,
             Link::Idle => SessionState::Idle,
             Link::Offline => SessionState::Offline,
             Link::Waiting => SessionState::Waiting {
-                attempt: self.attempt,
-                until: self.timers.get(TimerKind::Retry).unwrap_or(self.now),
-                reason: self.waits_for,
+                attempt: self.state.attempt,
+                until: self.state.timers.get(TimerKind::Retry).unwrap_or(self.state.now),
+                reason: self.state.waits_for,
             },
-            Link::Token if self.recovery.unstored => SessionState::AwaitingStore,
+            Link::Token if self.state.recovery.unstored => SessionState::AwaitingStore,
             Link::Token | Link::Opening { .. } | Link::Handshaking { .. } => SessionState::Connecting,
             Link::Ready { conn } => SessionState::Ready { conn },
             Link::Closing { .. } => SessionState::Closing,
@@ -352,19 +292,19 @@ impl Session {
     /// Where the subscription stands.
     #[must_use]
     pub const fn subscription(&self) -> SubscriptionState {
-        self.subs.state()
+        self.state.subs.state()
     }
 
     /// Whether the server has confirmed the subscription, so that notifications come while there is a connection.
     #[must_use]
     pub const fn is_subscribed(&self) -> bool {
-        matches!(self.subs.state(), SubscriptionState::Active)
+        matches!(self.state.subs.state(), SubscriptionState::Active)
     }
 
     /// The counters.
     #[must_use]
     pub const fn stats(&self) -> Stats {
-        Stats { gaps: self.ledger.gaps(), ..self.stats }
+        Stats { gaps: self.state.ledger.gaps(), ..self.stats }
     }
 
     /// The settings.
@@ -376,74 +316,86 @@ impl Session {
     /// Clamps the clock. `false`: the session is over and the call is inert.
     #[inline]
     fn enter(&mut self, now: Timestamp) -> Result<bool, NotDrained> {
-        if matches!(self.link, Link::Closed) {
+        if matches!(self.state.link, Link::Closed) {
             return Ok(false);
         }
         let waiting = self.out.len();
         if waiting >= self.config.limits.undrained.max(1) || waiting > 0 && self.waits_to_be_drained() {
             return Err(NotDrained);
         }
-        if now < self.now {
+        if now < self.state.now {
             self.stats.clock_went_back += 1;
         }
-        self.now = now.max(self.now);
+        self.state.now = now.max(self.state.now);
         Ok(true)
     }
 
     fn enter_and_run(&mut self, now: Timestamp) -> Result<bool, NotDrained> {
         let open = self.enter(now)?;
         if open {
-            self.run_timers(self.now);
+            self.run_timers(self.state.now);
         }
-        Ok(open && !matches!(self.link, Link::Closed))
+        Ok(open && !matches!(self.state.link, Link::Closed))
     }
 
     /// What every command begins with.
     fn command(&mut self, now: Timestamp) -> Result<Timestamp, Refused> {
         match self.enter_and_run(now) {
             Err(NotDrained) => Err(Refused::NotDrained),
-            Ok(true) if self.ending.is_none() => Ok(self.now),
+            Ok(true) if self.state.ending.is_none() => Ok(self.state.now),
             Ok(_) => Err(Refused::Closed),
         }
     }
 
     #[inline]
     fn run_timers(&mut self, now: Timestamp) {
-        if self.timers.next().is_some_and(|(at, _)| at <= now) {
+        if self.state.timers.next().is_some_and(|(at, _)| at <= now) {
             self.run_due_timers(now);
         }
     }
 
     #[inline(never)]
     fn run_due_timers(&mut self, now: Timestamp) {
-        while !matches!(self.link, Link::Closed)
-            && let Some(kind) = self.timers.pop_due(now)
+        while !matches!(self.state.link, Link::Closed)
+            && let Some(kind) = self.state.timers.pop_due(now)
         {
             match kind {
-                TimerKind::Retry => self.retry_due(now),
+                TimerKind::Retry => self.begin_attempt(now),
                 TimerKind::TokenCall => self.token_call_timed_out(now),
                 TimerKind::Authorize => self.authorize_timed_out(now),
                 TimerKind::Handshake => self.handshake_timed_out(now),
                 TimerKind::Heartbeat => self.heartbeat_due(now),
                 TimerKind::Liveness => self.lose(Cause::HeartbeatTimeout, true, now),
                 TimerKind::Replay => self.replay_due(now),
-                TimerKind::Renewal => self.renewal_due(now),
+                TimerKind::Renewal => self.renewal_due(),
                 TimerKind::Close => self.close_timed_out(now),
                 TimerKind::Subscribe => self.subscribe_due(now),
                 TimerKind::Refresh => self.refresh_due(now),
                 TimerKind::Request => self.deadlines_due(now),
             }
+            self.settle(now);
         }
+    }
+
+    /// Does what follows from the state, after every input, command and timer: nobody else begins a call for the
+    /// subscription, a step of an attempt or of a renewal, or a request.
+    fn settle(&mut self, now: Timestamp) {
+        if matches!(self.state.link, Link::Closed) {
+            return;
+        }
+        self.step(now);
+        self.pursue(now);
+        self.dispatch(now);
     }
 
     /// Sets a timer, never at or before the present.
     fn arm(&mut self, kind: TimerKind, at: Timestamp) {
-        self.timers.set(kind, at.max(self.now.after(TICK)));
+        self.state.timers.set(kind, at.max(self.state.now.after(TICK)));
     }
 
     /// The live connection, opening and closing ones included.
     fn live(&self) -> Option<ConnId> {
-        match self.link {
+        match self.state.link {
             Link::Opening { conn, .. }
             | Link::Handshaking { conn, .. }
             | Link::Ready { conn }
@@ -454,22 +406,22 @@ impl Session {
 
     /// The connection messages are sent on.
     fn ready(&self) -> Option<ConnId> {
-        if let Link::Ready { conn } = self.link { Some(conn) } else { None }
+        if let Link::Ready { conn } = self.state.link { Some(conn) } else { None }
     }
 
     fn fresh_id(&mut self) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
+        let id = self.state.next_id;
+        self.state.next_id += 1;
         id
     }
 
     fn message_id(&self, n: u64) -> String {
-        self.tag.id(n)
+        self.state.tag.id(n)
     }
 
     /// The number in a message id of this session.
     fn own_message(&self, id: &str) -> Option<u64> {
-        self.tag.number(id)
+        self.state.tag.number(id)
     }
 }
 

@@ -89,77 +89,77 @@ impl Session {
         if away && self.window().is_some_and(|window| now < window.last) {
             return;
         }
-        self.repeats.refused = self.repeats.refused.saturating_add(1);
-        if self.repeats.refused >= ENOUGH {
+        self.state.repeats.refused = self.state.repeats.refused.saturating_add(1);
+        if self.state.repeats.refused >= ENOUGH {
             self.session_lost(GapCause::RecoveryAbandoned, None);
         }
     }
 
     /// A ready connection ended. When the session is to rest, until when.
     pub(super) fn connection_judged(&mut self, cause: &Cause, now: Timestamp) -> Option<Timestamp> {
-        let trial = self.trial;
+        let trial = self.state.trial;
         let ours = matches!(cause, Cause::Renewal | Cause::Closed);
-        let contended = now < self.repeats.contended_until && !ours;
-        (self.repeats.taken, self.repeats.suspect) = (false, contended.then(|| self.last_seen()));
+        let contended = now < self.state.repeats.contended_until && !ours;
+        (self.state.repeats.taken, self.state.repeats.suspect) = (false, contended.then(|| self.last_seen()));
         if trial.delivered {
-            self.repeats.handle_gone();
+            self.state.repeats.handle_gone();
         } else if trial.handle && !trial.echoed && !ours && now.since(trial.since) <= SHORT {
-            self.repeats.futile = self.repeats.futile.saturating_add(1);
-            if self.repeats.futile >= ENOUGH {
+            self.state.repeats.futile = self.state.repeats.futile.saturating_add(1);
+            if self.state.repeats.futile >= ENOUGH {
                 self.session_lost(GapCause::RecoveryAbandoned, None);
             }
         }
-        if !trial.was_healthy() || !matches!(cause, Cause::ServerClosed { .. }) || !self.subs.may_be_active() {
+        if !trial.was_healthy() || !matches!(cause, Cause::ServerClosed { .. }) || !self.state.subs.may_be_active() {
             return None;
         }
-        self.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
-        self.repeats.ended.push((now, self.last_seen()));
+        self.state.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
+        self.state.repeats.ended.push((now, self.last_seen()));
         // Endings are compared with each other: the recovery may have to wait for calls.
-        if let [(_, since), _, ..] = self.repeats.ended[..] {
-            (self.repeats.taken, self.repeats.suspect) = (true, Some(since));
+        if let [(_, since), _, ..] = self.state.repeats.ended[..] {
+            (self.state.repeats.taken, self.state.repeats.suspect) = (true, Some(since));
         }
-        if self.repeats.ended.len() < CONTENDED {
+        if self.state.repeats.ended.len() < CONTENDED {
             return None;
         }
         self.session_lost(GapCause::Contended, None);
         // Two that rest for the same time would meet again.
         let rest = self.config.retry.contended;
-        Some(now.after(rest / 4 * 3).after(self.rng.up_to(rest / 2)))
+        Some(now.after(rest / 4 * 3).after(self.state.rng.up_to(rest / 2)))
     }
 
     /// The session continued: twice within a minute after the server had ended a good connection is no accident (CON-7).
     pub(super) fn session_continued(&mut self, now: Timestamp) {
-        if let Some(since) = self.repeats.suspect.take() {
-            if self.repeats.taken {
-                self.repeats.contended_until = now.after(MINUTE);
+        if let Some(since) = self.state.repeats.suspect.take() {
+            if self.state.repeats.taken {
+                self.state.repeats.contended_until = now.after(MINUTE);
             }
-            self.ledger.lost(GapCause::Contended, since, &mut self.out);
+            self.state.ledger.lost(GapCause::Contended, since, &mut self.out);
         }
     }
 
     /// What the server sent last may have been lost on the way (REC-5).
     pub(super) fn note_in_flight(&mut self, cause: &Cause, now: Timestamp) {
         // A replay may have been sent into a connection of which not even ConnectionDetails came.
-        let was_of_use = match self.link {
+        let was_of_use = match self.state.link {
             Link::Ready { .. } | Link::Closing { .. } => true,
             Link::Handshaking { wsc, .. } => wsc,
             _ => false,
         };
         let dead = matches!(cause, Cause::HeartbeatTimeout | Cause::HandshakeTimeout);
         let abrupt = dead || matches!(cause, Cause::SocketLost | Cause::SocketTimeout);
-        if !abrupt || !was_of_use || !self.subs.may_be_active() {
+        if !abrupt || !was_of_use || !self.state.subs.may_be_active() {
             return;
         }
-        let was_ready = !matches!(self.link, Link::Handshaking { .. });
-        let silence = was_ready && now.since(self.recovery.last_seen) > self.config.heartbeat_interval;
+        let was_ready = !matches!(self.state.link, Link::Handshaking { .. });
+        let silence = was_ready && now.since(self.state.recovery.last_seen) > self.config.heartbeat_interval;
         let noted = match self.config.in_flight_gaps {
             InFlightGaps::Off => false,
-            InFlightGaps::AfterSilence => dead || silence || was_ready && self.recovery.slept.is_some(),
+            InFlightGaps::AfterSilence => dead || silence || was_ready && self.state.recovery.slept.is_some(),
             InFlightGaps::EveryLoss => true,
         };
         if noted {
             let since = self.last_seen();
-            self.ledger.lost(GapCause::InFlight, since, &mut self.out);
+            self.state.ledger.lost(GapCause::InFlight, since, &mut self.out);
         }
     }
 }

@@ -61,12 +61,12 @@ impl Session {
             Ok(https_only) => https_only,
             Err(why) => return Err(CommandError::Invalid(request, why)),
         };
-        if self.requests.queued() >= self.config.limits.queued_requests {
+        if self.state.requests.queued() >= self.config.limits.queued_requests {
             return Err(CommandError::Full(request));
         }
         let options = request.extensions().get::<RequestOptions>().copied().unwrap_or_default();
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        let id = self.requests.accept(Entry {
+        let id = self.state.requests.accept(Entry {
             deadline: now.after(options.timeout.unwrap_or(self.config.request_timeout)),
             repeat: options.repeat_if_safe && safe,
             request: Some(request),
@@ -77,7 +77,7 @@ impl Session {
             https_only,
         });
         self.stats.requests += 1;
-        self.dispatch(now);
+        self.settle(now);
         Ok(id)
     }
 
@@ -89,8 +89,7 @@ impl Session {
     pub fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter_and_run(now)? {
             self.abandon(id, |sent| RequestOutcome::Cancelled { sent });
-            self.renew(self.now);
-            self.dispatch(self.now);
+            self.settle(self.state.now);
         }
         Ok(())
     }
@@ -153,32 +152,32 @@ impl Session {
 
     /// REQ-2: room for one more on the socket.
     pub(super) fn has_free_slot(&self) -> bool {
-        let told = self.recovery.limits.max_active_requests.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let told = self.state.recovery.limits.max_active_requests.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let own = self.config.limits.active_requests;
         let limit = told.unwrap_or(own).min(own).max(1);
-        self.requests.active() + usize::from(self.subs.is_calling()) < limit
+        self.state.requests.active() + usize::from(self.state.subs.is_calling()) < limit
     }
 
     /// Sends what can be sent, first come first served on each way.
     pub(super) fn dispatch(&mut self, now: Timestamp) {
         let mut socket_held = false;
-        for id in self.requests.waiting() {
-            let Some(https_only) = self.requests.get(id).map(|entry| entry.https_only) else { continue };
-            match self.ready().filter(|_| !https_only && !self.recovery.renewing) {
-                Some(conn) if !socket_held && self.has_free_slot() && !self.requests.blocked => {
+        for id in self.state.requests.waiting() {
+            let Some(https_only) = self.state.requests.get(id).map(|entry| entry.https_only) else { continue };
+            match self.ready().filter(|_| !https_only && !self.state.recovery.renewing) {
+                Some(conn) if !socket_held && self.has_free_slot() && !self.state.requests.blocked => {
                     self.send_on_socket(conn, id);
                 }
                 Some(_) => socket_held = true,
                 None => self.send_by_https(id, now),
             }
         }
-        self.plan_deadline();
+        self.plan_deadline(now);
     }
 
     fn send_on_socket(&mut self, conn: ConnId, id: RequestId) {
         let message = self.fresh_id();
         let message_id = self.message_id(message);
-        let Some(entry) = self.requests.get_mut(id) else { return };
+        let Some(entry) = self.state.requests.get_mut(id) else { return };
         let keep = entry.repeat;
         let Some(request) = entry.request.take() else { return };
         let mut headers = own_headers(&request);
@@ -192,16 +191,16 @@ impl Session {
         }
         let text = client_request(&message_id, method, uri.path(), uri.query(), &headers, body);
         entry.request = keep.then_some(request);
-        self.requests.sent_on_socket(id, message);
-        self.last_sent = self.now;
+        self.state.requests.sent_on_socket(id, message);
+        self.state.last_sent = self.state.now;
         self.out.act(Action::Send { conn, text, purpose: Purpose::Request(id) });
     }
 
     fn send_by_https(&mut self, id: RequestId, now: Timestamp) {
-        if self.requests.active_https() >= self.config.limits.active_requests.max(1) {
+        if self.state.requests.active_https() >= self.config.limits.active_requests.max(1) {
             return;
         }
-        let Some(bearer) = self.tokens.bearer(now) else {
+        let Some(bearer) = self.state.tokens.bearer(now) else {
             if let Err(planned) = self.ask(now)
                 && let Some(entry) = self.end_request(id)
             {
@@ -210,7 +209,7 @@ impl Session {
             }
             return;
         };
-        let Some(request) = self.requests.get(id).and_then(|entry| entry.request.as_ref()) else { return };
+        let Some(request) = self.state.requests.get(id).and_then(|entry| entry.request.as_ref()) else { return };
         let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let mut call = Request::new(request.body().as_bytes().clone());
         *call.method_mut() = request.method().clone();
@@ -220,29 +219,30 @@ impl Session {
         call.headers_mut().insert(header::AUTHORIZATION, bearer);
         self.add_user_agent(call.headers_mut());
         let call_id = HttpId(self.fresh_id());
-        self.requests.sent_by_https(id, call_id, self.tokens.number());
+        self.state.requests.sent_by_https(id, call_id, self.state.tokens.number());
         self.out.act(Action::Http { id: call_id, purpose: HttpPurpose::Request(id), request: Box::new(call) });
     }
 
-    fn plan_deadline(&mut self) {
-        match self.requests.deadline() {
+    /// One that has passed stays, and acts after the input that came with it.
+    fn plan_deadline(&mut self, now: Timestamp) {
+        if self.state.timers.get(TimerKind::Request).is_some_and(|at| at <= now) {
+            return;
+        }
+        match self.state.requests.deadline() {
             Some(at) => self.arm(TimerKind::Request, at),
-            None => self.timers.stop(TimerKind::Request),
+            None => self.state.timers.stop(TimerKind::Request),
         }
     }
 
     pub(super) fn deadlines_due(&mut self, now: Timestamp) {
-        for id in self.requests.due(now) {
+        for id in self.state.requests.due(now) {
             self.abandon(id, |sent| RequestOutcome::TimedOut { sent });
         }
-        self.step(now);
-        self.renew(now);
-        self.dispatch(now);
     }
 
     /// The server has as long again to answer what is no longer waited for.
     fn end_request(&mut self, id: RequestId) -> Option<Entry> {
-        self.requests.end(id, self.now.after(self.config.request_timeout))
+        self.state.requests.end(id, self.state.now.after(self.config.request_timeout))
     }
 
     /// Ends a request from this side.
@@ -256,17 +256,14 @@ impl Session {
     }
 
     /// An answer on the socket that is no subscription call's.
-    pub(super) fn socket_answer(&mut self, number: u64, message: &Message<'_>, now: Timestamp) {
-        match self.requests.answered_on_socket(number) {
+    pub(super) fn socket_answer(&mut self, number: u64, message: &Message<'_>) {
+        match self.state.requests.answered_on_socket(number) {
             None => self.stats.unmatched += 1,
             Some(id) => {
                 let response = Box::new(self.response_of(message));
                 self.end_with_response(id, response);
             }
         }
-        self.step(now);
-        self.renew(now);
-        self.dispatch(now);
     }
 
     /// REQ-7.
@@ -293,34 +290,34 @@ impl Session {
         }
     }
 
-    pub(super) fn rest_response(&mut self, call: HttpId, response: Box<Response<Bytes>>, now: Timestamp) {
-        let Some(id) = self.requests.answered_by_https(call) else {
+    pub(super) fn rest_response(&mut self, call: HttpId, response: Box<Response<Bytes>>) {
+        let Some(id) = self.state.requests.answered_by_https(call) else {
             self.stats.stale_inputs += 1;
             return;
         };
         let status = response.status().as_u16();
         let expired = status == 401
             && ApiErrorInfo::from_reply(status, response.headers(), response.body()).class() == Class::RefreshToken;
-        let (token, reauthorized) = self.requests.get(id).map_or((0, true), |entry| (entry.token, entry.reauthorized));
+        let (token, reauthorized) =
+            self.state.requests.get(id).map_or((0, true), |entry| (entry.token, entry.reauthorized));
         // A token that has been replaced since was refused: that is not yet the one repetition.
-        let outdated = token != self.tokens.number();
+        let outdated = token != self.state.tokens.number();
         if expired && (outdated || !reauthorized) {
-            if let Some(entry) = self.requests.get_mut(id) {
+            if let Some(entry) = self.state.requests.get_mut(id) {
                 entry.reauthorized |= !outdated;
             }
-            self.requests.requeue(id);
+            self.state.requests.requeue(id);
             self.access_refused(token);
         } else {
             if status != 401 {
-                self.tokens.accepted(token);
+                self.state.tokens.accepted(token);
             }
             self.end_with_response(id, response);
         }
-        self.dispatch(now);
     }
 
-    pub(super) fn rest_failed(&mut self, call: HttpId, failure: HttpFailure, now: Timestamp) {
-        let Some(id) = self.requests.answered_by_https(call) else {
+    pub(super) fn rest_failed(&mut self, call: HttpId, failure: HttpFailure) {
+        let Some(id) = self.state.requests.answered_by_https(call) else {
             self.stats.stale_inputs += 1;
             return;
         };
@@ -329,60 +326,56 @@ impl Session {
             let outcome = if failure.not_sent { entry.unsent(cause) } else { RequestOutcome::Unknown(cause) };
             self.out.tell(Event::Response { id, outcome });
         }
-        self.dispatch(now);
     }
 
     /// No access token is to be had: what waits for one cannot be sent.
     pub(super) fn requests_without_token(&mut self, cause: &Cause, now: Timestamp) {
-        if self.tokens.bearer(now).is_some() {
+        if self.state.tokens.bearer(now).is_some() {
             return;
         }
-        for id in self.requests.waiting() {
-            let by_socket = self.ready().is_some() && self.requests.get(id).is_some_and(|entry| !entry.https_only);
+        for id in self.state.requests.waiting() {
+            let by_socket =
+                self.ready().is_some() && self.state.requests.get(id).is_some_and(|entry| !entry.https_only);
             if !by_socket && let Some(entry) = self.end_request(id) {
                 self.out.tell(Event::Response { id, outcome: entry.unsent(cause.clone()) });
             }
         }
-        self.plan_deadline();
     }
 
     /// REQ-3, REQ-8: what was in flight ends at once, unless it may be repeated.
     pub(super) fn requests_disconnected(&mut self, cause: &Cause, now: Timestamp) {
-        let mut lost = self.requests.socket_lost();
+        let mut lost = self.state.requests.socket_lost();
         lost.sort_unstable();
         for id in lost {
-            let entry = self.requests.get_mut(id).filter(|entry| entry.repeat && now < entry.deadline);
+            let entry = self.state.requests.get_mut(id).filter(|entry| entry.repeat && now < entry.deadline);
             if let Some(entry) = entry {
                 entry.left = true;
-                self.requests.requeue(id);
+                self.state.requests.requeue(id);
             } else if self.end_request(id).is_some() {
                 self.out.tell(Event::Response { id, outcome: RequestOutcome::Unknown(cause.clone()) });
             }
         }
-        self.plan_deadline();
     }
 
     /// `close`: what has not left will not.
     pub(super) fn end_queued_requests(&mut self) {
-        for id in self.requests.waiting() {
+        for id in self.state.requests.waiting() {
             self.abandon(id, ended_by_close);
         }
-        self.plan_deadline();
     }
 
     pub(super) fn end_all_requests(&mut self) {
-        for id in self.requests.all() {
+        for id in self.state.requests.all() {
             self.abandon(id, ended_by_close);
         }
     }
 
-    pub(super) fn send_blocked(&mut self, conn: ConnId, blocked: bool, now: Timestamp) {
+    pub(super) fn send_blocked(&mut self, conn: ConnId, blocked: bool) {
         if self.live() != Some(conn) {
             self.stats.stale_inputs += 1;
             return;
         }
-        self.requests.blocked = blocked;
-        self.dispatch(now);
+        self.state.requests.blocked = blocked;
     }
 }
 
@@ -432,8 +425,6 @@ mod tests {
         assert!(!needs(plain(), b"") && !needs(plain().header("content-type", "application/json"), b"{}"));
         assert!(needs(plain().extension(OverHttps), b""));
         assert!(needs(plain().header("content-type", "multipart/form-data; boundary=b"), b"--b"));
-        let built = crate::Multipart::new().part(crate::Part::json("json", "{}")).post("/restapi/v1.0/fax").unwrap();
-        assert!(needs_https(&built));
         assert!(needs(plain(), b"\xff") && needs(plain().header("accept", "audio/mpeg"), b""));
         assert!(needs(Request::post("/restapi/oauth/token"), b""));
         assert!(needs(Request::get("/restapi/v1.0/account/~/extension/~/message-store/1/content/1"), b""));

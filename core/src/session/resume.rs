@@ -9,9 +9,9 @@ use super::subscription::{Active, Wanted};
 use crate::config::Config;
 use crate::error::{NotDrained, RestoreError};
 use crate::gap::GapCause;
+use crate::identity::Identity;
 use crate::ids::SubscriptionId;
 use crate::ledger::{Ledger, PendingGap};
-use crate::oauth::Identity;
 use crate::output::CloseReason;
 use crate::retry::Window;
 use crate::snapshot::{MAX_RECENT, Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
@@ -153,7 +153,7 @@ impl Recovery {
 impl Session {
     /// How long the server keeps a lost session.
     pub(super) fn recovery_window(&self) -> Duration {
-        let told = self.recovery.limits.recovery_timeout.map(Duration::from_secs);
+        let told = self.state.recovery.limits.recovery_timeout.map(Duration::from_secs);
         told.unwrap_or(self.config.recovery_timeout)
     }
 
@@ -164,7 +164,7 @@ impl Session {
         Some(match since {
             CountedFrom::Here { first, last } => Window { first: first.after(window), last: last.after(window) },
             CountedFrom::Before { passed } => {
-                let end = self.clock.now.after(window.saturating_sub(passed));
+                let end = self.state.clock.now.after(window.saturating_sub(passed));
                 Window { first: end, last: end }
             }
         })
@@ -172,31 +172,31 @@ impl Session {
 
     /// From when the server may count its window, if there is something to recover.
     fn counted_from(&self) -> Option<CountedFrom> {
-        if self.recovery.wsc.is_none() || !self.subs.may_be_active() {
+        if self.state.recovery.wsc.is_none() || !self.state.subs.may_be_active() {
             return None;
         }
-        Some(match self.recovery.seen_before {
+        Some(match self.state.recovery.seen_before {
             None => {
-                let first = self.recovery.closed.unwrap_or(self.recovery.last_seen);
-                CountedFrom::Here { first, last: self.recovery.lost_at.max(first) }
+                let first = self.state.recovery.closed.unwrap_or(self.state.recovery.last_seen);
+                CountedFrom::Here { first, last: self.state.recovery.lost_at.max(first) }
             }
             Some(seen) => {
-                CountedFrom::Before { passed: Duration::from_millis(self.clock.unix.0.saturating_sub(seen.0)) }
+                CountedFrom::Before { passed: Duration::from_millis(self.state.clock.unix.0.saturating_sub(seen.0)) }
             }
         })
     }
 
     /// When the last frame came, by the wall clock; after a sleep, the last one before it.
     pub(super) fn last_seen(&self) -> UnixMillis {
-        let seen = self.recovery.slept.map_or(self.recovery.last_seen, |slept| slept.seen);
-        self.recovery.seen_before.unwrap_or_else(|| self.clock.unix_at(seen))
+        let seen = self.state.recovery.slept.map_or(self.state.recovery.last_seen, |slept| slept.seen);
+        self.state.recovery.seen_before.unwrap_or_else(|| self.state.clock.unix_at(seen))
     }
 
     /// When the last frame but the present one came.
     pub(super) fn seen_before_this_frame(&self) -> UnixMillis {
-        match self.link {
-            Link::Ready { .. } | Link::Closing { .. } if self.recovery.slept.is_none() => {
-                self.clock.unix_at(self.recovery.earlier_seen)
+        match self.state.link {
+            Link::Ready { .. } | Link::Closing { .. } if self.state.recovery.slept.is_none() => {
+                self.state.clock.unix_at(self.state.recovery.earlier_seen)
             }
             _ => self.last_seen(),
         }
@@ -204,7 +204,7 @@ impl Session {
 
     /// How many notifications the server keeps, as far as it is believed.
     pub(super) fn buffer_size(&self) -> usize {
-        let told = self.recovery.limits.recovery_buffer_size.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let told = self.state.recovery.limits.recovery_buffer_size.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         // The keys of twice as many notifications must fit into a snapshot.
         let limit = self.config.limits.recovery_buffer.min(MAX_RECENT / 2);
         told.unwrap_or(self.config.recovery_buffer_size).min(limit)
@@ -216,7 +216,7 @@ impl Session {
         let late = self.counted_from().is_some_and(|since| match since {
             CountedFrom::Here { last, .. } => now >= last.after(window).after(window),
             CountedFrom::Before { passed } => {
-                now.since(self.clock.now).saturating_add(passed) >= window.saturating_add(window)
+                now.since(self.state.clock.now).saturating_add(passed) >= window.saturating_add(window)
             }
         });
         if late {
@@ -226,30 +226,30 @@ impl Session {
 
     /// The server no longer has the session. Told when the next connection is ready.
     pub(super) fn session_lost(&mut self, cause: GapCause, code: Option<Box<str>>) {
-        if self.recovery.wsc.take().is_some() {
+        if self.state.recovery.wsc.take().is_some() {
             self.out.snapshot_changed();
         }
-        self.repeats.session_gone();
-        if self.subs.may_be_active() {
-            self.recovery.lost = Some(Lost { code });
-            self.subs.lost_on_server();
+        self.state.repeats.session_gone();
+        if self.state.subs.may_be_active() {
+            self.state.recovery.lost = Some(Lost { code });
+            self.state.subs.lost_on_server();
             let since = self.last_seen();
-            self.ledger.lost(cause, since, &mut self.out);
+            self.state.ledger.lost(cause, since, &mut self.out);
         }
     }
 
     /// The session is of who connects it now. The snapshots say so from their next change on; before the first
     /// connection nothing changes (C13).
     pub(super) fn bind(&mut self) {
-        self.recovery.bound_to = self.config.identity.or(self.recovery.bound_to);
+        self.state.recovery.bound_to = self.config.identity.or(self.state.recovery.bound_to);
     }
 
     /// From now on the snapshot is not that of an orderly end. The stored one still is: a crash would make it a lie, so
     /// nothing may be received before a newer one is stored.
     pub(super) fn continue_detached(&mut self) {
-        self.recovery.restored &= !self.recovery.detached;
-        if std::mem::take(&mut self.recovery.detached) {
-            self.recovery.unstored = true;
+        self.state.recovery.restored &= !self.state.recovery.detached;
+        if std::mem::take(&mut self.state.recovery.detached) {
+            self.state.recovery.unstored = true;
             self.out.snapshot_changed();
         }
     }
@@ -265,8 +265,9 @@ impl Session {
     ///
     /// [`NotDrained`], as [`handle_input`](Self::handle_input).
     pub fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
-        if self.enter_and_run(now)? && std::mem::take(&mut self.recovery.unstored) && matches!(self.link, Link::Token) {
-            self.pursue_token(self.now);
+        if self.enter_and_run(now)? {
+            self.state.recovery.unstored = false;
+            self.settle(self.state.now);
         }
         Ok(())
     }
@@ -276,7 +277,7 @@ impl Session {
     /// `Closed` belongs to it (PST-5).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        let detaching = matches!(self.link, Link::Closing { then: Then::End(CloseReason::Detached), .. });
+        let detaching = matches!(self.state.link, Link::Closing { then: Then::End(CloseReason::Detached), .. });
         if !self.out.is_drained() || detaching {
             return None;
         }
@@ -286,23 +287,23 @@ impl Session {
         Some(Snapshot {
             version: VERSION,
             server: self.config.server.as_str().to_owned(),
-            identity: self.recovery.bound_to,
-            wsc: self.recovery.wsc.as_ref().map(StoredWsc::new),
-            given_by: self.recovery.given_by.clone().filter(|_| self.recovery.wsc.is_some()),
+            identity: self.state.recovery.bound_to,
+            wsc: self.state.recovery.wsc.as_ref().map(StoredWsc::new),
+            given_by: self.state.recovery.given_by.clone().filter(|_| self.state.recovery.wsc.is_some()),
             last_seen: self.last_seen(),
-            limits: self.recovery.limits,
-            wanted: self.subs.wanted.as_ref().map(|w| subscription(w.id, &w.filters, None)),
-            active: self.subs.active.as_ref().map(|a| subscription(a.id, &a.filters, Some(&a.server_id))),
-            removing: self.subs.removing.map(SubscriptionId::get),
-            unsure: self.subs.unsure || self.subs.is_creating(),
-            recent: self.ledger.recent().collect(),
-            last: self.ledger.last().map(Box::from),
-            gap: self.ledger.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
-            unproven: self.ledger.unproven(),
-            unverified: self.subs.confirmed.filter(|_| self.subs.verify),
-            detached: self.recovery.detached,
-            next_subscription: self.subs.next,
-            auth: self.tokens.stored(self.clock, self.now),
+            limits: self.state.recovery.limits,
+            wanted: self.state.subs.wanted.as_ref().map(|w| subscription(w.id, &w.filters, None)),
+            active: self.state.subs.active.as_ref().map(|a| subscription(a.id, &a.filters, Some(&a.server_id))),
+            removing: self.state.subs.removing.map(SubscriptionId::get),
+            unsure: self.state.subs.unsure || self.state.subs.is_creating(),
+            recent: self.state.ledger.recent().collect(),
+            last: self.state.ledger.last().map(Box::from),
+            gap: self.state.ledger.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
+            unproven: self.state.ledger.unproven(),
+            unverified: self.state.subs.confirmed.filter(|_| self.state.subs.verify),
+            detached: self.state.recovery.detached,
+            next_subscription: self.state.subs.next,
+            auth: self.state.tokens.stored(self.state.clock, self.state.now),
         })
     }
 
@@ -329,7 +330,7 @@ impl Session {
         }
         let mut session = Self::new(config, seed, clock);
         let pending = snapshot.gap.as_ref().and_then(|g| Some(PendingGap { cause: g.cause()?, since: g.since }));
-        session.recovery = Recovery {
+        session.state.recovery = Recovery {
             wsc: snapshot.wsc.map(StoredWsc::into_wsc),
             bound_to: snapshot.identity,
             given_by: snapshot.given_by,
@@ -339,19 +340,19 @@ impl Session {
             restored: true,
             ..Recovery::new(clock.now)
         };
-        session.ledger = Ledger::restore(clock, snapshot.recent, snapshot.last, pending);
-        session.ledger.set_buffer(session.buffer_size());
+        session.state.ledger = Ledger::restore(clock, snapshot.recent, snapshot.last, pending);
+        session.state.ledger.set_buffer(session.buffer_size());
         if let Some(since) = snapshot.unproven {
-            session.ledger.doubt(since);
+            session.state.ledger.doubt(since);
         }
-        session.tokens.keep_packed(snapshot.auth);
-        session.subs.next = snapshot.next_subscription;
-        session.subs.confirmed = snapshot.unverified.or(Some(snapshot.last_seen));
-        session.subs.verify = snapshot.unverified.is_some();
-        session.subs.unsure = snapshot.unsure;
-        session.subs.removing = snapshot.removing.map(SubscriptionId);
-        session.subs.wanted = snapshot.wanted.map(|w| Wanted { id: SubscriptionId(w.id), filters: w.filters });
-        session.subs.active = snapshot
+        session.state.tokens.keep_packed(snapshot.auth);
+        session.state.subs.next = snapshot.next_subscription;
+        session.state.subs.confirmed = snapshot.unverified.or(Some(snapshot.last_seen));
+        session.state.subs.verify = snapshot.unverified.is_some();
+        session.state.subs.unsure = snapshot.unsure;
+        session.state.subs.removing = snapshot.removing.map(SubscriptionId);
+        session.state.subs.wanted = snapshot.wanted.map(|w| Wanted { id: SubscriptionId(w.id), filters: w.filters });
+        session.state.subs.active = snapshot
             .active
             .and_then(|a| Some(Active { id: SubscriptionId(a.id), filters: a.filters, server_id: a.server_id? }));
         Ok(session)

@@ -1,8 +1,91 @@
-//! Where a session stands, and how it is ended.
+//! All that a session knows, in one place; where it stands, and how it is ended.
 
+use super::link::Link;
+use super::repeats::{Repeats, Trial};
+use super::requests::Requests;
+use super::resume::Recovery;
+use super::subscription::Subscriptions;
+use super::tokens::Tokens;
+use crate::config::Config;
 use crate::ids::ConnId;
+use crate::ledger::Ledger;
+use crate::message_id::MessageTag;
 use crate::output::WaitReason;
-use crate::time::Timestamp;
+use crate::retry::Budget;
+use crate::rng::Rng;
+use crate::time::{ClockReading, Timestamp};
+use crate::timers::Timers;
+
+/// All that a [`Session`](super::Session) knows, but its settings, its counters and the outputs that wait: what decides
+/// about the next output. This is what a recording keeps as a checkpoint, so a new field goes here and nowhere else.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct State {
+    pub(super) clock: ClockReading,
+    pub(super) now: Timestamp,
+    pub(super) rng: Rng,
+    pub(super) timers: Timers,
+    pub(super) link: Link,
+    /// The session is to end as soon as the subscription is deleted.
+    pub(super) ending: Option<Close>,
+    /// Failed attempts and short-lived connections since the last good connection.
+    pub(super) attempt: u32,
+    pub(super) attempts: Budget,
+    /// What the next attempt waits for.
+    pub(super) waits_for: WaitReason,
+    /// Who refused the last attempt asked for none before this.
+    pub(super) not_before: Timestamp,
+    /// Unreadable messages in a row.
+    pub(super) bad_frames: usize,
+    /// The heartbeat whose echo marks the end of a replay.
+    pub(super) fence: Option<u64>,
+    /// When the last message left, or the connection became ready: the server's idle timer looks at nothing else.
+    pub(super) last_sent: Timestamp,
+    pub(super) tokens: Tokens,
+    pub(super) recovery: Recovery,
+    /// What the connection has shown so far, or the last one showed.
+    pub(super) trial: Trial,
+    pub(super) repeats: Repeats,
+    pub(super) ledger: Ledger,
+    pub(super) subs: Subscriptions,
+    pub(super) requests: Requests,
+    pub(super) next_id: u64,
+    pub(super) next_conn: u64,
+    /// Prefix of message ids, so that two processes that share a session do not share ids.
+    pub(super) tag: MessageTag,
+}
+
+impl State {
+    /// Of a session that has never been connected.
+    pub(super) fn new(config: &Config, seed: u64, clock: ClockReading) -> Self {
+        let mut rng = Rng::new(seed);
+        Self {
+            clock,
+            now: clock.now,
+            tag: MessageTag::new((rng.next() >> 32) as u32),
+            rng,
+            timers: Timers::default(),
+            link: Link::Idle,
+            ending: None,
+            attempt: 0,
+            attempts: Budget::new(config.retry.attempts_per_minute),
+            waits_for: WaitReason::Backoff,
+            not_before: Timestamp::ZERO,
+            bad_frames: 0,
+            fence: None,
+            last_sent: clock.now,
+            tokens: Tokens::new(config),
+            recovery: Recovery::new(clock.now),
+            trial: Trial::default(),
+            repeats: Repeats::default(),
+            ledger: Ledger::new(clock),
+            subs: Subscriptions::default(),
+            requests: Requests::default(),
+            next_id: 1,
+            next_conn: 1,
+        }
+    }
+}
 
 /// How to end a session (CLS-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -157,27 +157,25 @@ impl Subscriptions {
 
 impl Session {
     pub(super) fn want(&mut self, filters: Filters, now: Timestamp) -> SubscriptionId {
-        self.subs.next += 1;
-        let id = SubscriptionId(self.subs.next);
-        self.subs.wanted = Some(Wanted { id, filters });
-        self.subs.refused = false;
-        self.subs.removing = None;
-        self.subs.failures = 0;
+        self.state.subs.next += 1;
+        let id = SubscriptionId(self.state.subs.next);
+        self.state.subs.wanted = Some(Wanted { id, filters });
+        self.state.subs.refused = false;
+        self.state.subs.removing = None;
+        self.state.subs.failures = 0;
         self.retry_subscription_now();
         self.out.snapshot_changed();
-        self.step(now);
+        self.settle(now);
         id
     }
 
     /// `false`: nothing is subscribed.
     pub(super) fn unwant(&mut self, now: Timestamp) -> bool {
-        let Some(wanted) = self.subs.wanted.take() else { return false };
-        self.subs.removing = Some(wanted.id);
+        let Some(wanted) = self.state.subs.wanted.take() else { return false };
+        self.state.subs.removing = Some(wanted.id);
         self.retry_subscription_now();
         self.out.snapshot_changed();
-        if self.ready().is_some() {
-            self.step(now);
-        } else if !self.subs.may_be_active() && !self.subs.is_calling() {
+        if self.ready().is_none() && !self.state.subs.may_be_active() && !self.state.subs.is_calling() {
             self.removed(now);
         }
         true
@@ -185,32 +183,32 @@ impl Session {
 
     /// What is wanted has changed: a retry of what was wanted before is not waited for.
     pub(super) fn retry_subscription_now(&mut self) {
-        if !self.subs.is_calling() {
-            self.timers.stop(TimerKind::Subscribe);
+        if !self.state.subs.is_calling() {
+            self.state.timers.stop(TimerKind::Subscribe);
         }
     }
 
     /// Stops the deadline of a call. The wait after a refusal goes on, whatever happens to the connection (SUB-5).
     pub(super) fn forget_call_timer(&mut self) {
-        if self.subs.is_calling() {
-            self.timers.stop(TimerKind::Subscribe);
+        if self.state.subs.is_calling() {
+            self.state.timers.stop(TimerKind::Subscribe);
         }
     }
 
     /// Brings the server's subscription one call nearer to what is wanted, if nothing stands in the way.
     pub(super) fn step(&mut self, now: Timestamp) {
-        let busy = self.subs.is_calling() || self.timers.get(TimerKind::Subscribe).is_some();
+        let busy = self.state.subs.is_calling() || self.state.timers.get(TimerKind::Subscribe).is_some();
         if self.ready().is_none() || busy || !self.has_free_slot() {
             return;
         }
-        match (&self.subs.wanted, &self.subs.active) {
+        match (&self.state.subs.wanted, &self.state.subs.active) {
             (None, Some(_)) => self.call(CallKind::Delete, now),
             (None, None) => {
                 self.removed(now);
                 self.close_after_delete(now);
             }
             (Some(wanted), None) => self.call(CallKind::Create(wanted.clone()), now),
-            (Some(wanted), Some(active)) if wanted.id != active.id || self.subs.verify => {
+            (Some(wanted), Some(active)) if wanted.id != active.id || self.state.subs.verify => {
                 self.call(CallKind::Update(wanted.clone()), now)
             }
             (Some(_), Some(_)) => {}
@@ -220,7 +218,7 @@ impl Session {
     fn call(&mut self, kind: CallKind, now: Timestamp) {
         let Some(conn) = self.ready() else { return };
         let message = self.fresh_id();
-        let server_id = self.subs.active.as_ref().map_or("", |active| &active.server_id);
+        let server_id = self.state.subs.active.as_ref().map_or("", |active| &active.server_id);
         let one = || format!("{PATH}/{}", crate::wire::path_segment(server_id));
         let (method, path, body, purpose) = match &kind {
             CallKind::Create(w) => {
@@ -235,12 +233,12 @@ impl Session {
         let text = client_request(&id, method.as_str(), &path, None, &headers, body.as_deref());
         if purpose == Purpose::Subscribe {
             // Nothing of a subscription can be lost before it was asked for.
-            self.ledger.doubt(self.last_seen());
+            self.state.ledger.doubt(self.last_seen());
         }
-        self.subs.call = Some(Call { message, kind });
-        self.last_sent = now;
+        self.state.subs.call = Some(Call { message, kind });
+        self.state.last_sent = now;
         self.arm(TimerKind::Subscribe, now.after(self.config.request_timeout));
-        if purpose == Purpose::Subscribe && self.subs.lost {
+        if purpose == Purpose::Subscribe && self.state.subs.lost {
             self.out.act(Action::Resubscribe { conn, text });
         } else {
             self.out.act(Action::Send { conn, text, purpose });
@@ -249,10 +247,8 @@ impl Session {
 
     /// Time to try again, or the answer did not come in time: then the connection is not to be trusted.
     pub(super) fn subscribe_due(&mut self, now: Timestamp) {
-        if self.subs.is_calling() {
+        if self.state.subs.is_calling() {
             self.lose(Cause::SocketTimeout, true, now);
-        } else {
-            self.step(now);
         }
     }
 
@@ -264,9 +260,9 @@ impl Session {
         payload: &Payload<'_>,
         now: Timestamp,
     ) {
-        let Some(call) = self.subs.call.take() else { return };
-        self.timers.stop(TimerKind::Subscribe);
-        self.trial.answered = true;
+        let Some(call) = self.state.subs.call.take() else { return };
+        self.state.timers.stop(TimerKind::Subscribe);
+        self.state.trial.answered = true;
         let json = if let Payload::Json(raw) = payload { raw.get() } else { "" };
         let success = (200..300).contains(&status);
         let reply = if success { subscription_reply(json, &self.masker()) } else { None };
@@ -277,55 +273,53 @@ impl Session {
                 let status = if success { 502 } else { status };
                 let info = ApiErrorInfo::from_reply_masked(status, headers, json.as_bytes(), &self.masker());
                 let gone = status == 404 || info.class() == Class::Resubscribe;
-                let wait = classify::retry_after(headers, self.clock.unix_at(now).0);
+                let wait = classify::retry_after(headers, self.state.clock.unix_at(now).0);
                 let removed = gone || status == 401;
                 match kind {
                     CallKind::Update(_) if gone => self.subscription_gone(),
                     // Wanted again before anybody was told of its end: it may have been gone for longer, or still stand.
-                    CallKind::Delete if removed && self.subs.wanted.is_some() => self.subscription_gone(),
+                    CallKind::Delete if removed && self.state.subs.wanted.is_some() => self.subscription_gone(),
                     CallKind::Delete if removed => self.removed(now),
                     kind => self.subscription_refused(kind, info, wait, now),
                 }
             }
         }
-        self.step(now);
-        self.renew(now);
-        self.dispatch(now);
     }
 
     /// The server no longer knows the active one, and nobody knows since when.
     fn subscription_gone(&mut self) {
-        let since = self.subs.confirmed.unwrap_or_else(|| self.last_seen());
-        self.subs.lost_on_server();
+        let since = self.state.subs.confirmed.unwrap_or_else(|| self.last_seen());
+        self.state.subs.lost_on_server();
         // A call before may have made another one in its place.
-        self.subs.unsure = true;
-        self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
+        self.state.subs.unsure = true;
+        self.state.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
     }
 
     fn subscribed(&mut self, wanted: Wanted, reply: SubscriptionReply, now: Timestamp) {
-        if self.subs.active.as_ref().is_some_and(|active| active.server_id != reply.id) {
+        if self.state.subs.active.as_ref().is_some_and(|active| active.server_id != reply.id) {
             // An update that made another one: what the two sent meanwhile was not told apart.
             self.subscription_gone();
         }
-        let unsure = std::mem::take(&mut self.subs.unsure);
-        self.subs.lost = false;
-        self.subs.verify = false;
-        self.subs.failures = 0;
-        self.subs.active = Some(Active { id: wanted.id, filters: wanted.filters.clone(), server_id: reply.id.clone() });
+        let unsure = std::mem::take(&mut self.state.subs.unsure);
+        self.state.subs.lost = false;
+        self.state.subs.verify = false;
+        self.state.subs.failures = 0;
+        self.state.subs.active =
+            Some(Active { id: wanted.id, filters: wanted.filters.clone(), server_id: reply.id.clone() });
         self.out.snapshot_changed();
-        let held = self.subs.held.take();
+        let held = self.state.subs.held.take();
         let belongs = |n: &Notification| n.subscription_id().is_none_or(|id| id == &*reply.id);
         if unsure && held.iter().any(|item| matches!(item, Held::Notification(n) if !belongs(n))) {
             // They belong to a subscription of this session whose confirmation was lost with its connection.
             let since = self.last_seen();
-            self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
+            self.state.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
         } else if unsure && held.len() >= self.buffer_size().max(1) {
             // Its first notifications may have come through the server's buffer.
             let since = self.last_seen();
-            self.ledger.lost(GapCause::ReplayOverflow, since, &mut self.out);
+            self.state.ledger.lost(GapCause::ReplayOverflow, since, &mut self.out);
         }
-        self.subs.confirmed = Some(self.clock.unix_at(now));
-        self.ledger.proven(now, &mut self.out);
+        self.state.subs.confirmed = Some(self.state.clock.unix_at(now));
+        self.state.ledger.proven(now, &mut self.out);
         self.out.tell(Event::Subscribed(Box::new(SubscriptionInfo {
             id: wanted.id,
             server_id: reply.id.clone(),
@@ -338,24 +332,24 @@ impl Session {
             match item {
                 Held::Notification(n) if belongs(&n) => self.deliver(n, now),
                 Held::Notification(_) => self.stats.foreign += 1,
-                Held::Lost(cause, since) => self.ledger.lost(cause, since, &mut self.out),
+                Held::Lost(cause, since) => self.state.ledger.lost(cause, since, &mut self.out),
             }
         }
-        self.ledger.proven(now, &mut self.out);
+        self.state.ledger.proven(now, &mut self.out);
     }
 
     /// It is gone from the server, or never was there.
     fn removed(&mut self, now: Timestamp) {
-        let had = self.subs.active.take().is_some() | std::mem::take(&mut self.subs.unsure);
-        self.subs.lost = false;
-        self.subs.verify = false;
-        self.subs.failures = 0;
-        self.stats.foreign += self.subs.forget_held();
-        if self.subs.wanted.is_none() {
-            self.ledger.replay_ended(now, &mut self.out);
-            self.ledger.proven(now, &mut self.out);
+        let had = self.state.subs.active.take().is_some() | std::mem::take(&mut self.state.subs.unsure);
+        self.state.subs.lost = false;
+        self.state.subs.verify = false;
+        self.state.subs.failures = 0;
+        self.stats.foreign += self.state.subs.forget_held();
+        if self.state.subs.wanted.is_none() {
+            self.state.ledger.replay_ended(now, &mut self.out);
+            self.state.ledger.proven(now, &mut self.out);
         }
-        let removed = self.subs.removing.take();
+        let removed = self.state.subs.removing.take();
         if had || removed.is_some() {
             self.out.snapshot_changed();
         }
@@ -368,7 +362,7 @@ impl Session {
     fn subscription_refused(&mut self, kind: CallKind, error: ApiErrorInfo, wait: Option<Duration>, now: Timestamp) {
         if error.status >= 500 {
             // It may have run.
-            self.subs.leave_open(&kind);
+            self.state.subs.leave_open(&kind);
         }
         let floor = now.after(wait.unwrap_or_default());
         let retry_at = match error.class() {
@@ -376,14 +370,14 @@ impl Session {
             Class::Permanent | Class::CallerBug | Class::Resubscribe => None,
             Class::FreeSubscriptions => {
                 let slow = self.config.retry.subscription_limit;
-                Some(floor.max(now.after(slow)).after(self.rng.up_to(slow / 10)))
+                Some(floor.max(now.after(slow)).after(self.state.rng.up_to(slow / 10)))
             }
             Class::RateLimited => {
                 let floor = now.after(wait.unwrap_or(self.config.retry.penalty));
                 Some(self.subscription_retry(floor, now))
             }
             Class::RefreshToken => {
-                self.access_refused(self.tokens.number());
+                self.access_refused(self.state.tokens.number());
                 // Should the budget of logins be spent, the retry asks again.
                 let _ = self.ask(now);
                 Some(self.subscription_retry(floor, now))
@@ -394,13 +388,13 @@ impl Session {
         // A timer never runs until the end of time, and what waits for nothing would be sent at once.
         let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
         // A wish that was taken back meanwhile is not tried again, and what follows it does not wait.
-        let retry_at = retry_at.filter(|_| self.subs.wanted.is_some() || self.subs.active.is_some());
-        self.subs.failures = self.subs.failures.saturating_add(1);
+        let retry_at = retry_at.filter(|_| self.state.subs.wanted.is_some() || self.state.subs.active.is_some());
+        self.state.subs.failures = self.state.subs.failures.saturating_add(1);
         let id = match &kind {
             CallKind::Create(wanted) | CallKind::Update(wanted) => wanted.id,
             CallKind::Delete => {
-                let active = self.subs.active.as_ref().map(|active| active.id);
-                self.subs.removing.or(active).unwrap_or(SubscriptionId(self.subs.next))
+                let active = self.state.subs.active.as_ref().map(|active| active.id);
+                self.state.subs.removing.or(active).unwrap_or(SubscriptionId(self.state.subs.next))
             }
         };
         match retry_at {
@@ -412,36 +406,36 @@ impl Session {
 
     /// Refused for good: what the server has is what is wanted.
     fn give_up_wish(&mut self, id: SubscriptionId, kind: &CallKind, now: Timestamp) {
-        self.subs.failures = 0;
+        self.state.subs.failures = 0;
         self.out.snapshot_changed();
-        if self.subs.active.as_ref().is_some_and(|active| active.id == id) {
+        if self.state.subs.active.as_ref().is_some_and(|active| active.id == id) {
             // What is wanted is refused itself: to ask again would be no use.
-            self.subs.verify = false;
+            self.state.subs.verify = false;
         }
-        if matches!(kind, CallKind::Delete) && self.ending == Some(Close::Revoke) {
-            self.subs.active = None;
+        if matches!(kind, CallKind::Delete) && self.state.ending == Some(Close::Revoke) {
+            self.state.subs.active = None;
             return;
         }
         let still_wanted = match kind {
-            CallKind::Delete => self.subs.wanted.is_none(),
-            CallKind::Create(_) | CallKind::Update(_) => self.subs.wanted.as_ref().is_some_and(|w| w.id == id),
+            CallKind::Delete => self.state.subs.wanted.is_none(),
+            CallKind::Create(_) | CallKind::Update(_) => self.state.subs.wanted.as_ref().is_some_and(|w| w.id == id),
         };
         if still_wanted {
-            let active = self.subs.active.as_ref();
-            self.subs.refused = active.is_none() && !matches!(kind, CallKind::Delete);
-            self.subs.wanted = active.map(|a| Wanted { id: a.id, filters: a.filters.clone() });
-            self.subs.removing = None;
+            let active = self.state.subs.active.as_ref();
+            self.state.subs.refused = active.is_none() && !matches!(kind, CallKind::Delete);
+            self.state.subs.wanted = active.map(|a| Wanted { id: a.id, filters: a.filters.clone() });
+            self.state.subs.removing = None;
         }
-        if self.subs.active.is_none() {
-            self.subs.lost = false;
-            self.ledger.proven(now, &mut self.out);
+        if self.state.subs.active.is_none() {
+            self.state.subs.lost = false;
+            self.state.ledger.proven(now, &mut self.out);
         }
     }
 
     fn subscription_retry(&mut self, floor: Timestamp, now: Timestamp) -> Timestamp {
         let context = RetryContext {
             policy: &self.config.retry,
-            attempt: self.subs.failures,
+            attempt: self.state.subs.failures,
             cost: Cost::Call,
             recent: false,
             window: None,
@@ -449,18 +443,18 @@ impl Session {
             attempts: None,
             calls: None,
         };
-        context.next_attempt(&Cause::SocketTimeout, &mut self.rng, now).at
+        context.next_attempt(&Cause::SocketTimeout, &mut self.state.rng, now).at
     }
 
     /// The connection is gone, and with it the answer (SUB-8): the wish stays.
     pub(super) fn subs_disconnected(&mut self) {
-        if let Some(call) = self.subs.call.take() {
-            self.subs.leave_open(&call.kind);
+        if let Some(call) = self.state.subs.call.take() {
+            self.state.subs.leave_open(&call.kind);
         }
-        if !self.subs.holds_nothing() {
-            self.stats.foreign += self.subs.forget_held();
+        if !self.state.subs.holds_nothing() {
+            self.stats.foreign += self.state.subs.forget_held();
             let since = self.last_seen();
-            self.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
+            self.state.ledger.lost(GapCause::SubscriptionLost, since, &mut self.out);
         }
     }
 }

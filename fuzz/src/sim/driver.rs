@@ -6,9 +6,9 @@ use ringcentral_ws_core::{
 };
 use ringcentral_ws_gateway::HttpRequest;
 
-use super::books::AuthCall;
+use super::checks::AuthCall;
 use super::client::Poison;
-use super::net::{Alarm, Call, Parcel};
+use super::net::{Alarm, Call, Packet};
 use super::plan::{Fault, S};
 use super::{World, brief, trace};
 use crate::oracle::violated;
@@ -84,7 +84,7 @@ impl<M: Maker> World<M> {
             c.wake = u64::MAX;
             let life = c.life;
             let later = self.now + self.rng.below(S / 10);
-            self.net.push(later, Parcel::Alarm { client, life, alarm: Alarm::Drain });
+            self.net.push(later, Packet::Alarm { client, life, alarm: Alarm::Drain });
         }
     }
 
@@ -103,9 +103,9 @@ impl<M: Maker> World<M> {
                 Output::Action(action) => self.act(client, action),
                 Output::Event(Event::SnapshotChanged) => {
                     c.dirty = true;
-                    trace!(self, "{client}: app is told {}", brief(&Event::SnapshotChanged));
+                    trace!(self, "{client}: app gets {}", brief(&Event::SnapshotChanged));
                 }
-                Output::Event(event) => self.tell(client, event),
+                Output::Event(event) => self.on_event(client, event),
                 // There is nothing to do before this.
                 Output::Wait(wait) => {
                     c.undrained = false;
@@ -150,7 +150,7 @@ impl<M: Maker> World<M> {
         if let Wait::Until { at, reason: TimerKind::Retry } = wait
             && let SessionState::Waiting { .. } = session.state()
         {
-            let verdict = c.books.waits(at, c.clock(self.now));
+            let verdict = c.checks.waits(at, c.clock(self.now));
             return self.judge(verdict);
         }
         let detaching = c.app.closing && !c.revoking && wait != Wait::Finished;
@@ -180,7 +180,7 @@ impl<M: Maker> World<M> {
                 trace!(self, "{client}: closes {conn} with {code}");
                 if let Some(link) = self.link_of(client, conn) {
                     let at = self.now + self.delay();
-                    self.net.send_to_server(link, at, Parcel::CloseToServer { link });
+                    self.net.send_to_server(link, at, Packet::CloseToServer { link });
                 }
             }
             Action::Drop { conn } => {
@@ -215,7 +215,7 @@ impl<M: Maker> World<M> {
         self.clients[client].link = None;
         if !dead {
             let at = self.now + self.delay();
-            self.net.send_to_server(link, at, Parcel::ResetToServer { link });
+            self.net.send_to_server(link, at, Packet::ResetToServer { link });
         }
     }
 
@@ -227,7 +227,7 @@ impl<M: Maker> World<M> {
             return self.judge(violated("before-details", format!("{} on {conn}", name_of(&text))));
         }
         let at = self.now + self.delay();
-        self.net.send_to_server(link, at, Parcel::ToServer { link, text });
+        self.net.send_to_server(link, at, Packet::ToServer { link, text });
     }
 
     fn authorize(&mut self, client: usize, id: ringcentral_ws_core::AuthId, reason: AuthReason) {
@@ -239,12 +239,12 @@ impl<M: Maker> World<M> {
         {
             login.access.clear();
         }
-        let fails = self.now < self.weather.no_credentials_until;
+        let fails = self.now < self.faults.no_credentials_until;
         if fails && self.rng.chance(200) {
             return;
         }
         let at = self.now + self.rng.between(S / 100, S);
-        self.net.push(at, Parcel::AuthDone { client, life, id, fails });
+        self.net.push(at, Packet::AuthDone { client, life, id, fails });
     }
 
     fn call(&mut self, client: usize, id: HttpId, purpose: HttpPurpose, request: &http::Request<bytes::Bytes>) {
@@ -270,7 +270,7 @@ impl<M: Maker> World<M> {
 
     fn auth_call(&mut self, client: usize, call: AuthCall) {
         let slack = self.slack();
-        let verdict = self.clients[client].books.auth_call(call, self.now, slack);
+        let verdict = self.clients[client].checks.auth_call(call, self.now, slack);
         if self.counts_time() {
             self.judge(verdict);
         }
@@ -289,16 +289,16 @@ impl<M: Maker> World<M> {
     fn open(&mut self, client: usize, conn: ConnId, target: String) {
         let wsc = target.contains("wsc=");
         trace!(self, "{client}: opens {conn}{}", if wsc { " with wsc" } else { "" });
-        self.clients[client].books.opens();
+        self.clients[client].checks.opens();
         let c = &self.clients[client];
-        // What a driver that drains late tells may come too late to count, and so may what a clock that went back counts.
+        // What a driver that drains late passes on may come too late to count, and so may what a clock that went back counts.
         if let Some((poison, shown @ HANDLE_TRIES..)) = c.poison.filter(|_| wsc && c.prompt && self.counts_time()) {
             let what = format!("{conn} presents a handle that showed {shown} times in a row that it {poison:?}");
             self.judge(violated("handle-kept", what));
         }
         if self.counts_time() {
             let slack = self.slack();
-            let verdict = self.clients[client].books.attempt(self.now, slack);
+            let verdict = self.clients[client].checks.attempt(self.now, slack);
             self.judge(verdict);
         }
         if self.clients[client].link.is_some() {
@@ -350,7 +350,7 @@ impl<M: Maker> World<M> {
         let l = &mut self.net.links[link];
         let c = &mut self.clients[l.client];
         if text.starts_with("[{\"type\":\"Heartbeat\"") {
-            c.books.echoed();
+            c.checks.echoed();
             l.echoed = true;
             if c.thefts_left > 0 {
                 let (client, later) = (l.client, self.rng.between(S / 2, 3 * S));
@@ -371,12 +371,12 @@ impl<M: Maker> World<M> {
                 l.dead = true;
                 c.faulted_at = c.faulted_at.max(Some(self.now));
                 let at = self.now + self.delay();
-                self.net.push(at, Parcel::ResetToClient { link });
+                self.net.push(at, Packet::ResetToClient { link });
             }
         }
     }
 
-    /// How a connection ended, before the session is told.
+    /// How a connection ended, before the session knows.
     fn before_end(&mut self, link: usize) {
         let l = &self.net.links[link];
         let c = &mut self.clients[l.client];

@@ -6,7 +6,7 @@ use ringcentral_ws_core::{Close, ConnId, Frame, Input, Phase};
 use ringcentral_ws_gateway::{ConnectionTimeout, HttpRequest, HttpResponse};
 
 use super::client::Poison;
-use super::net::{Alarm, Call, Parcel};
+use super::net::{Alarm, Call, Packet};
 use super::plan::{Fault, HOUR, MINUTE, Plan, S};
 use super::server::{failure, http_failure};
 use super::{World, trace};
@@ -15,7 +15,7 @@ use crate::subject::{Maker, Subject};
 
 /// What is wrong at the moment, apart from single connections.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Weather {
+pub(crate) struct FaultState {
     /// When the next fault comes.
     pub(super) next: u64,
     offline_until: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Weather {
     pub(super) tokens_ended: Vec<u64>,
 }
 
-impl Weather {
+impl FaultState {
     pub(super) fn new(plan: &Plan, rng: &mut Rng) -> Self {
         let next = if plan.faults.is_empty() { u64::MAX } else { rng.wait(plan.fault_every) };
         Self { next, ..Self::default() }
@@ -42,9 +42,9 @@ impl Weather {
 
 impl<M: Maker> World<M> {
     pub(super) fn fault_due(&mut self) {
-        self.weather.next = self.now + self.rng.wait(self.plan.fault_every);
+        self.faults.next = self.now + self.rng.wait(self.plan.fault_every);
         if self.now >= self.plan.calm_at {
-            self.weather.next = u64::MAX;
+            self.faults.next = u64::MAX;
             return;
         }
         let fault = *self.rng.pick(&self.plan.faults);
@@ -63,8 +63,8 @@ impl<M: Maker> World<M> {
     /// The faults are over: what they left behind is cleared up.
     pub(super) fn clear_up(&mut self) {
         trace!(self, "the faults are over");
-        let Weather { tokens_fail, tokens_ended, .. } = std::mem::take(&mut self.weather);
-        self.weather = Weather { next: u64::MAX, tokens_fail, tokens_ended, ..Weather::default() };
+        let FaultState { tokens_fail, tokens_ended, .. } = std::mem::take(&mut self.faults);
+        self.faults = FaultState { next: u64::MAX, tokens_fail, tokens_ended, ..FaultState::default() };
         self.plan.lazy = 0;
         self.gateway.overload(503, Duration::ZERO, false, self.now);
         self.gateway.fail_no_more();
@@ -122,7 +122,7 @@ impl<M: Maker> World<M> {
             }
             Fault::Credentials => {
                 let time = self.rng.between(1, 600) * S;
-                self.weather.no_credentials_until = now + time;
+                self.faults.no_credentials_until = now + time;
                 self.prolong(time);
                 self.gateway.expire_access_tokens(now);
                 self.tokens_end();
@@ -155,14 +155,16 @@ impl<M: Maker> World<M> {
     }
 
     fn tokens_end(&mut self) {
-        self.weather.tokens_fail = true;
-        self.weather.tokens_ended.push(self.now);
+        self.faults.tokens_fail = true;
+        self.faults.tokens_ended.push(self.now);
     }
 
-    /// Another client opens the same session: it is closed here, and what is sent meanwhile goes there.
+    /// Another client opens the same session: it is closed here, and what is sent meanwhile goes there. Only a session
+    /// with a live connection is taken: of one without, the other client would get all that waits for it, and what waits
+    /// is the model's to lose.
     fn take_session(&mut self, client: usize) {
         let live = self.clients[client].link.map(|link| &self.net.links[link]);
-        if !live.is_some_and(|l| l.echoed && !l.dead) || self.clients[client].thefts_left == 0 {
+        if !live.is_some_and(|l| l.echoed && !l.dead && !l.server_ended) || self.clients[client].thefts_left == 0 {
             return;
         }
         trace!(self, "server: another client takes the session of client {client}");
@@ -186,9 +188,9 @@ impl<M: Maker> World<M> {
     }
 
     /// Something fails when next tried, and then it is tried.
-    fn strike_and_cut(&mut self, client: usize, set: impl Fn(&mut Weather, u32)) {
+    fn strike_and_cut(&mut self, client: usize, set: impl Fn(&mut FaultState, u32)) {
         let count = self.rng.between(1, 8) as u32;
-        set(&mut self.weather, count);
+        set(&mut self.faults, count);
         if self.rng.chance(800) {
             self.strike_link(Fault::Reset, client);
         }
@@ -197,10 +199,10 @@ impl<M: Maker> World<M> {
     /// The next calls of a path get one of these answers.
     fn script(&mut self, path: &str, statuses: &[u16], client: usize) {
         for _ in 0..self.rng.between(1, 4) {
-            if self.weather.scripted >= 6 {
+            if self.faults.scripted >= 6 {
                 break;
             }
-            self.weather.scripted += 1;
+            self.faults.scripted += 1;
             let status = *self.rng.pick(statuses);
             let mut response = HttpResponse::new(status, if status == 200 { "<html>" } else { "" });
             if matches!(status, 429 | 503) && self.rng.chance(500) {
@@ -219,8 +221,8 @@ impl<M: Maker> World<M> {
             (Fault::Reset, Some(link)) => {
                 self.net.links[link].dead = true;
                 let (near, far) = (self.delay(), self.rng.below(2 * S));
-                self.net.push(self.now + near, Parcel::ResetToClient { link });
-                self.net.push(self.now + far, Parcel::ResetToServer { link });
+                self.net.push(self.now + near, Packet::ResetToClient { link });
+                self.net.push(self.now + far, Packet::ResetToServer { link });
             }
             (Fault::HalfOpen, Some(link)) => self.net.links[link].dead = true,
             (Fault::Stall, Some(link)) => {
@@ -235,9 +237,9 @@ impl<M: Maker> World<M> {
                 if let Some(link) = link {
                     self.net.links[link].dead = true;
                 }
-                self.weather.offline_until = self.now + time;
+                self.faults.offline_until = self.now + time;
                 self.prolong(time);
-                self.net.push(self.now + time, Parcel::Online);
+                self.net.push(self.now + time, Packet::Online);
                 if self.rng.chance(500) && !self.clients[client].suspended {
                     self.input(client, Input::NetworkChanged { online: false });
                 }
@@ -256,12 +258,12 @@ impl<M: Maker> World<M> {
                 self.clients[client].wake = u64::MAX;
                 let time = if self.rng.chance(100) { time * 20 } else { time };
                 self.prolong(time);
-                let told = self.rng.chance(800);
-                if !told {
+                let noticed = self.rng.chance(800);
+                if !noticed {
                     let oracle = &mut self.clients[client].oracle;
                     oracle.latency = oracle.latency.max(time * 2);
                 }
-                self.alarm_at(client, time, Alarm::Resume { told });
+                self.alarm_at(client, time, Alarm::Resume { noticed });
             }
             Fault::SlowConsumer => {
                 self.clients[client].not_reading = true;
@@ -301,7 +303,7 @@ impl<M: Maker> World<M> {
 
     pub(super) fn alarm_at(&mut self, client: usize, time: u64, alarm: Alarm) {
         let life = self.clients[client].life;
-        self.net.push(self.now + time, Parcel::Alarm { client, life, alarm });
+        self.net.push(self.now + time, Packet::Alarm { client, life, alarm });
     }
 
     fn close(&mut self, client: usize, revoke: bool) {
@@ -317,9 +319,9 @@ impl<M: Maker> World<M> {
             c.app.closing = true;
             c.revoking = revoke;
             if revoke {
-                // A process that is killed before the end finds this wish in what it had written down.
+                // A process that is killed before the end finds its subscription in what it had written down.
                 (c.app.wants, c.app.confirmed) = (false, false);
-                c.oracle.unwanted();
+                c.oracle.unsubscribed();
             }
         }
         self.drain_or_sip(client);
@@ -358,30 +360,30 @@ impl<M: Maker> World<M> {
     pub(super) fn dial(&mut self, link: usize, target: String) {
         let at = self.now + 3 * self.delay();
         let phases = [Phase::Dns, Phase::Tcp, Phase::Tls];
-        let offline = self.now < self.weather.offline_until;
-        if offline || self.weather.refuse > 0 {
-            self.weather.refuse = self.weather.refuse.saturating_sub(u32::from(!offline));
+        let offline = self.now < self.faults.offline_until;
+        if offline || self.faults.refuse > 0 {
+            self.faults.refuse = self.faults.refuse.saturating_sub(u32::from(!offline));
             self.net.links[link].dead = true;
             self.explain(self.net.links[link].client);
             let phase = *self.rng.pick(&phases);
-            // One of them hangs until the session loses patience.
+            // One of them hangs until the deadline of the attempt.
             if !self.rng.chance(200) {
-                self.net.push(at, Parcel::OpenFailed { link, failure: Box::new(failure(phase)) });
+                self.net.push(at, Packet::OpenFailed { link, failure: Box::new(failure(phase)) });
             }
             return;
         }
-        let answer_lost = self.weather.lose_upgrade > 0;
-        self.weather.lose_upgrade = self.weather.lose_upgrade.saturating_sub(1);
+        let answer_lost = self.faults.lose_upgrade > 0;
+        self.faults.lose_upgrade = self.faults.lose_upgrade.saturating_sub(1);
         if answer_lost {
             self.explain(self.net.links[link].client);
         }
-        self.net.push(at, Parcel::OpenArrives { link, target, answer_lost });
+        self.net.push(at, Packet::OpenArrives { link, target, answer_lost });
     }
 
     /// The client calls over HTTPS.
     pub(super) fn post(&mut self, to: Call, request: HttpRequest) {
         let at = self.now + self.delay();
-        let w = &mut self.weather;
+        let w = &mut self.faults;
         let offline = self.now < w.offline_until;
         if w.http_hangs > 0 {
             w.http_hangs -= 1;
@@ -389,20 +391,20 @@ impl<M: Maker> World<M> {
         }
         if offline || w.http_fails > 0 {
             self.explain(to.client);
-            let w = &mut self.weather;
+            let w = &mut self.faults;
             w.http_fails = w.http_fails.saturating_sub(u32::from(!offline));
             match self.rng.below(3) {
                 1 if !offline => {
-                    self.net.push(at, Parcel::HttpArrives { to, request: Box::new(request), answer_lost: true })
+                    self.net.push(at, Packet::HttpArrives { to, request: Box::new(request), answer_lost: true })
                 }
                 _ => {
                     let result = Box::new(Err(http_failure(Phase::Tcp, true)));
-                    self.net.push(at, Parcel::HttpDone { to, result });
+                    self.net.push(at, Packet::HttpDone { to, result });
                 }
             }
             return;
         }
-        self.net.push(at, Parcel::HttpArrives { to, request: Box::new(request), answer_lost: false });
+        self.net.push(at, Packet::HttpArrives { to, request: Box::new(request), answer_lost: false });
     }
 
     pub(super) fn online(&mut self) {
@@ -416,7 +418,7 @@ impl<M: Maker> World<M> {
     pub(super) fn alarm(&mut self, client: usize, alarm: Alarm) {
         match alarm {
             Alarm::Drain => self.drain_or_sip(client),
-            Alarm::Resume { told } => self.resume(client, told),
+            Alarm::Resume { noticed } => self.resume(client, noticed),
             Alarm::Read => self.read(client),
             Alarm::Start if self.clients[client].session.is_some() => {}
             Alarm::Start => self.start(client),
@@ -442,13 +444,13 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// The process wakes up: first it is told, then it reads what waited.
-    fn resume(&mut self, client: usize, told: bool) {
+    /// The process wakes up: first it gets `Resumed`, then it reads what waited.
+    fn resume(&mut self, client: usize, noticed: bool) {
         let c = &mut self.clients[client];
         c.not_reading = false;
         if std::mem::take(&mut c.suspended) {
             c.faulted_at = Some(self.now);
-            if told {
+            if noticed {
                 self.input(client, Input::Resumed);
             }
             self.read_inbox(client);
@@ -469,8 +471,8 @@ impl<M: Maker> World<M> {
         if self.clients[client].suspended {
             return;
         }
-        while let Some(parcel) = self.clients[client].inbox.pop_front() {
-            self.deliver(parcel);
+        while let Some(packet) = self.clients[client].inbox.pop_front() {
+            self.deliver(packet);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The world in virtual time: clients, a network with faults, one gateway, and the books that must balance.
+//! The world in virtual time: clients, a network with faults, one gateway, and the checks of what comes of it.
 
 mod app;
-mod books;
+mod checks;
 mod client;
 mod driver;
 mod fault;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use ringcentral_ws_gateway::{Gateway, GatewayEvent, Recovery};
 
 use self::client::Client;
-use self::fault::Weather;
+use self::fault::FaultState;
 use self::net::Net;
 use self::plan::{MINUTE, Plan, S};
 use crate::oracle::{Verdict, Violation, violated};
@@ -22,11 +22,11 @@ use crate::report::Report;
 use crate::rng::Rng;
 use crate::subject::Maker;
 
-/// Adds a line to the story, if it is being told.
+/// Adds a line to the trace, if there is one.
 macro_rules! trace {
     ($world:expr, $($args:tt)*) => {
-        if let Some(story) = &mut $world.story {
-            story.add($world.now, format!($($args)*));
+        if let Some(trace) = &mut $world.trace {
+            trace.add($world.now, format!($($args)*));
         }
     };
 }
@@ -47,13 +47,13 @@ const MAX_STEPS: u64 = 500_000;
 
 /// The last steps of a run. Holds no secret: frames are named, not quoted.
 #[derive(Clone, Debug, Default)]
-pub struct Story {
+pub struct Trace {
     lines: VecDeque<String>,
     limit: usize,
 }
 
-impl Story {
-    /// A story of at most this many lines: the last ones.
+impl Trace {
+    /// A trace of at most this many lines: the last ones.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { lines: VecDeque::new(), limit }
@@ -84,21 +84,21 @@ pub(crate) struct World<M: Maker> {
     pub(crate) clients: Vec<Client<M::Subject>>,
     /// Gateway session → client and subscription.
     pub(crate) sessions: BTreeMap<u64, (usize, Option<u32>)>,
-    pub(crate) weather: Weather,
+    pub(crate) faults: FaultState,
     pub(crate) next_traffic: u64,
     pub(crate) next_app: u64,
     pub(crate) report: Report,
-    pub(crate) story: Option<Story>,
+    pub(crate) trace: Option<Trace>,
     pub(crate) violation: Option<Violation>,
     made: u64,
 }
 
 impl<M: Maker> World<M> {
-    pub(crate) fn new(maker: M, seed: u64, plan: Plan, story: Option<Story>) -> Self {
+    pub(crate) fn new(maker: M, seed: u64, plan: Plan, trace: Option<Trace>) -> Self {
         let mut rng = Rng::new(seed);
         let gateway = Gateway::new(plan.gateway.clone());
         let clients = (0..plan.clients).map(|_| Client::new(&plan)).collect();
-        let weather = Weather::new(&plan, &mut rng);
+        let faults = FaultState::new(&plan, &mut rng);
         Self {
             next_traffic: rng.wait(plan.traffic_every),
             next_app: if plan.app_every == 0 { u64::MAX } else { rng.wait(plan.app_every) },
@@ -109,9 +109,9 @@ impl<M: Maker> World<M> {
             net: Net::default(),
             clients,
             sessions: BTreeMap::new(),
-            weather,
+            faults,
             report: Report::default(),
-            story,
+            trace,
             violation: None,
             made: 0,
             plan,
@@ -194,8 +194,8 @@ impl<M: Maker> World<M> {
             self.now = self.now.max(next);
             // What arrived comes before timers that are due.
             if arrival <= self.now {
-                if let Some(parcel) = self.net.pop() {
-                    self.deliver(parcel);
+                if let Some(packet) = self.net.pop() {
+                    self.deliver(packet);
                 }
             } else {
                 self.step();
@@ -207,7 +207,7 @@ impl<M: Maker> World<M> {
     /// The next moment at which something happens by itself.
     fn next_alarm(&self) -> u64 {
         let wake = self.clients.iter().map(|client| client.wake).min().unwrap_or(u64::MAX);
-        let next = self.next_traffic.min(self.next_app).min(self.weather.next).min(wake);
+        let next = self.next_traffic.min(self.next_app).min(self.faults.next).min(wake);
         self.gateway.next_deadline().map_or(next, |at| next.min(at))
     }
 
@@ -253,7 +253,7 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// The books of the gateway.
+    /// What the gateway reports.
     pub(crate) fn read_events(&mut self) {
         while let Some(event) = self.gateway.poll_event() {
             match event {
@@ -316,7 +316,7 @@ impl<M: Maker> World<M> {
     fn is_balanced(&mut self, client: usize) -> Verdict {
         let c = &mut self.clients[client];
         c.oracle.finish()?;
-        c.books.finish()
+        c.checks.finish()
     }
 
     /// What the server saw that it must not see.

@@ -169,7 +169,7 @@ fn client_config(r: &mut Rng) -> Config {
 fn gateway_config(r: &mut Rng, clients: usize) -> GatewayConfig {
     let mut g = GatewayConfig::default();
     g.seed = r.next();
-    // Abandoned subscriptions live for a day: a stormy day would fill the real limit of 20.
+    // Abandoned subscriptions live for a day: a day of many faults would fill the real limit of 20.
     g.max_subscriptions = 100_000;
     g.users = (0..clients as u32).map(UserConfig::numbered).collect();
     if r.chance(500) {

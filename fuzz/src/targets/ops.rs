@@ -110,7 +110,7 @@ impl<S: Subject> Player<S> {
         Self::around(session, clock.now, style)
     }
 
-    /// Around a session that was told to connect.
+    /// Around a session that is connecting.
     pub(super) fn around(session: S, now: Timestamp, style: Style) -> Self {
         let mut player = Self {
             session,

@@ -8,6 +8,7 @@ mod reading;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringcentral_ws_core::recorder::Recorded;
@@ -31,6 +32,8 @@ pub struct PumpParts {
     pub session: Recorded,
     /// Its clock.
     pub clock: Clock,
+    /// What to subscribe to at the start.
+    pub filters: Option<Filters>,
     /// The driver's end of the queue of events.
     pub events: EventSender,
     /// Where the state is shown.
@@ -39,13 +42,15 @@ pub struct PumpParts {
     pub debug: Debug,
     /// Where spans and events of `tracing` go.
     pub tracer: Tracer,
+    /// Limits of input and output.
+    pub limits: Arc<IoLimits>,
     /// How long the end of the session may take (`Config::close_timeout`).
     pub close_timeout: Duration,
 }
 
 /// The thinking part of a driver: it owns the Session and decides what is done when. It does no I/O: the driver around
-/// it implements [`Io`], calls [`turn`](Self::turn) whenever something may have happened, and waits as told by the
-/// [`Turn`].
+/// it implements [`Io`], calls [`turn`](Self::turn) whenever something may have happened, and waits as the
+/// [`Turn`] says.
 ///
 /// A turn has these steps, each bounded, so that each has its turn however busy another one is:
 ///
@@ -141,9 +146,9 @@ pub enum Turn {
 }
 
 impl<R: Replies> Pump<R> {
-    /// A session that begins to connect in the first turn, with these filters.
+    /// A session that begins to connect in the first turn.
     #[must_use]
-    pub fn new(parts: PumpParts, filters: Option<Filters>, limits: &IoLimits) -> Self {
+    pub fn new(parts: PumpParts) -> Self {
         Self {
             session: parts.session,
             clock: parts.clock,
@@ -152,9 +157,9 @@ impl<R: Replies> Pump<R> {
             debug: parts.debug,
             tracer: parts.tracer,
             close_timeout: parts.close_timeout,
-            snapshot_every: limits.snapshot_every,
-            clock_slack: limits.clock_slack,
-            phase: Phase::New(filters),
+            snapshot_every: parts.limits.snapshot_every,
+            clock_slack: parts.limits.clock_slack,
+            phase: Phase::New(parts.filters),
             connection: Connection::None,
             now: Timestamp::ZERO,
             wait: Wait::ForInput,

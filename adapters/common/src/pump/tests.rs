@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
@@ -165,14 +164,16 @@ impl Driver {
         let parts = PumpParts {
             session: Recorded::maybe(session, None),
             clock: clocks,
+            filters: None,
             events: sender,
             states: StateTeller::new(),
             debug: Debug::default(),
             tracer: Tracer::new(&Config::default().server, false),
+            limits: Arc::new(limits.clone()),
             close_timeout: Duration::from_secs(5),
         };
         let view = parts.events.view();
-        Self { pump: Pump::new(parts, None, limits), desk: Desk::default(), events, view, clock }
+        Self { pump: Pump::new(parts), desk: Desk::default(), events, view, clock }
     }
 
     /// Connected, and nothing waits.
