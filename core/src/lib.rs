@@ -1,7 +1,7 @@
 //! RingCentral WebSocket subscriptions as a sans-IO state machine: no I/O, no clock, no RNG beyond a seed, no async.
 //!
-//! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation has
-//! the loop and the contract. The module [`protocol`] has the rules that it follows.
+//! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation
+//! has the loop and the contract. The module [`protocol`] has the rules that it follows.
 #![forbid(unsafe_code)]
 
 mod body;

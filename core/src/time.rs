@@ -67,8 +67,8 @@ fn micros(d: Duration) -> u64 {
     u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Milliseconds since 1970-01-01T00:00:00Z. Used only in what leaves the process: gaps and snapshots. As JSON, and where
-/// the Session reads a clock, at most 2^53 - 1, which every language reads exactly.
+/// Milliseconds since 1970-01-01T00:00:00Z. Used only in what leaves the process: gaps and snapshots. As JSON, and
+/// where the Session reads a clock, at most 2^53 - 1, which every language reads exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixMillis(#[serde(with = "crate::serde_forms::bounded")] pub u64);
