@@ -24,7 +24,7 @@ impl Random {
     }
 }
 
-/// What is known outside of the session about one request.
+/// What the test knows about one request.
 #[derive(Debug, Default)]
 struct Truth {
     repeatable: bool,
