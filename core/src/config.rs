@@ -27,7 +27,7 @@ pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
 pub struct Config {
     /// The REST server: scheme, host and port. A path counts for the logins of `ringcentral-ws-api` only. Default
     /// `https://platform.ringcentral.com`.
-    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::url"))]
     pub server: Url,
     /// The owner of the session: server, app and user, as a hash ([TOK-10](crate::protocol#tok-10)). It is written into
     /// snapshots from the first `connect` on. A snapshot of another owner is refused

@@ -160,6 +160,17 @@ impl fmt::Display for FilterError {
 
 impl std::error::Error for FilterError {}
 
+/// A filter that the server disabled ([SUB-6](crate::protocol#sub-6)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisabledFilter {
+    /// The filter.
+    pub filter: Box<str>,
+    /// The server's code or word, such as `WithoutPermission`.
+    pub reason: Box<str>,
+    /// One line for people.
+    pub message: Box<str>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,6 @@ mod loopback;
 mod mask;
 mod message_id;
 mod notification;
-mod number;
 mod outbox;
 mod output;
 #[doc = include_str!("../PROTOCOL.md")]
@@ -31,6 +30,7 @@ pub mod recorder;
 mod retry;
 mod rng;
 mod secret;
+mod serde_forms;
 mod session;
 mod shown;
 mod snapshot;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::classify::{ApiErrorInfo, Cause};
-use crate::filters::Filters;
+use crate::filters::{DisabledFilter, Filters};
 use crate::gap::Gap;
 use crate::ids::{AuthId, ConnId, HttpId, RequestId, SubscriptionId};
 use crate::input::Unreadable;
@@ -422,17 +422,6 @@ pub struct SubscriptionInfo {
     pub disabled: Vec<DisabledFilter>,
     /// Seconds until the subscription expires. The server renews it by itself ([SUB-9](crate::protocol#sub-9)).
     pub expires_in: Option<u64>,
-}
-
-/// A filter that the server disabled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DisabledFilter {
-    /// The filter.
-    pub filter: Box<str>,
-    /// The server's code or word, such as `WithoutPermission`.
-    pub reason: Box<str>,
-    /// One line for people.
-    pub message: Box<str>,
 }
 
 /// How a REST request ended, and whether it may have run.

@@ -1,5 +1,7 @@
 //! HTTPS calls by ureq, on connections of ours: so the failing step is known and a waiting thread can be woken.
 
+mod download;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -18,8 +20,10 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBu
 use ureq::{Agent, Body, Error, Timeout, config::Config};
 use url::Url;
 
-use crate::dial::{Abort, LONGEST, Net, Stream, WeakAbort, deadline, dial};
+use crate::abort::{Abort, WeakAbort};
+use crate::dial::{Net, dial};
 use crate::download::Download;
+use crate::tcp::{LONGEST, Stream, deadline};
 
 /// Read and write buffer of a connection, in bytes. A response head must fit.
 const BUFFER: usize = 64 << 10;

@@ -28,6 +28,7 @@
 //!
 //! Whoever logs everything leaves out the targets in [`trace::LOUD_TARGETS`]: other crates write tokens there.
 
+mod abort;
 mod client;
 mod command;
 mod credentials;
@@ -39,13 +40,15 @@ mod https;
 mod reach;
 mod socket;
 mod states;
+mod tcp;
+mod timed_out;
 
 pub use bytes;
 pub use client::{Builder, Client};
 pub use command::Pending;
 pub use credentials::{CredentialSource, Jwt, RefreshToken, TokenRequest};
 pub use download::Download;
-pub use events::{Events, TimedOut};
+pub use events::Events;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
@@ -57,4 +60,5 @@ pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
 pub use rustls;
 pub use states::StateWatch;
+pub use timed_out::TimedOut;
 pub use url;

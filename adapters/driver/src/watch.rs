@@ -27,7 +27,7 @@ use self::watched::Watched;
 use crate::EnvError;
 use crate::client::{Builder, Client};
 use crate::credentials::{CredentialSource, Jwt};
-use crate::outlet::Events;
+use crate::events::Events;
 use crate::runtime::Runtime;
 
 /// A server that plays RingCentral.
