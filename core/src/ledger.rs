@@ -184,7 +184,7 @@ impl Ledger {
     #[cfg(feature = "recorder")]
     pub(crate) fn mask(&mut self) {
         if let Some(PendingGap { cause: GapCause::RecoveryFailed(Some(code)), .. }) = &mut self.pending {
-            *code = crate::recorder::code(code);
+            *code = crate::mask::mask_code(code);
         }
     }
 

@@ -1,7 +1,7 @@
 //! RingCentral WebSocket subscriptions as a sans-IO state machine: no I/O, no clock, no RNG beyond a seed, no async.
 //!
-//! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation has
-//! the loop and the contract. The module [`protocol`] has the rules that it follows.
+//! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation
+//! has the loop and the contract. The module [`protocol`] has the rules that it follows.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -21,7 +21,6 @@ mod loopback;
 mod mask;
 mod message_id;
 mod notification;
-mod number;
 mod outbox;
 mod output;
 #[doc = include_str!("../PROTOCOL.md")]
@@ -31,6 +30,7 @@ pub mod recorder;
 mod retry;
 mod rng;
 mod secret;
+mod serde_forms;
 mod session;
 mod shown;
 mod snapshot;

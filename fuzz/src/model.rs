@@ -147,15 +147,6 @@ pub(crate) enum Loss {
     Own,
 }
 
-/// How sure it is that something was lost.
-pub(crate) fn certainty(cause: &str) -> &'static str {
-    match cause {
-        "queue_overflow" => "certain",
-        "restored" | "replay_interrupted" | "in_flight" => "possible",
-        _ => "probable",
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     Awaited(Time),

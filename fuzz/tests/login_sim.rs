@@ -13,7 +13,7 @@ fn no_recovery_is_lost_that_a_refresh_could_have_kept() {
             simulate_logins(&Plain, seed, 1, None)
         };
         match run {
-            Ok(report) => total.add(&report),
+            Ok(report) => total += &report,
             Err(failure) => panic!("{failure}"),
         }
     }

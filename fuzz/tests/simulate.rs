@@ -6,7 +6,7 @@ fn run<M: Maker + Clone>(maker: &M, seeds: std::ops::Range<u64>, length: u64) ->
     let mut total = Report::default();
     for seed in seeds {
         match simulate(maker, seed, length) {
-            Ok(report) => total.add(&report),
+            Ok(report) => total += &report,
             Err(failure) => panic!("{failure}"),
         }
     }
@@ -19,7 +19,7 @@ fn days_of_faults_break_no_promise() {
     let total = run(&Plain, 0..120, DAY);
     // The run is worth something only if all this happened.
     assert!(total.days() >= 120.0 && total.recoveries > 100 && total.recoveries_failed > 50);
-    assert!(total.delivered > 10_000 && total.covered > 50);
+    assert!(total.notifications.delivered > 10_000 && total.notifications.covered > 50);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
-use ringcentral_ws_adapter::{ClockTimes, ContentHosts, RequestError, Settings, StartError, response};
+use ringcentral_ws_adapter::{ClockTimes, ContentHosts, RequestError, Settings, StartError, event_queue, response};
 use ringcentral_ws_core::recorder::FlightRecorder;
 use ringcentral_ws_core::{Body, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
@@ -15,7 +15,7 @@ use crate::credentials::CredentialSource;
 use crate::dial::Net;
 use crate::download::Download;
 use crate::driver::{Driver, Parts, WAKE};
-use crate::events::{Events, Hub};
+use crate::events::Events;
 use crate::https::{Https, HttpsSender};
 use crate::states::StateWatch;
 
@@ -132,7 +132,7 @@ impl Client {
     /// `Event::SnapshotChanged`, so it is never ahead of the events taken (PST-4). `None` before the first.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.remote.hub.snapshot()
+        self.remote.view.snapshot()
     }
 
     /// Where the session stands.
@@ -150,7 +150,7 @@ impl Client {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.remote.hub.stats()
+        self.remote.view.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without
@@ -200,7 +200,8 @@ impl Builder {
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let (server, identity) = (self.credentials.server(), self.credentials.identity());
         let made = self.settings.prepare(server, identity, seed, ClockTimes::system)?;
-        let hub = Arc::new(Hub::new(&made.limits, made.snapshot));
+        let (sender, receiver) = event_queue(&made.limits, made.snapshot);
+        let view = sender.view();
         let (span, states) = (made.tracer.session(), made.states.watch());
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
@@ -214,7 +215,7 @@ impl Builder {
             sender: self.http_client.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),
             https,
             credentials: self.credentials,
-            hub: Arc::clone(&hub),
+            events: sender,
             inbox,
             signals: Arc::clone(&signals),
             waker: Arc::clone(&waker),
@@ -229,8 +230,8 @@ impl Builder {
         let run = move || span.within(|| Driver::new(parts).run(made.filters));
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
-        let remote = Arc::new(Remote { commands, signals, waker, hub, states });
+        let remote = Arc::new(Remote { commands, signals, waker, view, states });
         let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content: Arc::new(made.content) };
-        Ok((client, Events::new(remote)))
+        Ok((client, Events::new(receiver, remote)))
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::Sender;
-use ringcentral_ws_adapter::{ContentHosts, RequestError, Settings, StartError, Streamed, Watcher, response};
+use ringcentral_ws_adapter::{
+    ContentHosts, RequestError, SessionView, Settings, StartError, Streamed, Watcher, event_queue, response,
+};
 use ringcentral_ws_core::recorder::FlightRecorder;
 use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
@@ -14,8 +16,8 @@ use crate::command::{Answered, Command};
 use crate::credentials::CredentialSource;
 use crate::download::Download;
 use crate::driver::{Driver, Parts};
+use crate::events::Events;
 use crate::https::{Https, HttpsSender};
-use crate::outlet::{Events, Shared, queue};
 use crate::runtime::Runtime;
 use crate::states::StateWatch;
 
@@ -26,7 +28,7 @@ use crate::states::StateWatch;
 /// request is cancelled.
 pub struct Client<R> {
     recorder: Option<FlightRecorder>,
-    shared: Arc<Shared>,
+    view: SessionView,
     states: Watcher,
     commands: Sender<Command>,
     cancels: Sender<u64>,
@@ -143,7 +145,7 @@ impl<R> Client<R> {
     /// `Event::SnapshotChanged`, so it is never ahead of the events taken (PST-4). `None` before the first.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.shared.snapshot()
+        self.view.snapshot()
     }
 
     /// Where the session stands.
@@ -161,7 +163,7 @@ impl<R> Client<R> {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        self.view.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without
@@ -182,7 +184,7 @@ impl<R> Clone for Client<R> {
     fn clone(&self) -> Self {
         Self {
             recorder: self.recorder.clone(),
-            shared: Arc::clone(&self.shared),
+            view: self.view.clone(),
             states: self.states.clone(),
             commands: self.commands.clone(),
             cancels: self.cancels.clone(),
@@ -247,10 +249,11 @@ impl<R: Runtime> Builder<R> {
         let runtime = self.runtime.clone();
         let (server, identity) = (self.credentials.server(), self.credentials.identity());
         let made = self.settings.prepare(server, identity, seed, move || runtime.clocks())?;
-        let shared = Arc::new(Shared::new(made.snapshot));
+        let (sender, receiver) = event_queue(&made.limits, made.snapshot);
+        let view = sender.view();
         let (commands, inbox) = async_channel::bounded(made.limits.command_queue);
         let (cancels, cancelled) = async_channel::unbounded();
-        let (outlet, events) = queue(&made.limits, Arc::clone(&shared), commands.clone());
+        let events = Events::new(receiver, commands.clone());
         let mut https = Https::new(self.runtime.clone(), made.limits, made.tls, made.content.clone());
         https.proxy = made.proxy;
         let (alive, client) = async_channel::bounded(1);
@@ -262,10 +265,9 @@ impl<R: Runtime> Builder<R> {
             alive,
             sender: self.http_client,
             credentials: self.credentials,
-            shared: Arc::clone(&shared),
             commands: inbox,
             cancels: cancelled,
-            outlet,
+            events: sender,
             message: made.message,
             close_timeout: made.close_timeout,
             debug: made.debug,
@@ -277,7 +279,7 @@ impl<R: Runtime> Builder<R> {
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
         let client = Client {
             recorder: made.recorder,
-            shared,
+            view,
             states,
             commands,
             cancels,

@@ -34,8 +34,8 @@ mod credentials;
 mod dial;
 mod download;
 mod driver;
+mod events;
 mod https;
-mod outlet;
 mod reach;
 mod runtime;
 mod socket;
@@ -51,10 +51,10 @@ pub use bytes;
 pub use client::{Builder, Client};
 pub use credentials::{CredentialSource, Jwt, RefreshToken, TokenRequest};
 pub use download::Download;
+pub use events::Events;
 pub use futures_util::future::BoxFuture;
 pub use http;
 pub use https::{HttpsSender, https_client};
-pub use outlet::Events;
 pub use ringcentral_ws_adapter::{
     ClockTimes, ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError,
     StartError, TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,

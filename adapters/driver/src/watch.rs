@@ -23,7 +23,7 @@ use ringcentral_ws_core::{Close, Event};
 use self::watched::Watched;
 use crate::client::{Builder, Client};
 use crate::credentials::{CredentialSource, Jwt};
-use crate::outlet::Events;
+use crate::events::Events;
 use crate::runtime::Runtime;
 
 /// What an adapter lends to the program.

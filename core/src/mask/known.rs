@@ -10,7 +10,7 @@ use data_encoding::{BASE64_NOPAD, Encoding};
 use http::{Request, header};
 use url::{Url, form_urlencoded};
 
-use super::{MASK, cut, hide, is_secret};
+use super::by_name::{MASK, cut, hide, is_secret};
 use crate::secret::Secret;
 
 /// Most values kept. Tokens change a few times an hour, and an old one is worth nothing.

@@ -6,8 +6,8 @@ use super::Session;
 use super::link::Link;
 use super::state::State;
 use crate::config::Config;
+use crate::mask::Names;
 use crate::outbox::Outbox;
-use crate::recorder::Names;
 use crate::stats::Stats;
 
 /// The [`State`] between two calls, without secrets.
@@ -36,7 +36,7 @@ impl Checkpoint {
         self.0.tokens.mask(names);
         self.0.ledger.mask();
         if let Some(code) = self.0.recovery.lost.as_mut().and_then(|lost| lost.code.as_mut()) {
-            *code = crate::recorder::code(code);
+            *code = crate::mask::mask_code(code);
         }
         if let Some(wsc) = &mut self.0.recovery.wsc {
             wsc.token = names.secret(wsc.token.expose()).into();

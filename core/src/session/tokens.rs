@@ -20,7 +20,7 @@ use crate::wire::Wsc;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Held {
-    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::named_secret"))]
     pub(super) secret: Secret,
     pub(super) expires: Option<Timestamp>,
     pub(super) issued: Timestamp,
@@ -58,9 +58,9 @@ pub(super) const MAX_STORED_PENALTY: Duration = Duration::from_secs(3_600);
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct WsToken {
-    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::named_secret"))]
     pub(super) token: Secret,
-    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::url"))]
     pub(super) uri: Url,
     pub(super) usable_until: Timestamp,
 }
@@ -88,7 +88,7 @@ pub(super) struct Fetching {
 pub(super) struct Tokens {
     pub(super) access: Option<Held>,
     /// The last one, if it was refused and no other has come yet.
-    #[cfg_attr(feature = "recorder", serde(default, with = "crate::recorder::bare_option"))]
+    #[cfg_attr(feature = "recorder", serde(default, with = "crate::serde_forms::named_secret_option"))]
     pub(super) replaced: Option<Secret>,
     /// Number of the last access token: what is said about an older one does not concern it.
     pub(super) number: u64,
@@ -143,7 +143,7 @@ impl Tokens {
 
     /// Replaces every token, and what the address of a connection asks for.
     #[cfg(feature = "recorder")]
-    pub(super) fn mask(&mut self, names: &mut crate::recorder::Names) {
+    pub(super) fn mask(&mut self, names: &mut crate::mask::Names) {
         if let Some(held) = &mut self.access {
             held.secret = names.secret(held.secret.expose()).into();
         }

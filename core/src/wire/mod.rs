@@ -3,13 +3,15 @@
 mod body;
 mod encode;
 mod frame;
+mod message;
 mod scan;
 
 pub use body::{ConnectionDetails, Limits, RecoveryState};
 pub(crate) use body::{SubscriptionReply, WsTokenReply, subscription_reply, ws_token};
 pub(crate) use encode::{client_request, path_segment, subscription_body};
-pub use frame::Wsc;
-pub(crate) use frame::{Kind, MAX_HANDLE, Message, NotificationFields, Payload, parse};
+pub(crate) use frame::parse;
+pub use message::Wsc;
+pub(crate) use message::{Kind, MAX_HANDLE, Message, NotificationFields, Payload};
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,10 @@
 
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
+use ringcentral_ws_fuzz::cli::{self, ProgressLine};
 use ringcentral_ws_fuzz::{
-    DAY, Failure, Plain, Progress, Report, Trace, WithContract, calm, dense_traced, series, simulate, simulate_dense,
+    DAY, Failure, Plain, Report, Trace, WithContract, calm, dense_traced, series, simulate, simulate_dense,
     simulate_traced,
 };
 
@@ -60,16 +60,8 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     while let Some(arg) = parser.next()? {
         match arg {
             Long("days") => options.seeds.end = options.seeds.start.saturating_add(parser.value()?.parse()?),
-            Long("seed") => {
-                let seed: u64 = parser.value()?.parse()?;
-                options.seeds = seed..seed.saturating_add(1);
-            }
-            Long("seed-range") => {
-                let text = parser.value()?.string()?;
-                let (from, to) = text.split_once("..").ok_or("a range is written A..B")?;
-                options.seeds =
-                    from.parse().map_err(|_| "A is not a number")?..to.parse().map_err(|_| "B is not a number")?;
-            }
+            Long("seed") => options.seeds = cli::one_seed(parser.value()?.parse()?),
+            Long("seed-range") => options.seeds = cli::seeds(&parser.value()?.string()?)?,
             Long("checked") => options.checked = true,
             Long("trace") => options.trace = Some(parser.value()?.parse()?),
             Long("calm") => options.calm = true,
@@ -108,90 +100,32 @@ fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
     }
 }
 
-/// Says how far it is: over and over on one line of a terminal, else in a line now and then.
-struct ProgressLine {
-    shown: bool,
-    dense: bool,
-    terminal: bool,
-    start: Instant,
-    last: Instant,
-}
-
-impl ProgressLine {
-    fn new(shown: bool, dense: bool) -> Self {
-        let now = Instant::now();
-        Self { shown, dense, terminal: std::io::stderr().is_terminal(), start: now, last: now }
-    }
-
-    fn show(&mut self, progress: &Progress<'_>) {
-        let pause = Duration::from_secs(if self.terminal { 1 } else { 30 });
-        if !self.shown || self.last.elapsed() < pause || progress.done == 0 {
-            return;
-        }
-        self.last = Instant::now();
-        let seconds = self.start.elapsed().as_secs_f64();
-        let left = seconds / progress.done as f64 * (progress.all - progress.done) as f64;
-        let text = format!(
-            "{} of {} runs, {}, {} violations, {:.0} min left",
-            progress.done,
-            progress.all,
-            self.speed(progress.total, seconds),
-            progress.failures,
-            left / 60.0
-        );
-        if self.terminal {
-            eprint!("\r{text}\x1b[K");
-        } else {
-            eprintln!("{text}");
-        }
-    }
-
-    fn speed(&self, total: &Report, seconds: f64) -> String {
-        if self.dense {
-            format!("{:.0} runs/s", total.runs as f64 / seconds)
-        } else {
-            format!("{:.0} session-days/s", total.days() / seconds)
-        }
-    }
-
-    /// Leaves the line to what is printed next.
-    fn clear(&self) {
-        if self.shown && self.terminal {
-            eprint!("\r\x1b[K");
-        }
-    }
-}
-
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("{error}\n\n{HELP}");
-            return ExitCode::from(2);
-        }
+    let options = match cli::options(HELP, options) {
+        Ok(options) => options,
+        Err(end) => return end,
     };
     // A panic of the contract checker is a violation like any other: it is printed with its seed.
     std::panic::set_hook(Box::new(|_| ()));
-    let line = std::cell::RefCell::new(ProgressLine::new(options.progress, options.dense));
+    let speed = |total: &Report, seconds: f64| match options.dense {
+        true => format!("{:.0} runs/s", total.runs as f64 / seconds),
+        false => format!("{:.0} session-days/s", total.days() / seconds),
+    };
+    let line = ProgressLine::new(options.progress);
     let (total, failures) = series(
         options.seeds.clone(),
         options.jobs,
         options.keep_going,
         |seed| run(seed, &options),
         |failure| {
-            line.borrow().clear();
+            line.clear();
             println!("{failure}");
         },
-        |progress| line.borrow_mut().show(progress),
+        |progress| line.show(progress, speed),
     );
-    line.borrow().clear();
-    let seconds = line.borrow().start.elapsed().as_secs_f64();
+    line.clear();
     print!("{total}");
-    println!("time            {seconds:.2} s, {}", line.borrow().speed(&total, seconds));
+    println!("time            {:.2} s, {}", line.seconds(), speed(&total, line.seconds()));
     println!("violations      {failures}");
     if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -3,43 +3,18 @@
 use bytes::Bytes;
 use http::Response;
 use ringcentral_ws_core::{
-    AccessToken, Action, ClockReading, CloseInfo, ConnId, Event, Frame, HttpId, Input, Output, SecretUrl, SessionState,
-    Timestamp, UnixMillis, Wait,
+    AccessToken, Action, CloseInfo, ConnId, Event, Frame, HttpId, Input, Output, SecretUrl, SessionState, Timestamp,
+    Wait,
 };
 
-use super::server::{Call, Packet};
-use super::{DenseRun, Written};
+use super::server::{Call, Packet, request_number};
+use super::{DenseRun, HttpsCall, Opening, Written};
 use crate::oracle::violated;
-use crate::sim::{brief, name_of_outcome, trace};
 use crate::subject::{Maker, Subject};
+use crate::trace::{brief, name_of_outcome, trace};
 
 /// More outputs than this at once are no end.
 const MAX_OUTPUTS: usize = 10_000;
-
-/// An HTTPS call under way.
-#[derive(Debug)]
-pub(super) struct HttpsCall {
-    pub(super) id: HttpId,
-    /// The number of the application's request; `None`: it is for a WebSocket token.
-    pub(super) request: Option<u64>,
-}
-
-/// A socket that is to open, and what it presents.
-#[derive(Debug)]
-pub(super) struct Opening {
-    conn: ConnId,
-    token: String,
-    wsc: Option<String>,
-}
-
-pub(super) fn clock(now: u64) -> ClockReading {
-    ClockReading { now: Timestamp::from_micros(now), unix: UnixMillis(1_700_000_000_000 + now / 1000) }
-}
-
-/// The number in the path of a request: `/r7`.
-pub(super) fn request_number(path: &str) -> Option<u64> {
-    path.strip_prefix("/r")?.parse().ok()
-}
 
 impl<M: Maker> DenseRun<M> {
     pub(super) fn time(&self) -> Timestamp {
@@ -125,7 +100,8 @@ impl<M: Maker> DenseRun<M> {
         let request = request_number(path);
         trace!(self, "client: HTTPS call {id} of {path}");
         if let Some(number) = request {
-            self.oracle.left(number);
+            let verdict = self.open.may_run(number);
+            self.judge(verdict);
         }
         self.calls.push_back(HttpsCall { id, request });
     }
@@ -192,7 +168,7 @@ impl<M: Maker> DenseRun<M> {
             Event::RecoveryFailed { .. } => self.report.recoveries_failed += 1,
             Event::Response { id, outcome } => {
                 *self.report.outcomes.entry(name_of_outcome(&outcome)).or_default() += 1;
-                let verdict = self.oracle.ended(id, &outcome);
+                let verdict = self.open.ended(id, &outcome);
                 self.judge(verdict);
             }
             _ => {}

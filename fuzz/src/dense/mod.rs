@@ -5,22 +5,24 @@
 
 mod client;
 mod oracle;
+mod serve;
 mod server;
 mod walk;
 
 use std::collections::VecDeque;
 
-use ringcentral_ws_core::{AuthId, Config, ConnId, Snapshot, SubscriptionId};
+use ringcentral_ws_core::{
+    AuthId, ClockReading, Config, ConnId, HttpId, Snapshot, SubscriptionId, Timestamp, UnixMillis,
+};
 
-use self::client::{HttpsCall, Opening, clock};
 use self::oracle::Oracle;
 use self::server::Server;
-use crate::oracle::{Verdict, Violation};
+use crate::oracle::{Requests, Verdict, Violation};
 use crate::report::Report;
 use crate::rng::Rng;
-use crate::sim::{Trace, trace};
-use crate::simulate::{Failure, caught, traced_if_it_fails};
+use crate::run::{Failure, Simulation, checked, traced};
 use crate::subject::Maker;
+use crate::trace::{Trace, trace};
 
 /// One run of dense faults.
 ///
@@ -28,19 +30,32 @@ use crate::subject::Maker;
 ///
 /// The violation, with the trace of its last steps.
 pub fn simulate_dense<M: Maker + Clone>(maker: &M, seed: u64) -> Result<Report, Box<Failure>> {
-    traced_if_it_fails(seed, |trace| attempt(maker, seed, trace))
+    checked(seed, |trace| DenseRun::new(maker.clone(), seed, trace))
 }
 
 /// The same, with its last steps.
 pub fn dense_traced<M: Maker + Clone>(maker: &M, seed: u64, steps: usize) -> (Result<Report, Violation>, Trace) {
-    let (result, trace) = attempt(maker, seed, Some(Trace::new(steps)));
-    (result, trace.unwrap_or_default())
+    traced(steps, |trace| DenseRun::new(maker.clone(), seed, trace))
 }
 
-fn attempt<M: Maker + Clone>(maker: &M, seed: u64, trace: Option<Trace>) -> (Result<Report, Violation>, Option<Trace>) {
-    let mut run = DenseRun::new(maker.clone(), seed, trace);
-    let result = caught(|| run.run()).and_then(|()| run.violation.take().map_or(Ok(()), Err));
-    (result.map(|()| run.sum()), run.trace)
+/// An HTTPS call under way.
+#[derive(Debug)]
+struct HttpsCall {
+    id: HttpId,
+    /// The number of the application's request; `None`: it is for a WebSocket token.
+    request: Option<u64>,
+}
+
+/// A socket that is to open, and what it presents.
+#[derive(Debug)]
+struct Opening {
+    conn: ConnId,
+    token: String,
+    wsc: Option<String>,
+}
+
+fn clock(now: u64) -> ClockReading {
+    ClockReading { now: Timestamp::from_micros(now), unix: UnixMillis(1_700_000_000_000 + now / 1000) }
 }
 
 /// What the application keeps on disk.
@@ -66,6 +81,8 @@ struct DenseRun<M: Maker> {
     wake: Option<u64>,
     server: Server,
     oracle: Oracle,
+    /// What this process was asked.
+    open: Requests,
     /// What the session waits for.
     login: Option<AuthId>,
     calls: VecDeque<HttpsCall>,
@@ -99,6 +116,19 @@ struct DenseRun<M: Maker> {
     violation: Option<Violation>,
 }
 
+impl<M: Maker> Simulation for DenseRun<M> {
+    type Report = Report;
+
+    fn run(&mut self) {
+        self.walk();
+    }
+
+    fn end(self) -> (Option<Violation>, Report, Option<Trace>) {
+        let report = self.sum();
+        (self.violation, report, self.trace)
+    }
+}
+
 impl<M: Maker> DenseRun<M> {
     fn new(maker: M, seed: u64, trace: Option<Trace>) -> Self {
         let mut rng = Rng::new(seed);
@@ -122,6 +152,7 @@ impl<M: Maker> DenseRun<M> {
             wake: None,
             server: Server::default(),
             oracle: Oracle::default(),
+            open: Requests::default(),
             login: None,
             calls: VecDeque::new(),
             opening: None,
@@ -168,12 +199,7 @@ impl<M: Maker> DenseRun<M> {
         let mut report = self.report.clone();
         report.runs = 1;
         report.micros = self.now;
-        report.sent = self.oracle.sent;
-        report.delivered = self.oracle.delivered();
-        report.covered = self.oracle.covered;
-        report.excused = self.oracle.excused;
-        report.false_alarms = self.oracle.false_alarms;
-        report.certainties = self.oracle.certainties.clone();
+        report.notifications = self.oracle.counts.clone();
         report
     }
 }

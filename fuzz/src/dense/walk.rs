@@ -7,12 +7,11 @@ use ringcentral_ws_core::{
     Body, Close, Filters, HttpFailure, HttpId, Input, OverHttps, Phase, RequestOptions, SessionState,
 };
 
-use super::client::clock;
 use super::server::{Call, Packet};
-use super::{DenseRun, Written};
+use super::{DenseRun, Written, clock};
 use crate::oracle::violated;
-use crate::sim::trace;
 use crate::subject::{Maker, Subject};
+use crate::trace::trace;
 
 /// Steps of a run.
 const STEPS: usize = 600;
@@ -25,7 +24,7 @@ const FLOW: usize = 100;
 const QUIET: usize = 60;
 
 impl<M: Maker> DenseRun<M> {
-    pub(super) fn run(&mut self) {
+    pub(super) fn walk(&mut self) {
         let now = self.time();
         if self.session.connect(now).is_err() {
             self.judge(violated("contract", "a new session does not connect".to_owned()));
@@ -104,12 +103,12 @@ impl<M: Maker> DenseRun<M> {
         match self.rng.below(5) {
             0 => {
                 self.fault("HTTPS: 401");
-                self.oracle.came_back(number);
+                self.open.did_not_run(number);
                 self.answer_https(id, 401, r#"{"errorCode":"OAU-123"}"#);
             }
             1 => {
                 self.fault("HTTPS: never left");
-                self.oracle.came_back(number);
+                self.open.did_not_run(number);
                 self.input(Input::HttpFailed { id, failure: failed(Phase::Dns, true) });
             }
             2 => {
@@ -218,13 +217,14 @@ impl<M: Maker> DenseRun<M> {
         let number = self.requests;
         let Ok(mut request) = Request::get(format!("/r{number}")).body(Body::empty()) else { return };
         let timeout = *self.rng.pick(&[None, Some(Duration::from_secs(3))]);
-        request.extensions_mut().insert(RequestOptions { repeat_if_safe: self.chance(50), timeout });
+        let repeat_if_safe = self.chance(50);
+        request.extensions_mut().insert(RequestOptions { repeat_if_safe, timeout });
         if self.chance(20) {
             request.extensions_mut().insert(OverHttps);
         }
         if let Ok(id) = self.session.request(request, now) {
             trace!(self, "app: request {number} is {id}");
-            let verdict = self.oracle.asked(id, number);
+            let verdict = self.open.accepted(id, number, repeat_if_safe);
             self.judge(verdict);
             if self.chance(20) {
                 self.drain();
@@ -277,6 +277,7 @@ impl<M: Maker> DenseRun<M> {
         self.calls.clear();
         self.known_session = None;
         self.oracle.restarted();
+        self.open.clear();
         // The subscription that is written down is desired again, and nothing else.
         (self.asked_for, self.desired, self.confirmed, self.unsubscribing) =
             (asked_for, desired, confirmed, unsubscribing);
@@ -318,7 +319,7 @@ impl<M: Maker> DenseRun<M> {
                 self.check_flow();
             }
         }
-        let verdict = self.oracle.finish();
+        let verdict = self.open.finish();
         self.judge(verdict);
     }
 
@@ -337,7 +338,7 @@ impl<M: Maker> DenseRun<M> {
             return;
         }
         self.notify();
-        let number = self.oracle.sent;
+        let number = self.oracle.counts.sent;
         self.steps_until(FLOW, |run| run.oracle.has(number));
         if !self.oracle.has(number) {
             self.judge(violated("flow", format!("{number} did not come")));

@@ -2,9 +2,11 @@
 
 use ringcentral_ws_core::{Cause, CloseReason, Event, Snapshot};
 
-use super::{HOUR, MINUTE, S, World, say};
+use super::World;
 use crate::oracle::{Mark, violated};
 use crate::subject::{Maker, Subject};
+use crate::time::{HOUR, MINUTE, S, WEEK};
+use crate::trace::trace;
 
 /// What the application writes down, always at once.
 #[derive(Clone, Debug)]
@@ -48,7 +50,7 @@ impl<M: Maker> World<M> {
                 None => c.oracle.delivered(n.uuid()),
             },
             Event::Gap(gap) => {
-                say!(self, "{client}: app gets a gap, {}", gap.cause.as_str());
+                trace!(self, "{client}: app gets a gap, {}", gap.cause.as_str());
                 let c = &mut self.clients[client];
                 self.report.gaps += 1;
                 c.standing.gap_due = None;
@@ -62,7 +64,7 @@ impl<M: Maker> World<M> {
                 c.oracle.gap(gap, since, until)
             }
             Event::Subscribed(info) => {
-                say!(self, "{client}: app is subscribed");
+                trace!(self, "{client}: app is subscribed");
                 let c = &mut self.clients[client];
                 c.oracle.confirmed(&info.server_id);
                 c.standing.confirmed = true;
@@ -75,7 +77,7 @@ impl<M: Maker> World<M> {
             }
             Event::Closed { reason } => self.closed(client, reason),
             other => {
-                say!(self, "{client}: app gets {other:?}");
+                trace!(self, "{client}: app gets {other:?}");
                 Ok(())
             }
         };
@@ -148,7 +150,7 @@ impl<M: Maker> World<M> {
     /// An OAuth session ended.
     pub(super) fn logged_out(&mut self, oauth: u64) {
         let Some(client) = self.clients.iter().position(|client| client.login.oauth == Some(oauth)) else { return };
-        say!(self, "server: login {oauth} of {client} is over");
+        trace!(self, "server: login {oauth} of {client} is over");
         let login = &mut self.clients[client].login;
         login.oauth = None;
         login.broken_by = if self.serving == Some(client) {
@@ -175,10 +177,9 @@ impl<M: Maker> World<M> {
 
     pub(super) fn finish(&mut self) {
         for client in &self.clients {
-            let oracle = &client.oracle;
-            let counts = [oracle.made_count(), oracle.delivered, oracle.covered];
-            self.report.notifications.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            self.report.notifications += &client.oracle.counts;
         }
-        self.report.milli_weeks += self.now * 1000 / super::WEEK * self.clients.len() as u64;
+        self.report.runs += 1;
+        self.report.milli_weeks += self.now * 1000 / WEEK * self.clients.len() as u64;
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use ringcentral_ws_core::Input;
 use ringcentral_ws_gateway::{HttpRequest, HttpResponse};
 
+use super::World;
 use super::wire::{Packet, TOKEN};
-use super::{HOUR, MINUTE, S, World, say};
 use crate::rng::Rng;
 use crate::subject::Maker;
+use crate::time::{HOUR, MINUTE, S};
+use crate::trace::trace;
 
 /// What is wrong now.
 pub(super) struct FaultState {
@@ -124,7 +126,7 @@ impl<M: Maker> World<M> {
             }
         };
         self.pump();
-        say!(self, "FAULT {name}");
+        trace!(self, "FAULT {name}");
         *self.report.faults.entry(name).or_default() += 1;
     }
 

@@ -7,10 +7,13 @@ use ringcentral_ws_api::{ClientApp, Login, LoginLimits, LoginStep, TokenBudget};
 use ringcentral_ws_core::{AuthId, AuthReason, HttpFailure, Input, Secret};
 use ringcentral_ws_gateway::HttpRequest;
 
-use super::wire::{self, Packet, To};
-use super::{CEILING, DELAY, MINUTE, World, say};
+use super::wire::{Packet, To};
+use super::{CEILING, DELAY, World};
+use crate::http::to_gateway;
 use crate::oracle::violated;
 use crate::subject::Maker;
+use crate::time::{MINUTE, S};
+use crate::trace::trace;
 
 /// A mistake that a login may make: what the checks must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +151,7 @@ impl UserLogin {
 impl<M: Maker> World<M> {
     /// The session of a client wants a token. One question at a time.
     pub(super) fn authorize(&mut self, client: usize, id: AuthId, reason: AuthReason) {
-        say!(self, "{client}: asks for a token, {reason:?}");
+        trace!(self, "{client}: asks for a token, {reason:?}");
         if self.clients[client].login.asking.is_some() {
             return self.clients[client].login.waiting.push_back((id, reason));
         }
@@ -181,7 +184,7 @@ impl<M: Maker> World<M> {
                 self.next_question(client);
             }
             LoginStep::Failed(failure) => {
-                say!(self, "{client}: no token: {} {:?}", failure.message, failure.retry_after);
+                trace!(self, "{client}: no token: {} {:?}", failure.message, failure.retry_after);
                 self.input(client, Input::AuthorizeFailed { id, failure });
                 self.next_question(client);
             }
@@ -197,7 +200,7 @@ impl<M: Maker> World<M> {
     fn token_call(&mut self, client: usize, id: AuthId, request: &http::Request<Bytes>) {
         let form = String::from_utf8_lossy(request.body()).into_owned();
         let grant = form.split("&refresh_token=").nth(1).map_or(Grant::Jwt, |token| Grant::Refresh(token.to_owned()));
-        say!(
+        trace!(
             self,
             "{client}: calls the token endpoint with {}",
             if grant == Grant::Jwt { "the JWT" } else { "refresh" }
@@ -221,7 +224,7 @@ impl<M: Maker> World<M> {
         }
         self.clients[client].login.asking = Some((id, grant, self.now));
         let life = self.life;
-        let request = Box::new(wire::to_gateway(request));
+        let request = Box::new(to_gateway(request));
         self.push(self.now + DELAY, Packet::Call { to: To { client, life, id: None }, request });
     }
 
@@ -266,11 +269,11 @@ impl<M: Maker> World<M> {
             self.clients[client].login.calls.take_back(called);
         }
         let status = answer.as_ref().map_or(0, |response| response.status().as_u16());
-        say!(self, "{client}: the token endpoint answers {status}");
+        trace!(self, "{client}: the token endpoint answers {status}");
         if let Ok(response) = &answer {
             let seconds =
                 response.headers().get("Retry-After").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-            self.pause_until = self.pause_until.max(self.now + seconds.unwrap_or(0) * super::S);
+            self.pause_until = self.pause_until.max(self.now + seconds.unwrap_or(0) * S);
         }
         let login = &mut self.clients[client].login;
         if let Grant::Refresh(token) = &grant

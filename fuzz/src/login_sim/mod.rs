@@ -1,6 +1,6 @@
 //! Real logins for weeks: sessions with [`Login`] machines behind them against the stand-in server, in virtual time.
 //!
-//! The days of [`simulate`](crate::simulate) have an application that logs in by magic. Here every token is asked for,
+//! The days of [`simulate`](crate::simulate) always have a token at hand. Here every token is asked for,
 //! refreshed, rotated, refused and lost as it would be by a driver, and the checks are about that: no recovery is lost
 //! that a refresh could have kept, no refresh token is used twice, the token endpoint's limits are kept.
 
@@ -10,8 +10,7 @@ mod login;
 mod report;
 mod wire;
 
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
-use std::fmt;
+use std::collections::BTreeSet;
 
 use ringcentral_ws_api::TokenBudget;
 use ringcentral_ws_core::{
@@ -24,15 +23,15 @@ use self::fault::FaultState;
 pub use self::login::LoginDefect;
 use self::login::{Calls, UserLogin};
 pub use self::report::LoginReport;
-use self::wire::{Entry, Link, Packet};
-use crate::oracle::{Oracle, Verdict, Violation, violated};
+use self::wire::{Link, Packet};
+use crate::arrivals::Arrivals;
+use crate::oracle::{Deliveries, Verdict, Violation, violated};
 use crate::rng::Rng;
+use crate::run::{Failure, Simulation, checked};
 use crate::subject::{Maker, Subject};
+use crate::time::{HOUR, MINUTE, S, WEEK};
+use crate::trace::{Trace, trace};
 
-const S: u64 = 1_000_000;
-const MINUTE: u64 = 60 * S;
-const HOUR: u64 = 60 * MINUTE;
-const WEEK: u64 = 7 * 24 * HOUR;
 /// One way through the network.
 const DELAY: u64 = 20 * S / 1000;
 /// After the last fault, everything must be well within this.
@@ -41,55 +40,19 @@ const HEAL: u64 = 30 * MINUTE;
 const EVENT: &str = "/restapi/v1.0/account/~/extension/~/message-store";
 /// Token calls a minute for the app: fewer than two logins may make that each keep their own limit.
 const CEILING: u32 = 7;
-/// Lines of the trace that are kept.
-const TRACE_LINES: usize = 80;
-
-/// Adds a line to the trace.
-macro_rules! say {
-    ($world:expr, $($args:tt)*) => { if $world.tracing { let line = format!($($args)*); $world.add_line(&line); } };
-}
-use say;
-
-/// A run that ended in a violation.
-#[derive(Clone, Debug)]
-pub struct LoginFailure {
-    /// The seed: it is enough to see it again.
-    pub seed: u64,
-    /// What was violated.
-    pub violation: Violation,
-    /// The last steps before it.
-    pub trace: Vec<String>,
-}
-
-impl fmt::Display for LoginFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}: {}", self.seed, self.violation)?;
-        self.trace.iter().try_for_each(|line| writeln!(f, "  {line}"))
-    }
-}
 
 /// Simulates logins for so many weeks. With a `defect` the logins have that mistake.
 ///
 /// # Errors
 ///
-/// The violation, with the last steps before it.
+/// The violation, with the trace of its last steps.
 pub fn simulate_logins<M: Maker + Clone>(
     maker: &M,
     seed: u64,
     weeks: u64,
     defect: Option<LoginDefect>,
-) -> Result<LoginReport, Box<LoginFailure>> {
-    let mut world = World::new(maker.clone(), seed, weeks, defect);
-    world.run();
-    if world.violation.is_none() {
-        return Ok(world.report);
-    }
-    let mut again = World::new(maker.clone(), seed, weeks, defect);
-    again.tracing = true;
-    again.run();
-    let other = || Violation { check: "simulator", what: "it ended otherwise when it was repeated".to_owned() };
-    let violation = again.violation.unwrap_or_else(other);
-    Err(Box::new(LoginFailure { seed, violation, trace: again.trace.into() }))
+) -> Result<LoginReport, Box<Failure>> {
+    checked(seed, |trace| World::new(maker.clone(), seed, weeks, defect, trace))
 }
 
 /// A user's client: a session of the process that runs now, and what outlives it.
@@ -100,7 +63,7 @@ struct Client<S> {
     calls: BTreeSet<HttpId>,
     login: UserLogin,
     disk: Option<Disk>,
-    oracle: Oracle,
+    oracle: Deliveries,
     standing: Standing,
 }
 
@@ -110,8 +73,7 @@ struct World<M: Maker> {
     now: u64,
     end: u64,
     gateway: Gateway,
-    heap: BinaryHeap<Entry>,
-    seq: u64,
+    packets: Arrivals<Packet>,
     links: Vec<Link>,
     clients: Vec<Client<M::Subject>>,
     /// Gateway session → client, subscription, and when its socket was lost.
@@ -130,12 +92,23 @@ struct World<M: Maker> {
     next_traffic: u64,
     report: LoginReport,
     violation: Option<Violation>,
-    tracing: bool,
-    trace: VecDeque<String>,
+    trace: Option<Trace>,
+}
+
+impl<M: Maker> Simulation for World<M> {
+    type Report = LoginReport;
+
+    fn run(&mut self) {
+        self.run_to_the_end();
+    }
+
+    fn end(self) -> (Option<Violation>, LoginReport, Option<Trace>) {
+        (self.violation, self.report, self.trace)
+    }
 }
 
 impl<M: Maker> World<M> {
-    fn new(maker: M, seed: u64, weeks: u64, defect: Option<LoginDefect>) -> Self {
+    fn new(maker: M, seed: u64, weeks: u64, defect: Option<LoginDefect>, trace: Option<Trace>) -> Self {
         let mut rng = Rng::new(seed ^ 0x7765_656b);
         let users = 1 + rng.below(2) as u32;
         let mut config = GatewayConfig::default();
@@ -152,7 +125,7 @@ impl<M: Maker> World<M> {
             calls: BTreeSet::new(),
             login: UserLogin::new(user),
             disk: None,
-            oracle: Oracle::new(10 * DELAY),
+            oracle: Deliveries::new(10 * DELAY),
             standing: Standing::default(),
         });
         Self {
@@ -164,8 +137,7 @@ impl<M: Maker> World<M> {
             rng,
             now: 0,
             end: weeks * WEEK,
-            heap: BinaryHeap::new(),
-            seq: 0,
+            packets: Arrivals::default(),
             links: Vec::new(),
             sessions: std::collections::BTreeMap::new(),
             life: 0,
@@ -176,12 +148,11 @@ impl<M: Maker> World<M> {
             serving: None,
             report: LoginReport::default(),
             violation: None,
-            tracing: false,
-            trace: VecDeque::new(),
+            trace,
         }
     }
 
-    fn run(&mut self) {
+    fn run_to_the_end(&mut self) {
         self.start();
         self.run_until(self.end - HOUR);
         self.faults.stop();
@@ -205,7 +176,7 @@ impl<M: Maker> World<M> {
 
     fn run_until(&mut self, end: u64) {
         while self.violation.is_none() {
-            let mut next = self.heap.peek().map_or(u64::MAX, |entry| entry.at);
+            let mut next = self.packets.next();
             next = self.clients.iter().map(|client| client.wake).fold(next, u64::min);
             next = next.min(self.gateway.next_deadline().unwrap_or(u64::MAX));
             next = next.min(self.next_traffic).min(self.faults.next);
@@ -221,9 +192,9 @@ impl<M: Maker> World<M> {
 
     /// What arrived comes before timers that are due.
     fn step(&mut self) {
-        if self.heap.peek().is_some_and(|entry| entry.at <= self.now) {
-            if let Some(entry) = self.heap.pop() {
-                self.deliver(entry.packet);
+        if self.packets.next() <= self.now {
+            if let Some(packet) = self.packets.pop() {
+                self.deliver(packet);
             }
         } else if let Some(client) = self.clients.iter().position(|client| client.wake <= self.now) {
             self.clients[client].wake = u64::MAX;
@@ -250,7 +221,7 @@ impl<M: Maker> World<M> {
         self.budget = TokenBudget::new();
         self.token_calls = Calls::default();
         self.pause_until = 0;
-        say!(self, "the process starts");
+        trace!(self, "the process starts");
         for client in 0..self.clients.len() {
             let seed = self.rng.next();
             let unix =
@@ -309,8 +280,7 @@ impl<M: Maker> World<M> {
     }
 
     fn push(&mut self, at: u64, packet: Packet) {
-        self.seq += 1;
-        self.heap.push(Entry { at, seq: self.seq, packet });
+        self.packets.push(at, packet);
     }
 
     fn link_of(&self, client: usize, conn: ConnId) -> Option<usize> {
@@ -321,16 +291,8 @@ impl<M: Maker> World<M> {
         if let Err(violation) = verdict
             && self.violation.is_none()
         {
-            say!(self, "VIOLATION {violation}");
+            trace!(self, "VIOLATION {violation}");
             self.violation = Some(violation);
         }
-    }
-
-    fn add_line(&mut self, line: &str) {
-        if self.trace.len() >= TRACE_LINES {
-            self.trace.pop_front();
-        }
-        let (days, rest) = (self.now / (24 * HOUR), self.now % (24 * HOUR));
-        self.trace.push_back(format!("day {days} {:>5}.{:06} {line}", rest / S, rest % S));
     }
 }

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::AddAssign;
+
+use crate::oracle::Counts;
 
 /// Counts over runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoginReport {
+    /// Runs that ended well.
+    pub runs: u64,
     /// Steps of the simulation.
     pub steps: u64,
     /// Session-weeks simulated, in thousandths.
@@ -22,15 +27,15 @@ pub struct LoginReport {
     pub lost: BTreeMap<&'static str, u64>,
     /// Gaps emitted.
     pub gaps: u64,
-    /// Notifications sent, delivered, and covered by gaps.
-    pub notifications: [u64; 3],
+    /// Notifications, and gaps by certainty.
+    pub notifications: Counts,
     /// Faults, by name.
     pub faults: BTreeMap<&'static str, u64>,
 }
 
-impl LoginReport {
-    /// Adds another one.
-    pub fn add(&mut self, other: &Self) {
+impl AddAssign<&Self> for LoginReport {
+    fn add_assign(&mut self, other: &Self) {
+        self.runs += other.runs;
         self.steps += other.steps;
         self.milli_weeks += other.milli_weeks;
         self.refreshes += other.refreshes;
@@ -38,9 +43,7 @@ impl LoginReport {
         self.token_calls += other.token_calls;
         self.recovered += other.recovered;
         self.gaps += other.gaps;
-        for (mine, theirs) in self.notifications.iter_mut().zip(other.notifications) {
-            *mine += theirs;
-        }
+        self.notifications += &other.notifications;
         other.lost.iter().for_each(|(name, count)| *self.lost.entry(name).or_default() += count);
         other.faults.iter().for_each(|(name, count)| *self.faults.entry(name).or_default() += count);
     }
@@ -48,7 +51,8 @@ impl LoginReport {
 
 impl fmt::Display for LoginReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [sent, delivered, covered] = self.notifications;
+        let Counts { sent, delivered, covered, .. } = &self.notifications;
+        writeln!(f, "runs            {}", self.runs)?;
         writeln!(f, "session-weeks   {:.1}", self.milli_weeks as f64 / 1000.0)?;
         writeln!(f, "steps           {}", self.steps)?;
         writeln!(f, "token calls     {}: {} refreshes, {} JWT logins", self.token_calls, self.refreshes, self.logins)?;

@@ -1,14 +1,14 @@
 //! The network between the process and the gateway, and the gateway's side of it.
 
-use std::cmp::Ordering;
-
-use bytes::Bytes;
 use ringcentral_ws_core::{Action, CloseInfo, ConnId, Frame, HttpFailure, HttpId, Input, OpenFailure, Phase};
 use ringcentral_ws_gateway::{FrameKind, GatewayEvent, GatewayOutput, HttpRequest, HttpResponse, Recovery, Upgrade};
 
-use super::{DELAY, S, World, say};
+use super::{DELAY, World};
+use crate::http::{from_gateway, http_failure, open_failure, to_gateway};
 use crate::oracle::violated;
 use crate::subject::Maker;
+use crate::time::S;
+use crate::trace::trace;
 
 pub(super) const TOKEN: &str = "/restapi/oauth/token";
 
@@ -35,34 +35,6 @@ pub(super) struct To {
     pub(super) id: Option<HttpId>,
 }
 
-/// Ordered by time, then by when it was sent.
-pub(super) struct Entry {
-    pub(super) at: u64,
-    pub(super) seq: u64,
-    pub(super) packet: Packet,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    /// The heap gives the greatest first: that is the earliest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.seq).cmp(&(self.at, self.seq))
-    }
-}
-
 /// A connection; its number at the gateway is one more than its index.
 pub(super) struct Link {
     pub(super) client: usize,
@@ -87,17 +59,6 @@ pub(super) struct ServerSession {
     pub(super) forgotten: bool,
 }
 
-pub(super) fn to_gateway(request: &http::Request<Bytes>) -> HttpRequest {
-    let headers = request.headers().iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()));
-    HttpRequest {
-        method: request.method().to_string(),
-        target: request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-        headers: headers.collect(),
-        body: request.body().to_vec(),
-    }
-}
-
 impl<M: Maker> World<M> {
     pub(super) fn act(&mut self, client: usize, action: Action) {
         let life = self.life;
@@ -111,7 +72,7 @@ impl<M: Maker> World<M> {
             Action::AbortHttp { id } => drop(self.clients[client].calls.remove(&id)),
             Action::Open { conn, url } => {
                 let target = format!("{}?{}", url.expose().path(), url.expose().query().unwrap_or_default());
-                say!(self, "{client}: opens {conn}{}", if target.contains("wsc=") { " with wsc" } else { "" });
+                trace!(self, "{client}: opens {conn}{}", if target.contains("wsc=") { " with wsc" } else { "" });
                 let undelivered = Vec::new();
                 self.links.push(Link { client, conn, open: true, server_knows: false, dead: false, undelivered });
                 let link = self.links.len() - 1;
@@ -129,7 +90,7 @@ impl<M: Maker> World<M> {
                 }
             }
             Action::Drop { conn } => {
-                say!(self, "{client}: drops {conn}");
+                trace!(self, "{client}: drops {conn}");
                 if let Some(link) = self.link_of(client, conn) {
                     self.hang_up(link);
                 }
@@ -198,7 +159,7 @@ impl<M: Maker> World<M> {
                 self.settle(link);
                 if self.links[link].open {
                     let (client, conn) = (self.links[link].client, self.links[link].conn);
-                    say!(self, "{client}: {conn} closed with {code:?}");
+                    trace!(self, "{client}: {conn} closed with {code:?}");
                     self.links[link].open = false;
                     self.clients[client].link = None;
                     self.input(client, Input::Closed { conn, close: CloseInfo { code, reason: "".into() } });
@@ -223,7 +184,7 @@ impl<M: Maker> World<M> {
             self.check_login(to.client, request);
         }
         let (result, by_fault) = if self.now < self.faults.offline_until {
-            (Err(failure("unreachable", true)), true)
+            (Err(http_failure(Phase::Tcp, true)), true)
         } else if let Some(answer) = self.faults.token_answer(request, self.now) {
             (Ok(answer), true)
         } else {
@@ -238,7 +199,7 @@ impl<M: Maker> World<M> {
         if is_token {
             self.token_call_served(to, status, lost, by_fault);
         }
-        let result = Box::new(if lost { Err(failure("the answer was lost", false)) } else { result });
+        let result = Box::new(if lost { Err(http_failure(Phase::Response, false)) } else { result });
         self.push(self.now + DELAY, Packet::Answer { to, result });
     }
 
@@ -246,13 +207,7 @@ impl<M: Maker> World<M> {
         if to.life != self.life || self.clients[to.client].session.is_none() {
             return self.token_answer_missed(to, result.map_or(0, |answer| answer.status));
         }
-        let answer = result.map(|answer| {
-            let mut response = http::Response::builder().status(answer.status);
-            for (name, value) in &answer.headers {
-                response = response.header(name, value);
-            }
-            response.body(Bytes::from(answer.body)).unwrap_or_default()
-        });
+        let answer = result.map(|answer| from_gateway(answer).unwrap_or_default());
         let Some(id) = to.id else { return self.token_call_done(to.client, answer) };
         if !self.clients[to.client].calls.remove(&id) {
             return;
@@ -269,8 +224,8 @@ impl<M: Maker> World<M> {
             return;
         }
         if self.now < self.faults.offline_until {
-            let failure = OpenFailure { phase: Phase::Tcp, status: None, retry_after: None, message: "offline".into() };
-            return self.push(self.now + DELAY, Packet::OpenFailed { link, failure: Box::new(failure) });
+            let failure = Box::new(open_failure(Phase::Tcp));
+            return self.push(self.now + DELAY, Packet::OpenFailed { link, failure });
         }
         for older in 0..link {
             if self.links[older].client == client {
@@ -283,8 +238,7 @@ impl<M: Maker> World<M> {
                 self.push(self.now + DELAY, Packet::Opened { link });
             }
             Upgrade::Refused(response) => {
-                let (status, message) = (Some(response.status), "refused".into());
-                let failure = OpenFailure { phase: Phase::Response, status, retry_after: None, message };
+                let failure = OpenFailure { status: Some(response.status), ..open_failure(Phase::Response) };
                 self.push(self.now + DELAY, Packet::OpenFailed { link, failure: Box::new(failure) });
             }
         }
@@ -299,7 +253,7 @@ impl<M: Maker> World<M> {
             return;
         }
         let mut undelivered = std::mem::take(&mut l.undelivered);
-        undelivered.extend(self.heap.iter().filter_map(|entry| match &entry.packet {
+        undelivered.extend(self.packets.iter().filter_map(|packet| match packet {
             Packet::ToClient { link: of, uuid, .. } if *of == link && *uuid != 0 => Some(*uuid),
             _ => None,
         }));
@@ -344,14 +298,14 @@ impl<M: Maker> World<M> {
         match event {
             GatewayEvent::LoggedIn { oauth, .. } => {
                 if let Some(client) = self.serving {
-                    say!(self, "server: login {oauth} of {client}");
+                    trace!(self, "server: login {oauth} of {client}");
                     self.clients[client].login.oauth = Some(oauth);
                 }
             }
             GatewayEvent::LoggedOut { oauth } => self.logged_out(oauth),
             GatewayEvent::Connected { conn, session, recovery, replayed } => {
                 let client = self.links[conn as usize - 1].client;
-                say!(self, "server: {client} has session {session}, {recovery:?}, {replayed} replayed");
+                trace!(self, "server: {client} has session {session}, {recovery:?}, {replayed} replayed");
                 let oauth = self.clients[client].login.oauth;
                 let known =
                     self.sessions.entry(session).or_insert(ServerSession { client, oauth, ..Default::default() });
@@ -392,9 +346,4 @@ impl<M: Maker> World<M> {
             _ => {}
         }
     }
-}
-
-fn failure(message: &str, not_sent: bool) -> HttpFailure {
-    let phase = if not_sent { Phase::Tcp } else { Phase::Response };
-    HttpFailure { phase, not_sent, message: message.into() }
 }

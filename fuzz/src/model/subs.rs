@@ -1,7 +1,8 @@
 //! The subscription, and what is delivered: SUB, REC-2 to REC-5.
 
 use super::window::{Choice, grown};
-use super::{BUFFER, Model, Out, Phase, Replay, SECOND, TIMEOUT, Timer, certainty};
+use super::{BUFFER, Model, Out, Phase, Replay, SECOND, TIMEOUT, Timer};
+use crate::oracle::certainty;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {

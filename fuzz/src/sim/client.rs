@@ -4,11 +4,22 @@ use std::collections::{BTreeSet, VecDeque};
 
 use ringcentral_ws_core::{ClockReading, ConnId, HttpId, Snapshot, Timestamp, UnixMillis};
 
-use super::app::App;
-use super::checks::ProcessChecks;
 use super::net::Packet;
-use super::plan::{MINUTE, Plan, S};
-use crate::oracle::{Mark, Oracle};
+use super::pacing::Pacing;
+use super::plan::Plan;
+use crate::oracle::{Deliveries, Mark, Requests};
+use crate::time::{MINUTE, S};
+
+/// What the application knows, in memory and on disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct App {
+    /// It asked for notifications.
+    pub(crate) wants: bool,
+    /// The subscription was confirmed.
+    pub(crate) confirmed: bool,
+    /// It asked for the end.
+    pub(crate) closing: bool,
+}
 
 /// Tokens as the application keeps them, across lives.
 #[derive(Clone, Debug)]
@@ -66,8 +77,11 @@ pub(crate) struct Client<S> {
     /// When the clock had gone back: what the session took for the time, and the true one.
     misdated: Option<(u64, u64)>,
     pub(crate) login: Option<Login>,
-    pub(crate) oracle: Oracle,
-    pub(crate) checks: ProcessChecks,
+    pub(crate) oracle: Deliveries,
+    pub(crate) pacing: Pacing,
+    pub(crate) requests: Requests,
+    /// The number of its last request.
+    pub(crate) last_request: u64,
     pub(crate) app: App,
     pub(crate) dirty: bool,
     /// The session goes on from an orderly end, and nothing newer has been published.
@@ -118,8 +132,10 @@ impl<S> Client<S> {
             session_time: 0,
             misdated: None,
             login: None,
-            oracle: Oracle::new(10 * (plan.delay + plan.jitter)),
-            checks: ProcessChecks::default(),
+            oracle: Deliveries::new(10 * (plan.delay + plan.jitter)),
+            pacing: Pacing::default(),
+            requests: Requests::default(),
+            last_request: 0,
             app: App::default(),
             dirty: false,
             unstored: false,
@@ -144,7 +160,8 @@ impl<S> Client<S> {
     pub(crate) fn boot(&mut self, base: u64, now: u64) -> ClockReading {
         self.life += 1;
         self.shift = base.wrapping_sub(now);
-        self.checks.new_life();
+        self.pacing = Pacing::default();
+        self.requests.clear();
         self.session_time = now;
         self.misdated = None;
         let unix = UnixMillis(self.unix_start + now / 1000);

@@ -4,15 +4,17 @@ use ringcentral_ws_core::{
     Action, AuthReason, CloseInfo, ConnId, Event, Frame, HttpId, HttpPurpose, Input, OpenFailure, Output, Purpose,
     SessionState, TimerKind, Wait,
 };
-use ringcentral_ws_gateway::HttpRequest;
 
-use super::checks::AuthCall;
+use super::World;
 use super::client::Poison;
 use super::net::{Alarm, Call, Packet};
-use super::plan::{Fault, S};
-use super::{World, brief, trace};
+use super::pacing::AuthCall;
+use super::plan::Fault;
+use crate::http::to_gateway;
 use crate::oracle::violated;
 use crate::subject::{Maker, Subject};
+use crate::time::S;
+use crate::trace::{brief, trace};
 
 /// A driver that drains in part leaves this many outputs at most in one go.
 const SIP: u64 = 3;
@@ -150,7 +152,7 @@ impl<M: Maker> World<M> {
         if let Wait::Until { at, reason: TimerKind::Retry } = wait
             && let SessionState::Waiting { .. } = session.state()
         {
-            let verdict = c.checks.waits(at, c.clock(self.now));
+            let verdict = c.pacing.waits(at, c.clock(self.now));
             return self.judge(verdict);
         }
         let detaching = c.app.closing && !c.revoking && wait != Wait::Finished;
@@ -249,7 +251,6 @@ impl<M: Maker> World<M> {
 
     fn call(&mut self, client: usize, id: HttpId, purpose: HttpPurpose, request: &http::Request<bytes::Bytes>) {
         let uri = request.uri();
-        let target = uri.path_and_query().map_or("/", |p| p.as_str());
         trace!(self, "{client}: http {id} {} {}", request.method(), uri.path());
         if purpose == HttpPurpose::ConnectionToken {
             self.auth_call(client, AuthCall::Token(id));
@@ -257,20 +258,12 @@ impl<M: Maker> World<M> {
         let c = &mut self.clients[client];
         c.calls.insert(id);
         let to = Call { client, life: c.life, id };
-        let headers = request.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()));
-        let request = HttpRequest {
-            method: request.method().to_string(),
-            target: target.to_owned(),
-            headers: headers.collect(),
-            body: request.body().to_vec(),
-        };
-        self.post(to, request);
+        self.post(to, to_gateway(request));
     }
 
     fn auth_call(&mut self, client: usize, call: AuthCall) {
         let slack = self.slack();
-        let verdict = self.clients[client].checks.auth_call(call, self.now, slack);
+        let verdict = self.clients[client].pacing.auth_call(call, self.now, slack);
         if self.counts_time() {
             self.judge(verdict);
         }
@@ -289,7 +282,7 @@ impl<M: Maker> World<M> {
     fn open(&mut self, client: usize, conn: ConnId, target: String) {
         let wsc = target.contains("wsc=");
         trace!(self, "{client}: opens {conn}{}", if wsc { " with wsc" } else { "" });
-        self.clients[client].checks.opens();
+        self.clients[client].pacing.opens();
         let c = &self.clients[client];
         // What a driver that drains late passes on may come too late to count, and so may what a clock that went back counts.
         if let Some((poison, shown @ HANDLE_TRIES..)) = c.poison.filter(|_| wsc && c.prompt && self.counts_time()) {
@@ -298,7 +291,7 @@ impl<M: Maker> World<M> {
         }
         if self.counts_time() {
             let slack = self.slack();
-            let verdict = self.clients[client].checks.attempt(self.now, slack);
+            let verdict = self.clients[client].pacing.attempt(self.now, slack);
             self.judge(verdict);
         }
         if self.clients[client].link.is_some() {
@@ -350,7 +343,7 @@ impl<M: Maker> World<M> {
         let l = &mut self.net.links[link];
         let c = &mut self.clients[l.client];
         if text.starts_with("[{\"type\":\"Heartbeat\"") {
-            c.checks.echoed();
+            c.pacing.echoed();
             l.echoed = true;
             if c.thefts_left > 0 {
                 let (client, later) = (l.client, self.rng.between(S / 2, 3 * S));

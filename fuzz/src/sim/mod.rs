@@ -1,38 +1,30 @@
 //! The world in virtual time: clients, a network with faults, one gateway, and the checks of what comes of it.
 
 mod app;
-mod checks;
 mod client;
 mod driver;
 mod fault;
 mod net;
+mod pacing;
 pub(crate) mod plan;
 mod server;
+mod strike;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use ringcentral_ws_gateway::{Gateway, GatewayEvent, Recovery};
 
 use self::client::Client;
 use self::fault::FaultState;
 use self::net::Net;
-use self::plan::{MINUTE, Plan, S};
+use self::plan::{EVENTS, Plan};
 use crate::oracle::{Verdict, Violation, violated};
 use crate::report::Report;
 use crate::rng::Rng;
+use crate::run::Simulation;
 use crate::subject::Maker;
-
-/// Adds a line to the trace, if there is one.
-macro_rules! trace {
-    ($world:expr, $($args:tt)*) => {
-        if let Some(trace) = &mut $world.trace {
-            trace.add($world.now, format!($($args)*));
-        }
-    };
-}
-pub(crate) use trace;
-
-pub(crate) use self::app::{brief, name_of_outcome};
+use crate::time::{MINUTE, S};
+use crate::trace::{Trace, trace};
 
 /// After the faults have stopped, a client must be ready within this.
 const HEAL: u64 = 15 * MINUTE;
@@ -44,33 +36,6 @@ const LOOK: u64 = 5 * S;
 const TRIES: usize = 3;
 /// A run that needs more steps than this is going in circles.
 const MAX_STEPS: u64 = 500_000;
-
-/// The last steps of a run. Holds no secret: frames are named, not quoted.
-#[derive(Clone, Debug, Default)]
-pub struct Trace {
-    lines: VecDeque<String>,
-    limit: usize,
-}
-
-impl Trace {
-    /// A trace of at most this many lines: the last ones.
-    #[must_use]
-    pub fn new(limit: usize) -> Self {
-        Self { lines: VecDeque::new(), limit }
-    }
-
-    pub(crate) fn add(&mut self, now: u64, line: String) {
-        if self.lines.len() >= self.limit {
-            self.lines.pop_front();
-        }
-        self.lines.push_back(format!("{:>6}.{:06} {line}", now / S, now % S));
-    }
-
-    /// The lines.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
-    }
-}
 
 /// One run.
 pub(crate) struct World<M: Maker> {
@@ -91,6 +56,18 @@ pub(crate) struct World<M: Maker> {
     pub(crate) trace: Option<Trace>,
     pub(crate) violation: Option<Violation>,
     made: u64,
+}
+
+impl<M: Maker> Simulation for World<M> {
+    type Report = Report;
+
+    fn run(&mut self) {
+        self.run_to_the_end();
+    }
+
+    fn end(self) -> (Option<Violation>, Report, Option<Trace>) {
+        (self.violation, self.report, self.trace)
+    }
 }
 
 impl<M: Maker> World<M> {
@@ -118,8 +95,7 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// Runs to the end or to the first violation.
-    pub(crate) fn run(&mut self) {
+    fn run_to_the_end(&mut self) {
         for client in 0..self.clients.len() {
             self.start(client);
         }
@@ -166,7 +142,7 @@ impl<M: Maker> World<M> {
         for attempt in 1..=TRIES {
             let since = self.now;
             for _ in 0..3 {
-                self.notify_of(app::EVENTS[0]);
+                self.notify_of(EVENTS[0]);
                 self.run_until(self.now + S);
             }
             self.run_until(self.now + MINUTE);
@@ -232,7 +208,7 @@ impl<M: Maker> World<M> {
 
     /// Something happens on the server that the clients may have subscribed to.
     pub(crate) fn notify(&mut self) {
-        let event = *self.rng.pick(&app::EVENTS);
+        let event = *self.rng.pick(&EVENTS);
         self.notify_of(event);
     }
 
@@ -316,7 +292,7 @@ impl<M: Maker> World<M> {
     fn is_balanced(&mut self, client: usize) -> Verdict {
         let c = &mut self.clients[client];
         c.oracle.finish()?;
-        c.checks.finish()
+        c.requests.finish()
     }
 
     /// What the server saw that it must not see.
@@ -341,12 +317,7 @@ impl<M: Maker> World<M> {
         self.report.recoveries += stats.recoveries;
         self.report.recoveries_failed += stats.recoveries_failed;
         for client in &self.clients {
-            self.report.sent += client.oracle.made_count();
-            self.report.delivered += client.oracle.delivered;
-            self.report.covered += client.oracle.covered;
-            self.report.excused += client.oracle.excused;
-            self.report.false_alarms += client.oracle.false_alarms;
-            self.report.add_certainties(&client.oracle.certainties);
+            self.report.notifications += &client.oracle.counts;
         }
         self.report.micros += self.plan.end_at * self.clients.len() as u64;
         self.report.runs += 1;

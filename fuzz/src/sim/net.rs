@@ -3,6 +3,8 @@
 use ringcentral_ws_core::{AuthId, ConnId, HttpFailure, HttpId, OpenFailure};
 use ringcentral_ws_gateway::{HttpRequest, HttpResponse};
 
+use crate::arrivals::Arrivals;
+
 /// One end of a wire sends this to the other, or a process sets itself an alarm.
 #[derive(Debug)]
 pub(crate) enum Packet {
@@ -129,24 +131,21 @@ pub(crate) struct Link {
 
 #[derive(Debug, Default)]
 pub(crate) struct Net {
-    /// When each arrives. The next one is the last; of those that arrive together, the one sent first.
-    packets: Vec<(u64, Packet)>,
+    packets: Arrivals<Packet>,
     pub(crate) links: Vec<Link>,
 }
 
 impl Net {
     pub(crate) fn next(&self) -> u64 {
-        self.packets.last().map_or(u64::MAX, |(at, _)| *at)
+        self.packets.next()
     }
 
     pub(crate) fn pop(&mut self) -> Option<Packet> {
-        self.packets.pop().map(|(_, packet)| packet)
+        self.packets.pop()
     }
 
-    /// Few are under way at a time, mostly none: putting one in its place moves little.
     pub(crate) fn push(&mut self, at: u64, packet: Packet) {
-        let place = self.packets.partition_point(|(other, _)| *other > at);
-        self.packets.insert(place, (at, packet));
+        self.packets.push(at, packet);
     }
 
     /// Sends to the client, behind everything sent before.
@@ -192,7 +191,7 @@ impl Net {
     /// Adds the notifications that are under way to the client on this link. Whether any frame is.
     pub(crate) fn under_way(&self, of: usize, uuids: &mut Vec<u64>) -> bool {
         let mut any = false;
-        for (_, packet) in self.packets.iter().rev() {
+        for packet in self.packets.iter() {
             if let Packet::ToClient { link, uuid, .. } = packet
                 && *link == of
             {

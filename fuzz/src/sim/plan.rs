@@ -7,12 +7,14 @@ use ringcentral_ws_core::Config;
 use ringcentral_ws_gateway::{GatewayConfig, UserConfig};
 
 use crate::rng::Rng;
+use crate::time::{HOUR, MINUTE, S};
 
-/// Microseconds in a second.
-pub(crate) const S: u64 = 1_000_000;
-pub(crate) const MINUTE: u64 = 60 * S;
-pub(crate) const HOUR: u64 = 60 * MINUTE;
-pub(crate) const DAY: u64 = 24 * HOUR;
+/// What happens on the server, and what can be subscribed to.
+pub(crate) const EVENTS: [&str; 3] = [
+    "/restapi/v1.0/account/~/extension/~/message-store",
+    "/restapi/v1.0/account/~/extension/~/presence",
+    "/restapi/v1.0/account/~/extension/~/voicemail",
+];
 
 macro_rules! faults {
     ($($name:ident $text:literal,)*) => {

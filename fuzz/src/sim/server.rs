@@ -3,13 +3,15 @@
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthFailureKind, Frame, HttpFailure, Input, OpenFailure, Phase};
 use ringcentral_ws_gateway::{FrameKind, GatewayOutput, HttpRequest, HttpResponse, LossCause, Upgrade};
 
-use super::checks::AuthCall;
-use super::client::{Login, Poison};
+use super::World;
+use super::client::{App, Login, Poison};
 use super::net::{Alarm, Call, Packet};
-use super::plan::S;
-use super::{World, trace};
+use super::pacing::AuthCall;
+use crate::http::{from_gateway, http_failure, open_failure};
 use crate::oracle::violated;
 use crate::subject::Maker;
+use crate::time::S;
+use crate::trace::trace;
 
 const CLIENT_AUTH: &str = "Basic Z2F0ZXdheS1jbGllbnQtaWQ6Z2F0ZXdheS1jbGllbnQtc2VjcmV0";
 
@@ -131,7 +133,7 @@ impl<M: Maker> World<M> {
         }
         let client = l.client;
         if let Some(number) = number_in(&text) {
-            let verdict = self.clients[client].checks.reached(number);
+            let verdict = self.clients[client].requests.may_run(number);
             self.judge(verdict);
         }
         self.gateway.ws_text(link as u64 + 1, text, self.now);
@@ -169,7 +171,7 @@ impl<M: Maker> World<M> {
                 let c = &mut self.clients[client];
                 c.faulted_at = c.faulted_at.max(Some(self.now));
                 let status = Some(*self.rng.pick(&[400, 404, 500]));
-                let failure = Box::new(OpenFailure { status, ..failure(Phase::Response) });
+                let failure = Box::new(OpenFailure { status, ..open_failure(Phase::Response) });
                 return self.net.push(at, Packet::OpenFailed { link, failure });
             }
         }
@@ -178,7 +180,7 @@ impl<M: Maker> World<M> {
             _ if answer_lost => {
                 self.net.links[link].server_knows = true;
                 self.net.links[link].dead = true;
-                let failure = Box::new(failure(Phase::Response));
+                let failure = Box::new(open_failure(Phase::Response));
                 self.net.push(at, Packet::OpenFailed { link, failure });
                 self.net.push(at, Packet::ResetToServer { link });
             }
@@ -191,7 +193,8 @@ impl<M: Maker> World<M> {
                 self.explain(client);
                 let after = response.get("Retry-After").and_then(|text| text.parse().ok());
                 let retry_after = after.map(std::time::Duration::from_secs);
-                let failure = OpenFailure { status: Some(response.status), retry_after, ..failure(Phase::Response) };
+                let failure =
+                    OpenFailure { status: Some(response.status), retry_after, ..open_failure(Phase::Response) };
                 self.net.push(at, Packet::OpenFailed { link, failure: Box::new(failure) });
             }
         }
@@ -244,7 +247,7 @@ impl<M: Maker> World<M> {
             && response.status != 401
             && self.clients[to.client].life == to.life
         {
-            let verdict = self.clients[to.client].checks.reached(number);
+            let verdict = self.clients[to.client].requests.may_run(number);
             self.judge(verdict);
         }
         self.pump();
@@ -270,22 +273,14 @@ impl<M: Maker> World<M> {
         }
         trace!(self, "{}: http {} done {:?}", to.client, to.id, result.as_ref().map(|r| r.status));
         if result.as_ref().is_err_and(|failure| failure.not_sent) {
-            self.clients[to.client].checks.never_left(AuthCall::Token(to.id));
+            self.clients[to.client].pacing.never_left(AuthCall::Token(to.id));
         }
         match result {
             Err(failure) => self.input(to.client, Input::HttpFailed { id: to.id, failure }),
-            Ok(answer) => {
-                let mut response = http::Response::builder().status(answer.status);
-                for (name, value) in &answer.headers {
-                    response = response.header(name, value);
-                }
-                match response.body(bytes::Bytes::from(answer.body)) {
-                    Ok(response) => {
-                        self.input(to.client, Input::HttpResponse { id: to.id, response: Box::new(response) })
-                    }
-                    Err(error) => self.judge(violated("simulator", format!("not a response: {error}"))),
-                }
-            }
+            Ok(answer) => match from_gateway(answer) {
+                Ok(response) => self.input(to.client, Input::HttpResponse { id: to.id, response: Box::new(response) }),
+                Err(error) => self.judge(violated("simulator", format!("not a response: {error}"))),
+            },
         }
     }
 
@@ -294,7 +289,7 @@ impl<M: Maker> World<M> {
             let mut failure = AuthFailure::transient("simulated");
             if self.rng.chance(300) {
                 failure.kind = AuthFailureKind::Network { phase: Phase::Tcp, not_sent: true };
-                self.clients[client].checks.never_left(AuthCall::Login(id));
+                self.clients[client].pacing.never_left(AuthCall::Login(id));
             }
             return self.input(client, Input::AuthorizeFailed { id, failure });
         }
@@ -331,7 +326,7 @@ impl<M: Maker> World<M> {
         let link = c.link;
         let mark = c.published.as_ref().map(|published| published.mark.clone());
         if mark.is_none() {
-            c.app = super::app::App::default();
+            c.app = App::default();
         }
         // Before the inbox is emptied: what lies in it never arrived.
         if let Some(link) = link {
@@ -351,14 +346,6 @@ impl<M: Maker> World<M> {
         let downtime = if self.clients[client].crashes_left > 0 { S / 10 } else { self.downtime() };
         self.alarm_in(client, downtime, Alarm::Start);
     }
-}
-
-pub(super) fn failure(phase: Phase) -> OpenFailure {
-    OpenFailure { phase, status: None, retry_after: None, message: "simulated".into() }
-}
-
-pub(super) fn http_failure(phase: Phase, not_sent: bool) -> HttpFailure {
-    HttpFailure { phase, not_sent, message: "simulated".into() }
 }
 
 /// The number of the application's request in a frame.

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use ringcentral_ws_core::*;
 
 use super::World;
-use crate::model::{Cost, In, Out, Timer, certainty};
+use crate::model::{Cost, In, Out, Timer};
+use crate::oracle::check_certainty;
 use crate::subject::Subject;
 
 impl<S: Subject> World<S> {
@@ -191,6 +192,13 @@ impl<S: Subject> World<S> {
         })
     }
 
+    fn check_gap(&self, gap: &Gap) -> Result<(), String> {
+        if gap.since > gap.until {
+            return Err(self.report(&format!("a gap from {:?} until {:?}", gap.since, gap.until)));
+        }
+        check_certainty(gap).map_err(|violation| self.report(&violation.to_string()))
+    }
+
     fn read_event(&mut self, event: Event) -> Result<Option<Out>, String> {
         let number = |text: &str| text.parse::<u8>().unwrap_or(u8::MAX);
         Ok(Some(match event {
@@ -226,12 +234,7 @@ impl<S: Subject> World<S> {
                 Out::Retry(attempt)
             }
             Event::Gap(gap) => {
-                if gap.since > gap.until {
-                    return Err(self.report(&format!("a gap from {:?} until {:?}", gap.since, gap.until)));
-                }
-                if gap.certainty.as_str() != certainty(gap.cause.as_str()) {
-                    return Err(self.report(&format!("{} is not {}", gap.cause.as_str(), gap.certainty.as_str())));
-                }
+                self.check_gap(&gap)?;
                 Out::Gap(gap.cause.as_str(), gap.after.as_deref().map(number))
             }
             Event::Response { id, outcome } => Out::Ended(

@@ -1,67 +1,10 @@
-//! What the server sent against what the application got. Shares no code with the Session.
+//! The notifications of one client: each is delivered once and in order, or lies in a gap that was emitted before the next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use ringcentral_ws_core::{Gap, RequestOutcome};
+use ringcentral_ws_core::Gap;
 
-/// The property that was violated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// The name of the check.
-    pub check: &'static str,
-    /// What happened.
-    pub what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.check, self.what)
-    }
-}
-
-pub(crate) type Verdict = Result<(), Violation>;
-
-pub(crate) fn violated(check: &'static str, what: String) -> Verdict {
-    Err(Violation { check, what })
-}
-
-/// Whether a request is said not to have left.
-pub(crate) const fn never_left(outcome: &RequestOutcome) -> bool {
-    matches!(
-        outcome,
-        RequestOutcome::NotSent(_)
-            | RequestOutcome::TimedOut { sent: false }
-            | RequestOutcome::Cancelled { sent: false }
-    )
-}
-
-/// How sure the causes of a gap are. Written down from the rules ("Losses"), not taken from the Session.
-const CERTAINTIES: [(&str, &str); 11] = [
-    ("contended", "probable"),
-    ("in_flight", "possible"),
-    ("queue_overflow", "certain"),
-    ("recovery_abandoned", "probable"),
-    ("recovery_failed", "probable"),
-    ("replay_interrupted", "possible"),
-    ("replay_overflow", "probable"),
-    ("restored", "possible"),
-    ("subscription_lost", "probable"),
-    ("unreadable_frame", "probable"),
-    ("window_passed", "probable"),
-];
-
-/// A gap is as sure as its cause.
-pub(crate) fn check_certainty(gap: &Gap) -> Verdict {
-    let (cause, certainty) = (gap.cause.as_str(), gap.certainty.as_str());
-    if CERTAINTIES.contains(&(cause, certainty)) {
-        return Ok(());
-    }
-    violated("gap-certainty", format!("a gap by {cause} is called {certainty}"))
-}
-
-/// Gaps by certainty: how many were emitted, and in how many of them something was missing.
-pub(crate) type Certainties = BTreeMap<&'static str, [u64; 2]>;
+use super::{Counts, Verdict, check_certainty, violated};
 
 /// How a notification stands with the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +68,7 @@ pub(crate) struct Mark {
 
 /// What was sent to one client, and what became of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Oracle {
+pub(crate) struct Deliveries {
     sent: Vec<Sent>,
     by_uuid: BTreeMap<u64, usize>,
     subscriptions: BTreeMap<Box<str>, u32>,
@@ -140,15 +83,10 @@ pub(crate) struct Oracle {
     owed: Vec<usize>,
     /// How much later than it was sent a frame can arrive.
     pub(crate) latency: u64,
-    pub(crate) certainties: Certainties,
-    pub(crate) delivered: u64,
-    pub(crate) covered: u64,
-    pub(crate) excused: u64,
-    pub(crate) late: u64,
-    pub(crate) false_alarms: u64,
+    pub(crate) counts: Counts,
 }
 
-impl Oracle {
+impl Deliveries {
     /// `latency`: how much later than it was sent a frame can arrive.
     pub(crate) fn new(latency: u64) -> Self {
         Self { latency, ..Self::default() }
@@ -173,6 +111,7 @@ impl Oracle {
         // A subscription that was replaced may live on for a while on the server; its session is left to die.
         let state = if self.at.lapsed || self.at.retired.contains(&subscription) { State::Excused } else { State::Due };
         self.sent.push(Sent { uuid, created: now, subscription, state });
+        self.counts.sent += 1;
     }
 
     /// The server lost one in a way the client cannot know of.
@@ -190,7 +129,7 @@ impl Oracle {
             && self.sent[*at].state == State::Due
         {
             self.sent[*at].state = state;
-            self.excused += 1;
+            self.counts.excused += 1;
         }
     }
 
@@ -272,7 +211,6 @@ impl Oracle {
                 // written it down; it sends it again in a longer replay.
                 self.sent[index].state = State::Delivered;
                 self.unwritten.push(index);
-                self.late += 1;
                 self.at.received = Some(index);
                 return Ok(());
             }
@@ -281,7 +219,7 @@ impl Oracle {
         self.settle(index)?;
         self.sent[index].state = State::Delivered;
         self.unwritten.push(index);
-        self.delivered += 1;
+        self.counts.delivered += 1;
         self.at.last = Some(index);
         self.at.received = Some(index);
         self.at.cursor = self.at.cursor.max(index + 1);
@@ -293,10 +231,7 @@ impl Oracle {
     /// it and is delivered after it does not end it.
     fn count_gaps(&mut self, next: u64) {
         for gap in self.at.gaps.extract_if(.., |gap| gap.until + 1_000 < next) {
-            self.false_alarms += u64::from(gap.empty);
-            let [reported, missing] = self.certainties.entry(gap.certainty).or_default();
-            *reported += 1;
-            *missing += u64::from(!gap.empty);
+            self.counts.gap_settled(gap.certainty, !gap.empty);
         }
     }
 
@@ -331,7 +266,7 @@ impl Oracle {
                 }
             }
             self.sent[i].state = State::Passed;
-            self.covered += u64::from(state == State::Due);
+            self.counts.covered += u64::from(state == State::Due);
         }
         Ok(())
     }
@@ -389,9 +324,5 @@ impl Oracle {
     pub(crate) fn delivered_since(&self, time: u64) -> usize {
         let delivered = |sent: &&Sent| sent.state == State::Delivered;
         self.sent.iter().rev().take_while(|sent| sent.created >= time).filter(delivered).count()
-    }
-
-    pub(crate) fn made_count(&self) -> u64 {
-        self.sent.len() as u64
     }
 }

@@ -1,4 +1,6 @@
-//! Numbers in JSON that others read: many languages hold them as doubles, which are exact up to 2^53 - 1 only.
+//! How values are written in JSON that others read, where serde has no form of its own or not the right one.
+//!
+//! Numbers: many languages hold them as doubles, which are exact up to 2^53 - 1 only.
 
 use std::fmt;
 
@@ -35,6 +37,53 @@ pub(crate) mod bounded {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         u64::deserialize(deserializer).map(|number| number.min(MAX_EXACT))
+    }
+}
+
+/// A URL as text.
+#[cfg(feature = "recorder")]
+pub(crate) mod url {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use url::Url;
+
+    pub(crate) fn serialize<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(url.as_str())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+        Url::parse(&String::deserialize(deserializer)?).map_err(|_| D::Error::custom("an address"))
+    }
+}
+
+/// A secret that was replaced by its name: it is written as it is.
+#[cfg(feature = "recorder")]
+pub(crate) mod named_secret {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::from)
+    }
+}
+
+/// The same of what may be missing.
+#[cfg(feature = "recorder")]
+pub(crate) mod named_secret_option {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+        secret.as_ref().map(Secret::expose).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
     }
 }
 

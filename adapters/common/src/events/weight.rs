@@ -1,4 +1,4 @@
-//! What waits while nobody listens: how much it is, and what need not be told.
+//! What waits while nobody listens: how much it is, and which of it is outdated.
 
 use ringcentral_ws_core::Event;
 
@@ -9,8 +9,7 @@ const EVENT: usize = 256;
 const SNAPSHOT: usize = 32 << 10;
 
 /// What an event takes while it waits, in bytes, roughly: exact where the server chooses the size.
-#[must_use]
-pub fn weight(event: &Event, has_snapshot: bool) -> usize {
+pub(super) fn weight(event: &Event, has_snapshot: bool) -> usize {
     let snapshot = if has_snapshot { SNAPSHOT } else { 0 };
     let texts = match event {
         Event::Notification(n) => {
@@ -36,10 +35,9 @@ pub fn weight(event: &Event, has_snapshot: bool) -> usize {
     EVENT + snapshot + texts
 }
 
-/// Which of the events that wait, counted from the newest, is not worth telling any more after `later`. While nobody
+/// Which of the events that wait, counted from the newest, is outdated by `later`. While nobody
 /// takes events attempts may go on for days: of what repeats without anything else between only the last counts.
-#[must_use]
-pub fn replaced<'a>(later: &Event, newest_first: impl Iterator<Item = &'a Event>) -> Option<usize> {
+pub(super) fn replaced<'a>(later: &Event, newest_first: impl Iterator<Item = &'a Event>) -> Option<usize> {
     let kind = repeats(later)?;
     newest_first.map_while(repeats).position(|earlier| earlier == kind)
 }

@@ -1,4 +1,4 @@
-//! What must not be read, replaced by names that stay the same: `***1` is the same secret everywhere.
+//! Names that stay the same in place of secrets: `***1` is the same secret everywhere.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded};
 
+use super::by_name::MASK;
 use crate::config::Config;
 use crate::filters::{FilterError, Filters};
 use crate::session::HostKind;
@@ -13,7 +14,8 @@ use crate::session::HostKind;
 /// Most secrets told apart at a time, and as many ids; the one not seen for longest is forgotten, and gets another name
 /// should it come again.
 pub(crate) const MAX_NAMES: usize = 128;
-const MASK: &str = "***";
+/// Longest word of the protocol that is kept.
+pub(crate) const MAX_WORD: usize = 64;
 /// In place of a host that the settings do not allow.
 const REFUSED: &str = "refused.invalid";
 
@@ -138,6 +140,15 @@ impl Names {
     pub(crate) fn filters(&mut self, filters: &Filters) -> Result<Filters, FilterError> {
         Filters::new(filters.iter().map(|filter| self.masked_path(filter, true)))
     }
+}
+
+/// A code that a server gave, or a mask for what is no plain word.
+pub(crate) fn mask_code(text: &str) -> Box<str> {
+    // What the reader of errors makes of it.
+    let text = text.trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '+');
+    let word = text.len() <= MAX_WORD && text.chars().all(plain);
+    if word { text.into() } else { MASK.into() }
 }
 
 /// Whether it is a name given here.

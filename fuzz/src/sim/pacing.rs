@@ -1,18 +1,11 @@
-//! What a client may ask of the server, and what must come of its requests.
+//! How often a client may try, and what it must say of its tries and waits.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use ringcentral_ws_core::{AuthId, HttpId, RequestId, RequestOutcome, Timestamp};
+use ringcentral_ws_core::{AuthId, HttpId, Timestamp};
 
-use super::plan::{MINUTE, S};
-use crate::oracle::{Verdict, never_left, violated};
-
-/// A REST request of the application.
-#[derive(Clone, Debug)]
-struct Asked {
-    number: u64,
-    repeatable: bool,
-}
+use crate::oracle::{Verdict, violated};
+use crate::time::{MINUTE, S};
 
 /// Calls of the rate-limit group Auth in any 60 s (TOK-2).
 const AUTH_CALLS: usize = 5;
@@ -36,7 +29,7 @@ pub(crate) enum AuthCall {
 
 /// What is counted in the life of one process.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ProcessChecks {
+pub(crate) struct Pacing {
     /// Calls that may have reached the server.
     auth: VecDeque<(u64, AuthCall)>,
     /// When each attempt began, as far as can be seen: with its token call, or with the socket if it needs none.
@@ -47,13 +40,9 @@ pub(crate) struct ProcessChecks {
     announced: Option<Timestamp>,
     /// Failed attempts and connections without an echo since the last echo.
     failures: u32,
-    open: BTreeMap<RequestId, Asked>,
-    /// How often each request reached the server.
-    reached: BTreeMap<u64, u32>,
-    pub(crate) next: u64,
 }
 
-impl ProcessChecks {
+impl Pacing {
     /// TOK-2. A driver that drains late makes a call later than it was decided, by up to `slack`.
     pub(crate) fn auth_call(&mut self, call: AuthCall, now: u64, slack: u64) -> Verdict {
         if let AuthCall::Token(_) = call {
@@ -132,57 +121,6 @@ impl ProcessChecks {
         }
         violated("attempt-number", format!("it says that {attempt} failed, and there were {}", self.failures))
     }
-
-    pub(crate) fn accepted(&mut self, id: RequestId, number: u64, repeatable: bool) -> Verdict {
-        match self.open.insert(id, Asked { number, repeatable }) {
-            None => Ok(()),
-            Some(_) => violated("request-ends", format!("request {id} was accepted twice")),
-        }
-    }
-
-    /// The server got the request and did not send it back for want of authorization.
-    pub(crate) fn reached(&mut self, number: u64) -> Verdict {
-        let count = self.reached.entry(number).or_default();
-        *count += 1;
-        let repeatable = self.open.values().find(|asked| asked.number == number).is_none_or(|asked| asked.repeatable);
-        if *count > 1 && !repeatable {
-            return violated("request-twice", format!("request number {number} reached the server twice"));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn ended(&mut self, id: RequestId, outcome: &RequestOutcome) -> Verdict {
-        let Some(asked) = self.open.remove(&id) else {
-            return violated("request-ends", format!("request {id} ended, but was not open"));
-        };
-        let reached = self.reached.remove(&asked.number).unwrap_or(0);
-        if never_left(outcome) && reached > 0 && !asked.repeatable {
-            return violated("request-honest", format!("request {id} is said never to have left, but arrived"));
-        }
-        // What was sent back for want of authorization, and once more after a new login, did not count as arrived.
-        let answered = |response: &http::Response<_>| response.status() != http::StatusCode::UNAUTHORIZED;
-        if matches!(outcome, RequestOutcome::Response { response, .. } if answered(response)) && reached == 0 {
-            return violated("request-honest", format!("request {id} has an answer, but never arrived"));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn any_open(&self) -> Option<RequestId> {
-        self.open.keys().next().copied()
-    }
-
-    /// Every request must have ended.
-    pub(crate) fn finish(&self) -> Verdict {
-        match self.any_open() {
-            None => Ok(()),
-            Some(id) => violated("request-ends", format!("request {id} never ended")),
-        }
-    }
-
-    /// The process is gone, and what it asked for with it.
-    pub(crate) fn new_life(&mut self) {
-        *self = Self { next: self.next, ..Self::default() };
-    }
 }
 
 /// At most `limit` in any 60 s.
@@ -212,36 +150,36 @@ mod tests {
     fn an_attempt_begins_with_its_token_call() {
         // The first waits 40 ms for its token; the 31st begins a minute after it, and needs none.
         for (last, fine) in [(60 * S + 12, true), (60 * S, false), (60 * S - 30, false)] {
-            let mut checks = ProcessChecks::default();
-            checks.auth_call(AuthCall::Before, 0, 0).unwrap();
-            checks.token_call = Some(0);
+            let mut pacing = Pacing::default();
+            pacing.auth_call(AuthCall::Before, 0, 0).unwrap();
+            pacing.token_call = Some(0);
             for n in 0..30 {
-                checks.attempt(40_000 + n * S, 0).unwrap();
+                pacing.attempt(40_000 + n * S, 0).unwrap();
             }
-            assert_eq!(checks.attempt(last, 0).is_ok(), fine, "{last}");
+            assert_eq!(pacing.attempt(last, 0).is_ok(), fine, "{last}");
         }
     }
 
     // CLAUSE TOK-2
     #[test]
     fn what_may_have_arrived_counts_across_a_restart() {
-        let mut checks = ProcessChecks::default();
-        checks.carried(&[0, S, 2 * S]);
-        checks.auth_call(AuthCall::Before, 3 * S, 0).unwrap();
-        checks.auth_call(AuthCall::Before, 4 * S, 0).unwrap();
-        assert!(checks.clone().auth_call(AuthCall::Before, 59 * S, 0).is_err());
-        assert!(checks.auth_call(AuthCall::Before, 60 * S, 0).is_ok());
+        let mut pacing = Pacing::default();
+        pacing.carried(&[0, S, 2 * S]);
+        pacing.auth_call(AuthCall::Before, 3 * S, 0).unwrap();
+        pacing.auth_call(AuthCall::Before, 4 * S, 0).unwrap();
+        assert!(pacing.clone().auth_call(AuthCall::Before, 59 * S, 0).is_err());
+        assert!(pacing.auth_call(AuthCall::Before, 60 * S, 0).is_ok());
     }
 
     // CLAUSE REC-8
     #[test]
     fn a_wait_of_more_than_two_seconds_is_announced() {
         let at = Timestamp::from_secs;
-        let mut checks = ProcessChecks::default();
-        assert!(checks.waits(at(12), at(10)).is_ok() && checks.waits(at(13), at(10)).is_err());
-        checks.announced(at(13));
-        assert!(checks.waits(at(13), at(10)).is_ok() && checks.waits(at(14), at(10)).is_err());
-        checks.opens();
-        assert!(checks.waits(at(13), at(10)).is_err());
+        let mut pacing = Pacing::default();
+        assert!(pacing.waits(at(12), at(10)).is_ok() && pacing.waits(at(13), at(10)).is_err());
+        pacing.announced(at(13));
+        assert!(pacing.waits(at(13), at(10)).is_ok() && pacing.waits(at(14), at(10)).is_err());
+        pacing.opens();
+        assert!(pacing.waits(at(13), at(10)).is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! How long users wait after an outage, and what a fleet of clients does to the server (BCK-2, TOK-2): real Sessions in
+//! How long users wait after an outage, and what a herd of clients that lost their sockets at once does to the server (BCK-2, TOK-2): real Sessions in
 //! virtual time, beside the schedules of other clients.
 //!
-//! `cargo run --profile quick -p ringcentral-ws-benches --bin fleet -- --help`
+//! `cargo run --profile quick -p ringcentral-ws-benches --bin outage -- --help`
 //!
 //! # The table of outages
 //!
@@ -42,10 +42,10 @@
 //!
 //! Other clients are bare formulas in three tables of their own. They hear of the loss at once, and have no budget.
 //!
-//! # The table of fleets
+//! # The table of herds
 //!
 //! 20,000 clients lose their socket within 50 ms. `inside`: the share that continues its session; `100 ms`: the largest
-//! share of the fleet whose attempts come within any 100 ms, over all of the time from the loss on; `attempts`, `most`:
+//! share of the herd whose attempts come within any 100 ms, over all of the time from the loss on; `attempts`, `most`:
 //! of one client, on average and at most.
 //!
 //! # Limits
@@ -56,20 +56,20 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_benches::outage::measure::{self, FLEET_KINDS, FLEET_SECONDS, Figures};
+use ringcentral_ws_benches::outage::measure::{self, Figures, HERD_KINDS, HERD_SECONDS};
 use ringcentral_ws_benches::outage::{Kind, Length, Life, Row, Traffic, limits, misses, peers, report};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const HELP: &str = "\
-How long clients wait after an outage, and what a fleet of them does to the server.
+How long clients wait after an outage, and what a herd of them does to the server.
 
-usage: fleet [OPTIONS] [CLIENTS]
+usage: outage [OPTIONS] [CLIENTS]
 
-  --table outages|fleet|all   what to measure (all)
+  --table outages|herd|all   what to measure (all)
   --kind NAME                 only this kind of outage; may be repeated
   --up SECONDS                only sessions that were up for so long; may be repeated (30 and 3600)
   --seeds N                   clients for each line of the table of outages (1000)
-  --clients N                 clients of the fleet (20000)
+  --clients N                 clients of the herd (20000)
   --retry-after SECONDS       what the kind 503-ra says (10)
   --check                     end with status 1 and a line for each figure that misses its limit
   --help                      this text
@@ -77,7 +77,7 @@ usage: fleet [OPTIONS] [CLIENTS]
 
 struct Options {
     outages: bool,
-    fleet: bool,
+    herd: bool,
     kinds: Vec<Kind>,
     ups: Vec<u64>,
     seeds: usize,
@@ -90,7 +90,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
     let mut options = Options {
         outages: true,
-        fleet: true,
+        herd: true,
         kinds: Vec::new(),
         ups: Vec::new(),
         seeds: 1_000,
@@ -102,11 +102,11 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     while let Some(arg) = parser.next()? {
         match arg {
             Long("table") => {
-                (options.outages, options.fleet) = match &*parser.value()?.string()? {
+                (options.outages, options.herd) = match &*parser.value()?.string()? {
                     "outages" => (true, false),
-                    "fleet" => (false, true),
+                    "herd" => (false, true),
                     "all" => (true, true),
-                    _ => return Err("--table is outages, fleet or all".into()),
+                    _ => return Err("--table is outages, herd or all".into()),
                 }
             }
             Long("kind") => options.kinds.push(kind(&parser.value()?.string()?)?),
@@ -154,8 +154,8 @@ fn main() -> ExitCode {
         let hour = |row: &&Row| row.life.up == HOUR;
         missed.extend(rows.iter().filter(hour).flat_map(misses));
     }
-    if options.fleet {
-        missed.extend(fleets(options.clients));
+    if options.herd {
+        missed.extend(herds(options.clients));
     }
     if !options.check {
         return ExitCode::SUCCESS;
@@ -250,19 +250,19 @@ fn peers_after_outages(options: &Options, rows: &[Row]) {
     }
 }
 
-fn fleets(clients: usize) -> Vec<String> {
+fn herds(clients: usize) -> Vec<String> {
     let outages: Vec<(Kind, u64)> =
-        FLEET_KINDS.into_iter().flat_map(|kind| FLEET_SECONDS.map(|seconds| (kind, seconds))).collect();
-    let mut progress = Progress::new("fleet", clients);
+        HERD_KINDS.into_iter().flat_map(|kind| HERD_SECONDS.map(|seconds| (kind, seconds))).collect();
+    let mut progress = Progress::new("herd", clients);
     let mut missed = Vec::new();
-    let results = measure::fleets(clients, &outages, |done| progress.at(done));
-    for ((kind, seconds), mut fleet) in outages.into_iter().zip(results) {
+    let results = measure::herds(clients, &outages, |done| progress.at(done));
+    for ((kind, seconds), mut herd) in outages.into_iter().zip(results) {
         println!("{clients} clients, {}, outage of {seconds} s", kind.name());
-        println!("{}", report::FLEET_HEAD);
-        println!("{}", report::fleet("this client", &mut fleet));
-        missed.extend(limits::fleet_misses(kind, seconds, fleet.worst_100ms()));
+        println!("{}", report::HERD_HEAD);
+        println!("{}", report::herd("this client", &mut herd));
+        missed.extend(limits::herd_misses(kind, seconds, herd.worst_100ms()));
         for (name, schedule) in peers::SCHEDULES {
-            println!("{}", report::fleet(name, &mut peers::fleet(clients, seconds, schedule)));
+            println!("{}", report::herd(name, &mut peers::herd(clients, seconds, schedule)));
         }
         println!();
     }
