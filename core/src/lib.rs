@@ -1,6 +1,6 @@
 //! RingCentral WebSocket subscriptions as a sans-IO state machine: no I/O, no clock, no RNG beyond a seed, no async.
 //!
-//! [`Session`] is the protocol as a value: facts and wishes go in, actions and events come out. Its documentation has
+//! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation has
 //! the loop and the contract.
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,6 @@ mod filters;
 mod gap;
 mod ids;
 mod input;
-mod ledger;
 mod loopback;
 mod mask;
 mod message_id;

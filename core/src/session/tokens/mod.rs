@@ -1,5 +1,8 @@
 //! Access tokens and WebSocket tokens as they are held, and the budget of the calls for them (TOK).
 
+mod auth;
+mod ws_token;
+
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -19,19 +22,19 @@ use crate::wire::Wsc;
 /// An access token in use.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Held {
+pub(crate) struct HeldToken {
     #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
-    pub(super) secret: Secret,
-    pub(super) expires: Option<Timestamp>,
-    pub(super) issued: Timestamp,
+    pub(crate) secret: Secret,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) issued: Timestamp,
     /// A server accepted it.
-    pub(super) accepted: bool,
+    pub(crate) accepted: bool,
 }
 
 /// What refusals of access tokens in a row have led to (TOK-4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(super) enum Doubt {
+pub(crate) enum Doubt {
     /// Nothing: the last one was accepted, or none has been presented.
     #[default]
     None,
@@ -44,84 +47,84 @@ pub(super) enum Doubt {
 }
 
 /// A token that is younger may not be known everywhere yet (TOK-4).
-pub(super) const YOUNG: Duration = Duration::from_secs(60);
+pub(crate) const YOUNG: Duration = Duration::from_secs(60);
 /// Before a young token is tried once more, and before the login after that.
-pub(super) const SPREAD: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+pub(crate) const SPREAD: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 /// Tokens that were accepted and are refused within so long after their issue were revoked by other logins. The third
 /// within twice that time is the last.
-pub(super) const EVICTED: Duration = Duration::from_secs(300);
-pub(super) const MAX_EVICTIONS: usize = 3;
+pub(crate) const EVICTED: Duration = Duration::from_secs(300);
+pub(crate) const MAX_EVICTIONS: usize = 3;
 /// The longest penalty that is believed after a restart.
-pub(super) const MAX_STORED_PENALTY: Duration = Duration::from_secs(3_600);
+pub(crate) const MAX_STORED_PENALTY: Duration = Duration::from_secs(3_600);
 
 /// A WebSocket token nobody has seen yet.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct WsToken {
+pub(crate) struct WsToken {
     #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
-    pub(super) token: Secret,
+    pub(crate) token: Secret,
     #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
-    pub(super) uri: Url,
-    pub(super) usable_until: Timestamp,
+    pub(crate) uri: Url,
+    pub(crate) usable_until: Timestamp,
 }
 
 /// The question under way to the credential source.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Asking {
-    pub(super) id: AuthId,
-    pub(super) began: Timestamp,
+pub(crate) struct Asking {
+    pub(crate) id: AuthId,
+    pub(crate) began: Timestamp,
 }
 
 /// The call under way for a WebSocket token.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Fetching {
-    pub(super) id: HttpId,
-    pub(super) began: Timestamp,
+pub(crate) struct Fetching {
+    pub(crate) id: HttpId,
+    pub(crate) began: Timestamp,
     /// Which access token it carries.
-    pub(super) token: u64,
+    pub(crate) token: u64,
 }
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Tokens {
-    pub(super) access: Option<Held>,
+pub(crate) struct Tokens {
+    pub(crate) access: Option<HeldToken>,
     /// The last one, if it was refused and no other has come yet.
     #[cfg_attr(feature = "recorder", serde(default, with = "crate::recorder::bare_option"))]
-    pub(super) replaced: Option<Secret>,
+    pub(crate) replaced: Option<Secret>,
     /// Number of the last access token: what is said about an older one does not concern it.
-    pub(super) number: u64,
-    pub(super) asking: Option<Asking>,
+    pub(crate) number: u64,
+    pub(crate) asking: Option<Asking>,
     /// The server refused the last one, and another has not come yet (TOK-4).
-    pub(super) refused: bool,
+    pub(crate) refused: bool,
     /// The question under way was asked after the refusal. The answer to an older one may be the refused token.
     #[cfg_attr(feature = "recorder", serde(default))]
-    pub(super) asked_anew: bool,
+    pub(crate) asked_anew: bool,
     #[cfg_attr(feature = "recorder", serde(default))]
-    pub(super) doubt: Doubt,
+    pub(crate) doubt: Doubt,
     /// When tokens in good use were refused soon after their issue.
     #[cfg_attr(feature = "recorder", serde(default))]
-    pub(super) evictions: Vec<Timestamp>,
+    pub(crate) evictions: Vec<Timestamp>,
     /// The source asked for no question before this.
     #[cfg_attr(feature = "recorder", serde(default))]
-    pub(super) no_login_before: Timestamp,
-    pub(super) ws: Option<WsToken>,
+    pub(crate) no_login_before: Timestamp,
+    pub(crate) ws: Option<WsToken>,
     /// The one that the opening connection carries, until it is known to have been seen.
-    pub(super) carried: Option<WsToken>,
-    pub(super) fetching: Option<Fetching>,
+    pub(crate) carried: Option<WsToken>,
+    pub(crate) fetching: Option<Fetching>,
     /// Knows what was presented and has been replaced: a server may quote it still. So many as a [`Masker`] keeps.
     #[cfg_attr(feature = "recorder", serde(skip))]
     former: Masker,
     /// Of every call of the rate-limit group Auth, the questions to the credential source included (TOK-2).
-    pub(super) calls: Budget,
+    pub(crate) calls: Budget,
     /// What another process left of it, until the first connection is asked for.
     #[cfg_attr(feature = "recorder", serde(default))]
-    pub(super) packed: Option<StoredAuth>,
+    pub(crate) packed: Option<StoredAuth>,
 }
 
 impl Tokens {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             access: None,
             replaced: None,
@@ -143,7 +146,7 @@ impl Tokens {
 
     /// Replaces every token, and what the address of a connection asks for.
     #[cfg(feature = "recorder")]
-    pub(super) fn mask(&mut self, names: &mut crate::recorder::Names) {
+    pub(crate) fn mask(&mut self, names: &mut crate::recorder::Names) {
         if let Some(held) = &mut self.access {
             held.secret = names.secret(held.secret.expose()).into();
         }
@@ -158,17 +161,17 @@ impl Tokens {
         }
     }
 
-    pub(super) fn has_ws_token(&self, now: Timestamp) -> bool {
+    pub(crate) fn has_ws_token(&self, now: Timestamp) -> bool {
         self.ws.as_ref().is_some_and(|ws| now < ws.usable_until)
     }
 
     /// The budget of calls.
-    pub(super) const fn calls(&self) -> &Budget {
+    pub(crate) const fn calls(&self) -> &Budget {
         &self.calls
     }
 
     /// What is left of the budget and of penalties, for another process.
-    pub(super) fn stored(&self, clock: ClockReading, now: Timestamp) -> StoredAuth {
+    pub(crate) fn stored(&self, clock: ClockReading, now: Timestamp) -> StoredAuth {
         if let Some(packed) = &self.packed {
             return packed.clone();
         }
@@ -181,12 +184,12 @@ impl Tokens {
     }
 
     /// What another process left, until it is used.
-    pub(super) fn keep_packed(&mut self, stored: StoredAuth) {
+    pub(crate) fn keep_packed(&mut self, stored: StoredAuth) {
         self.packed = Some(stored);
     }
 
     /// Goes on with what another process left. The wall clock may have been put back since: nothing of it holds long.
-    pub(super) fn unpack(&mut self, clock: ClockReading, now: Timestamp) {
+    pub(crate) fn unpack(&mut self, clock: ClockReading, now: Timestamp) {
         let Some(stored) = self.packed.take() else { return };
         let at = |unix: UnixMillis, most: Duration| {
             let left = Duration::from_millis(unix.0.saturating_sub(clock.unix.0)).min(most);
@@ -199,7 +202,7 @@ impl Tokens {
     }
 
     /// The URL that presents the token, once (TOK-1, TOK-8).
-    pub(super) fn present(&mut self, wsc: Option<&Wsc>) -> Option<SecretUrl> {
+    pub(crate) fn present(&mut self, wsc: Option<&Wsc>) -> Option<SecretUrl> {
         let ws = self.ws.take()?;
         let mut url = ws.uri.clone();
         url.query_pairs_mut().append_pair("access_token", ws.token.expose());
@@ -212,19 +215,19 @@ impl Tokens {
         Some(SecretUrl::new(url))
     }
 
-    pub(super) const fn former(&self) -> &Masker {
+    pub(crate) const fn former(&self) -> &Masker {
         &self.former
     }
 
     /// It is refused, or replaced.
-    pub(super) fn forget_access(&mut self) {
+    pub(crate) fn forget_access(&mut self) {
         if let Some(held) = self.access.take() {
             self.former.learn(held.secret.expose());
         }
     }
 
     /// What a server might quote.
-    pub(super) fn learn(&self, masker: &mut Masker) {
+    pub(crate) fn learn(&self, masker: &mut Masker) {
         if let Some(held) = &self.access {
             masker.learn(held.secret.expose());
         }
@@ -234,33 +237,33 @@ impl Tokens {
     }
 
     /// The server has, or may have, seen it.
-    pub(super) fn presented(&mut self) {
+    pub(crate) fn presented(&mut self) {
         self.carried = None;
     }
 
     /// The server cannot have seen it: the next attempt uses it.
-    pub(super) fn keep_unpresented(&mut self) {
+    pub(crate) fn keep_unpresented(&mut self) {
         self.ws = self.carried.take();
     }
 
     /// A Bearer header, if a token is held that has not expired.
-    pub(super) fn bearer(&self, now: Timestamp) -> Option<HeaderValue> {
+    pub(crate) fn bearer(&self, now: Timestamp) -> Option<HeaderValue> {
         let held = self.access.as_ref().filter(|held| held.expires.is_none_or(|at| now < at))?;
         bearer_of(&held.secret)
     }
 
     /// The last access token that was taken, in use or refused.
-    pub(super) fn last(&self) -> Option<&Secret> {
+    pub(crate) fn last(&self) -> Option<&Secret> {
         self.access.as_ref().map(|held| &held.secret).or(self.replaced.as_ref())
     }
 
     /// Number of the access token in use.
-    pub(super) const fn number(&self) -> u64 {
+    pub(crate) const fn number(&self) -> u64 {
         self.number
     }
 
     /// A server took this access token.
-    pub(super) fn accepted(&mut self, token: u64) {
+    pub(crate) fn accepted(&mut self, token: u64) {
         if let Some(held) = self.access.as_mut().filter(|_| token == self.number) {
             held.accepted = true;
             self.doubt = Doubt::None;
@@ -268,7 +271,7 @@ impl Tokens {
     }
 
     /// A token in good use was refused soon after its issue. Whether that was once too often.
-    pub(super) fn evicted_too_often(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn evicted_too_often(&mut self, now: Timestamp) -> bool {
         let Some(held) = &self.access else { return false };
         let expired = held.expires.is_some_and(|at| now >= at);
         if !held.accepted || expired || now.since(held.issued) > EVICTED {
@@ -279,12 +282,12 @@ impl Tokens {
         self.evictions.len() >= MAX_EVICTIONS
     }
 
-    pub(super) fn is_asking(&self) -> bool {
+    pub(crate) fn is_asking(&self) -> bool {
         self.asking.is_some()
     }
 
     /// At the end of the session.
-    pub(super) fn give_up(&mut self, out: &mut Outbox) {
+    pub(crate) fn give_up(&mut self, out: &mut Outbox) {
         if let Some(Fetching { id, .. }) = self.fetching.take() {
             out.act(Action::AbortHttp { id });
         }
@@ -293,7 +296,7 @@ impl Tokens {
     }
 }
 
-pub(super) fn bearer_of(secret: &Secret) -> Option<HeaderValue> {
+pub(crate) fn bearer_of(secret: &Secret) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose())).ok()?;
     value.set_sensitive(true);
     Some(value)
