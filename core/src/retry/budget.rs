@@ -89,6 +89,15 @@ impl Budget {
         self.not_before = self.not_before.max(at);
     }
 
+    /// Whoever refused the last use, or nobody, asks for none before `at`. What was asked for earlier holds no longer.
+    pub(crate) fn set_not_before(&mut self, at: Timestamp) {
+        self.not_before = at;
+    }
+
+    pub(crate) const fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
     /// What an answer says about the limit. It may take uses away, and never gives more than the settings do.
     pub(crate) fn believe(&mut self, stated: &RateLimit, now: Timestamp) {
         let auth = stated.group.as_deref().is_none_or(|group| group.eq_ignore_ascii_case("auth"));

@@ -41,7 +41,7 @@ impl Checkpoint {
         if let Some(wsc) = &mut self.0.recovery.wsc {
             wsc.token = names.secret(wsc.token.expose()).into();
         }
-        if let Some(active) = &mut self.0.subscription.active {
+        if let Some(active) = self.0.subscription.active_mut() {
             active.server_id = names.secret(&active.server_id).into();
         }
         for filters in self.0.subscription.filters_mut() {

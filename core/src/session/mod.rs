@@ -380,7 +380,14 @@ impl Session {
 
     /// Does what follows from the state, after every input, command and timer: nobody else begins a call for the
     /// subscription, a step of an attempt or of a renewal, or a request.
+    #[inline]
     fn settle(&mut self, now: Timestamp) {
+        if !self.state.is_settled() {
+            self.settle_all(now);
+        }
+    }
+
+    fn settle_all(&mut self, now: Timestamp) {
         if matches!(self.state.connection, ConnectionState::Closed) {
             return;
         }

@@ -7,8 +7,9 @@ use crate::output::CloseReason;
 use crate::session::Session;
 use crate::session::connection::{AfterClose, ConnectionState};
 use crate::session::delivery::{Delivery, PendingGap};
+use crate::session::liveness::Liveness;
 use crate::session::recovery::{Origin, Recovery};
-use crate::session::subscription::{Active, Desired};
+use crate::session::subscription::{Active, Desired, Goal, Known, Subscription};
 use crate::snapshot::{Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
 use crate::time::{ClockReading, Timestamp};
 
@@ -71,15 +72,18 @@ impl Session {
             given_by: self.state.recovery.given_by.clone().filter(|_| self.state.recovery.wsc.is_some()),
             last_seen: self.last_seen(),
             limits: self.state.recovery.limits,
-            wanted: self.state.subscription.desired.as_ref().map(|w| subscription(w.id, &w.filters, None)),
-            active: self.state.subscription.active.as_ref().map(|a| subscription(a.id, &a.filters, Some(&a.server_id))),
-            removing: self.state.subscription.removing.map(SubscriptionId::get),
-            unsure: self.state.subscription.unsure || self.state.subscription.is_creating(),
+            wanted: self.state.subscription.desired().map(|w| subscription(w.id, &w.filters, None)),
+            active: self.state.subscription.active().map(|a| subscription(a.id, &a.filters, Some(&a.server_id))),
+            removing: if let Goal::Removed(id) = self.state.subscription.goal() { Some(id.get()) } else { None },
+            unsure: self.state.subscription.is_unsure() || self.state.subscription.is_creating(),
             recent: self.state.delivery.recent().collect(),
             last: self.state.delivery.last().map(Box::from),
             gap: self.state.delivery.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
             unproven: self.state.delivery.unverified_since(),
-            unverified: self.state.subscription.confirmed.filter(|_| self.state.subscription.verify),
+            unverified: match self.state.subscription.known() {
+                Known::Unverified(active) => Some(active.confirmed),
+                _ => None,
+            },
             detached: self.state.recovery.origin == Origin::Detached,
             next_subscription: self.state.subscription.next,
             auth: self.state.tokens.stored(self.state.clock, self.state.now),
@@ -113,27 +117,38 @@ impl Session {
             wsc: snapshot.wsc.map(StoredWsc::into_wsc),
             bound_to: snapshot.identity,
             given_by: snapshot.given_by,
-            seen_before: Some(snapshot.last_seen),
             limits: snapshot.limits,
             origin: if snapshot.detached { Origin::Detached } else { Origin::Unclean },
             ..Recovery::new(clock.now)
         };
+        session.state.liveness = Liveness::new(clock.now, Some(snapshot.last_seen));
         session.state.delivery = Delivery::restore(clock, snapshot.recent, snapshot.last, pending);
         session.state.delivery.set_buffer(session.buffer_size());
         if let Some(since) = snapshot.unproven {
             session.state.delivery.mark_unverified(since);
         }
         session.state.tokens.keep_packed(snapshot.auth);
-        session.state.subscription.next = snapshot.next_subscription;
-        session.state.subscription.confirmed = snapshot.unverified.or(Some(snapshot.last_seen));
-        session.state.subscription.verify = snapshot.unverified.is_some();
-        session.state.subscription.unsure = snapshot.unsure;
-        session.state.subscription.removing = snapshot.removing.map(SubscriptionId);
-        session.state.subscription.desired =
-            snapshot.wanted.map(|w| Desired { id: SubscriptionId(w.id), filters: w.filters });
-        session.state.subscription.active = snapshot
-            .active
-            .and_then(|a| Some(Active { id: SubscriptionId(a.id), filters: a.filters, server_id: a.server_id? }));
+        let active = |stored: StoredSubscription| {
+            let confirmed = snapshot.unverified.unwrap_or(snapshot.last_seen);
+            Some(Active {
+                id: SubscriptionId(stored.id),
+                filters: stored.filters,
+                server_id: stored.server_id?,
+                confirmed,
+            })
+        };
+        let known = match snapshot.active.and_then(active) {
+            Some(active) if snapshot.unverified.is_some() => Known::Unverified(active),
+            Some(active) => Known::Active(active),
+            None if snapshot.unsure => Known::Unsure,
+            None => Known::Nothing,
+        };
+        let goal = match (snapshot.wanted, snapshot.removing) {
+            (Some(wanted), _) => Goal::Desired(Desired { id: SubscriptionId(wanted.id), filters: wanted.filters }),
+            (None, Some(id)) => Goal::Removed(SubscriptionId(id)),
+            (None, None) => Goal::None,
+        };
+        session.state.subscription = Subscription::restored(goal, known, snapshot.next_subscription);
         Ok(session)
     }
 }

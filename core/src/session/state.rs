@@ -2,6 +2,7 @@
 
 use super::connection::{ConnectionState, Trial};
 use super::delivery::Delivery;
+use super::liveness::Liveness;
 use super::recovery::Recovery;
 use super::recovery::repeats::Repeats;
 use super::requests::Requests;
@@ -14,7 +15,7 @@ use crate::output::WaitReason;
 use crate::retry::Budget;
 use crate::rng::Rng;
 use crate::time::{ClockReading, Timestamp};
-use crate::timers::Timers;
+use crate::timers::{TimerKind, Timers};
 
 /// All that a [`Session`](super::Session) knows, but its settings, its counters and the outputs that wait: what decides
 /// about the next output. This is what a recording keeps as a checkpoint, so a new field goes here and nowhere else.
@@ -31,14 +32,11 @@ pub(crate) struct State {
     /// Failed attempts and short-lived connections since the last good connection.
     pub(crate) attempt: u32,
     pub(crate) attempts: Budget,
-    /// Who refused the last attempt asked for none before this.
-    pub(crate) not_before: Timestamp,
     /// Unreadable messages in a row.
     pub(crate) bad_frames: usize,
     /// The heartbeat whose echo marks the end of a replay.
     pub(crate) fence: Option<u64>,
-    /// When the last message left, or the connection became ready: the server's idle timer looks at nothing else.
-    pub(crate) last_sent: Timestamp,
+    pub(crate) liveness: Liveness,
     pub(crate) tokens: Tokens,
     pub(crate) recovery: Recovery,
     /// What the connection has shown so far, or the last one showed.
@@ -54,6 +52,15 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Whether nothing follows from it: what most frames leave behind, and cheap to see.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.connection, ConnectionState::Ready { .. })
+            && self.subscription.is_settled()
+            && self.requests.is_empty()
+            && !self.timers.is_running(TimerKind::Request)
+    }
+
     /// Of a session that has never been connected.
     pub(crate) fn new(config: &Config, seed: u64, clock: ClockReading) -> Self {
         let mut rng = Rng::new(seed);
@@ -67,10 +74,9 @@ impl State {
             ending: None,
             attempt: 0,
             attempts: Budget::new(config.retry.attempts_per_minute),
-            not_before: Timestamp::ZERO,
             bad_frames: 0,
             fence: None,
-            last_sent: clock.now,
+            liveness: Liveness::new(clock.now, None),
             tokens: Tokens::new(config),
             recovery: Recovery::new(clock.now),
             trial: Trial::default(),

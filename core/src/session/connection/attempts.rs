@@ -12,6 +12,7 @@ use crate::timers::TimerKind;
 
 /// Longer waits are events (REC-8).
 const SILENT_WAIT: Duration = Duration::from_secs(2);
+
 impl Session {
     /// One attempt, if the budget has one; else as soon as it has.
     pub(crate) fn begin_attempt(&mut self, now: Timestamp) {
@@ -49,7 +50,7 @@ impl Session {
     fn retry_at(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
         self.state.timers.stop(TimerKind::Handshake);
         self.state.attempt = self.state.attempt.saturating_add(1);
-        self.state.not_before = floor;
+        self.state.attempts.set_not_before(floor);
         if *cause == Cause::MalformedWsc {
             self.context(cost, now).floor(now)
         } else {
@@ -83,7 +84,7 @@ impl Session {
             cost,
             recent: now < self.state.recovery.lost_at.after(self.recovery_window()),
             window: self.window(),
-            not_before: self.state.not_before,
+            not_before: self.state.attempts.not_before(),
             attempts: Some(&self.state.attempts),
             calls: (!self.state.tokens.has_ws_token(now)).then(|| self.state.tokens.calls()),
         }
@@ -99,7 +100,7 @@ impl Session {
     }
 
     pub(crate) fn plan(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
-        self.state.not_before = floor;
+        self.state.attempts.set_not_before(floor);
         self.plan_as_of(self.state.attempt, cause, cost, now)
     }
 

@@ -74,7 +74,7 @@ impl Session {
                 self.start_close(conn, AfterClose::End(CloseReason::Detached), "detach", now);
             }
             ConnectionState::Ready { .. } | ConnectionState::Renewing { .. } => {
-                self.state.subscription.desired = None;
+                self.state.subscription.revoke();
                 self.retry_subscription_now();
                 self.out.snapshot_changed();
             }
@@ -148,6 +148,7 @@ impl Session {
         self.state.connection = ConnectionState::Closed;
     }
 }
+
 /// The reason that `close` gives.
 pub(super) fn reason_of(mode: Close) -> CloseReason {
     match mode {

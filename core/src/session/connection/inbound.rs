@@ -23,13 +23,13 @@ impl Session {
             // HB-2: any frame is life, and it was there when it arrived: no timer that ran out meanwhile may say
             // otherwise.
             ConnectionState::Ready { conn: live } | ConnectionState::Renewing { conn: live } if live == conn => {
-                self.state.recovery.seen(now);
+                self.state.liveness.seen(now);
                 self.state.timers.stop(TimerKind::Liveness);
                 self.plan_heartbeat(now);
                 None
             }
             ConnectionState::Closing { conn: live, .. } if live == conn => {
-                self.state.recovery.seen(now);
+                self.state.liveness.seen(now);
                 None
             }
             _ => {
@@ -79,7 +79,9 @@ impl Session {
                 self.hold(Held::Lost(GapCause::UnreadableFrame, since));
             }
             self.state.delivery.count_replay_slot(now, &mut self.out);
-            if self.state.subscription.active.is_some() && self.ready().is_some() && !self.state.delivery.is_replaying()
+            if self.state.subscription.active().is_some()
+                && self.ready().is_some()
+                && !self.state.delivery.is_replaying()
             {
                 self.flush_gap(now);
             }
@@ -208,6 +210,7 @@ impl Session {
         }
     }
 }
+
 fn error_code(message: &Message<'_>, masker: &Masker) -> Option<Box<str>> {
     let json = if let Payload::Json(raw) = &message.payload { raw.get() } else { "" };
     let status = message.meta.status.unwrap_or(400);

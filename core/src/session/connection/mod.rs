@@ -83,6 +83,7 @@ pub(crate) enum AfterClose {
     /// The end.
     End(CloseReason),
 }
+
 /// What a connection has shown.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
@@ -91,29 +92,46 @@ pub(crate) struct Trial {
     pub(crate) since: Timestamp,
     /// It carried the recovery handle.
     pub(crate) handle: bool,
-    /// A heartbeat was sent on it.
-    pub(crate) asked: bool,
-    /// A heartbeat was answered on it.
-    pub(crate) echoed: bool,
-    /// It delivered something new.
-    pub(crate) delivered: bool,
-    /// A call was answered on it.
-    pub(crate) answered: bool,
+    pub(crate) heartbeat: Heartbeat,
+    pub(crate) service: Service,
     /// Notifications of another subscription came on it, and the server was asked about that of this session.
     pub(crate) foreign: bool,
+}
+
+/// How far the first heartbeat of a connection came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum Heartbeat {
+    #[default]
+    None,
+    Sent,
+    Answered,
+}
+
+/// What a connection was good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum Service {
+    #[default]
+    None,
+    /// A call was answered on it.
+    Answered,
+    /// It delivered something new.
+    Delivered,
 }
 
 impl Trial {
     /// BCK-6.
     pub(crate) const fn is_good(&self) -> bool {
-        self.echoed
+        matches!(self.heartbeat, Heartbeat::Answered)
     }
 
     /// The server was there for it.
     pub(crate) const fn was_healthy(&self) -> bool {
-        self.echoed || self.delivered || self.answered
+        self.is_good() || !matches!(self.service, Service::None)
     }
 }
+
 /// What became of the session before a connection.
 enum Fate {
     None,
@@ -218,7 +236,7 @@ impl Session {
         }
         let (since, unclean) = (self.last_seen(), self.state.recovery.origin == Origin::Unclean);
         self.state.recovery.adopt_limits(details.limits());
-        self.state.recovery.seen(now);
+        self.state.liveness.seen(now);
         self.state.recovery.origin = Origin::Own;
         self.state.delivery.set_buffer(self.buffer_size());
         self.out.snapshot_changed();
@@ -232,8 +250,8 @@ impl Session {
         match fate {
             Fate::None => {
                 // What an unconfirmed call may have made belongs to the session before.
-                let left_behind = std::mem::take(&mut self.state.subscription.unsure);
-                if self.state.subscription.desired.is_some() && (unclean || left_behind) {
+                let left_behind = self.state.subscription.leave_behind();
+                if self.state.subscription.desired().is_some() && (unclean || left_behind) {
                     let cause = if unclean { GapCause::Restored } else { GapCause::SubscriptionLost };
                     self.state.delivery.lost(cause, since, &mut self.out);
                 }
@@ -247,10 +265,10 @@ impl Session {
                 self.session_continued(now);
                 if unclean {
                     self.state.delivery.lost(GapCause::Restored, since, &mut self.out);
-                    self.state.subscription.verify = self.state.subscription.active.is_some();
+                    self.state.subscription.mark_unverified();
                 }
                 self.out.emit(Event::Recovered { conn });
-                if self.state.subscription.active.is_some() {
+                if self.state.subscription.active().is_some() {
                     self.state.delivery.replay_started(self.buffer_size(), self.config.limits.held_bytes, since);
                     self.state.fence = Some(self.send_heartbeat());
                     self.arm(TimerKind::Replay, now.after(self.config.heartbeat_timeout));
@@ -266,7 +284,7 @@ impl Session {
         self.state.bad_frames = 0;
         self.state.fence = None;
         self.state.timers.stop(TimerKind::Handshake);
-        self.state.last_sent = now;
+        self.state.liveness.sent(now);
         self.plan_heartbeat(now);
         if let Some(age) = self.state.recovery.limits.absolute_timeout.filter(|age| *age > 0) {
             // A random point of the last tenth (HB-6).
@@ -284,7 +302,7 @@ impl Session {
         let ending = Ending::of_close(close.code);
         let cause = ending.cause(close.code);
         if self.state.connection.was_ready() && cause != Cause::SocketLost {
-            self.state.recovery.closed_in_order(now);
+            self.state.liveness.closed_in_order(now);
         }
         match &self.state.connection {
             ConnectionState::Opening { wsc, .. } | ConnectionState::Handshaking { wsc, .. } => {

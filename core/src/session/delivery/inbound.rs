@@ -3,6 +3,7 @@
 use crate::gap::GapCause;
 use crate::notification::Notification;
 use crate::session::Session;
+use crate::session::connection::Service;
 use crate::session::delivery::held::Held;
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -13,10 +14,11 @@ pub(crate) enum Place {
     Hold,
     Foreign,
 }
+
 impl Session {
     /// SUB-3, SUB-4.
     pub(crate) fn place(&self, subscription: Option<&str>) -> Place {
-        match (&self.state.subscription.active, subscription) {
+        match (self.state.subscription.active(), subscription) {
             (Some(active), Some(id)) if *active.server_id == *id => Place::Deliver,
             (Some(_), None) => Place::Deliver,
             (Some(_), Some(_)) => Place::Foreign,
@@ -29,7 +31,7 @@ impl Session {
     /// The answer to a call, made or to be made, may name a subscription that is not known yet.
     fn may_be_answered(&self) -> bool {
         let subs = &self.state.subscription;
-        subs.desired.is_some() || subs.is_creating() || subs.unsure || !subs.holds_nothing()
+        subs.desired().is_some() || subs.is_creating() || subs.is_unsure() || !subs.holds_nothing()
     }
 
     pub(crate) fn hold(&mut self, item: Held) {
@@ -73,19 +75,21 @@ impl Session {
     pub(crate) fn suspect_subscription(&mut self) {
         if self.state.trial.handle
             && !self.state.trial.foreign
-            && self.state.subscription.active.is_some()
+            && self.state.subscription.active().is_some()
             && !self.state.subscription.is_calling()
         {
             self.state.trial.foreign = true;
-            self.state.subscription.verify = true;
+            self.state.subscription.mark_unverified();
         }
     }
 
     pub(crate) fn deliver(&mut self, notification: Notification, now: Timestamp) {
         if self.state.delivery.take(notification, now, &mut self.out) {
             self.stats.notifications += 1;
-            self.state.trial.delivered = true;
-            self.state.subscription.confirmed = Some(self.state.clock.unix_at(now));
+            self.state.trial.service = Service::Delivered;
+            if let Some(active) = self.state.subscription.active_mut() {
+                active.confirmed = self.state.clock.unix_at(now);
+            }
         } else {
             self.stats.duplicates += 1;
         }
@@ -101,7 +105,7 @@ impl Session {
             return self.arm(TimerKind::Replay, now.after(self.config.heartbeat_timeout));
         }
         self.state.delivery.replay_interrupted(now, &mut self.out);
-        if self.state.subscription.active.is_some() {
+        if self.state.subscription.active().is_some() {
             self.flush_gap(now);
         }
     }

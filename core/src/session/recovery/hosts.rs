@@ -134,7 +134,7 @@ impl Session {
     /// Before the next connection opens: a handle that a host of another kind gave is forgotten. Whoever answers for the
     /// token service could lead it elsewhere otherwise.
     pub(crate) fn meet_host(&mut self) {
-        let Some(Ok(kind)) = self.state.tokens.ws.as_ref().map(|ws| HostKind::of(&ws.uri, &self.config)) else {
+        let Some(Ok(kind)) = self.state.tokens.fresh().map(|ws| HostKind::of(&ws.uri, &self.config)) else {
             return;
         };
         if self.state.recovery.given_by.as_ref().is_some_and(|given| *given != kind) {

@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::session::connection::ConnectionState;
 use crate::session::recovery::hosts::HostKind;
 use crate::snapshot::MAX_RECENT;
-use crate::time::{Timestamp, UnixMillis};
+use crate::time::Timestamp;
 use crate::wire::{Limits, Wsc};
 
 /// What is needed to continue on another connection.
@@ -29,22 +29,10 @@ pub(crate) struct Recovery {
     /// The kind of host that the handle came from, and goes back to (TOK-8).
     #[cfg_attr(feature = "recorder", serde(default))]
     pub(crate) given_by: Option<HostKind>,
-    /// When the last frame of a ready connection came.
-    pub(crate) last_seen: Timestamp,
     /// When the loss of the connection was noticed, or the first connection was asked for.
     pub(crate) lost_at: Timestamp,
-    /// When a close frame with a code came: the server was there until then, so its window began no earlier.
-    /// What it sent before may have been lost on the way, so this is no end of a gap.
-    pub(crate) closed: Option<Timestamp>,
-    /// When the frame before that one came.
-    pub(crate) earlier_seen: Timestamp,
-    /// A wake-up that no heartbeat sent after it has been answered since: what is read may have waited in the socket
-    /// for as long as the sleep, and says nothing about the time in between.
-    pub(crate) slept: Option<Slept>,
-    /// The same by the wall clock, when it was another process that received it: it may lie before the driver's epoch.
-    pub(crate) seen_before: Option<UnixMillis>,
     pub(crate) limits: Limits,
-    /// The session was lost without the server saying so on the new connection: stated when that one is ready.
+    /// The session was lost without the server saying so on the new connection: reported when that one is ready.
     pub(crate) lost: Option<Lost>,
     pub(crate) origin: Origin,
 }
@@ -75,16 +63,6 @@ impl Origin {
     }
 }
 
-/// A sleep, as long as nothing that was received since shows that its end was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Slept {
-    /// When the last frame before it came.
-    pub(crate) seen: Timestamp,
-    /// The first message number used after it.
-    pub(crate) from: u64,
-}
-
 /// From when a server counts the recovery window.
 enum CountedFrom {
     /// From the last sign of life, or from the loss as it was noticed.
@@ -109,46 +87,7 @@ impl Recovery {
             absolute_timeout: None,
             max_active_requests: None,
         };
-        Self {
-            wsc: None,
-            bound_to: None,
-            given_by: None,
-            last_seen: now,
-            lost_at: now,
-            closed: None,
-            earlier_seen: now,
-            slept: None,
-            seen_before: None,
-            limits,
-            lost: None,
-            origin: Origin::Own,
-        }
-    }
-
-    /// A frame of a ready connection came.
-    pub(crate) fn seen(&mut self, now: Timestamp) {
-        self.earlier_seen = self.last_seen;
-        self.last_seen = now;
-        self.closed = None;
-        self.seen_before = None;
-    }
-
-    /// A ready connection ended with a close frame.
-    pub(crate) fn closed_in_order(&mut self, now: Timestamp) {
-        self.closed = Some(now);
-    }
-
-    /// The process woke up; `from` is the next message number.
-    pub(crate) fn sleep_ended(&mut self, from: u64) {
-        let seen = self.slept.map_or(self.last_seen, |slept| slept.seen);
-        self.slept = Some(Slept { seen, from });
-    }
-
-    /// A heartbeat was answered: if it was sent after the sleep, all that waited has been read.
-    pub(crate) fn heartbeat_answered(&mut self, number: u64) {
-        if self.slept.is_some_and(|slept| number >= slept.from) {
-            self.slept = None;
-        }
+        Self { wsc: None, bound_to: None, given_by: None, lost_at: now, limits, lost: None, origin: Origin::Own }
     }
 
     /// What the server does not repeat stays as it was (CON-6).
@@ -163,6 +102,7 @@ impl Recovery {
         };
     }
 }
+
 impl Session {
     /// How long the server keeps a lost session.
     pub(crate) fn recovery_window(&self) -> Duration {
@@ -188,9 +128,9 @@ impl Session {
         if self.state.recovery.wsc.is_none() || !self.state.subscription.may_be_active() {
             return None;
         }
-        Some(match self.state.recovery.seen_before {
+        Some(match self.state.liveness.seen_before() {
             None => {
-                let first = self.state.recovery.closed.unwrap_or(self.state.recovery.last_seen);
+                let first = self.state.liveness.last_sign();
                 CountedFrom::Here { first, last: self.state.recovery.lost_at.max(first) }
             }
             Some(seen) => {
@@ -248,10 +188,10 @@ impl Session {
             return;
         }
         let was_ready = !matches!(self.state.connection, ConnectionState::Handshaking { .. });
-        let silence = was_ready && now.since(self.state.recovery.last_seen) > self.config.heartbeat_interval;
+        let silence = was_ready && self.state.liveness.silence(now) > self.config.heartbeat_interval;
         let noted = match self.config.in_flight_gaps {
             InFlightGaps::Off => false,
-            InFlightGaps::AfterSilence => dead || silence || was_ready && self.state.recovery.slept.is_some(),
+            InFlightGaps::AfterSilence => dead || silence || was_ready && self.state.liveness.is_behind_a_sleep(),
             InFlightGaps::EveryLoss => true,
         };
         if noted {

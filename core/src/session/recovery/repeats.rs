@@ -6,6 +6,7 @@ use crate::classify::Cause;
 use crate::gap::GapCause;
 use crate::retry::MINUTE;
 use crate::session::Session;
+use crate::session::connection::Service;
 use crate::time::{Timestamp, UnixMillis};
 
 /// So many in a row are enough (REC-9).
@@ -14,6 +15,7 @@ const ENOUGH: u8 = 3;
 const SHORT: Duration = Duration::from_secs(10);
 /// So many endings by the server within a minute are another client's doing (CON-7).
 const CONTENDED: usize = 3;
+
 /// The series that are under way.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
@@ -46,6 +48,7 @@ impl Repeats {
         *self = Self::default();
     }
 }
+
 impl Session {
     /// A connection that carried the handle was refused. `away`: in words that say that the service is away. As long as
     /// the session may still be there these do not count: everybody is refused, and the handle is not at fault.
@@ -65,9 +68,9 @@ impl Session {
         let ours = matches!(cause, Cause::Renewal | Cause::Closed);
         let contended = now < self.state.repeats.contended_until && !ours;
         (self.state.repeats.taken, self.state.repeats.suspect) = (false, contended.then(|| self.last_seen()));
-        if trial.delivered {
+        if trial.service == Service::Delivered {
             self.state.repeats.handle_gone();
-        } else if trial.handle && !trial.echoed && !ours && now.since(trial.since) <= SHORT {
+        } else if trial.handle && !trial.is_good() && !ours && now.since(trial.since) <= SHORT {
             self.state.repeats.futile = self.state.repeats.futile.saturating_add(1);
             if self.state.repeats.futile >= ENOUGH {
                 self.session_lost(GapCause::RecoveryAbandoned, None);

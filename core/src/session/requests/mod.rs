@@ -107,6 +107,12 @@ impl Requests {
         self.entries.values().any(|entry| entry.request.is_some())
     }
 
+    /// Whether there is none, and no place on the socket is taken.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.socket.is_empty()
+    }
+
     pub(crate) fn queued(&self) -> usize {
         self.queue.len()
     }

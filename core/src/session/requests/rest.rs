@@ -130,7 +130,7 @@ impl Session {
         let text = client_request(&message_id, method, uri.path(), uri.query(), &headers, body);
         entry.request = keep.then_some(request);
         self.state.requests.sent_on_socket(id, message);
-        self.state.last_sent = self.state.now;
+        self.state.liveness.sent(self.state.now);
         self.out.act(Action::Send { conn, text, purpose: Purpose::Request(id) });
     }
 
@@ -316,6 +316,7 @@ impl Session {
         self.state.requests.blocked = blocked;
     }
 }
+
 fn ended_by_close(sent: bool) -> RequestOutcome {
     if sent { RequestOutcome::Unknown(Cause::Closed) } else { RequestOutcome::NotSent(Cause::Closed) }
 }

@@ -12,6 +12,7 @@ use crate::session::requests::rest::OverHttps;
 pub(super) const USER_AGENT: &str = "x-user-agent";
 /// Longest address that the `http` crate holds, in bytes.
 const MAX_URI: usize = 65_534;
+
 impl Session {
     /// REQ-5 and REQ-6. `true`: only HTTPS will do.
     pub(super) fn route(&self, request: &Request<Body>) -> Result<bool, InvalidReason> {
@@ -69,6 +70,7 @@ impl Session {
         }
     }
 }
+
 /// Without what belongs to the connection, which the caller's headers cannot know.
 pub(super) fn own_headers(request: &Request<Body>) -> HeaderMap {
     let mut headers = request.headers().clone();

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::CallKind;
+use super::{Active, CallKind, Desired, Goal, Known, Subscription};
 use crate::classify::{self, ApiErrorInfo, Cause, Class};
 use crate::gap::GapCause;
 use crate::ids::SubscriptionId;
 use crate::notification::Notification;
 use crate::output::{Event, SubscriptionInfo};
 use crate::retry::{Cost, RetryContext};
+use crate::session::connection::Service;
 use crate::session::delivery::held::Held;
-use crate::session::subscription::{Active, Desired};
 use crate::session::{Close, Session};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -20,6 +20,7 @@ use crate::wire::{Payload, SubscriptionReply, subscription_reply};
 
 /// The shortest wait after a refusal, whatever the settings say: a try is a call to the server.
 const MIN_WAIT: Duration = Duration::from_millis(10);
+
 impl Session {
     /// The answer to the call under way.
     pub(crate) fn subscription_answer(
@@ -31,7 +32,7 @@ impl Session {
     ) {
         let Some(call) = self.state.subscription.call.take() else { return };
         self.state.timers.stop(TimerKind::Subscribe);
-        self.state.trial.answered = true;
+        self.state.trial.service = self.state.trial.service.max(Service::Answered);
         let json = if let Payload::Json(raw) = payload { raw.get() } else { "" };
         let success = (200..300).contains(&status);
         let reply = if success { subscription_reply(json, &self.masker()) } else { None };
@@ -49,7 +50,7 @@ impl Session {
                 match kind {
                     CallKind::Update(_) if gone => self.subscription_gone(),
                     // Desired again before anybody was stated of its end: it may have been gone for longer, or still stand.
-                    CallKind::Delete if removed && self.state.subscription.desired.is_some() => {
+                    CallKind::Delete if removed && self.state.subscription.desired().is_some() => {
                         self.subscription_gone()
                     }
                     CallKind::Delete if removed => self.removed(now),
@@ -61,24 +62,27 @@ impl Session {
 
     /// The server no longer knows the active one, and nobody knows since when.
     fn subscription_gone(&mut self) {
-        let since = self.state.subscription.confirmed.unwrap_or_else(|| self.last_seen());
+        let since = self.state.subscription.active().map_or_else(|| self.last_seen(), |active| active.confirmed);
         self.state.subscription.lost_on_server();
         // A call before may have made another one in its place.
-        self.state.subscription.unsure = true;
+        self.state.subscription.known = Known::Unsure;
         self.state.delivery.lost(GapCause::SubscriptionLost, since, &mut self.out);
     }
 
     fn subscribed(&mut self, desired: Desired, reply: SubscriptionReply, now: Timestamp) {
-        if self.state.subscription.active.as_ref().is_some_and(|active| active.server_id != reply.id) {
+        if self.state.subscription.active().is_some_and(|active| active.server_id != reply.id) {
             // An update that made another one: what the two sent meanwhile was not stated apart.
             self.subscription_gone();
         }
-        let unsure = std::mem::take(&mut self.state.subscription.unsure);
+        let unsure = self.state.subscription.is_unsure();
         self.state.subscription.lost = false;
-        self.state.subscription.verify = false;
         self.state.subscription.failures = 0;
-        self.state.subscription.active =
-            Some(Active { id: desired.id, filters: desired.filters.clone(), server_id: reply.id.clone() });
+        self.state.subscription.known = Known::Active(Active {
+            id: desired.id,
+            filters: desired.filters.clone(),
+            server_id: reply.id.clone(),
+            confirmed: self.state.clock.unix_at(now),
+        });
         self.out.snapshot_changed();
         let held = self.state.subscription.held.take();
         let belongs = |n: &Notification| n.subscription_id().is_none_or(|id| id == &*reply.id);
@@ -91,7 +95,6 @@ impl Session {
             let since = self.last_seen();
             self.state.delivery.lost(GapCause::ReplayOverflow, since, &mut self.out);
         }
-        self.state.subscription.confirmed = Some(self.state.clock.unix_at(now));
         self.state.delivery.mark_verified(now, &mut self.out);
         self.out.emit(Event::Subscribed(Box::new(SubscriptionInfo {
             id: desired.id,
@@ -141,14 +144,16 @@ impl Session {
         // A timer never runs until the end of time, and what waits for nothing would be sent at once.
         let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
         // What is not desired any more is not tried again, and what follows it does not wait.
-        let retry_at =
-            retry_at.filter(|_| self.state.subscription.desired.is_some() || self.state.subscription.active.is_some());
+        let retry_at = retry_at
+            .filter(|_| self.state.subscription.desired().is_some() || self.state.subscription.active().is_some());
         self.state.subscription.failures = self.state.subscription.failures.saturating_add(1);
         let id = match &kind {
             CallKind::Create(desired) | CallKind::Update(desired) => desired.id,
             CallKind::Delete => {
-                let active = self.state.subscription.active.as_ref().map(|active| active.id);
-                self.state.subscription.removing.or(active).unwrap_or(SubscriptionId(self.state.subscription.next))
+                let Subscription { goal, next, .. } = &self.state.subscription;
+                let active = self.state.subscription.active().map(|active| active.id);
+                let removed = if let Goal::Removed(id) = goal { Some(*id) } else { None };
+                removed.or(active).unwrap_or(SubscriptionId(*next))
             }
         };
         match retry_at {
@@ -162,27 +167,26 @@ impl Session {
     fn accept_refusal(&mut self, id: SubscriptionId, kind: &CallKind, now: Timestamp) {
         self.state.subscription.failures = 0;
         self.out.snapshot_changed();
-        if self.state.subscription.active.as_ref().is_some_and(|active| active.id == id) {
+        if self.state.subscription.active().is_some_and(|active| active.id == id) {
             // What is desired is refused itself: to ask again would be no use.
-            self.state.subscription.verify = false;
+            self.state.subscription.mark_verified();
         }
         if matches!(kind, CallKind::Delete) && self.state.ending == Some(Close::Revoke) {
-            self.state.subscription.active = None;
+            self.state.subscription.known = Known::Nothing;
             return;
         }
         let still_wanted = match kind {
-            CallKind::Delete => self.state.subscription.desired.is_none(),
-            CallKind::Create(_) | CallKind::Update(_) => {
-                self.state.subscription.desired.as_ref().is_some_and(|w| w.id == id)
-            }
+            CallKind::Delete => self.state.subscription.desired().is_none(),
+            CallKind::Create(_) | CallKind::Update(_) => self.state.subscription.desired().is_some_and(|w| w.id == id),
         };
         if still_wanted {
-            let active = self.state.subscription.active.as_ref();
-            self.state.subscription.refused = active.is_none() && !matches!(kind, CallKind::Delete);
-            self.state.subscription.desired = active.map(|a| Desired { id: a.id, filters: a.filters.clone() });
-            self.state.subscription.removing = None;
+            self.state.subscription.goal = match self.state.subscription.active() {
+                Some(active) => Goal::Desired(Desired { id: active.id, filters: active.filters.clone() }),
+                None if matches!(kind, CallKind::Delete) => Goal::None,
+                None => Goal::Refused,
+            };
         }
-        if self.state.subscription.active.is_none() {
+        if self.state.subscription.active().is_none() {
             self.state.subscription.lost = false;
             self.state.delivery.mark_verified(now, &mut self.out);
         }

@@ -17,12 +17,45 @@ use crate::wire::{client_request, subscription_body};
 
 /// Without a trailing slash (SUB-2).
 const PATH: &str = "/restapi/v1.0/subscription";
+
 /// What the application asked for.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Desired {
     pub(crate) id: SubscriptionId,
     pub(crate) filters: Filters,
+}
+
+/// What is to become of the subscription.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum Goal {
+    /// None is desired.
+    #[default]
+    None,
+    /// The last one desired was refused for good, and there is no other.
+    Refused,
+    /// This `subscribe` is undone. `Unsubscribed` comes when the server has done it.
+    Removed(SubscriptionId),
+    /// The server is to have this one.
+    Desired(Desired),
+}
+
+/// What the server is believed to have.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum Known {
+    /// Nothing of this session.
+    #[default]
+    Nothing,
+    /// Perhaps one whose id is not known here: a creating call left, and was never answered or by words that do not say
+    /// whether it ran.
+    Unsure,
+    /// This one.
+    Active(Active),
+    /// This one, perhaps with other filters after an update that may have run, or another one, after a snapshot that was
+    /// not the last word. A PUT shows it, and settles it.
+    Unverified(Active),
 }
 
 /// What the server confirmed.
@@ -32,6 +65,8 @@ pub(crate) struct Active {
     pub(crate) id: SubscriptionId,
     pub(crate) filters: Filters,
     pub(crate) server_id: Box<str>,
+    /// When the server was last known to have it.
+    pub(crate) confirmed: UnixMillis,
 }
 
 /// A call whose answer is awaited.
@@ -53,34 +88,97 @@ enum CallKind {
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Subscription {
-    pub(crate) desired: Option<Desired>,
-    pub(crate) active: Option<Active>,
-    /// Which `subscribe` is being undone; stated when the server has done it.
-    pub(crate) removing: Option<SubscriptionId>,
-    /// A creating call left, and was never answered or by words that do not say whether it ran: the server may hold a
-    /// subscription whose id is not known here.
-    pub(crate) unsure: bool,
+    goal: Goal,
+    known: Known,
     /// The server lost it: the next creating call is named apart (REC-3).
     lost: bool,
-    /// The server may have other filters, after an update that may have run, or another subscription, after a snapshot
-    /// that was not the last word. A PUT shows it, and settles it.
-    pub(crate) verify: bool,
     call: Option<Call>,
-    /// What was desired last was refused for good, and there is no other.
-    #[cfg_attr(feature = "recorder", serde(default))]
-    refused: bool,
     failures: u32,
     #[cfg_attr(feature = "recorder", serde(skip))]
     pub(crate) held: Waiting,
-    /// The server was last known to have the active one.
-    pub(crate) confirmed: Option<UnixMillis>,
     pub(crate) next: u64,
 }
 
 impl Subscription {
+    /// As a snapshot says.
+    pub(crate) fn restored(goal: Goal, known: Known, next: u64) -> Self {
+        Self { goal, known, next, ..Self::default() }
+    }
+
+    pub(crate) const fn goal(&self) -> &Goal {
+        &self.goal
+    }
+
+    pub(crate) const fn known(&self) -> &Known {
+        &self.known
+    }
+
+    pub(crate) const fn desired(&self) -> Option<&Desired> {
+        if let Goal::Desired(desired) = &self.goal { Some(desired) } else { None }
+    }
+
+    pub(crate) const fn active(&self) -> Option<&Active> {
+        match &self.known {
+            Known::Active(active) | Known::Unverified(active) => Some(active),
+            Known::Nothing | Known::Unsure => None,
+        }
+    }
+
+    pub(crate) const fn active_mut(&mut self) -> Option<&mut Active> {
+        match &mut self.known {
+            Known::Active(active) | Known::Unverified(active) => Some(active),
+            Known::Nothing | Known::Unsure => None,
+        }
+    }
+
+    pub(crate) const fn is_unsure(&self) -> bool {
+        matches!(self.known, Known::Unsure)
+    }
+
+    /// What an unconfirmed call may have made belongs to a session that is gone. Whether there was such a call.
+    pub(crate) fn leave_behind(&mut self) -> bool {
+        let unsure = self.is_unsure();
+        if unsure {
+            self.known = Known::Nothing;
+        }
+        unsure
+    }
+
+    /// The active one, if there is one, is to be verified.
+    pub(crate) fn mark_unverified(&mut self) {
+        self.known = match std::mem::take(&mut self.known) {
+            Known::Active(active) => Known::Unverified(active),
+            other => other,
+        };
+    }
+
+    fn mark_verified(&mut self) {
+        self.known = match std::mem::take(&mut self.known) {
+            Known::Unverified(active) => Known::Active(active),
+            other => other,
+        };
+    }
+
+    /// `close(Revoke)`: nothing is desired any more.
+    pub(crate) fn revoke(&mut self) {
+        if self.desired().is_some() {
+            self.goal = Goal::None;
+        }
+    }
+
+    /// Whether the server has what is desired.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!((&self.goal, &self.known), (Goal::Desired(desired), Known::Active(active)) if desired.id == active.id)
+    }
+
     /// Whether the server may be keeping notifications for this session.
     pub(crate) fn may_be_active(&self) -> bool {
-        self.active.is_some() || self.is_creating() || self.desired.is_some() && self.unsure
+        match self.known {
+            Known::Active(_) | Known::Unverified(_) => true,
+            Known::Unsure if self.desired().is_some() => true,
+            Known::Nothing | Known::Unsure => self.is_creating(),
+        }
     }
 
     /// Whether nothing waits for the reply.
@@ -95,8 +193,12 @@ impl Subscription {
             CallKind::Create(desired) | CallKind::Update(desired) => Some(&mut desired.filters),
             CallKind::Delete => None,
         });
-        let desired = self.desired.iter_mut().map(|desired| &mut desired.filters);
-        desired.chain(self.active.iter_mut().map(|active| &mut active.filters)).chain(calling)
+        let desired = if let Goal::Desired(desired) = &mut self.goal { Some(&mut desired.filters) } else { None };
+        let active = match &mut self.known {
+            Known::Active(active) | Known::Unverified(active) => Some(&mut active.filters),
+            Known::Nothing | Known::Unsure => None,
+        };
+        desired.into_iter().chain(active).chain(calling)
     }
 
     pub(crate) const fn is_calling(&self) -> bool {
@@ -108,18 +210,15 @@ impl Subscription {
     }
 
     pub(crate) fn lost_on_server(&mut self) {
-        self.active = None;
-        self.confirmed = None;
-        self.unsure = false;
-        self.verify = false;
+        self.known = Known::Nothing;
         self.lost = true;
     }
 
     /// A call ended, and nobody knows whether the server carried it out.
     fn leave_open(&mut self, kind: &CallKind) {
         match kind {
-            CallKind::Create(_) => self.unsure = true,
-            CallKind::Update(_) => self.verify = true,
+            CallKind::Create(_) => self.known = Known::Unsure,
+            CallKind::Update(_) => self.mark_unverified(),
             CallKind::Delete => {}
         }
     }
@@ -136,11 +235,11 @@ impl Subscription {
     }
 
     pub(crate) const fn state(&self) -> SubscriptionState {
-        match (&self.active, &self.desired) {
-            (Some(_), _) => SubscriptionState::Active,
-            (None, Some(_)) => SubscriptionState::Pending,
-            (None, None) if self.refused => SubscriptionState::Refused,
-            (None, None) => SubscriptionState::None,
+        match (&self.known, &self.goal) {
+            (Known::Active(_) | Known::Unverified(_), _) => SubscriptionState::Active,
+            (_, Goal::Desired(_)) => SubscriptionState::Pending,
+            (_, Goal::Refused) => SubscriptionState::Refused,
+            (_, Goal::None | Goal::Removed(_)) => SubscriptionState::None,
         }
     }
 
@@ -148,13 +247,12 @@ impl Subscription {
         self.call.as_ref().is_some_and(|call| call.message == message)
     }
 }
+
 impl Session {
     pub(crate) fn set_desired(&mut self, filters: Filters, now: Timestamp) -> SubscriptionId {
         self.state.subscription.next += 1;
         let id = SubscriptionId(self.state.subscription.next);
-        self.state.subscription.desired = Some(Desired { id, filters });
-        self.state.subscription.refused = false;
-        self.state.subscription.removing = None;
+        self.state.subscription.goal = Goal::Desired(Desired { id, filters });
         self.state.subscription.failures = 0;
         self.retry_subscription_now();
         self.out.snapshot_changed();
@@ -164,8 +262,8 @@ impl Session {
 
     /// `false`: nothing is subscribed.
     pub(crate) fn clear_desired(&mut self, now: Timestamp) -> bool {
-        let Some(desired) = self.state.subscription.desired.take() else { return false };
-        self.state.subscription.removing = Some(desired.id);
+        let Some(Desired { id, .. }) = self.state.subscription.desired() else { return false };
+        self.state.subscription.goal = Goal::Removed(*id);
         self.retry_subscription_now();
         self.out.snapshot_changed();
         if self.ready().is_none() && !self.state.subscription.may_be_active() && !self.state.subscription.is_calling() {
@@ -194,24 +292,27 @@ impl Session {
         if self.ready().is_none() || busy || !self.has_free_slot() {
             return;
         }
-        match (&self.state.subscription.desired, &self.state.subscription.active) {
-            (None, Some(_)) => self.call(CallKind::Delete, now),
-            (None, None) => {
+        let Subscription { goal, known, .. } = &self.state.subscription;
+        match (goal, known) {
+            (Goal::Desired(desired), Known::Nothing | Known::Unsure) => {
+                self.call(CallKind::Create(desired.clone()), now)
+            }
+            (Goal::Desired(desired), Known::Active(active)) if desired.id == active.id => {}
+            (Goal::Desired(desired), Known::Active(_) | Known::Unverified(_)) => {
+                self.call(CallKind::Update(desired.clone()), now);
+            }
+            (_, Known::Active(_) | Known::Unverified(_)) => self.call(CallKind::Delete, now),
+            (_, Known::Nothing | Known::Unsure) => {
                 self.removed(now);
                 self.close_after_delete(now);
             }
-            (Some(desired), None) => self.call(CallKind::Create(desired.clone()), now),
-            (Some(desired), Some(active)) if desired.id != active.id || self.state.subscription.verify => {
-                self.call(CallKind::Update(desired.clone()), now)
-            }
-            (Some(_), Some(_)) => {}
         }
     }
 
     fn call(&mut self, kind: CallKind, now: Timestamp) {
         let Some(conn) = self.ready() else { return };
         let message = self.fresh_id();
-        let server_id = self.state.subscription.active.as_ref().map_or("", |active| &active.server_id);
+        let server_id = self.state.subscription.active().map_or("", |active| &active.server_id);
         let one = || format!("{PATH}/{}", crate::wire::path_segment(server_id));
         let (method, path, body, purpose) = match &kind {
             CallKind::Create(w) => {
@@ -229,7 +330,7 @@ impl Session {
             self.state.delivery.mark_unverified(self.last_seen());
         }
         self.state.subscription.call = Some(Call { message, kind });
-        self.state.last_sent = now;
+        self.state.liveness.sent(now);
         self.arm(TimerKind::Subscribe, now.after(self.config.request_timeout));
         if purpose == Purpose::Subscribe && self.state.subscription.lost {
             self.out.act(Action::Resubscribe { conn, text });
@@ -247,20 +348,20 @@ impl Session {
 
     /// It is gone from the server, or never was there.
     fn removed(&mut self, now: Timestamp) {
-        let had = self.state.subscription.active.take().is_some() | std::mem::take(&mut self.state.subscription.unsure);
+        let had = !matches!(std::mem::take(&mut self.state.subscription.known), Known::Nothing);
         self.state.subscription.lost = false;
-        self.state.subscription.verify = false;
         self.state.subscription.failures = 0;
         self.stats.foreign += self.state.subscription.forget_held();
-        if self.state.subscription.desired.is_none() {
+        if self.state.subscription.desired().is_none() {
             self.state.delivery.replay_ended(now, &mut self.out);
             self.state.delivery.mark_verified(now, &mut self.out);
         }
-        let removed = self.state.subscription.removing.take();
+        let removed = if let Goal::Removed(id) = self.state.subscription.goal { Some(id) } else { None };
         if had || removed.is_some() {
             self.out.snapshot_changed();
         }
         if let Some(id) = removed {
+            self.state.subscription.goal = Goal::None;
             self.out.emit(Event::Unsubscribed { id });
         }
     }

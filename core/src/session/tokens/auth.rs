@@ -11,13 +11,14 @@ use crate::retry::{Cost, Planned};
 use crate::session::Session;
 use crate::session::connection::ConnectionState;
 use crate::session::recovery::Origin;
-use crate::session::tokens::{Asking, Doubt, HeldToken, bearer_of};
+use crate::session::tokens::{Access, Asking, Doubt, HeldToken, bearer_of};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::{MAX_HANDLE, beginning};
 
 /// Longest text of others that is shown, in bytes.
 const MAX_WORDS: usize = 1024;
+
 impl Session {
     /// Brings the attempt, or the renewal, one step on: an access token, a WebSocket token, the connection.
     pub(crate) fn pursue(&mut self, now: Timestamp) {
@@ -70,7 +71,7 @@ impl Session {
             return Ok(());
         }
         let floor = self.call_allowed(now);
-        let asked = self.state.tokens.no_login_before;
+        let asked = self.state.tokens.logins.earliest(now);
         if asked > now && floor.is_none_or(|floor| floor.at < asked) {
             return Err(Planned { at: asked, reason: WaitReason::RetryAfter });
         }
@@ -78,15 +79,14 @@ impl Session {
             return Err(floor);
         }
         self.take_call(now);
-        self.state.tokens.asked_anew = self.state.tokens.refused;
         self.stats.authorizations += 1;
         let reason = match &self.state.tokens.access {
-            _ if self.state.tokens.refused => AuthReason::Refused,
-            Some(_) => AuthReason::Expiring,
-            None => AuthReason::Missing,
+            Access::Refused(_) => AuthReason::Refused,
+            Access::Held(_) => AuthReason::Expiring,
+            Access::Missing => AuthReason::Missing,
         };
         let id = AuthId(self.fresh_id());
-        self.state.tokens.asking = Some(Asking { id, began: now });
+        self.state.tokens.asking = Some(Asking { id, began: now, anew: reason == AuthReason::Refused });
         self.state.timers.stop(TimerKind::Refresh);
         self.arm(TimerKind::Authorize, self.attempt_deadline(self.config.token_timeout, now));
         let last = self.state.tokens.last().cloned();
@@ -125,17 +125,15 @@ impl Session {
     /// The server refused this access token. If another is held by now, that one is not concerned.
     pub(crate) fn access_refused(&mut self, token: u64) {
         if token == self.state.tokens.number {
-            self.state.tokens.refused = true;
-            self.state.tokens.replaced = self.state.tokens.access.as_ref().map(|held| held.secret.clone());
-            self.state.tokens.forget_access();
+            self.state.tokens.access = Access::Refused(self.state.tokens.forget_access());
         }
     }
 
     pub(crate) fn authorized(&mut self, id: AuthId, token: AccessToken, now: Timestamp) {
-        if self.state.tokens.asking.is_none_or(|asking| asking.id != id) {
+        let Some(Asking { anew, .. }) = self.state.tokens.asking.filter(|asking| asking.id == id) else {
             self.stats.stale_inputs += 1;
             return;
-        }
+        };
         if let Some(message) = unusable(&token, now) {
             // It cannot be presented, so it is no answer.
             let failure = AuthFailure::transient(message);
@@ -148,14 +146,13 @@ impl Session {
             self.arm(TimerKind::Refresh, now.after(life / 5 * 4));
         }
         self.state.tokens.number += 1;
-        let replaces = std::mem::take(&mut self.state.tokens.refused);
-        if replaces && !self.state.tokens.asked_anew {
+        if matches!(self.state.tokens.access, Access::Refused(_)) && !anew {
             // It may be the refused one, which says nothing about a new one.
             self.state.tokens.doubt = Doubt::None;
         }
-        self.state.tokens.replaced = None;
         self.state.tokens.forget_access();
-        self.state.tokens.access = Some(HeldToken { secret: token.secret, expires, issued: now, accepted: false });
+        let held = HeldToken { secret: token.secret, expires, issued: now, accepted: false };
+        self.state.tokens.access = Access::Held(held);
     }
 
     pub(crate) fn authorize_failed(&mut self, id: AuthId, failure: AuthFailure, now: Timestamp) {
@@ -170,7 +167,7 @@ impl Session {
         }
         let cost = if failure.not_sent() { Cost::Local } else { Cost::Call };
         let stated = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
-        self.state.tokens.no_login_before = now.after(stated);
+        self.state.tokens.logins.set_not_before(now.after(stated));
         let permanent = failure.is_permanent();
         let failure = AuthFailure {
             code: failure.code.map(|code| self.words(&code)),
@@ -204,6 +201,7 @@ impl Session {
         }
     }
 }
+
 /// What a failed login is to an attempt that waits for it.
 fn login_failed(failure: AuthFailure, penalty: Duration) -> Cause {
     let AuthFailure { kind, code, message, retry_after } = failure;

@@ -31,6 +31,18 @@ pub(crate) struct HeldToken {
     pub(crate) accepted: bool,
 }
 
+/// The access token.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum Access {
+    /// None has come yet, or it is not needed any more.
+    Missing,
+    /// In use.
+    Held(HeldToken),
+    /// The server refused the last one, and another has not come yet (TOK-4).
+    Refused(#[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare_option"))] Option<Secret>),
+}
+
 /// What refusals of access tokens in a row have led to (TOK-4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
@@ -68,12 +80,25 @@ pub(crate) struct WsToken {
     pub(crate) usable_until: Timestamp,
 }
 
+/// The WebSocket token, which is good for one connection.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum OneUse {
+    None,
+    /// Nobody has seen it yet.
+    Fresh(WsToken),
+    /// The opening connection carries it. It is not known yet whether it has been seen.
+    Carried(WsToken),
+}
+
 /// The question under way to the credential source.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Asking {
     pub(crate) id: AuthId,
     pub(crate) began: Timestamp,
+    /// It was asked after a refusal. The answer to an older question may be the refused token.
+    pub(crate) anew: bool,
 }
 
 /// The call under way for a WebSocket token.
@@ -89,29 +114,18 @@ pub(crate) struct Fetching {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Tokens {
-    pub(crate) access: Option<HeldToken>,
-    /// The last one, if it was refused and no other has come yet.
-    #[cfg_attr(feature = "recorder", serde(default, with = "crate::recorder::bare_option"))]
-    pub(crate) replaced: Option<Secret>,
+    pub(crate) access: Access,
     /// Number of the last access token: what is said about an older one does not concern it.
     pub(crate) number: u64,
     pub(crate) asking: Option<Asking>,
-    /// The server refused the last one, and another has not come yet (TOK-4).
-    pub(crate) refused: bool,
-    /// The question under way was asked after the refusal. The answer to an older one may be the refused token.
-    #[cfg_attr(feature = "recorder", serde(default))]
-    pub(crate) asked_anew: bool,
     #[cfg_attr(feature = "recorder", serde(default))]
     pub(crate) doubt: Doubt,
     /// When tokens in good use were refused soon after their issue.
     #[cfg_attr(feature = "recorder", serde(default))]
     pub(crate) evictions: Vec<Timestamp>,
-    /// The source asked for no question before this.
-    #[cfg_attr(feature = "recorder", serde(default))]
-    pub(crate) no_login_before: Timestamp,
-    pub(crate) ws: Option<WsToken>,
-    /// The one that the opening connection carries, until it is known to have been seen.
-    pub(crate) carried: Option<WsToken>,
+    /// The source asks for no question before a moment.
+    pub(crate) logins: Budget,
+    pub(crate) ws: OneUse,
     pub(crate) fetching: Option<Fetching>,
     /// Knows what was presented and has been replaced: a server may quote it still. So many as a [`Masker`] keeps.
     #[cfg_attr(feature = "recorder", serde(skip))]
@@ -126,17 +140,13 @@ pub(crate) struct Tokens {
 impl Tokens {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            access: None,
-            replaced: None,
+            access: Access::Missing,
             number: 0,
             asking: None,
-            refused: false,
-            asked_anew: false,
             doubt: Doubt::None,
             evictions: Vec::new(),
-            no_login_before: Timestamp::ZERO,
-            ws: None,
-            carried: None,
+            logins: Budget::new(usize::MAX),
+            ws: OneUse::None,
             fetching: None,
             former: Masker::new(),
             calls: Budget::new(config.retry.auth_calls_per_minute),
@@ -147,13 +157,13 @@ impl Tokens {
     /// Replaces every token, and what the address of a connection asks for.
     #[cfg(feature = "recorder")]
     pub(crate) fn mask(&mut self, names: &mut crate::recorder::Names) {
-        if let Some(held) = &mut self.access {
-            held.secret = names.secret(held.secret.expose()).into();
+        match &mut self.access {
+            Access::Held(HeldToken { secret, .. }) | Access::Refused(Some(secret)) => {
+                *secret = names.secret(secret.expose()).into();
+            }
+            Access::Missing | Access::Refused(None) => {}
         }
-        if let Some(secret) = &mut self.replaced {
-            *secret = names.secret(secret.expose()).into();
-        }
-        for ws in self.ws.iter_mut().chain(&mut self.carried) {
+        if let OneUse::Fresh(ws) | OneUse::Carried(ws) = &mut self.ws {
             ws.token = names.secret(ws.token.expose()).into();
             if let Some(uri) = names.url(ws.uri.as_str()).and_then(|uri| Url::parse(&uri).ok()) {
                 ws.uri = uri;
@@ -162,7 +172,17 @@ impl Tokens {
     }
 
     pub(crate) fn has_ws_token(&self, now: Timestamp) -> bool {
-        self.ws.as_ref().is_some_and(|ws| now < ws.usable_until)
+        self.fresh().is_some_and(|ws| now < ws.usable_until)
+    }
+
+    /// The WebSocket token that nobody has seen yet.
+    pub(crate) const fn fresh(&self) -> Option<&WsToken> {
+        if let OneUse::Fresh(ws) = &self.ws { Some(ws) } else { None }
+    }
+
+    /// The access token in use.
+    pub(crate) const fn held(&self) -> Option<&HeldToken> {
+        if let Access::Held(held) = &self.access { Some(held) } else { None }
     }
 
     /// The budget of calls.
@@ -179,7 +199,7 @@ impl Tokens {
         StoredAuth {
             free_at: free_at.into_iter().map(|at| clock.unix_at(at)).collect(),
             no_call_before: no_call_before.map(|at| clock.unix_at(at)),
-            no_login_before: Some(self.no_login_before).filter(|at| *at > now).map(|at| clock.unix_at(at)),
+            no_login_before: Some(self.logins.earliest(now)).filter(|at| *at > now).map(|at| clock.unix_at(at)),
         }
     }
 
@@ -197,13 +217,14 @@ impl Tokens {
         };
         let free_at = stored.free_at.iter().map(|free| at(*free, MINUTE));
         self.calls.restore(free_at, stored.no_call_before.map(|until| at(until, MAX_STORED_PENALTY)), now);
-        self.no_login_before =
-            stored.no_login_before.map_or(self.no_login_before, |until| at(until, MAX_STORED_PENALTY));
+        if let Some(until) = stored.no_login_before {
+            self.logins.set_not_before(at(until, MAX_STORED_PENALTY));
+        }
     }
 
     /// The URL that presents the token, once (TOK-1, TOK-8).
     pub(crate) fn present(&mut self, wsc: Option<&Wsc>) -> Option<SecretUrl> {
-        let ws = self.ws.take()?;
+        let OneUse::Fresh(ws) = std::mem::replace(&mut self.ws, OneUse::None) else { return None };
         let mut url = ws.uri.clone();
         url.query_pairs_mut().append_pair("access_token", ws.token.expose());
         if let Some(wsc) = wsc {
@@ -211,7 +232,7 @@ impl Tokens {
             self.former.learn(wsc.token.expose());
         }
         self.former.learn(ws.token.expose());
-        self.carried = Some(ws);
+        self.ws = OneUse::Carried(ws);
         Some(SecretUrl::new(url))
     }
 
@@ -219,42 +240,50 @@ impl Tokens {
         &self.former
     }
 
-    /// It is refused, or replaced.
-    pub(crate) fn forget_access(&mut self) {
-        if let Some(held) = self.access.take() {
-            self.former.learn(held.secret.expose());
-        }
+    /// The one in use is refused, or replaced.
+    pub(crate) fn forget_access(&mut self) -> Option<Secret> {
+        let Access::Held(held) = std::mem::replace(&mut self.access, Access::Missing) else { return None };
+        self.former.learn(held.secret.expose());
+        Some(held.secret)
     }
 
     /// What a server might quote.
     pub(crate) fn learn(&self, masker: &mut Masker) {
-        if let Some(held) = &self.access {
+        if let Some(held) = self.held() {
             masker.learn(held.secret.expose());
         }
-        for ws in self.ws.iter().chain(&self.carried) {
+        if let OneUse::Fresh(ws) | OneUse::Carried(ws) = &self.ws {
             masker.learn(ws.token.expose());
         }
     }
 
     /// The server has, or may have, seen it.
     pub(crate) fn presented(&mut self) {
-        self.carried = None;
+        if matches!(self.ws, OneUse::Carried(_)) {
+            self.ws = OneUse::None;
+        }
     }
 
     /// The server cannot have seen it: the next attempt uses it.
     pub(crate) fn keep_unpresented(&mut self) {
-        self.ws = self.carried.take();
+        if let OneUse::Carried(ws) = std::mem::replace(&mut self.ws, OneUse::None) {
+            self.ws = OneUse::Fresh(ws);
+        }
     }
 
     /// A Bearer header, if a token is held that has not expired.
     pub(crate) fn bearer(&self, now: Timestamp) -> Option<HeaderValue> {
-        let held = self.access.as_ref().filter(|held| held.expires.is_none_or(|at| now < at))?;
+        let held = self.held().filter(|held| held.expires.is_none_or(|at| now < at))?;
         bearer_of(&held.secret)
     }
 
     /// The last access token that was taken, in use or refused.
     pub(crate) fn last(&self) -> Option<&Secret> {
-        self.access.as_ref().map(|held| &held.secret).or(self.replaced.as_ref())
+        match &self.access {
+            Access::Held(held) => Some(&held.secret),
+            Access::Refused(secret) => secret.as_ref(),
+            Access::Missing => None,
+        }
     }
 
     /// Number of the access token in use.
@@ -264,7 +293,9 @@ impl Tokens {
 
     /// A server took this access token.
     pub(crate) fn accepted(&mut self, token: u64) {
-        if let Some(held) = self.access.as_mut().filter(|_| token == self.number) {
+        if let Access::Held(held) = &mut self.access
+            && token == self.number
+        {
             held.accepted = true;
             self.doubt = Doubt::None;
         }
@@ -272,7 +303,7 @@ impl Tokens {
 
     /// A token in good use was refused soon after its issue. Whether that was once too often.
     pub(crate) fn evicted_too_often(&mut self, now: Timestamp) -> bool {
-        let Some(held) = &self.access else { return false };
+        let Some(held) = self.held() else { return false };
         let expired = held.expires.is_some_and(|at| now >= at);
         if !held.accepted || expired || now.since(held.issued) > EVICTED {
             return false;
@@ -291,7 +322,7 @@ impl Tokens {
         if let Some(Fetching { id, .. }) = self.fetching.take() {
             out.act(Action::AbortHttp { id });
         }
-        (self.access, self.replaced, self.asking, self.ws, self.carried) = (None, None, None, None, None);
+        (self.access, self.asking, self.ws) = (Access::Missing, None, OneUse::None);
         self.former = Masker::new();
     }
 }

@@ -13,7 +13,7 @@ use crate::retry::{Cost, Planned};
 use crate::session::Session;
 use crate::session::connection::ConnectionState;
 use crate::session::recovery::hosts::HostKind;
-use crate::session::tokens::{Doubt, Fetching, SPREAD, WsToken, YOUNG};
+use crate::session::tokens::{Doubt, Fetching, OneUse, SPREAD, WsToken, YOUNG};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::{WsTokenReply, ws_token};
@@ -21,6 +21,7 @@ use crate::wire::{WsTokenReply, ws_token};
 const WS_TOKEN_PATH: &str = "/restapi/oauth/wstoken";
 /// A WebSocket token is used for no longer, less its margin. The service gives 30, 60 or 600 s.
 const LONGEST_USE: Duration = Duration::from_secs(60);
+
 impl Session {
     /// TOK-2: inside the budget, whatever the cause.
     pub(crate) fn fetch_ws_token(&mut self, bearer: HeaderValue, now: Timestamp) {
@@ -97,7 +98,7 @@ impl Session {
             // Nothing is sent there. Whoever set the address wrong may set it right.
             return self.token_failed(cause, Cost::Call, now, now);
         }
-        self.state.tokens.ws = Some(self.usable(reply, call.began));
+        self.state.tokens.ws = OneUse::Fresh(self.usable(reply, call.began));
         if !self.state.tokens.has_ws_token(now) {
             self.token_failed(Cause::TokenUnreadable, Cost::Call, now, now);
         }
@@ -154,7 +155,7 @@ impl Session {
 
     /// TOK-4: the server refused this access token. One that was just issued may not be known everywhere yet.
     fn token_doubted(&mut self, token: u64, now: Timestamp) {
-        let Some(held) = self.state.tokens.access.as_ref().filter(|_| token == self.state.tokens.number) else {
+        let Some(held) = self.state.tokens.held().filter(|_| token == self.state.tokens.number) else {
             // Another one is held by now, or will be.
             return self.pursue_token(now);
         };
@@ -193,6 +194,7 @@ impl Session {
         }
     }
 }
+
 /// A refusal without a code is not the service's own word, and 401 and 403 aside a code must be a known one: unknown
 /// causes are retried (BCK-5).
 fn is_final(info: &ApiErrorInfo) -> bool {
