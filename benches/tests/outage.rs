@@ -1,9 +1,9 @@
-//! The limits of the program `fleet` on few clients, and its model of the service.
+//! The limits of the program `outage` on few clients, and its model of the service.
 
 use std::time::Duration;
 
-use ringcentral_ws_benches::outage::limits::fleet_misses;
-use ringcentral_ws_benches::outage::measure::{fleets, grown, row};
+use ringcentral_ws_benches::outage::limits::herd_misses;
+use ringcentral_ws_benches::outage::measure::{grown, herds, row};
 use ringcentral_ws_benches::outage::{Client, Kind, Length, Life, Row, Traffic, misses, peers};
 
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -71,7 +71,7 @@ fn everyone_comes_back_after_any_kind_of_outage() {
 
 // CLAUSE BCK-1 BCK-2
 #[test]
-fn a_fleet_comes_back_inside_the_window_without_a_storm() {
+fn a_herd_comes_back_inside_the_window_and_spread() {
     let outages = [
         (Kind::Refused, 1),
         (Kind::Refused, 170),
@@ -82,14 +82,14 @@ fn a_fleet_comes_back_inside_the_window_without_a_storm() {
         (Kind::Closed503, 170),
     ];
     let mut missed = Vec::new();
-    for ((kind, seconds), mut fleet) in outages.into_iter().zip(fleets(4_000, &outages, |_| {})) {
-        missed.extend(fleet_misses(kind, seconds, fleet.worst_100ms()));
+    for ((kind, seconds), mut herd) in outages.into_iter().zip(herds(4_000, &outages, |_| {})) {
+        missed.extend(herd_misses(kind, seconds, herd.worst_100ms()));
         let place = format!("{}, outage of {seconds} s", kind.name());
-        if fleet.inside * 1_000 < fleet.clients * 999 {
-            missed.push(format!("{place}: {} of {} inside", fleet.inside, fleet.clients));
+        if herd.inside * 1_000 < herd.clients * 999 {
+            missed.push(format!("{place}: {} of {} inside", herd.inside, herd.clients));
         }
-        if fleet.most_attempts > 75 {
-            missed.push(format!("{place}: {} attempts of one client", fleet.most_attempts));
+        if herd.most_attempts > 75 {
+            missed.push(format!("{place}: {} attempts of one client", herd.most_attempts));
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
@@ -149,6 +149,6 @@ fn a_formula_is_followed() {
     assert!((fixed.worst - 3.1).abs() < 1e-6 && fixed.attempts == 3.0, "{fixed:?}");
     let ends = peers::figures(10, Length::Seconds(60), schedule("SignalR (gives up)"));
     assert!(ends.p50.is_infinite() && ends.attempts == 4.0 && ends.recovered == 0.0, "{ends:?}");
-    let fleet = peers::fleet(100, 12, schedule("ezsockets"));
-    assert_eq!((fleet.inside, fleet.most_attempts, fleet.times.len()), (100, 3, 300));
+    let herd = peers::herd(100, 12, schedule("ezsockets"));
+    assert_eq!((herd.inside, herd.most_attempts, herd.times.len()), (100, 3, 300));
 }

@@ -13,8 +13,8 @@ pub use self::cause::Cause;
 pub use self::codes::CODES;
 pub(crate) use self::codes::Ending;
 pub use self::reply::RateLimit;
+use crate::json::{Text, each_field, each_item};
 use crate::mask::Masker;
-use crate::wire::{Text, each_field, each_item};
 
 /// Longest message kept, in characters.
 const MAX_MESSAGE: usize = 300;

@@ -1,181 +1,228 @@
-//! Every number a Session obeys, by name.
+//! The settings of a Session: every number that it obeys, by name.
 
 use std::time::Duration;
 
 use url::Url;
 
-use crate::oauth::Identity;
+use crate::identity::Identity;
 
-/// The shortest [`Config::heartbeat_interval`] that is obeyed.
+/// The shortest [`Config::heartbeat_interval`]; shorter ones count as this.
 pub const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Settings of a Session. `Default` suits RingCentral's production service.
+/// Settings of a [`Session`](crate::Session): the server, time-outs, retries and limits.
+///
+/// `Default` suits RingCentral's production service. No value makes a session panic; a time-out of zero fails at once.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ringcentral_ws_core::Config;
+///
+/// let config = Config { rest_over_websocket: true, request_timeout: Duration::from_secs(20), ..Config::default() };
+/// assert_eq!(config.server.as_str(), "https://platform.ringcentral.com/");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct Config {
-    /// The REST server: scheme, host and port; a path is not used, other than in `oauth::ClientApp`. Default
+    /// The REST server: scheme, host and port. A path counts for the logins of `ringcentral-ws-api` only. Default
     /// `https://platform.ringcentral.com`.
-    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::url"))]
     pub server: Url,
-    /// Whose the session is (TOK-10). A snapshot of another identity is refused
-    /// ([`RestoreError::OtherIdentity`](crate::RestoreError::OtherIdentity)), and this one is written into those taken
-    /// from the first `connect` on. One that has none yet, such as those of earlier versions, is accepted. Default
-    /// `None`: nothing is compared, and a restored session keeps the identity that it has. The adapters set it where
-    /// the credential source knows it.
+    /// The owner of the session: server, app and user, as a hash ([TOK-10](crate::protocol#tok-10)). It is written into
+    /// snapshots from the first `connect` on. A snapshot of another owner is refused
+    /// ([`RestoreError::OtherIdentity`](crate::RestoreError::OtherIdentity)); one without an owner, as earlier versions
+    /// wrote it, is accepted. Default `None`: nothing is compared, and a restored session keeps its owner. The adapters
+    /// set it if the credential source knows it.
     #[cfg_attr(feature = "recorder", serde(skip))]
     pub identity: Option<Identity>,
-    /// Sent as `X-User-Agent` with every REST call.
+    /// The header `X-User-Agent` of every REST call, unless the request has one. Default `ringcentral-ws-rs/` and the
+    /// version.
     pub user_agent: String,
-    /// Whether REST calls travel over the socket when they can (REQ-5). Default off.
+    /// Whether REST requests go over the WebSocket when they can ([REQ-5](crate::protocol#req-5)), and over HTTPS only
+    /// when they must. Default off.
     pub rest_over_websocket: bool,
-    /// Whether a lost connection is replaced without being asked (REC-6). Default on.
+    /// Whether a lost connection is replaced by itself ([REC-6](crate::protocol#rec-6)). If not, the session waits for
+    /// [`recover`](crate::Session::recover). Default on.
     pub auto_recover: bool,
-    /// Whether plain `http` is allowed to a server other than on this machine, and plain `ws` where the server is not a
-    /// plain one on this machine (TOK-8). Default off.
+    /// Whether connections without TLS are allowed ([TOK-8](crate::protocol#tok-8)). Plain `http` to this machine is
+    /// always allowed, and so is plain `ws` on this machine if the server itself is plain and on this machine. Default
+    /// off.
     pub allow_insecure: bool,
-    /// Hosts that the WebSocket may be on, beside that of the server and those below `ringcentral.com` (TOK-8): names or
-    /// IP addresses, without a port; `.example.com` is all hosts below `example.com`, and not itself. The token service
-    /// names the host, and it is shown a token and the recovery handle: any other is refused
-    /// ([`Cause::ForeignUri`](crate::Cause::ForeignUri)). A handle goes to no host of another kind than the one that gave
-    /// it, and each entry is a kind of its own. Default none.
+    /// More hosts that the WebSocket may be on, beside the server's and those below `ringcentral.com`
+    /// ([TOK-8](crate::protocol#tok-8)). Entries are names or IP addresses without a port; `.example.com` means all
+    /// hosts below `example.com`, and not itself. The token service names the host, and the host sees a token and the
+    /// recovery handle, so any other host is refused ([`Cause::ForeignUri`](crate::Cause::ForeignUri)). A handle goes
+    /// only to hosts of the same entry that gave it. Default none.
     pub websocket_hosts: Vec<String>,
-    /// Opening plus ConnectionDetails must be done within this (CON-2). Default 15 s.
+    /// The longest time from the order to open a connection to its ConnectionDetails ([CON-2](crate::protocol#con-2)).
+    /// Default 15 s.
     pub handshake_timeout: Duration,
-    /// Silence before a heartbeat (HB-1). Default 30 s. Less than [`MIN_HEARTBEAT_INTERVAL`] counts as that: each answer
-    /// would bring the next one, as fast as the network is. It cannot be turned off.
+    /// The silence after which a heartbeat is sent ([HB-1](crate::protocol#hb-1)). Default 30 s. The shortest value is
+    /// [`MIN_HEARTBEAT_INTERVAL`], because each answer would otherwise bring the next heartbeat as fast as the network
+    /// is. Heartbeats cannot be turned off.
     pub heartbeat_interval: Duration,
-    /// Silence after a heartbeat before the peer is dead (HB-2). Default 10 s.
+    /// The silence after a heartbeat that means that the peer is dead ([HB-2](crate::protocol#hb-2)). Default 10 s.
     pub heartbeat_timeout: Duration,
-    /// The same after a wake-up (HB-4). Default 3 s.
+    /// The same after the machine woke up ([HB-4](crate::protocol#hb-4)). Default 3 s.
     pub wake_timeout: Duration,
-    /// Default deadline of a REST request (REQ-4). Default 60 s.
+    /// The deadline of a REST request that names none ([REQ-4](crate::protocol#req-4)). Default 60 s.
     pub request_timeout: Duration,
-    /// Limit of the wstoken call, and of asking the credential source. Default 30 s.
+    /// The longest time of the call for a connection token, and of a question to the credential source. Default 30 s.
     pub token_timeout: Duration,
-    /// A ws token is not used in the last part of its life, or of a minute if that is shorter (TOK-7): this, or a fifth of
-    /// it if shorter. Default 5 s.
+    /// The last part of a connection token's life in which it is not used any more ([TOK-7](crate::protocol#tok-7)).
+    /// Its life is at most a minute. A fifth of the life is taken if that is shorter. Default 5 s.
     pub token_margin: Duration,
-    /// `close` ends within this (CLS-1). Default 5 s.
+    /// The longest time of [`close`](crate::Session::close) ([CLS-1](crate::protocol#cls-1)). Default 5 s.
     pub close_timeout: Duration,
-    /// How long a lost session can be recovered, if the server does not say (REC-1). Default 180 s.
+    /// How long the server keeps a lost session, if it does not say ([REC-1](crate::protocol#rec-1)). Default 180 s.
     pub recovery_timeout: Duration,
-    /// How many notifications the server keeps meanwhile, if it does not say (REC-5). Default 100.
+    /// How many notifications the server keeps for a lost session, if it does not say ([REC-5](crate::protocol#rec-5)).
+    /// Default 100.
     pub recovery_buffer_size: usize,
-    /// Whether what the network may have swallowed at a loss is a gap (REC-5). Default: after a silence.
+    /// Which losses of a connection are a gap even if the session is recovered ([REC-5](crate::protocol#rec-5)).
+    /// Default: those after a silence.
     pub in_flight_gaps: InFlightGaps,
-    /// When to try again.
+    /// Delays and budgets of attempts.
     pub retry: RetryPolicy,
-    /// How much may be held.
+    /// Limits of memory.
     pub limits: Bounds,
 }
 
-/// When a loss of the connection is a gap even if the recovery succeeds (REC-5).
+/// Which losses of a connection are a gap even if the session is recovered ([REC-5](crate::protocol#rec-5)).
 ///
-/// What the server wrote into a connection that was dead already is lost, if the server takes it as sent: it replays
-/// only what it could not send. Nobody can see that from here.
+/// A server replays only what it could not send. What it wrote into a connection that was already dead may count as
+/// sent, and is then lost. The client cannot see that; it can only see how long the connection was silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum InFlightGaps {
-    /// Never.
+    /// None.
     Off,
-    /// When nothing had come for longer than the heartbeat interval before a connection ended without a close frame, when a
-    /// heartbeat was not answered, and when a connection that presented the recovery handle stayed silent for as long as
-    /// its handshake may take.
+    /// Losses after a silence: nothing arrived for longer than the heartbeat interval before the connection ended
+    /// without a close frame, or a heartbeat was not answered, or a connection that presented the recovery handle
+    /// stayed silent until its handshake timed out.
     #[default]
     AfterSilence,
-    /// Whenever a connection ended without a close frame.
+    /// Every loss without a close frame.
     EveryLoss,
 }
 
-/// When to try again (BCK). Whatever these say, connections stay within the two budgets, and a refused subscription
-/// waits at least 10 ms.
+/// Delays and budgets of attempts to connect ([BCK-1](crate::protocol#bck-1), [BCK-2](crate::protocol#bck-2),
+/// [BCK-3](crate::protocol#bck-3)).
 ///
-/// An attempt that fails before anything leaves the machine (name lookup, TCP, TLS) costs no call of the server's limit,
-/// so it is repeated every few seconds. One that the server may have seen costs a call, so these are spread over the
-/// minute. An attempt is placed right before each end of the recovery window: there are two, because only the server
-/// knows when it began to count, the last frame that came or the loss as it was noticed here.
+/// Attempts stay within both budgets whatever the delays are, and a refused subscription waits at least 10 ms.
+///
+/// An attempt that fails before anything leaves the machine (name lookup, TCP, TLS) costs no call of the server's
+/// limit, so it is repeated every few seconds. An attempt that the server may have seen costs a call, so these are
+/// spread over the minute. One attempt is placed right before each end of the recovery window. The window has two ends,
+/// because only the server knows when it began to count: at the last frame that arrived, or at the loss as it was
+/// noticed.
+///
+/// ```
+/// use ringcentral_ws_core::{Config, RetryPolicy};
+///
+/// // Two sessions of one app and user share the five calls a minute.
+/// let retry = RetryPolicy { auth_calls_per_minute: 2, ..RetryPolicy::default() };
+/// let config = Config { retry, ..Config::default() };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct RetryPolicy {
-    /// The first retry after a lost socket comes within this, uniformly. Three quarters of it are also the spread of those
-    /// who wait for the same moment, such as the end of a `Retry-After`. Default 2 s.
+    /// The longest delay of the first retry after a lost socket; the delay is uniform. Sessions that wait for the same
+    /// moment, such as the end of a `Retry-After`, are spread over three quarters of it. Default 2 s.
     pub socket_lost: Duration,
-    /// The first retry after the server closed everyone comes within this. Default 5 s.
+    /// The longest delay of the first retry after the server closed the connection. Default 5 s.
     pub server_closed: Duration,
-    /// The retry after an attempt that failed before anything left the machine comes within this, and not before two
-    /// fifths of it. It holds for as long after the loss as a session can be recovered. Default 4.5 s.
+    /// The longest delay after an attempt that failed before anything left the machine; the shortest is two fifths of
+    /// it. It holds while a session can be recovered. Default 4.5 s.
     pub unsent: Duration,
-    /// The same after that time: within this, and not before half of it. Default 16 s.
+    /// The longest delay after such an attempt when no session can be recovered; the shortest is half of it.
+    /// Default 16 s.
     pub unsent_later: Duration,
-    /// The retry after the `n`-th attempt that the server may have seen comes after this times 2^n, give or take an
-    /// eighth … Default 2 s.
+    /// The delay after the `n`-th attempt in a row that the server may have seen is this times 2^n, give or take an
+    /// eighth. Default 2 s.
     pub base: Duration,
-    /// … but after no more than this, unless the budget or `Retry-After` ask for it. Default 12 s.
+    /// The longest such delay, unless a budget or `Retry-After` ask for more. Default 12 s.
     pub max: Duration,
-    /// Calls of the rate-limit group Auth in any rolling 60 s (TOK-2): those for WebSocket tokens, and the questions to
-    /// the credential source. What never left the machine is not counted. Near the end of a recovery window the last one
-    /// is kept for a try right before it. Default 5, the documented limit for each user and app.
+    /// Most calls of the rate-limit group Auth in any 60 s ([TOK-2](crate::protocol#tok-2)): the calls for connection
+    /// tokens, and the questions to the credential source. A call that never left the machine does not count. Near the
+    /// end of a recovery window the last call is kept for a try right before it. Default 5, the documented limit for
+    /// each user and app.
     pub auth_calls_per_minute: usize,
-    /// Connection attempts in any rolling 60 s, whatever becomes of them (BCK-3). Default 30.
+    /// Most attempts to connect in any 60 s, whatever becomes of them ([BCK-3](crate::protocol#bck-3)). Default 30.
     pub attempts_per_minute: usize,
-    /// The floor after a 429 without `Retry-After` (TOK-3). Default 60 s.
+    /// The wait after a 429 without `Retry-After` ([TOK-3](crate::protocol#tok-3)). Default 60 s.
     pub penalty: Duration,
-    /// A last try is made in this final stretch before each end of the recovery window, less its last eighth (BCK-2).
-    /// Default 4.9 s.
+    /// The last stretch before each end of the recovery window in which a try is made ([BCK-2](crate::protocol#bck-2)).
+    /// Its last eighth is left out. Default 4.9 s.
     pub last_chance: Duration,
-    /// The rest of a session that another client opens again and again; after it comes a session of its own (CON-7).
-    /// Default 60 s.
+    /// The wait of a session that another client opens again and again ([CON-7](crate::protocol#con-7)), give or take a
+    /// quarter. A new session begins after it. Default 60 s.
     pub contended: Duration,
-    /// Retry of a subscription refused for the subscription limit (SUB-5). Default 300 s.
+    /// The wait after a subscription was refused because there are too many ([SUB-5](crate::protocol#sub-5)). Default
+    /// 300 s.
     pub subscription_limit: Duration,
 }
 
-/// How much a Session may hold. Together they bound its memory (SEC-3): what the server chooses the size of is bounded in
-/// bytes, here or by a constant.
+/// Limits of a Session's memory ([SEC-3](crate::protocol#sec-3)). Everything whose size the server chooses is limited
+/// in bytes, here or by a constant.
 ///
-/// What is kept of the server's words beside the bytes of `held_bytes`:
+/// Beside `held_bytes` a session keeps these texts of the server:
 ///
-/// - of each notification delivered a key of 20 bytes, for twice the recovery buffer, at most 8192; of the last one the
-///   first 1024 bytes of its id;
-/// - the recovery handle, the access token and the WebSocket token: 64 KiB each, a longer one is none; and the 32 of them
-///   that were used last, so that they can be masked where they are quoted;
-/// - the id of the subscription: 1024 bytes, a longer one is none;
-/// - of codes, ids and dates in events 100 to 300 characters, of other texts 300 characters or 1024 bytes; of an error 16
-///   entries; of a confirmed subscription 5000 filters, and as many that are disabled, with 4096 bytes each and within one
-///   frame;
-/// - places of losses among notifications that are held, no more than of these.
+/// - a key of 20 bytes for each delivered notification, for twice the recovery buffer and at most 8192, and the first
+///   1024 bytes of the last one's id;
+/// - the recovery handle, the access token and the connection token, of at most 64 KiB each (longer ones are refused),
+///   and the 32 that were used last, so that they are masked where they are quoted;
+/// - the id of the subscription, of at most 1024 bytes;
+/// - in events 100 to 300 characters of codes, ids and dates, and 300 characters or 1024 bytes of other texts; 16
+///   entries of an error; 5000 filters of a confirmed subscription, and as many disabled ones, of 4096 bytes each and
+///   within one frame;
+/// - the places of losses among held notifications, no more than there are notifications.
 ///
-/// The answer to a request is its caller's: one frame over the socket, over HTTPS what the driver takes. So is the text of
-/// ConnectionDetails in the event. A Session keeps neither, but as an output that waits both count for `held_bytes`.
+/// The answer to a request belongs to its caller: one frame over the socket, and over HTTPS what the driver accepts.
+/// The text of ConnectionDetails belongs to its event. A session keeps neither, but both count for `held_bytes` while
+/// they wait as outputs.
+///
+/// ```
+/// use ringcentral_ws_core::{Bounds, Config};
+///
+/// // A small device: 4 MiB at most wait in the session, and no message may be larger than 1 MiB.
+/// let limits = Bounds { held_bytes: 4 << 20, frame_bytes: 1 << 20, ..Bounds::default() };
+/// let config = Config { limits, ..Config::default() };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct Bounds {
-    /// REST requests waiting for their turn (REQ-2). Their bodies are the caller's, and so is the memory they take: no
-    /// other limit holds for it. Default 256.
+    /// Most REST requests that wait for their turn ([REQ-2](crate::protocol#req-2)). Their bodies belong to the caller
+    /// and have no other limit. Default 256.
     pub queued_requests: usize,
-    /// Requests in flight, if the server names no lower limit. Default 10.
+    /// Most requests in flight on each way. The server may name a lower limit for the WebSocket
+    /// ([REQ-2](crate::protocol#req-2)). Default 10.
     pub active_requests: usize,
-    /// Notifications held for the subscribe reply (SUB-3). Default 256.
+    /// Most notifications that are held until the answer to `subscribe` ([SUB-3](crate::protocol#sub-3)). Default 256.
     pub held_notifications: usize,
-    /// Bytes that are held back because of the server (SEC-3): the notifications that wait for the subscribe reply, those
-    /// that wait for the end of a replay, and outputs that nobody has drained, together. Each notification counts its
-    /// texts and 128 bytes. Beyond it the oldest that wait for a reply are thrown away, behind a certain
-    /// [`Gap`](crate::Gap) (`queue_overflow`); the replay is delivered without waiting for its end, behind a possible one
-    /// (`replay_interrupted`); and inputs are refused with `NotDrained`. Default 64 MiB.
+    /// Most bytes that are held because of the server ([SEC-3](crate::protocol#sec-3)): notifications that wait for the
+    /// answer to `subscribe`, notifications that wait for the end of a replay, and outputs that are not drained,
+    /// together. A notification counts its texts and 128 bytes. Default 64 MiB. Above the limit
+    ///
+    /// - the oldest notifications that wait for an answer are dropped, with a certain [`Gap`](crate::Gap)
+    ///   (`queue_overflow`);
+    /// - a replay is delivered before its end is known, with a possible one (`replay_interrupted`);
+    /// - inputs are refused with [`NotDrained`](crate::NotDrained).
     pub held_bytes: usize,
-    /// Largest message taken, in bytes (FRM-4). Default 16 MiB.
+    /// Largest message that is read, in bytes ([FRM-4](crate::protocol#frm-4)). Default 16 MiB.
     pub frame_bytes: usize,
-    /// Most headers kept of a reply. Default 64.
+    /// Most headers that are kept of an answer over the socket ([FRM-4](crate::protocol#frm-4)). Default 64.
     pub headers: usize,
-    /// Unreadable messages in a row before the connection is dropped (FRM-1). Default 16.
+    /// Unreadable messages in a row after which the connection is dropped ([FRM-1](crate::protocol#frm-1)). Default 16.
     pub bad_frames: usize,
-    /// Outputs queued before inputs are refused with `NotDrained`; see `held_bytes` too. Default 1024.
+    /// Outputs in the queue from which on inputs are refused with [`NotDrained`](crate::NotDrained); see `held_bytes`
+    /// too. Default 1024.
     pub undrained: usize,
-    /// Largest recovery buffer believed, whatever the server says; never more than 4096. Default 1000.
+    /// Largest recovery buffer of the server that is believed, in notifications; at most 4096. Default 1000.
     pub recovery_buffer: usize,
 }
 

@@ -1,8 +1,8 @@
-//! Errors of the API: the caller did something wrong, and nothing has changed.
+//! Errors of the API: a call was used in a wrong way, and nothing has changed.
 
 use std::fmt;
 
-/// Outputs wait to be drained; do that, then repeat the call.
+/// Outputs wait. Call [`poll_output`](crate::Session::poll_output) until it returns `Wait`, then repeat the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotDrained;
 
@@ -14,16 +14,17 @@ impl fmt::Display for NotDrained {
 
 impl std::error::Error for NotDrained {}
 
-/// A refused command, with its argument handed back. `Debug` does not show the argument: a request has its caller's query
-/// and headers in it.
+/// A command that was refused. It hands the argument back, and nothing has changed.
+///
+/// `Debug` does not show the argument, because a request contains its caller's query and headers.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandError<T> {
-    /// Outputs wait to be drained; do that, then repeat the call.
+    /// Outputs wait: drain them, then repeat the call. See [`NotDrained`](crate::NotDrained).
     NotDrained(T),
-    /// A bounded queue is full; repeat it when something has ended.
+    /// The queue of requests is full: repeat the call when a request has ended.
     Full(T),
-    /// It can never be carried out as it is.
+    /// The command can never be carried out as it is.
     Invalid(T, InvalidReason),
     /// The session has ended or is closing.
     Closed(T),
@@ -53,19 +54,21 @@ impl<T> fmt::Debug for CommandError<T> {
 
 impl<T> std::error::Error for CommandError<T> {}
 
-/// Why a request can never be carried out as it is.
+/// Why a command can never be carried out as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidReason {
     /// The path does not begin with `/`.
     RelativePath,
-    /// The URI names a host other than the configured server; tokens go nowhere else.
+    /// The URI names another host than the configured server. Tokens go nowhere else.
     ForeignHost,
-    /// Over the socket a body must be a JSON object or string (the server answers `WSG-808` to others).
+    /// The body is neither a JSON object nor a JSON string, which are all that the WebSocket carries
+    /// ([REQ-6](crate::protocol#req-6)).
     Body,
-    /// Nothing is subscribed.
+    /// There is no subscription.
     NoSubscription,
-    /// The configured server has no TLS and is not this machine, and the settings do not allow that (TOK-8).
+    /// The configured server is a plain one on another machine, and the settings do not allow that
+    /// ([TOK-8](crate::protocol#tok-8)).
     Insecure,
     /// Path and query make an address of more than 65,534 bytes.
     TooLong,
@@ -86,23 +89,24 @@ impl fmt::Display for InvalidReason {
 
 impl std::error::Error for InvalidReason {}
 
-/// A snapshot that cannot be used (PST-3). Starting fresh is always possible.
+/// Why a snapshot cannot be used ([PST-3](crate::protocol#pst-3)). Starting without it is always possible; see
+/// [`Snapshot::lost`](crate::Snapshot::lost).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// Not a snapshot: truncated or damaged.
+    /// It is cut, damaged, or no snapshot at all; with a line for people.
     Corrupt(Box<str>),
-    /// Written by a newer version of this library.
+    /// A newer version of this library wrote it.
     Newer {
         /// The version found.
         found: u32,
-        /// The newest one known here.
+        /// The newest version that this library reads.
         known: u32,
     },
-    /// Taken from another server than the configured one.
+    /// It belongs to another server than [`Config::server`](crate::Config::server).
     OtherServer,
-    /// It belongs to another login than [`Config::identity`](crate::Config::identity): to another user, or another app
-    /// (TOK-10). Nothing of it may be used.
+    /// It belongs to another user or app than [`Config::identity`](crate::Config::identity)
+    /// ([TOK-10](crate::protocol#tok-10)). Nothing of it may be used.
     OtherIdentity,
 }
 

@@ -1,4 +1,4 @@
-//! Event filters: what a subscription is for.
+//! Event filters: which events a subscription is for.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,21 +6,34 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Most filters one subscription may have. The server's limit is not documented; more than 2000 are known to work.
+/// Most event filters of a subscription. The server's own limit is not documented; more than 2000 are known to work.
 pub const MAX_FILTERS: usize = 5000;
-/// Most bytes of one filter.
+/// Most bytes of an event filter.
 pub const MAX_FILTER_BYTES: usize = 2048;
 
-/// One to [`MAX_FILTERS`] distinct filters, in the order given. Cloning is cheap.
+/// The event filters of a subscription: 1 to [`MAX_FILTERS`] different ones, in their order.
+///
+/// A filter begins with `/`, has at most [`MAX_FILTER_BYTES`] bytes, and contains no white space or control characters.
+/// Cloning shares the list.
+///
+/// ```
+/// use ringcentral_ws_core::Filters;
+///
+/// let presence = "/restapi/v1.0/account/~/extension/~/presence";
+/// let filters = Filters::new([presence, "/restapi/v1.0/account/~/extension/~/message-store", presence])?;
+/// assert_eq!(filters.len(), 2);
+/// assert!(Filters::new(["presence"]).is_err());
+/// # Ok::<(), ringcentral_ws_core::FilterError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filters(Arc<[Box<str>]>);
 
 impl Filters {
-    /// Checks the filters and merges repeated ones.
+    /// Checks the filters and drops repeated ones.
     ///
     /// # Errors
     ///
-    /// When there is none, there are too many, or one of them cannot be a filter.
+    /// [`FilterError`]: there is none, there are too many, or one of them cannot be a filter.
     pub fn new<I>(items: I) -> Result<Self, FilterError>
     where
         I: IntoIterator,
@@ -146,6 +159,17 @@ impl fmt::Display for FilterError {
 }
 
 impl std::error::Error for FilterError {}
+
+/// A filter the server did not accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisabledFilter {
+    /// The filter.
+    pub filter: Box<str>,
+    /// A code or word.
+    pub reason: Box<str>,
+    /// One line for people.
+    pub message: Box<str>,
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,40 +1,57 @@
-//! Where notifications may have been lost, how sure that is, and why (REC-5).
+//! Where notifications may have been lost, how sure that is, and why ([REC-5](crate::protocol#rec-5)).
 
 use std::fmt;
 
 use crate::time::UnixMillis;
 
-/// A stretch in which notifications may have been lost. It covers everything the server sent after `after` and
-/// before the first notification that follows this event.
+/// A stretch of time in which notifications may have been lost.
+///
+/// It covers everything that the server sent after the notification `after` and before the next notification. Its event
+/// comes before that notification. The application can fetch what is missing over REST:
+///
+/// ```
+/// use ringcentral_ws_core::{Certainty, Event, Gap};
+///
+/// # fn list_messages(since: u64, until: u64, stop_at: Option<&str>) {}
+/// fn on_event(event: &Event) {
+///     if let Event::Gap(Gap { cause, certainty, after, since, until, .. }) = event {
+///         eprintln!("notifications may be missing: {cause}");
+///         if *certainty >= Certainty::Probable {
+///             // Begin a little earlier: notifications may have been on their way at `since`.
+///             list_messages(since.0.saturating_sub(60_000), until.0, after.as_deref());
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Why.
+    /// Why notifications may have been lost.
     pub cause: GapCause,
-    /// How sure it is that something was lost.
+    /// How sure the loss is.
     pub certainty: Certainty,
-    /// `uuid` of the last notification delivered before it, if there was one; at most its first 1024 bytes.
+    /// The `uuid` of the last notification delivered before it, if there was one, up to 1024 bytes of it.
     pub after: Option<Box<str>>,
-    /// When the last frame before the loss was received, by this machine's clock. What the server had sent just before
-    /// may still have been on its way: who fetches what is missing begins earlier, by the latency and by what the clocks
-    /// may differ, and knows by `after` where to stop.
+    /// When the last frame before the loss was received, by this machine's clock. A notification that the server sent
+    /// just before may still have been on its way. To fetch what is missing, begin earlier, by the latency and by the
+    /// difference of the clocks; `after` says what is known already.
     pub since: UnixMillis,
     /// The moment from which delivery is continuous again.
     pub until: UnixMillis,
 }
 
-/// How sure it is that something is missing in a [`Gap`].
+/// How sure it is that something is missing in a [`Gap`]. Later variants are surer, and compare as greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Certainty {
-    /// It cannot be excluded. On a quiet account most likely nothing is missing.
+    /// A loss cannot be excluded. On a quiet account most likely nothing is missing.
     Possible,
-    /// Whatever the server sent in this time is missing.
+    /// Everything that the server sent in this time is missing, if it sent something.
     Probable,
-    /// Notifications were thrown away.
+    /// Notifications were received and dropped.
     Certain,
 }
 
 impl Certainty {
-    /// The word of the line protocol.
+    /// A word such as `possible`, which stays the same between versions.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,37 +66,38 @@ impl Certainty {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GapCause {
-    /// The server said `Failed`, with this code.
+    /// The server answered the recovery handle with `Failed`, with this code if it gave one.
     RecoveryFailed(Option<Box<str>>),
     /// Twice the recovery window passed before a connection could be made.
     WindowPassed,
-    /// The session could not be continued although the server still knew it: connections that tried it were refused, or
-    /// ended before anything was delivered, three times in a row (REC-9).
+    /// The session was given up: three connections in a row that presented its handle were refused, or ended before
+    /// anything was delivered ([REC-9](crate::protocol#rec-9)).
     RecoveryAbandoned,
-    /// As many notifications were replayed as the server's buffer holds, those of other subscriptions included, so older
-    /// ones may have fallen out.
+    /// The server replayed as many notifications as its buffer holds, those of other subscriptions included. Older ones
+    /// may have fallen out.
     ReplayOverflow,
-    /// The end of a replay never came: the connection broke in the middle of it, or the heartbeat that marks it was not
-    /// answered in time. Or it was not waited for, because there was more to hold than
-    /// [`Bounds::held_bytes`](crate::Bounds::held_bytes). So its size is not known.
+    /// The end of a replay is unknown, and so is its size. The connection broke in the middle of it, or the heartbeat
+    /// that marks the end was not answered in time, or the replay was larger than
+    /// [`Bounds::held_bytes`](crate::Bounds::held_bytes).
     ReplayInterrupted,
-    /// The process was restored from a snapshot that was not the last word: what arrived between is unknown.
+    /// The session was restored from a snapshot that was not that of an orderly end. What arrived after it is unknown.
     Restored,
-    /// Notifications came in faster than a bounded queue here could hold, or larger.
+    /// More notifications than can be held came before the subscription was confirmed, or larger ones.
     QueueOverflow,
-    /// A frame that could not be read may have been a notification.
+    /// An unreadable frame may have been a notification.
     UnreadableFrame,
-    /// The server no longer knew the subscription (404), so it was made anew, or answered an update with another one. Or
-    /// it made one whose confirmation was lost.
+    /// The server no longer knew the subscription (404), or it answered an update with another subscription, or it made
+    /// one whose confirmation was lost.
     SubscriptionLost,
-    /// The connection was silent before it broke, so what the server wrote into it last may have been lost on the way.
+    /// The connection was silent before it broke. What the server wrote into it last may have been lost on the way; see
+    /// [`Config::in_flight_gaps`](crate::Config::in_flight_gaps).
     InFlight,
-    /// Another client opened the same session, and received what came meanwhile (CON-7).
+    /// Another client opened the same session and received what came meanwhile ([CON-7](crate::protocol#con-7)).
     Contended,
 }
 
 impl GapCause {
-    /// The word of the line protocol.
+    /// A word such as `recovery_failed`, which stays the same between versions.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -97,7 +115,7 @@ impl GapCause {
         }
     }
 
-    /// How sure it is that something was lost, if this is all that is known.
+    /// How sure a loss of this cause is.
     #[must_use]
     pub const fn certainty(&self) -> Certainty {
         match self {

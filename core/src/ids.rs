@@ -1,4 +1,4 @@
-//! Identities the Session hands out. All grow and none is ever used again.
+//! Ids that a Session gives out. They grow, and none is used twice.
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -8,7 +8,7 @@ macro_rules! id {
         pub struct $name(pub(crate) u64);
 
         impl $name {
-            /// The number behind the identity.
+            /// The number of the id.
             #[must_use]
             pub const fn get(self) -> u64 {
                 self.0
@@ -22,7 +22,7 @@ macro_rules! id {
         }
 
         impl From<u64> for $name {
-            /// For ports and replays that carry the number outside.
+            /// For ports and replays that keep the number elsewhere.
             fn from(n: u64) -> Self {
                 Self(n)
             }
@@ -31,22 +31,24 @@ macro_rules! id {
 }
 
 id!(
-    /// One WebSocket connection attempt (CON-4). Input for any but the live one is only counted.
+    /// The id of a connection, from the order to open it on ([CON-4](crate::protocol#con-4)). Input for any other than
+    /// the live connection is only counted.
     ConnId
 );
 id!(
-    /// One `Action::Authorize`.
+    /// The id of a question to the credential source, [`Action::Authorize`](crate::Action::Authorize).
     AuthId
 );
 id!(
-    /// One `Action::Http`.
+    /// The id of an HTTPS call, [`Action::Http`](crate::Action::Http).
     HttpId
 );
 id!(
-    /// One accepted REST request.
+    /// The id of an accepted REST request; [`Event::Response`](crate::Event::Response) repeats it.
     RequestId
 );
 id!(
-    /// One call of `subscribe`. The server's own id comes with [`Event::Subscribed`](crate::Event::Subscribed).
+    /// The id of a call of `subscribe`. The server's id of the subscription is in
+    /// [`SubscriptionInfo::server_id`](crate::SubscriptionInfo::server_id).
     SubscriptionId
 );

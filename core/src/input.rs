@@ -1,4 +1,4 @@
-//! What the outside tells a Session: facts, never wishes.
+//! Inputs: what happened outside of a Session.
 
 use std::time::Duration;
 
@@ -7,7 +7,21 @@ use bytes::Bytes;
 use crate::ids::{AuthId, ConnId, HttpId};
 use crate::secret::Secret;
 
-/// A fact for [`Session::handle_input`](crate::Session::handle_input).
+/// Something that happened, for [`Session::handle_input`](crate::Session::handle_input): a frame, the end of an action,
+/// the time.
+///
+/// Each asynchronous [`Action`](crate::Action) is completed by exactly one input that repeats its id. Input for a
+/// connection, call or question that has ended is counted and changes nothing ([CON-4](crate::protocol#con-4)).
+///
+/// ```
+/// use ringcentral_ws_core::{ClockReading, Config, ConnId, Frame, Input, Session, Timestamp};
+///
+/// let mut session = Session::new(Config::default(), 7, ClockReading::default());
+/// let frame = Frame::Text(r#"[{"type":"Heartbeat"}]"#);
+/// session.handle_input(Input::Frame { conn: ConnId::from(1), frame }, Timestamp::from_millis(20))?;
+/// assert_eq!(session.stats().stale_inputs, 1, "no connection was opened");
+/// # Ok::<(), ringcentral_ws_core::NotDrained>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Input<'a> {
@@ -18,97 +32,99 @@ pub enum Input<'a> {
         /// The token.
         token: AccessToken,
     },
-    /// Completes `Action::Authorize`: no token could be had.
+    /// Completes `Action::Authorize`: the credential source gave no token.
     AuthorizeFailed {
         /// The action's id.
         id: AuthId,
-        /// Why, and whether trying again can help.
+        /// Why not, and whether another try can help.
         failure: AuthFailure,
     },
-    /// Completes `Action::Http`: any status, 4xx and 5xx included.
+    /// Completes `Action::Http`: the server answered, with any status.
     HttpResponse {
         /// The action's id.
         id: HttpId,
-        /// The whole response.
+        /// Status, headers and the whole body.
         response: Box<http::Response<Bytes>>,
     },
-    /// Completes `Action::Http`: no response.
+    /// Completes `Action::Http`: there is no whole response, and there will be none.
     HttpFailed {
         /// The action's id.
         id: HttpId,
-        /// Why.
+        /// How far the call came.
         failure: HttpFailure,
     },
-    /// Completes `Action::Open`: the WebSocket is up.
+    /// Completes `Action::Open`: the WebSocket is open.
     Opened {
         /// The action's connection.
         conn: ConnId,
     },
-    /// Completes `Action::Open`: it is not, and never will be.
+    /// Completes `Action::Open`: the WebSocket could not be opened.
     OpenFailed {
         /// The action's connection.
         conn: ConnId,
-        /// Why.
+        /// How far it came.
         failure: OpenFailure,
     },
-    /// One whole message arrived.
+    /// A message arrived.
     Frame {
-        /// Where.
+        /// The connection it arrived on.
         conn: ConnId,
-        /// What.
+        /// The message.
         frame: Frame<'a>,
     },
-    /// The connection is gone: end of file, reset, or the end of a close handshake. Completes `Action::Close`.
+    /// The connection has ended: end of file, reset, or the end of a close handshake. Completes `Action::Close`.
     Closed {
-        /// Which.
+        /// The connection.
         conn: ConnId,
-        /// How.
+        /// How it ended.
         close: CloseInfo,
     },
-    /// The send buffer of this connection is above its high mark.
+    /// The send buffer of the connection is above its high mark: requests wait.
     SendBlocked {
-        /// Which.
+        /// The connection.
         conn: ConnId,
     },
-    /// It is below its low mark again.
+    /// The send buffer is below its low mark again.
     SendReady {
-        /// Which.
+        /// The connection.
         conn: ConnId,
     },
-    /// The host gained or lost its network.
+    /// The machine gained or lost its network.
     NetworkChanged {
         /// Whether there is a network now.
         online: bool,
     },
-    /// Messages of this connection have waited unread, because the application is slow. Give it in place of
-    /// [`Timeout`](Self::Timeout) when a deadline has come meanwhile: the peer is alive, and what a timer waits for may be
-    /// among those messages, so such timers are put off (HB-3). Give it also right before the first of them is handed on:
-    /// when they came nobody knows, so until a heartbeat sent now is answered, silence counts from before they waited
-    /// (REC-5).
+    /// Messages of the connection have waited unread, because the application is slow. Give it at two moments:
+    ///
+    /// - In place of [`Timeout`](Self::Timeout) when a deadline came meanwhile. The peer is alive, and the answer that
+    ///   a timer waits for may be among the messages, so such timers are put off ([HB-3](crate::protocol#hb-3)).
+    /// - Right before the first of these messages. Nobody knows when they arrived, so silence counts from before they
+    ///   waited until a heartbeat that is sent now is answered ([REC-5](crate::protocol#rec-5)).
     Unread {
-        /// Which.
+        /// The connection.
         conn: ConnId,
     },
-    /// The process was suspended, or the clock jumped. Give it before the frames that waited in the socket.
+    /// The process was suspended, or the clock jumped ([HB-4](crate::protocol#hb-4)). Give it before the frames that
+    /// waited in the socket.
     Resumed,
-    /// Nothing but time. Always safe, early or late.
+    /// Time has passed. Give it at the time of [`Wait::Until`](crate::Wait::Until); earlier or later does no harm.
     Timeout,
 }
 
-/// One WebSocket message.
+/// One WebSocket message, or what the WebSocket layer made of the bytes that arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// A text message.
     Text(&'a str),
-    /// A binary message: the protocol has none, so it is counted and reported.
+    /// A binary message. The protocol has none, so it is counted and reported.
     Binary(&'a [u8]),
-    /// A transport-level ping or pong. Counts as life.
+    /// A WebSocket ping or pong: a sign of life.
     Control,
-    /// A message over the transport's size limit that was discarded, with its size in bytes where known.
+    /// A message above the transport's size limit, which was discarded. Its size in bytes, as far as it is known.
     TooLarge(usize),
-    /// Bytes that arrived and are no whole message: the WebSocket layer could not read them, or the connection ended
-    /// in the middle of one. They may have been a notification, so they are reported like one that cannot be read
-    /// (FRM-1). [`Input::Closed`] follows as soon as the transport has ended.
+    /// Bytes that arrived and are no whole message: the WebSocket layer could not read them, or the connection ended in
+    /// the middle of a message. They may have been a notification, so they count as an unreadable frame
+    /// ([FRM-1](crate::protocol#frm-1)). [`Input::Closed`] follows as soon as the transport has ended.
     Unreadable(Unreadable),
 }
 
@@ -135,7 +151,7 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    /// A word that stays the same between versions.
+    /// A word such as `reserved_bits`, which stays the same between versions.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -167,54 +183,55 @@ impl Unreadable {
     }
 }
 
-/// An OAuth access token.
+/// An OAuth access token, as a credential source gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {
     /// The bearer value.
     pub secret: Secret,
-    /// Life left, if known. The Session asks for a new one at 80 % of it.
+    /// How long it is valid from now, if that is known. The session asks for a new one after 80 % of it.
     pub expires_in: Option<Duration>,
 }
 
 /// Why a credential source gave no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthFailure {
-    /// What failed, and so what helps.
+    /// What failed. It decides what the session does next.
     pub kind: AuthFailureKind,
     /// The server's error code, if it gave one.
     pub code: Option<Box<str>>,
-    /// One line for people; holds no secret.
+    /// One line for people, without secrets.
     pub message: Box<str>,
-    /// A floor for the next try (`Retry-After`).
+    /// The shortest wait before the next try, such as `Retry-After`.
     pub retry_after: Option<Duration>,
 }
 
-/// What kept a credential source from giving a token.
+/// The kinds of [`AuthFailure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthFailureKind {
-    /// Asking again without a change by the user cannot help. The session ends if it has no other token and cannot
-    /// connect without one; a live connection goes on.
+    /// Only a change by a person helps. A live connection goes on. The session ends as soon as it needs a token and has
+    /// none.
     Permanent,
     /// The call of the login got no answer.
     Network {
         /// How far it came.
         phase: Phase,
-        /// `true`: nothing reached the server, so it counts against none of its limits (TOK-2).
+        /// Whether nothing reached the server. Then the call counts against no limit ([TOK-2](crate::protocol#tok-2)).
         not_sent: bool,
     },
     /// The server answered 429.
     RateLimited,
     /// The server answered 5xx.
     Unavailable,
-    /// A limit on this side: nothing was sent, and `retry_after` says when there is room again (TOK-9).
+    /// A limit of the client's own ([TOK-9](crate::protocol#tok-9)). Nothing was sent, and `retry_after` says when
+    /// there is room again.
     Limited,
     /// Anything else that may pass.
     Other,
 }
 
 impl AuthFailure {
-    /// A failure that only a change by the user mends. `message` is one line for people, without secrets.
+    /// A failure that only a change by a person mends. `message` is one line for people, without secrets.
     #[must_use]
     pub fn permanent(message: impl Into<Box<str>>) -> Self {
         Self::new(AuthFailureKind::Permanent, message)
@@ -226,13 +243,13 @@ impl AuthFailure {
         Self::new(AuthFailureKind::Other, message)
     }
 
-    /// A failure of this kind, without a code and without a floor for the next try.
+    /// A failure of this kind, without a code and without a shortest wait.
     #[must_use]
     pub fn new(kind: AuthFailureKind, message: impl Into<Box<str>>) -> Self {
         Self { kind, code: None, message: message.into(), retry_after: None }
     }
 
-    /// Whether only a change by the user helps.
+    /// Whether only a change by a person helps.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
         matches!(self.kind, AuthFailureKind::Permanent)
@@ -252,26 +269,26 @@ impl From<HttpFailure> for AuthFailure {
     }
 }
 
-/// How far an HTTPS call came before it failed.
+/// Why an HTTPS call has no response, and how far it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpFailure {
     /// Where it failed.
     pub phase: Phase,
-    /// `true`: no byte of the request left, so repeating it is safe.
+    /// Whether no byte of the request left. Then it cannot have run, and repeating it is safe.
     pub not_sent: bool,
-    /// One line for people; holds no secret.
+    /// One line for people, without secrets.
     pub message: Box<str>,
 }
 
-/// The steps of a connection.
+/// The steps of a connection or call, in order: a later one compares as greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Phase {
     /// Name lookup.
     Dns,
-    /// TCP, the proxy's CONNECT included.
+    /// The TCP connection, and the proxy's CONNECT.
     Tcp,
-    /// TLS.
+    /// The TLS handshake.
     Tls,
     /// The request or the upgrade was on its way.
     Request,
@@ -282,13 +299,14 @@ pub enum Phase {
 /// Why a WebSocket did not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenFailure {
-    /// Where it failed. Before [`Phase::Request`] the server saw no token, so the token is kept (TOK-1).
+    /// Where it failed. Before [`Phase::Request`] the server has seen no token, so the token is kept
+    /// ([TOK-1](crate::protocol#tok-1)).
     pub phase: Phase,
-    /// The status, when the server refused the upgrade.
+    /// The HTTP status, if the server refused the upgrade.
     pub status: Option<u16>,
     /// `Retry-After` of that refusal.
     pub retry_after: Option<Duration>,
-    /// One line for people; holds no secret.
+    /// One line for people, without secrets.
     pub message: Box<str>,
 }
 
@@ -297,6 +315,6 @@ pub struct OpenFailure {
 pub struct CloseInfo {
     /// The close code, if a close frame came.
     pub code: Option<u16>,
-    /// The close reason or the transport's error, for people.
+    /// The reason of the close frame, or the transport's error, for people.
     pub reason: Box<str>,
 }

@@ -1,7 +1,7 @@
 //! RingCentral WebSocket subscriptions as a sans-IO state machine: no I/O, no clock, no RNG beyond a seed, no async.
 //!
-//! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation has
-//! the loop and the contract.
+//! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation
+//! has the loop and the contract. The module [`protocol`] has the rules that it follows.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -10,26 +10,26 @@ mod config;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod error;
-pub mod event_filters;
 mod filters;
 mod gap;
+mod identity;
 mod ids;
 mod input;
+pub mod json;
 mod loopback;
 mod mask;
 mod message_id;
-mod multipart;
 mod notification;
-mod number;
-pub mod oauth;
 mod outbox;
 mod output;
-pub mod payloads;
+#[doc = include_str!("../PROTOCOL.md")]
+pub mod protocol {}
 #[cfg(feature = "recorder")]
 pub mod recorder;
 mod retry;
 mod rng;
 mod secret;
+mod serde_forms;
 mod session;
 mod shown;
 mod snapshot;
@@ -44,11 +44,11 @@ pub use config::*;
 pub use error::*;
 pub use filters::*;
 pub use gap::*;
+pub use identity::{Identity, NotAnIdentity};
 pub use ids::*;
 pub use input::*;
 pub use loopback::{is_loopback, is_loopback_host};
 pub use mask::{Masker, mask};
-pub use multipart::{Multipart, Part};
 pub use notification::Notification;
 pub use output::*;
 pub use secret::*;

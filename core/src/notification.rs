@@ -12,7 +12,26 @@ pub(crate) const ITEM: usize = 128;
 /// How many pieces the text holds: uuid, event, timestamp, subscription id, owner id, body.
 const PIECES: usize = 6;
 
-/// One notification. All its text lies in one allocation.
+/// One notification of the server: an id, the event filter that it matched, and a body of JSON.
+///
+/// A session delivers each notification once. Its texts share one allocation. `Debug` shows how long the body is, and
+/// never what it says.
+///
+/// ```
+/// # use ringcentral_ws_core::Notification;
+/// #[derive(serde::Deserialize)]
+/// #[serde(rename_all = "camelCase")]
+/// struct Presence<'a> {
+///     telephony_status: &'a str,
+/// }
+///
+/// fn on_notification(n: &Notification) -> Result<(), serde_json::Error> {
+///     if n.event().ends_with("/presence") {
+///         println!("{} at {:?}", n.parse::<Presence>()?.telephony_status, n.timestamp());
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Notification {
     text: String,
@@ -53,19 +72,21 @@ impl Notification {
         (self.present & (1 << i) != 0).then(|| self.text.get(range).unwrap_or_default())
     }
 
-    /// The identity: the same for every delivery of one notification. Empty if the server sent none.
+    /// The id of the notification, by which a repeated one is recognised. Without a `uuid` the message id takes its
+    /// place; empty if the server sent neither.
     #[must_use]
     pub fn uuid(&self) -> &str {
         self.piece(0).unwrap_or_default()
     }
 
-    /// The filter it matched, in the server's spelling (`~` replaced by ids). Empty if the server sent none.
+    /// The event filter that it matched, as the server writes it, with ids in place of `~`. Empty if the server sent
+    /// none.
     #[must_use]
     pub fn event(&self) -> &str {
         self.piece(1).unwrap_or_default()
     }
 
-    /// When it happened, as the server wrote it.
+    /// When it happened, as the server writes it.
     #[must_use]
     pub fn timestamp(&self) -> Option<&str> {
         self.piece(2)
@@ -83,17 +104,17 @@ impl Notification {
         self.piece(4)
     }
 
-    /// The content as JSON text; `null` when there is none.
+    /// The body as JSON; `null` if there is none.
     #[must_use]
     pub fn body(&self) -> &str {
         self.piece(5).unwrap_or("null")
     }
 
-    /// Reads the content into a type of yours, which may borrow from this notification.
+    /// Reads the body into a type, which may borrow from this notification.
     ///
     /// # Errors
     ///
-    /// When the content does not fit the type.
+    /// The body does not fit the type.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.body())
     }

@@ -1,4 +1,4 @@
-//! What a Session wants done, and what it tells the application.
+//! Outputs: actions for the driver, events for the application, and how long to wait.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::classify::{ApiErrorInfo, Cause};
-use crate::filters::Filters;
+use crate::filters::{DisabledFilter, Filters};
 use crate::gap::Gap;
 use crate::ids::{AuthId, ConnId, HttpId, RequestId, SubscriptionId};
 use crate::input::Unreadable;
@@ -16,100 +16,124 @@ use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::ConnectionDetails;
 
-/// The only way out of a Session. Exhaustive on purpose: a new kind of output must break the loop's build.
+/// One output of [`Session::poll_output`](crate::Session::poll_output): something to do, to know, or to wait for.
 ///
-/// Outputs and inputs are moved several times a message, so what is large and rare lies in a box.
+/// The enum is exhaustive on purpose: a new kind of output must break the build of the loop. The order counts, so act
+/// on each output before the next poll:
+///
+/// ```
+/// use ringcentral_ws_core::{Action, ClockReading, Config, Output, Session, Timestamp, Wait};
+///
+/// let mut session = Session::new(Config::default(), 7, ClockReading::default());
+/// session.connect(Timestamp::ZERO)?;
+/// let mut actions = Vec::new();
+/// let wait = loop {
+///     match session.poll_output() {
+///         Output::Action(action) => actions.push(action),
+///         Output::Event(event) => println!("{event:?}"),
+///         Output::Wait(wait) => break wait,
+///     }
+/// };
+/// assert!(matches!(actions[..], [Action::Authorize { .. }]));
+/// assert!(matches!(wait, Wait::Until { .. }));
+/// # Ok::<(), ringcentral_ws_core::NotDrained>(())
+/// ```
+// Outputs and inputs are moved several times a message, so large and rare values lie in boxes.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "an output that is not acted on is lost"]
 pub enum Output {
-    /// Do this.
+    /// The driver does this.
     Action(Action),
-    /// Tell the application this.
+    /// The application gets this.
     Event(Event),
-    /// Nothing more for now. The next `poll_output` says the same until the Session is called.
+    /// There is nothing more for now. `poll_output` returns the same again until the session is called.
     Wait(Wait),
 }
 
-/// How long to sleep.
+/// What to wait for when all outputs are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Call `handle_input(Input::Timeout, ..)` at `at`, unless something comes first.
+    /// An input or a command, or the time: then call `handle_input(Input::Timeout, ..)`.
     Until {
-        /// Always later than the `now` of the last call (C3).
+        /// The time, always later than the `now` of the last call (C3).
         at: Timestamp,
-        /// Which timer it is, for logs.
+        /// The timer that is due then, for logs.
         reason: TimerKind,
     },
-    /// No timer runs; wait for an input or a command.
+    /// An input or a command. No timer runs.
     ForInput,
-    /// The session has ended; every call is inert.
+    /// Nothing: the session has ended, and no call changes anything.
     Finished,
 }
 
 /// Something for the driver to do.
+///
+/// An asynchronous action is completed by exactly one [`Input`](crate::Input) with the same id. The table in the
+/// documentation of [`Session`](crate::Session) lists them.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Action {
     /// Ask the credential source for an access token. Completed by `Authorized` or `AuthorizeFailed`.
     Authorize {
-        /// To be repeated in the completion.
+        /// The id of the completing input.
         id: AuthId,
-        /// Why a token is wanted.
+        /// Why a token is needed.
         reason: AuthReason,
-        /// The last token that the Session took, in use or refused. A source that several clients share can see from it
-        /// whether it has a newer one already. A token that came too late was not taken, and is still good.
+        /// The last token that the session accepted, whether it is in use or was refused. A credential source of
+        /// several clients compares it with its own token: if that is a newer one, it is the answer. A token that came
+        /// too late was not accepted, and is still unused.
         last: Option<Secret>,
     },
-    /// Make this HTTPS call. Completed by `HttpResponse` or `HttpFailed`. The `Authorization` header is set and
-    /// marked sensitive.
+    /// Make an HTTPS call. Completed by `HttpResponse` or `HttpFailed`.
     Http {
-        /// To be repeated in the completion.
+        /// The id of the completing input.
         id: HttpId,
         /// What it is for.
         purpose: HttpPurpose,
-        /// The call, with an absolute URI.
+        /// The call, with an absolute URI. The `Authorization` header is set and marked as sensitive.
         request: Box<http::Request<Bytes>>,
     },
     /// Open a WebSocket. Completed by `Opened` or `OpenFailed`.
     Open {
         /// The new live connection.
         conn: ConnId,
-        /// Where to. Its query is secret.
+        /// The address. Its query is secret.
         url: SecretUrl,
     },
-    /// Send one text message.
+    /// Send a text message.
     Send {
-        /// Always the live connection.
+        /// The live connection.
         conn: ConnId,
         /// The message.
         text: String,
         /// What it is for.
         purpose: Purpose,
     },
-    /// Send one text message that creates the subscription anew, because the server lost it (REC-3).
+    /// Send a text message that creates the subscription anew, because the server lost it
+    /// ([REC-3](crate::protocol#rec-3)).
     Resubscribe {
-        /// Always the live connection.
+        /// The live connection.
         conn: ConnId,
         /// The message.
         text: String,
     },
-    /// Start the close handshake and go on reading. Completed by `Closed`.
+    /// Start the close handshake, and go on reading. Completed by `Closed`.
     Close {
-        /// Always the live connection.
+        /// The live connection.
         conn: ConnId,
         /// The close code.
         code: u16,
         /// The close reason.
         reason: &'static str,
     },
-    /// Forget the socket at once, without a polite close, also one that is still opening. Has no completion.
+    /// Close the socket at once, without a close handshake, also while it is still opening. Has no completing input.
     Drop {
-        /// Which.
+        /// The connection.
         conn: ConnId,
     },
-    /// Give up waiting for this HTTPS call. Has no completion, and the call's own no longer counts.
+    /// Abort an HTTPS call. Has no completing input, and a completion of the call itself no longer counts.
     AbortHttp {
-        /// Which.
+        /// The id of the call.
         id: HttpId,
     },
 }
@@ -144,33 +168,33 @@ impl PartialEq for Action {
     }
 }
 
-/// Why an access token is wanted.
+/// Why an access token is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthReason {
-    /// None is held.
+    /// The session has none.
     Missing,
-    /// The held one has used 80 % of its life. Refresh it; the connection goes on.
+    /// The current one has used 80 % of its life. The connection goes on meanwhile.
     Expiring,
-    /// The server refused the held one. Do not give the same one again.
+    /// The server refused the current one. The same one must not be given again.
     Refused,
 }
 
-/// What an HTTPS call is for.
+/// The purpose of an HTTPS call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HttpPurpose {
-    /// Fetches the WebSocket token that the next connection presents.
+    /// Fetches the token that the next connection presents.
     ConnectionToken,
     /// A REST call of the application.
     Request(RequestId),
 }
 
-/// What a message is for.
+/// The purpose of a message on the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Liveness (HB-1).
+    /// Asks for a sign of life ([HB-1](crate::protocol#hb-1)).
     Heartbeat,
     /// Creates the subscription (POST).
     Subscribe,
@@ -182,137 +206,156 @@ pub enum Purpose {
     Request(RequestId),
 }
 
-/// Something for the application to know.
+/// Something that the application should know.
+///
+/// ```
+/// use ringcentral_ws_core::Event;
+///
+/// fn on(event: Event) {
+///     match event {
+///         Event::Notification(n) => println!("{} {}", n.event(), n.body()),
+///         Event::Gap(gap) => println!("notifications may be missing: {}", gap.cause),
+///         Event::Closed { reason } => println!("the end: {reason:?}"),
+///         _ => {}
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// A connection is ready: its ConnectionDetails arrived.
     Connected {
-        /// Which.
+        /// The connection.
         conn: ConnId,
         /// What became of the session before it.
         resumption: Resumption,
-        /// All that the server said.
+        /// ConnectionDetails, whole ([CON-6](crate::protocol#con-6)).
         details: Box<ConnectionDetails>,
     },
-    /// The subscription exists on the server.
+    /// The server confirmed the subscription.
     Subscribed(Box<SubscriptionInfo>),
-    /// The server refused it.
+    /// The server refused a call for the subscription ([SUB-5](crate::protocol#sub-5)).
     SubscriptionFailed {
-        /// Which call of `subscribe`.
+        /// The call of `subscribe`.
         id: SubscriptionId,
         /// The refusal.
         error: Box<ApiErrorInfo>,
-        /// When it is tried again; `None`: never, unless asked.
+        /// When it is tried again; `None`: not before the next call of `subscribe`.
         retry_at: Option<Timestamp>,
     },
-    /// The subscription is gone from the server, as asked, and nothing of it is delivered any more. One whose making
-    /// was never confirmed cannot be removed, because nobody here knows its id: the server lets it expire.
+    /// The server removed the subscription, and nothing of it is delivered any more ([SUB-7](crate::protocol#sub-7)). A
+    /// subscription that was never confirmed cannot be removed, because its id is unknown: the server lets it expire.
     Unsubscribed {
-        /// Which call of `subscribe`.
+        /// The call of `subscribe`.
         id: SubscriptionId,
     },
-    /// A notification, for the first and only time, in order.
+    /// A notification, delivered once and in order.
     Notification(Notification),
-    /// The session continued: the server kept it and replays what was missed.
+    /// The session continues: the server kept it, and replays what was missed ([REC-2](crate::protocol#rec-2)).
     Recovered {
-        /// The connection it continued on.
+        /// The connection on which it continues.
         conn: ConnId,
     },
-    /// The session did not continue; a `Gap` follows when the subscription stands again.
+    /// The session could not be continued ([REC-3](crate::protocol#rec-3)). A `Gap` follows once the subscription is
+    /// made anew.
     RecoveryFailed {
-        /// The connection that replaces it.
+        /// The connection of the new session.
         conn: ConnId,
-        /// `recoveryErrorCode` of the server; `None` when the window had passed and recovery was not asked for.
+        /// The server's `recoveryErrorCode`; `None` if the window had passed and no handle was presented.
         code: Option<Box<str>>,
     },
-    /// An attempt failed and another follows. It does not mean giving up (REC-8).
+    /// An attempt failed, and another one follows ([REC-8](crate::protocol#rec-8)). The session does not give up.
     Retry {
-        /// Failed attempts and short-lived connections since the last connection that was good: one on which a heartbeat
-        /// was answered (BCK-6).
+        /// Failed attempts and short-lived connections since the last good connection, which is one on which a
+        /// heartbeat was answered ([BCK-6](crate::protocol#bck-6)).
         attempt: u32,
-        /// Why it failed.
+        /// Why the attempt failed.
         cause: Cause,
-        /// When the next one starts.
+        /// When the next one begins.
         at: Timestamp,
         /// How long that is from now.
         delay: Duration,
-        /// What it waits for.
+        /// The reason of the wait.
         reason: WaitReason,
     },
-    /// The next attempt, or the next step of one, waits for longer than two seconds, and no attempt has failed right
-    /// now (REC-8).
+    /// The next attempt, or its next step, waits for more than two seconds, though no attempt has failed right now
+    /// ([REC-8](crate::protocol#rec-8)).
     Waiting {
-        /// What it waits for.
+        /// The reason of the wait.
         reason: WaitReason,
-        /// Until when.
+        /// When it ends.
         at: Timestamp,
         /// How long that is from now.
         delay: Duration,
     },
-    /// Notifications may have been lost (REC-5). Always before the next notification.
+    /// Notifications may have been lost ([REC-5](crate::protocol#rec-5)). It always comes before the next notification.
     Gap(Gap),
-    /// A REST request ended, for the first and only time (REQ-3).
+    /// A REST request ended. This event comes once for each request ([REQ-3](crate::protocol#req-3)).
     Response {
-        /// Which.
+        /// The id that `request` returned.
         id: RequestId,
-        /// How.
+        /// How it ended.
         outcome: RequestOutcome,
     },
-    /// The connection is gone.
+    /// A ready connection ended.
     Disconnected {
-        /// Which.
+        /// The connection.
         conn: ConnId,
-        /// Why.
+        /// Why it ended.
         cause: Cause,
-        /// The reason of the close frame, or the transport's error, in the words of others: without the secrets that the
-        /// session knows, at most 1024 bytes. `None` when nobody said anything.
+        /// The reason of the close frame, or the transport's error: at most 1024 bytes, with known secrets masked.
         reason: Option<Box<str>>,
     },
-    /// The server sent something that cannot be read. Counted, never fatal by itself (FRM-1).
+    /// The server sent something that cannot be read, or that makes no sense. It is counted and ends nothing by itself
+    /// ([FRM-1](crate::protocol#frm-1)).
     ProtocolError {
-        /// Where.
+        /// The connection.
         conn: ConnId,
-        /// What was wrong; holds no part of the message.
+        /// What was wrong, without any part of the message.
         error: ProtocolError,
     },
-    /// `Session::snapshot` would give something new. At most once per drain, and its last event but `Closed`.
+    /// [`Session::snapshot`](crate::Session::snapshot) returns something new ([WSC-3](crate::protocol#wsc-3)). It comes
+    /// at most once a drain, as the last event but `Closed`.
     ///
-    /// Store the first one after a restore and call [`snapshot_stored`](crate::Session::snapshot_stored): a session that
-    /// goes on from an orderly end opens no connection before that (PST-2). The later ones may be thinned out; what was
-    /// received since the last stored one may come again after a crash, and a `Gap` says so.
+    /// Store the first one after a restore, and call [`snapshot_stored`](crate::Session::snapshot_stored): a session
+    /// that continues from an orderly end opens no connection before that ([PST-2](crate::protocol#pst-2)). Later ones
+    /// may be skipped. After a crash everything since the stored one may come again, and a `Gap` says that something
+    /// may be missing.
     SnapshotChanged,
-    /// The end. Nothing follows.
+    /// The session has ended. Nothing follows.
     Closed {
-        /// Why.
+        /// Why it ended.
         reason: CloseReason,
     },
 }
 
-/// What a session waits for before it tries again (REC-8).
+/// Why a session waits before it tries again ([REC-8](crate::protocol#rec-8)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum WaitReason {
-    /// The pause between two attempts, with its jitter.
+    /// It is the usual pause between two attempts ([BCK-1](crate::protocol#bck-1)).
     Backoff,
-    /// The server asked for it.
+    /// The server asked for the wait ([TOK-3](crate::protocol#tok-3)).
     RetryAfter,
     /// The calls of the rate-limit group Auth are used up for this minute:
     /// [`RetryPolicy::auth_calls_per_minute`](crate::RetryPolicy::auth_calls_per_minute).
     AuthBudget,
-    /// So are the attempts: [`RetryPolicy::attempts_per_minute`](crate::RetryPolicy::attempts_per_minute).
+    /// The attempts are used up for this minute:
+    /// [`RetryPolicy::attempts_per_minute`](crate::RetryPolicy::attempts_per_minute).
     AttemptBudget,
-    /// The call that is left is kept for a try right before the recovery window ends.
+    /// The last call of this minute is kept for a try right before the recovery window ends
+    /// ([TOK-2](crate::protocol#tok-2)).
     LastChance,
-    /// An access token just issued was refused; it may not be known everywhere yet (TOK-4).
+    /// A new access token was refused; it may not be known everywhere yet ([TOK-4](crate::protocol#tok-4)).
     TokenSpread,
-    /// Another client opens this session again and again: it rests, and then begins anew (CON-7).
+    /// Another client opens this session again and again. A new session begins after the wait
+    /// ([CON-7](crate::protocol#con-7)).
     Contended,
 }
 
 impl WaitReason {
-    /// The word of the line protocol.
+    /// A word such as `retry_after`, which stays the same between versions.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -344,16 +387,16 @@ impl fmt::Display for WaitReason {
 /// What became of the session before this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resumption {
-    /// There was none.
+    /// There was no session to continue.
     Fresh,
-    /// It continued.
+    /// It continues: [`Event::Recovered`] follows.
     Recovered,
-    /// It was lost.
+    /// It could not be continued: [`Event::RecoveryFailed`] follows.
     Lost,
 }
 
 impl Resumption {
-    /// The word of the line protocol.
+    /// A word such as `recovered`, which stays the same between versions.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -367,55 +410,56 @@ impl Resumption {
 /// The subscription as the server confirmed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionInfo {
-    /// Which call of `subscribe`.
+    /// The call of `subscribe`.
     pub id: SubscriptionId,
-    /// The server's id.
+    /// The server's id of the subscription.
     pub server_id: Box<str>,
-    /// The filters that were asked for.
+    /// The filters of the call.
     pub requested: Filters,
-    /// The filters as stored by the server: `~` replaced, some parameters rewritten.
+    /// The filters as the server stored them: with ids in place of `~`, and some parameters rewritten.
     pub filters: Vec<Box<str>>,
-    /// Filters the server refused although the call succeeded (SUB-6).
+    /// Filters that the server disabled although the call succeeded ([SUB-6](crate::protocol#sub-6)).
     pub disabled: Vec<DisabledFilter>,
-    /// Seconds until expiry; the server renews by itself (SUB-9).
+    /// Seconds until the subscription expires. The server renews it by itself ([SUB-9](crate::protocol#sub-9)).
     pub expires_in: Option<u64>,
 }
 
-/// A filter the server did not accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DisabledFilter {
-    /// The filter.
-    pub filter: Box<str>,
-    /// A code or word.
-    pub reason: Box<str>,
-    /// One line for people.
-    pub message: Box<str>,
-}
-
-/// How a REST request ended.
+/// How a REST request ended, and whether it may have run.
+///
+/// ```
+/// use ringcentral_ws_core::RequestOutcome;
+///
+/// fn may_have_run(outcome: &RequestOutcome) -> bool {
+///     match outcome {
+///         RequestOutcome::NotSent(_) => false,
+///         RequestOutcome::TimedOut { sent } | RequestOutcome::Cancelled { sent } => *sent,
+///         _ => true,
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum RequestOutcome {
     /// The server answered, with any status.
     Response {
-        /// Status, headers and body, as they came. From status 400 on its extensions have a [`Masker`](crate::Masker) that
-        /// knows the session's secrets, for [`ApiError::from_response`](crate::ApiErrorInfo::from_response).
+        /// Status, headers and body as they came. From status 400 on the extensions have a [`Masker`](crate::Masker)
+        /// with the session's secrets, which [`ApiError::from_response`](crate::ApiErrorInfo::from_response) uses.
         response: Box<http::Response<Bytes>>,
-        /// Which way it went.
+        /// The way that the request went.
         via: Via,
     },
-    /// It never left, or the server refused its access token; repeating it is safe.
+    /// The request did not run: it never left, or the server refused its access token. Repeating it is safe.
     NotSent(Cause),
-    /// It left, and no answer will come: it may have run.
+    /// The request left, and no answer will come. It may have run.
     Unknown(Cause),
-    /// Its deadline passed.
+    /// The deadline passed ([REQ-4](crate::protocol#req-4)).
     TimedOut {
-        /// Whether it had left.
+        /// Whether the request had left. Then it may have run.
         sent: bool,
     },
-    /// The application cancelled it.
+    /// The application cancelled the request.
     Cancelled {
-        /// Whether it had left.
+        /// Whether the request had left. Then it may have run.
         sent: bool,
     },
 }
@@ -434,7 +478,7 @@ impl PartialEq for RequestOutcome {
     }
 }
 
-/// Which way a REST call went.
+/// The way that a REST request went ([REQ-5](crate::protocol#req-5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
     /// Over the WebSocket.
@@ -444,7 +488,7 @@ pub enum Via {
 }
 
 impl Via {
-    /// The word of the line protocol.
+    /// A word such as `websocket`, which stays the same between versions.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -460,27 +504,27 @@ impl Via {
 pub enum ProtocolError {
     /// A binary message.
     Binary,
-    /// Neither JSON nor the multipart form.
+    /// A text that is neither JSON nor the multipart form ([FRM-2](crate::protocol#frm-2)).
     Malformed,
-    /// Larger than the limit, in bytes.
+    /// A message above the limit; its size in bytes.
     TooLarge(usize),
-    /// Bytes that the WebSocket layer could not read, or a message that the end of the connection cut.
+    /// Bytes that the WebSocket layer could not read, or a message that was cut by the end of the connection.
     Transport(Unreadable),
-    /// An `Error` message that answers no request.
+    /// An `Error` message that answers no open call.
     ServerError,
-    /// A second ConnectionDetails without a recovery, or one where none was due.
+    /// ConnectionDetails at a moment when none was due.
     Unexpected,
 }
 
-/// Why the session ended.
+/// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// `close(Revoke)`: the subscription was deleted if the server could be reached.
+    /// `close(Revoke)`: the subscription was deleted, if the server could be reached.
     Revoked,
-    /// `close(Detach)`: the session can be restored from the last snapshot within the recovery window.
+    /// `close(Detach)`: the last snapshot can be restored within the recovery window.
     Detached,
-    /// Nothing but a change by the user helps: see the cause.
+    /// An error that only a change by a person mends; the cause says which.
     Permanent(Cause),
 }
 

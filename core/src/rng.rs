@@ -4,7 +4,7 @@ use std::time::Duration;
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Rng(#[cfg_attr(feature = "recorder", serde(with = "crate::number::exact"))] u64);
+pub(crate) struct Rng(#[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::exact"))] u64);
 
 impl Rng {
     pub(crate) const fn new(seed: u64) -> Self {

@@ -1,10 +1,18 @@
-//! Values that never show themselves (SEC-1).
+//! Secret values, which do not print ([SEC-1](crate::protocol#sec-1)).
 
 use std::fmt;
 
 use url::Url;
 
-/// A token, password or assertion. `Debug` and `Display` print a mask; equality is by value.
+/// A token, password or assertion. `Debug` prints `***`; equality is by value.
+///
+/// ```
+/// use ringcentral_ws_core::Secret;
+///
+/// let token = Secret::from("hunter2");
+/// assert_eq!(format!("{token:?}"), "Secret(***)");
+/// assert_eq!(token.expose(), "hunter2");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<str>);
 
@@ -15,7 +23,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The value itself. Whoever calls this answers for where it goes.
+    /// The value itself. The caller is responsible for where it goes.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -40,7 +48,7 @@ impl From<&str> for Secret {
     }
 }
 
-/// A connection URL whose query holds credentials. Printing it shows everything but the query.
+/// The URL of a connection, whose query contains credentials. `Debug` and `Display` print everything but the query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(Box<Url>);
 
@@ -51,7 +59,7 @@ impl SecretUrl {
         Self(Box::new(url))
     }
 
-    /// The whole URL, query included.
+    /// The whole URL with its query.
     #[must_use]
     pub fn expose(&self) -> &Url {
         &self.0

@@ -8,10 +8,10 @@ use url::Url;
 use crate::error::RestoreError;
 use crate::filters::Filters;
 use crate::gap::GapCause;
-use crate::number::MAX_EXACT;
-use crate::oauth::Identity;
+use crate::identity::Identity;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
+use crate::serde_forms::MAX_EXACT;
 use crate::session::HostKind;
 use crate::time::UnixMillis;
 use crate::wire::{Limits, MAX_HANDLE, Wsc};
@@ -99,7 +99,7 @@ impl StoredAuth {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredWsc {
     token: String,
-    #[serde(with = "crate::number::exact")]
+    #[serde(with = "crate::serde_forms::exact")]
     sequence: u64,
 }
 

@@ -1,6 +1,17 @@
-//! Counters: what a Session saw and did since it was made.
+//! Counters of a Session.
 
-/// Counters of a Session. They only grow, and saturate never in practice (`u64`).
+/// Counters of a [`Session`](crate::Session) since it was made or restored.
+///
+/// Each grows by one for each occurrence and never goes back. Take the difference of two readings for a rate:
+///
+/// ```
+/// # use ringcentral_ws_core::{ClockReading, Config, Session};
+/// # let session = Session::new(Config::default(), 1, ClockReading::default());
+/// let before = session.stats();
+/// // … a minute later
+/// let notifications_per_minute = session.stats().notifications - before.notifications;
+/// # assert_eq!(notifications_per_minute, 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -8,38 +19,38 @@ pub struct Stats {
     pub frames: u64,
     /// Notifications handed to the application.
     pub notifications: u64,
-    /// Notifications dropped because they had been delivered before (REC-4).
+    /// Notifications that were dropped because they had been delivered before ([REC-4](crate::protocol#rec-4)).
     pub duplicates: u64,
-    /// Notifications dropped because they belong to another subscription (SUB-4).
+    /// Notifications that were dropped because they belong to another subscription ([SUB-4](crate::protocol#sub-4)).
     pub foreign: u64,
-    /// Messages of a type not known here (FRM-3).
+    /// Messages of an unknown type ([FRM-3](crate::protocol#frm-3)).
     pub unknown: u64,
-    /// Answers to nothing that is waiting, late ones included.
+    /// Answers that no open call waits for, late ones included.
     pub unmatched: u64,
-    /// Messages that could not be read (FRM-1).
+    /// Messages that could not be read ([FRM-1](crate::protocol#frm-1)).
     pub unreadable: u64,
-    /// Inputs for a connection, call or login that is no longer awaited (C6).
+    /// Inputs for a connection, call or login that has ended (C6). They change nothing else.
     pub stale_inputs: u64,
-    /// Calls whose `now` lay before an earlier one (C12).
+    /// Calls whose `now` was earlier than the one before (C12).
     pub clock_went_back: u64,
-    /// Connection attempts (BCK-3).
+    /// Connection attempts ([BCK-3](crate::protocol#bck-3)).
     pub attempts: u64,
-    /// Calls for a WebSocket token (TOK-2).
+    /// Calls for a connection token ([TOK-2](crate::protocol#tok-2)).
     pub token_calls: u64,
     /// Questions to the credential source.
     pub authorizations: u64,
-    /// Logins that failed while the old access token was still good.
+    /// Questions that failed while the old access token was still valid.
     pub refresh_failures: u64,
     /// Connections that became ready.
     pub connections: u64,
-    /// Connections that continued the session before them.
+    /// Connections that continued the session.
     pub recoveries: u64,
-    /// Sessions that were lost.
+    /// Connections that could not continue the session.
     pub recovery_failures: u64,
-    /// Reported gaps.
+    /// Gaps that were reported.
     pub gaps: u64,
     /// Heartbeats sent.
     pub heartbeats: u64,
-    /// REST requests accepted.
+    /// REST requests that were accepted.
     pub requests: u64,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Microseconds since an epoch the driver chose. Monotonic by contract; arithmetic saturates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub struct Timestamp(#[cfg_attr(feature = "recorder", serde(with = "crate::number::exact"))] u64);
+pub struct Timestamp(#[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::exact"))] u64);
 
 impl Timestamp {
     /// The driver's epoch.
@@ -68,11 +68,11 @@ fn micros(d: Duration) -> u64 {
     whole.and_then(|whole| whole.checked_add(u64::from(d.subsec_micros()))).unwrap_or(u64::MAX)
 }
 
-/// Milliseconds since 1970-01-01T00:00:00Z. Used only in what leaves the process: gaps and snapshots. As JSON, and where
-/// the Session reads a clock, at most 2^53 - 1, which every language reads exactly.
+/// Milliseconds since 1970-01-01T00:00:00Z. Used only in what leaves the process: gaps and snapshots. As JSON, and
+/// where the Session reads a clock, at most 2^53 - 1, which every language reads exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct UnixMillis(#[serde(with = "crate::number::bounded")] pub u64);
+pub struct UnixMillis(#[serde(with = "crate::serde_forms::bounded")] pub u64);
 
 /// One reading of both clocks, taken at construction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl ClockReading {
         let later = at.as_micros().saturating_sub(self.now.as_micros()) / 1_000;
         let earlier = self.now.as_micros().saturating_sub(at.as_micros()) / 1_000;
         let unix = self.unix.0.saturating_add(later).saturating_sub(earlier);
-        UnixMillis(unix.min(crate::number::MAX_EXACT))
+        UnixMillis(unix.min(crate::serde_forms::MAX_EXACT))
     }
 }
 

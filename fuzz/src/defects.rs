@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 
-use http::Request;
 use ringcentral_ws_core::{
-    Action, Body, Certainty, ClockReading, Close, CommandError, Config, Event, Filters, Frame, Gap, GapCause, Input,
-    NotDrained, OpenFailure, Output, Purpose, RequestId, RestoreError, Session, SessionState, Snapshot, Stats,
-    SubscriptionId, Timestamp,
+    Action, Certainty, ClockReading, Config, Event, Frame, Gap, GapCause, Input, NotDrained, OpenFailure, Output,
+    Purpose, RestoreError, Session, SessionState, Snapshot, Stats, Timestamp,
 };
 
-use crate::subject::{Maker, Subject};
+use crate::commands;
+use crate::subject::{Maker, Subject, delegate};
 
 macro_rules! defects {
     ($($name:ident $text:literal,)*) => {
@@ -35,8 +34,8 @@ defects! {
     DropNotification "every 20th notification is dropped",
     DeliverTwice "every 20th notification is delivered twice",
     Swap "two notifications change places",
-    SwallowGap "gaps are not told",
-    LateGap "a gap is told after the next notification",
+    SwallowGap "gaps are not emitted",
+    LateGap "a gap is emitted after the next notification",
     WrongGap "a gap does not say after which notification",
     LoseOutcome "every third request never ends",
     DoubleOutcome "every third request ends twice",
@@ -48,15 +47,15 @@ defects! {
     NeverHeartbeat "no heartbeat is sent",
     ImpatientToken "every call for a WebSocket token is made three times",
     RepeatRequest "requests are sent twice on the socket",
-    ForeignDelivered "the subscription is told under another id",
+    ForeignDelivered "the subscription is confirmed under another id",
     EndlessWait "timers are ignored",
     FreshBudget "a restart begins with a fresh budget",
     HandleForever "a handle that never works is never given up",
-    NoInFlight "gaps for what was lost in flight are not told",
-    NoContended "gaps for what another client got are not told",
+    NoInFlight "gaps for what was lost in flight are not emitted",
+    NoContended "gaps for what another client got are not emitted",
     EagerReset "ConnectionDetails reset the number of attempts",
     DetachSnapshot "there are snapshots while the session detaches",
-    SilentWait "waits are not told",
+    SilentWait "waits are not announced",
     SureGap "all gaps are called certain",
 }
 
@@ -68,12 +67,12 @@ impl Maker for Defective {
     type Subject = Mutant;
 
     fn create(&self, config: Config, seed: u64, clock: ClockReading) -> Mutant {
-        Mutant::new(self.0, Session::new(config, seed, clock))
+        Mutant::new(Some(self.0), Session::new(config, seed, clock))
     }
 
     fn restore(&self, c: Config, s: Snapshot, seed: u64, clock: ClockReading) -> Result<Mutant, RestoreError> {
         let snapshot = if self.0 == Defect::FreshBudget { without_calls(&s)? } else { s };
-        Ok(Mutant::new(self.0, Session::restore(c, snapshot, seed, clock)?))
+        Ok(Mutant::new(Some(self.0), Session::restore(c, snapshot, seed, clock)?))
     }
 }
 
@@ -89,7 +88,8 @@ fn without_calls(snapshot: &Snapshot) -> Result<Snapshot, RestoreError> {
 /// A session between whose outputs and the driver something goes wrong.
 #[derive(Clone, Debug)]
 pub struct Mutant {
-    defect: Defect,
+    /// `None`: it does what the session does.
+    defect: Option<Defect>,
     session: Session,
     /// What is put out before anything else.
     next: VecDeque<Output>,
@@ -106,7 +106,9 @@ pub struct Mutant {
 }
 
 impl Mutant {
-    fn new(defect: Defect, session: Session) -> Self {
+    /// Around this session; without a defect nothing goes wrong.
+    #[must_use]
+    pub const fn new(defect: Option<Defect>, session: Session) -> Self {
         Self {
             defect,
             session,
@@ -136,11 +138,12 @@ impl Mutant {
 
     /// What becomes of an output; `None`: it is swallowed.
     fn spoil(&mut self, output: Output) -> Option<Output> {
+        let Some(defect) = self.defect else { return Some(output) };
         match output {
-            Output::Event(event) => self.spoil_event(event),
-            Output::Action(action) => self.spoil_action(action),
+            Output::Event(event) => self.spoil_event(defect, event),
+            Output::Action(action) => self.spoil_action(defect, action),
             Output::Wait(_) => {
-                if self.defect == Defect::DetachSnapshot && self.session.state() != SessionState::Closing {
+                if defect == Defect::DetachSnapshot && self.session.state() != SessionState::Closing {
                     self.snapshot = self.session.snapshot().map(Box::new);
                 }
                 Some(output)
@@ -148,11 +151,11 @@ impl Mutant {
         }
     }
 
-    fn spoil_event(&mut self, event: Event) -> Option<Output> {
+    fn spoil_event(&mut self, defect: Defect, event: Event) -> Option<Output> {
         use Defect as D;
         let output = Output::Event(event);
         let Output::Event(event) = &output else { return None };
-        match (self.defect, event) {
+        match (defect, event) {
             (D::DropNotification, Event::Notification(_)) if self.every(20) => return None,
             (D::DeliverTwice, Event::Notification(_)) if self.every(20) => self.next.push_back(output.clone()),
             (D::Swap, Event::Notification(_)) => {
@@ -202,9 +205,9 @@ impl Mutant {
         Some(output)
     }
 
-    fn spoil_action(&mut self, action: Action) -> Option<Output> {
+    fn spoil_action(&mut self, defect: Defect, action: Action) -> Option<Output> {
         use Defect as D;
-        match (self.defect, &action) {
+        match (defect, &action) {
             (D::HandleForever, Action::Send { text, purpose: Purpose::Heartbeat, .. }) => {
                 self.heartbeat = Some(text.clone());
             }
@@ -246,19 +249,19 @@ impl Mutant {
 impl Subject for Mutant {
     fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
         match (self.defect, &input) {
-            (Defect::EndlessWait, Input::Timeout) => Ok(()),
+            (Some(Defect::EndlessWait), Input::Timeout) => Ok(()),
             // What counts against the handle is kept from it.
-            (Defect::HandleForever, Input::Closed { conn, .. }) => {
+            (Some(Defect::HandleForever), Input::Closed { conn, .. }) => {
                 if let Some(text) = self.heartbeat.take() {
                     self.session.handle_input(Input::Frame { conn: *conn, frame: Frame::Text(&text) }, now)?;
                 }
                 self.session.handle_input(input, now)
             }
-            (Defect::HandleForever, Input::OpenFailed { conn, failure }) => {
+            (Some(Defect::HandleForever), Input::OpenFailed { conn, failure }) => {
                 let failure = OpenFailure { status: None, ..failure.clone() };
                 self.session.handle_input(Input::OpenFailed { conn: *conn, failure }, now)
             }
-            (Defect::IgnoreFailed, Input::Frame { conn, frame: Frame::Text(text) }) => {
+            (Some(Defect::IgnoreFailed), Input::Frame { conn, frame: Frame::Text(text) }) => {
                 let text = text.replace("\"recoveryState\":\"Failed\"", "\"recoveryState\":\"Successful\"");
                 self.session.handle_input(Input::Frame { conn: *conn, frame: Frame::Text(&text) }, now)
             }
@@ -266,37 +269,7 @@ impl Subject for Mutant {
         }
     }
 
-    fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
-        self.session.connect(now)
-    }
-
-    fn subscribe(&mut self, filters: Filters, now: Timestamp) -> Result<SubscriptionId, CommandError<Filters>> {
-        self.session.subscribe(filters, now)
-    }
-
-    fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
-        self.session.unsubscribe(now)
-    }
-
-    fn request(&mut self, request: Request<Body>, now: Timestamp) -> Result<RequestId, CommandError<Request<Body>>> {
-        self.session.request(request, now)
-    }
-
-    fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
-        self.session.cancel(id, now)
-    }
-
-    fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
-        self.session.recover(now)
-    }
-
-    fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
-        self.session.snapshot_stored(now)
-    }
-
-    fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
-        self.session.close(mode, now)
-    }
+    commands!(delegate!(session));
 
     fn poll_output(&mut self) -> Output {
         loop {

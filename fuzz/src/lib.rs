@@ -1,29 +1,38 @@
 //! Deterministic simulation and fuzz targets for [`ringcentral_ws_core`]. See the README of this folder.
 #![forbid(unsafe_code)]
 
+mod arrivals;
+pub mod cli;
 mod defects;
+mod dense;
 mod diagram;
+mod http;
+mod login_sim;
 mod model;
 mod oracle;
 mod recorded;
 mod report;
 mod rng;
+mod run;
 mod series;
 mod sim;
 mod simulate;
-mod storm;
 mod subject;
 pub mod targets;
-mod weeks;
+mod time;
+mod trace;
 
 pub use defects::{Defect, Defective, Mutant};
+pub use dense::{dense_traced, simulate_dense};
 pub use diagram::{Glyphs, svg, text};
-pub use oracle::Violation;
-pub use recorded::{Recordings, Tape};
+pub use login_sim::{LoginDefect, LoginReport, simulate_logins};
+pub use oracle::{Counts, Violation};
+pub use recorded::Recordings;
 pub use report::Report;
+pub use rng::Rng;
+pub use run::Failure;
 pub use series::{Progress, series};
-pub use sim::Story;
-pub use simulate::{DAY, Failure, calm, simulate, tell};
-pub use storm::{storm, tell_storm};
+pub use simulate::{calm, simulate, simulate_traced};
 pub use subject::{Maker, Plain, Subject, WithContract};
-pub use weeks::{LoginDefect, WeeksFailure, WeeksReport, weeks};
+pub use time::DAY;
+pub use trace::Trace;

@@ -32,7 +32,7 @@ pub(crate) const BUFFER: usize = 3;
 pub(crate) const BAD_FRAMES: usize = 3;
 const TIMEOUT: Time = 60 * SECOND;
 
-/// What is told to the session.
+/// What the session is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum In {
     Connect,
@@ -71,7 +71,7 @@ pub(crate) enum In {
     Garbage,
 }
 
-/// What it does and tells.
+/// What it puts out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Out {
     Login,
@@ -145,15 +145,6 @@ pub(crate) enum Loss {
     Closed(u16),
     /// Given up here.
     Own,
-}
-
-/// How sure it is that something was lost.
-pub(crate) fn certainty(cause: &str) -> &'static str {
-    match cause {
-        "queue_overflow" => "certain",
-        "restored" | "replay_interrupted" | "in_flight" => "possible",
-        _ => "probable",
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

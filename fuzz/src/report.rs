@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::AddAssign;
+
+use crate::oracle::Counts;
 
 /// Sums over runs.
 #[derive(Clone, Debug, Default)]
@@ -18,19 +21,8 @@ pub struct Report {
     pub recoveries: u64,
     /// Recoveries that failed.
     pub recoveries_failed: u64,
-    /// Notifications made for subscribed sessions.
-    pub sent: u64,
-    /// Notifications delivered to applications.
-    pub delivered: u64,
-    /// Notifications lost inside a reported gap.
-    pub covered: u64,
-    /// Notifications nobody owes: not wanted any more, or lost by the server without a sign.
-    pub excused: u64,
-    /// Gaps in which nothing was missing.
-    pub false_alarms: u64,
-    /// Gaps by certainty: how many were told, and in how many of them something was missing. Of the last gaps before
-    /// a crash it is not known.
-    pub certainties: BTreeMap<&'static str, [u64; 2]>,
+    /// Notifications, and gaps by certainty.
+    pub notifications: Counts,
     /// Gaps by cause.
     pub gaps: BTreeMap<&'static str, u64>,
     /// Faults by kind.
@@ -47,20 +39,17 @@ impl Report {
     pub fn days(&self) -> f64 {
         self.micros as f64 / 86_400e6
     }
+}
 
-    /// Adds another series.
-    pub fn add(&mut self, other: &Self) {
+impl AddAssign<&Self> for Report {
+    fn add_assign(&mut self, other: &Self) {
         self.runs += other.runs;
         self.micros += other.micros;
         self.steps += other.steps;
         self.heartbeats += other.heartbeats;
         self.recoveries += other.recoveries;
         self.recoveries_failed += other.recoveries_failed;
-        self.sent += other.sent;
-        self.delivered += other.delivered;
-        self.covered += other.covered;
-        self.excused += other.excused;
-        self.false_alarms += other.false_alarms;
+        self.notifications += &other.notifications;
         for (mine, theirs) in
             [(&mut self.gaps, &other.gaps), (&mut self.faults, &other.faults), (&mut self.outcomes, &other.outcomes)]
         {
@@ -68,17 +57,8 @@ impl Report {
                 *mine.entry(key).or_default() += count;
             }
         }
-        self.add_certainties(&other.certainties);
         for (key, count) in &other.endings {
             *self.endings.entry(key.clone()).or_default() += count;
-        }
-    }
-
-    pub(crate) fn add_certainties(&mut self, others: &BTreeMap<&'static str, [u64; 2]>) {
-        for (key, [told, missing]) in others {
-            let mine = self.certainties.entry(key).or_default();
-            mine[0] += told;
-            mine[1] += missing;
         }
     }
 }
@@ -87,6 +67,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let faults: u64 = self.faults.values().sum();
         let gaps: u64 = self.gaps.values().sum();
+        let of = &self.notifications;
         writeln!(f, "runs            {}", self.runs)?;
         writeln!(f, "session-days    {:.1}", self.days())?;
         writeln!(f, "steps           {}", self.steps)?;
@@ -95,12 +76,12 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "notifications   {} sent, {} delivered, {} covered by gaps, {} not owed",
-            self.sent, self.delivered, self.covered, self.excused
+            of.sent, of.delivered, of.covered, of.excused
         )?;
-        writeln!(f, "gaps            {gaps}, of which {} with nothing missing", self.false_alarms)?;
-        for (name, [told, missing]) in &self.certainties {
-            let share = 100.0 * *missing as f64 / (*told).max(1) as f64;
-            writeln!(f, "  {told:>10}  {name}, of which {share:.1} % with something missing")?;
+        writeln!(f, "gaps            {gaps}, of which {} with nothing missing", of.false_alarms)?;
+        for (name, [reported, missing]) in &of.certainties {
+            let share = 100.0 * *missing as f64 / (*reported).max(1) as f64;
+            writeln!(f, "  {reported:>10}  {name}, of which {share:.1} % with something missing")?;
         }
         lines(f, &self.gaps)?;
         writeln!(f, "faults          {faults}")?;

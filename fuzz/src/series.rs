@@ -1,51 +1,50 @@
 //! Many runs, on several threads: the result does not depend on how many.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::report::Report;
-use crate::simulate::Failure;
+use crate::run::Failure;
 
 /// Runs that a thread takes at a time.
 const BATCH: u64 = 16;
-/// How often `tell` is called at least.
+/// How often `progress` is called at least.
 const TICK: Duration = Duration::from_millis(500);
 
 /// How far a series has come.
 #[derive(Debug)]
-pub struct Progress<'a> {
+pub struct Progress<'a, R> {
     /// Runs of the series.
     pub all: u64,
     /// Runs that are over.
     pub done: u64,
     /// Sums so far, over runs in the order of their seeds.
-    pub total: &'a Report,
+    pub total: &'a R,
     /// Runs that failed so far.
     pub failures: u64,
 }
 
 /// The runs of one batch.
-struct Done {
+struct Done<R> {
     number: u64,
     runs: u64,
-    report: Report,
+    report: R,
     failures: Vec<Failure>,
 }
 
-/// Runs these seeds on `jobs` threads. `fail` gets the failures in the order of their seeds, `tell` how far it is, from
+/// Runs these seeds on `jobs` threads. `fail` gets the failures in the order of their seeds, `progress` how far it is, from
 /// time to time. Without `keep_going` the first failing seed is the last one that counts.
-pub fn series(
+pub fn series<R: Default + Send + for<'a> AddAssign<&'a R>>(
     seeds: Range<u64>,
     jobs: usize,
     keep_going: bool,
-    run: impl Fn(u64) -> Result<Report, Box<Failure>> + Sync,
+    run: impl Fn(u64) -> Result<R, Box<Failure>> + Sync,
     mut fail: impl FnMut(&Failure),
-    mut tell: impl FnMut(&Progress<'_>),
-) -> (Report, u64) {
+    mut progress: impl FnMut(&Progress<'_, R>),
+) -> (R, u64) {
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let (sender, receiver) = mpsc::channel();
     let all = seeds.end.saturating_sub(seeds.start);
@@ -67,18 +66,23 @@ pub fn series(
             });
         }
         drop(sender);
-        let result = collect(&receiver, all, keep_going, &mut fail, &mut tell);
+        let result = collect(&receiver, all, keep_going, &mut fail, &mut progress);
         stop.store(true, Ordering::Relaxed);
         result
     })
 }
 
-fn batch(number: u64, seeds: Range<u64>, keep_going: bool, run: &impl Fn(u64) -> Result<Report, Box<Failure>>) -> Done {
-    let mut done = Done { number, runs: 0, report: Report::default(), failures: Vec::new() };
+fn batch<R: Default + for<'a> AddAssign<&'a R>>(
+    number: u64,
+    seeds: Range<u64>,
+    keep_going: bool,
+    run: &impl Fn(u64) -> Result<R, Box<Failure>>,
+) -> Done<R> {
+    let mut done = Done { number, runs: 0, report: R::default(), failures: Vec::new() };
     for seed in seeds {
         done.runs += 1;
         match run(seed) {
-            Ok(report) => done.report.add(&report),
+            Ok(report) => done.report += &report,
             Err(failure) => {
                 done.failures.push(*failure);
                 if !keep_going {
@@ -91,14 +95,14 @@ fn batch(number: u64, seeds: Range<u64>, keep_going: bool, run: &impl Fn(u64) ->
 }
 
 /// Adds the batches up in their order.
-fn collect(
-    receiver: &Receiver<Done>,
+fn collect<R: Default + for<'a> AddAssign<&'a R>>(
+    receiver: &Receiver<Done<R>>,
     all: u64,
     keep_going: bool,
     fail: &mut impl FnMut(&Failure),
-    tell: &mut impl FnMut(&Progress<'_>),
-) -> (Report, u64) {
-    let (mut total, mut failures, mut done, mut due) = (Report::default(), 0, 0, 0);
+    progress: &mut impl FnMut(&Progress<'_, R>),
+) -> (R, u64) {
+    let (mut total, mut failures, mut done, mut due) = (R::default(), 0, 0, 0);
     let mut waiting = BTreeMap::new();
     loop {
         match receiver.recv_timeout(TICK) {
@@ -109,14 +113,14 @@ fn collect(
         while let Some(batch) = waiting.remove(&due) {
             due += 1;
             done += batch.runs;
-            total.add(&batch.report);
+            total += &batch.report;
             failures += batch.failures.len() as u64;
             batch.failures.iter().for_each(&mut *fail);
             if failures > 0 && !keep_going {
                 return (total, failures);
             }
         }
-        tell(&Progress { all, done, total: &total, failures });
+        progress(&Progress { all, done, total: &total, failures });
     }
 }
 
@@ -131,7 +135,7 @@ mod tests {
         let mut failed = Vec::new();
         let run = |seed: u64| {
             let violation = Violation { check: "test", what: String::new() };
-            let failure = Failure { seed, violation, story: crate::Story::default() };
+            let failure = Failure { seed, violation, trace: crate::Trace::default() };
             if bad.contains(&seed) { Err(Box::new(failure)) } else { simulate(&Plain, seed, SHORT) }
         };
         let (report, failures) = series(5..75, jobs, keep_going, run, |failure| failed.push(failure.seed), |_| {});

@@ -1,44 +1,20 @@
 //! Runs by seed.
 
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::oracle::Violation;
 use crate::report::Report;
+use crate::run::{Failure, attempt, checked, traced};
+use crate::sim::World;
 use crate::sim::plan::Plan;
-use crate::sim::{Story, World};
 use crate::subject::Maker;
-
-/// A day in microseconds: the usual length of a run.
-pub const DAY: u64 = crate::sim::plan::DAY;
-/// How many steps before a violation are told.
-const TOLD: usize = 60;
-
-/// A run that ended in a violation.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// The seed of the run: it is enough to see it again.
-    pub seed: u64,
-    /// What was violated.
-    pub violation: Violation,
-    /// The last steps before it.
-    pub story: Story,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}: {}", self.seed, self.violation)?;
-        self.story.lines().try_for_each(|line| writeln!(f, "  {line}"))
-    }
-}
+use crate::trace::Trace;
 
 /// One run of this length in microseconds.
 ///
 /// # Errors
 ///
-/// The violation, with the story of its last steps.
+/// The violation, with the trace of its last steps.
 pub fn simulate<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<Report, Box<Failure>> {
-    retold(seed, |story| attempt(maker, seed, Plan::new(seed, length), story))
+    checked(seed, |trace| World::new(maker.clone(), seed, Plan::new(seed, length), trace))
 }
 
 /// One run in which nothing goes wrong.
@@ -47,49 +23,17 @@ pub fn simulate<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<R
 ///
 /// The violation.
 pub fn calm<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<Report, Violation> {
-    attempt(maker, seed, Plan::calm(seed, length), None).0
+    attempt(World::new(maker.clone(), seed, Plan::calm(seed, length), None)).0
 }
 
 /// One run, and its last steps.
-pub fn tell<M: Maker + Clone>(maker: &M, seed: u64, length: u64, steps: usize) -> (Result<Report, Violation>, Story) {
-    let (result, story) = attempt(maker, seed, Plan::new(seed, length), Some(Story::new(steps)));
-    (result, story.unwrap_or_default())
-}
-
-fn attempt<M: Maker + Clone>(
+pub fn simulate_traced<M: Maker + Clone>(
     maker: &M,
     seed: u64,
-    plan: Plan,
-    story: Option<Story>,
-) -> (Result<Report, Violation>, Option<Story>) {
-    let mut world = World::new(maker.clone(), seed, plan, story);
-    let result = caught(|| world.run()).and_then(|()| world.violation.take().map_or(Ok(()), Err));
-    (result.map(|()| world.report), world.story)
-}
-
-/// Runs it without a story, which costs time; a run that fails is repeated with one.
-pub(crate) fn retold(
-    seed: u64,
-    run: impl Fn(Option<Story>) -> (Result<Report, Violation>, Option<Story>),
-) -> Result<Report, Box<Failure>> {
-    if let (Ok(report), _) = run(None) {
-        return Ok(report);
-    }
-    let (result, story) = run(Some(Story::new(TOLD)));
-    let violation = result.err().unwrap_or_else(|| Violation {
-        check: "simulator",
-        what: "the run ended otherwise when it was repeated".to_owned(),
-    });
-    Err(Box::new(Failure { seed, violation, story: story.unwrap_or_default() }))
-}
-
-/// A panic is a violation like any other.
-pub(crate) fn caught(work: impl FnOnce()) -> Result<(), Violation> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Violation { check: "contract", what: text.unwrap_or_else(|| "a panic".to_owned()) }
-    })
+    length: u64,
+    steps: usize,
+) -> (Result<Report, Violation>, Trace) {
+    traced(steps, |trace| World::new(maker.clone(), seed, Plan::new(seed, length), trace))
 }
 
 #[cfg(test)]
@@ -98,6 +42,7 @@ mod tests {
 
     use super::*;
     use crate::WithContract;
+    use crate::time::DAY;
 
     /// A calm quarter of a day with a renewal every hour and a busy server.
     fn busy(seed: u64, change: impl Fn(&mut Plan)) -> Result<Report, Violation> {
@@ -106,7 +51,7 @@ mod tests {
         plan.delay = 200_000;
         plan.gateway.absolute_timeout = Duration::from_secs(3600);
         change(&mut plan);
-        attempt(&WithContract, seed, plan, None).0
+        attempt(World::new(WithContract, seed, plan, None)).0
     }
 
     // The server sends behind its answer to a close; the token that went with it is not known to the client.
@@ -127,8 +72,11 @@ mod tests {
     fn renewals_under_load_lose_nothing() {
         for seed in 0..4 {
             let report = busy(seed, |_| {}).unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
-            assert_eq!((report.recoveries_failed, report.covered), (0, 0), "seed {seed}");
-            assert!(report.recoveries >= 5 && report.sent == report.delivered, "seed {seed}: {report}");
+            assert_eq!((report.recoveries_failed, report.notifications.covered), (0, 0), "seed {seed}");
+            assert!(
+                report.recoveries >= 5 && report.notifications.sent == report.notifications.delivered,
+                "seed {seed}: {report}"
+            );
         }
     }
 

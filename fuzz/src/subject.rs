@@ -1,76 +1,110 @@
-//! What is under test: a plain Session, one with the contract checker around it, or one with a defect.
+//! What is under test: a plain Session, one with the contract checker or a flight recorder around it, or one with a defect.
 
-use http::Request;
 use ringcentral_ws_core::contract::Checked;
+use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
-    Body, ClockReading, Close, CommandError, Config, Filters, Input, NotDrained, Output, RequestId, RestoreError,
-    Session, SessionState, Snapshot, SubscriptionId, Timestamp,
+    ClockReading, Config, Input, NotDrained, Output, RestoreError, Session, SessionState, Snapshot, Timestamp,
 };
 
-/// The calls of a Session that the simulator makes.
-pub trait Subject: Sized {
-    /// As [`Session::handle_input`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained>;
-    /// As [`Session::connect`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained>;
-    /// As [`Session::subscribe`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn subscribe(&mut self, filters: Filters, now: Timestamp) -> Result<SubscriptionId, CommandError<Filters>>;
-    /// As [`Session::unsubscribe`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>>;
-    /// As [`Session::request`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    #[expect(clippy::result_large_err, reason = "the request is handed back")]
-    fn request(&mut self, request: Request<Body>, now: Timestamp) -> Result<RequestId, CommandError<Request<Body>>>;
-    /// As [`Session::cancel`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained>;
-    /// As [`Session::recover`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>>;
-    /// As [`Session::snapshot_stored`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained>;
-    /// As [`Session::close`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained>;
-    /// As [`Session::poll_output`].
-    fn poll_output(&mut self) -> Output;
-    /// As [`Session::snapshot`].
-    fn snapshot(&self) -> Option<Snapshot>;
-    /// As [`Session::state`].
-    fn state(&self) -> SessionState;
+/// The commands of a Session, listed once. `commands!(with!(…))` calls the macro `with` with its own arguments and the
+/// list; each command takes the time besides.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! commands {
+    ($with:ident!($($own:tt)*)) => {
+        $with! { [$($own)*]
+            connect() -> Result<(), ::ringcentral_ws_core::NotDrained>;
+            subscribe(filters: ::ringcentral_ws_core::Filters) -> Result<
+                ::ringcentral_ws_core::SubscriptionId,
+                ::ringcentral_ws_core::CommandError<::ringcentral_ws_core::Filters>,
+            >;
+            unsubscribe() -> Result<(), ::ringcentral_ws_core::CommandError<()>>;
+            request(request: ::http::Request<::ringcentral_ws_core::Body>) -> Result<
+                ::ringcentral_ws_core::RequestId,
+                ::ringcentral_ws_core::CommandError<::http::Request<::ringcentral_ws_core::Body>>,
+            >;
+            cancel(id: ::ringcentral_ws_core::RequestId) -> Result<(), ::ringcentral_ws_core::NotDrained>;
+            recover() -> Result<(), ::ringcentral_ws_core::CommandError<()>>;
+            snapshot_stored() -> Result<(), ::ringcentral_ws_core::NotDrained>;
+            close(mode: ::ringcentral_ws_core::Close) -> Result<(), ::ringcentral_ws_core::NotDrained>;
+        }
+    };
 }
+
+macro_rules! declare {
+    ([] $($name:ident($($arg:ident: $type:ty)?) -> $result:ty;)*) => {
+        /// The calls of a Session that a driver makes.
+        pub trait Subject: Sized {
+            /// As [`Session::handle_input`].
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained>;
+            /// As [`Session::poll_output`].
+            fn poll_output(&mut self) -> Output;
+            /// As [`Session::snapshot`].
+            fn snapshot(&self) -> Option<Snapshot>;
+            /// As [`Session::state`].
+            fn state(&self) -> SessionState;
+            $(
+                #[doc = concat!("As [`Session::", stringify!($name), "`].")]
+                ///
+                /// # Errors
+                ///
+                /// As there.
+                #[allow(clippy::result_large_err, reason = "the argument is handed back")]
+                fn $name(&mut self, $($arg: $type,)? now: Timestamp) -> $result;
+            )*
+        }
+    };
+}
+commands!(declare!());
+
+/// The commands of a [`Subject`] are those of its field: inside of an `impl`.
+macro_rules! delegate {
+    ([$field:ident] $($name:ident($($arg:ident: $type:ty)?) -> $result:ty;)*) => {
+        $(
+            fn $name(&mut self, $($arg: $type,)? now: Timestamp) -> $result {
+                self.$field.$name($($arg,)? now)
+            }
+        )*
+    };
+}
+pub(crate) use delegate;
+
+/// A type with the same calls is a [`Subject`].
+macro_rules! implement {
+    ([$of:ident] $($name:ident($($arg:ident: $type:ty)?) -> $result:ty;)*) => {
+        impl Subject for $of {
+            #[inline(always)]
+            fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
+                self.handle_input(input, now)
+            }
+
+            fn poll_output(&mut self) -> Output {
+                self.poll_output()
+            }
+
+            fn snapshot(&self) -> Option<Snapshot> {
+                self.snapshot()
+            }
+
+            fn state(&self) -> SessionState {
+                self.state()
+            }
+
+            $(
+                fn $name(&mut self, $($arg: $type,)? now: Timestamp) -> $result {
+                    self.$name($($arg,)? now)
+                }
+            )*
+        }
+    };
+}
+commands!(implement!(Session));
+commands!(implement!(Checked));
+commands!(implement!(Recorded));
 
 /// Makes subjects: what a process does when it starts.
 pub trait Maker {
@@ -86,76 +120,34 @@ pub trait Maker {
     fn restore(&self, c: Config, s: Snapshot, seed: u64, clock: ClockReading) -> Result<Self::Subject, RestoreError>;
 }
 
-macro_rules! subject {
-    ($type:ident, $maker:ident, $doc:literal) => {
-        #[doc = $doc]
-        #[derive(Clone, Copy, Debug, Default)]
-        pub struct $maker;
+/// Makes plain Sessions: the fast way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plain;
 
-        impl Maker for $maker {
-            type Subject = $type;
+impl Maker for Plain {
+    type Subject = Session;
 
-            fn create(&self, config: Config, seed: u64, clock: ClockReading) -> $type {
-                $type::new(config, seed, clock)
-            }
+    fn create(&self, config: Config, seed: u64, clock: ClockReading) -> Session {
+        Session::new(config, seed, clock)
+    }
 
-            fn restore(&self, c: Config, s: Snapshot, seed: u64, clock: ClockReading) -> Result<$type, RestoreError> {
-                $type::restore(c, s, seed, clock)
-            }
-        }
-
-        impl Subject for $type {
-            #[inline(always)]
-            fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
-                self.handle_input(input, now)
-            }
-
-            fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
-                self.connect(now)
-            }
-
-            fn subscribe(&mut self, f: Filters, now: Timestamp) -> Result<SubscriptionId, CommandError<Filters>> {
-                self.subscribe(f, now)
-            }
-
-            fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
-                self.unsubscribe(now)
-            }
-
-            fn request(&mut self, r: Request<Body>, now: Timestamp) -> Result<RequestId, CommandError<Request<Body>>> {
-                self.request(r, now)
-            }
-
-            fn cancel(&mut self, id: RequestId, now: Timestamp) -> Result<(), NotDrained> {
-                self.cancel(id, now)
-            }
-
-            fn recover(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
-                self.recover(now)
-            }
-
-            fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
-                self.snapshot_stored(now)
-            }
-
-            fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
-                self.close(mode, now)
-            }
-
-            fn poll_output(&mut self) -> Output {
-                self.poll_output()
-            }
-
-            fn snapshot(&self) -> Option<Snapshot> {
-                self.snapshot()
-            }
-
-            fn state(&self) -> SessionState {
-                self.state()
-            }
-        }
-    };
+    fn restore(&self, c: Config, s: Snapshot, seed: u64, clock: ClockReading) -> Result<Session, RestoreError> {
+        Session::restore(c, s, seed, clock)
+    }
 }
 
-subject!(Session, Plain, "Makes plain Sessions: the fast way.");
-subject!(Checked, WithContract, "Makes Sessions with the contract checker and a twin around them.");
+/// Makes Sessions with the contract checker and a twin around them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WithContract;
+
+impl Maker for WithContract {
+    type Subject = Checked;
+
+    fn create(&self, config: Config, seed: u64, clock: ClockReading) -> Checked {
+        Checked::new(config, seed, clock)
+    }
+
+    fn restore(&self, c: Config, s: Snapshot, seed: u64, clock: ClockReading) -> Result<Checked, RestoreError> {
+        Checked::restore(c, s, seed, clock)
+    }
+}

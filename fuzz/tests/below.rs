@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use ringcentral_ws_fuzz::targets;
+use ringcentral_ws_fuzz::{Rng, targets};
 
 // The operations, by their bytes (`src/targets/below/play.rs`).
 const FRAME: u8 = 0;
@@ -153,17 +153,11 @@ fn the_corpus_is_what_is_written_here() {
     }
 }
 
-/// Bytes that are most often few and small numbers, so that operations get the operands they were made for.
+/// A server that is not made by hand.
 fn random(seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    let length = 1 + usize::from(next()) % 160;
-    (0..length).map(|_| next()).collect()
+    let mut rng = Rng::new(seed);
+    let length = rng.between(1, 160) as usize;
+    rng.bytes(length)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ringcentral_ws_fuzz::targets;
+use ringcentral_ws_fuzz::{Rng, targets};
 
 type Target = fn(&[u8]);
 
@@ -35,14 +35,9 @@ fn the_corpus_is_clean() {
 /// Random bytes are poor fuzzing, but they cost nothing and need no nightly.
 #[test]
 fn random_operations_are_clean() {
-    let mut state = 1u64;
-    for round in 0..1_500u64 {
-        let bytes: Vec<u8> = (0..round % 400)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (state >> 56) as u8
-            })
-            .collect();
+    let mut rng = Rng::new(1);
+    for round in 0..1_500 {
+        let bytes = rng.bytes(round % 400);
         targets::session(&bytes);
         targets::heal(&bytes);
         targets::metamorphic(&bytes);
@@ -52,14 +47,9 @@ fn random_operations_are_clean() {
 
 #[test]
 fn random_lives_of_the_driver_are_clean() {
-    let mut state = 7u64;
-    for round in 0..300u64 {
-        let bytes: Vec<u8> = (0..round % 150)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (state >> 56) as u8
-            })
-            .collect();
+    let mut rng = Rng::new(7);
+    for round in 0..300 {
+        let bytes = rng.bytes(round % 150);
         targets::driver(&bytes);
     }
 }

@@ -11,13 +11,13 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use ringcentral_ws_fuzz::{DAY, Defect, Defective, simulate, storm, targets};
+use ringcentral_ws_fuzz::{DAY, Defect, Defective, simulate, simulate_dense, targets};
 use under_test::{Checked, with_defect};
 
 /// Six hours each: enough for some faults and a healing.
 const RUN: u64 = DAY / 4;
 const SEEDS: u64 = 150;
-const STORMS: u64 = 150;
+const DENSE_RUNS: u64 = 150;
 
 fn files(dir: &str) -> Vec<PathBuf> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(dir)];
@@ -40,8 +40,8 @@ fn simulator(defect: Defect) -> Option<&'static str> {
     (0..SEEDS).find_map(|seed| Some(simulate(&Defective(defect), seed, RUN).err()?.violation.check))
 }
 
-fn storms(defect: Defect) -> Option<&'static str> {
-    (0..STORMS).find_map(|seed| Some(storm(&Defective(defect), seed).err()?.violation.check))
+fn dense(defect: Defect) -> Option<&'static str> {
+    (0..DENSE_RUNS).find_map(|seed| Some(simulate_dense(&Defective(defect), seed).err()?.violation.check))
 }
 
 fn model(defect: Defect) -> bool {
@@ -50,7 +50,7 @@ fn model(defect: Defect) -> bool {
 }
 
 /// What core's own tests hold.
-fn stories() -> Vec<PathBuf> {
+fn transcript_files() -> Vec<PathBuf> {
     let mut found = Vec::new();
     support::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/transcripts"), &mut found);
     found
@@ -58,7 +58,7 @@ fn stories() -> Vec<PathBuf> {
 
 fn transcripts(defect: Defect) -> bool {
     with_defect(Some(defect), || {
-        stories().into_iter().any(|path| {
+        transcript_files().into_iter().any(|path| {
             let expected = fs::read_to_string(path).unwrap();
             catch_unwind(|| support::Rig::run(&expected)).ok().as_ref() != Some(&expected)
         })
@@ -90,7 +90,7 @@ const fn is_modelled(defect: Defect) -> bool {
 fn every_defect_is_caught() {
     // Without a defect the transcripts hold here too.
     with_defect(None, || {
-        let path = stories().into_iter().find(|path| path.ends_with("main_job.txt")).unwrap();
+        let path = transcript_files().into_iter().find(|path| path.ends_with("main_job.txt")).unwrap();
         let expected = fs::read_to_string(path).unwrap();
         assert_eq!(support::Rig::run(&expected), expected);
     });
@@ -98,7 +98,7 @@ fn every_defect_is_caught() {
     let mut table = String::new();
     let mut missed = Vec::new();
     for defect in Defect::ALL {
-        let by = [simulator(*defect), storms(*defect)];
+        let by = [simulator(*defect), dense(*defect)];
         let others = [model(*defect), transcripts(*defect), corpora(*defect), exhaustion(*defect)];
         let _ = write!(table, "| {} |", defect.as_str());
         for check in by {
@@ -116,7 +116,10 @@ fn every_defect_is_caught() {
     let _ = std::panic::take_hook();
     println!("{table}");
     check_readme(&table);
-    assert!(missed.is_empty(), "not caught in {SEEDS} runs or {STORMS} storms, or not by the model: {missed:?}");
+    assert!(
+        missed.is_empty(),
+        "not caught in {SEEDS} runs or {DENSE_RUNS} runs of dense faults, or not by the model: {missed:?}"
+    );
 }
 
 /// The table is between these lines.
@@ -125,7 +128,7 @@ fn check_readme(table: &str) {
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once("<!-- defects -->\n").unwrap();
     let (old, after) = rest.split_once("<!-- end -->").unwrap();
-    let head = "| Defect | Simulator, by its check | Storms, by theirs | Model | Transcripts | Corpora | Exhaustion |\n|---|---|---|---|---|---|---|\n";
+    let head = "| Defect | Simulator, by its check | Dense faults, by theirs | Model | Transcripts | Corpora | Exhaustion |\n|---|---|---|---|---|---|---|\n";
     let new = format!("{head}{table}");
     if std::env::var_os("UPDATE_README").is_some() {
         fs::write(&path, format!("{before}<!-- defects -->\n{new}<!-- end -->{after}")).unwrap();

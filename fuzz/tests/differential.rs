@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ringcentral_ws_fuzz::{Plain, targets};
+use ringcentral_ws_fuzz::{Plain, Rng, targets};
 
 /// Everything the model can say, and the causes of gaps it knows.
 const WORDS: &[&str] = &[
@@ -58,20 +58,20 @@ const LIKELY: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 4, 5,
 /// Connects, subscribes, and waits for the first heartbeat.
 const BEGINNING: &[u8] = &[0, 0, 0, 0, 12, 0, 11];
 
-/// `STORY=name` prints what is done in one file.
+/// `TRACE=name` prints what is done in one file.
 #[test]
 fn the_corpus_shows_all_that_the_model_knows() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/differential");
-    let wanted = std::env::var_os("STORY");
+    let wanted = std::env::var_os("TRACE");
     let mut all = String::new();
     for entry in fs::read_dir(dir).unwrap() {
         let file = entry.unwrap();
-        let story = targets::differ(&Plain, &fs::read(file.path()).unwrap());
-        let story = story.unwrap_or_else(|why| panic!("{}: {why}", file.path().display())).join("\n");
+        let trace = targets::differ(&Plain, &fs::read(file.path()).unwrap());
+        let trace = trace.unwrap_or_else(|why| panic!("{}: {why}", file.path().display())).join("\n");
         if wanted.as_ref() == Some(&file.file_name()) {
-            println!("{story}");
+            println!("{trace}");
         }
-        all.push_str(&story);
+        all.push_str(&trace);
     }
     let outputs: Vec<&str> = all.lines().filter(|line| line.starts_with("             ")).collect();
     let missing: Vec<_> = WORDS.iter().filter(|word| !outputs.iter().any(|line| line.contains(*word))).collect();
@@ -81,15 +81,10 @@ fn the_corpus_shows_all_that_the_model_knows() {
 /// Random bytes reach most of what the model knows, and need no nightly. `ROUNDS=100000` for more.
 #[test]
 fn random_operations_differ_nowhere() {
-    let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000u64);
-    let mut state = 1u64;
+    let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000);
+    let mut rng = Rng::new(1);
     for round in 0..rounds {
-        let bytes: Vec<u8> = (0..50 + round % 600)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (state >> 56) as u8
-            })
-            .collect();
+        let bytes = rng.bytes(50 + round % 600);
         targets::differential(&bytes);
     }
 }
@@ -98,15 +93,11 @@ fn random_operations_differ_nowhere() {
 #[test]
 fn likely_lives_differ_nowhere() {
     let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000u64);
-    let mut state = 3u64;
-    let mut next = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
-    };
+    let mut rng = Rng::new(3);
     for _ in 0..rounds {
         let mut bytes = Vec::new();
-        for step in 0..20 + next(60) {
-            let likely = LIKELY[next(LIKELY.len() as u64) as usize];
+        for step in 0..20 + rng.below(60) {
+            let likely = *rng.pick(LIKELY);
             let op = BEGINNING.get(step as usize).copied().unwrap_or(likely);
             // As the derived Arbitrary chooses among the 18 operations.
             let choice = ((u64::from(op) << 32).div_ceil(18)) as u32;
@@ -116,7 +107,7 @@ fn likely_lives_differ_nowhere() {
                 1 | 2 | 6 | 7 | 8 | 11 | 15 | 17 => 1,
                 _ => 0,
             };
-            bytes.extend((0..arguments).map(|_| next(256) as u8));
+            bytes.extend(rng.bytes(arguments));
         }
         targets::differential(&bytes);
     }

@@ -1,4 +1,4 @@
-//! Each is what the simulator found once, as short as it can be told.
+//! Each is what the simulator found once, as short as it can be.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ struct Rig {
     conn: ConnId,
     /// The id of the last message sent.
     sent: String,
-    told: Vec<Event>,
+    events: Vec<Event>,
 }
 
 impl Rig {
     fn new(details: &str) -> Self {
         let session = Checked::new(Config::default(), 1, ClockReading::default());
         let mut rig =
-            Self { session, now: Timestamp::ZERO, conn: ConnId::from(0), sent: String::new(), told: Vec::new() };
+            Self { session, now: Timestamp::ZERO, conn: ConnId::from(0), sent: String::new(), events: Vec::new() };
         rig.session.subscribe(Filters::new(["/x"]).unwrap(), rig.now).unwrap();
         rig.session.connect(rig.now).unwrap();
         rig.drain();
@@ -72,7 +72,7 @@ impl Rig {
             let mut next = None;
             match self.session.poll_output() {
                 Output::Wait(_) => return,
-                Output::Event(event) => self.told.push(event),
+                Output::Event(event) => self.events.push(event),
                 Output::Action(Action::Authorize { id, .. }) => {
                     let token = AccessToken { secret: Secret::from("access"), expires_in: None };
                     next = Some(Input::Authorized { id, token });
@@ -95,7 +95,7 @@ impl Rig {
     }
 
     fn gaps(&self) -> Vec<&Gap> {
-        self.told.iter().filter_map(|event| if let Event::Gap(gap) = event { Some(gap) } else { None }).collect()
+        self.events.iter().filter_map(|event| if let Event::Gap(gap) = event { Some(gap) } else { None }).collect()
     }
 }
 

@@ -6,7 +6,7 @@ fn run<M: Maker + Clone>(maker: &M, seeds: std::ops::Range<u64>, length: u64) ->
     let mut total = Report::default();
     for seed in seeds {
         match simulate(maker, seed, length) {
-            Ok(report) => total.add(&report),
+            Ok(report) => total += &report,
             Err(failure) => panic!("{failure}"),
         }
     }
@@ -19,7 +19,7 @@ fn days_of_faults_break_no_promise() {
     let total = run(&Plain, 0..120, DAY);
     // The run is worth something only if all this happened.
     assert!(total.days() >= 120.0 && total.recoveries > 100 && total.recoveries_failed > 50);
-    assert!(total.delivered > 10_000 && total.covered > 50);
+    assert!(total.notifications.delivered > 10_000 && total.notifications.covered > 50);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_request_that_was_unauthorized_twice_never_counted_as_arrived() {
     run(&Plain, 9_310_445..9_310_446, DAY);
 }
 
-// A session with too much to tell refused to recover, and the application never asked again.
+// A session whose outputs waited refused to recover, and the application never asked again.
 #[test]
 fn an_application_repeats_what_was_refused_for_now() {
     run(&Plain, 20_096_188..20_096_189, DAY);
@@ -74,7 +74,7 @@ fn endings_are_counted_by_the_clock_of_the_session() {
 }
 
 // What a life before the crash had to know of another client, the next one cannot know; and a driver that drains late
-// told of refusals when the session had dropped the connection already.
+// got refusals when the session had dropped the connection already.
 #[test]
 fn a_process_answers_for_what_it_was_told() {
     for seed in [50_013_834, 51_015_778] {

@@ -13,7 +13,7 @@ const SMS: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?typ
 /// A client behind a network that loses the newest frames when it breaks.
 struct World {
     bench: Bench,
-    random: u64,
+    random: fastrand::Rng,
     /// The open connection and its `wsc`.
     link: Option<u64>,
     wsc: Option<String>,
@@ -35,12 +35,11 @@ impl World {
         });
         let (wsc, link) = (None, None);
         let (in_flight, delivered, lost) = (VecDeque::new(), Vec::new(), BTreeMap::new());
-        Self { bench, random: seed, link, wsc, in_flight, delivered, lost, made: Vec::new() }
+        Self { bench, random: fastrand::Rng::with_seed(seed), link, wsc, in_flight, delivered, lost, made: Vec::new() }
     }
 
     fn below(&mut self, limit: u64) -> u64 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33) % limit
+        self.random.u64(..limit)
     }
 
     fn step(&mut self) {

@@ -4,8 +4,8 @@
 use std::process::ExitCode;
 
 use ringcentral_ws_async_std::{AsyncStd, Jwt};
-use ringcentral_ws_driver::core::Secret;
-use ringcentral_ws_driver::core::oauth::ClientApp;
+use ringcentral_ws_driver::ClientApp;
+use ringcentral_ws_driver::Secret;
 use ringcentral_ws_driver::watch::{DemoServer, Host, Step, interrupted, run, start_runtime};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 

@@ -24,13 +24,7 @@ use std::time::Duration;
 
 use async_std::net::{TcpStream, ToSocketAddrs};
 use async_std::task;
-pub use ringcentral_ws_driver::core::*;
-pub use ringcentral_ws_driver::{
-    BoxFuture, ConnectionState, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender,
-    IoLimits, Jwt, Provider, Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, StateWatch, TlsError,
-    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, keep_alive, rustls, trace, url,
-    with_query,
-};
+pub use ringcentral_ws_driver::*;
 
 /// A client on async-std. See [`ringcentral_ws_driver::Client`].
 pub type Client = ringcentral_ws_driver::Client<AsyncStd>;

@@ -6,24 +6,16 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
-use ringcentral_ws_adapter::{
-    CONTENT_HOST, Clock, ClockTimes, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MAX_LEFT_CALLS,
-    MessageLimits, Proxy, ProxyChoice, ProxyError, RequestError, StateTeller, TlsError, Tracer, make_session, response,
-    settle_server, tls_for,
-};
-use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
-use ringcentral_ws_core::{
-    Body, Close, CommandError, Config, FilterError, Filters, RestoreError, SessionState, Snapshot, Stats,
-    SubscriptionId,
-};
-use rustls::ClientConfig;
+use ringcentral_ws_adapter::{ClockTimes, ContentHosts, RequestError, Settings, StartError, event_queue, response};
+use ringcentral_ws_core::recorder::FlightRecorder;
+use ringcentral_ws_core::{Body, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
 use crate::command::{Answered, Command, Pending, Remote, Signals};
 use crate::credentials::CredentialSource;
 use crate::dial::Net;
 use crate::download::Download;
 use crate::driver::{Driver, Parts, WAKE};
-use crate::events::{Events, Hub};
+use crate::events::Events;
 use crate::https::{Https, HttpsSender};
 use crate::states::StateWatch;
 
@@ -140,7 +132,7 @@ impl Client {
     /// `Event::SnapshotChanged`, so it is never ahead of the events taken (PST-4). `None` before the first.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.remote.hub.snapshot()
+        self.remote.view.snapshot()
     }
 
     /// Where the session stands.
@@ -158,7 +150,7 @@ impl Client {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.remote.hub.stats()
+        self.remote.view.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without
@@ -179,96 +171,17 @@ impl fmt::Debug for Client {
 #[must_use = "nothing happens before start"]
 pub struct Builder {
     credentials: Arc<dyn CredentialSource>,
-    filters: Vec<String>,
-    config: Config,
-    limits: IoLimits,
-    snapshot: Option<Snapshot>,
-    tls: Option<Arc<ClientConfig>>,
-    content_hosts: Vec<String>,
-    proxy: ProxyChoice,
+    settings: Settings,
     http_client: Option<Arc<dyn HttpsSender>>,
-    debug: Option<DebugSink>,
-    recorder: Option<recorder::Options>,
 }
 
 impl Builder {
     /// Begins a client.
     pub fn new(credentials: impl CredentialSource) -> Self {
-        Self {
-            credentials: Arc::new(credentials),
-            filters: Vec::new(),
-            config: Config::default(),
-            limits: IoLimits::default(),
-            snapshot: None,
-            tls: None,
-            content_hosts: vec![CONTENT_HOST.to_owned()],
-            proxy: ProxyChoice::Environment,
-            http_client: None,
-            debug: None,
-            recorder: None,
-        }
+        Self { credentials: Arc::new(credentials), settings: Settings::default(), http_client: None }
     }
 
-    /// Subscribes to these event filters as soon as there is a connection. Without any, nothing is subscribed until
-    /// [`Client::subscribe`]; a restored session keeps its own.
-    pub fn filters<I>(mut self, filters: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: AsRef<str>,
-    {
-        self.filters.extend(filters.into_iter().map(|filter| filter.as_ref().to_owned()));
-        self
-    }
-
-    /// Settings of the session. Unless they name another server than production, that of the credentials is used.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Limits of input and output.
-    pub fn limits(mut self, limits: IoLimits) -> Self {
-        self.limits = limits.usable();
-        self
-    }
-
-    /// Continues the session of this snapshot (PST-2). It is bound to the server, the app and the user (TOK-10): with the
-    /// credentials of another one [`start`](Self::start) refuses it. To go on then, start with
-    /// [`Snapshot::lost`] in its place, which makes a gap known.
-    ///
-    /// The snapshot of an orderly end says that nothing was received since, and a crash would make that a lie. So its
-    /// session opens no socket before the application has taken the first
-    /// [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged) and come back for another event: by then it has
-    /// written the new snapshot down.
-    pub fn restore(mut self, snapshot: Snapshot) -> Self {
-        self.snapshot = Some(snapshot);
-        self
-    }
-
-    /// TLS settings of yours, in place of [`default_tls`](crate::default_tls): made with
-    /// [`TlsSettings`](crate::TlsSettings), or by hand. Of the protocols they offer (ALPN) only HTTP/1.1 counts.
-    pub fn tls(mut self, tls: Arc<ClientConfig>) -> Self {
-        self.tls = Some(tls);
-        self
-    }
-
-    /// Hosts, each with its subdomains, that downloads may go to beside the server itself, in place of
-    /// `ringcentral.com`. The access token is sent to them.
-    pub fn content_hosts<I>(mut self, hosts: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
-        self.content_hosts = hosts.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// A proxy for HTTPS and the WebSocket, or none, in place of what the environment says
-    /// ([`Proxy::from_env`](crate::Proxy::from_env)).
-    pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
-        self.proxy = ProxyChoice::Given(proxy);
-        self
-    }
+    ringcentral_ws_adapter::settings_methods!(debug: "It is called on the I/O thread and must not block.");
 
     /// An HTTP client of yours for all HTTPS calls, logins included; the WebSocket stays the driver's. Limits, proxy and
     /// TLS settings are its own, and so is ending its calls when the client ends. Downloads through it are streamed if
@@ -278,136 +191,47 @@ impl Builder {
         self
     }
 
-    /// Hands each message to `sink`, as one line with secrets masked. It is called on the I/O thread and must not
-    /// block; if it panics it is not called again. The same lines go to `tracing`, target `ringcentral_ws::frames`,
-    /// level trace.
-    pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.debug = Some(Arc::new(sink));
-        self
-    }
-
-    /// Records the session's last inputs and outputs in `bytes` of memory, secrets masked, for
-    /// [`Client::flight_record`]: see [`recorder`](ringcentral_ws_core::recorder). 32 kB hold about an hour of a quiet
-    /// connection.
-    pub fn flight_recorder(mut self, bytes: impl Into<recorder::Options>) -> Self {
-        self.recorder = Some(bytes.into());
-        self
-    }
-
     /// Starts the session's thread and its first connection. It does not wait for either.
     ///
     /// # Errors
     ///
     /// [`StartError`], which says what to change. Nothing runs then.
     pub fn start(self) -> Result<(Client, Events), StartError> {
-        let mut config = self.config;
-        let secure = settle_server(&mut config, self.credentials.server()).map_err(|_| StartError::InsecureServer)?;
-        config.identity = config.identity.or_else(|| self.credentials.identity());
-        let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
-        let clock = Clock::new(self.limits.clock_slack, ClockTimes::system);
-        let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
-        let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
-        let content = ContentHosts {
-            server: config.server.clone(),
-            hosts: self.content_hosts,
-            allow_insecure: config.allow_insecure,
-        };
-        let proxy = self.proxy.resolve()?;
-        let hub = Arc::new(Hub::new(&self.limits, self.snapshot.clone()));
-        let tracer = Tracer::new(&config.server, self.snapshot.is_some());
-        let teller = StateTeller::new();
-        let states = teller.watch();
-        let span = tracer.session();
-        let session = make_session(config, self.snapshot, seed, clock.reading())?;
-        let session = Recorded::maybe(session, self.recorder);
-        let recorder = session.recorder().cloned();
+        let (server, identity) = (self.credentials.server(), self.credentials.identity());
+        let made = self.settings.prepare(server, identity, seed, ClockTimes::system)?;
+        let (sender, receiver) = event_queue(&made.limits, made.snapshot);
+        let view = sender.view();
+        let (span, states) = (made.tracer.session(), made.states.watch());
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
-        let (commands, inbox) = sync_channel(self.limits.command_queue);
+        let (commands, inbox) = sync_channel(made.limits.command_queue);
         let signals = Arc::new(Signals::default());
-        let tls = tls_for(self.tls, secure)?;
-        let https = Arc::new(Https::new(Net { limits: Arc::new(self.limits), tls, proxy }, content.clone()));
+        let net = Net { limits: made.limits, tls: made.tls, proxy: made.proxy };
+        let https = Arc::new(Https::new(net, made.content.clone()));
         let parts = Parts {
-            session,
-            clock,
+            session: made.session,
+            clock: made.clock,
             sender: self.http_client.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),
             https,
             credentials: self.credentials,
-            hub: Arc::clone(&hub),
+            events: sender,
             inbox,
             signals: Arc::clone(&signals),
             waker: Arc::clone(&waker),
             poll,
-            message,
-            max_calls,
-            close_timeout,
-            debug: Debug::new(self.debug),
-            tracer,
-            states: teller,
+            message: made.message,
+            max_calls: made.max_calls,
+            close_timeout: made.close_timeout,
+            debug: made.debug,
+            tracer: made.tracer,
+            states: made.states,
         };
-        let run = move || span.within(|| Driver::new(parts).run(filters));
+        let run = move || span.within(|| Driver::new(parts).run(made.filters));
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
-        let remote = Arc::new(Remote { commands, signals, waker, hub, states });
-        let client = Client { recorder, remote: Arc::clone(&remote), content: Arc::new(content) };
-        Ok((client, Events::new(remote)))
+        let remote = Arc::new(Remote { commands, signals, waker, view, states });
+        let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content: Arc::new(made.content) };
+        Ok((client, Events::new(receiver, remote)))
     }
 }
-
-/// Why a client was not started.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// A filter cannot be one.
-    Filter(FilterError),
-    /// The snapshot cannot be used; start without it.
-    Snapshot(RestoreError),
-    /// The proxy that the environment names cannot be used.
-    Proxy(ProxyError),
-    /// There are no TLS settings.
-    Tls(TlsError),
-    /// The server has no TLS and is not this machine.
-    InsecureServer,
-    /// The system gave no random seed, no poller or no thread.
-    System(io::Error),
-}
-
-impl From<FilterError> for StartError {
-    fn from(error: FilterError) -> Self {
-        Self::Filter(error)
-    }
-}
-
-impl From<ProxyError> for StartError {
-    fn from(error: ProxyError) -> Self {
-        Self::Proxy(error)
-    }
-}
-
-impl From<TlsError> for StartError {
-    fn from(error: TlsError) -> Self {
-        Self::Tls(error)
-    }
-}
-
-impl From<RestoreError> for StartError {
-    fn from(error: RestoreError) -> Self {
-        Self::Snapshot(error)
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Filter(error) => error.fmt(f),
-            Self::Snapshot(error) => error.fmt(f),
-            Self::Proxy(error) => write!(f, "{error}; see HTTPS_PROXY and ALL_PROXY"),
-            Self::Tls(error) => error.fmt(f),
-            Self::InsecureServer => InsecureServer.fmt(f),
-            Self::System(error) => write!(f, "the system refused what a client needs: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}

@@ -7,11 +7,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
-use ringcentral_ws_adapter::{Answer, RequestError, Streamed, Watcher, response};
+use ringcentral_ws_adapter::{Answer, RequestError, SessionView, Streamed, Watcher, response};
 use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SubscriptionId};
 
 use crate::download::Download;
-use crate::events::Hub;
 
 /// Carries one answer back.
 pub(crate) type Reply<T> = SyncSender<T>;
@@ -53,7 +52,7 @@ pub(crate) struct Remote {
     pub(crate) commands: SyncSender<Command>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) waker: Arc<Waker>,
-    pub(crate) hub: Arc<Hub>,
+    pub(crate) view: SessionView,
     pub(crate) states: Watcher,
 }
 

@@ -5,7 +5,8 @@ mod login;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ringcentral_ws_core::oauth::{Identity, fixed_token, source_panicked};
+use ringcentral_ws_adapter::FixedToken;
+use ringcentral_ws_api::{Identity, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 
@@ -68,22 +69,9 @@ impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
     }
 }
 
-/// One access token, managed elsewhere. When it is refused or expires the session ends. It does not say whose it is:
-/// name the user in [`Config::identity`](ringcentral_ws_core::Config::identity) where sessions are stored.
-#[derive(Clone, Debug)]
-pub struct FixedToken(Secret);
-
-impl FixedToken {
-    /// Uses this token.
-    #[must_use]
-    pub fn new(token: impl Into<Secret>) -> Self {
-        Self(token.into())
-    }
-}
-
 impl CredentialSource for FixedToken {
     fn access_token(&self, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure> {
-        fixed_token(&self.0, request.reason)
+        self.token(request.reason)
     }
 }
 

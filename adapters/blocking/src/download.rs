@@ -5,12 +5,10 @@ use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use ringcentral_ws_adapter::{DownloadError, Redirects, content_length, lost};
+use ringcentral_ws_adapter::{DownloadError, lost};
 use ringcentral_ws_core::HttpFailure;
 
-use crate::dial::Abort;
-use crate::https::{Https, HttpsSender};
+use crate::abort::Abort;
 
 /// A body that is being downloaded: an [`io::Read`]. Beside the reader's own buffer it holds at most some 150 KiB, which
 /// are the connection's; while it is not read the server waits. Each read has `IoLimits::download_read`.
@@ -42,6 +40,11 @@ impl Download {
         Self { whole: bytes.clone(), ..Self::from_reader(io::Cursor::new(bytes)) }
     }
 
+    /// It ends with the client, whose end fires `abort`; `length` is what the server said it would send.
+    pub(crate) fn within(self, abort: Abort, length: Option<u64>) -> Self {
+        Self { length, abort: Some(abort), ..self }
+    }
+
     /// Bytes read so far.
     #[must_use]
     pub const fn received(&self) -> u64 {
@@ -49,7 +52,7 @@ impl Download {
     }
 
     /// All of it, if it is not larger than `limit` and comes within `time`.
-    fn read_whole(mut self, limit: usize, time: Duration) -> Result<Bytes, HttpFailure> {
+    pub(crate) fn read_whole(mut self, limit: usize, time: Duration) -> Result<Bytes, HttpFailure> {
         let began = Instant::now();
         let (mut all, mut piece) = (Vec::new(), [0; 8 << 10]);
         loop {
@@ -126,35 +129,6 @@ fn is_late(error: &io::Error) -> bool {
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Download").field("received", &self.received).finish_non_exhaustive()
-    }
-}
-
-impl Https {
-    /// Makes a call by `sender` and leaves the body of a success unread. Redirects of GET and HEAD are followed, to the
-    /// server itself and to content hosts. `abort` ends the call and then the body.
-    pub(crate) fn download(
-        &self,
-        sender: &dyn HttpsSender,
-        request: &Request<Bytes>,
-        abort: &Abort,
-    ) -> Result<(Response<Bytes>, Option<Download>), HttpFailure> {
-        let limits = &self.net.limits;
-        let mut redirects = Redirects::new(request, limits.redirects)?;
-        let answer = loop {
-            let answer = sender.stream(redirects.next(request, &self.content)?);
-            let answer = answer.map_err(|failure| redirects.failed(failure))?;
-            if !redirects.follow(&answer)? {
-                break answer;
-            }
-        };
-        let (head, mut body) = answer.into_parts();
-        body.abort = Some(abort.clone());
-        if !head.status.is_success() {
-            let whole = body.read_whole(limits.response_bytes, limits.response_body)?;
-            return Ok((Response::from_parts(head, whole), None));
-        }
-        body.length = content_length(&head.headers);
-        Ok((Response::from_parts(head, Bytes::new()), Some(body)))
     }
 }
 

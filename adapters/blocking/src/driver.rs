@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::Wake;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
 use ringcentral_ws_adapter::{
-    Clock, Debug, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Streamed, Tracer, not_opened, source_is_silent,
+    Clock, Debug, EventSender, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Streamed, Tracer, not_opened,
+    source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
@@ -24,11 +26,10 @@ use ringcentral_ws_core::{
 
 use self::help::no_thread_for_login;
 use self::turn::Turn;
+use crate::abort::{Abort, WeakAbort};
 use crate::command::{Answered, Command, Reply, Signals};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
-use crate::dial::{Abort, WeakAbort};
 use crate::download::Download;
-use crate::events::Hub;
 use crate::https::{Https, HttpsSender, abortable};
 use crate::socket::{Incoming, Socket, WebSocket};
 
@@ -45,7 +46,7 @@ pub(crate) struct Parts {
     /// Makes the HTTPS calls: the one above, or the user's.
     pub(crate) sender: Arc<dyn HttpsSender>,
     pub(crate) credentials: Arc<dyn CredentialSource>,
-    pub(crate) hub: Arc<Hub>,
+    pub(crate) events: EventSender,
     pub(crate) inbox: Receiver<Command>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) waker: Arc<Waker>,
@@ -57,6 +58,15 @@ pub(crate) struct Parts {
     pub(crate) debug: Debug,
     pub(crate) tracer: Tracer,
     pub(crate) states: StateTeller,
+}
+
+/// Wakes the thread from its poller.
+struct Alarm(Arc<Waker>);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        let _ = self.0.wake();
+    }
 }
 
 /// What a helping thread brings back.
@@ -87,6 +97,8 @@ struct Waiting {
 pub(crate) struct Driver {
     parts: Parts,
     poll_events: mio::Events,
+    /// Wakes the thread.
+    woken: std::task::Waker,
     requests: BTreeMap<RequestId, Waiting>,
     /// Those that were sent over the socket, whose answers come there.
     over_socket: BTreeSet<RequestId>,
@@ -97,8 +109,6 @@ pub(crate) struct Driver {
     calls: BTreeMap<HttpId, Abort>,
     /// Shared by all that run.
     running: Arc<()>,
-    /// The application may have a snapshot to store before the session goes on.
-    unstored: bool,
     /// Bodies that the application still reads.
     downloads: Vec<WeakAbort>,
     logins: BTreeMap<AuthId, Abort>,
@@ -119,7 +129,7 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
         let (completions, done) = channel();
-        let unstored = parts.hub.is_unstored();
+        let woken = std::task::Waker::from(Arc::new(Alarm(Arc::clone(&parts.waker))));
         Self {
             parts,
             poll_events: mio::Events::with_capacity(8),
@@ -130,7 +140,7 @@ impl Driver {
             ahead: None,
             calls: BTreeMap::new(),
             running: Arc::default(),
-            unstored,
+            woken,
             downloads: Vec::new(),
             logins: BTreeMap::new(),
             done,
@@ -157,7 +167,7 @@ impl Driver {
             if wait == Wait::Finished && !self.await_logins() {
                 return;
             }
-            self.parts.hub.set_stats(self.parts.session.stats());
+            self.parts.events.flush(self.parts.session.stats());
             let (state, subscription) = (self.parts.session.state(), self.parts.session.subscription());
             self.parts.states.tell(state, subscription, || self.parts.clock.reading().now);
             if self.unpublished >= self.parts.https.net.limits.snapshot_every {
@@ -201,7 +211,7 @@ impl Driver {
                 self.publish();
                 self.last = Some(event);
             }
-            event => self.parts.hub.push(event, None),
+            event => self.parts.events.push(event, None),
         }
     }
 
@@ -211,7 +221,7 @@ impl Driver {
         if std::mem::take(&mut self.unpublished) > 0
             && let Some(snapshot) = self.parts.session.snapshot()
         {
-            self.parts.hub.push(Event::SnapshotChanged, Some(snapshot));
+            self.parts.events.push(Event::SnapshotChanged, Some(snapshot));
         }
     }
 

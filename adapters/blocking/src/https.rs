@@ -1,5 +1,7 @@
 //! HTTPS calls by ureq, on connections of ours: so the failing step is known and a waiting thread can be woken.
 
+mod download;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -9,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, Proxy, ProxyError, Target, frame, gzip, lost, masked, not_sent, tls_for, trace,
+    ContentHosts, IoLimits, Proxy, ProxyError, StartError, Target, frame, gzip, lost, masked, not_sent, tls_for, trace,
 };
 use ringcentral_ws_core::{HttpFailure, Masker, Phase, is_loopback};
 use rustls::ClientConfig;
@@ -18,9 +20,10 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBu
 use ureq::{Agent, Body, Error, Timeout, config::Config};
 use url::Url;
 
-use crate::client::StartError;
-use crate::dial::{Abort, LONGEST, Net, Stream, WeakAbort, deadline, dial};
+use crate::abort::{Abort, WeakAbort};
+use crate::dial::{Net, dial};
 use crate::download::Download;
+use crate::tcp::{LONGEST, Stream, deadline};
 
 /// Read and write buffer of a connection, in bytes. A response head must fit.
 const BUFFER: usize = 64 << 10;

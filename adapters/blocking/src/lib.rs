@@ -28,6 +28,7 @@
 //!
 //! Whoever logs everything leaves out the targets in [`trace::LOUD_TARGETS`]: other crates write tokens there.
 
+mod abort;
 mod client;
 mod command;
 mod credentials;
@@ -39,23 +40,25 @@ mod https;
 mod reach;
 mod socket;
 mod states;
+mod tcp;
+mod timed_out;
 
 pub use bytes;
-pub use client::{Builder, Client, StartError};
+pub use client::{Builder, Client};
 pub use command::Pending;
-pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use credentials::{CredentialSource, Jwt, RefreshToken, TokenRequest};
 pub use download::Download;
-pub use events::{Events, TimedOut};
+pub use events::Events;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
-    ConnectionState, DownloadError, IoLimits, Provider, Proxy, ProxyError, RequestError, TlsError, TlsSettings,
-    default_tls, trace, with_query,
+    ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError, StartError,
+    TlsError, TlsSettings, default_tls, trace, with_query,
 };
-pub use ringcentral_ws_core as core;
-pub use ringcentral_ws_core::event_filters as filters;
-pub use ringcentral_ws_core::oauth::EnvError;
+pub use ringcentral_ws_api::event_filters as filters;
+pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
 pub use rustls;
 pub use states::StateWatch;
+pub use timed_out::TimedOut;
 pub use url;

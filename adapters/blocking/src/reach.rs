@@ -11,7 +11,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use ringcentral_ws_adapter::{IoLimits, Race, RaceStep, keep_alive, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 
-use crate::dial::{Abort, Net, Tcp};
+use crate::abort::Abort;
+use crate::tcp::Tcp;
 
 const WAKE: Token = Token(0);
 const CONNECTED: Token = Token(1);
@@ -20,11 +21,11 @@ const CONNECTED: Token = Token(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A TCP stream to a host, which `abort` ends.
-pub(crate) fn reach(net: &Net, host: &str, port: u16, abort: &Abort) -> Result<Tcp, HttpFailure> {
-    let socket = connect(&net.limits, host, resolve(net, host, port)?, abort)?;
+pub(crate) fn reach(limits: &IoLimits, host: &str, port: u16, abort: &Abort) -> Result<Tcp, HttpFailure> {
+    let socket = connect(limits, host, resolve(limits, host, port)?, abort)?;
     let settled = socket.set_nonblocking(false).and_then(|()| socket.set_nodelay(true));
     settled.map_err(|error| not_sent(Phase::Tcp, error.to_string()))?;
-    if let Some(after) = net.limits.keepalive {
+    if let Some(after) = limits.keepalive {
         // A connection without probes is better than none.
         let _ = keep_alive(&socket, after);
     }
@@ -34,7 +35,7 @@ pub(crate) fn reach(net: &Net, host: &str, port: u16, abort: &Abort) -> Result<T
 }
 
 /// The system's lookup cannot be given a deadline, so it has a thread, which is left behind when it takes too long.
-fn resolve(net: &Net, host: &str, port: u16) -> Result<Vec<SocketAddr>, HttpFailure> {
+fn resolve(limits: &IoLimits, host: &str, port: u16) -> Result<Vec<SocketAddr>, HttpFailure> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
@@ -45,7 +46,7 @@ fn resolve(net: &Net, host: &str, port: u16) -> Result<Vec<SocketAddr>, HttpFail
     };
     let failed = |error: io::Error| not_sent(Phase::Dns, format!("{host} was not found: {error}"));
     thread::Builder::new().name("ringcentral-dns".to_owned()).spawn(lookup).map_err(failed)?;
-    match answer.recv_timeout(net.limits.dns) {
+    match answer.recv_timeout(limits.dns) {
         Ok(found) => found.map_err(failed),
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
             Err(not_sent(Phase::Dns, format!("looking up {host} took too long")))
@@ -225,9 +226,8 @@ mod tests {
         let (_listener, address) = alive();
         let target = Target { host: "127.0.0.1".to_owned(), port: address.port(), tls: false };
         for keepalive in [Some(Duration::from_secs(15)), Some(Duration::from_secs(40)), None] {
-            let limits = Arc::new(IoLimits { keepalive, ..IoLimits::default() });
-            let net = Net { limits, tls: None, proxy: None };
-            let tcp = reach(&net, &target.host, target.port, &Abort::default()).unwrap();
+            let limits = IoLimits { keepalive, ..IoLimits::default() };
+            let tcp = reach(&limits, &target.host, target.port, &Abort::default()).unwrap();
             let socket = SockRef::from(&*tcp.socket);
             assert_eq!(socket.keepalive().unwrap(), keepalive.is_some());
             #[cfg(target_os = "linux")]

@@ -12,7 +12,9 @@ use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, U
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-use crate::dial::{Abort, Net, Stream, deadline, dial};
+use crate::abort::Abort;
+use crate::dial::{Net, dial};
+use crate::tcp::{Stream, deadline};
 
 /// A full socket is tried again after so many looks at it, if the poller says nothing before.
 const PATIENCE: u8 = 64;
@@ -300,7 +302,7 @@ mod tests {
     use tungstenite::protocol::Role;
 
     use super::*;
-    use crate::dial::Tcp;
+    use crate::tcp::Tcp;
 
     // CLAUSE HB-3
     #[test]

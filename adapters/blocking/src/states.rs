@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws_adapter::{ConnectionState, Watcher};
 
-use crate::events::TimedOut;
+use crate::timed_out::TimedOut;
 
 /// Watches where a session stands: a value that can be looked at and waited for, and an iterator of its changes.
 ///

@@ -7,11 +7,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringcentral_ws_blocking::oauth::{Callback, ClientApp, LoginLimits, Pkce, TokenSet};
 use ringcentral_ws_blocking::{
     AccessToken, AuthFailure, Body, Client, Close, CommandError, Config, CredentialSource, Event, HttpFailure,
     HttpsSender, IoLimits, Jwt, RefreshToken, Secret, TokenRequest, http, https_client,
 };
+use ringcentral_ws_blocking::{Callback, ClientApp, LoginLimits, Pkce, TokenSet};
 use ringcentral_ws_conformance::{fake, until};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 

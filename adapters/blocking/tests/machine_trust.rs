@@ -6,9 +6,10 @@
 use std::process::Command;
 use std::time::Duration;
 
+use ringcentral_ws_api::ClientApp;
+use ringcentral_ws_api::event_filters::SMS;
 use ringcentral_ws_blocking::{Client, Jwt, default_tls};
-use ringcentral_ws_core::oauth::ClientApp;
-use ringcentral_ws_core::{Close, Event, event_filters::SMS};
+use ringcentral_ws_core::{Close, Event};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ringcentral_ws_blocking::ClientApp;
 use ringcentral_ws_blocking::filters::SMS;
-use ringcentral_ws_blocking::oauth::ClientApp;
 use ringcentral_ws_blocking::{
     Body, Builder, Client, Close, CommandError, Config, Event, Events, Filters, FixedToken, IoLimits, Jwt,
     RefreshToken, RequestError, SessionState, StartError, TimedOut, Via, http,
@@ -262,7 +262,7 @@ fn a_refresh_token_is_enough_and_rotates() {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = |kept: &Arc<Mutex<Vec<String>>>| {
         let kept = Arc::clone(kept);
-        move |tokens: &ringcentral_ws_blocking::oauth::TokenSet| {
+        move |tokens: &ringcentral_ws_blocking::TokenSet| {
             kept.lock().unwrap().extend(tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()));
         }
     };

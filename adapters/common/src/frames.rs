@@ -183,17 +183,6 @@ mod tests {
 
     const UPGRADE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n";
 
-    struct Rng(u64);
-
-    impl Rng {
-        fn up_to(&mut self, limit: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0 % limit
-        }
-    }
-
     fn frame(first: u8, mask: bool, payload: usize, widest: bool) -> Vec<u8> {
         let mut bytes = vec![first];
         let masked = if mask { 0x80 } else { 0 };
@@ -216,16 +205,16 @@ mod tests {
 
     /// For each length a stream may be cut at, whether that is in a message. Written down frame by frame, while the
     /// bytes are made.
-    fn sample(rng: &mut Rng) -> (Vec<u8>, Vec<bool>) {
+    fn sample(rng: &mut fastrand::Rng) -> (Vec<u8>, Vec<bool>) {
         let (mut bytes, mut cut) = (UPGRADE.to_vec(), vec![false; UPGRADE.len() + 1]);
         let (mut open, mut closed) = (false, false);
-        for _ in 0..rng.up_to(12) {
+        for _ in 0..rng.usize(..12) {
             // Valid and invalid ones alike.
-            let choice = if rng.up_to(8) == 0 { 8 } else { 4 };
-            let opcode = [0, 1, 2, 9, 10, 3, 8, 11][rng.up_to(choice) as usize];
-            let first = opcode | if rng.up_to(2) == 0 { 0x80 } else { 0 };
-            let payload = [0, 1, 5, 125, 126, 300][rng.up_to(6) as usize];
-            let one = frame(first, rng.up_to(5) == 0, payload, rng.up_to(5) == 0);
+            let choice = if rng.u8(..8) == 0 { 8 } else { 4 };
+            let opcode = [0, 1, 2, 9, 10, 3, 8, 11][rng.usize(..choice)];
+            let first = opcode | if rng.bool() { 0x80 } else { 0 };
+            let payload = [0, 1, 5, 125, 126, 300][rng.usize(..6)];
+            let one = frame(first, rng.u8(..5) == 0, payload, rng.u8(..5) == 0);
             let within = open || (!closed && opcode < 8);
             cut.extend(vec![within; one.len() - 1]);
             if !closed && opcode < 8 {
@@ -241,15 +230,15 @@ mod tests {
     // CLAUSE FRM-1
     #[test]
     fn every_cut_of_every_split_is_known() {
-        let mut rng = Rng(0x5eed);
+        let mut rng = fastrand::Rng::with_seed(0x5eed);
         for _ in 0..400 {
             let (bytes, cut) = sample(&mut rng);
             for (end, expected) in cut.iter().enumerate() {
                 let mut tracker = FrameTracker::new();
                 let mut at = 0;
                 while at < end {
-                    let most = [1, 3, 40, 5000][rng.up_to(4) as usize];
-                    let piece = (1 + rng.up_to(most) as usize).min(end - at);
+                    let most = [1, 3, 40, 5000][rng.usize(..4)];
+                    let piece = rng.usize(1..=most).min(end - at);
                     tracker.advance(&bytes[at..at + piece]);
                     at += piece;
                 }

@@ -7,12 +7,12 @@
 //! re-exports what they need of this crate.
 
 mod address;
-mod backlog;
 mod below;
 mod clock;
 mod content;
 mod debug;
 mod dialling;
+mod events;
 #[cfg(feature = "watch")]
 pub mod file;
 mod frames;
@@ -24,6 +24,7 @@ pub mod gzip;
 mod limits;
 mod login;
 mod proxy;
+mod pump;
 mod query;
 mod request;
 mod sending;
@@ -38,23 +39,28 @@ mod upgrade;
 pub mod watch;
 
 pub use address::{Target, client_is_silent, client_panicked, masked, not_sent, source_is_silent};
-pub use backlog::{replaced, weight};
 pub use below::{Below, Tracked, UNFINISHED};
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
+pub use events::{EventReceiver, EventSender, Load, SessionView, event_queue};
 pub use frames::{FrameCounts, FrameTracker};
 pub use limits::{
     IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES,
     TURN_FRAMES,
 };
-pub use login::{Login, LoginNext, login_now};
+#[doc(hidden)]
+pub use login::names as login_names;
+pub use login::{FixedToken, Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
+pub use pump::must_pause;
 pub use query::with_query;
 pub use request::{Answer, RequestError, frame, response};
 pub use sending::{Pressure, Sending, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
-pub use setup::{InsecureServer, make_session, settle_server};
+#[doc(hidden)]
+pub use setup::names as setup_names;
+pub use setup::{Prepared, Settings, StartError};
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::Tracer;

@@ -1,48 +1,49 @@
-//! The adapters' only numbers: limits of I/O. What the protocol asks for is in `Config`.
+//! Limits of input and output, the only numbers of the adapters. The numbers of the protocol are in `Config`.
 
 use std::time::Duration;
 
 use ringcentral_ws_core::{Config, MIN_HEARTBEAT_INTERVAL};
 
-/// Questions to a credential source that may wait for their answers. The session stops waiting for one in time and asks
-/// again; a source that never answers must not gather them without end.
+/// Most questions to a credential source that wait for their answers. The session gives up waiting after a while and
+/// asks again, so a source that never answers would otherwise collect them without end.
 pub const MAX_LOGINS: usize = 4;
 
-/// HTTPS calls that were given up and still run, on a thread each, because an HTTP client of the application's does not
-/// come back; further calls are refused until one does.
+/// Most aborted HTTPS calls that still run, on a thread each, because the application's HTTP client does not return.
+/// Further calls are refused until one returns.
 pub const MAX_LEFT_CALLS: usize = 64;
 
-/// Addresses of a host that are tried for one connection; what the resolver gave beyond is left out.
+/// Most addresses of a host that are tried for one connection. Further ones of the resolver are left out.
 pub const MAX_ADDRESSES: usize = 16;
 
-/// Provisional answers (1xx) before the answer to an HTTPS call. More of them end the connection: they would keep it
-/// busy until the call's deadline.
+/// Most provisional answers (1xx) before the answer to an HTTPS call. More of them end the connection, which they would
+/// keep busy until the deadline of the call.
 pub const MAX_PROVISIONAL: usize = 16;
 
-/// Bytes that are read of a WebSocket in a row, and one read more (`IoLimits::socket_buffer`). Then timers, commands and
-/// calls have their turn, whatever the server still sends (FRM-4).
+/// Most bytes that are read from a WebSocket in one turn, beside one read of `IoLimits::socket_buffer`. Then timers,
+/// commands and calls have their turn, whatever the server still sends ([FRM-4](ringcentral_ws_core::protocol#frm-4)).
 pub const TURN_BYTES: usize = 256 << 10;
 
-/// Frames that are read of a WebSocket in a row, and those of one read more: small ones cost more time than their bytes.
+/// Most frames that are read from a WebSocket in one turn, beside those of one read: small frames cost more time than
+/// their bytes.
 pub const TURN_FRAMES: u32 = 4096;
 
-/// Frames that a message may have. One of more ends the connection and counts as unreadable (FRM-1): the largest message
-/// that is taken by default has this many when it is cut into pieces of 256 bytes, and nobody cuts smaller but to cause
-/// work.
+/// Most frames of a message. A message of more ends the connection and counts as unreadable
+/// ([FRM-1](ringcentral_ws_core::protocol#frm-1)). The largest message that is read by default has this many frames of
+/// 256 bytes.
 pub const MESSAGE_FRAMES: u32 = 65_536;
 
-/// What a message of the server may cost, by the session's settings.
+/// Limits of one message of the server, which follow from the settings of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageLimits {
-    /// Its size, in bytes.
+    /// Its largest size, in bytes.
     pub bytes: usize,
-    /// How long it may stay unfinished once it has begun: as long as silence may last, a heartbeat included. What comes
-    /// between its pieces is a sign of life, and would keep a message that never ends for ever.
+    /// The longest time from its first to its last frame: as long as silence may last, a heartbeat included. Frames
+    /// between its pieces are signs of life, so without this limit a message could stay unfinished for ever.
     pub finish_by: Duration,
 }
 
 impl MessageLimits {
-    /// Those of these settings.
+    /// The limits under these settings.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let interval = config.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
@@ -50,71 +51,83 @@ impl MessageLimits {
     }
 }
 
-/// Limits of input and output. `Default` suits a service on the open internet.
+/// Limits of input and output: time-outs of each step, sizes of buffers and queues.
+///
+/// `Default` suits a service on the open internet. Values that would keep a client busy with itself are corrected by
+/// [`usable`](Self::usable) when the client starts.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ringcentral_ws_adapter::IoLimits;
+///
+/// let limits = IoLimits { tcp: Duration::from_secs(3), event_queue: 100, ..IoLimits::default() };
+/// assert_eq!(limits.usable().send_high, 64 << 10);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoLimits {
-    /// Looking up a name. Default 5 s.
+    /// The longest time to look up a name. Default 5 s.
     pub dns: Duration,
-    /// Connecting, over all addresses of the host together. Default 10 s.
+    /// The longest time to connect, over all addresses of the host together. Default 10 s.
     pub tcp: Duration,
-    /// How long after an attempt to connect to one address of the host the attempt to the next one starts beside it, if
-    /// none has failed before (RFC 8305). At least 10 ms, and no more than lets each address have its turn within `tcp`;
-    /// default 250 ms.
+    /// The time after which the next address of the host is tried beside the one before, if that has not failed yet
+    /// (RFC 8305). At least 10 ms, and short enough that each address has its turn within `tcp`. Default 250 ms.
     pub attempt_delay: Duration,
-    /// The system probes a connection that has been silent for so long, again and again, so that firewalls and routers
-    /// do not forget it; `None`: it does not. Whole seconds count, from 1 to 32767. Default 15 s.
+    /// The silence after which the system probes a connection (TCP keep-alive), so that firewalls and routers do not
+    /// forget it. Whole seconds, from 1 to 32767; `None` turns probes off. Default 15 s.
     pub keepalive: Option<Duration>,
-    /// The TLS handshake. Default 10 s.
+    /// The longest time of the TLS handshake. Default 10 s.
     pub tls: Duration,
-    /// The WebSocket upgrade. Default 10 s.
+    /// The longest time of the WebSocket upgrade. Default 10 s.
     pub upgrade: Duration,
-    /// An HTTPS call, from its first byte to the head of the response. Default 60 s.
+    /// The longest time of an HTTPS call from its first byte to the head of the response. Default 60 s.
     pub response_head: Duration,
-    /// The body of a response. Default 60 s.
+    /// The longest time to read the body of a response. Default 60 s.
     pub response_body: Duration,
     /// Largest body of a response, in bytes. Default 16 MiB.
     pub response_bytes: usize,
-    /// The next piece of a download. Default 30 s.
+    /// The longest wait for the next piece of a download. Default 30 s.
     pub download_read: Duration,
-    /// Redirects a download follows. Default 5.
+    /// Most redirects that a download follows. Default 5.
     pub redirects: usize,
-    /// Most HTTPS connections kept for the next call. Default 2.
+    /// Most HTTPS connections that are kept for the next call. Default 2.
     pub idle_connections: usize,
-    /// How long such a connection is trusted. Default 20 s.
+    /// How long such a connection is kept. Default 20 s.
     pub idle_time: Duration,
-    /// Read and write buffer of a WebSocket, in bytes; at most 1 MiB is used. Default 4 KiB. While a flood lasts the
-    /// async driver uses 64 KiB more for reading; they are given back at its end.
+    /// The read and the write buffer of a WebSocket, in bytes; 1 MiB at most. Default 4 KiB. While many messages arrive
+    /// the async driver uses 64 KiB more for reading, and gives them back afterwards.
     pub socket_buffer: usize,
-    /// The Session is told to hold back when this many bytes wait to be sent. Default 64 KiB.
+    /// Bytes that wait to be sent from which on the session holds requests back. Default 64 KiB.
     pub send_high: usize,
-    /// It is told to go on when this few are left. Default 16 KiB.
+    /// Bytes that wait to be sent down to which it does so. Default 16 KiB.
     pub send_low: usize,
-    /// The connection is given up when this many bytes wait to be sent, besides one message that the WebSocket has taken
-    /// and `pong_max`. Default 64 MiB.
+    /// Bytes that wait to be sent from which on the connection is dropped, beside one message that the WebSocket has
+    /// taken and `pong_max`. Default 64 MiB.
     pub send_max: usize,
-    /// The connection is given up when the answers to this many bytes of pings wait for a server that does not read them.
-    /// At least 16 KiB; default 64 KiB.
+    /// Bytes of answers to pings from which on the connection is dropped, because the server does not read them. At
+    /// least 16 KiB; default 64 KiB.
     pub pong_max: usize,
-    /// Events waiting for the application before reading stops. Default 1024. While the answer to a request over the
-    /// socket is awaited reading goes on, until `event_bytes` wait (REQ-10).
+    /// Events that wait for the application from which on reading stops. Default 1024. While the answer to a request
+    /// over the socket is awaited, reading goes on until `event_bytes` wait
+    /// ([REQ-10](ringcentral_ws_core::protocol#req-10)).
     pub event_queue: usize,
-    /// Bytes of events, and of the snapshots that go with them, waiting for the application before reading stops, and
-    /// what two messages more cause. Default 64 MiB.
+    /// Bytes of events and of their snapshots that wait for the application from which on reading stops. What two more
+    /// messages cause may come on top. Default 64 MiB.
     pub event_bytes: usize,
-    /// Commands waiting for the driver before their callers wait; from 1 to 65536. Default 32.
+    /// Most commands that wait for the driver before their callers wait, from 1 to 65536. Default 32.
     pub command_queue: usize,
-    /// A timer this late, or clocks that differ by this much, mean that the process was away. At least 100 ms;
-    /// default 2 s.
+    /// A timer that is this late, or clocks that differ by this much, mean that the machine or the process was
+    /// suspended. At least 100 ms; default 2 s.
     pub clock_slack: Duration,
-    /// Longest sleep of the I/O task or thread, so that a wake-up of the machine is noticed. At least
-    /// 10 ms; default 10 s.
+    /// The longest sleep of the I/O task or thread. It bounds how late a wake-up of the machine is noticed. At least 10
+    /// ms; default 10 s.
     pub longest_sleep: Duration,
-    /// A snapshot is published at the latest after this many messages in a row. Default 64.
+    /// Messages in a row after which a snapshot is published at the latest. Default 64.
     pub snapshot_every: usize,
 }
 
 impl IoLimits {
-    /// The same, where a value can be had and does not keep a client busy with itself.
+    /// The same limits, with values that cannot be had or would keep a client busy with itself corrected.
     #[must_use]
     pub fn usable(mut self) -> Self {
         self.socket_buffer = self.socket_buffer.min(1 << 20);

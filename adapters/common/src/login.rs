@@ -1,5 +1,7 @@
-//! What the built-in credential sources share. What to call, when, and what an answer means is [`oauth::Login`]'s; here
+//! What the built-in credential sources share. What to call, when, and what an answer means is [`api::Login`]'s; here
 //! are the clock, the budget of the process, a limiter of the application's, and the application's store.
+
+mod sources;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -7,14 +9,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use ringcentral_ws_core::oauth::{
-    self, ClientApp, Identity, LoginCall, LoginLimiter, LoginStep, LoginWait, TokenBudget, TokenSet,
+use ringcentral_ws_api::{
+    self as api, ClientApp, Identity, LoginCall, LoginLimiter, LoginStep, LoginWait, TokenBudget, TokenSet,
 };
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Secret, Timestamp};
 
+pub use self::sources::FixedToken;
 use crate::clock::{Clock, ClockTimes};
 
-/// Told of every new set of tokens.
+/// What [`login_sources`](crate::login_sources) names of the logins.
+#[doc(hidden)]
+pub mod names {
+    pub use ringcentral_ws_api::{ClientApp, EnvError, Login, LoginLimiter, LoginLimits, TokenSet};
+    pub use ringcentral_ws_core::Secret;
+}
+
+/// Is given every new set of tokens.
 type TokenCallback = Arc<dyn Fn(&TokenSet) + Send + Sync>;
 
 /// A login behind a lock of the adapter's kind, which is held while a call is made: two clients never refresh at once.
@@ -47,7 +57,7 @@ impl fmt::Debug for LoginNext {
 
 impl<L> Login<L> {
     /// `lock` puts the machine behind the lock.
-    pub fn new(machine: oauth::Login, lock: impl FnOnce(oauth::Login) -> L) -> Self {
+    pub fn new(machine: api::Login, lock: impl FnOnce(api::Login) -> L) -> Self {
         let (app, identity) = (machine.app().clone(), machine.identity());
         Self { app, identity, callback: None, limiter: Limiter::default(), machine: lock(machine) }
     }
@@ -64,7 +74,7 @@ impl<L> Login<L> {
 
     /// Names the user.
     pub fn set_user(&mut self, user: &str) {
-        self.identity = Some(Identity::of_user(&self.app, user));
+        self.identity = Some(self.app.user_identity(user));
     }
 
     /// The lock.
@@ -77,7 +87,7 @@ impl<L> Login<L> {
         &mut self.machine
     }
 
-    /// From now on `callback` is told of each new set of tokens.
+    /// From now on `callback` gets each new set of tokens.
     pub fn on_tokens(&mut self, callback: impl Fn(&TokenSet) + Send + Sync + 'static) {
         self.callback = Some(Arc::new(callback));
     }
@@ -88,13 +98,13 @@ impl<L> Login<L> {
     }
 
     /// Somebody wants a token; `held` is the one they were given last.
-    pub fn begin(&self, machine: &mut oauth::Login, reason: AuthReason, held: Option<&Secret>) -> LoginNext {
+    pub fn begin(&self, machine: &mut api::Login, reason: AuthReason, held: Option<&Secret>) -> LoginNext {
         let step = machine.begin(reason, held, &self.limiter, login_now());
         self.next(step)
     }
 
     /// The result of the call.
-    pub fn answered(&self, machine: &mut oauth::Login, answer: Result<Response<Bytes>, HttpFailure>) -> LoginNext {
+    pub fn answered(&self, machine: &mut api::Login, answer: Result<Response<Bytes>, HttpFailure>) -> LoginNext {
         let step = machine.answered(answer, &self.limiter, login_now());
         self.next(step)
     }
@@ -170,8 +180,8 @@ pub fn login_now() -> Timestamp {
 mod tests {
     use std::sync::Mutex;
 
+    use ringcentral_ws_api::{LoginKind, LoginLimits};
     use ringcentral_ws_core::Phase;
-    use ringcentral_ws_core::oauth::{LoginKind, LoginLimits};
 
     use super::*;
 
@@ -207,19 +217,19 @@ mod tests {
         }
     }
 
-    fn login(server: &str, limits: LoginLimits, limiter: Option<Arc<Shared>>) -> (Login<()>, oauth::Login) {
+    fn login(server: &str, limits: LoginLimits, limiter: Option<Arc<Shared>>) -> (Login<()>, api::Login) {
         let server = server.parse().unwrap();
         let app = ClientApp { server, client_id: "id".to_owned(), client_secret: None };
-        let mut machine = oauth::Login::jwt(app.clone(), "j");
+        let mut machine = api::Login::jwt(app.clone(), "j");
         machine.set_limits(limits);
-        let mut login = Login::new(oauth::Login::jwt(app, "j"), |_| ());
+        let mut login = Login::new(api::Login::jwt(app, "j"), |_| ());
         if let Some(limiter) = limiter {
             login.set_limiter(limiter);
         }
         (login, machine)
     }
 
-    fn begin(login: &Login<()>, machine: &mut oauth::Login) -> Result<(), AuthFailure> {
+    fn begin(login: &Login<()>, machine: &mut api::Login) -> Result<(), AuthFailure> {
         match login.begin(machine, AuthReason::Missing, None) {
             LoginNext::Call(_) => Ok(()),
             LoginNext::Done(answer) => Err(answer.unwrap_err()),

@@ -61,7 +61,7 @@ impl Proxy {
         let plain = |text: &str| percent_decode(text);
         let authorization = (!url.username().is_empty()).then(|| {
             let pair = format!("{}:{}", plain(url.username()), plain(url.password().unwrap_or_default()));
-            Secret::new(format!("Basic {}", ringcentral_ws_core::oauth::base64(pair.as_bytes())))
+            Secret::new(format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes())))
         });
         Ok(Self { host: target.host, port: target.port, authorization, direct: Vec::new(), loopback: true })
     }

@@ -1,53 +1,161 @@
-//! The first steps of every client.
+//! The settings of a client, and the first steps of every client.
 
-use std::fmt;
+mod error;
+mod methods;
 
-use ringcentral_ws_core::{ClockReading, Config, RestoreError, Session, Snapshot, is_loopback};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringcentral_ws_core::Identity;
+use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
+use ringcentral_ws_core::{Config, Filters, Session, Snapshot, is_loopback};
+use rustls::ClientConfig;
 use url::Url;
 
-/// The server has no TLS and is not this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InsecureServer;
+pub use self::error::StartError;
+#[doc(hidden)]
+pub use self::methods::names;
+use crate::clock::{Clock, ClockTimes};
+use crate::content::{CONTENT_HOST, ContentHosts};
+use crate::debug::{Debug, DebugSink};
+use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
+use crate::proxy::{Proxy, ProxyChoice};
+use crate::state::StateTeller;
+use crate::tls::tls_for;
+use crate::trace::Tracer;
 
-impl fmt::Display for InsecureServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the server's address is not https, so credentials would travel in the clear: use https, a loopback \
-             address, or set `allow_insecure`",
-        )
+/// What a client is started with, as far as both halves have the same. The methods that set it are those of
+/// [`settings_methods`](crate::settings_methods).
+pub struct Settings {
+    /// Event filters to subscribe to; none means that nothing is subscribed at the start.
+    pub filters: Vec<String>,
+    /// Settings of the session.
+    pub config: Config,
+    /// Limits of input and output.
+    pub limits: IoLimits,
+    /// The session to continue.
+    pub snapshot: Option<Snapshot>,
+    /// TLS settings in place of the default ones.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// Hosts that downloads may go to beside the server.
+    pub content_hosts: Vec<String>,
+    /// The proxy.
+    pub proxy: ProxyChoice,
+    /// Where debug lines go.
+    pub debug: Option<DebugSink>,
+    /// What the flight recorder keeps.
+    pub recorder: Option<recorder::Options>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            filters: Vec::new(),
+            config: Config::default(),
+            limits: IoLimits::default(),
+            snapshot: None,
+            tls: None,
+            content_hosts: vec![CONTENT_HOST.to_owned()],
+            proxy: ProxyChoice::Environment,
+            debug: None,
+            recorder: None,
+        }
     }
 }
 
-impl std::error::Error for InsecureServer {}
+/// What a half needs to run a client: its settings, checked and resolved, and the session.
+pub struct Prepared {
+    /// The session, and its recorder if there is one.
+    pub session: Recorded,
+    /// The handle of the same recorder.
+    pub recorder: Option<FlightRecorder>,
+    /// The session's clock.
+    pub clock: Clock,
+    /// What to subscribe to at the start.
+    pub filters: Option<Filters>,
+    /// The session as it was stored, if it goes on from there.
+    pub snapshot: Option<Snapshot>,
+    /// Limits of input and output.
+    pub limits: Arc<IoLimits>,
+    /// `None` only when the server is this machine and speaks in the clear.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// The proxy, if there is one.
+    pub proxy: Option<Proxy>,
+    /// Where downloads may go.
+    pub content: ContentHosts,
+    /// Limits of messages.
+    pub message: MessageLimits,
+    /// HTTPS calls that may run at once, those that were given up included.
+    pub max_calls: usize,
+    /// How long an orderly end may take.
+    pub close_timeout: Duration,
+    /// Writes debug lines.
+    pub debug: Debug,
+    /// Writes spans and events.
+    pub tracer: Tracer,
+    /// Gives the state to whoever watches it.
+    pub states: StateTeller,
+}
+
+impl Settings {
+    /// Checks the settings and makes the session, for credentials of `server` and `identity`, if those are known.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], which says what to change.
+    pub fn prepare(
+        self,
+        server: Option<&Url>,
+        identity: Option<Identity>,
+        seed: u64,
+        look: impl Fn() -> ClockTimes + Send + Sync + 'static,
+    ) -> Result<Prepared, StartError> {
+        let mut config = self.config;
+        let needs_tls = settle_server(&mut config, server)?;
+        config.identity = config.identity.or(identity);
+        let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
+        let clock = Clock::new(self.limits.clock_slack, look);
+        let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
+        let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
+        let (server, allow_insecure) = (config.server.clone(), config.allow_insecure);
+        let tracer = Tracer::new(&server, self.snapshot.is_some());
+        let proxy = self.proxy.resolve()?;
+        let session = match self.snapshot.clone() {
+            Some(snapshot) => Session::restore(config, snapshot, seed, clock.reading())?,
+            None => Session::new(config, seed, clock.reading()),
+        };
+        let session = Recorded::maybe(session, self.recorder);
+        Ok(Prepared {
+            recorder: session.recorder().cloned(),
+            session,
+            clock,
+            filters,
+            snapshot: self.snapshot,
+            limits: Arc::new(self.limits),
+            tls: tls_for(self.tls, needs_tls)?,
+            proxy,
+            content: ContentHosts { server, hosts: self.content_hosts, allow_insecure },
+            message,
+            max_calls,
+            close_timeout,
+            debug: Debug::new(self.debug),
+            tracer,
+            states: StateTeller::new(),
+        })
+    }
+}
 
 /// Takes the server of the credentials unless the configuration names another than production. Returns whether TLS is
-/// needed to reach it.
-///
-/// # Errors
-///
-/// [`InsecureServer`], when credentials would travel in the clear.
-pub fn settle_server(config: &mut Config, of_credentials: Option<&Url>) -> Result<bool, InsecureServer> {
+/// needed to reach it. Credentials do not travel in the clear.
+fn settle_server(config: &mut Config, of_credentials: Option<&Url>) -> Result<bool, StartError> {
     if let Some(server) = of_credentials.filter(|_| config.server == Config::default().server) {
         config.server = server.clone();
     }
     let secure = config.server.scheme() == "https";
-    if secure || config.allow_insecure || is_loopback(&config.server) { Ok(secure) } else { Err(InsecureServer) }
-}
-
-/// A new Session, or the one of a snapshot.
-///
-/// # Errors
-///
-/// [`RestoreError`], when the snapshot cannot be used.
-pub fn make_session(
-    config: Config,
-    snapshot: Option<Snapshot>,
-    seed: u64,
-    clock: ClockReading,
-) -> Result<Session, RestoreError> {
-    match snapshot {
-        Some(snapshot) => Session::restore(config, snapshot, seed, clock),
-        None => Ok(Session::new(config, seed, clock)),
+    if secure || config.allow_insecure || is_loopback(&config.server) {
+        Ok(secure)
+    } else {
+        Err(StartError::InsecureServer)
     }
 }
 
@@ -59,14 +167,15 @@ mod tests {
     #[test]
     fn credentials_never_travel_in_the_clear_unasked() {
         let url = |text: &str| text.parse::<Url>().unwrap();
-        let settle = |mut config: Config, server: &str| settle_server(&mut config, Some(&url(server)));
-        assert_eq!(settle(Config::default(), "https://h.example"), Ok(true));
-        assert_eq!(settle(Config::default(), "http://127.0.0.1:1"), Ok(false));
-        assert_eq!(settle(Config::default(), "http://h.example"), Err(InsecureServer));
+        let settle = |mut config: Config, server: &str| settle_server(&mut config, Some(&url(server))).ok();
+        assert_eq!(settle(Config::default(), "https://h.example"), Some(true));
+        assert_eq!(settle(Config::default(), "http://127.0.0.1:1"), Some(false));
+        let far = url("http://h.example");
+        assert!(matches!(settle_server(&mut Config::default(), Some(&far)), Err(StartError::InsecureServer)));
         let allowed = Config { allow_insecure: true, ..Config::default() };
-        assert_eq!(settle(allowed, "http://h.example"), Ok(false));
+        assert_eq!(settle(allowed, "http://h.example"), Some(false));
         let mut named = Config { server: url("https://named.example"), ..Config::default() };
-        assert_eq!(settle_server(&mut named, Some(&url("http://h.example"))), Ok(true));
+        assert_eq!(settle_server(&mut named, Some(&far)).ok(), Some(true));
         assert_eq!(named.server.host_str(), Some("named.example"), "the configuration comes first");
     }
 }

@@ -1,4 +1,4 @@
-//! Where a session stands, as a value that can be watched.
+//! The state of a connection as a value that can be watched.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,18 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::{SessionState, SubscriptionState, Timestamp, WaitReason};
 
-/// Where a session stands. Its `Display` is a line for people, such as `waiting: next try in 2.5 s, 3 failed`.
+/// The state of a client: of its session, of its subscription, and when the next attempt begins.
+///
+/// It is a copy of one moment. `Display` is a line for people, such as `waiting: next try in 2.5 s, 3 failed`.
+///
+/// ```
+/// use ringcentral_ws_adapter::ConnectionState;
+/// use ringcentral_ws_core::{SessionState, Timestamp};
+///
+/// let state = ConnectionState::new(SessionState::Connecting, Timestamp::ZERO);
+/// assert!(!state.is_ready() && state.next_try().is_none());
+/// assert_eq!(state.to_string(), "connecting");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionState {
     session: SessionState,
@@ -17,7 +28,7 @@ pub struct ConnectionState {
 }
 
 impl ConnectionState {
-    /// The same, seen at `now`.
+    /// The state of this session at `now`, without a subscription.
     #[must_use]
     pub fn new(session: SessionState, now: Timestamp) -> Self {
         let next_try = match session {
@@ -33,25 +44,25 @@ impl ConnectionState {
         Self { subscription, ..self }
     }
 
-    /// Where the subscription stands.
+    /// The state of the subscription.
     #[must_use]
     pub const fn subscription(&self) -> SubscriptionState {
         self.subscription
     }
 
-    /// Whether the server has confirmed the subscription, so that notifications come while there is a connection.
+    /// Whether the server has confirmed the subscription. Then notifications come while there is a connection.
     #[must_use]
     pub const fn is_subscribed(&self) -> bool {
         matches!(self.subscription, SubscriptionState::Active)
     }
 
-    /// As the Session says it.
+    /// The state of the session.
     #[must_use]
     pub const fn session(&self) -> SessionState {
         self.session
     }
 
-    /// Whether there is a connection that works.
+    /// Whether a connection is ready.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
         matches!(self.session, SessionState::Ready { .. })
@@ -63,20 +74,19 @@ impl ConnectionState {
         matches!(self.session, SessionState::Closed)
     }
 
-    /// Failed attempts since the last connection, while the next one is waited for; else 0.
+    /// Failed attempts since the last good connection, while the session waits for the next one; otherwise 0.
     #[must_use]
     pub const fn failed_attempts(&self) -> u32 {
         if let SessionState::Waiting { attempt, .. } = self.session { attempt } else { 0 }
     }
 
-    /// When the next attempt begins, while it is waited for. A sleep of the machine does not count; after one the
-    /// session tries at once.
+    /// When the next attempt begins, while the session waits for it. After a sleep of the machine it begins at once.
     #[must_use]
     pub const fn next_try(&self) -> Option<Instant> {
         self.next_try
     }
 
-    /// How long that is from now; zero when it is due.
+    /// The time from now until [`next_try`](Self::next_try); zero if it is due.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         self.next_try.map(|at| at.saturating_duration_since(Instant::now()))
@@ -143,7 +153,7 @@ impl Cell {
     }
 }
 
-/// The end that tells the state. When it is dropped the session counts as closed.
+/// The end that changes the state. When it is dropped, the session counts as closed.
 #[derive(Debug)]
 pub struct StateTeller {
     cell: Arc<Cell>,
@@ -161,7 +171,7 @@ impl StateTeller {
         Self { cell, told: (SessionState::Idle, nothing) }
     }
 
-    /// Tells the state, if it is another one. `now` is asked only then.
+    /// Changes the state, if it is another one. Only then `now` is called.
     pub fn tell(&mut self, session: SessionState, subscription: SubscriptionState, now: impl FnOnce() -> Timestamp) {
         if (session, subscription) != self.told {
             self.told = (session, subscription);
@@ -173,7 +183,7 @@ impl StateTeller {
         }
     }
 
-    /// Sees what is told from now on.
+    /// A watcher, which sees changes from now on.
     #[must_use]
     pub fn watch(&self) -> Watcher {
         Watcher::new(Arc::clone(&self.cell))
@@ -199,8 +209,10 @@ impl Drop for StateTeller {
     }
 }
 
-/// Watches a state. It keeps nothing alive but the value. Of several changes since the last look only the newest is
-/// seen; the last one, to [`SessionState::Closed`], is never missed.
+/// A watcher of a state, for a task or a thread.
+///
+/// Of several changes since the last look it sees the newest. The last one, to [`SessionState::Closed`], is never
+/// missed. A watcher does not keep the client alive.
 #[derive(Debug)]
 pub struct Watcher {
     cell: Arc<Cell>,
@@ -230,7 +242,7 @@ impl Watcher {
         inner.state
     }
 
-    /// Takes a change if there is one; `Err` tells whether one can still come.
+    /// Takes a change if there is one; `Err` says whether one can still come.
     fn take(seen: &mut u64, inner: &Inner) -> Result<ConnectionState, bool> {
         if inner.version == *seen {
             return Err(!inner.ended);
@@ -239,7 +251,7 @@ impl Watcher {
         Ok(inner.state)
     }
 
-    /// The next change; `None` when there will be none. Nothing is lost by not asking again.
+    /// The next change; `None` when there will be none. It is safe to stop polling.
     pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<Option<ConnectionState>> {
         let mut inner = self.cell.lock();
         match Self::take(&mut self.seen, &inner) {
@@ -255,7 +267,8 @@ impl Watcher {
         }
     }
 
-    /// The same for a thread that waits, up to `until`. The outer `None` means that nothing came by then.
+    /// The same for a thread, which waits until `until` at the latest. The outer `None` means that nothing changed by
+    /// then.
     pub fn wait_changed(&mut self, until: Option<Instant>) -> Option<Option<ConnectionState>> {
         let mut inner = self.cell.lock();
         loop {

@@ -24,7 +24,7 @@ mod world;
 
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_core::oauth::ClientApp;
+use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_core::{Body, Close, Config, Event, Snapshot, Stats, Via};
 
 pub use self::proxy::{Fault, Proxy};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_core::oauth::ClientApp;
+use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_core::{Body, Close, Config, Event, RetryPolicy, Secret};
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig, UserConfig};
 

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use harness::{Async, wait_for};
+use ringcentral_ws_api::event_filters::SMS;
 use ringcentral_ws_async_std::AsyncStd;
 use ringcentral_ws_conformance::peer::Peer;
 use ringcentral_ws_conformance::{PATIENCE, fake};
-use ringcentral_ws_core::{Close, Event, event_filters::SMS};
+use ringcentral_ws_core::{Close, Event};
 use ringcentral_ws_driver::bytes::Bytes;
 use ringcentral_ws_driver::{BoxFuture, Builder, FixedToken, IoLimits, Proxy, Runtime, https_client};
 use ringcentral_ws_smol::Smol;

@@ -5,11 +5,13 @@ mod harness;
 
 use std::collections::BTreeSet;
 
+use data_encoding::{BASE64, BASE64URL};
 use harness::records::{self, Forms, Search, is_loud};
+use ringcentral_ws_api::ClientApp;
+use ringcentral_ws_api::event_filters::SMS;
 use ringcentral_ws_conformance::scenarios::Scenario;
 use ringcentral_ws_conformance::{Outcome, World, run, scenarios};
-use ringcentral_ws_core::oauth::ClientApp;
-use ringcentral_ws_core::{Body, Close, Config, Event, Filters, OverHttps, RequestOutcome, Via, event_filters, oauth};
+use ringcentral_ws_core::{Body, Close, Config, Event, Filters, OverHttps, RequestOutcome, Via};
 use ringcentral_ws_driver::trace::LOUD_TARGETS;
 use ringcentral_ws_gateway::{Server, ServerConfig, UserConfig};
 use ringcentral_ws_port_mio::Port;
@@ -67,7 +69,7 @@ fn port() {
         let config = Config { rest_over_websocket: true, ..Config::default() };
         let mut port = Port::new(app, jwt.into(), config, 7).unwrap();
         let now = port.now();
-        port.session.subscribe(Filters::new([event_filters::SMS]).unwrap(), now).unwrap();
+        port.session.subscribe(Filters::new([SMS]).unwrap(), now).unwrap();
         port.session.connect(now).unwrap();
         port
     };
@@ -146,8 +148,8 @@ fn the_search_finds_what_is_hidden() {
         list(u8::to_string, "\n"),
         dump.collect(),
         secret.replace('/', "%2F").replace('+', "%2B"),
-        format!("a{}b", oauth::base64(format!("id:{secret}!").as_bytes())),
-        oauth::base64(secret.as_bytes()).replace('+', "-").replace('/', "_"),
+        format!("a{}b", BASE64.encode(format!("id:{secret}!").as_bytes())),
+        BASE64URL.encode(secret.as_bytes()),
     ] {
         assert!(search.finds(&Forms::of(&format!("before\n{written}\nafter"))), "{written}");
     }
@@ -158,7 +160,7 @@ fn the_search_finds_what_is_hidden() {
 #[test]
 fn no_record_of_any_crate_shows_a_secret_but_those_that_are_to_be_switched_off() {
     records::start();
-    let pair = oauth::base64(b"gateway-client-id:gateway-client-secret");
+    let pair = BASE64.encode(b"gateway-client-id:gateway-client-secret");
     let secrets = [TOKENS, "gateway-client-secret", ".user-1.jwt", &pair, CALLERS[0], CALLERS[1]];
     let searches: Vec<Search> = secrets.iter().map(|secret| Search::new(secret)).collect();
     let all = scenarios::all();

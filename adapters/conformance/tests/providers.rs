@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use ringcentral_ws_api::ClientApp;
+use ringcentral_ws_api::event_filters::SMS;
 use ringcentral_ws_conformance::PATIENCE;
-use ringcentral_ws_core::oauth::ClientApp;
-use ringcentral_ws_core::{Body, Close, Event, event_filters::SMS};
+use ringcentral_ws_core::{Body, Close, Event};
 use ringcentral_ws_driver::rustls::crypto::CryptoProvider;
 use ringcentral_ws_driver::{Builder, Provider, Runtime, TlsSettings, default_tls};
 use ringcentral_ws_gateway::{Server, ServerConfig};

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
+use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_conformance::PATIENCE;
-use ringcentral_ws_core::oauth::ClientApp;
 use ringcentral_ws_core::{Close, Config, RetryPolicy, SessionState};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use ringcentral_ws_tokio::Tokio;

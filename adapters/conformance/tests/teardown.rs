@@ -66,10 +66,9 @@ fn leaves_nothing(harness: &dyn Harness) {
     world.until_server(|server| server.with_gateway(|g, _| g.connections().count()) == 0);
     let before = held_at_rest();
     let rounds = std::env::var("ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
-    let mut seed = 11_u64;
+    let mut random = fastrand::Rng::with_seed(11);
     for round in 0..rounds {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        live(&mut world, round, seed >> 33);
+        live(&mut world, round, random.u64(..1 << 31));
     }
     world.proxy.end();
     world.until_server(|server| server.with_gateway(|g, _| g.connections().count()) == 0);

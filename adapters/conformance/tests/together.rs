@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
 use harness::{TOKIO, wait_for};
+use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_async_std::AsyncStd;
 use ringcentral_ws_conformance::PATIENCE;
-use ringcentral_ws_core::oauth::ClientApp;
 use ringcentral_ws_core::{Body, Close, Config, Event};
 use ringcentral_ws_driver::{Builder, Client, Events, Jwt, Runtime};
 use ringcentral_ws_gateway::{Server, ServerConfig};
@@ -79,20 +79,16 @@ async fn futures_are_dropped<R: Runtime>(runtime: R) {
     let builder = Builder::new(runtime.clone(), login(&server)).filters([SMS]).config(config);
     let (client, mut events): (Client<R>, Events) = builder.start().unwrap();
     subscribed(&mut events).await;
-    let (mut seed, mut seen) = (7_u64, Vec::new());
-    let mut random = |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) % below
-    };
+    let (mut random, mut seen) = (fastrand::Rng::with_seed(7), Vec::new());
     for n in 0..MESSAGES {
         server.receive_sms(0, "+1", &n.to_string());
         let get = http::Request::get("/restapi/v1.0/account/~").body(Body::empty()).unwrap();
-        let _ = hurried(&runtime, random(3_000), client.request(get)).await;
-        if let Some(Some(event)) = hurried(&runtime, random(1_000), events.next()).await {
+        let _ = hurried(&runtime, random.u64(..3_000), client.request(get)).await;
+        if let Some(Some(event)) = hurried(&runtime, random.u64(..1_000), events.next()).await {
             seen.extend(text(&event));
         }
         let filters = ringcentral_ws_core::Filters::new([SMS, PRESENCE]).unwrap();
-        let _ = hurried(&runtime, random(500), client.subscribe(filters)).await;
+        let _ = hurried(&runtime, random.u64(..500), client.subscribe(filters)).await;
     }
     while seen.len() < MESSAGES {
         seen.extend(text(&events.next().await.expect("it goes on")));

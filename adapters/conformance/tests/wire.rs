@@ -122,7 +122,7 @@ fn the_call_for_a_websocket_token_says_that_it_has_no_body() {
         let _ = seen.send(head.to_owned());
         stream.write_all(b"HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     });
-    let app = ringcentral_ws_core::oauth::ClientApp {
+    let app = ringcentral_ws_api::ClientApp {
         server: format!("http://{address}").parse().unwrap(),
         client_id: "id".to_owned(),
         client_secret: None,

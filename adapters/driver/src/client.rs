@@ -1,30 +1,23 @@
 //! The handle of a client, and how to make one.
 
 use std::fmt;
-use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use ringcentral_ws_adapter::{
-    CONTENT_HOST, Clock, ContentHosts, Debug, DebugSink, InsecureServer, IoLimits, MessageLimits, Proxy, ProxyChoice,
-    ProxyError, RequestError, StateTeller, Streamed, TlsError, Tracer, Watcher, make_session, response, settle_server,
-    tls_for,
+    ContentHosts, RequestError, SessionView, Settings, StartError, Streamed, Watcher, event_queue, response,
 };
-use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
-use ringcentral_ws_core::{
-    Body, Cause, Close, CommandError, Config, FilterError, Filters, RestoreError, SessionState, Snapshot, Stats,
-    SubscriptionId,
-};
-use rustls::ClientConfig;
+use ringcentral_ws_core::recorder::FlightRecorder;
+use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
 use crate::command::{Answered, Command};
 use crate::credentials::CredentialSource;
 use crate::download::Download;
 use crate::driver::{Driver, Parts};
+use crate::events::Events;
 use crate::https::{Https, HttpsSender};
-use crate::outlet::{Events, Shared, queue};
 use crate::runtime::Runtime;
 use crate::states::StateWatch;
 
@@ -35,7 +28,7 @@ use crate::states::StateWatch;
 /// request is cancelled.
 pub struct Client<R> {
     recorder: Option<FlightRecorder>,
-    shared: Arc<Shared>,
+    view: SessionView,
     states: Watcher,
     commands: Sender<Command>,
     cancels: Sender<u64>,
@@ -152,7 +145,7 @@ impl<R> Client<R> {
     /// `Event::SnapshotChanged`, so it is never ahead of the events taken (PST-4). `None` before the first.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.shared.snapshot()
+        self.view.snapshot()
     }
 
     /// Where the session stands.
@@ -170,7 +163,7 @@ impl<R> Client<R> {
     /// Its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        self.view.stats()
     }
 
     /// What the flight recorder holds, at any time, also after the end; `None` without
@@ -191,7 +184,7 @@ impl<R> Clone for Client<R> {
     fn clone(&self) -> Self {
         Self {
             recorder: self.recorder.clone(),
-            shared: Arc::clone(&self.shared),
+            view: self.view.clone(),
             states: self.states.clone(),
             commands: self.commands.clone(),
             cancels: self.cancels.clone(),
@@ -227,118 +220,22 @@ impl Drop for CancelOnDrop<'_> {
 pub struct Builder<R> {
     runtime: R,
     credentials: Arc<dyn CredentialSource>,
-    filters: Vec<String>,
-    config: Config,
-    limits: IoLimits,
-    snapshot: Option<Snapshot>,
-    tls: Option<Arc<ClientConfig>>,
-    content_hosts: Vec<String>,
-    proxy: ProxyChoice,
+    settings: Settings,
     http_client: Option<Arc<dyn HttpsSender>>,
-    debug: Option<DebugSink>,
-    recorder: Option<recorder::Options>,
 }
 
 impl<R: Runtime> Builder<R> {
     /// Begins a client on `runtime`.
     pub fn new(runtime: R, credentials: impl CredentialSource) -> Self {
-        Self {
-            runtime,
-            credentials: Arc::new(credentials),
-            filters: Vec::new(),
-            config: Config::default(),
-            limits: IoLimits::default(),
-            snapshot: None,
-            tls: None,
-            content_hosts: vec![CONTENT_HOST.to_owned()],
-            proxy: ProxyChoice::Environment,
-            http_client: None,
-            debug: None,
-            recorder: None,
-        }
+        Self { runtime, credentials: Arc::new(credentials), settings: Settings::default(), http_client: None }
     }
 
-    /// Subscribes to these event filters as soon as there is a connection. Without any, nothing is subscribed until
-    /// [`Client::subscribe`]; a restored session keeps its own.
-    pub fn filters<I>(mut self, filters: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: AsRef<str>,
-    {
-        self.filters.extend(filters.into_iter().map(|filter| filter.as_ref().to_owned()));
-        self
-    }
-
-    /// Settings of the session. Unless they name another server than production, that of the credentials is used.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Limits of input and output.
-    pub fn limits(mut self, limits: IoLimits) -> Self {
-        self.limits = limits.usable();
-        self
-    }
-
-    /// Continues the session of this snapshot (PST-2). It is bound to the server, the app and the user (TOK-10): with the
-    /// credentials of another one [`start`](Self::start) refuses it. To go on then, start with
-    /// [`Snapshot::lost`] in its place, which makes a gap known.
-    ///
-    /// The snapshot of an orderly end says that nothing was received since, and a crash would make that a lie. So its
-    /// session opens no socket before the application has taken the first
-    /// [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged) and come back for another event: by then it has
-    /// written the new snapshot down.
-    pub fn restore(mut self, snapshot: Snapshot) -> Self {
-        self.snapshot = Some(snapshot);
-        self
-    }
-
-    /// TLS settings of yours, in place of [`default_tls`](crate::default_tls): made with
-    /// [`TlsSettings`](crate::TlsSettings), or by hand. Of the protocols they offer (ALPN) only HTTP/1.1 counts.
-    pub fn tls(mut self, tls: Arc<ClientConfig>) -> Self {
-        self.tls = Some(tls);
-        self
-    }
-
-    /// Hosts, each with its subdomains, that downloads may go to beside the server itself, in place of
-    /// `ringcentral.com`. The access token is sent to them.
-    pub fn content_hosts<I>(mut self, hosts: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
-        self.content_hosts = hosts.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// A proxy for HTTPS and the WebSocket, or none, in place of what the environment says
-    /// ([`Proxy::from_env`](crate::Proxy::from_env)).
-    pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
-        self.proxy = ProxyChoice::Given(proxy);
-        self
-    }
+    ringcentral_ws_adapter::settings_methods!(debug: "It is called from the driver's task and must not block.");
 
     /// An HTTP client of yours for all HTTPS calls, logins included; the WebSocket stays the driver's. Limits, proxy and
     /// TLS settings are its own. Downloads through it are streamed if it implements [`HttpsSender::stream`].
     pub fn http_client(mut self, client: impl HttpsSender + 'static) -> Self {
         self.http_client = Some(Arc::new(client));
-        self
-    }
-
-    /// Hands each message to `sink`, as one line with secrets masked. It is called from the driver's task and must
-    /// not block; if it panics it is not called again. The same lines go to `tracing`, target
-    /// `ringcentral_ws::frames`, level trace.
-    pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.debug = Some(Arc::new(sink));
-        self
-    }
-
-    /// Records the session's last inputs and outputs in `bytes` of memory, secrets masked, for
-    /// [`Client::flight_record`]: see [`recorder`](ringcentral_ws_core::recorder). 32 kB hold about an hour of a quiet
-    /// connection.
-    pub fn flight_recorder(mut self, bytes: impl Into<recorder::Options>) -> Self {
-        self.recorder = Some(bytes.into());
         self
     }
 
@@ -348,128 +245,48 @@ impl<R: Runtime> Builder<R> {
     ///
     /// [`StartError`], which says what to change. Nothing runs then.
     pub fn start(self) -> Result<(Client<R>, Events), StartError> {
-        let mut config = self.config;
-        let secure = settle_server(&mut config, self.credentials.server()).map_err(|_| StartError::InsecureServer)?;
-        config.identity = config.identity.or_else(|| self.credentials.identity());
-        let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
-        let seed = self.runtime.seed().map_err(StartError::Seed)?;
+        let seed = self.runtime.seed().map_err(StartError::System)?;
         let runtime = self.runtime.clone();
-        let clock = Clock::new(self.limits.clock_slack, move || runtime.clocks());
-        let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
-        let content = ContentHosts {
-            server: config.server.clone(),
-            hosts: self.content_hosts,
-            allow_insecure: config.allow_insecure,
-        };
-        let proxy = self.proxy.resolve()?;
-        let shared = Arc::new(Shared::new(self.snapshot.clone()));
-        let tracer = Tracer::new(&config.server, self.snapshot.is_some());
-        let states = StateTeller::new();
-        let session = make_session(config, self.snapshot, seed, clock.reading())?;
-        let session = Recorded::maybe(session, self.recorder);
-        let recorder = session.recorder().cloned();
-        let (commands, inbox) = async_channel::bounded(self.limits.command_queue);
+        let (server, identity) = (self.credentials.server(), self.credentials.identity());
+        let made = self.settings.prepare(server, identity, seed, move || runtime.clocks())?;
+        let (sender, receiver) = event_queue(&made.limits, made.snapshot);
+        let view = sender.view();
+        let (commands, inbox) = async_channel::bounded(made.limits.command_queue);
         let (cancels, cancelled) = async_channel::unbounded();
-        let (outlet, events) = queue(&self.limits, Arc::clone(&shared), commands.clone());
-        let tls = tls_for(self.tls, secure)?;
-        let limits = Arc::new(self.limits);
-        let mut https = Https::new(self.runtime.clone(), limits, tls, content.clone());
-        https.proxy = proxy;
+        let events = Events::new(receiver, commands.clone());
+        let mut https = Https::new(self.runtime.clone(), made.limits, made.tls, made.content.clone());
+        https.proxy = made.proxy;
         let (alive, client) = async_channel::bounded(1);
         https.client = Some(client);
         let parts = Parts {
-            session,
-            clock,
+            session: made.session,
+            clock: made.clock,
             https: Arc::new(https),
             alive,
             sender: self.http_client,
             credentials: self.credentials,
-            shared: Arc::clone(&shared),
             commands: inbox,
             cancels: cancelled,
-            outlet,
-            message,
-            close_timeout,
-            debug: Debug::new(self.debug),
-            tracer,
-            states,
+            events: sender,
+            message: made.message,
+            close_timeout: made.close_timeout,
+            debug: made.debug,
+            tracer: made.tracer,
+            states: made.states,
         };
         let (span, states) = (parts.tracer.session(), parts.states.watch());
-        let task = span.around(Driver::new(parts).run(filters));
+        let task = span.around(Driver::new(parts).run(made.filters));
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
         let client = Client {
-            recorder,
-            shared,
+            recorder: made.recorder,
+            view,
             states,
             commands,
             cancels,
             tickets: Arc::default(),
-            content: Arc::new(content),
+            content: Arc::new(made.content),
             runtime: PhantomData,
         };
         Ok((client, events))
     }
 }
-
-/// Why a client was not started.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// A filter cannot be one.
-    Filter(FilterError),
-    /// The snapshot cannot be used; start without it.
-    Snapshot(RestoreError),
-    /// The proxy that the environment names cannot be used.
-    Proxy(ProxyError),
-    /// There are no TLS settings.
-    Tls(TlsError),
-    /// The server has no TLS and is not this machine.
-    InsecureServer,
-    /// No runtime is running here: start the client from inside of one.
-    NoRuntime(io::Error),
-    /// The system gave no random seed.
-    Seed(io::Error),
-}
-
-impl From<FilterError> for StartError {
-    fn from(error: FilterError) -> Self {
-        Self::Filter(error)
-    }
-}
-
-impl From<ProxyError> for StartError {
-    fn from(error: ProxyError) -> Self {
-        Self::Proxy(error)
-    }
-}
-
-impl From<TlsError> for StartError {
-    fn from(error: TlsError) -> Self {
-        Self::Tls(error)
-    }
-}
-
-impl From<RestoreError> for StartError {
-    fn from(error: RestoreError) -> Self {
-        Self::Snapshot(error)
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Filter(error) => error.fmt(f),
-            Self::Snapshot(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
-            Self::Proxy(error) => write!(f, "{error}; see HTTPS_PROXY and ALL_PROXY"),
-            Self::InsecureServer => InsecureServer.fmt(f),
-            Self::NoRuntime(error) => write!(f, "no async runtime is running here: {error}"),
-            Self::Seed(error) => write!(f, "the system gave no random numbers: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-/// What the driver's task reads commands from.
-pub(crate) type Inbox = Receiver<Command>;

@@ -1,6 +1,6 @@
 //! What the handle asks of the driver's task.
 
-use async_channel::Sender;
+use async_channel::{Receiver, Sender};
 use ringcentral_ws_adapter::{Answer, Streamed};
 use ringcentral_ws_core::{Body, Close, CommandError, Filters, SubscriptionId};
 
@@ -8,6 +8,9 @@ use crate::download::Download;
 
 /// Carries one answer back. Closed when the asker has gone.
 pub(crate) type Reply<T> = Sender<T>;
+
+/// What the driver's task reads commands from.
+pub(crate) type Inbox = Receiver<Command>;
 
 pub(crate) enum Command {
     Subscribe(Filters, Reply<Result<SubscriptionId, CommandError<Filters>>>),

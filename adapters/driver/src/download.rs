@@ -4,20 +4,14 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_channel::Receiver;
 use bytes::{Bytes, BytesMut};
 use futures_io::AsyncRead;
 use futures_util::{Stream, StreamExt, stream};
-use http::{Request, Response};
-use http_body_util::BodyExt;
-use ringcentral_ws_adapter::{DownloadError, Redirects, content_length, lost};
+use ringcentral_ws_adapter::{DownloadError, lost};
 use ringcentral_ws_core::HttpFailure;
-
-use crate::https::{Answer, Https, HttpsSender, beside};
-use crate::runtime::{Runtime, within};
 
 /// Fused: reading beyond the end is allowed, and not every stream allows it.
 type Chunks = stream::Fuse<Pin<Box<dyn Stream<Item = Result<Bytes, DownloadError>> + Send>>>;
@@ -41,7 +35,7 @@ pub struct Download {
 }
 
 impl Download {
-    fn new(chunks: impl Stream<Item = Result<Bytes, DownloadError>> + Send + 'static) -> Self {
+    pub(crate) fn new(chunks: impl Stream<Item = Result<Bytes, DownloadError>> + Send + 'static) -> Self {
         let chunks: Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(chunks);
         Self { chunks: chunks.fuse(), rest: Bytes::new(), whole: Bytes::new(), received: 0, length: None, client: None }
     }
@@ -71,8 +65,13 @@ impl Download {
         Self { whole: bytes, ..Self::new(stream::iter(only)) }
     }
 
+    /// It ends with the client, whose end closes `client`; `length` is what the server said it would send.
+    pub(crate) fn within(self, client: Option<Receiver<Infallible>>, length: Option<u64>) -> Self {
+        Self { length, client: client.map(Box::pin), ..self }
+    }
+
     /// All of it, if it is not larger than `limit`.
-    async fn read_whole(mut self, limit: usize) -> Result<Bytes, HttpFailure> {
+    pub(crate) async fn read_whole(mut self, limit: usize) -> Result<Bytes, HttpFailure> {
         let mut all = BytesMut::new();
         while let Some(chunk) = self.next().await {
             let chunk = chunk.map_err(|error| lost(&error.to_string()))?;
@@ -162,70 +161,6 @@ impl AsyncRead for Download {
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Download").field("received", &self.received).finish_non_exhaustive()
-    }
-}
-
-impl<R: Runtime> Https<R> {
-    /// Makes a call by `sender` and leaves the body of a success unread. Redirects of GET and HEAD are followed, to the
-    /// server itself and to content hosts.
-    pub(crate) async fn download(
-        &self,
-        sender: Arc<dyn HttpsSender>,
-        request: Request<Bytes>,
-    ) -> Result<(Response<Bytes>, Option<Download>), HttpFailure> {
-        let mut redirects = Redirects::new(&request, self.limits.redirects)?;
-        loop {
-            let answer = Arc::clone(&sender).stream(redirects.next(&request, &self.content)?).await;
-            let answer = answer.map_err(|failure| redirects.failed(failure))?;
-            if !redirects.follow(&answer)? {
-                return self.deliver(answer).await;
-            }
-        }
-    }
-
-    /// A success is handed on unread, anything else is read at once.
-    async fn deliver(&self, answer: Response<Download>) -> Result<(Response<Bytes>, Option<Download>), HttpFailure> {
-        let (head, mut body) = answer.into_parts();
-        if head.status.is_success() {
-            (body.length, body.client) = (content_length(&head.headers), self.client.clone().map(Box::pin));
-            return Ok((Response::from_parts(head, Bytes::new()), Some(body)));
-        }
-        let limit = self.limits.response_bytes;
-        match within(&self.runtime, self.limits.response_body, body.read_whole(limit)).await {
-            None => Err(lost("the answer did not end in time")),
-            Some(body) => Ok((Response::from_parts(head, body?), None)),
-        }
-    }
-
-    /// The body of this answer, which is read on the connection it came on.
-    pub(crate) fn stream_body(self: Arc<Self>, answer: Answer) -> Response<Download> {
-        let Answer { head, body, connection } = answer;
-        let state = (self, connection, body, 0_u64, false);
-        let chunks = stream::unfold(state, |(https, mut connection, mut body, received, ended)| async move {
-            if ended {
-                return None;
-            }
-            loop {
-                let frame = beside(body.frame(), &mut connection.work);
-                let error = match within(&https.runtime, https.limits.download_read, frame).await {
-                    None => DownloadError::Stalled { received },
-                    Some(None) => {
-                        https.keep(connection);
-                        return None;
-                    }
-                    Some(Some(Ok(frame))) => match frame.into_data() {
-                        Ok(data) => {
-                            let total = received + data.len() as u64;
-                            return Some((Ok(data), (https, connection, body, total, false)));
-                        }
-                        Err(_trailers) => continue,
-                    },
-                    Some(Some(Err(error))) => DownloadError::BrokenOff { received, message: error.to_string().into() },
-                };
-                return Some((Err(error), (https, connection, body, received, true)));
-            }
-        });
-        Response::from_parts(head, Download::new(chunks))
     }
 }
 

@@ -17,7 +17,7 @@ use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
 use ringcentral_ws_adapter::{
-    Clock, Debug, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Streamed, Tracer, client_panicked,
+    Clock, Debug, EventSender, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Streamed, Tracer, client_panicked,
     opening_panicked, source_is_silent,
 };
 use ringcentral_ws_core::recorder::Recorded;
@@ -27,12 +27,10 @@ use ringcentral_ws_core::{
 };
 
 use self::turn::{Sleep, Turn};
-use crate::client::Inbox;
-use crate::command::{Answered, Command, Reply};
+use crate::command::{Answered, Command, Inbox, Reply};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
 use crate::download::Download;
 use crate::https::{Https, HttpsSender};
-use crate::outlet::{Outlet, Shared};
 use crate::runtime::Runtime;
 use crate::socket::{self, Incoming, Socket};
 
@@ -46,10 +44,9 @@ pub(crate) struct Parts<R: Runtime> {
     /// Makes the calls; `https` itself, unless the application has a client of its own.
     pub(crate) sender: Option<Arc<dyn HttpsSender>>,
     pub(crate) credentials: Arc<dyn CredentialSource>,
-    pub(crate) shared: Arc<Shared>,
     pub(crate) commands: Inbox,
     pub(crate) cancels: Receiver<u64>,
-    pub(crate) outlet: Outlet,
+    pub(crate) events: EventSender,
     pub(crate) message: MessageLimits,
     pub(crate) close_timeout: Duration,
     pub(crate) debug: Debug,
@@ -91,14 +88,13 @@ pub(crate) struct Driver<R: Runtime> {
     alive: Sender<Infallible>,
     sender: Option<Arc<dyn HttpsSender>>,
     credentials: Arc<dyn CredentialSource>,
-    shared: Arc<Shared>,
     commands: Pin<Box<Inbox>>,
     cancels: Pin<Box<Receiver<u64>>>,
     requests: BTreeMap<RequestId, Waiting>,
     /// Those that were sent over the socket, whose answers come there.
     over_socket: BTreeSet<RequestId>,
     closers: Vec<Reply<()>>,
-    outlet: Outlet,
+    events: EventSender,
     link: Link<R::Stream>,
     /// A message that was read while the application lets events wait.
     ahead: Option<Incoming>,
@@ -118,8 +114,6 @@ pub(crate) struct Driver<R: Runtime> {
     socket_first: bool,
     /// The last turn was the socket's and had no end by itself.
     flooded: bool,
-    /// The application may have a snapshot to store before the session goes on.
-    unstored: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
     message: MessageLimits,
@@ -137,14 +131,12 @@ impl<R: Runtime> Driver<R> {
             alive: parts.alive,
             sender: parts.sender,
             credentials: parts.credentials,
-            unstored: parts.shared.is_unstored(),
-            shared: parts.shared,
             commands: Box::pin(parts.commands),
             cancels: Box::pin(parts.cancels),
             requests: BTreeMap::new(),
             over_socket: BTreeSet::new(),
             closers: Vec::new(),
-            outlet: parts.outlet,
+            events: parts.events,
             link: Link::None,
             ahead: None,
             calls: FuturesUnordered::new(),
@@ -179,13 +171,13 @@ impl<R: Runtime> Driver<R> {
             if wait == Wait::Finished && !self.await_logins().await {
                 return;
             }
-            self.shared.set_stats(self.session.stats());
+            self.events.flush(self.session.stats());
             self.states.tell(self.session.state(), self.session.subscription(), || self.clock.reading().now);
             if self.unpublished >= self.https.limits.snapshot_every {
                 self.publish();
             }
             if wait == Wait::Finished {
-                return self.finish().await;
+                return self.finish();
             }
             match poll_fn(|cx| self.poll_turn(cx, wait)).await {
                 Turn::Abandoned => return,
@@ -223,7 +215,7 @@ impl<R: Runtime> Driver<R> {
                 self.publish();
                 self.last = Some(event);
             }
-            event => self.outlet.push(event, None),
+            event => self.events.push(event, None),
         }
     }
 
@@ -233,7 +225,7 @@ impl<R: Runtime> Driver<R> {
         if std::mem::take(&mut self.unpublished) > 0
             && let Some(snapshot) = self.session.snapshot()
         {
-            self.outlet.push(Event::SnapshotChanged, Some(snapshot));
+            self.events.push(Event::SnapshotChanged, Some(snapshot));
         }
     }
 

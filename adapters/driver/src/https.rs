@@ -1,37 +1,31 @@
 //! HTTP/1.1 over any runtime's streams: one call at a time on each connection, a few connections kept for the next.
 
+mod connection;
+mod download;
+
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use async_channel::Receiver;
 use bytes::Bytes;
-use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::future::BoxFuture;
+use futures_util::stream;
 use http::response::Parts;
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::ext::on_informational;
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, MAX_PROVISIONAL, Proxy, ProxyError, Target, frame, gzip, masked, not_sent, tls_for, trace,
+    ContentHosts, DownloadError, IoLimits, Proxy, ProxyError, StartError, Target, frame, gzip, masked, not_sent,
+    tls_for, trace,
 };
 use ringcentral_ws_core::{HttpFailure, Masker, Phase, is_loopback};
 use rustls::ClientConfig;
 use url::Url;
 
-use crate::client::StartError;
+use self::connection::Connection;
 use crate::dial::dial;
 use crate::download::Download;
 use crate::runtime::{Runtime, within};
-use crate::tls::Paced;
-
-/// Size of hyper's buffers. A response head must fit.
-const BUFFER: usize = 64 << 10;
 
 /// Makes HTTPS calls. Object safe, so that credential sources need not know the runtime.
 pub trait HttpsSender: Send + Sync {
@@ -80,19 +74,10 @@ pub(crate) struct Https<R: Runtime> {
 }
 
 /// A response whose body is still to be read, and the connection it comes on.
-pub(crate) struct Answer {
-    pub(crate) head: Parts,
-    pub(crate) body: Incoming,
-    pub(crate) connection: Connection,
-}
-
-pub(crate) struct Connection {
-    target: Target,
-    requests: SendRequest<Full<Bytes>>,
-    /// Provisional answers to the call under way.
-    provisional: Arc<AtomicUsize>,
-    /// Moves bytes; must be polled beside every use. `None` when it has ended.
-    pub(crate) work: Option<BoxFuture<'static, ()>>,
+struct Answer {
+    head: Parts,
+    body: Incoming,
+    connection: Connection,
 }
 
 struct Idle {
@@ -133,7 +118,7 @@ impl<R: Runtime> Https<R> {
     }
 
     /// Makes a call up to the head of its response.
-    pub(crate) async fn begin(&self, request: Request<Bytes>) -> Result<Answer, HttpFailure> {
+    async fn begin(&self, request: Request<Bytes>) -> Result<Answer, HttpFailure> {
         let mut masker = Masker::new();
         masker.learn_request(&request);
         let (target, request) = self.prepare(request)?;
@@ -182,42 +167,18 @@ impl<R: Runtime> Https<R> {
 
     async fn open(&self, target: Target) -> Result<Connection, HttpFailure> {
         let stream = dial(&self.runtime, &self.limits, self.tls.as_ref(), self.proxy.as_ref(), &target).await?;
-        let provisional = Arc::<AtomicUsize>::default();
-        let handshake = http1::Builder::new()
-            .max_buf_size(BUFFER)
-            .handshake(Wire { stream: Paced::new(stream), provisional: Arc::clone(&provisional) })
-            .await;
-        let (requests, work) = handshake.map_err(|error| not_sent(Phase::Request, error.to_string()))?;
-        let work = Some(Box::pin(async move { drop(work.await) }) as BoxFuture<'static, ()>);
-        Ok(Connection { target, requests, provisional, work })
+        Connection::new(target, stream).await
     }
 
     /// Gives the request back when none of it has left.
     async fn on_connection(
         &self,
         connection: &mut Connection,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<(Parts, Incoming), (HttpFailure, Option<Request<Full<Bytes>>>)> {
-        let Connection { requests, provisional, work, .. } = connection;
-        provisional.store(0, Ordering::Relaxed);
-        let counted = Arc::clone(provisional);
-        on_informational(&mut request, move |_| {
-            counted.fetch_add(1, Ordering::Relaxed);
-        });
-        let head = async {
-            // Not ready means ended, and then sending gives the request back.
-            let _ = requests.ready().await;
-            requests.try_send_request(request).await
-        };
-        match within(&self.runtime, self.limits.response_head, beside(head, work)).await {
+        match within(&self.runtime, self.limits.response_head, connection.call(request)).await {
             None => Err((failed(Phase::Request, "no answer in time".to_owned()), None)),
-            Some(Err(mut error)) => {
-                let unsent = error.take_message();
-                let message = if too_many(provisional) {
-                    TOO_MANY_PROVISIONAL.to_owned()
-                } else {
-                    format!("the connection ended before the answer: {}", error.error())
-                };
+            Some(Err((message, unsent))) => {
                 let failure = HttpFailure { not_sent: unsent.is_some(), ..failed(Phase::Request, message) };
                 Err((failure, unsent))
             }
@@ -226,9 +187,9 @@ impl<R: Runtime> Https<R> {
     }
 
     /// Reads the body and keeps the connection for the next call.
-    pub(crate) async fn whole(&self, answer: Answer) -> Result<Response<Bytes>, HttpFailure> {
+    async fn whole(&self, answer: Answer) -> Result<Response<Bytes>, HttpFailure> {
         let Answer { mut head, body, mut connection } = answer;
-        let body = beside(read(body, self.limits.response_bytes), &mut connection.work);
+        let body = connection.during(read(body, self.limits.response_bytes));
         let body = match within(&self.runtime, self.limits.response_body, body).await {
             None => return Err(failed(Phase::Response, "the answer did not end in time".to_owned())),
             Some(body) => body.map_err(|message| failed(Phase::Response, message))?,
@@ -238,10 +199,41 @@ impl<R: Runtime> Https<R> {
         Ok(Response::from_parts(head, unpacked.map_err(|message| failed(Phase::Response, message))?))
     }
 
+    /// The body of this answer, which is read on the connection it came on.
+    fn stream_body(self: Arc<Self>, answer: Answer) -> Response<Download> {
+        let Answer { head, body, connection } = answer;
+        let state = (self, connection, body, 0_u64, false);
+        let chunks = stream::unfold(state, |(https, mut connection, mut body, received, ended)| async move {
+            if ended {
+                return None;
+            }
+            loop {
+                let frame = connection.during(body.frame());
+                let error = match within(&https.runtime, https.limits.download_read, frame).await {
+                    None => DownloadError::Stalled { received },
+                    Some(None) => {
+                        https.keep(connection);
+                        return None;
+                    }
+                    Some(Some(Ok(frame))) => match frame.into_data() {
+                        Ok(data) => {
+                            let total = received + data.len() as u64;
+                            return Some((Ok(data), (https, connection, body, total, false)));
+                        }
+                        Err(_trailers) => continue,
+                    },
+                    Some(Some(Err(error))) => DownloadError::BrokenOff { received, message: error.to_string().into() },
+                };
+                return Some((Err(error), (https, connection, body, received, true)));
+            }
+        });
+        Response::from_parts(head, Download::new(chunks))
+    }
+
     fn take(&self, target: &Target) -> Option<Connection> {
         self.sweep();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = idle.iter().position(|kept| kept.connection.target == *target)?;
+        let at = idle.iter().position(|kept| kept.connection.target() == target)?;
         Some(idle.swap_remove(at).connection)
     }
 
@@ -254,8 +246,8 @@ impl<R: Runtime> Https<R> {
         }
     }
 
-    pub(crate) fn keep(&self, connection: Connection) {
-        if connection.work.is_none() || connection.requests.is_closed() {
+    fn keep(&self, connection: Connection) {
+        if !connection.is_open() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -280,70 +272,9 @@ async fn read(body: Incoming, limit: usize) -> Result<Bytes, String> {
     }
 }
 
-/// Polls the connection's own work beside a future that depends on it.
-pub(crate) async fn beside<T>(future: impl Future<Output = T>, work: &mut Option<BoxFuture<'static, ()>>) -> T {
-    let mut future = std::pin::pin!(future);
-    poll_fn(|cx| {
-        if work.as_mut().is_some_and(|work| work.as_mut().poll(cx).is_ready()) {
-            *work = None;
-        }
-        future.as_mut().poll(cx)
-    })
-    .await
-}
-
-/// For people.
-const TOO_MANY_PROVISIONAL: &str = "the server sent one provisional answer after the other";
-
-fn too_many(provisional: &AtomicUsize) -> bool {
-    provisional.load(Ordering::Relaxed) > MAX_PROVISIONAL
-}
-
-/// futures-io towards the runtime, hyper's traits towards hyper.
-struct Wire<S> {
-    /// hyper reads on by itself while there are bytes that are nothing for the layer above, such as the digits of a
-    /// chunk's size.
-    stream: Paced<S>,
-    /// hyper skips them by itself, as long as there are bytes.
-    provisional: Arc<AtomicUsize>,
-}
-
-impl<S: AsyncRead + Unpin> hyper::rt::Read for Wire<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buf: hyper::rt::ReadBufCursor<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if too_many(&self.provisional) {
-            return Poll::Ready(Err(std::io::Error::other(TOO_MANY_PROVISIONAL)));
-        }
-        // hyper's buffer is not initialised, and filling it in place needs unsafe code; this copies a little instead.
-        let mut piece = [0; 8 << 10];
-        let most = piece.len().min(buf.remaining());
-        let got = std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece[..most]))?;
-        buf.put_slice(&piece[..got]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> hyper::rt::Write for Wire<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::{AsyncReadExt, AsyncWriteExt};
-    use ringcentral_ws_adapter::TURN_BYTES;
 
     use super::*;
     use crate::testing::{Memory, Pipe, block_on, pipe};
@@ -392,34 +323,6 @@ mod tests {
             let (reply, _) = futures_util::future::join(call, answer(&mut second, OK)).await;
             assert_eq!(reply.unwrap().status(), 200, "the kept connection had ended, so a new one was made");
         });
-    }
-
-    struct Endless;
-
-    impl AsyncRead for Endless {
-        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<std::io::Result<usize>> {
-            buf.fill(b'0');
-            Poll::Ready(Ok(buf.len()))
-        }
-    }
-
-    // CLAUSE FRM-4 SEC-3
-    #[test]
-    fn a_server_that_never_pauses_lets_others_have_their_turn() {
-        let mut wire = Wire { stream: Paced::new(Endless), provisional: Arc::default() };
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        for _ in 0..3 {
-            let (mut read, mut memory) = (0, [0; 4096]);
-            loop {
-                let mut buffer = hyper::rt::ReadBuf::new(&mut memory);
-                if hyper::rt::Read::poll_read(Pin::new(&mut wire), &mut cx, buffer.unfilled()).is_pending() {
-                    break;
-                }
-                read += buffer.filled().len();
-                assert!(read <= TURN_BYTES, "it never pauses");
-            }
-            assert_eq!(read, TURN_BYTES);
-        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The async driver of [`ringcentral_ws_core`], generic over the runtime.
 //!
 //! A runtime is five methods ([`Runtime`]); crates such as `ringcentral-ws-tokio` bring one and re-export the rest.
-//! The driver adds what the sans-IO [`Session`](ringcentral_ws_core::Session) leaves out: names, TCP, TLS, HTTPS,
+//! The driver adds what the sans-IO [`Session`] leaves out: names, TCP, TLS, HTTPS,
 //! WebSocket, clocks, credentials, and a [`Client`] with its stream of [`Events`]. It decides nothing about the
 //! protocol.
 //!
@@ -34,8 +34,8 @@ mod credentials;
 mod dial;
 mod download;
 mod driver;
+mod events;
 mod https;
-mod outlet;
 mod reach;
 mod runtime;
 mod socket;
@@ -48,20 +48,20 @@ mod tls;
 pub mod watch;
 
 pub use bytes;
-pub use client::{Builder, Client, StartError};
-pub use credentials::{CredentialSource, FixedToken, Jwt, RefreshToken, TokenRequest};
+pub use client::{Builder, Client};
+pub use credentials::{CredentialSource, Jwt, RefreshToken, TokenRequest};
 pub use download::Download;
+pub use events::Events;
 pub use futures_util::future::BoxFuture;
 pub use http;
 pub use https::{HttpsSender, https_client};
-pub use outlet::Events;
 pub use ringcentral_ws_adapter::{
-    ClockTimes, ConnectionState, DownloadError, IoLimits, Provider, Proxy, ProxyError, RequestError, TlsError,
-    TlsSettings, default_tls, keep_alive, trace, with_query,
+    ClockTimes, ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError,
+    StartError, TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,
 };
-pub use ringcentral_ws_core as core;
-pub use ringcentral_ws_core::event_filters as filters;
-pub use ringcentral_ws_core::oauth::EnvError;
+pub use ringcentral_ws_api::event_filters as filters;
+pub use ringcentral_ws_api::*;
+pub use ringcentral_ws_core::*;
 pub use runtime::Runtime;
 pub use rustls;
 pub use states::StateWatch;

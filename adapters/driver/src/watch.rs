@@ -12,7 +12,6 @@ use std::time::Instant;
 use async_channel::Receiver;
 use futures_util::future::{BoxFuture, Fuse, FutureExt, pending};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use ringcentral_ws_adapter::terminal;
 use ringcentral_ws_adapter::watch::args::{self, Ask, Options};
 pub use ringcentral_ws_adapter::watch::demo::Step;
 use ringcentral_ws_adapter::watch::demo::{self, Cue, Director};
@@ -21,13 +20,14 @@ use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::record::Record;
 use ringcentral_ws_adapter::watch::state::{self, StateFile};
 use ringcentral_ws_adapter::watch::{FAILED, Files, MAX_LINE, USAGE, human, json};
+use ringcentral_ws_adapter::{StartError, terminal};
 use ringcentral_ws_core::{Close, CloseReason, Config, Event, Snapshot, recorder};
 
 use self::watched::Watched;
 use crate::EnvError;
-use crate::client::{Builder, Client, StartError};
+use crate::client::{Builder, Client};
 use crate::credentials::{CredentialSource, Jwt};
-use crate::outlet::Events;
+use crate::events::Events;
 use crate::runtime::Runtime;
 
 /// A server that plays RingCentral.

@@ -21,13 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use ringcentral_ws_driver::core::*;
-pub use ringcentral_ws_driver::{
-    BoxFuture, ConnectionState, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender,
-    IoLimits, Jwt, Provider, Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, StateWatch, TlsError,
-    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, keep_alive, rustls, trace, url,
-    with_query,
-};
+pub use ringcentral_ws_driver::*;
 use smol::net::{TcpStream, resolve};
 use smol::{Executor, Timer};
 

@@ -6,6 +6,8 @@
 
 mod frames;
 mod machine;
+mod pipe;
+mod runtime;
 mod seen;
 mod server;
 mod stream;
@@ -13,8 +15,9 @@ mod user;
 mod world;
 
 pub use machine::{Held, Machine, Reach};
+pub use pipe::Link;
 pub use seen::Seen;
 pub use server::{Server, Stall};
-pub use stream::{Link, Stream};
+pub use stream::Stream;
 pub use user::{Call, Told, Watch};
 pub use world::{Step, World};

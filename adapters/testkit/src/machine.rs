@@ -1,21 +1,16 @@
-//! A runtime whose time moves, and whose tasks run, only when a test says so.
+//! A machine whose time moves, and whose tasks run, only when a test says so.
 
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use ringcentral_ws_driver::{BoxFuture, ClockTimes, Runtime};
+use ringcentral_ws_driver::BoxFuture;
 
-use crate::stream::{Pipe, Stream};
-
-/// When the wall clock of a new machine stands, since 1970.
-const WALL: Duration = Duration::from_secs(1_755_728_635);
+use crate::pipe::{Link, Pipe};
+use crate::seen::{Log, Seen};
 
 /// What is alive on a machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,12 +34,12 @@ pub(crate) struct State {
     /// How much of that it slept.
     asleep: u64,
     /// Sleeps that are waited for, by the time without the machine's own sleep.
-    timers: BTreeMap<(u64, u64), Waker>,
-    tasks: BTreeMap<u64, Task>,
+    pub(crate) timers: BTreeMap<(u64, u64), Waker>,
+    pub(crate) tasks: BTreeMap<u64, Task>,
     last_polled: u64,
     next_id: u64,
-    seed: u64,
-    sleeps: usize,
+    pub(crate) seed: u64,
+    pub(crate) sleeps: usize,
     pub(crate) pipes: BTreeMap<u64, Pipe>,
     /// Connections are refused.
     pub(crate) refusing: bool,
@@ -53,17 +48,17 @@ pub(crate) struct State {
     /// Attempts to connect are not answered.
     pub(crate) unreachable: bool,
     /// How new streams behave.
-    pub(crate) link: crate::stream::Link,
+    pub(crate) link: Link,
     /// The addresses of every host, in the resolver's order; none means one that answers.
-    addresses: Vec<(IpAddr, Reach)>,
+    pub(crate) addresses: Vec<(IpAddr, Reach)>,
     /// The attempts to connect, with their times.
-    attempts: Vec<(Duration, IpAddr)>,
+    pub(crate) attempts: Vec<(Duration, IpAddr)>,
     /// Attempts that have neither ended nor been dropped.
-    connecting: usize,
+    pub(crate) connecting: usize,
     /// Of the streams, in their order.
-    keepalive: Vec<Duration>,
+    pub(crate) keepalive: Vec<Duration>,
     /// What clients did with streams.
-    pub(crate) seen: crate::seen::Log,
+    pub(crate) seen: Log,
 }
 
 /// What becomes of attempts to connect to an address.
@@ -77,10 +72,10 @@ pub enum Reach {
     Silent,
 }
 
-struct Task {
+pub(crate) struct Task {
     /// Away while it is polled.
-    work: Option<BoxFuture<'static, ()>>,
-    woken: Arc<Flag>,
+    pub(crate) work: Option<BoxFuture<'static, ()>>,
+    pub(crate) woken: Arc<Flag>,
 }
 
 /// Remembers that it was woken.
@@ -227,14 +222,25 @@ impl Machine {
     }
 
     /// How new streams behave.
-    pub fn set_link(&self, link: crate::stream::Link) {
+    pub fn set_link(&self, link: Link) {
         self.state().link = link;
+    }
+
+    /// From now on what clients do with streams is written down.
+    pub fn watch_streams(&self) {
+        self.state().seen.wanted = true;
+    }
+
+    /// What was written down since the last call.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.state().seen.seen)
     }
 }
 
 impl State {
     /// Time without the machine's sleep.
-    fn awake(&self) -> u64 {
+    pub(crate) fn awake(&self) -> u64 {
         self.now - self.asleep
     }
 
@@ -247,131 +253,5 @@ impl State {
 impl std::fmt::Debug for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Machine").field(&self.held()).finish()
-    }
-}
-
-impl Runtime for Machine {
-    type Stream = Stream;
-
-    async fn resolve(&self, _host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        pause().await;
-        if self.state().unresolved {
-            std::future::pending::<()>().await;
-        }
-        let known: Vec<_> = self.state().addresses.iter().map(|(ip, _)| SocketAddr::new(*ip, port)).collect();
-        Ok(if known.is_empty() { vec![SocketAddr::from(([127, 0, 0, 1], port))] } else { known })
-    }
-
-    async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
-        let _attempt = Attempt::new(self, address.ip());
-        pause().await;
-        let reach = self.state().addresses.iter().find(|(ip, _)| *ip == address.ip()).map(|(_, reach)| *reach);
-        match reach {
-            None => {}
-            Some(Reach::After(time)) => self.sleep(time).await,
-            Some(Reach::Refuses) => return Err(io::ErrorKind::ConnectionRefused.into()),
-            Some(Reach::Silent) => std::future::pending().await,
-        }
-        if self.state().unreachable {
-            std::future::pending::<()>().await;
-        }
-        if self.state().refusing {
-            return Err(io::ErrorKind::ConnectionRefused.into());
-        }
-        Ok(Stream::new(self.clone()))
-    }
-
-    fn keep_alive(&self, _stream: &Stream, after: Duration) -> io::Result<()> {
-        self.state().keepalive.push(after);
-        // Not taken notice of: it is no reason to do without the connection.
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let mut state = self.state();
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX >> 2);
-        // Never early: what is shorter than a microsecond lasts one.
-        let least = u64::from(micros == 0 && !duration.is_zero());
-        let key = (state.awake() + micros + least, state.new_id());
-        state.sleeps += 1;
-        drop(state);
-        Box::pin(Sleep { machine: self.clone(), key })
-    }
-
-    fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()> {
-        let mut state = self.state();
-        let id = state.new_id();
-        state.tasks.insert(id, Task { work: Some(task), woken: Flag::raised() });
-        Ok(())
-    }
-
-    fn clocks(&self) -> ClockTimes {
-        let state = self.state();
-        let (boot, mono) = (Duration::from_micros(state.now), Duration::from_micros(state.awake()));
-        ClockTimes { boot, mono, wall: WALL + boot }
-    }
-
-    fn seed(&self) -> io::Result<u64> {
-        Ok(self.state().seed)
-    }
-}
-
-/// Waits for one poll, as what asks the system does.
-async fn pause() {
-    let mut waited = false;
-    poll_fn(|cx| {
-        if waited {
-            return Poll::Ready(());
-        }
-        waited = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// An attempt to connect that has neither ended nor been dropped.
-struct Attempt(Machine);
-
-impl Attempt {
-    fn new(machine: &Machine, to: IpAddr) -> Self {
-        let mut state = machine.state();
-        let now = Duration::from_micros(state.now);
-        state.attempts.push((now, to));
-        state.connecting += 1;
-        drop(state);
-        Self(machine.clone())
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        self.0.state().connecting -= 1;
-    }
-}
-
-struct Sleep {
-    machine: Machine,
-    key: (u64, u64),
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.machine.state();
-        if state.awake() >= self.key.0 {
-            return Poll::Ready(());
-        }
-        state.timers.insert(self.key, cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        let mut state = self.machine.state();
-        state.timers.remove(&self.key);
-        state.sleeps -= 1;
     }
 }

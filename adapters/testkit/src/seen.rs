@@ -2,8 +2,6 @@
 
 use std::io;
 
-use crate::machine::Machine;
-
 /// Bytes that one poll of a task may read. Nothing reads so much at once, unless reading has no end.
 const POLL_BYTES: usize = 8 << 20;
 
@@ -23,8 +21,8 @@ pub enum Seen {
 /// What was seen and not looked at yet.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    wanted: bool,
-    seen: Vec<Seen>,
+    pub(crate) wanted: bool,
+    pub(crate) seen: Vec<Seen>,
     /// Bytes read since a task was polled.
     pub(crate) in_poll: usize,
 }
@@ -35,41 +33,27 @@ impl Log {
             self.seen.push(seen);
         }
     }
-}
-
-impl Machine {
-    /// From now on what clients do with streams is written down.
-    pub fn watch_streams(&self) {
-        self.state().seen.wanted = true;
-    }
-
-    /// What was written down since the last call.
-    #[must_use]
-    pub fn seen(&self) -> Vec<Seen> {
-        std::mem::take(&mut self.state().seen.seen)
-    }
 
     /// # Panics
     ///
     /// When one poll of a task reads without end.
-    pub(crate) fn note_read(&self, id: u64, read: io::Result<usize>, buf: &[u8]) -> io::Result<usize> {
-        let log = &mut self.state().seen;
+    pub(crate) fn note_read(&mut self, id: u64, read: io::Result<usize>, buf: &[u8]) -> io::Result<usize> {
         match read {
             Ok(count @ 1..) => {
-                log.in_poll += count;
-                assert!(log.in_poll <= POLL_BYTES, "one poll reads without end");
-                if log.wanted {
-                    log.note(Seen::Read(id, buf[..count].to_vec()));
+                self.in_poll += count;
+                assert!(self.in_poll <= POLL_BYTES, "one poll reads without end");
+                if self.wanted {
+                    self.note(Seen::Read(id, buf[..count].to_vec()));
                 }
             }
             Ok(0) if buf.is_empty() => {}
-            Ok(_) | Err(_) => log.note(Seen::End(id)),
+            Ok(_) | Err(_) => self.note(Seen::End(id)),
         }
         read
     }
 
-    pub(crate) fn note_written(&self, id: u64, count: usize) -> usize {
-        self.state().seen.note(Seen::Wrote(id, count));
+    pub(crate) fn note_written(&mut self, id: u64, count: usize) -> usize {
+        self.note(Seen::Wrote(id, count));
         count
     }
 }

@@ -11,7 +11,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::frames::{self, FromClient};
 use crate::machine::Machine;
-use crate::stream::Link;
+use crate::pipe::Link;
 
 /// What all notifications here are about.
 const EVENT: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use ringcentral_ws_driver::Event;
 use ringcentral_ws_driver::Events;
-use ringcentral_ws_driver::core::Event;
 
 use crate::machine::Flag;
 

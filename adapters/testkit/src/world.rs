@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::oauth::ClientApp;
-use ringcentral_ws_driver::core::{Config, Secret};
+use ringcentral_ws_driver::ClientApp;
 use ringcentral_ws_driver::{Builder, CredentialSource, Jwt};
+use ringcentral_ws_driver::{Config, Secret};
 use ringcentral_ws_gateway::GatewayConfig;
 
 use crate::machine::Machine;

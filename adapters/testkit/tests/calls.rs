@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::{Body, Config};
+use ringcentral_ws_driver::{Body, Config};
 use ringcentral_ws_driver::{Client, RequestError, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, Told, Watch, World};

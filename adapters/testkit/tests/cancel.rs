@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use futures_util::AsyncReadExt;
-use ringcentral_ws_driver::core::{Body, Close, Config, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::filters::{PRESENCE, SMS};
+use ringcentral_ws_driver::{Body, Close, Config, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Link, Machine, Told, Watch, World};
@@ -306,9 +306,7 @@ fn next_event() {
             came = step % 3 == 0 && first.poll() || came;
         }
         let missing = usize::from(
-            first
-                .take()
-                .is_some_and(|event| matches!(event, Some(ringcentral_ws_driver::core::Event::Notification(_)))),
+            first.take().is_some_and(|event| matches!(event, Some(ringcentral_ws_driver::Event::Notification(_)))),
         );
         assert!(came || missing == 0);
         drop(first);

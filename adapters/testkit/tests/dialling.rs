@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::HttpFailure;
+use ringcentral_ws_driver::HttpFailure;
 use ringcentral_ws_driver::{IoLimits, bytes::Bytes, http, https_client};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Reach, World};

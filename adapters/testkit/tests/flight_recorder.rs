@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::recorder::{MIN_LIMIT, Recording};
-use ringcentral_ws_driver::core::{Body, Close};
 use ringcentral_ws_driver::filters::SMS;
+use ringcentral_ws_driver::recorder::{MIN_LIMIT, Recording};
+use ringcentral_ws_driver::{Body, Close};
 use ringcentral_ws_driver::{Client, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, Told, Watch, World};

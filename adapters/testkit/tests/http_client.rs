@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ringcentral_ws_driver::bytes::Bytes;
-use ringcentral_ws_driver::core::{AccessToken, AuthFailure, Body, HttpFailure, OverHttps};
+use ringcentral_ws_driver::{AccessToken, AuthFailure, Body, HttpFailure, OverHttps};
 use ringcentral_ws_driver::{BoxFuture, CredentialSource, HttpsSender, RequestError, TokenRequest, http, url::Url};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Told, Watch, World};

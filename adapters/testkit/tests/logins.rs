@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::oauth::ClientApp;
-use ringcentral_ws_driver::core::{AccessToken, AuthFailure, Body, Close, CommandError, Filters, Secret};
+use ringcentral_ws_driver::ClientApp;
 use ringcentral_ws_driver::filters::SMS;
+use ringcentral_ws_driver::{AccessToken, AuthFailure, Body, Close, CommandError, Filters, Secret};
 use ringcentral_ws_driver::{
     BoxFuture, Client, CredentialSource, Jwt, RefreshToken, RequestError, Runtime, TokenRequest, http,
 };

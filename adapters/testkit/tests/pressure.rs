@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::{Body, Close, SessionState};
 use ringcentral_ws_driver::filters::SMS;
+use ringcentral_ws_driver::{Body, Close, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Link, Machine, Step, Told, Watch, World};

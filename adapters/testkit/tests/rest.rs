@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::{Body, Close, Snapshot};
 use ringcentral_ws_driver::filters::SMS;
+use ringcentral_ws_driver::{Body, Close, Snapshot};
 use ringcentral_ws_driver::{Client, Events, Jwt, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, Told, Watch, World};

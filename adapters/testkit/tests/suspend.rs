@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringcentral_ws_driver::Client;
-use ringcentral_ws_driver::core::SessionState;
+use ringcentral_ws_driver::SessionState;
 use ringcentral_ws_driver::filters::SMS;
 use ringcentral_ws_gateway::{Fate, GatewayConfig};
 use ringcentral_ws_testkit::{Machine, Told, Watch, World};

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::{Body, Close, Config, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::filters::{PRESENCE, SMS};
+use ringcentral_ws_driver::{Body, Close, Config, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Link, Machine, Step, Told, Watch, World};
@@ -16,24 +16,9 @@ const LIVES: u64 = if cfg!(debug_assertions) { 2_000 } else { 100_000 };
 /// Of `Config`, by default: `close` ends within this.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
-
 /// One client, what it was asked, and who listens.
 struct Life {
-    random: Random,
+    random: fastrand::Rng,
     world: World,
     client: Option<Client<Machine>>,
     watch: Option<Watch>,
@@ -43,24 +28,24 @@ struct Life {
 }
 
 fn begin(seed: u64) -> Life {
-    let mut random = Random(seed);
+    let mut random = fastrand::Rng::with_seed(seed);
     let mut world = World::new(seed, GatewayConfig::default());
-    if random.one_in(3) {
-        world.machine.set_link(Link { piece: 1 + random.below(200) as usize, ..Link::default() });
+    if random.u64(..3) == 0 {
+        world.machine.set_link(Link { piece: 1 + random.u64(..200) as usize, ..Link::default() });
     }
-    match random.below(40) {
+    match random.u64(..40) {
         0 => world.machine.refuse(true),
         1 => world.machine.cut_off(true, false),
         2 => world.machine.cut_off(false, true),
         3 => world.server.mute(true),
         _ => {}
     }
-    let config = Config { rest_over_websocket: random.one_in(2), ..Config::default() };
-    let event_queue = if random.one_in(2) { 1 } else { 1024 };
-    let limits = IoLimits { event_queue, command_queue: 1 + random.below(4) as usize, ..IoLimits::default() };
+    let config = Config { rest_over_websocket: random.u64(..2) == 0, ..Config::default() };
+    let event_queue = if random.u64(..2) == 0 { 1 } else { 1024 };
+    let limits = IoLimits { event_queue, command_queue: 1 + random.u64(..4) as usize, ..IoLimits::default() };
     let (client, events) = world.builder().filters([SMS]).config(config).limits(limits).start().expect("it starts");
     let watch = Some(Watch::new(events));
-    let listens = random.one_in(2);
+    let listens = random.u64(..2) == 0;
     Life { random, world, client: Some(client), watch, calls: Vec::new(), listens, closing: false }
 }
 
@@ -72,13 +57,13 @@ impl Life {
         if let Some(watch) = self.watch.as_mut().filter(|_| self.listens) {
             watch.take_one();
         }
-        match self.random.below(100) {
+        match self.random.u64(..100) {
             0..3 => drop(self.world.server.notify()),
             3..6 => self.ask(),
             6 => self.command(),
-            7 if self.random.one_in(4) => self.world.server.reset(),
-            8 if self.random.one_in(4) => self.world.server.silence(true),
-            9 if self.random.one_in(8) => self.close(),
+            7 if self.random.u64(..4) == 0 => self.world.server.reset(),
+            8 if self.random.u64(..4) == 0 => self.world.server.silence(true),
+            9 if self.random.u64(..8) == 0 => self.close(),
             _ => {}
         }
     }
@@ -86,10 +71,10 @@ impl Life {
     fn ask(&mut self) {
         let Some(client) = self.client.clone() else { return };
         let mut request = http::Request::get("/restapi/v1.0/account/~").body(Body::empty()).expect("a path");
-        if self.random.one_in(2) {
+        if self.random.u64(..2) == 0 {
             request.extensions_mut().insert(OverHttps);
         }
-        self.calls.push(if self.random.one_in(4) {
+        self.calls.push(if self.random.u64(..4) == 0 {
             Call::new(async move { drop(client.download(request).await) })
         } else {
             Call::new(async move { drop(client.request(request).await) })
@@ -98,7 +83,7 @@ impl Life {
 
     fn command(&mut self) {
         let Some(client) = self.client.clone() else { return };
-        self.calls.push(match self.random.below(4) {
+        self.calls.push(match self.random.u64(..4) {
             0 => {
                 Call::new(async move { drop(client.subscribe(Filters::new([SMS, PRESENCE]).expect("filters")).await) })
             }
@@ -111,7 +96,7 @@ impl Life {
     fn close(&mut self) {
         let Some(client) = self.client.clone() else { return };
         self.closing = true;
-        let mode = if self.random.one_in(2) { Close::Revoke } else { Close::Detach };
+        let mode = if self.random.u64(..2) == 0 { Close::Revoke } else { Close::Detach };
         self.calls.push(Call::new(async move { client.close(mode).await }));
     }
 
@@ -131,7 +116,7 @@ impl Life {
 
     /// Drops everything in some order; not a microsecond later nothing is left.
     fn drop_all(mut self) {
-        let first = self.random.below(3);
+        let first = self.random.u64(..3);
         if first == 0 {
             self.client = None;
             self.world.work();
@@ -180,11 +165,11 @@ const LONGEST: u64 = 160;
 
 fn live(seed: u64) -> String {
     let mut life = begin(seed);
-    for _ in 0..life.random.below(LONGEST) {
+    for _ in 0..life.random.u64(..LONGEST) {
         life.step();
     }
     let state = life.state();
-    if life.random.one_in(8) {
+    if life.random.u64(..8) == 0 {
         life.close_all()
     } else {
         life.drop_all()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_driver::core::Close;
+use ringcentral_ws_driver::Close;
 use ringcentral_ws_driver::filters::SMS;
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Told, Watch, World};

@@ -20,13 +20,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-pub use ringcentral_ws_driver::core::*;
-pub use ringcentral_ws_driver::{
-    BoxFuture, ConnectionState, CredentialSource, Download, DownloadError, EnvError, Events, FixedToken, HttpsSender,
-    IoLimits, Jwt, Provider, Proxy, ProxyError, RefreshToken, RequestError, Runtime, StartError, StateWatch, TlsError,
-    TlsSettings, TokenRequest, bytes, core, default_tls, filters, http, https_client, keep_alive, rustls, trace, url,
-    with_query,
-};
+pub use ringcentral_ws_driver::*;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::Handle;

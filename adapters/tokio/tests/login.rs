@@ -9,15 +9,13 @@ use std::time::Duration;
 use common::*;
 use ringcentral_ws_conformance::fake;
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_tokio::core::Timestamp;
-use ringcentral_ws_tokio::oauth::{
-    Callback, LoginCall, LoginLimiter, LoginLimits, LoginWait, Pkce, TokenBudget, TokenSet,
-};
+use ringcentral_ws_tokio::Timestamp;
 use ringcentral_ws_tokio::{
     AccessToken, AuthFailure, Body, BoxFuture, Client, Close, Config, CredentialSource, Download, Event, Events,
     FixedToken, HttpFailure, HttpsSender, IoLimits, Jwt, RefreshToken, RequestError, TokenRequest, Tokio, Via, bytes,
     http, https_client, url,
 };
+use ringcentral_ws_tokio::{Callback, LoginCall, LoginLimiter, LoginLimits, LoginWait, Pkce, TokenBudget, TokenSet};
 
 /// As a browser would: the stand-in agrees at once.
 async fn agree(https: &dyn HttpsSender, address: &str) -> String {

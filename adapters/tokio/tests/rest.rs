@@ -46,11 +46,8 @@ async fn work(client: Client, worker: u64, tally: Arc<Tally>) {
 fn saw(server: Arc<Server>, stop: Receiver<()>) -> std::thread::JoinHandle<u32> {
     std::thread::spawn(move || {
         let mut drops = 0;
-        let mut seed = 7_u64;
-        let mut pause = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            Duration::from_millis(60 + (seed >> 33) % 140)
-        };
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut pause = || Duration::from_millis(random.u64(60..200));
         while stop.recv_timeout(pause()) == Err(RecvTimeoutError::Timeout) {
             drops += 1;
             server.drop_connections();

@@ -7,8 +7,8 @@ use ringcentral_ws_core::{
     OpenFailure, Output, Purpose, Resumption, Session, Timestamp, UnixMillis, Wait,
 };
 
+use super::LATENCY;
 use super::service::{HttpAnswer, Kind, Service};
-use super::{LATENCY, Random};
 use crate::message_store;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -89,17 +89,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// A Session that has lived as `life` says. It is right before its loss, and subscribed.
-    ///
-    /// # Panics
-    ///
-    /// If the Session does not connect to a service in good health, which would be a defect of it.
-    #[must_use]
-    pub fn grown(seed: u64, life: Life) -> Self {
-        let mut random = Random::new(seed);
+    /// A new Session, which is to connect and subscribe.
+    fn new(seed: u64, config: Config) -> Self {
         let clock = ClockReading { now: BIRTH, unix: UnixMillis(1_700_000_000_000) };
         let mut it = Self {
-            session: Session::new(Config::default(), seed, clock),
+            session: Session::new(config, seed, clock),
             service: Service::healthy(),
             now: BIRTH,
             replies: Vec::new(),
@@ -113,14 +107,39 @@ impl Client {
         let filters = Filters::new(["/restapi/v1.0/account/~/extension/~/message-store"]).expect("a constant filter");
         it.session.subscribe(filters, BIRTH).expect("drained");
         it.session.connect(BIRTH).expect("drained");
+        it
+    }
+
+    /// A Session that has just subscribed, as `sub-1`, and is drained; its connection, and the time.
+    ///
+    /// # Panics
+    ///
+    /// If the Session does not connect to a service in good health, which would be a defect of it.
+    #[must_use]
+    pub fn subscribed(config: Config) -> (Session, ConnId, Timestamp) {
+        let mut it = Self::new(1, config);
+        it.run(BIRTH.after(MINUTE), |it| it.subscribed);
+        (it.session, it.live.expect("connected"), it.now)
+    }
+
+    /// A Session that has lived as `life` says. It is right before its loss, and subscribed.
+    ///
+    /// # Panics
+    ///
+    /// If the Session does not connect to a service in good health, which would be a defect of it.
+    #[must_use]
+    pub fn grown(seed: u64, life: Life) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut up_to = |most: Duration| most.mul_f64(random.f64());
+        let mut it = Self::new(seed, Config::default());
         it.run(BIRTH.after(MINUTE), |it| it.connected.is_some());
         let since = it.now;
         // The heartbeat has its own rhythm from the connection on: the loss comes at any moment of it.
-        let loss = since.after(life.up).after(random.up_to(Duration::from_secs(30)));
+        let loss = since.after(life.up).after(up_to(Duration::from_secs(30)));
         it.run(loss, |it| it.subscribed);
         let mut next = match life.traffic {
-            Traffic::Busy => it.now.after(random.up_to(Duration::from_secs(1))),
-            Traffic::Quiet => since.after(random.up_to(life.up.min(Duration::from_secs(30)))),
+            Traffic::Busy => it.now.after(up_to(Duration::from_secs(1))),
+            Traffic::Quiet => since.after(up_to(life.up.min(Duration::from_secs(30)))),
         };
         let mut uuid = 1_000_000_000_000_000_000;
         while next < loss {

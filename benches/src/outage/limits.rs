@@ -25,7 +25,7 @@ pub enum Figure {
     AuthCalls,
     /// The share of clients whose session continued. The only one that is to be large.
     Recovered,
-    /// The share of a fleet within any 100 ms.
+    /// The share of a herd within any 100 ms.
     Worst100ms,
 }
 
@@ -37,8 +37,8 @@ pub type Limit = (Figure, f64);
 pub enum Subject {
     /// A line of the table of outages.
     Outage(Kind, Length),
-    /// A fleet in any scenario.
-    Fleet,
+    /// A herd in any scenario.
+    Herd,
 }
 
 /// The limits of one subject (BCK-2, TOK-2), for sessions whose last calls before the loss are over a minute old. Both `--check` and the tests go by them.
@@ -98,11 +98,11 @@ pub fn misses(row: &Row) -> Vec<String> {
     limits(Subject::Outage(row.kind, row.length)).into_iter().filter_map(missed).collect()
 }
 
-/// The same for the worst 100 ms of a fleet.
+/// The same for the worst 100 ms of a herd.
 #[must_use]
-pub fn fleet_misses(kind: Kind, seconds: u64, worst_100ms: f64) -> Vec<String> {
-    let place = format!("fleet, {}, outage of {seconds} s", kind.name());
-    limits(Subject::Fleet).into_iter().filter_map(|limit| miss(&place, limit, worst_100ms)).collect()
+pub fn herd_misses(kind: Kind, seconds: u64, worst_100ms: f64) -> Vec<String> {
+    let place = format!("herd, {}, outage of {seconds} s", kind.name());
+    limits(Subject::Herd).into_iter().filter_map(|limit| miss(&place, limit, worst_100ms)).collect()
 }
 
 fn miss(place: &str, (figure, limit): Limit, value: f64) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Client, Kind, Life, Random, Traffic, WINDOW};
+use super::{Client, Kind, Life, Traffic, WINDOW};
 use crate::outage::client::Outcome;
 
 /// How long an outage lasts.
@@ -28,7 +28,7 @@ impl Length {
         match self {
             Self::Seconds(seconds) => Duration::from_secs(seconds),
             Self::Drawn => {
-                let within = Random::new(i as u64).unit();
+                let within = fastrand::Rng::with_seed(i as u64).f64();
                 WINDOW.mul_f64((i as f64 + within) / n.max(1) as f64)
             }
         }
@@ -118,17 +118,17 @@ pub fn row(clients: &[Client], life: Life, kind: Kind, length: Length, retry_aft
     Row { kind, life, length, figures: Figures::of(&outcomes) }
 }
 
-/// All clients of a fleet lose their socket within this.
+/// All clients of a herd lose their socket within this.
 const SPREAD: Duration = Duration::from_millis(50);
 
-/// The scenarios of the fleet: each of these kinds for each of these seconds.
-pub const FLEET_KINDS: [Kind; 3] = [Kind::Refused, Kind::GatewayRefused, Kind::Closed503];
-/// See [`FLEET_KINDS`].
-pub const FLEET_SECONDS: [u64; 5] = [1, 30, 120, 150, 170];
+/// The scenarios of the herd: each of these kinds for each of these seconds.
+pub const HERD_KINDS: [Kind; 3] = [Kind::Refused, Kind::GatewayRefused, Kind::Closed503];
+/// See [`HERD_KINDS`].
+pub const HERD_SECONDS: [u64; 5] = [1, 30, 120, 150, 170];
 
-/// What came of one fleet.
+/// What came of one herd.
 #[derive(Clone, Debug, Default)]
-pub struct Fleet {
+pub struct Herd {
     /// How many there are.
     pub clients: usize,
     /// How many are back within the window of the server.
@@ -141,8 +141,8 @@ pub struct Fleet {
     pub auth_calls: usize,
 }
 
-impl Fleet {
-    /// The largest share of the fleet that comes within any 100 ms.
+impl Herd {
+    /// The largest share of the herd that comes within any 100 ms.
     #[must_use]
     pub fn worst_100ms(&mut self) -> f64 {
         self.times.sort_unstable();
@@ -157,27 +157,27 @@ impl Fleet {
     }
 }
 
-/// A fleet through outages, one result for each. Clients know nothing of each other, so they run one after the other.
+/// A herd through outages, one result for each. Clients know nothing of each other, so they run one after the other.
 #[must_use]
-pub fn fleets(clients: usize, outages: &[(Kind, u64)], mut progress: impl FnMut(usize)) -> Vec<Fleet> {
+pub fn herds(clients: usize, outages: &[(Kind, u64)], mut progress: impl FnMut(usize)) -> Vec<Herd> {
     // A session is at rest for an hour: no call of before counts any more, and each has its own last heartbeat.
     let life = Life { up: Duration::from_secs(3_600), traffic: Traffic::Quiet };
-    let mut fleets = vec![Fleet { clients, ..Fleet::default() }; outages.len()];
+    let mut herds = vec![Herd { clients, ..Herd::default() }; outages.len()];
     for i in 0..clients {
         let mut client = Client::grown(i as u64, life);
         let first = client.now();
         client.run_until(first.after(SPREAD.mul_f64(i as f64 / clients as f64)));
-        for (fleet, (kind, seconds)) in fleets.iter_mut().zip(outages) {
+        for (herd, (kind, seconds)) in herds.iter_mut().zip(outages) {
             let mut copy = client.clone();
             // Back at the same moment for all.
             let back = first.after(Duration::from_secs(*seconds));
             let outcome = copy.lose(*kind, back.since(copy.now()), Duration::ZERO);
-            fleet.inside += usize::from(outcome.recovered);
-            fleet.times.extend(copy.attempts().iter().map(|at| at.since(first).as_micros() as u64));
-            fleet.most_attempts = fleet.most_attempts.max(outcome.attempts);
-            fleet.auth_calls = fleet.auth_calls.max(outcome.auth_calls);
+            herd.inside += usize::from(outcome.recovered);
+            herd.times.extend(copy.attempts().iter().map(|at| at.since(first).as_micros() as u64));
+            herd.most_attempts = herd.most_attempts.max(outcome.attempts);
+            herd.auth_calls = herd.auth_calls.max(outcome.auth_calls);
         }
         progress(i);
     }
-    fleets
+    herds
 }

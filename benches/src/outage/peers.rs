@@ -2,8 +2,8 @@
 //! asks for it. A peer hears of its loss at once.
 
 use super::client::Outcome;
-use super::measure::{Figures, Fleet, Length};
-use super::{LATENCY, Random, WINDOW};
+use super::measure::{Figures, Herd, Length};
+use super::{LATENCY, WINDOW};
 
 /// Who tries so often has a formula that does not end.
 const MOST_ATTEMPTS: u32 = 100_000;
@@ -72,10 +72,10 @@ pub const SCHEDULES: [(&str, Schedule); 18] = [
 ];
 
 /// One client: the moment of each try, in seconds from the loss, the last of which succeeds if it has not given up.
-fn tries(outage: f64, schedule: Schedule, random: &mut Random, mut at_each: impl FnMut(f64)) -> Option<f64> {
+fn tries(outage: f64, schedule: Schedule, random: &mut fastrand::Rng, mut at_each: impl FnMut(f64)) -> Option<f64> {
     let mut at = 0.0;
     for n in 0..MOST_ATTEMPTS {
-        at += schedule(Try { n, random: random.unit(), left: WINDOW.as_secs_f64() - at });
+        at += schedule(Try { n, random: random.f64(), left: WINDOW.as_secs_f64() - at });
         if at.is_infinite() {
             return None;
         }
@@ -90,7 +90,7 @@ fn tries(outage: f64, schedule: Schedule, random: &mut Random, mut at_each: impl
 /// Many clients with one schedule through one outage.
 #[must_use]
 pub fn figures(clients: usize, length: Length, schedule: Schedule) -> Figures {
-    let mut random = Random::new(1);
+    let mut random = fastrand::Rng::with_seed(1);
     let outcomes: Vec<Outcome> = (0..clients)
         .map(|i| {
             let outage = length.of(i, clients).as_secs_f64();
@@ -105,18 +105,18 @@ pub fn figures(clients: usize, length: Length, schedule: Schedule) -> Figures {
     Figures::of(&outcomes)
 }
 
-/// A fleet with one schedule, lost within 50 ms, through one outage.
+/// A herd with one schedule, lost within 50 ms, through one outage.
 #[must_use]
-pub fn fleet(clients: usize, seconds: u64, schedule: Schedule) -> Fleet {
-    let mut fleet = Fleet { clients, ..Fleet::default() };
-    let mut random = Random::new(1);
+pub fn herd(clients: usize, seconds: u64, schedule: Schedule) -> Herd {
+    let mut herd = Herd { clients, ..Herd::default() };
+    let mut random = fastrand::Rng::with_seed(1);
     for i in 0..clients {
         let lost = 0.05 * i as f64 / clients as f64;
-        let before = fleet.times.len();
-        let times = &mut fleet.times;
+        let before = herd.times.len();
+        let times = &mut herd.times;
         let success = tries(seconds as f64 - lost, schedule, &mut random, |at| times.push(((lost + at) * 1e6) as u64));
-        fleet.inside += usize::from(success.is_some_and(|at| at < WINDOW.as_secs_f64()));
-        fleet.most_attempts = fleet.most_attempts.max(fleet.times.len() - before);
+        herd.inside += usize::from(success.is_some_and(|at| at < WINDOW.as_secs_f64()));
+        herd.most_attempts = herd.most_attempts.max(herd.times.len() - before);
     }
-    fleet
+    herd
 }

@@ -1,6 +1,6 @@
 //! The figures as plain text.
 
-use super::measure::{Figures, Fleet, Length, Row};
+use super::measure::{Figures, Herd, Length, Row};
 
 /// The head of a table of [`row`]s.
 pub const ROW_HEAD: &str = "  outage        p50       p90       p99     worst   attempts   Auth/60 s   recovered";
@@ -15,19 +15,18 @@ pub fn row(row: &Row) -> String {
     format!("  {label:<8} {p50:>8} {p90:>9} {p99:>9} {worst:>9} {attempts:>10.1} {auth_calls:>11} {recovered:>9.2} %")
 }
 
-/// The head of a table of [`fleet`]s.
-pub const FLEET_HEAD: &str =
-    "                                        inside      100 ms   attempts    most   Auth/60 s";
+/// The head of a table of [`herd`]s.
+pub const HERD_HEAD: &str = "                                        inside      100 ms   attempts    most   Auth/60 s";
 
-/// A line of the table of fleets.
+/// A line of the table of herds.
 #[must_use]
-pub fn fleet(name: &str, fleet: &mut Fleet) -> String {
-    let n = fleet.clients.max(1) as f64;
-    let inside = 100.0 * fleet.inside as f64 / n;
-    let worst = 100.0 * fleet.worst_100ms();
-    let mean = fleet.times.len() as f64 / n;
-    let calls = if fleet.auth_calls == 0 { "-".to_owned() } else { fleet.auth_calls.to_string() };
-    let most = fleet.most_attempts;
+pub fn herd(name: &str, herd: &mut Herd) -> String {
+    let n = herd.clients.max(1) as f64;
+    let inside = 100.0 * herd.inside as f64 / n;
+    let worst = 100.0 * herd.worst_100ms();
+    let mean = herd.times.len() as f64 / n;
+    let calls = if herd.auth_calls == 0 { "-".to_owned() } else { herd.auth_calls.to_string() };
+    let most = herd.most_attempts;
     format!("  {name:<34} {inside:>7.2} % {worst:>9.2} % {mean:>9.1} {most:>7} {calls:>11}")
 }
 

@@ -49,7 +49,7 @@ pub enum Kind {
     Refresh401,
     /// The server closes the socket with 1001; every dial is refused by TCP at once.
     Closed1001,
-    /// The server closes the socket with 1001; a call for a WebSocket token is answered 503. For the fleet only.
+    /// The server closes the socket with 1001; a call for a WebSocket token is answered 503. For the herd only.
     Closed503,
 }
 

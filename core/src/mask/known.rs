@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
+use data_encoding::{BASE64_NOPAD, Encoding};
 use http::{Request, header};
 use url::{Url, form_urlencoded};
 
-use super::{MASK, cut, hide, is_secret};
+use super::by_name::{MASK, cut, hide, is_secret};
 use crate::secret::Secret;
 
 /// Most values kept. Tokens change a few times an hour, and an old one is worth nothing.
@@ -263,33 +264,27 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?))
 }
 
-/// The text behind base64, padded or not.
+/// The text behind base64 of either alphabet, padded or not.
 fn from_base64(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let (mut bits, mut held) = (0_u32, 0);
-    for letter in text.trim_end_matches('=').bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held & 0xff) as u8);
-        }
-    }
+    let bytes = TOLERANT.decode(text.trim_end_matches('=').as_bytes()).ok()?;
     String::from_utf8(bytes).ok()
 }
 
+/// Strangers may write the bits that are left over as they like, and use either alphabet.
+static TOLERANT: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut tolerant = BASE64_NOPAD.specification();
+    tolerant.check_trailing_bits = false;
+    tolerant.translate.from.push_str("-_");
+    tolerant.translate.to.push_str("+/");
+    // The standard alphabet and two more letters are one that exists.
+    tolerant.encoding().unwrap_or(BASE64_NOPAD)
+});
+
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64;
+
     use super::*;
-    use crate::oauth::base64;
 
     fn knowing(values: &[&str]) -> Masker {
         let mut masker = Masker::new();
@@ -357,7 +352,7 @@ mod tests {
     // CLAUSE SEC-6
     #[test]
     fn it_learns_from_requests_and_addresses() {
-        let pair = base64(b"id-of-app:s3cret-of-app");
+        let pair = BASE64.encode(b"id-of-app:s3cret-of-app");
         let form = "grant_type=refresh&assertion=jwt%2Bvalue1&refresh_token=refresh%2Fvalue&code=code-value&client_id=client-id-1";
         let request = Request::post("/token")
             .header("authorization", format!("Basic {pair}"))
@@ -404,10 +399,12 @@ mod tests {
     #[test]
     fn base64_is_read_padded_or_not() {
         for text in ["", "f", "fo", "foo", "a:b?>"] {
-            let coded = base64(text.as_bytes());
+            let coded = BASE64.encode(text.as_bytes());
             assert_eq!(from_base64(&coded).as_deref(), Some(text));
             assert_eq!(from_base64(coded.trim_end_matches('=')).as_deref(), Some(text));
         }
+        assert_eq!(from_base64("Pz8_Pj4-").as_deref(), Some("???>>>"));
+        assert_eq!(from_base64("Zh").as_deref(), Some("f"), "whatever the bits left over are");
         assert_eq!(from_base64("a:b"), None);
         assert_eq!(from_base64("//8="), None, "no text");
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
+use super::options::{MAX_LIMIT, TITLE};
 use super::ring::FORGOTTEN;
-use super::{MAX_LIMIT, TITLE};
 use crate::body::Body;
 use crate::config::Config;
 use crate::filters::Filters;

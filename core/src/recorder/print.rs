@@ -5,19 +5,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 
-use super::names::Names;
 use super::scrub::{self, body_size, quoted};
 use crate::body::Body;
 use crate::classify::{ApiErrorInfo, Cause};
 use crate::config::Bounds;
 use crate::gap::GapCause;
 use crate::input::{AuthFailure, AuthFailureKind, Frame, HttpFailure, Input, OpenFailure, Phase};
+use crate::json::{Text, each_field};
+use crate::mask::{Names, mask_code};
 use crate::output::{
     Action, CloseReason, Event, Output, ProtocolError, Purpose, RequestOutcome, SubscriptionInfo, Wait,
 };
 use crate::session::{OverHttps, RequestOptions};
 use crate::time::Timestamp;
-use crate::wire::{Text, each_field, parse};
+use crate::wire::parse;
 
 /// Longest line for people that is kept, in characters.
 const MAX_MESSAGE: usize = 120;
@@ -116,7 +117,7 @@ fn auth_failure(id: &str, failure: &AuthFailure) -> String {
     };
     let wait = optional("retry-after", failure.retry_after);
     let code =
-        failure.code.as_deref().map_or(String::new(), |code| format!(" code={}", scrub::code(code).replace(' ', "_")));
+        failure.code.as_deref().map_or(String::new(), |code| format!(" code={}", mask_code(code).replace(' ', "_")));
     format!("authorize-failed {id}{kind}{wait}{code} {}", message(&scrub::line(&failure.message)))
 }
 
@@ -296,7 +297,7 @@ fn refusal(error: &ApiErrorInfo) -> String {
 
 /// A code, or that there was none.
 fn told(code: Option<&str>) -> Box<str> {
-    code.map_or_else(|| "-".into(), scrub::code)
+    code.map_or_else(|| "-".into(), mask_code)
 }
 
 fn cause(cause: &Cause) -> String {
@@ -306,7 +307,7 @@ fn cause(cause: &Cause) -> String {
         Cause::UpgradeRefused { status } => Some(status.to_string()),
         Cause::TokenCall(error) | Cause::Forbidden(error) => Some(refusal(error)),
         Cause::Credentials { code, .. } | Cause::ConnectionError { code } => {
-            code.as_deref().map(|code| scrub::code(code).into())
+            code.as_deref().map(|code| mask_code(code).into())
         }
         Cause::RateLimited { retry_after } => Some(duration(*retry_after)),
         Cause::Unavailable { retry_after } => retry_after.map(duration),

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::names::Names;
 use super::parse::{Call, EntryKind, Recording};
 use super::{print, refused};
 use crate::config::Config;
 use crate::ids::{ConnId, RequestId};
 use crate::input::{Frame, Input};
+use crate::mask::Names;
 use crate::session::{Checkpoint, Session};
 use crate::time::Timestamp;
 

@@ -4,11 +4,10 @@ use http::HeaderMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::names::Names;
-use crate::wire::{Kind, Message, NotificationFields, Payload, Text, each_field, each_item};
+use crate::json::{Text, each_field, each_item};
+use crate::mask::{MAX_WORD, Names, mask_code};
+use crate::wire::{Kind, Message, NotificationFields, Payload};
 
-/// Longest word of the protocol that is kept.
-const MAX_WORD: usize = 64;
 /// What was left out, by its size.
 const REST: &str = "...";
 
@@ -232,16 +231,7 @@ fn number(raw: &str, text: Option<&str>) -> String {
 
 /// A word of the protocol, or a mask for what is none.
 fn word(text: &str) -> String {
-    quoted(&code(text))
-}
-
-/// The same without quotes: outputs tell a code as the input that brought it was recorded.
-pub(crate) fn code(text: &str) -> Box<str> {
-    // What the reader of errors makes of it.
-    let text = text.trim();
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '+');
-    let word = text.len() <= MAX_WORD && text.chars().all(plain);
-    if word { text.into() } else { "***".into() }
+    quoted(&mask_code(text))
 }
 
 fn items(value: &RawValue, mut item: impl FnMut(&RawValue) -> Option<String>) -> String {
@@ -308,7 +298,7 @@ mod tests {
         let read =
             |names: &mut Names| [r#"{"id":"s","eventFilters":[]}"#, r#"{"id":"i"}"#].map(|text| json(text, names));
         let before = read(&mut names);
-        (0..super::super::names::MAX_NAMES).for_each(|i| drop(names.id(&format!("id {i}"))));
+        (0..crate::mask::MAX_NAMES).for_each(|i| drop(names.id(&format!("id {i}"))));
         let after = read(&mut names);
         assert!(after[0] == before[0] && after[1] != before[1], "{before:?} {after:?}");
     }

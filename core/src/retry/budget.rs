@@ -30,6 +30,11 @@ impl Budget {
         Self { limit: limit.max(1), free_at: VecDeque::new(), not_before: Timestamp::ZERO }
     }
 
+    /// Only what a server asks for counts: no use is taken from it.
+    pub(crate) const fn without_limit() -> Self {
+        Self { limit: MAX_KEPT, free_at: VecDeque::new(), not_before: Timestamp::ZERO }
+    }
+
     pub(crate) const fn limit(&self) -> usize {
         self.limit
     }

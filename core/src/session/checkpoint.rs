@@ -6,8 +6,8 @@ use super::Session;
 use super::connection::ConnectionState;
 use super::state::State;
 use crate::config::Config;
+use crate::mask::Names;
 use crate::outbox::Outbox;
-use crate::recorder::Names;
 use crate::stats::Stats;
 
 /// The [`State`] between two calls, without secrets.
@@ -22,7 +22,7 @@ impl Checkpoint {
         let Session { out, state, .. } = session;
         let is_whole = out.is_drained()
             && state.delivery.holds_nothing()
-            && state.subscription.holds_nothing()
+            && state.waiting.is_empty()
             && !state.requests.holds_any()
             && !matches!(state.connection, ConnectionState::Closing { .. });
         is_whole.then(|| {
@@ -36,7 +36,7 @@ impl Checkpoint {
         self.0.tokens.mask(names);
         self.0.delivery.mask();
         if let Some(code) = self.0.recovery.lost.as_mut().and_then(|lost| lost.code.as_mut()) {
-            *code = crate::recorder::code(code);
+            *code = crate::mask::mask_code(code);
         }
         if let Some(wsc) = &mut self.0.recovery.wsc {
             wsc.token = names.secret(wsc.token.expose()).into();

@@ -114,9 +114,8 @@ impl Session {
         if let Some(number) = number {
             self.state.liveness.heartbeat_answered(number);
             if !self.state.trial.is_good() {
-                // The connection is good (BCK-6).
                 self.state.trial.heartbeat = Heartbeat::Answered;
-                self.state.attempt = 0;
+                self.state.attempts.forget_failures();
                 self.state.repeats.handle_gone();
             }
         }

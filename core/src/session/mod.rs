@@ -98,7 +98,7 @@ const TICK: Duration = Duration::from_micros(1);
 /// | `Send`, `Resubscribe`, `Drop`, `AbortHttp` | nothing | |
 ///
 /// A connection that is open ends with `Closed` (input) or `Drop` (action), never both; but a `Drop` that waited in
-/// the queue when `Closed` was stated still comes out, and has nothing to do. So does an `AbortHttp` that waited when its
+/// the queue when `Closed` came still comes out, and has nothing to do. So does an `AbortHttp` that waited when its
 /// call ended.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -275,7 +275,7 @@ impl Session {
             ConnectionState::Idle => SessionState::Idle,
             ConnectionState::Offline => SessionState::Offline,
             ConnectionState::Waiting { reason } => SessionState::Waiting {
-                attempt: self.state.attempt,
+                attempt: self.state.attempts.failed(),
                 until: self.state.timers.get(TimerKind::Retry).unwrap_or(self.state.now),
                 reason,
             },

@@ -1,7 +1,9 @@
 //! All that a session knows, in one place; where it stands, and how it is ended.
 
+use super::connection::attempts::Attempts;
 use super::connection::{ConnectionState, Trial};
 use super::delivery::Delivery;
+use super::delivery::held::Waiting;
 use super::liveness::Liveness;
 use super::recovery::Recovery;
 use super::recovery::repeats::Repeats;
@@ -12,7 +14,6 @@ use crate::config::Config;
 use crate::ids::ConnId;
 use crate::message_id::MessageTag;
 use crate::output::WaitReason;
-use crate::retry::Budget;
 use crate::rng::Rng;
 use crate::time::{ClockReading, Timestamp};
 use crate::timers::{TimerKind, Timers};
@@ -29,9 +30,7 @@ pub(crate) struct State {
     pub(crate) connection: ConnectionState,
     /// The session is to end as soon as the subscription is deleted.
     pub(crate) ending: Option<Close>,
-    /// Failed attempts and short-lived connections since the last good connection.
-    pub(crate) attempt: u32,
-    pub(crate) attempts: Budget,
+    pub(crate) attempts: Attempts,
     /// Unreadable messages in a row.
     pub(crate) bad_frames: usize,
     /// The heartbeat whose echo marks the end of a replay.
@@ -43,6 +42,9 @@ pub(crate) struct State {
     pub(crate) trial: Trial,
     pub(crate) repeats: Repeats,
     pub(crate) delivery: Delivery,
+    /// Notifications whose subscription is not known yet.
+    #[cfg_attr(feature = "recorder", serde(skip))]
+    pub(crate) waiting: Waiting,
     pub(crate) subscription: Subscription,
     pub(crate) requests: Requests,
     pub(crate) next_id: u64,
@@ -72,8 +74,7 @@ impl State {
             timers: Timers::default(),
             connection: ConnectionState::Idle,
             ending: None,
-            attempt: 0,
-            attempts: Budget::new(config.retry.attempts_per_minute),
+            attempts: Attempts::new(config.retry.attempts_per_minute),
             bad_frames: 0,
             fence: None,
             liveness: Liveness::new(clock.now, None),
@@ -82,6 +83,7 @@ impl State {
             trial: Trial::default(),
             repeats: Repeats::default(),
             delivery: Delivery::new(clock),
+            waiting: Waiting::default(),
             subscription: Subscription::default(),
             requests: Requests::default(),
             next_id: 1,

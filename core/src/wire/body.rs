@@ -4,13 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::frame::{MAX_HANDLE, Message, Payload};
-use super::text::{Text, beginning, each_field, each_item, number};
-use crate::filters::{MAX_FILTER_BYTES, MAX_FILTERS};
+use super::message::{MAX_HANDLE, Message, Payload};
+use crate::filters::{DisabledFilter, MAX_FILTER_BYTES, MAX_FILTERS};
+use crate::json::{Text, beginning, each_field, each_item, number};
 use crate::mask::Masker;
-use crate::number::MAX_EXACT;
-use crate::output::DisabledFilter;
 use crate::secret::Secret;
+use crate::serde_forms::MAX_EXACT;
 
 /// `expires_in` of a token that does not tell it: the shortest life ever seen.
 const SHORTEST_TOKEN_LIFE: u64 = 30;

@@ -2,55 +2,13 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::message::{Kind, MAX_HANDLE, Malformed, Message, Meta, NotificationFields, Payload, Wsc};
 use super::scan::scan;
-use super::text::{Key, Text, each_field, each_item, number};
+use crate::json::{Key, Text, each_field, number};
 use crate::secret::Secret;
-
-/// A frame that is neither a JSON array with an object in front nor the multipart form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed;
-
-/// Longest recovery handle or token kept, in bytes: it is part of an address, or of a header.
-pub(crate) const MAX_HANDLE: usize = 64 << 10;
-
-/// What `meta.type` says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
-    ConnectionDetails,
-    ServerNotification,
-    ClientRequest,
-    Heartbeat,
-    Error,
-    /// A word from the future, or none.
-    #[default]
-    Unknown,
-}
-
-impl Kind {
-    pub(super) fn from_word(word: &str) -> Self {
-        match word {
-            "ConnectionDetails" => Self::ConnectionDetails,
-            "ServerNotification" => Self::ServerNotification,
-            "ClientRequest" => Self::ClientRequest,
-            "Heartbeat" => Self::Heartbeat,
-            "Error" => Self::Error,
-            _ => Self::Unknown,
-        }
-    }
-}
-
-/// The handle that recovers a session, and its place among its successors.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wsc {
-    /// The recovery handle; secret, because it opens the session's notifications. At most 64 KiB; a longer one is none.
-    pub token: Secret,
-    /// Grows with every new handle of one connection.
-    pub sequence: u64,
-}
 
 impl Wsc {
     fn from_raw(raw: &RawValue) -> Option<Self> {
@@ -64,42 +22,7 @@ impl Wsc {
     }
 }
 
-/// Element 1 of a message.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Meta<'a> {
-    pub(crate) kind: Kind,
-    pub(crate) message_id: Option<Text<'a>>,
-    pub(crate) status: Option<u16>,
-    pub(crate) wsc: Option<Wsc>,
-    /// As JSON text.
-    pub(crate) headers: Option<&'a str>,
-}
-
 impl<'a> Meta<'a> {
-    /// The headers that are well formed, at most `max` of them.
-    pub(crate) fn headers_map(&self, max: usize) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        let Some(raw) = self.headers else { return map };
-        let mut add = |name: &str, value: &RawValue| {
-            if map.len() < max
-                && let Some(text) = Text::from_raw(value)
-                && let Ok(name) = HeaderName::from_bytes(name.as_bytes())
-                && let Ok(value) = HeaderValue::from_bytes(text.as_bytes())
-            {
-                // Fails only beyond the map's own capacity.
-                let _ = map.try_append(name, value);
-            }
-        };
-        each_field(raw, |name, value| {
-            if value.get().starts_with('[') {
-                each_item(value.get(), |item| add(name, item));
-            } else {
-                add(name, value);
-            }
-        });
-        map
-    }
-
     /// Reads field by field; what has the wrong type is left out.
     fn tolerant(raw: &'a RawValue) -> Result<Self, Malformed> {
         if !raw.get().starts_with('{') {
@@ -152,31 +75,7 @@ impl<'de> Deserialize<'de> for Meta<'de> {
     }
 }
 
-/// Element 2 of a notification, as slices of the frame.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NotificationFields<'a> {
-    pub(crate) uuid: Option<Text<'a>>,
-    pub(crate) event: Option<Text<'a>>,
-    pub(crate) timestamp: Option<Text<'a>>,
-    pub(crate) subscription_id: Option<Text<'a>>,
-    pub(crate) owner_id: Option<Text<'a>>,
-    /// As JSON text.
-    pub(crate) body: Option<&'a str>,
-}
-
 impl<'a> NotificationFields<'a> {
-    /// Fills what is missing from the object inside a push envelope.
-    fn or(self, inner: Self) -> Self {
-        Self {
-            uuid: self.uuid.or(inner.uuid),
-            event: self.event.or(inner.event),
-            timestamp: self.timestamp.or(inner.timestamp),
-            subscription_id: self.subscription_id.or(inner.subscription_id),
-            owner_id: self.owner_id.or(inner.owner_id),
-            body: self.body.or(inner.body),
-        }
-    }
-
     /// Reads field by field; what has the wrong type is left out.
     fn tolerant(json: &'a str, envelope: bool) -> Self {
         let mut fields = Self::default();
@@ -304,35 +203,6 @@ impl<'de> Deserialize<'de> for Scalar<'de> {
 
         deserializer.deserialize_any(ScalarVisitor)
     }
-}
-
-/// Element 2 of a message.
-#[derive(Clone, Debug)]
-pub(crate) enum Payload<'a> {
-    /// Absent, `null` or `""`.
-    None,
-    /// The object of a `ServerNotification`.
-    Notification(NotificationFields<'a>),
-    /// The JSON of any other message, and of a notification that is no object.
-    Json(&'a RawValue),
-    /// Raw multipart text, from its first boundary to its last.
-    Multipart(&'a str),
-}
-
-impl<'a> Payload<'a> {
-    fn json(raw: Option<&'a RawValue>) -> Self {
-        match raw {
-            Some(raw) if !matches!(raw.get(), "null" | "\"\"") => Self::Json(raw),
-            _ => Self::None,
-        }
-    }
-}
-
-/// One frame.
-#[derive(Clone, Debug)]
-pub(crate) struct Message<'a> {
-    pub(crate) meta: Meta<'a>,
-    pub(crate) payload: Payload<'a>,
 }
 
 /// Reads the array in one pass: the type in element 1 decides how element 2 is read.

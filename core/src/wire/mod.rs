@@ -3,15 +3,15 @@
 mod body;
 mod encode;
 mod frame;
+mod message;
 mod scan;
-mod text;
 
 pub use body::{ConnectionDetails, Limits, RecoveryState};
 pub(crate) use body::{SubscriptionReply, WsTokenReply, subscription_reply, ws_token};
 pub(crate) use encode::{client_request, path_segment, subscription_body};
-pub use frame::Wsc;
-pub(crate) use frame::{Kind, MAX_HANDLE, Message, NotificationFields, Payload, parse};
-pub(crate) use text::{Text, beginning, each_field, each_item, number};
+pub(crate) use frame::parse;
+pub use message::Wsc;
+pub(crate) use message::{Kind, MAX_HANDLE, Message, NotificationFields, Payload};
 
 #[cfg(test)]
 mod tests {
@@ -25,7 +25,7 @@ mod tests {
         };
     }
 
-    // core/tests/samples.rs checks that no fixture is missing here.
+    // core/tests/session/frames.rs checks that no fixture is missing here.
     const SAMPLES: &[(&str, &str)] = samples![
         "connection-details-bare.json",
         "connection-details-recovery-failed.json",

@@ -2,8 +2,8 @@
 //! the bytes, no allocation. Whatever is out of the ordinary (an escape where text is needed, an unusual type, another
 //! message) is left to the general reader; what this one accepts, that one accepts too, and reads alike.
 
-use super::frame::{Kind, Message, Meta, NotificationFields, Payload};
-use super::text::Text;
+use super::message::{Kind, Message, Meta, NotificationFields, Payload};
+use crate::json::Text;
 
 /// Deepest nesting taken; serde_json stops there too.
 const MAX_DEPTH: usize = 120;

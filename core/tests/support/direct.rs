@@ -45,11 +45,33 @@ impl Direct {
         it
     }
 
+    /// Up to the question for an access token.
+    pub fn starting(config: Config) -> Self {
+        Self::new(config).started()
+    }
+
+    /// Another process, which continues from the snapshot, up to the question for an access token.
+    pub fn restored(config: Config, snapshot: Snapshot) -> Self {
+        Self::restored_at(config, snapshot, clock())
+    }
+
+    pub fn restored_at(config: Config, snapshot: Snapshot, clock: ClockReading) -> Self {
+        let mut it = Self::around(Checked::restore(config, snapshot, 2, clock).unwrap()).started();
+        if it.session.state() == SessionState::AwaitingStore {
+            it.session.snapshot_stored(it.now).unwrap();
+        }
+        it
+    }
+
+    fn started(mut self) -> Self {
+        self.session.connect(self.now).unwrap();
+        self.drain();
+        self
+    }
+
     /// Up to the open socket.
     pub fn connecting(config: Config) -> Self {
-        let mut it = Self::new(config);
-        it.session.connect(it.now).unwrap();
-        it.drain();
+        let mut it = Self::starting(config);
         it.authorize();
         it.open();
         it
@@ -67,7 +89,21 @@ impl Direct {
     }
 
     pub fn subscribe(&mut self) -> Vec<Output> {
-        self.session.subscribe(Filters::new(["/a"]).unwrap(), self.now).unwrap();
+        self.subscribe_to("/a")
+    }
+
+    pub fn subscribe_to(&mut self, filter: &str) -> Vec<Output> {
+        self.session.subscribe(Filters::new([filter]).unwrap(), self.now).unwrap();
+        self.drain()
+    }
+
+    pub fn unsubscribe(&mut self) -> Vec<Output> {
+        self.session.unsubscribe(self.now).unwrap();
+        self.drain()
+    }
+
+    pub fn request(&mut self, request: http::Request<Body>) -> Vec<Output> {
+        self.session.request(request, self.now).unwrap();
         self.drain()
     }
 
@@ -116,14 +152,19 @@ impl Direct {
         outputs
     }
 
-    /// Loses the connection and opens the next one, up to ConnectionDetails.
-    pub fn reopen(&mut self) {
-        self.closed(None);
+    /// Sleeps until the next attempt has begun.
+    pub fn until_connecting(&mut self) {
         while self.session.state() != SessionState::Connecting {
             let Wait::Until { at, .. } = self.wait else { panic!("nothing is planned") };
             self.now = at;
             self.input(Input::Timeout);
         }
+    }
+
+    /// Loses the connection and opens the next one, up to ConnectionDetails.
+    pub fn reopen(&mut self) {
+        self.closed(None);
+        self.until_connecting();
         self.open();
     }
 
@@ -158,6 +199,11 @@ pub fn notification(uuid: usize) -> String {
     format!(r#"[{{"type":"ServerNotification"}},{{"uuid":"{uuid}","subscriptionId":"s","body":{{}}}}]"#)
 }
 
+/// A notification of another subscription than `s`.
+pub fn notification_of(subscription: &str, uuid: usize) -> String {
+    notification(uuid).replace(r#""s""#, &format!("{subscription:?}"))
+}
+
 pub fn error_body(code: &str) -> String {
     format!(r#"{{"errorCode":"{code}","message":"m"}}"#)
 }
@@ -183,8 +229,73 @@ pub fn recovered(fields: &str) -> String {
     details(&format!(r#"{fields},"recoveryState":"Successful""#))
 }
 
+pub fn over_socket() -> Config {
+    Config { rest_over_websocket: true, ..Config::default() }
+}
+
+/// REST over the socket, and other limits.
+pub fn limited(change: impl FnOnce(&mut Bounds)) -> Config {
+    let mut config = over_socket();
+    change(&mut config.limits);
+    config
+}
+
+pub fn get(uri: &str) -> http::Request<Body> {
+    http::Request::get(uri).body(Body::empty()).unwrap()
+}
+
+/// Numbers, and what stands where numbers should.
+pub const HOSTILE: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "0.5",
+    "18446744073709551615",
+    "18446744073709551616",
+    "1e400",
+    "-1e400",
+    "1e19",
+    r#""7""#,
+    r#""-7""#,
+    r#""x""#,
+    "null",
+    "true",
+    "[]",
+    "{}",
+];
+
+pub fn count(outputs: &[Output], kind: impl Fn(&Event) -> bool) -> usize {
+    events(outputs).filter(|e| kind(e)).count()
+}
+
+pub const fn is_gap(event: &Event) -> bool {
+    matches!(event, Event::Gap(_))
+}
+
+pub const fn is_notification(event: &Event) -> bool {
+    matches!(event, Event::Notification(_))
+}
+
+pub fn unsubscribed(outputs: &[Output]) -> bool {
+    events(outputs).any(|e| matches!(e, Event::Unsubscribed { .. }))
+}
+
+pub fn gap(outputs: &[Output]) -> Option<&Gap> {
+    events(outputs).find_map(|e| if let Event::Gap(gap) = e { Some(gap) } else { None })
+}
+
+/// How requests ended.
+pub fn outcomes(outputs: &[Output]) -> Vec<RequestOutcome> {
+    let outcome = |e: &Event| if let Event::Response { outcome, .. } = e { Some(outcome.clone()) } else { None };
+    events(outputs).filter_map(outcome).collect()
+}
+
+pub fn first_outcome(outputs: &[Output]) -> &RequestOutcome {
+    events(outputs).find_map(|e| if let Event::Response { outcome, .. } = e { Some(outcome) } else { None }).unwrap()
+}
+
 /// Gaps and notifications by word.
-pub fn told(outputs: &[Output]) -> Vec<String> {
+pub fn delivered(outputs: &[Output]) -> Vec<String> {
     let word = |event: &Event| match event {
         Event::Gap(gap) => Some(format!("gap {}", gap.cause.as_str())),
         Event::Notification(n) => Some(n.uuid().to_owned()),

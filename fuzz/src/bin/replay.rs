@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ringcentral_ws_core::recorder::{Recording, ReplayError};
-use ringcentral_ws_fuzz::{Glyphs, svg, text};
+use ringcentral_ws_fuzz::{Glyphs, cli, svg, text};
 
 const HELP: &str = "\
 Replays a recording of the flight recorder into a session and compares every output, and draws the exchange.
@@ -78,16 +78,9 @@ fn draw(options: &Options, recording: &Recording) -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("replay: {error}\n\n{HELP}");
-            return ExitCode::from(2);
-        }
+    let options = match cli::options(HELP, options) {
+        Ok(options) => options,
+        Err(end) => return end,
     };
     let recording = match read(&options).and_then(|recording| draw(&options, &recording).map(|()| recording)) {
         Ok(recording) => recording,

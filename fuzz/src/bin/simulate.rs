@@ -2,10 +2,11 @@
 
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
+use ringcentral_ws_fuzz::cli::{self, ProgressLine};
 use ringcentral_ws_fuzz::{
-    DAY, Failure, Plain, Progress, Report, Story, WithContract, calm, series, simulate, storm, tell, tell_storm,
+    DAY, Failure, Plain, Report, Trace, WithContract, calm, dense_traced, series, simulate, simulate_dense,
+    simulate_traced,
 };
 
 /// Each message is a few small allocations that are soon freed.
@@ -15,19 +16,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const HELP: &str = "\
 Simulates sessions against the stand-in server over a faulty network, in virtual time.
 
-usage: simulate [--days N] [--seed S | --seed-range A..B] [--jobs N] [--checked] [--calm | --storm] [--story N]
+usage: simulate [--days N] [--seed S | --seed-range A..B] [--jobs N] [--checked] [--calm | --dense] [--trace N]
                 [--keep-going] [--progress]
 
   --days N           so many runs of a day each, from seed 0 on (default 1000)
-  --seed S           one run, with the story of its steps if it fails
+  --seed S           one run, with the trace of its last steps if it fails
   --seed-range A..B  the runs of these seeds
   --jobs N           on so many threads (default 1); the result does not depend on it
   --checked          with the contract checker around every session (every eighth run has it anyway)
   --calm             nothing goes wrong: for measurements
-  --storm            storms in place of days: a small server, and something goes wrong at nearly every step
-  --story N          tell the last N steps of each run, failed or not
+  --dense            dense faults in place of days: a small server, and something goes wrong at nearly every step
+  --trace N          print the last N steps of each run, failed or not
   --keep-going       do not stop at the first violation
-  --progress         tell on stderr how far it is, even if that is no terminal
+  --progress         say on stderr how far it is, even if that is no terminal
 
 Exit status: 0 when nothing was violated, 1 on a violation, 2 for bad usage.
 ";
@@ -36,8 +37,8 @@ struct Options {
     seeds: std::ops::Range<u64>,
     checked: bool,
     calm: bool,
-    storm: bool,
-    story: Option<usize>,
+    dense: bool,
+    trace: Option<usize>,
     keep_going: bool,
     jobs: usize,
     progress: bool,
@@ -49,8 +50,8 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
         seeds: 0..1000,
         checked: false,
         calm: false,
-        storm: false,
-        story: None,
+        dense: false,
+        trace: None,
         keep_going: false,
         jobs: 1,
         progress: std::io::stderr().is_terminal(),
@@ -59,20 +60,12 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     while let Some(arg) = parser.next()? {
         match arg {
             Long("days") => options.seeds.end = options.seeds.start.saturating_add(parser.value()?.parse()?),
-            Long("seed") => {
-                let seed: u64 = parser.value()?.parse()?;
-                options.seeds = seed..seed.saturating_add(1);
-            }
-            Long("seed-range") => {
-                let text = parser.value()?.string()?;
-                let (from, to) = text.split_once("..").ok_or("a range is written A..B")?;
-                options.seeds =
-                    from.parse().map_err(|_| "A is not a number")?..to.parse().map_err(|_| "B is not a number")?;
-            }
+            Long("seed") => options.seeds = cli::one_seed(parser.value()?.parse()?),
+            Long("seed-range") => options.seeds = cli::seeds(&parser.value()?.string()?)?,
             Long("checked") => options.checked = true,
-            Long("story") => options.story = Some(parser.value()?.parse()?),
+            Long("trace") => options.trace = Some(parser.value()?.parse()?),
             Long("calm") => options.calm = true,
-            Long("storm") => options.storm = true,
+            Long("dense") => options.dense = true,
             Long("keep-going") => options.keep_going = true,
             Long("jobs") => options.jobs = parser.value()?.parse()?,
             Long("progress") => options.progress = true,
@@ -80,117 +73,59 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    if options.calm && options.storm {
-        return Err("it is --calm or --storm".into());
+    if options.calm && options.dense {
+        return Err("it is --calm or --dense".into());
     }
     Ok(Some(options))
 }
 
 fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
-    if let Some(steps) = options.story {
-        let (_, story) = match options.storm {
-            false => tell(&WithContract, seed, DAY, steps),
-            true => tell_storm(&WithContract, seed, steps),
+    if let Some(steps) = options.trace {
+        let (_, trace) = match options.dense {
+            false => simulate_traced(&WithContract, seed, DAY, steps),
+            true => dense_traced(&WithContract, seed, steps),
         };
         let mut out = std::io::stdout().lock();
-        story.lines().for_each(|line| drop(writeln!(out, "{line}")));
+        trace.lines().for_each(|line| drop(writeln!(out, "{line}")));
     }
     if options.calm {
-        let failed = |violation| Box::new(Failure { seed, violation, story: Story::default() });
+        let failed = |violation| Box::new(Failure { seed, violation, trace: Trace::default() });
         return calm(&Plain, seed, DAY).map_err(failed);
     }
-    match (options.storm, options.checked || seed % 8 == 7) {
+    match (options.dense, options.checked || seed % 8 == 7) {
         (false, false) => simulate(&Plain, seed, DAY),
         (false, true) => simulate(&WithContract, seed, DAY),
-        (true, false) => storm(&Plain, seed),
-        (true, true) => storm(&WithContract, seed),
-    }
-}
-
-/// Tells how far it is: over and over on one line of a terminal, else in a line now and then.
-struct Teller {
-    wanted: bool,
-    storm: bool,
-    terminal: bool,
-    start: Instant,
-    last: Instant,
-}
-
-impl Teller {
-    fn new(wanted: bool, storm: bool) -> Self {
-        let now = Instant::now();
-        Self { wanted, storm, terminal: std::io::stderr().is_terminal(), start: now, last: now }
-    }
-
-    fn tell(&mut self, progress: &Progress<'_>) {
-        let pause = Duration::from_secs(if self.terminal { 1 } else { 30 });
-        if !self.wanted || self.last.elapsed() < pause || progress.done == 0 {
-            return;
-        }
-        self.last = Instant::now();
-        let seconds = self.start.elapsed().as_secs_f64();
-        let left = seconds / progress.done as f64 * (progress.all - progress.done) as f64;
-        let text = format!(
-            "{} of {} runs, {}, {} violations, {:.0} min left",
-            progress.done,
-            progress.all,
-            self.speed(progress.total, seconds),
-            progress.failures,
-            left / 60.0
-        );
-        if self.terminal {
-            eprint!("\r{text}\x1b[K");
-        } else {
-            eprintln!("{text}");
-        }
-    }
-
-    fn speed(&self, total: &Report, seconds: f64) -> String {
-        if self.storm {
-            format!("{:.0} storms/s", total.runs as f64 / seconds)
-        } else {
-            format!("{:.0} session-days/s", total.days() / seconds)
-        }
-    }
-
-    /// Leaves the line to what is printed next.
-    fn clear(&self) {
-        if self.wanted && self.terminal {
-            eprint!("\r\x1b[K");
-        }
+        (true, false) => simulate_dense(&Plain, seed),
+        (true, true) => simulate_dense(&WithContract, seed),
     }
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("{error}\n\n{HELP}");
-            return ExitCode::from(2);
-        }
+    let options = match cli::options(HELP, options) {
+        Ok(options) => options,
+        Err(end) => return end,
     };
-    // A panic of the contract checker is a violation like any other: it is told with its seed.
+    // A panic of the contract checker is a violation like any other: it is printed with its seed.
     std::panic::set_hook(Box::new(|_| ()));
-    let teller = std::cell::RefCell::new(Teller::new(options.progress, options.storm));
+    let speed = |total: &Report, seconds: f64| match options.dense {
+        true => format!("{:.0} runs/s", total.runs as f64 / seconds),
+        false => format!("{:.0} session-days/s", total.days() / seconds),
+    };
+    let line = ProgressLine::new(options.progress);
     let (total, failures) = series(
         options.seeds.clone(),
         options.jobs,
         options.keep_going,
         |seed| run(seed, &options),
         |failure| {
-            teller.borrow().clear();
+            line.clear();
             println!("{failure}");
         },
-        |progress| teller.borrow_mut().tell(progress),
+        |progress| line.show(progress, speed),
     );
-    teller.borrow().clear();
-    let seconds = teller.borrow().start.elapsed().as_secs_f64();
+    line.clear();
     print!("{total}");
-    println!("time            {seconds:.2} s, {}", teller.borrow().speed(&total, seconds));
+    println!("time            {:.2} s, {}", line.seconds(), speed(&total, line.seconds()));
     println!("violations      {failures}");
     if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -247,7 +247,7 @@ impl Model {
             self.unreadable();
             self.fill_replay(true);
             if self.subs.is_active() && self.phase == Phase::Ready && self.replay.is_none() {
-                self.tell_gap();
+                self.emit_gap();
             }
         }
         if self.bad >= BAD_FRAMES {
@@ -363,7 +363,7 @@ impl Model {
             self.put(Out::Abort);
         }
         if reason != "detached" {
-            self.tell_gap();
+            self.emit_gap();
         }
         self.phase = Phase::Closed;
         self.put(Out::Closed(reason));

@@ -1,23 +1,24 @@
 //! The subscription, and what is delivered: SUB, REC-2 to REC-5.
 
 use super::window::{Choice, grown};
-use super::{BUFFER, Model, Out, Phase, Replay, SECOND, TIMEOUT, Timer, certainty};
+use super::{BUFFER, Model, Out, Phase, Replay, SECOND, TIMEOUT, Timer};
+use crate::oracle::certainty;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
-    /// Makes or changes it, for the so-manieth wish.
+    /// Makes or changes it, for the desired set of this number.
     Create(u64),
     Update(u64),
     Delete,
 }
 
-/// What is wanted, and what the server has.
+/// What is desired, and what the server has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subs {
-    wishes: u64,
-    pub(crate) wanted: Option<u64>,
+    last_number: u64,
+    pub(crate) desired: Option<u64>,
     active: Option<(u64, String)>,
-    /// The wish that is being undone.
+    /// The one that is being removed.
     removing: Option<u64>,
     /// A call left, and no answer says what came of it: the server may have what is not known here.
     unsure: bool,
@@ -32,7 +33,7 @@ pub(crate) struct Subs {
 
 impl Subs {
     pub(super) fn may_be_active(&self) -> bool {
-        self.active.is_some() || self.is_creating() || self.wanted.is_some() && self.unsure
+        self.active.is_some() || self.is_creating() || self.desired.is_some() && self.unsure
     }
 
     /// Something waits for an answer.
@@ -54,12 +55,12 @@ impl Subs {
 
     /// A new session: what an unconfirmed call made is not in it. Whether that matters.
     pub(super) fn leave_behind(&mut self) -> bool {
-        std::mem::take(&mut self.unsure) && self.wanted.is_some()
+        std::mem::take(&mut self.unsure) && self.desired.is_some()
     }
 
     /// Whether a notification, with none known, may belong to one that the server made.
     fn may_be_ours(&self) -> bool {
-        self.wanted.is_some() || self.is_creating() || self.unsure || self.is_holding()
+        self.desired.is_some() || self.is_creating() || self.unsure || self.is_holding()
     }
 
     /// Whether an answer may say that there is no such subscription.
@@ -85,8 +86,8 @@ impl Subs {
 
 impl Model {
     pub(super) fn subscribe(&mut self) {
-        self.subs.wishes += 1;
-        self.subs.wanted = Some(self.subs.wishes);
+        self.subs.last_number += 1;
+        self.subs.desired = Some(self.subs.last_number);
         self.subs.removing = None;
         self.subs.failures = 0;
         self.wait_no_longer();
@@ -94,8 +95,8 @@ impl Model {
     }
 
     pub(super) fn unsubscribe(&mut self) {
-        let Some(wish) = self.subs.wanted.take() else { return };
-        self.subs.removing = Some(wish);
+        let Some(number) = self.subs.desired.take() else { return };
+        self.subs.removing = Some(number);
         self.wait_no_longer();
         if self.phase == Phase::Ready {
             self.step();
@@ -105,12 +106,12 @@ impl Model {
     }
 
     pub(super) fn revoke(&mut self) {
-        self.subs.wanted = None;
+        self.subs.desired = None;
         self.wait_no_longer();
         self.step();
     }
 
-    /// What is wanted has changed: what was refused before is not waited for.
+    /// What is desired has changed: what was refused before is not waited for.
     fn wait_no_longer(&mut self) {
         if !self.subs.is_calling() {
             self.timers.remove(&Timer::Subscribe);
@@ -123,13 +124,13 @@ impl Model {
         }
     }
 
-    /// One call nearer to what is wanted.
+    /// One call nearer to what is desired.
     pub(super) fn step(&mut self) {
         if self.phase != Phase::Ready || self.subs.is_calling() || self.timers.contains_key(&Timer::Subscribe) {
             return;
         }
         let active = self.subs.active.clone();
-        match (self.subs.wanted, active) {
+        match (self.subs.desired, active) {
             (None, Some((_, id))) => self.call(Call::Delete, Out::Delete(id)),
             (None, None) => {
                 self.removed();
@@ -137,12 +138,12 @@ impl Model {
                     self.start_close();
                 }
             }
-            (Some(wish), None) => {
+            (Some(number), None) => {
                 let out = if self.subs.lost { Out::Resubscribe } else { Out::Post };
-                self.call(Call::Create(wish), out);
+                self.call(Call::Create(number), out);
             }
-            (Some(wish), Some((other, id))) if wish != other || self.subs.verify => {
-                self.call(Call::Update(wish), Out::Put(id));
+            (Some(number), Some((other, id))) if number != other || self.subs.verify => {
+                self.call(Call::Update(number), Out::Put(id));
             }
             (Some(_), Some(_)) => {}
         }
@@ -160,13 +161,13 @@ impl Model {
         self.trial.answered = true;
         self.timers.remove(&Timer::Subscribe);
         match (call, answer) {
-            (Call::Create(wish) | Call::Update(wish), Ok(Some(id))) => self.subscribed(wish, id),
-            (Call::Delete, Err(404)) if self.subs.wanted.is_some() => self.subscription_gone(),
+            (Call::Create(number) | Call::Update(number), Ok(Some(id))) => self.subscribed(number, id),
+            (Call::Delete, Err(404)) if self.subs.desired.is_some() => self.subscription_gone(),
             (Call::Delete, Ok(_) | Err(404)) => self.removed(),
             (Call::Update(_), Err(404)) => self.subscription_gone(),
             (call, Err(403)) => self.refused_for_good(call),
-            // Nobody wants it any more.
-            (call, _) if self.subs.wanted.is_none() && self.subs.active.is_none() => self.refused_for_good(call),
+            // It is desired no more.
+            (call, _) if self.subs.desired.is_none() && self.subs.active.is_none() => self.refused_for_good(call),
             _ => {
                 self.subs.leave_open(Some(call));
                 let (earliest, latest) = grown(self.subs.failures);
@@ -185,7 +186,7 @@ impl Model {
         self.lost("subscription_lost");
     }
 
-    fn subscribed(&mut self, wish: u64, id: String) {
+    fn subscribed(&mut self, number: u64, id: String) {
         if self.subs.active.as_ref().is_some_and(|(_, old)| *old != id) {
             self.subscription_gone();
         }
@@ -202,7 +203,7 @@ impl Model {
         self.put(Out::Subscribed(id.clone()));
         let own = |item: &Option<(u8, Option<String>)>| item.as_ref().is_none_or(|(_, of)| belongs(of));
         let own: Vec<_> = held.into_iter().filter(own).collect();
-        self.subs.active = Some((wish, id));
+        self.subs.active = Some((number, id));
         for item in own {
             match item {
                 Some((n, _)) => self.deliver(n),
@@ -215,21 +216,21 @@ impl Model {
     fn refused_for_good(&mut self, call: Call) {
         self.subs.failures = 0;
         let refused = match call {
-            Call::Create(wish) | Call::Update(wish) => Some(wish),
+            Call::Create(number) | Call::Update(number) => Some(number),
             Call::Delete => self.subs.removing,
         };
         // To ask again for what is refused would be no use.
-        self.subs.verify &= refused.is_some() && self.subs.active.as_ref().map(|(wish, _)| *wish) != refused;
+        self.subs.verify &= refused.is_some() && self.subs.active.as_ref().map(|(number, _)| *number) != refused;
         let revoking = call == Call::Delete && self.ending == Some(true);
         if revoking {
             self.subs.active = None;
         } else {
-            let still_wanted = match call {
-                Call::Delete => self.subs.wanted.is_none(),
-                Call::Create(wish) | Call::Update(wish) => self.subs.wanted == Some(wish),
+            let still_desired = match call {
+                Call::Delete => self.subs.desired.is_none(),
+                Call::Create(number) | Call::Update(number) => self.subs.desired == Some(number),
             };
-            if still_wanted {
-                self.subs.wanted = self.subs.active.as_ref().map(|(wish, _)| *wish);
+            if still_desired {
+                self.subs.desired = self.subs.active.as_ref().map(|(number, _)| *number);
                 self.subs.removing = None;
             }
             if self.subs.active.is_none() {
@@ -244,7 +245,7 @@ impl Model {
         self.subs.active = None;
         (self.subs.unsure, self.subs.verify, self.subs.lost, self.subs.failures) = (false, false, false, 0);
         self.subs.held.clear();
-        if self.subs.wanted.is_none() {
+        if self.subs.desired.is_none() {
             self.end_replay();
             self.continuous();
         }
@@ -253,7 +254,7 @@ impl Model {
         }
     }
 
-    /// SUB-8: the wish stays.
+    /// SUB-8: what is desired stays.
     pub(super) fn subs_are_disconnected(&mut self) {
         let call = self.subs.call.take();
         self.subs.leave_open(call);
@@ -276,7 +277,7 @@ impl Model {
         match (&self.subs.active, of) {
             (Some((_, id)), Some(of)) if id != of => {
                 self.fill_replay(true);
-                self.doubt_subscription();
+                self.mark_unverified();
             }
             (Some(_), _) => self.deliver(n),
             (None, _) if self.subs.may_be_ours() => {
@@ -287,7 +288,7 @@ impl Model {
     }
 
     /// CON-7: on a session that continued another client may have put its subscription in place of this one.
-    fn doubt_subscription(&mut self) {
+    fn mark_unverified(&mut self) {
         if self.trial.handle && !self.trial.foreign && !self.subs.is_calling() {
             self.trial.foreign = true;
             self.subs.verify = true;
@@ -307,19 +308,19 @@ impl Model {
                 self.fill_replay(false);
             }
             None => {
-                self.tell_gap();
+                self.emit_gap();
                 if new {
-                    self.hand_over(n);
+                    self.emit(n);
                 }
             }
         }
         if self.replay.is_none() {
             self.timers.remove(&Timer::Replay);
-            self.tell_gap();
+            self.emit_gap();
         }
     }
 
-    fn hand_over(&mut self, n: u8) {
+    fn emit(&mut self, n: u8) {
         self.last = Some(n);
         self.put(Out::Notification(n));
     }
@@ -334,14 +335,14 @@ impl Model {
         let Some(replay) = &mut self.replay else { return };
         replay.left = replay.left.saturating_sub(1);
         if replay.left == 0 && (not_ours || !replay.held.is_empty()) {
-            self.doubt_replay("replay_overflow");
+            self.note_replay_loss("replay_overflow");
             self.end_replay();
         }
     }
 
     pub(super) fn replay_is_cut(&mut self, cause: &'static str) {
         if self.replay.as_ref().is_some_and(|replay| !replay.held.is_empty()) {
-            self.doubt_replay(cause);
+            self.note_replay_loss(cause);
         }
         self.end_replay();
     }
@@ -349,7 +350,7 @@ impl Model {
     /// Something is wrong with what was replayed, from its beginning on.
     ///
     /// The surest cause stands, of those the first.
-    fn doubt_replay(&mut self, cause: &'static str) {
+    fn note_replay_loss(&mut self, cause: &'static str) {
         if self.gap.is_none_or(|noted| sureness(noted) < sureness(cause)) {
             self.gap = Some(cause);
         }
@@ -357,14 +358,14 @@ impl Model {
 
     fn end_replay(&mut self) {
         let Some(replay) = self.replay.take() else { return };
-        self.tell_gap();
+        self.emit_gap();
         let mut losses = replay.losses.into_iter().peekable();
         for (i, n) in replay.held.into_iter().enumerate() {
             if let Some((_, cause)) = losses.next_if(|(before, _)| *before == i) {
                 self.gap = Some(cause);
-                self.tell_gap();
+                self.emit_gap();
             }
-            self.hand_over(n);
+            self.emit(n);
         }
         self.gap = losses.next().map(|(_, cause)| cause);
     }
@@ -375,7 +376,7 @@ impl Model {
         }
         self.replay_is_cut("replay_interrupted");
         if self.subs.is_active() {
-            self.tell_gap();
+            self.emit_gap();
         }
     }
 
@@ -390,7 +391,7 @@ impl Model {
         }
     }
 
-    /// REC-5: to be told before the next notification. The surest cause stands, and of those the first.
+    /// REC-5: to be emitted before the next notification. The surest cause stands, and of those the first.
     pub(super) fn lost(&mut self, cause: &'static str) {
         if let Some(replay) = self.replay.as_mut().filter(|replay| !replay.held.is_empty()) {
             let at = replay.held.len();
@@ -404,11 +405,11 @@ impl Model {
 
     fn continuous(&mut self) {
         if self.replay.is_none() {
-            self.tell_gap();
+            self.emit_gap();
         }
     }
 
-    pub(super) fn tell_gap(&mut self) {
+    pub(super) fn emit_gap(&mut self) {
         if let Some(cause) = self.gap.take() {
             self.put(Out::Gap(cause, self.last));
         }

@@ -1,39 +1,22 @@
-//! The application: what it wants, what it is told, what it writes down.
+//! The application: its commands, what it gets, what it writes down.
 
-use ringcentral_ws_core::{
-    Body, Cause, CloseReason, Event, Filters, GapCause, RequestOptions, RequestOutcome, Resumption,
-};
+use ringcentral_ws_core::{Body, Cause, CloseReason, Event, Filters, GapCause, RequestOptions, Resumption};
 
-use super::client::Published;
-use super::net::{Alarm, Parcel};
-use super::plan::{HOUR, MINUTE, S};
-use super::{World, trace};
+use super::World;
+use super::client::{App, Published};
+use super::net::{Alarm, Packet};
+use super::plan::EVENTS;
 use crate::oracle::violated;
 use crate::subject::{Maker, Subject};
+use crate::time::{HOUR, MINUTE, S};
+use crate::trace::{brief, name_of_outcome, trace};
 
-/// What happens on the server, and what can be subscribed to.
-pub(super) const EVENTS: [&str; 3] = [
-    "/restapi/v1.0/account/~/extension/~/message-store",
-    "/restapi/v1.0/account/~/extension/~/presence",
-    "/restapi/v1.0/account/~/extension/~/voicemail",
-];
 /// A gap or a loss of the connection must have a fault so recently.
 const EXPLAINS: u64 = 3 * HOUR;
 /// Three tokens that end within their first five minutes, refused within ten minutes, are no accident.
 const EVICTS: u64 = 15 * MINUTE;
 /// After a silence of this length, which is a little more than the heartbeat interval, a loss is reported as a gap.
 const SILENCE: u64 = 31 * S;
-
-/// What the application knows, in memory and on disk.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct App {
-    /// It asked for notifications.
-    pub(crate) wants: bool,
-    /// It was told that it gets them.
-    pub(crate) confirmed: bool,
-    /// It asked for the end.
-    pub(crate) closing: bool,
-}
 
 impl<M: Maker> World<M> {
     /// A process starts, from the published snapshot if there is one.
@@ -45,7 +28,7 @@ impl<M: Maker> World<M> {
         let config = self.plan.config.clone();
         let restored = c.published.clone().and_then(|p| {
             let session = self.maker.restore(config.clone(), p.snapshot, seed, clock).ok()?;
-            c.books.carried(&p.auth);
+            c.pacing.carried(&p.auth);
             Some((session, p.app))
         });
         let found = restored.is_some();
@@ -98,7 +81,7 @@ impl<M: Maker> World<M> {
         if session.unsubscribe(now).is_ok() {
             c.app.wants = false;
             c.app.confirmed = false;
-            c.oracle.unwanted();
+            c.oracle.unsubscribed();
         }
         self.alarm_in(client, 10 * S, Alarm::Subscribe);
     }
@@ -106,7 +89,7 @@ impl<M: Maker> World<M> {
     pub(super) fn alarm_in(&mut self, client: usize, mean: u64, alarm: Alarm) {
         let life = self.clients[client].life;
         let at = self.now + self.rng.wait(mean);
-        self.net.push(at, Parcel::Alarm { client, life, alarm });
+        self.net.push(at, Packet::Alarm { client, life, alarm });
     }
 
     /// The application does something.
@@ -122,8 +105,8 @@ impl<M: Maker> World<M> {
             1 if !calm => self.unsubscribe(client),
             2 => {
                 let c = &mut self.clients[client];
-                // The clock is read only for what the session is told.
-                if let Some(id) = c.books.any_open() {
+                // The clock is read only for what the session is given.
+                if let Some(id) = c.requests.any_open() {
                     let now = c.time(self.now);
                     let _ = c.session.as_mut().map(|session| session.cancel(id, now));
                 }
@@ -135,9 +118,9 @@ impl<M: Maker> World<M> {
         self.drain_or_sip(client);
     }
 
-    /// A session that has too much to tell first refuses the wish, and an application makes it again.
+    /// A session whose outputs wait refuses the call, and an application repeats it.
     pub(super) fn recover(&mut self, client: usize) {
-        trace!(self, "{client}: app wants to recover");
+        trace!(self, "{client}: app asks to recover");
         let c = &mut self.clients[client];
         let now = c.time(self.now);
         let refused = c.session.as_mut().is_some_and(|session| session.recover(now).is_err());
@@ -151,8 +134,8 @@ impl<M: Maker> World<M> {
 
     fn request(&mut self, client: usize) {
         let c = &mut self.clients[client];
-        c.books.next += 1;
-        let number = c.books.next;
+        c.last_request += 1;
+        let number = c.last_request;
         let own = "/restapi/v1.0/account/~/extension/~";
         let post = self.rng.chance(300);
         let repeat_if_safe = self.rng.chance(300);
@@ -170,14 +153,14 @@ impl<M: Maker> World<M> {
         let Some(session) = &mut c.session else { return };
         if let Ok(id) = session.request(request, now) {
             trace!(self, "{client}: app asks {id}, number {number}");
-            let verdict = c.books.accepted(id, number, repeat_if_safe && !post);
+            let verdict = c.requests.accepted(id, number, repeat_if_safe && !post);
             self.judge(verdict);
         }
     }
 
     /// Any event for the application but `SnapshotChanged`.
-    pub(super) fn tell(&mut self, client: usize, event: Event) {
-        trace!(self, "{client}: app is told {}", brief(&event));
+    pub(super) fn on_event(&mut self, client: usize, event: Event) {
+        trace!(self, "{client}: app gets {}", brief(&event));
         let slack = self.slack().min(self.now);
         let c = &mut self.clients[client];
         let verdict = match &event {
@@ -201,16 +184,16 @@ impl<M: Maker> World<M> {
             }
             Event::Response { id, outcome } => {
                 *self.report.outcomes.entry(name_of_outcome(outcome)).or_default() += 1;
-                c.books.ended(*id, outcome)
+                c.requests.ended(*id, outcome)
             }
             Event::Disconnected { cause, .. } => self.disconnected(client, cause, &event),
             Event::Retry { attempt, at, .. } => {
-                c.books.announced(*at);
-                let verdict = c.books.failed(*attempt);
+                c.pacing.announced(*at);
+                let verdict = c.pacing.failed(*attempt);
                 if c.prompt { verdict } else { Ok(()) }
             }
             Event::Waiting { at, .. } => {
-                c.books.announced(*at);
+                c.pacing.announced(*at);
                 Ok(())
             }
             Event::SubscriptionFailed { retry_at, .. } => {
@@ -250,7 +233,7 @@ impl<M: Maker> World<M> {
         let c = &mut self.clients[client];
         let echoed = c.last_link.is_some_and(|link| self.net.links[link].echoed);
         if !echoed && self.plan.config.auto_recover && !c.app.closing {
-            c.books.short_lived();
+            c.pacing.short_lived();
         }
         if echoed && matches!(cause, Cause::ServerClosed { .. }) && c.app.confirmed && !c.app.closing {
             c.closed_by_server(self.now);
@@ -282,10 +265,10 @@ impl<M: Maker> World<M> {
             CloseReason::Permanent(_) if asked => Ok(()),
             CloseReason::Permanent(cause) => {
                 let refused = match cause {
-                    Cause::Unauthorized => self.weather.tokens_fail,
+                    Cause::Unauthorized => self.faults.tokens_fail,
                     // Each of three young tokens was ended before its time (TOK-4).
                     Cause::Evicted => {
-                        let ended = self.weather.tokens_ended.iter().rev();
+                        let ended = self.faults.tokens_ended.iter().rev();
                         ended.take_while(|at| self.now <= **at + EVICTS).count() >= 3
                     }
                     _ => false,
@@ -316,7 +299,7 @@ impl<M: Maker> World<M> {
         c.dirty = false;
         c.published_at = self.now;
         c.published =
-            Some(Published { snapshot, mark: c.oracle.publish(), app: c.app.clone(), auth: c.books.auth_calls() });
+            Some(Published { snapshot, mark: c.oracle.publish(), app: c.app.clone(), auth: c.pacing.auth_calls() });
     }
 
     /// The session is over. The process writes down what is left and ends.
@@ -325,7 +308,7 @@ impl<M: Maker> World<M> {
         if c.session.is_none() {
             return;
         }
-        let verdict = c.books.finish();
+        let verdict = c.requests.finish();
         self.judge(verdict);
         if self.plan.publish_every.is_some() {
             self.publish(client);
@@ -339,31 +322,7 @@ impl<M: Maker> World<M> {
     }
 }
 
-pub(crate) fn name_of_outcome(outcome: &RequestOutcome) -> &'static str {
-    match outcome {
-        RequestOutcome::Response { response, .. } if response.status().is_success() => "answered",
-        RequestOutcome::Response { .. } => "answered with an error",
-        RequestOutcome::NotSent(_) => "not sent",
-        RequestOutcome::Unknown(_) => "unknown",
-        RequestOutcome::TimedOut { .. } => "timed out",
-        RequestOutcome::Cancelled { .. } => "cancelled",
-        _ => "other",
-    }
-}
-
 fn cause_name(cause: &ringcentral_ws_core::Cause) -> String {
     let text = format!("{cause:?}");
     text.split(['(', ' ', '{']).next().unwrap_or_default().to_owned()
-}
-
-/// An event in a few words without secrets.
-pub(crate) fn brief(event: &Event) -> String {
-    match event {
-        Event::Notification(n) => format!("notification {}", n.uuid()),
-        Event::Connected { conn, resumption, .. } => format!("connected {conn} {resumption:?}"),
-        Event::Subscribed(info) => format!("subscribed {} as {}", info.id, info.server_id),
-        Event::Response { id, outcome } => format!("response {id} {}", name_of_outcome(outcome)),
-        Event::SubscriptionFailed { id, retry_at, .. } => format!("subscription {id} failed, retry {retry_at:?}"),
-        other => format!("{other:?}"),
-    }
 }

@@ -4,11 +4,22 @@ use std::collections::{BTreeSet, VecDeque};
 
 use ringcentral_ws_core::{ClockReading, ConnId, HttpId, Snapshot, Timestamp, UnixMillis};
 
-use super::app::App;
-use super::books::Books;
-use super::net::Parcel;
-use super::plan::{MINUTE, Plan, S};
-use crate::oracle::{Mark, Oracle};
+use super::net::Packet;
+use super::pacing::Pacing;
+use super::plan::Plan;
+use crate::oracle::{Deliveries, Mark, Requests};
+use crate::time::{MINUTE, S};
+
+/// What the application knows, in memory and on disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct App {
+    /// It asked for notifications.
+    pub(crate) wants: bool,
+    /// The subscription was confirmed.
+    pub(crate) confirmed: bool,
+    /// It asked for the end.
+    pub(crate) closing: bool,
+}
 
 /// Tokens as the application keeps them, across lives.
 #[derive(Clone, Debug)]
@@ -50,7 +61,7 @@ pub(crate) struct Client<S> {
     pub(crate) link: Option<usize>,
     /// The last one that was opened.
     pub(crate) last_link: Option<usize>,
-    /// It ended, but the session has not been told yet: actions for it may still come.
+    /// It ended, but the session does not know yet: actions for it may still come.
     pub(crate) ending_conn: Option<ConnId>,
     pub(crate) calls: BTreeSet<HttpId>,
     /// Not everything was drained.
@@ -58,16 +69,19 @@ pub(crate) struct Client<S> {
     pub(crate) suspended: bool,
     /// The socket is not read.
     pub(crate) not_reading: bool,
-    pub(crate) inbox: VecDeque<Parcel>,
-    /// The next call is told a time that lies so far back.
+    pub(crate) inbox: VecDeque<Packet>,
+    /// The next call gets a time that lies so far back.
     pub(crate) clock_back: u64,
-    /// The latest time that its session was told, in true time.
-    told: u64,
+    /// The latest time that its session was given, in true time.
+    session_time: u64,
     /// When the clock had gone back: what the session took for the time, and the true one.
     misdated: Option<(u64, u64)>,
     pub(crate) login: Option<Login>,
-    pub(crate) oracle: Oracle,
-    pub(crate) books: Books,
+    pub(crate) oracle: Deliveries,
+    pub(crate) pacing: Pacing,
+    pub(crate) requests: Requests,
+    /// The number of its last request.
+    pub(crate) last_request: u64,
     pub(crate) app: App,
     pub(crate) dirty: bool,
     /// The session goes on from an orderly end, and nothing newer has been published.
@@ -92,9 +106,9 @@ pub(crate) struct Client<S> {
     /// It has the session now, and gets what is sent; and what it got so far.
     pub(crate) theft: bool,
     pub(crate) stolen: BTreeSet<u64>,
-    /// When the session was told that the server had closed a good connection.
+    /// When the session got to know that the server had closed a good connection.
     pub(crate) closings: Vec<u64>,
-    /// Its driver takes all outputs at once, so what it is told is the latest.
+    /// Its driver takes all outputs at once, so what it is given is the latest.
     pub(crate) prompt: bool,
 }
 
@@ -115,11 +129,13 @@ impl<S> Client<S> {
             not_reading: false,
             inbox: VecDeque::new(),
             clock_back: 0,
-            told: 0,
+            session_time: 0,
             misdated: None,
             login: None,
-            oracle: Oracle::new(10 * (plan.delay + plan.jitter)),
-            books: Books::default(),
+            oracle: Deliveries::new(10 * (plan.delay + plan.jitter)),
+            pacing: Pacing::default(),
+            requests: Requests::default(),
+            last_request: 0,
             app: App::default(),
             dirty: false,
             unstored: false,
@@ -144,8 +160,9 @@ impl<S> Client<S> {
     pub(crate) fn boot(&mut self, base: u64, now: u64) -> ClockReading {
         self.life += 1;
         self.shift = base.wrapping_sub(now);
-        self.books.new_life();
-        self.told = now;
+        self.pacing = Pacing::default();
+        self.requests.clear();
+        self.session_time = now;
         self.misdated = None;
         let unix = UnixMillis(self.unix_start + now / 1000);
         ClockReading { now: Timestamp::from_micros(base), unix }
@@ -155,9 +172,9 @@ impl<S> Client<S> {
     pub(crate) fn time(&mut self, now: u64) -> Timestamp {
         let back = std::mem::take(&mut self.clock_back);
         if back > 0 {
-            self.misdated = Some((self.told.max(now.saturating_sub(back)), now));
+            self.misdated = Some((self.session_time.max(now.saturating_sub(back)), now));
         } else {
-            self.told = now;
+            self.session_time = now;
         }
         Timestamp::from_micros(now.wrapping_add(self.shift).saturating_sub(back))
     }
@@ -216,7 +233,7 @@ impl<S> Client<S> {
     }
 
     /// The session goes on. Twice within a minute after the server had closed a good connection says that another
-    /// client has it as well. What that one got since the second time is asked for: a gap that waited to be told by
+    /// client has it as well. What that one got since the second time is asked for: a gap that waited to be emitted by
     /// then keeps its beginning.
     pub(crate) fn continued(&mut self, now: u64) {
         // A moment less, as the clocks of the two are not read at once.

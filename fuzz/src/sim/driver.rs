@@ -4,15 +4,17 @@ use ringcentral_ws_core::{
     Action, AuthReason, CloseInfo, ConnId, Event, Frame, HttpId, HttpPurpose, Input, OpenFailure, Output, Purpose,
     SessionState, TimerKind, Wait,
 };
-use ringcentral_ws_gateway::HttpRequest;
 
-use super::books::AuthCall;
+use super::World;
 use super::client::Poison;
-use super::net::{Alarm, Call, Parcel};
-use super::plan::{Fault, S};
-use super::{World, brief, trace};
+use super::net::{Alarm, Call, Packet};
+use super::pacing::AuthCall;
+use super::plan::Fault;
+use crate::http::to_gateway;
 use crate::oracle::violated;
 use crate::subject::{Maker, Subject};
+use crate::time::S;
+use crate::trace::{brief, trace};
 
 /// A driver that drains in part leaves this many outputs at most in one go.
 const SIP: u64 = 3;
@@ -84,7 +86,7 @@ impl<M: Maker> World<M> {
             c.wake = u64::MAX;
             let life = c.life;
             let later = self.now + self.rng.below(S / 10);
-            self.net.push(later, Parcel::Alarm { client, life, alarm: Alarm::Drain });
+            self.net.push(later, Packet::Alarm { client, life, alarm: Alarm::Drain });
         }
     }
 
@@ -103,9 +105,9 @@ impl<M: Maker> World<M> {
                 Output::Action(action) => self.act(client, action),
                 Output::Event(Event::SnapshotChanged) => {
                     c.dirty = true;
-                    trace!(self, "{client}: app is told {}", brief(&Event::SnapshotChanged));
+                    trace!(self, "{client}: app gets {}", brief(&Event::SnapshotChanged));
                 }
-                Output::Event(event) => self.tell(client, event),
+                Output::Event(event) => self.on_event(client, event),
                 // There is nothing to do before this.
                 Output::Wait(wait) => {
                     c.undrained = false;
@@ -150,7 +152,7 @@ impl<M: Maker> World<M> {
         if let Wait::Until { at, reason: TimerKind::Retry } = wait
             && let SessionState::Waiting { .. } = session.state()
         {
-            let verdict = c.books.waits(at, c.clock(self.now));
+            let verdict = c.pacing.waits(at, c.clock(self.now));
             return self.judge(verdict);
         }
         let detaching = c.app.closing && !c.revoking && wait != Wait::Finished;
@@ -180,7 +182,7 @@ impl<M: Maker> World<M> {
                 trace!(self, "{client}: closes {conn} with {code}");
                 if let Some(link) = self.link_of(client, conn) {
                     let at = self.now + self.delay();
-                    self.net.send_to_server(link, at, Parcel::CloseToServer { link });
+                    self.net.send_to_server(link, at, Packet::CloseToServer { link });
                 }
             }
             Action::Drop { conn } => {
@@ -215,7 +217,7 @@ impl<M: Maker> World<M> {
         self.clients[client].link = None;
         if !dead {
             let at = self.now + self.delay();
-            self.net.send_to_server(link, at, Parcel::ResetToServer { link });
+            self.net.send_to_server(link, at, Packet::ResetToServer { link });
         }
     }
 
@@ -227,7 +229,7 @@ impl<M: Maker> World<M> {
             return self.judge(violated("before-details", format!("{} on {conn}", name_of(&text))));
         }
         let at = self.now + self.delay();
-        self.net.send_to_server(link, at, Parcel::ToServer { link, text });
+        self.net.send_to_server(link, at, Packet::ToServer { link, text });
     }
 
     fn authorize(&mut self, client: usize, id: ringcentral_ws_core::AuthId, reason: AuthReason) {
@@ -239,17 +241,16 @@ impl<M: Maker> World<M> {
         {
             login.access.clear();
         }
-        let fails = self.now < self.weather.no_credentials_until;
+        let fails = self.now < self.faults.no_credentials_until;
         if fails && self.rng.chance(200) {
             return;
         }
         let at = self.now + self.rng.between(S / 100, S);
-        self.net.push(at, Parcel::AuthDone { client, life, id, fails });
+        self.net.push(at, Packet::AuthDone { client, life, id, fails });
     }
 
     fn call(&mut self, client: usize, id: HttpId, purpose: HttpPurpose, request: &http::Request<bytes::Bytes>) {
         let uri = request.uri();
-        let target = uri.path_and_query().map_or("/", |p| p.as_str());
         trace!(self, "{client}: http {id} {} {}", request.method(), uri.path());
         if purpose == HttpPurpose::ConnectionToken {
             self.auth_call(client, AuthCall::Token(id));
@@ -257,20 +258,12 @@ impl<M: Maker> World<M> {
         let c = &mut self.clients[client];
         c.calls.insert(id);
         let to = Call { client, life: c.life, id };
-        let headers = request.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()));
-        let request = HttpRequest {
-            method: request.method().to_string(),
-            target: target.to_owned(),
-            headers: headers.collect(),
-            body: request.body().to_vec(),
-        };
-        self.post(to, request);
+        self.post(to, to_gateway(request));
     }
 
     fn auth_call(&mut self, client: usize, call: AuthCall) {
         let slack = self.slack();
-        let verdict = self.clients[client].books.auth_call(call, self.now, slack);
+        let verdict = self.clients[client].pacing.auth_call(call, self.now, slack);
         if self.counts_time() {
             self.judge(verdict);
         }
@@ -289,16 +282,16 @@ impl<M: Maker> World<M> {
     fn open(&mut self, client: usize, conn: ConnId, target: String) {
         let wsc = target.contains("wsc=");
         trace!(self, "{client}: opens {conn}{}", if wsc { " with wsc" } else { "" });
-        self.clients[client].books.opens();
+        self.clients[client].pacing.opens();
         let c = &self.clients[client];
-        // What a driver that drains late tells may come too late to count, and so may what a clock that went back counts.
+        // What a driver that drains late passes on may come too late to count, and so may what a clock that went back counts.
         if let Some((poison, shown @ HANDLE_TRIES..)) = c.poison.filter(|_| wsc && c.prompt && self.counts_time()) {
             let what = format!("{conn} presents a handle that showed {shown} times in a row that it {poison:?}");
             self.judge(violated("handle-kept", what));
         }
         if self.counts_time() {
             let slack = self.slack();
-            let verdict = self.clients[client].books.attempt(self.now, slack);
+            let verdict = self.clients[client].pacing.attempt(self.now, slack);
             self.judge(verdict);
         }
         if self.clients[client].link.is_some() {
@@ -350,7 +343,7 @@ impl<M: Maker> World<M> {
         let l = &mut self.net.links[link];
         let c = &mut self.clients[l.client];
         if text.starts_with("[{\"type\":\"Heartbeat\"") {
-            c.books.echoed();
+            c.pacing.echoed();
             l.echoed = true;
             if c.thefts_left > 0 {
                 let (client, later) = (l.client, self.rng.between(S / 2, 3 * S));
@@ -371,12 +364,12 @@ impl<M: Maker> World<M> {
                 l.dead = true;
                 c.faulted_at = c.faulted_at.max(Some(self.now));
                 let at = self.now + self.delay();
-                self.net.push(at, Parcel::ResetToClient { link });
+                self.net.push(at, Packet::ResetToClient { link });
             }
         }
     }
 
-    /// How a connection ended, before the session is told.
+    /// How a connection ended, before the session knows.
     fn before_end(&mut self, link: usize) {
         let l = &self.net.links[link];
         let c = &mut self.clients[l.client];

@@ -1,38 +1,30 @@
-//! The world in virtual time: clients, a network with faults, one gateway, and the books that must balance.
+//! The world in virtual time: clients, a network with faults, one gateway, and the checks of what comes of it.
 
 mod app;
-mod books;
 mod client;
 mod driver;
 mod fault;
 mod net;
+mod pacing;
 pub(crate) mod plan;
 mod server;
+mod strike;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use ringcentral_ws_gateway::{Gateway, GatewayEvent, Recovery};
 
 use self::client::Client;
-use self::fault::Weather;
+use self::fault::FaultState;
 use self::net::Net;
-use self::plan::{MINUTE, Plan, S};
+use self::plan::{EVENTS, Plan};
 use crate::oracle::{Verdict, Violation, violated};
 use crate::report::Report;
 use crate::rng::Rng;
+use crate::run::Simulation;
 use crate::subject::Maker;
-
-/// Adds a line to the story, if it is being told.
-macro_rules! trace {
-    ($world:expr, $($args:tt)*) => {
-        if let Some(story) = &mut $world.story {
-            story.add($world.now, format!($($args)*));
-        }
-    };
-}
-pub(crate) use trace;
-
-pub(crate) use self::app::{brief, name_of_outcome};
+use crate::time::{MINUTE, S};
+use crate::trace::{Trace, trace};
 
 /// After the faults have stopped, a client must be ready within this.
 const HEAL: u64 = 15 * MINUTE;
@@ -44,33 +36,6 @@ const LOOK: u64 = 5 * S;
 const TRIES: usize = 3;
 /// A run that needs more steps than this is going in circles.
 const MAX_STEPS: u64 = 500_000;
-
-/// The last steps of a run. Holds no secret: frames are named, not quoted.
-#[derive(Clone, Debug, Default)]
-pub struct Story {
-    lines: VecDeque<String>,
-    limit: usize,
-}
-
-impl Story {
-    /// A story of at most this many lines: the last ones.
-    #[must_use]
-    pub fn new(limit: usize) -> Self {
-        Self { lines: VecDeque::new(), limit }
-    }
-
-    pub(crate) fn add(&mut self, now: u64, line: String) {
-        if self.lines.len() >= self.limit {
-            self.lines.pop_front();
-        }
-        self.lines.push_back(format!("{:>6}.{:06} {line}", now / S, now % S));
-    }
-
-    /// The lines.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
-    }
-}
 
 /// One run.
 pub(crate) struct World<M: Maker> {
@@ -84,21 +49,33 @@ pub(crate) struct World<M: Maker> {
     pub(crate) clients: Vec<Client<M::Subject>>,
     /// Gateway session → client and subscription.
     pub(crate) sessions: BTreeMap<u64, (usize, Option<u32>)>,
-    pub(crate) weather: Weather,
+    pub(crate) faults: FaultState,
     pub(crate) next_traffic: u64,
     pub(crate) next_app: u64,
     pub(crate) report: Report,
-    pub(crate) story: Option<Story>,
+    pub(crate) trace: Option<Trace>,
     pub(crate) violation: Option<Violation>,
     made: u64,
 }
 
+impl<M: Maker> Simulation for World<M> {
+    type Report = Report;
+
+    fn run(&mut self) {
+        self.run_to_the_end();
+    }
+
+    fn end(self) -> (Option<Violation>, Report, Option<Trace>) {
+        (self.violation, self.report, self.trace)
+    }
+}
+
 impl<M: Maker> World<M> {
-    pub(crate) fn new(maker: M, seed: u64, plan: Plan, story: Option<Story>) -> Self {
+    pub(crate) fn new(maker: M, seed: u64, plan: Plan, trace: Option<Trace>) -> Self {
         let mut rng = Rng::new(seed);
         let gateway = Gateway::new(plan.gateway.clone());
         let clients = (0..plan.clients).map(|_| Client::new(&plan)).collect();
-        let weather = Weather::new(&plan, &mut rng);
+        let faults = FaultState::new(&plan, &mut rng);
         Self {
             next_traffic: rng.wait(plan.traffic_every),
             next_app: if plan.app_every == 0 { u64::MAX } else { rng.wait(plan.app_every) },
@@ -109,17 +86,16 @@ impl<M: Maker> World<M> {
             net: Net::default(),
             clients,
             sessions: BTreeMap::new(),
-            weather,
+            faults,
             report: Report::default(),
-            story,
+            trace,
             violation: None,
             made: 0,
             plan,
         }
     }
 
-    /// Runs to the end or to the first violation.
-    pub(crate) fn run(&mut self) {
+    fn run_to_the_end(&mut self) {
         for client in 0..self.clients.len() {
             self.start(client);
         }
@@ -166,7 +142,7 @@ impl<M: Maker> World<M> {
         for attempt in 1..=TRIES {
             let since = self.now;
             for _ in 0..3 {
-                self.notify_of(app::EVENTS[0]);
+                self.notify_of(EVENTS[0]);
                 self.run_until(self.now + S);
             }
             self.run_until(self.now + MINUTE);
@@ -194,8 +170,8 @@ impl<M: Maker> World<M> {
             self.now = self.now.max(next);
             // What arrived comes before timers that are due.
             if arrival <= self.now {
-                if let Some(parcel) = self.net.pop() {
-                    self.deliver(parcel);
+                if let Some(packet) = self.net.pop() {
+                    self.deliver(packet);
                 }
             } else {
                 self.step();
@@ -207,7 +183,7 @@ impl<M: Maker> World<M> {
     /// The next moment at which something happens by itself.
     fn next_alarm(&self) -> u64 {
         let wake = self.clients.iter().map(|client| client.wake).min().unwrap_or(u64::MAX);
-        let next = self.next_traffic.min(self.next_app).min(self.weather.next).min(wake);
+        let next = self.next_traffic.min(self.next_app).min(self.faults.next).min(wake);
         self.gateway.next_deadline().map_or(next, |at| next.min(at))
     }
 
@@ -232,7 +208,7 @@ impl<M: Maker> World<M> {
 
     /// Something happens on the server that the clients may have subscribed to.
     pub(crate) fn notify(&mut self) {
-        let event = *self.rng.pick(&app::EVENTS);
+        let event = *self.rng.pick(&EVENTS);
         self.notify_of(event);
     }
 
@@ -253,7 +229,7 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// The books of the gateway.
+    /// What the gateway reports.
     pub(crate) fn read_events(&mut self) {
         while let Some(event) = self.gateway.poll_event() {
             match event {
@@ -316,7 +292,7 @@ impl<M: Maker> World<M> {
     fn is_balanced(&mut self, client: usize) -> Verdict {
         let c = &mut self.clients[client];
         c.oracle.finish()?;
-        c.books.finish()
+        c.requests.finish()
     }
 
     /// What the server saw that it must not see.
@@ -341,12 +317,7 @@ impl<M: Maker> World<M> {
         self.report.recoveries += stats.recoveries;
         self.report.recoveries_failed += stats.recoveries_failed;
         for client in &self.clients {
-            self.report.sent += client.oracle.made_count();
-            self.report.delivered += client.oracle.delivered;
-            self.report.covered += client.oracle.covered;
-            self.report.excused += client.oracle.excused;
-            self.report.false_alarms += client.oracle.false_alarms;
-            self.report.add_certainties(&client.oracle.certainties);
+            self.report.notifications += &client.oracle.counts;
         }
         self.report.micros += self.plan.end_at * self.clients.len() as u64;
         self.report.runs += 1;

@@ -3,9 +3,11 @@
 use ringcentral_ws_core::{AuthId, ConnId, HttpFailure, HttpId, OpenFailure};
 use ringcentral_ws_gateway::{HttpRequest, HttpResponse};
 
+use crate::arrivals::Arrivals;
+
 /// One end of a wire sends this to the other, or a process sets itself an alarm.
 #[derive(Debug)]
-pub(crate) enum Parcel {
+pub(crate) enum Packet {
     ToServer {
         link: usize,
         text: String,
@@ -83,7 +85,7 @@ pub(crate) struct Call {
 pub(crate) enum Alarm {
     Drain,
     Resume {
-        told: bool,
+        noticed: bool,
     },
     Read,
     Start,
@@ -107,8 +109,10 @@ pub(crate) struct Link {
     pub(crate) to_client_last: u64,
     /// The client still holds its end.
     pub(crate) client_open: bool,
-    /// The gateway was told of it and has not been told its end.
+    /// The gateway knows of it and does not know its end.
     pub(crate) server_knows: bool,
+    /// The gateway has ended it; the client may learn of this much later.
+    pub(crate) server_ended: bool,
     /// Nothing that is sent arrives.
     pub(crate) dead: bool,
     /// Notifications that were sent on it and will never arrive.
@@ -127,42 +131,39 @@ pub(crate) struct Link {
 
 #[derive(Debug, Default)]
 pub(crate) struct Net {
-    /// When each arrives. The next one is the last; of those that arrive together, the one sent first.
-    parcels: Vec<(u64, Parcel)>,
+    packets: Arrivals<Packet>,
     pub(crate) links: Vec<Link>,
 }
 
 impl Net {
     pub(crate) fn next(&self) -> u64 {
-        self.parcels.last().map_or(u64::MAX, |(at, _)| *at)
+        self.packets.next()
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Parcel> {
-        self.parcels.pop().map(|(_, parcel)| parcel)
+    pub(crate) fn pop(&mut self) -> Option<Packet> {
+        self.packets.pop()
     }
 
-    /// Few are under way at a time, mostly none: putting one in its place moves little.
-    pub(crate) fn push(&mut self, at: u64, parcel: Parcel) {
-        let place = self.parcels.partition_point(|(other, _)| *other > at);
-        self.parcels.insert(place, (at, parcel));
+    pub(crate) fn push(&mut self, at: u64, packet: Packet) {
+        self.packets.push(at, packet);
     }
 
     /// Sends to the client, behind everything sent before.
     #[inline(always)]
-    pub(crate) fn send_to_client(&mut self, link: usize, at: u64, parcel: Parcel) {
+    pub(crate) fn send_to_client(&mut self, link: usize, at: u64, packet: Packet) {
         let l = &mut self.links[link];
         l.to_client_last = l.to_client_last.max(at);
         let at = l.to_client_last;
-        self.push(at, parcel);
+        self.push(at, packet);
     }
 
     /// Sends to the server, behind everything sent before.
     #[inline(always)]
-    pub(crate) fn send_to_server(&mut self, link: usize, at: u64, parcel: Parcel) {
+    pub(crate) fn send_to_server(&mut self, link: usize, at: u64, packet: Packet) {
         let l = &mut self.links[link];
         l.to_server_last = l.to_server_last.max(at);
         let at = l.to_server_last;
-        self.push(at, parcel);
+        self.push(at, packet);
     }
 
     pub(crate) fn connect(&mut self, client: usize, conn: ConnId) -> usize {
@@ -173,6 +174,7 @@ impl Net {
             to_client_last: 0,
             client_open: true,
             server_knows: false,
+            server_ended: false,
             dead: false,
             undelivered: Vec::new(),
             frames_lost: false,
@@ -189,8 +191,8 @@ impl Net {
     /// Adds the notifications that are under way to the client on this link. Whether any frame is.
     pub(crate) fn under_way(&self, of: usize, uuids: &mut Vec<u64>) -> bool {
         let mut any = false;
-        for (_, parcel) in self.parcels.iter().rev() {
-            if let Parcel::ToClient { link, uuid, .. } = parcel
+        for packet in self.packets.iter() {
+            if let Packet::ToClient { link, uuid, .. } = packet
                 && *link == of
             {
                 any = true;

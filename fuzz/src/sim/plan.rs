@@ -7,12 +7,14 @@ use ringcentral_ws_core::Config;
 use ringcentral_ws_gateway::{GatewayConfig, UserConfig};
 
 use crate::rng::Rng;
+use crate::time::{HOUR, MINUTE, S};
 
-/// Microseconds in a second.
-pub(crate) const S: u64 = 1_000_000;
-pub(crate) const MINUTE: u64 = 60 * S;
-pub(crate) const HOUR: u64 = 60 * MINUTE;
-pub(crate) const DAY: u64 = 24 * HOUR;
+/// What happens on the server, and what can be subscribed to.
+pub(crate) const EVENTS: [&str; 3] = [
+    "/restapi/v1.0/account/~/extension/~/message-store",
+    "/restapi/v1.0/account/~/extension/~/presence",
+    "/restapi/v1.0/account/~/extension/~/voicemail",
+];
 
 macro_rules! faults {
     ($($name:ident $text:literal,)*) => {
@@ -169,7 +171,7 @@ fn client_config(r: &mut Rng) -> Config {
 fn gateway_config(r: &mut Rng, clients: usize) -> GatewayConfig {
     let mut g = GatewayConfig::default();
     g.seed = r.next();
-    // Abandoned subscriptions live for a day: a stormy day would fill the real limit of 20.
+    // Abandoned subscriptions live for a day: a day of many faults would fill the real limit of 20.
     g.max_subscriptions = 100_000;
     g.users = (0..clients as u32).map(UserConfig::numbered).collect();
     if r.chance(500) {

@@ -1,15 +1,17 @@
-//! The far end: parcels that arrive, the gateway's answers, and what becomes of what was under way.
+//! The far end: packets that arrive, the gateway's answers, and what becomes of what was under way.
 
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthFailureKind, Frame, HttpFailure, Input, OpenFailure, Phase};
 use ringcentral_ws_gateway::{FrameKind, GatewayOutput, HttpRequest, HttpResponse, LossCause, Upgrade};
 
-use super::books::AuthCall;
-use super::client::{Login, Poison};
-use super::net::{Alarm, Call, Parcel};
-use super::plan::S;
-use super::{World, trace};
+use super::World;
+use super::client::{App, Login, Poison};
+use super::net::{Alarm, Call, Packet};
+use super::pacing::AuthCall;
+use crate::http::{from_gateway, http_failure, open_failure};
 use crate::oracle::violated;
 use crate::subject::Maker;
+use crate::time::S;
+use crate::trace::trace;
 
 const CLIENT_AUTH: &str = "Basic Z2F0ZXdheS1jbGllbnQtaWQ6Z2F0ZXdheS1jbGllbnQtc2VjcmV0";
 
@@ -29,6 +31,7 @@ impl<M: Maker> World<M> {
             {
                 continue;
             }
+            l.server_ended |= matches!(output, GatewayOutput::Close { .. } | GatewayOutput::Reset { .. });
             if l.dead || !l.client_open {
                 if let GatewayOutput::Send { kind, .. } = &output {
                     l.frames_lost = true;
@@ -38,88 +41,88 @@ impl<M: Maker> World<M> {
                 }
                 continue;
             }
-            let parcel = match output {
+            let packet = match output {
                 GatewayOutput::Send { text, kind, .. } => {
                     let uuid = if let FrameKind::Notification { uuid } = kind { uuid } else { 0 };
-                    Parcel::ToClient { link, text, uuid }
+                    Packet::ToClient { link, text, uuid }
                 }
-                GatewayOutput::Ping { .. } => Parcel::Ping { link },
-                GatewayOutput::Close { code, .. } => Parcel::CloseToClient { link, code },
-                GatewayOutput::Reset { .. } => Parcel::ResetToClient { link },
+                GatewayOutput::Ping { .. } => Packet::Ping { link },
+                GatewayOutput::Close { code, .. } => Packet::CloseToClient { link, code },
+                GatewayOutput::Reset { .. } => Packet::ResetToClient { link },
             };
             let at = self.now + self.delay();
-            self.net.send_to_client(link, at, parcel);
+            self.net.send_to_client(link, at, packet);
         }
     }
 
-    /// The client a parcel is for, and whether it comes through a socket.
-    fn addressee(&self, parcel: &Parcel) -> Option<(usize, bool)> {
-        match parcel {
-            Parcel::ToClient { link, .. }
-            | Parcel::Ping { link }
-            | Parcel::CloseToClient { link, .. }
-            | Parcel::ResetToClient { link } => Some((self.net.links[*link].client, true)),
-            Parcel::Opened { link } | Parcel::OpenFailed { link, .. } => Some((self.net.links[*link].client, false)),
-            Parcel::HttpDone { to, .. } => Some((to.client, false)),
-            Parcel::AuthDone { client, .. } => Some((*client, false)),
-            Parcel::Alarm { alarm: Alarm::Resume { .. } | Alarm::Read, .. } => None,
-            Parcel::Alarm { client, .. } => Some((*client, false)),
+    /// The client a packet is for, and whether it comes through a socket.
+    fn addressee(&self, packet: &Packet) -> Option<(usize, bool)> {
+        match packet {
+            Packet::ToClient { link, .. }
+            | Packet::Ping { link }
+            | Packet::CloseToClient { link, .. }
+            | Packet::ResetToClient { link } => Some((self.net.links[*link].client, true)),
+            Packet::Opened { link } | Packet::OpenFailed { link, .. } => Some((self.net.links[*link].client, false)),
+            Packet::HttpDone { to, .. } => Some((to.client, false)),
+            Packet::AuthDone { client, .. } => Some((*client, false)),
+            Packet::Alarm { alarm: Alarm::Resume { .. } | Alarm::Read, .. } => None,
+            Packet::Alarm { client, .. } => Some((*client, false)),
             _ => None,
         }
     }
 
-    pub(super) fn deliver(&mut self, parcel: Parcel) {
-        if let Some((client, by_socket)) = self.addressee(&parcel) {
+    pub(super) fn deliver(&mut self, packet: Packet) {
+        if let Some((client, by_socket)) = self.addressee(&packet) {
             let c = &mut self.clients[client];
             if c.suspended || c.not_reading && by_socket {
-                return c.inbox.push_back(parcel);
+                return c.inbox.push_back(packet);
             }
         }
-        match parcel {
-            Parcel::ToServer { link, text } => self.server_text(link, text),
-            Parcel::ToClient { link, text, uuid } => self.socket_text(link, &text, uuid),
-            Parcel::Ping { link } => self.ping(link),
-            Parcel::Pong { link } => {
+        match packet {
+            Packet::ToServer { link, text } => self.server_text(link, text),
+            Packet::ToClient { link, text, uuid } => self.socket_text(link, &text, uuid),
+            Packet::Ping { link } => self.ping(link),
+            Packet::Pong { link } => {
                 if !self.net.links[link].dead {
                     self.gateway.ws_pong(link as u64 + 1, self.now);
                     self.pump();
                 }
             }
-            Parcel::CloseToClient { link, code } => {
+            Packet::CloseToClient { link, code } => {
                 if !self.net.links[link].dead {
                     self.socket_closed(link, Some(code));
                 }
             }
-            Parcel::CloseToServer { link } => {
+            Packet::CloseToServer { link } => {
                 if !self.net.links[link].dead {
                     let at = self.now + self.delay();
-                    self.net.send_to_client(link, at, Parcel::CloseToClient { link, code: 1000 });
+                    self.net.send_to_client(link, at, Packet::CloseToClient { link, code: 1000 });
                 }
             }
-            Parcel::ResetToClient { link } => self.socket_closed(link, None),
-            Parcel::ResetToServer { link } => self.settle(link),
-            Parcel::OpenArrives { link, target, answer_lost } => self.upgrade(link, &target, answer_lost),
-            Parcel::Opened { link } => {
+            Packet::ResetToClient { link } => self.socket_closed(link, None),
+            Packet::ResetToServer { link } => self.settle(link),
+            Packet::OpenArrives { link, target, answer_lost } => self.upgrade(link, &target, answer_lost),
+            Packet::Opened { link } => {
                 if self.is_live(link) && !self.net.links[link].dead {
                     let l = &self.net.links[link];
                     let (client, conn) = (l.client, l.conn);
                     self.input(client, Input::Opened { conn });
                 }
             }
-            Parcel::OpenFailed { link, failure } => self.open_failed(link, *failure),
-            Parcel::HttpArrives { to, request, answer_lost } => self.serve(to, &request, answer_lost),
-            Parcel::HttpDone { to, result } => self.http_done(to, *result),
-            Parcel::AuthDone { client, life, id, fails } => {
+            Packet::OpenFailed { link, failure } => self.open_failed(link, *failure),
+            Packet::HttpArrives { to, request, answer_lost } => self.serve(to, &request, answer_lost),
+            Packet::HttpDone { to, result } => self.http_done(to, *result),
+            Packet::AuthDone { client, life, id, fails } => {
                 if self.clients[client].life == life {
                     self.auth_done(client, id, fails);
                 }
             }
-            Parcel::Alarm { client, life, alarm } => {
+            Packet::Alarm { client, life, alarm } => {
                 if self.clients[client].life == life {
                     self.alarm(client, alarm);
                 }
             }
-            Parcel::Online => self.online(),
+            Packet::Online => self.online(),
         }
     }
 
@@ -130,7 +133,7 @@ impl<M: Maker> World<M> {
         }
         let client = l.client;
         if let Some(number) = number_in(&text) {
-            let verdict = self.clients[client].books.reached(number);
+            let verdict = self.clients[client].requests.may_run(number);
             self.judge(verdict);
         }
         self.gateway.ws_text(link as u64 + 1, text, self.now);
@@ -143,7 +146,7 @@ impl<M: Maker> World<M> {
         }
         let (client, conn) = (self.net.links[link].client, self.net.links[link].conn);
         let at = self.now + self.delay();
-        self.net.send_to_server(link, at, Parcel::Pong { link });
+        self.net.send_to_server(link, at, Packet::Pong { link });
         self.input(client, Input::Frame { conn, frame: Frame::Control });
     }
 
@@ -168,8 +171,8 @@ impl<M: Maker> World<M> {
                 let c = &mut self.clients[client];
                 c.faulted_at = c.faulted_at.max(Some(self.now));
                 let status = Some(*self.rng.pick(&[400, 404, 500]));
-                let failure = Box::new(OpenFailure { status, ..failure(Phase::Response) });
-                return self.net.push(at, Parcel::OpenFailed { link, failure });
+                let failure = Box::new(OpenFailure { status, ..open_failure(Phase::Response) });
+                return self.net.push(at, Packet::OpenFailed { link, failure });
             }
         }
         let upgrade = self.gateway.ws_open(link as u64 + 1, target, None, self.now);
@@ -177,21 +180,22 @@ impl<M: Maker> World<M> {
             _ if answer_lost => {
                 self.net.links[link].server_knows = true;
                 self.net.links[link].dead = true;
-                let failure = Box::new(failure(Phase::Response));
-                self.net.push(at, Parcel::OpenFailed { link, failure });
-                self.net.push(at, Parcel::ResetToServer { link });
+                let failure = Box::new(open_failure(Phase::Response));
+                self.net.push(at, Packet::OpenFailed { link, failure });
+                self.net.push(at, Packet::ResetToServer { link });
             }
             Upgrade::Accepted => {
                 self.net.links[link].server_knows = true;
-                self.net.send_to_client(link, at, Parcel::Opened { link });
+                self.net.send_to_client(link, at, Packet::Opened { link });
             }
             Upgrade::Refused(response) => {
                 self.net.links[link].poisoned = false;
                 self.explain(client);
                 let after = response.get("Retry-After").and_then(|text| text.parse().ok());
                 let retry_after = after.map(std::time::Duration::from_secs);
-                let failure = OpenFailure { status: Some(response.status), retry_after, ..failure(Phase::Response) };
-                self.net.push(at, Parcel::OpenFailed { link, failure: Box::new(failure) });
+                let failure =
+                    OpenFailure { status: Some(response.status), retry_after, ..open_failure(Phase::Response) };
+                self.net.push(at, Packet::OpenFailed { link, failure: Box::new(failure) });
             }
         }
         self.pump();
@@ -208,8 +212,8 @@ impl<M: Maker> World<M> {
         if self.net.under_way(link, &mut undelivered) {
             self.net.links[link].frames_lost = true;
         }
-        for parcel in &self.clients[self.net.links[link].client].inbox {
-            if let Parcel::ToClient { link: of, uuid, .. } = parcel
+        for packet in &self.clients[self.net.links[link].client].inbox {
+            if let Packet::ToClient { link: of, uuid, .. } = packet
                 && *of == link
                 && *uuid != 0
             {
@@ -228,7 +232,7 @@ impl<M: Maker> World<M> {
 
     pub(super) fn note_lost(&mut self, session: u64, uuids: &[u64], cause: LossCause) {
         // Behind what the server sends again, the hole that an overflow left is not at the beginning of the replay,
-        // and no client can tell where it is.
+        // and no client can know where it is.
         let hidden = cause == LossCause::Overflow && self.plan.gateway.replay_sent_tail > 0;
         if (cause == LossCause::Undelivered || hidden)
             && let Some((client, _)) = self.sessions.get(&session)
@@ -243,7 +247,7 @@ impl<M: Maker> World<M> {
             && response.status != 401
             && self.clients[to.client].life == to.life
         {
-            let verdict = self.clients[to.client].books.reached(number);
+            let verdict = self.clients[to.client].requests.may_run(number);
             self.judge(verdict);
         }
         self.pump();
@@ -252,12 +256,12 @@ impl<M: Maker> World<M> {
         }
         let at = self.now + delay + self.delay();
         let result = if answer_lost { Err(http_failure(Phase::Response, false)) } else { Ok(response) };
-        self.net.push(at, Parcel::HttpDone { to, result: Box::new(result) });
+        self.net.push(at, Packet::HttpDone { to, result: Box::new(result) });
     }
 
     /// A fault took effect now, perhaps long after it was planned.
     pub(super) fn explain(&mut self, client: usize) {
-        self.weather.scripted = self.weather.scripted.saturating_sub(1);
+        self.faults.scripted = self.faults.scripted.saturating_sub(1);
         let c = &mut self.clients[client];
         c.faulted_at = c.faulted_at.max(Some(self.now));
     }
@@ -269,22 +273,14 @@ impl<M: Maker> World<M> {
         }
         trace!(self, "{}: http {} done {:?}", to.client, to.id, result.as_ref().map(|r| r.status));
         if result.as_ref().is_err_and(|failure| failure.not_sent) {
-            self.clients[to.client].books.never_left(AuthCall::Token(to.id));
+            self.clients[to.client].pacing.never_left(AuthCall::Token(to.id));
         }
         match result {
             Err(failure) => self.input(to.client, Input::HttpFailed { id: to.id, failure }),
-            Ok(answer) => {
-                let mut response = http::Response::builder().status(answer.status);
-                for (name, value) in &answer.headers {
-                    response = response.header(name, value);
-                }
-                match response.body(bytes::Bytes::from(answer.body)) {
-                    Ok(response) => {
-                        self.input(to.client, Input::HttpResponse { id: to.id, response: Box::new(response) })
-                    }
-                    Err(error) => self.judge(violated("simulator", format!("not a response: {error}"))),
-                }
-            }
+            Ok(answer) => match from_gateway(answer) {
+                Ok(response) => self.input(to.client, Input::HttpResponse { id: to.id, response: Box::new(response) }),
+                Err(error) => self.judge(violated("simulator", format!("not a response: {error}"))),
+            },
         }
     }
 
@@ -293,7 +289,7 @@ impl<M: Maker> World<M> {
             let mut failure = AuthFailure::transient("simulated");
             if self.rng.chance(300) {
                 failure.kind = AuthFailureKind::Network { phase: Phase::Tcp, not_sent: true };
-                self.clients[client].books.never_left(AuthCall::Login(id));
+                self.clients[client].pacing.never_left(AuthCall::Login(id));
             }
             return self.input(client, Input::AuthorizeFailed { id, failure });
         }
@@ -330,15 +326,15 @@ impl<M: Maker> World<M> {
         let link = c.link;
         let mark = c.published.as_ref().map(|published| published.mark.clone());
         if mark.is_none() {
-            c.app = super::app::App::default();
+            c.app = App::default();
         }
         // Before the inbox is emptied: what lies in it never arrived.
         if let Some(link) = link {
             self.hang_up(link);
         }
         // Also on a connection that was dropped before, of which the server has not heard yet.
-        for parcel in std::mem::take(&mut self.clients[client].inbox) {
-            if let Parcel::ToClient { link, uuid, .. } = parcel
+        for packet in std::mem::take(&mut self.clients[client].inbox) {
+            if let Packet::ToClient { link, uuid, .. } = packet
                 && uuid != 0
             {
                 self.net.links[link].undelivered.push(uuid);
@@ -350,14 +346,6 @@ impl<M: Maker> World<M> {
         let downtime = if self.clients[client].crashes_left > 0 { S / 10 } else { self.downtime() };
         self.alarm_in(client, downtime, Alarm::Start);
     }
-}
-
-pub(super) fn failure(phase: Phase) -> OpenFailure {
-    OpenFailure { phase, status: None, retry_after: None, message: "simulated".into() }
-}
-
-pub(super) fn http_failure(phase: Phase, not_sent: bool) -> HttpFailure {
-    HttpFailure { phase, not_sent, message: "simulated".into() }
 }
 
 /// The number of the application's request in a frame.

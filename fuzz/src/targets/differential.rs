@@ -1,4 +1,4 @@
-//! The session against a model of it: after every operation both must have done and told the same, and wait for the
+//! The session against a model of it: after every operation both must have put out the same, and wait for the
 //! same moment.
 
 mod words;
@@ -88,7 +88,7 @@ pub fn differ<M: Maker>(maker: &M, data: &[u8]) -> Result<Vec<String>, String> {
     while let Some(at) = world.model.next() {
         world.sleep_until(at)?;
     }
-    Ok(world.story)
+    Ok(world.trace)
 }
 
 struct World<S> {
@@ -104,7 +104,7 @@ struct World<S> {
     sent_heartbeats: u64,
     subscription: String,
     requests: Vec<(u64, String)>,
-    story: Vec<String>,
+    trace: Vec<String>,
     /// What the model expects besides, because chance had it that a retry waits for nothing.
     at_once: Vec<Out>,
     /// Until when it waits, and what was said about that since the last input (REC-8).
@@ -137,7 +137,7 @@ impl<S: Subject> World<S> {
             sent_heartbeats: 0,
             subscription: String::new(),
             requests: Vec::new(),
-            story: Vec::new(),
+            trace: Vec::new(),
             at_once: Vec::new(),
             waits: None,
             announced: Vec::new(),
@@ -172,7 +172,7 @@ impl<S: Subject> World<S> {
             Op::Gone if at_frames || matches!(self.model.phase, Phase::Opening(_)) => self.give(In::Gone(None)),
             Op::Sleep { quarters } => self.sleep(quarters),
             Op::Subscribe if free => self.give(In::Subscribe),
-            Op::Unsubscribe if free && self.model.subs.wanted.is_some() => self.give(In::Unsubscribe),
+            Op::Unsubscribe if free && self.model.subs.desired.is_some() => self.give(In::Unsubscribe),
             Op::Request if free && self.model.phase == Phase::Ready && self.model.open_requests().len() < 3 => {
                 self.give(In::Request)
             }
@@ -247,11 +247,11 @@ impl<S: Subject> World<S> {
 
     /// Gives it to both, and compares.
     fn give(&mut self, input: In) -> Result<(), String> {
-        self.story.push(format!("{:>12} {input:?}", self.now));
+        self.trace.push(format!("{:>12} {input:?}", self.now));
         self.announced.clear();
         self.snapshot_changed = false;
         let mut expected = self.model.apply(self.now, input.clone());
-        self.tell(&input);
+        self.apply(&input);
         let mut actual = Vec::new();
         let wait = loop {
             match self.session.poll_output() {
@@ -266,7 +266,7 @@ impl<S: Subject> World<S> {
             let chosen = self.model.chosen(Timer::Retry, until.as_micros(), reason.as_str());
             chosen.map_err(|why| self.report(&why))?;
         }
-        self.story.extend(actual.iter().map(|out| format!("{:>16} {out:?}", "")));
+        self.trace.extend(actual.iter().map(|out| format!("{:>16} {out:?}", "")));
         if actual != expected {
             return Err(self.report(&format!("the model says {expected:?}")));
         }
@@ -285,17 +285,17 @@ impl<S: Subject> World<S> {
         self.compare_states(wait)
     }
 
-    /// REC-8: whoever waits for more than two seconds was told until when, and of no other wait.
+    /// REC-8: a wait of more than two seconds was announced, with its end, and no other wait was.
     fn check_waits(&mut self) -> Result<(), String> {
         let before = self.waits;
         self.waits = match self.session.state() {
             SessionState::Waiting { until, .. } => Some(until.as_micros()),
             _ => None,
         };
-        let told = self.announced.last().copied();
+        let announced = self.announced.last().copied();
         match self.waits.filter(|until| Some(*until) != before) {
-            Some(until) if until > self.now + 2_000_000 && told != Some(until) => {
-                Err(self.report(&format!("nobody was told that it waits until {until}")))
+            Some(until) if until > self.now + 2_000_000 && announced != Some(until) => {
+                Err(self.report(&format!("no event says that it waits until {until}")))
             }
             _ => Ok(()),
         }
@@ -323,8 +323,8 @@ impl<S: Subject> World<S> {
     }
 
     fn report(&self, why: &str) -> String {
-        let from = self.story.len().saturating_sub(60);
-        format!("{why}, after\n{}", self.story[from..].join("\n"))
+        let from = self.trace.len().saturating_sub(60);
+        format!("{why}, after\n{}", self.trace[from..].join("\n"))
     }
 }
 

@@ -236,7 +236,7 @@ impl Play {
         assert_eq!((self.world.machine.held(), self.world.server.streams()), (Held::default(), 0), "something is left");
     }
 
-    /// No faults any more: what was sent has come, or its loss was told.
+    /// No faults any more: what was sent has come, or a gap reports its loss.
     fn all_is_well(&mut self) {
         self.world.machine.refuse(false);
         self.world.machine.cut_off(false, false);

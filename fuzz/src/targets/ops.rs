@@ -110,7 +110,7 @@ impl<S: Subject> Player<S> {
         Self::around(session, clock.now, style)
     }
 
-    /// Around a session that was told to connect.
+    /// Around a session that is connecting.
     pub(super) fn around(session: S, now: Timestamp, style: Style) -> Self {
         let mut player = Self {
             session,
@@ -290,11 +290,8 @@ impl<S: Subject> Player<S> {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm an operation")]
-    pub(super) fn play(&mut self, op: &Op) {
-        let sub = |foreign: bool| if foreign { "another" } else { "sub-1" };
+    fn pass_time(&mut self, op: &Op) {
         match *op {
-            Op::Complete { how } => self.complete(how),
             Op::Sleep { quarter } => {
                 if let Some(at) = self.wait {
                     let left = at.since(self.now) / 4 * u32::from(quarter % 5);
@@ -306,6 +303,21 @@ impl<S: Subject> Player<S> {
                 self.now = self.now.after(Duration::from_secs(seconds.into()));
                 self.give(&Input::Timeout);
             }
+            Op::ClockBack { seconds } => {
+                let now = self.now;
+                self.now = now.before(Duration::from_secs(seconds.into()));
+                self.give(&Input::Timeout);
+                self.now = now;
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn play(&mut self, op: &Op) {
+        let sub = |foreign: bool| if foreign { "another" } else { "sub-1" };
+        match *op {
+            Op::Complete { how } => self.complete(how),
+            Op::Sleep { .. } | Op::Oversleep { .. } | Op::ClockBack { .. } => self.pass_time(op),
             Op::Notify { number, foreign } => self.notify(number.into(), sub(foreign)),
             Op::Reply { status } => self.reply([200, 200, 204, 400, 404, 429, 500, 503][usize::from(status % 8)]),
             Op::Echo => self.reply(200),
@@ -342,12 +354,6 @@ impl<S: Subject> Player<S> {
             }
             Op::Network(online) => self.give(&Input::NetworkChanged { online }),
             Op::Resumed => self.give(&Input::Resumed),
-            Op::ClockBack { seconds } => {
-                let now = self.now;
-                self.now = now.before(Duration::from_secs(seconds.into()));
-                self.give(&Input::Timeout);
-                self.now = now;
-            }
             Op::Stale { number } => {
                 let id = HttpId::from(u64::from(number) + 1_000_000);
                 self.give(&Input::HttpResponse { id, response: Box::new(http::Response::new(Bytes::new())) });

@@ -1,9 +1,9 @@
 //! A login that tells whether its calls get through to a server.
 
 use ringcentral_ws_adapter::watch::reach::LoginCalls;
-use ringcentral_ws_blocking::core::oauth::Identity;
-use ringcentral_ws_blocking::core::{AccessToken, AuthFailure, HttpFailure};
+use ringcentral_ws_blocking::Identity;
 use ringcentral_ws_blocking::http::{Request, Response};
+use ringcentral_ws_blocking::{AccessToken, AuthFailure, HttpFailure};
 use ringcentral_ws_blocking::{CredentialSource, HttpsSender, Jwt, TokenRequest};
 
 /// The credentials, and how their calls ended.

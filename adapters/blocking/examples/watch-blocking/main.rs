@@ -13,9 +13,9 @@ use ringcentral_ws_adapter::watch::demo::{self, Step};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::state::{self, StateFile};
 use ringcentral_ws_adapter::watch::{FAILED, Files, USAGE};
-use ringcentral_ws_blocking::core::oauth::ClientApp;
-use ringcentral_ws_blocking::core::{Config, Secret, Snapshot, recorder};
+use ringcentral_ws_blocking::ClientApp;
 use ringcentral_ws_blocking::{Client, CredentialSource as _, EnvError, Events, Jwt, StartError, filters};
+use ringcentral_ws_blocking::{Config, Secret, Snapshot, recorder};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 use self::login::Login;

@@ -13,8 +13,8 @@ use ringcentral_ws_adapter::watch::interrupt::interrupted;
 use ringcentral_ws_adapter::watch::reach::Reach;
 use ringcentral_ws_adapter::watch::record::Record;
 use ringcentral_ws_adapter::watch::{FAILED, Files, MAX_LINE, human, json};
-use ringcentral_ws_blocking::core::{Close, CloseReason, Event, Snapshot};
 use ringcentral_ws_blocking::{Client, Events};
+use ringcentral_ws_blocking::{Close, CloseReason, Event, Snapshot};
 
 use crate::{NAME, Perform, complain};
 

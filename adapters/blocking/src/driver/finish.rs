@@ -6,8 +6,8 @@ use std::sync::mpsc::sync_channel;
 use ringcentral_ws_core::CommandError;
 
 use super::{Done, Driver};
+use crate::abort::{Abort, WeakAbort};
 use crate::command::{Answered, Command};
-use crate::dial::{Abort, WeakAbort};
 use crate::driver::turn::Turn;
 
 impl Driver {
@@ -70,7 +70,7 @@ impl Driver {
         // Who asks after this, or was not seen, learns from the closed channel that nothing was sent.
         self.parts.inbox = sync_channel(0).1;
         if let Some(event) = self.last.take() {
-            self.parts.hub.push(event, None);
+            self.parts.events.push(event, None);
         }
         for reply in self.closers.drain(..) {
             let _ = reply.try_send(());
@@ -78,12 +78,11 @@ impl Driver {
     }
 }
 
-/// However the thread ends, nobody waits for it in vain.
+/// However the thread ends, nobody waits for it in vain; the end of the queue of events goes with it.
 impl Drop for Driver {
     fn drop(&mut self) {
         self.unlink();
         self.calls.values().chain(self.logins.values()).for_each(Abort::fire);
         self.downloads.iter().for_each(WeakAbort::fire);
-        self.parts.hub.end();
     }
 }

@@ -8,7 +8,7 @@ use ringcentral_ws_adapter::{client_is_silent, client_panicked, opening_panicked
 use ringcentral_ws_core::{AuthFailure, ConnId, HttpFailure, HttpId, HttpPurpose, OpenFailure, Phase, SecretUrl};
 
 use super::{Done, Driver, Link};
-use crate::dial::Abort;
+use crate::abort::Abort;
 use crate::https::abortable;
 use crate::socket;
 

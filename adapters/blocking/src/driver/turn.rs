@@ -3,15 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::TryRecvError;
 
-use ringcentral_ws_adapter::Pressure;
-use ringcentral_ws_core::{ConnId, Input, RequestId, SessionState, TimerKind, Timestamp, Wait};
+use ringcentral_ws_adapter::{Pressure, must_pause};
+use ringcentral_ws_core::{ConnId, Input, RequestId, TimerKind, Timestamp, Wait};
 
 use super::{Done, Driver, Link, SOCKET};
 use crate::command::Command;
 use crate::socket::Incoming;
-
-/// Events that may wait for the application while a connection is still being made.
-const HANDSHAKE_BACKLOG: usize = 256;
 
 /// One thing that happened.
 pub(super) enum Turn {
@@ -47,8 +44,7 @@ impl Driver {
             if self.parts.signals.abandoned.load(Ordering::SeqCst) {
                 return Turn::Abandoned;
             }
-            if self.unstored && !self.parts.hub.is_unstored() {
-                self.unstored = false;
+            if self.parts.events.take_stored() {
                 return Turn::SnapshotStored;
             }
             let reading = self.parts.clock.read();
@@ -65,6 +61,9 @@ impl Driver {
                 (None, Some((at, _))) => at.since(reading.now).min(longest),
                 (None, None) => longest,
             };
+            if self.parts.events.await_application(&self.woken) {
+                continue;
+            }
             // An interrupted wait is only an early look.
             if self.parts.poll.poll(&mut self.poll_events, Some(span)).is_ok()
                 && let Link::Open(_, socket) = &mut self.link
@@ -156,18 +155,9 @@ impl Driver {
         }
     }
 
-    /// Whether messages must wait for the application. While a connection is being made they need not: they cause few
-    /// events, and leaving them unread would fail the attempt. Nor while an answer over the socket is awaited, perhaps
-    /// by the loop that would take the events (REQ-10). The limit in bytes holds always.
-    fn is_paused(&self) -> bool {
-        let waiting = self.parts.hub.waiting();
-        if !waiting.is_full {
-            return false;
-        }
-        if waiting.is_heavy || !matches!(self.parts.session.state(), SessionState::Ready { .. }) {
-            return waiting.is_heavy || waiting.backlog >= HANDSHAKE_BACKLOG;
-        }
-        self.over_socket.is_empty()
+    fn is_paused(&mut self) -> bool {
+        let answer_awaited = !self.over_socket.is_empty();
+        must_pause(self.parts.events.load(), self.parts.session.state(), answer_awaited)
     }
 
     /// A deadline has come, though messages of the peer still wait for the application. Each call of the Session runs

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use ringcentral_ws_blocking::ClientApp;
 use ringcentral_ws_blocking::filters::SMS;
-use ringcentral_ws_blocking::oauth::ClientApp;
 use ringcentral_ws_blocking::{Body, Builder, Client, Event, Events, Jwt, TlsSettings, http};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 

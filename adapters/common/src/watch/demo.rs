@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_core::event_filters::SMS;
+use ringcentral_ws_api::event_filters::SMS;
 use ringcentral_ws_core::{Config, Event, RetryPolicy};
 use url::Url;
 

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ringcentral_ws_core::oauth::{ClientApp, Identity};
+use ringcentral_ws_api::{ClientApp, Identity};
 use ringcentral_ws_core::{Event, RestoreError, Secret, Snapshot, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -226,7 +226,7 @@ mod tests {
             client_id: id.to_owned(),
             client_secret: None,
         };
-        let user = |name: &str| Some(Identity::of_user(&app("a"), name));
+        let user = |name: &str| Some(app("a").user_identity(name));
         state.save_login(&app("a"), user("u"), &"r".into()).unwrap();
         assert_eq!(state.load_login(&app("a"), user("u")).unwrap().unwrap().expose(), "r");
         assert!(state.load_login(&app("b"), user("u")).is_err(), "another app never sees it");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::rng::Rng;
+use fastrand::Rng;
 
 /// Where the login lies.
 pub(super) fn login(state: &Path) -> PathBuf {
@@ -27,11 +27,11 @@ const BEGINNING: &[u8] = b"{\"version\":1,\"server\":\"";
 /// Does one of many kinds of damage.
 pub(super) fn damage(state: &Path, rng: &mut Rng) -> Damaged {
     let Some(whole) = content(state) else { return Damaged::State };
-    let cut = usize::try_from(rng.up_to(whole.len() as u64)).unwrap_or(0);
+    let cut = rng.usize(..whole.len().max(1));
     // What does not begin as a session is refused, and no damage to one.
     let middle = cut.max(BEGINNING.len()).min(whole.len());
     let newer = String::from_utf8_lossy(&whole).replacen("\"version\":1", "\"version\":2", 1).into_bytes();
-    match rng.up_to(10) {
+    match rng.u64(..10) {
         0 => {
             let _ = fs::remove_file(state);
         }

@@ -6,7 +6,6 @@
 mod damage;
 mod oracle;
 mod process;
-mod rng;
 mod tally;
 mod traffic;
 
@@ -19,7 +18,6 @@ use serde_json::Value;
 use self::damage::{Damaged, content, damage, login};
 use self::oracle::{End, Life, Oracle, Start};
 use self::process::{Lines, Process};
-use self::rng::Rng;
 pub use self::tally::Tally;
 use self::traffic::Traffic;
 use crate::PATIENCE;
@@ -77,7 +75,7 @@ enum Moment {
 
 struct World<'a> {
     plan: &'a Plan,
-    rng: Rng,
+    rng: fastrand::Rng,
     oracle: Oracle,
     traffic: Traffic,
     state: PathBuf,
@@ -99,7 +97,7 @@ impl<'a> World<'a> {
         let server = Server::start(ServerConfig { gateway, ..ServerConfig::default() }).expect("the loopback serves");
         Self {
             plan,
-            rng: Rng(plan.seed),
+            rng: fastrand::Rng::with_seed(plan.seed),
             oracle: Oracle::default(),
             traffic: Traffic::default(),
             state: folder.join("state"),
@@ -126,7 +124,7 @@ impl<'a> World<'a> {
     fn live(&mut self) {
         let (start, before) = (self.start(), content(&self.state));
         let moment = self.moment();
-        let detach = self.rng.up_to(12) == 0;
+        let detach = self.rng.u64(..12) == 0;
         let mut process = Process::start(&self.plan.program, &self.server, &self.state);
         let come = self.traffic.flow(&self.server, &mut self.rng, &mut process, moment);
         let (end, lines) = if detach { (End::Detached, process.detach()) } else { (End::Killed, process.kill()) };
@@ -134,9 +132,9 @@ impl<'a> World<'a> {
             self.violated(&format!("{moment:?} never came: {lines:?}"));
         }
         self.settle(start, end, lines, before.as_deref());
-        let pause = Duration::from_micros(self.rng.up_to(40_000));
+        let pause = Duration::from_micros(self.rng.u64(..40_000));
         self.traffic.pause(&self.server, &mut self.rng, pause);
-        if self.plan.damage && self.rng.up_to(6) == 0 {
+        if self.plan.damage && self.rng.u64(..6) == 0 {
             match damage(&self.state, &mut self.rng) {
                 Damaged::State => self.bad_state = content(&self.state),
                 Damaged::Login => self.bad_login = Some(content(&login(&self.state))),
@@ -145,12 +143,12 @@ impl<'a> World<'a> {
     }
 
     fn moment(&mut self) -> Moment {
-        let after = Duration::from_micros(self.rng.up_to(3_000));
-        match self.rng.up_to(10) {
-            0..3 => Moment::Time(Duration::from_micros(self.rng.up_to(250_000))),
+        let after = Duration::from_micros(self.rng.u64(..3_000));
+        match self.rng.u64(..10) {
+            0..3 => Moment::Time(Duration::from_micros(self.rng.u64(..250_000))),
             3 => Moment::Lines("connected", 1, after),
             4 => Moment::Lines("notification", 1, Duration::ZERO),
-            _ => Moment::Lines("notification", self.rng.up_to(40) + 1, after),
+            _ => Moment::Lines("notification", self.rng.u64(..40) + 1, after),
         }
     }
 

@@ -10,9 +10,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ringcentral_ws_gateway::Server;
 
 use super::oracle::Line;
-use super::traffic::FILTER;
 use crate::PATIENCE;
 use crate::watch::with_credentials;
+
+/// What it watches.
+pub(super) const FILTER: &str = "/restapi/v1.0/account/~/extension/~/presence";
 
 /// What a process leaves.
 #[derive(Debug, Default)]

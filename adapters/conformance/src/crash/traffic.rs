@@ -6,11 +6,9 @@ use ringcentral_ws_gateway::{GatewayEvent, Server};
 
 use super::Moment;
 use super::oracle::Books;
-use super::process::{Process, unix_ms};
-use super::rng::Rng;
+use super::process::{FILTER, Process, unix_ms};
 use crate::PATIENCE;
-
-pub(super) const FILTER: &str = "/restapi/v1.0/account/~/extension/~/presence";
+use fastrand::Rng;
 
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
@@ -50,9 +48,9 @@ impl Traffic {
 
     /// One notification or a burst, and a short rest.
     fn step(&mut self, server: &Server, rng: &mut Rng) {
-        let burst = if rng.up_to(10) == 0 { 1 + rng.up_to(6) } else { 1 };
+        let burst = if rng.u64(..10) == 0 { 1 + rng.u64(..6) } else { 1 };
         (0..burst).for_each(|_| self.send(server));
-        std::thread::sleep(Duration::from_micros(rng.up_to(4_000)));
+        std::thread::sleep(Duration::from_micros(rng.u64(..4_000)));
     }
 
     pub(super) fn send(&mut self, server: &Server) {

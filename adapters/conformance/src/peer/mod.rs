@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_core::oauth::ClientApp;
+use ringcentral_ws_api::ClientApp;
 use serde_json::json;
 
 use crate::Setup;

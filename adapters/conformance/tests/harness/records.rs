@@ -5,7 +5,8 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ringcentral_ws_core::{Masker, oauth};
+use data_encoding::BASE64;
+use ringcentral_ws_core::Masker;
 use ringcentral_ws_driver::trace::LOUD_TARGETS;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -130,7 +131,7 @@ impl Search {
         let hex = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
         // Whatever stands before it moves the groups of three; those at the edges have strangers in them.
         let base64 = (0..3).map(|before| {
-            let coded = oauth::base64(&[&b"xxx"[..before], secret.as_bytes()].concat());
+            let coded = BASE64.encode(&[&b"xxx"[..before], secret.as_bytes()].concat());
             let (start, end) = (if before == 0 { 0 } else { 4 }, (before + secret.len()) / 3 * 4);
             coded[start..end].to_owned()
         });

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_conformance::{Harness, PATIENCE, Running, Setup};
-use ringcentral_ws_core::oauth::ClientApp;
 use ringcentral_ws_core::{Config, Event, RetryPolicy};
 use tungstenite::handshake::derive_accept_key;
 

@@ -55,14 +55,10 @@ fn unreadable() -> Vec<Behaviour> {
             one(link, &RawFrame::text("[]"))
         }),
         live("random bytes", GAP, |link| {
-            let mut state = 0x9e37_79b9_u32;
+            let mut random = fastrand::Rng::with_seed(1);
             loop {
-                let bytes: Vec<u8> = std::iter::repeat_with(|| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (state >> 24) as u8
-                })
-                .take(4096)
-                .collect();
+                let mut bytes = vec![0; 4096];
+                random.fill(&mut bytes);
                 link.send(bytes)?;
             }
         }),

@@ -28,7 +28,6 @@ impl<R: Runtime> Driver<R> {
         let until = self.closing_since.unwrap_or(now).after(self.close_timeout);
         let mut limit = self.https.runtime.sleep(until.since(now));
         poll_fn(|cx| {
-            let _ = self.outlet.poll(cx);
             while let Poll::Ready(turn) = self.poll_commands(cx) {
                 match turn {
                     // The session refuses it.
@@ -47,12 +46,12 @@ impl<R: Runtime> Driver<R> {
         .await
     }
 
-    /// Lets go of everything, then waits only for the application to take the last events.
-    pub(super) async fn finish(mut self) {
+    /// Lets go of everything. The events that wait stay with the application.
+    pub(super) fn finish(mut self) {
         self.logins.clear();
         self.publish();
         if let Some(event) = self.last.take() {
-            self.outlet.push(event, None);
+            self.events.push(event, None);
         }
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
@@ -69,8 +68,5 @@ impl<R: Runtime> Driver<R> {
         for reply in self.closers.drain(..) {
             let _ = reply.try_send(());
         }
-        let mut outlet = self.outlet;
-        drop((self.session, self.requests, self.https, self.credentials));
-        poll_fn(|cx| outlet.poll(cx)).await;
     }
 }

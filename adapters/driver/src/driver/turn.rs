@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
-use ringcentral_ws_adapter::Pressure;
-use ringcentral_ws_core::{ConnId, Input, OpenFailure, SessionState, TimerKind, Timestamp, Wait};
+use ringcentral_ws_adapter::{Pressure, must_pause};
+use ringcentral_ws_core::{ConnId, Input, OpenFailure, TimerKind, Timestamp, Wait};
 
 use super::{Done, Driver, Link};
 use crate::command::Command;
@@ -18,8 +18,6 @@ const FAIR_TURNS: u32 = 128;
 /// Messages that are read in one turn, with one look at the clock and one wake of the application. A turn is also bounded
 /// in bytes and in frames ([`Below`](ringcentral_ws_adapter::Below)).
 const BURST: u32 = 64;
-/// Events that may wait for the application while a connection is still being made.
-const HANDSHAKE_BACKLOG: usize = 256;
 
 /// One thing that happened.
 #[expect(
@@ -56,7 +54,6 @@ impl<R: Runtime> Driver<R> {
     /// timers only when nothing else is ready (HB-4). But after a turn that the peer did not let end everything else
     /// comes first.
     pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>, wait: Wait) -> Poll<Turn<R::Stream>> {
-        let _ = self.outlet.poll(cx);
         self.busy += 1;
         if self.busy > FAIR_TURNS {
             self.busy = 0;
@@ -69,8 +66,7 @@ impl<R: Runtime> Driver<R> {
         if reading.jumped || late {
             return Poll::Ready(Turn::Resumed);
         }
-        if self.unstored && self.shared.poll_stored(cx).is_ready() {
-            self.unstored = false;
+        if self.events.take_stored() {
             return Poll::Ready(Turn::SnapshotStored);
         }
         let flooded = std::mem::take(&mut self.flooded);
@@ -100,7 +96,9 @@ impl<R: Runtime> Driver<R> {
         let turn = self.poll_timer(cx, deadline, reading.now);
         if turn.is_pending() {
             self.busy = 0;
-            self.outlet.rest();
+            if self.events.await_application(cx.waker()) {
+                cx.waker().wake_by_ref();
+            }
             self.https.sweep();
         }
         turn
@@ -212,17 +210,9 @@ impl<R: Runtime> Driver<R> {
         matches!(&self.link, Link::Open(_, socket) if socket.is_spent())
     }
 
-    /// Whether messages must wait for the application. While a connection is being made they need not: they cause few
-    /// events, and leaving them unread would fail the attempt. Nor while an answer over the socket is awaited, perhaps
-    /// by the loop that would take the events (REQ-10). The limit in bytes holds always.
-    fn is_paused(&self) -> bool {
-        if !self.outlet.is_full() {
-            return false;
-        }
-        if self.outlet.is_heavy() || !matches!(self.session.state(), SessionState::Ready { .. }) {
-            return self.outlet.is_heavy() || self.outlet.backlog() >= HANDSHAKE_BACKLOG;
-        }
-        self.over_socket.is_empty()
+    fn is_paused(&mut self) -> bool {
+        let answer_awaited = !self.over_socket.is_empty();
+        must_pause(self.events.load(), self.session.state(), answer_awaited)
     }
 
     /// A deadline has come, though messages of the peer still wait for the application. Each call of the Session runs

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use ringcentral_ws_adapter::watch::reach::LoginCalls;
-use ringcentral_ws_core::oauth::Identity;
+use ringcentral_ws_core::Identity;
 use ringcentral_ws_core::{AccessToken, AuthFailure, HttpFailure};
 use url::Url;
 

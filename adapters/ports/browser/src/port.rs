@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use ringcentral_ws_core::oauth::Identity;
+use ringcentral_ws_core::Identity;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthFailureKind, AuthId, Body, ClockReading, Close, CloseInfo, Config, ConnId,
     Event, Filters, Frame, HttpFailure, HttpId, Input, OpenFailure, Output, Phase, ProtocolError, RequestId, Session,

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use mio::{Events, Poll, Token, Waker};
 use ringcentral_ws_adapter::{MessageLimits, UNFINISHED};
-use ringcentral_ws_core::oauth::{ClientApp, Identity, TokenSet};
+use ringcentral_ws_api::{ClientApp, TokenSet};
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, ClockReading, CloseInfo, Config, ConnId, Event, Frame, HttpFailure,
     HttpId, Input, Masker, Output, Phase, Secret, Session, TimerKind, Timestamp, UnixMillis, Unreadable, Wait,
@@ -61,7 +61,7 @@ impl Port {
         let (completions, done) = channel();
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let unix = UnixMillis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
-        let identity = config.identity.or_else(|| Some(Identity::of_jwt(&app, &jwt)));
+        let identity = config.identity.or_else(|| Some(app.jwt_identity(&jwt)));
         let config = Config { server: app.server.clone(), identity, ..config };
         let finish_by = MessageLimits::of(&config).finish_by;
         let session = Session::new(config, seed, ClockReading { now: Timestamp::ZERO, unix });

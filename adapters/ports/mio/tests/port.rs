@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_core::oauth::ClientApp;
+use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_core::{Body, Close, Config, Event, Filters, RequestOutcome, RetryPolicy};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use ringcentral_ws_port_mio::Port;

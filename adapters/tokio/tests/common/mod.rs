@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
+use ringcentral_ws_tokio::ClientApp;
 use ringcentral_ws_tokio::filters::SMS;
-use ringcentral_ws_tokio::oauth::ClientApp;
 use ringcentral_ws_tokio::{Body, Builder, Client, Config, Event, Events, Jwt, RetryPolicy, http, rustls};
 
 /// Nothing here takes this long; it only turns a hang into a failure.

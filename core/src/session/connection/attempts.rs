@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::classify::Cause;
 use crate::output::{Event, WaitReason};
-use crate::retry::{Cost, Planned, RetryContext};
+use crate::retry::{Budget, Cost, Planned, RetryContext};
 use crate::session::Session;
 use crate::session::connection::ConnectionState;
 use crate::time::Timestamp;
@@ -13,6 +13,42 @@ use crate::timers::TimerKind;
 /// Longer waits are events (REC-8).
 const SILENT_WAIT: Duration = Duration::from_secs(2);
 
+/// Attempts so far.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Attempts {
+    /// Failed attempts and short-lived connections since the last good connection.
+    attempt: u32,
+    /// Whoever refused the last one may ask for none before a moment.
+    budget: Budget,
+}
+
+impl Attempts {
+    pub(crate) fn new(per_minute: usize) -> Self {
+        Self { attempt: 0, budget: Budget::new(per_minute) }
+    }
+
+    /// How many failed since the last good connection.
+    pub(crate) const fn failed(&self) -> u32 {
+        self.attempt
+    }
+
+    /// An attempt failed, or a connection that was never good ended: that is no end of a series of failures (BCK-6).
+    pub(crate) const fn count_failure(&mut self) {
+        self.attempt = self.attempt.saturating_add(1);
+    }
+
+    /// The connection is good (BCK-6).
+    pub(crate) const fn forget_failures(&mut self) {
+        self.attempt = 0;
+    }
+
+    /// The first moment from `now` at which one is allowed.
+    pub(crate) fn earliest(&self, now: Timestamp) -> Timestamp {
+        self.budget.earliest(now)
+    }
+}
+
 impl Session {
     /// One attempt, if the budget has one; else as soon as it has.
     pub(crate) fn begin_attempt(&mut self, now: Timestamp) {
@@ -20,7 +56,7 @@ impl Session {
         if at > now {
             return self.wait_and_say(Planned { at, reason: WaitReason::AttemptBudget }, now);
         }
-        self.state.attempts.take(now);
+        self.state.attempts.budget.take(now);
         self.stats.attempts += 1;
         self.state.timers.stop(TimerKind::Retry);
         self.state.connection = ConnectionState::Attempting;
@@ -49,8 +85,8 @@ impl Session {
 
     fn retry_at(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
         self.state.timers.stop(TimerKind::Handshake);
-        self.state.attempt = self.state.attempt.saturating_add(1);
-        self.state.attempts.set_not_before(floor);
+        self.state.attempts.count_failure();
+        self.state.attempts.budget.set_not_before(floor);
         if *cause == Cause::MalformedWsc {
             self.context(cost, now).floor(now)
         } else {
@@ -61,14 +97,14 @@ impl Session {
     /// The next attempt comes at a moment that its failure decides.
     pub(crate) fn attempt_failed_until(&mut self, cause: Cause, planned: Planned, now: Timestamp) {
         self.state.timers.stop(TimerKind::Handshake);
-        self.state.attempt = self.state.attempt.saturating_add(1);
+        self.state.attempts.count_failure();
         let floor = self.context(Cost::Call, now).floor(now);
         self.announce_retry(cause, if floor.at > planned.at { floor } else { planned }, now);
     }
 
     fn announce_retry(&mut self, cause: Cause, planned: Planned, now: Timestamp) {
         let Planned { at, reason } = planned;
-        self.out.emit(Event::Retry { attempt: self.state.attempt, cause, at, delay: at.since(now), reason });
+        self.out.emit(Event::Retry { attempt: self.state.attempts.failed(), cause, at, delay: at.since(now), reason });
         if at > now {
             self.wait(planned);
         } else {
@@ -80,12 +116,12 @@ impl Session {
     fn context(&self, cost: Cost, now: Timestamp) -> RetryContext<'_> {
         RetryContext {
             policy: &self.config.retry,
-            attempt: self.state.attempt,
+            attempt: self.state.attempts.failed(),
             cost,
             recent: now < self.state.recovery.lost_at.after(self.recovery_window()),
             window: self.window(),
-            not_before: self.state.attempts.not_before(),
-            attempts: Some(&self.state.attempts),
+            not_before: self.state.attempts.budget.not_before(),
+            attempts: Some(&self.state.attempts.budget),
             calls: (!self.state.tokens.has_ws_token(now)).then(|| self.state.tokens.calls()),
         }
     }
@@ -100,8 +136,8 @@ impl Session {
     }
 
     pub(crate) fn plan(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
-        self.state.attempts.set_not_before(floor);
-        self.plan_as_of(self.state.attempt, cause, cost, now)
+        self.state.attempts.budget.set_not_before(floor);
+        self.plan_as_of(self.state.attempts.failed(), cause, cost, now)
     }
 
     /// As if so many attempts had failed.

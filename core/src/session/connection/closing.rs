@@ -134,6 +134,7 @@ impl Session {
         self.state.tokens.give_up(&mut self.out);
         if reason == CloseReason::Revoked {
             self.state.recovery.wsc = None;
+            self.state.waiting.take();
             self.state.subscription.forget();
             self.out.snapshot_changed();
         }

@@ -71,9 +71,9 @@ impl Session {
         self.stats.unreadable += 1;
         self.state.bad_frames += 1;
         self.out.emit(Event::ProtocolError { conn, error });
-        if self.state.subscription.may_be_active() || !self.state.subscription.holds_nothing() {
+        if self.state.subscription.may_be_active() || !self.state.waiting.is_empty() {
             let since = self.seen_before_this_frame();
-            if self.state.subscription.holds_nothing() {
+            if self.state.waiting.is_empty() {
                 self.state.delivery.lost(GapCause::UnreadableFrame, since, &mut self.out);
             } else {
                 self.hold(Held::Lost(GapCause::UnreadableFrame, since));

@@ -1,6 +1,6 @@
 //! The connection: opening it, what it has shown, its loss.
 
-mod attempts;
+pub(crate) mod attempts;
 mod closing;
 mod inbound;
 
@@ -360,8 +360,7 @@ impl Session {
                     None => self.plan(&cause, Cost::None, now, now),
                 };
                 if !self.state.trial.is_good() {
-                    // A connection that was never good is no end of a series of failures (BCK-6).
-                    self.state.attempt = self.state.attempt.saturating_add(1);
+                    self.state.attempts.count_failure();
                 }
                 self.wait_and_say(planned, now);
             }

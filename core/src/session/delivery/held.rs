@@ -31,13 +31,17 @@ impl Held {
 /// In the order of arrival, with the bytes they count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Waiting {
-    pub(crate) items: VecDeque<Held>,
+    items: VecDeque<Held>,
     bytes: usize,
 }
 
 impl Waiting {
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    pub(crate) fn last(&self) -> Option<&Held> {
+        self.items.back()
     }
 
     pub(crate) const fn bytes(&self) -> usize {
@@ -56,6 +60,11 @@ impl Waiting {
         std::mem::take(&mut self.items)
     }
 
+    /// Forgets everything; returns how many notifications.
+    pub(crate) fn forget(&mut self) -> u64 {
+        self.take().iter().filter(|item| matches!(item, Held::Notification(_))).count() as u64
+    }
+
     /// Makes room for an item by throwing the oldest away, and takes it in if it fits. Whether anything was thrown away.
     pub(crate) fn push(&mut self, item: Held, most: usize, room: usize) -> bool {
         let bytes = item.bytes();
@@ -72,5 +81,33 @@ impl Waiting {
         self.bytes += bytes;
         self.items.push_back(item);
         lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::NotificationFields;
+
+    fn item(uuid: &'static str) -> Held {
+        Held::Notification(Notification::new(
+            None,
+            &NotificationFields { uuid: Some(uuid.into()), ..Default::default() },
+        ))
+    }
+
+    // CLAUSE SUB-3 SEC-3
+    #[test]
+    fn the_oldest_make_room_and_what_fits_not_even_alone_is_not_taken() {
+        let (mut waiting, two) = (Waiting::default(), 2 * item("1").bytes());
+        assert!(!waiting.push(item("1"), 8, two) && !waiting.push(item("2"), 8, two));
+        assert!(waiting.push(item("3"), 8, two), "by bytes");
+        assert!(waiting.push(item("4"), 2, usize::MAX), "by number");
+        assert_eq!((waiting.bytes(), waiting.counted()), (two, two));
+        assert!(waiting.push(item("12345"), 8, two / 2));
+        assert!(waiting.is_empty() && waiting.bytes() == 0);
+        waiting.push(item("5"), 8, two);
+        waiting.push(Held::Lost(GapCause::UnreadableFrame, UnixMillis(0)), 8, usize::MAX);
+        assert_eq!((waiting.forget(), waiting.bytes()), (1, 0), "losses are no notifications");
     }
 }

@@ -30,8 +30,11 @@ impl Session {
 
     /// The answer to a call, made or to be made, may name a subscription that is not known yet.
     fn may_be_answered(&self) -> bool {
-        let subs = &self.state.subscription;
-        subs.desired().is_some() || subs.is_creating() || subs.is_unsure() || !subs.holds_nothing()
+        let subscription = &self.state.subscription;
+        subscription.desired().is_some()
+            || subscription.is_creating()
+            || subscription.is_unsure()
+            || !self.state.waiting.is_empty()
     }
 
     pub(crate) fn hold(&mut self, item: Held) {
@@ -43,10 +46,10 @@ impl Session {
         } else {
             item
         };
-        if item.is_overflow() && self.state.subscription.held.items.back().is_some_and(Held::is_overflow) {
+        if item.is_overflow() && self.state.waiting.last().is_some_and(Held::is_overflow) {
             return;
         }
-        if self.state.subscription.held.push(item, most, room) {
+        if self.state.waiting.push(item, most, room) {
             let since = self.last_seen();
             self.state.delivery.lost(GapCause::QueueOverflow, since, &mut self.out);
         }
@@ -54,7 +57,7 @@ impl Session {
 
     /// What is held back because of the server, in bytes, beside the outputs that wait (SEC-3).
     pub(crate) fn held_bytes(&self) -> usize {
-        self.state.subscription.held.bytes() + self.state.delivery.held_bytes()
+        self.state.waiting.bytes() + self.state.delivery.held_bytes()
     }
 
     /// Outputs wait, and with what is held they are more than may be.
@@ -66,7 +69,7 @@ impl Session {
     /// For the contract: what is held as it is counted, as it is, and the most it may be.
     #[cfg(any(test, feature = "contract"))]
     pub(crate) fn held(&self) -> (usize, usize, usize) {
-        let counted = self.state.subscription.held.counted() + self.state.delivery.counted_bytes();
+        let counted = self.state.waiting.counted() + self.state.delivery.counted_bytes();
         (self.held_bytes(), counted, self.config.limits.held_bytes)
     }
 

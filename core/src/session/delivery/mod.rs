@@ -6,12 +6,12 @@ pub(crate) mod inbound;
 use std::collections::VecDeque;
 
 use crate::gap::{Gap, GapCause};
+use crate::json::beginning;
 use crate::notification::Notification;
 use crate::outbox::Outbox;
 use crate::output::Event;
 use crate::snapshot::MAX_LAST;
 use crate::time::{ClockReading, Timestamp, UnixMillis};
-use crate::wire::beginning;
 
 /// Fewest notifications remembered, whatever the server's buffer.
 const MIN_WINDOW: usize = 256;
@@ -187,7 +187,7 @@ impl Delivery {
     #[cfg(feature = "recorder")]
     pub(crate) fn mask(&mut self) {
         if let Some(PendingGap { cause: GapCause::RecoveryFailed(Some(code)), .. }) = &mut self.pending {
-            *code = crate::recorder::code(code);
+            *code = crate::mask::mask_code(code);
         }
     }
 

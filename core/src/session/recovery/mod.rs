@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::classify::Cause;
 use crate::config::InFlightGaps;
 use crate::gap::GapCause;
-use crate::oauth::Identity;
+use crate::identity::Identity;
 use crate::retry::Window;
 use crate::session::Session;
 use crate::session::connection::ConnectionState;

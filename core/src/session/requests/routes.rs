@@ -113,8 +113,6 @@ mod tests {
         assert!(!needs(plain(), b"") && !needs(plain().header("content-type", "application/json"), b"{}"));
         assert!(needs(plain().extension(OverHttps), b""));
         assert!(needs(plain().header("content-type", "multipart/form-data; boundary=b"), b"--b"));
-        let built = crate::Multipart::new().part(crate::Part::json("json", "{}")).post("/restapi/v1.0/fax").unwrap();
-        assert!(needs_https(&built));
         assert!(needs(plain(), b"\xff") && needs(plain().header("accept", "audio/mpeg"), b""));
         assert!(needs(Request::post("/restapi/oauth/token"), b""));
         assert!(needs(Request::get("/restapi/v1.0/account/~/extension/~/message-store/1/content/1"), b""));

@@ -49,7 +49,7 @@ impl Session {
                 let removed = gone || status == 401;
                 match kind {
                     CallKind::Update(_) if gone => self.subscription_gone(),
-                    // Desired again before anybody was stated of its end: it may have been gone for longer, or still stand.
+                    // Desired again before its end was reported: it may have been gone for longer, or still stand.
                     CallKind::Delete if removed && self.state.subscription.desired().is_some() => {
                         self.subscription_gone()
                     }
@@ -71,7 +71,7 @@ impl Session {
 
     fn subscribed(&mut self, desired: Desired, reply: SubscriptionReply, now: Timestamp) {
         if self.state.subscription.active().is_some_and(|active| active.server_id != reply.id) {
-            // An update that made another one: what the two sent meanwhile was not stated apart.
+            // An update that made another one: nobody knows which of the two sent what meanwhile.
             self.subscription_gone();
         }
         let unsure = self.state.subscription.is_unsure();
@@ -84,7 +84,7 @@ impl Session {
             confirmed: self.state.clock.unix_at(now),
         });
         self.out.snapshot_changed();
-        let held = self.state.subscription.held.take();
+        let held = self.state.waiting.take();
         let belongs = |n: &Notification| n.subscription_id().is_none_or(|id| id == &*reply.id);
         if unsure && held.iter().any(|item| matches!(item, Held::Notification(n) if !belongs(n))) {
             // They belong to a subscription of this session whose confirmation was lost with its connection.

@@ -9,7 +9,6 @@ use crate::filters::Filters;
 use crate::gap::GapCause;
 use crate::ids::SubscriptionId;
 use crate::output::{Action, Event, Purpose};
-use crate::session::delivery::held::{Held, Waiting};
 use crate::session::{Session, SubscriptionState};
 use crate::time::{Timestamp, UnixMillis};
 use crate::timers::TimerKind;
@@ -94,8 +93,6 @@ pub(crate) struct Subscription {
     lost: bool,
     call: Option<Call>,
     failures: u32,
-    #[cfg_attr(feature = "recorder", serde(skip))]
-    pub(crate) held: Waiting,
     pub(crate) next: u64,
 }
 
@@ -181,11 +178,6 @@ impl Subscription {
         }
     }
 
-    /// Whether nothing waits for the reply.
-    pub(crate) fn holds_nothing(&self) -> bool {
-        self.held.is_empty()
-    }
-
     /// The filters of all that is desired, active or on its way.
     #[cfg(feature = "recorder")]
     pub(crate) fn filters_mut(&mut self) -> impl Iterator<Item = &mut Filters> {
@@ -221,12 +213,6 @@ impl Subscription {
             CallKind::Update(_) => self.mark_unverified(),
             CallKind::Delete => {}
         }
-    }
-
-    /// Forgets what waits for the reply; returns how many notifications.
-    fn forget_held(&mut self) -> u64 {
-        let held = self.held.take();
-        held.iter().filter(|item| matches!(item, Held::Notification(_))).count() as u64
     }
 
     /// Everything, for good.
@@ -351,7 +337,7 @@ impl Session {
         let had = !matches!(std::mem::take(&mut self.state.subscription.known), Known::Nothing);
         self.state.subscription.lost = false;
         self.state.subscription.failures = 0;
-        self.stats.foreign += self.state.subscription.forget_held();
+        self.stats.foreign += self.state.waiting.forget();
         if self.state.subscription.desired().is_none() {
             self.state.delivery.replay_ended(now, &mut self.out);
             self.state.delivery.mark_verified(now, &mut self.out);
@@ -371,8 +357,8 @@ impl Session {
         if let Some(call) = self.state.subscription.call.take() {
             self.state.subscription.leave_open(&call.kind);
         }
-        if !self.state.subscription.holds_nothing() {
-            self.stats.foreign += self.state.subscription.forget_held();
+        if !self.state.waiting.is_empty() {
+            self.stats.foreign += self.state.waiting.forget();
             let since = self.last_seen();
             self.state.delivery.lost(GapCause::SubscriptionLost, since, &mut self.out);
         }

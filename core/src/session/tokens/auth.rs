@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::classify::{self, Cause};
 use crate::ids::AuthId;
 use crate::input::{AccessToken, AuthFailure, AuthFailureKind};
+use crate::json::beginning;
 use crate::mask::Masker;
 use crate::output::{Action, AuthReason, CloseReason, WaitReason};
 use crate::retry::{Cost, Planned};
@@ -14,7 +15,7 @@ use crate::session::recovery::Origin;
 use crate::session::tokens::{Access, Asking, Doubt, HeldToken, bearer_of};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
-use crate::wire::{MAX_HANDLE, beginning};
+use crate::wire::MAX_HANDLE;
 
 /// Longest text of others that is shown, in bytes.
 const MAX_WORDS: usize = 1024;
@@ -104,7 +105,7 @@ impl Session {
         masker
     }
 
-    /// What somebody outside says, as it is stated: masked, and not longer than a few lines.
+    /// What somebody outside says, as it is shown: masked, and not longer than a few lines.
     pub(crate) fn words(&self, text: &str) -> Box<str> {
         beginning(&self.masker().mask(text), MAX_WORDS).into()
     }

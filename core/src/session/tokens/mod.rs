@@ -23,7 +23,7 @@ use crate::wire::Wsc;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct HeldToken {
-    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::named_secret"))]
     pub(crate) secret: Secret,
     pub(crate) expires: Option<Timestamp>,
     pub(crate) issued: Timestamp,
@@ -40,7 +40,7 @@ pub(crate) enum Access {
     /// In use.
     Held(HeldToken),
     /// The server refused the last one, and another has not come yet (TOK-4).
-    Refused(#[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare_option"))] Option<Secret>),
+    Refused(#[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::named_secret_option"))] Option<Secret>),
 }
 
 /// What refusals of access tokens in a row have led to (TOK-4).
@@ -73,9 +73,9 @@ pub(crate) const MAX_STORED_PENALTY: Duration = Duration::from_secs(3_600);
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct WsToken {
-    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::bare"))]
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::named_secret"))]
     pub(crate) token: Secret,
-    #[cfg_attr(feature = "recorder", serde(with = "crate::recorder::as_text"))]
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::url"))]
     pub(crate) uri: Url,
     pub(crate) usable_until: Timestamp,
 }
@@ -145,7 +145,7 @@ impl Tokens {
             asking: None,
             doubt: Doubt::None,
             evictions: Vec::new(),
-            logins: Budget::new(usize::MAX),
+            logins: Budget::without_limit(),
             ws: OneUse::None,
             fetching: None,
             former: Masker::new(),
@@ -156,7 +156,7 @@ impl Tokens {
 
     /// Replaces every token, and what the address of a connection asks for.
     #[cfg(feature = "recorder")]
-    pub(crate) fn mask(&mut self, names: &mut crate::recorder::Names) {
+    pub(crate) fn mask(&mut self, names: &mut crate::mask::Names) {
         match &mut self.access {
             Access::Held(HeldToken { secret, .. }) | Access::Refused(Some(secret)) => {
                 *secret = names.secret(secret.expose()).into();

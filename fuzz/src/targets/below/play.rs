@@ -11,8 +11,8 @@ use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Link, Machine, Stall, World};
 
 use super::Run;
-use super::books::{Books, Told};
 use super::limits::{CLOSE, POLL, REQUEST, SLACK, config, io};
+use super::oracle::{Oracle, Received};
 use super::script::{HALF, RUBBISH, UNKNOWN, any_frame, flood, frame, notification, upgrade};
 use crate::targets::driver::Bytes;
 
@@ -31,7 +31,7 @@ pub(super) struct Play<'p> {
     events: Option<Events>,
     /// Since when the application takes events.
     listens: Option<Duration>,
-    books: Option<Books>,
+    oracle: Option<Oracle>,
     calls: Vec<(Call<'static, ()>, Duration)>,
     /// The subscription that stands, and on which stream it does.
     subscription: Option<String>,
@@ -47,11 +47,11 @@ pub(super) struct Play<'p> {
 }
 
 impl<'p> Play<'p> {
-    pub(super) fn new(style: u8, books: bool, run: Run<'p>) -> Self {
+    pub(super) fn new(style: u8, oracle: bool, run: Run<'p>) -> Self {
         let mut world = World::new(1, GatewayConfig::default());
         let link = link_of(style);
         world.machine.set_link(link);
-        if books {
+        if oracle {
             world.machine.watch_streams();
         }
         let started = world.builder().filters([SMS]).config(config()).limits(io(style & 0x20 != 0)).start();
@@ -62,7 +62,7 @@ impl<'p> Play<'p> {
             client,
             events: Some(events),
             listens: Some(Duration::ZERO),
-            books: books.then(|| Books::new(style & 0x20 != 0)),
+            oracle: oracle.then(|| Oracle::new(style & 0x20 != 0)),
             calls: Vec::new(),
             subscription: None,
             confirmed: None,
@@ -111,8 +111,8 @@ impl<'p> Play<'p> {
     fn break_writes(&mut self) {
         self.touched = true;
         self.world.server.break_writes();
-        if let (Some(books), Some(id)) = (&mut self.books, self.world.server.newest()) {
-            books.set_unwritable(id);
+        if let (Some(oracle), Some(id)) = (&mut self.oracle, self.world.server.newest()) {
+            oracle.set_unwritable(id);
         }
     }
 
@@ -124,13 +124,13 @@ impl<'p> Play<'p> {
     /// A notification's text, if one may be sent now: its subscription must be confirmed on the newest stream.
     fn forge(&mut self, padding: usize) -> Option<String> {
         let live = self.world.server.newest();
-        if self.books.is_some() && (self.confirmed.is_none() || live != self.confirmed) {
+        if self.oracle.is_some() && (self.confirmed.is_none() || live != self.confirmed) {
             return None;
         }
         self.forged += 1;
         let text = notification(self.forged, self.subscription.as_deref()?, padding);
-        if let Some(books) = &mut self.books {
-            books.will_send(&text, self.forged);
+        if let Some(oracle) = &mut self.oracle {
+            oracle.will_send(&text, self.forged);
         }
         Some(text)
     }
@@ -139,8 +139,8 @@ impl<'p> Play<'p> {
         for _ in 0..count {
             let Some(text) = self.forge(padding) else { return };
             self.inject(&frame(0x81, text.as_bytes()));
-            if let (Some(books), Some(id)) = (&mut self.books, self.world.server.newest()) {
-                books.was_written(id, self.forged);
+            if let (Some(oracle), Some(id)) = (&mut self.oracle, self.world.server.newest()) {
+                oracle.was_written(id, self.forged);
             }
         }
     }
@@ -191,13 +191,14 @@ impl<'p> Play<'p> {
         }
     }
 
-    /// The last notification that was told comes again.
+    /// The last notification that was emitted comes again.
     fn repeat(&mut self) {
-        let Some(books) = &self.books else { return };
-        let last = books.told.iter().rev().find(|told| matches!(told, Told::Notification(n) if *n > FORGED));
-        let (Some(Told::Notification(number)), Some(id)) = (last, &self.subscription) else { return };
+        let Some(oracle) = &self.oracle else { return };
+        let last =
+            oracle.received.iter().rev().find(|received| matches!(received, Received::Notification(n) if *n > FORGED));
+        let (Some(Received::Notification(number)), Some(id)) = (last, &self.subscription) else { return };
         let text = notification(*number, id, 0);
-        if self.confirmed == self.world.server.newest() && books.was_sent(&text) {
+        if self.confirmed == self.world.server.newest() && oracle.was_sent(&text) {
             self.inject(&frame(0x81, text.as_bytes()));
         }
     }
@@ -302,8 +303,8 @@ impl<'p> Play<'p> {
 
     fn observe(&mut self) {
         let now = self.world.machine.now();
-        if let Some(books) = &mut self.books {
-            books.see(self.world.machine.seen(), now);
+        if let Some(oracle) = &mut self.oracle {
+            oracle.see(self.world.machine.seen(), now);
         }
         if self.listens.is_some() {
             self.take();
@@ -316,8 +317,8 @@ impl<'p> Play<'p> {
         for (_, since) in &self.calls {
             assert!(self.closing || now <= *since + REQUEST + SLACK, "a request of {since:?} has no end at {now:?}");
         }
-        if let Some(books) = &self.books {
-            books.check(now, self.listens);
+        if let Some(oracle) = &self.oracle {
+            oracle.check(now, self.listens);
         }
     }
 
@@ -343,8 +344,8 @@ impl<'p> Play<'p> {
     }
 
     fn note(&mut self, event: &Event) {
-        let live = match &self.books {
-            Some(books) => books.live(),
+        let live = match &self.oracle {
+            Some(oracle) => oracle.live(),
             None => self.world.server.newest(),
         };
         match event {
@@ -353,13 +354,13 @@ impl<'p> Play<'p> {
                 let number = digits.fold(0_u64, |n, digit| n.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
                 let uuid = notification.uuid();
                 assert!(number < FORGED || uuid == format!("forged-{number}"), "{uuid} is {number}");
-                if let Some(books) = &mut self.books {
-                    books.notified(number);
+                if let Some(oracle) = &mut self.oracle {
+                    oracle.notified(number);
                 }
             }
             Event::Gap(gap) => {
-                if let Some(books) = &mut self.books {
-                    books.told.push(Told::Gap(gap.cause.as_str()));
+                if let Some(oracle) = &mut self.oracle {
+                    oracle.received.push(Received::Gap(gap.cause.as_str()));
                 }
             }
             Event::Subscribed(info) => {
@@ -369,8 +370,8 @@ impl<'p> Play<'p> {
             Event::Recovered { .. } if self.subscription.is_some() => self.confirmed = live,
             Event::Disconnected { cause, .. } => {
                 self.confirmed = None;
-                if let Some(books) = &mut self.books {
-                    books.told.push(Told::Disconnected(format!("{cause:?}")));
+                if let Some(oracle) = &mut self.oracle {
+                    oracle.received.push(Received::Disconnected(format!("{cause:?}")));
                 }
             }
             Event::Closed { reason } => assert!(self.closing, "bytes have ended the session: {reason:?}"),
@@ -410,16 +411,16 @@ impl<'p> Play<'p> {
         assert!(self.confirmed.is_some(), "it is not subscribed after twenty minutes: {:?}", self.client.state());
         let (number, receipts) = self.world.server.notify();
         self.pass(2 * SECOND);
-        let told = Told::Notification(number);
-        let was_told = self.books.as_ref().is_none_or(|books| books.told.contains(&told));
-        assert!(was_told, "{receipts:?} was not told: {:?}", self.client.state());
+        let received = Received::Notification(number);
+        let came = self.oracle.as_ref().is_none_or(|oracle| oracle.received.contains(&received));
+        assert!(came, "{receipts:?} was not received: {:?}", self.client.state());
     }
 
     pub(super) fn end(mut self, how: u8) {
         if how & 1 == 0 {
             self.heal(how >> 4);
-            if let Some(books) = &self.books {
-                books.settle();
+            if let Some(oracle) = &self.oracle {
+                oracle.settle();
             }
         }
         self.close(how & 2 != 0);

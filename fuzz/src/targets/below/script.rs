@@ -26,7 +26,7 @@ pub(super) fn notification(number: u64, subscription: &str, padding: usize) -> S
     )
 }
 
-/// Where a notification is cut in two: before anything that tells it from others.
+/// Where a notification is cut in two: before anything that sets it apart from others.
 pub(super) const HALF: usize = 30;
 /// What may have been a notification and is no JSON.
 pub(super) const RUBBISH: &str = "[{\"type\":\"ServerNotification\",\"status\":200},{\"uuid\":\"forg";
@@ -41,18 +41,18 @@ pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 fn framed(first: u8, masked: bool, length: Length, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     let mask = if masked { 0x80 } else { 0 };
-    let said = match length {
+    let sent = match length {
         Length::More(more) => payload.len() as u64 + more,
         Length::Fewer => (payload.len() as u64).saturating_sub(1),
         Length::Huge => u64::MAX >> 1,
         _ => payload.len() as u64,
     };
     match length {
-        Length::Wide if said < 1 << 16 => push_wide(&mut bytes, mask, said),
-        Length::Widest | Length::Wide | Length::Huge => push_widest(&mut bytes, mask, said),
-        _ if said < 126 => bytes.push(mask | said as u8),
-        _ if said < 1 << 16 => push_wide(&mut bytes, mask, said),
-        _ => push_widest(&mut bytes, mask, said),
+        Length::Wide if sent < 1 << 16 => push_wide(&mut bytes, mask, sent),
+        Length::Widest | Length::Wide | Length::Huge => push_widest(&mut bytes, mask, sent),
+        _ if sent < 126 => bytes.push(mask | sent as u8),
+        _ if sent < 1 << 16 => push_wide(&mut bytes, mask, sent),
+        _ => push_widest(&mut bytes, mask, sent),
     }
     if masked {
         bytes.extend([0; 4]);
@@ -61,14 +61,14 @@ fn framed(first: u8, masked: bool, length: Length, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn push_wide(bytes: &mut Vec<u8>, mask: u8, said: u64) {
+fn push_wide(bytes: &mut Vec<u8>, mask: u8, sent: u64) {
     bytes.push(mask | 126);
-    bytes.extend((said as u16).to_be_bytes());
+    bytes.extend((sent as u16).to_be_bytes());
 }
 
-fn push_widest(bytes: &mut Vec<u8>, mask: u8, said: u64) {
+fn push_widest(bytes: &mut Vec<u8>, mask: u8, sent: u64) {
     bytes.push(mask | 127);
-    bytes.extend(said.to_be_bytes());
+    bytes.extend(sent.to_be_bytes());
 }
 
 /// A frame in any state, of two bytes: what it is and how it is spoilt. `payload` is made by the caller.

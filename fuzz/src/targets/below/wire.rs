@@ -21,7 +21,7 @@ pub(super) enum Item {
         cut: bool,
         proper: bool,
     },
-    /// The first thing that cannot be read. Nothing after it can be told apart.
+    /// The first thing that cannot be read. Nothing after it has a meaning.
     Bad(&'static str),
 }
 

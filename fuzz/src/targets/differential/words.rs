@@ -4,12 +4,13 @@ use bytes::Bytes;
 use ringcentral_ws_core::*;
 
 use super::World;
-use crate::model::{Cost, In, Out, Timer, certainty};
+use crate::model::{Cost, In, Out, Timer};
+use crate::oracle::check_certainty;
 use crate::subject::Subject;
 
 impl<S: Subject> World<S> {
-    /// Tells the session.
-    pub(super) fn tell(&mut self, input: &In) {
+    /// Gives it to the session.
+    pub(super) fn apply(&mut self, input: &In) {
         let now = Timestamp::from_micros(self.now);
         let session = &mut self.session;
         // Refusals show in what follows: the model expects none.
@@ -32,14 +33,14 @@ impl<S: Subject> World<S> {
             In::Close(revoke) => {
                 let _ = session.close(if *revoke { Close::Revoke } else { Close::Detach }, now);
             }
-            fact => self.fact(fact, now),
+            input => self.give_input(input, now),
         }
     }
 
-    fn fact(&mut self, fact: &In, now: Timestamp) {
+    fn give_input(&mut self, given: &In, now: Timestamp) {
         let (login, call, conn) = (self.login, self.call, self.conn);
-        let text = self.frame(fact);
-        let input = match fact {
+        let text = self.frame(given);
+        let input = match given {
             In::Authorized => {
                 Input::Authorized { id: login, token: AccessToken { secret: Secret::from("access"), expires_in: None } }
             }
@@ -60,7 +61,7 @@ impl<S: Subject> World<S> {
                 Input::HttpFailed { id: call, failure }
             }
             In::TokenFailed(Cost::Call | Cost::Spent) | In::TokenRefused => {
-                let refused = *fact == In::TokenRefused;
+                let refused = *given == In::TokenRefused;
                 let mut response = http::Response::new(Bytes::new());
                 *response.status_mut() =
                     if refused { http::StatusCode::UNAUTHORIZED } else { http::StatusCode::SERVICE_UNAVAILABLE };
@@ -82,8 +83,8 @@ impl<S: Subject> World<S> {
     }
 
     /// The server's message, if it is one.
-    fn frame(&mut self, fact: &In) -> Option<String> {
-        Some(match fact {
+    fn frame(&mut self, given: &In) -> Option<String> {
+        Some(match given {
             In::Details(state, handle) => {
                 let wsc = handle.as_ref().map(|token| format!(r#","wsc":{{"token":"{token}","sequence":1}}"#));
                 let state = match state {
@@ -191,6 +192,13 @@ impl<S: Subject> World<S> {
         })
     }
 
+    fn check_gap(&self, gap: &Gap) -> Result<(), String> {
+        if gap.since > gap.until {
+            return Err(self.report(&format!("a gap from {:?} until {:?}", gap.since, gap.until)));
+        }
+        check_certainty(gap).map_err(|violation| self.report(&violation.to_string()))
+    }
+
     fn read_event(&mut self, event: Event) -> Result<Option<Out>, String> {
         let number = |text: &str| text.parse::<u8>().unwrap_or(u8::MAX);
         Ok(Some(match event {
@@ -226,12 +234,7 @@ impl<S: Subject> World<S> {
                 Out::Retry(attempt)
             }
             Event::Gap(gap) => {
-                if gap.since > gap.until {
-                    return Err(self.report(&format!("a gap from {:?} until {:?}", gap.since, gap.until)));
-                }
-                if gap.certainty.as_str() != certainty(gap.cause.as_str()) {
-                    return Err(self.report(&format!("{} is not {}", gap.cause.as_str(), gap.certainty.as_str())));
-                }
+                self.check_gap(&gap)?;
                 Out::Gap(gap.cause.as_str(), gap.after.as_deref().map(number))
             }
             Event::Response { id, outcome } => Out::Ended(

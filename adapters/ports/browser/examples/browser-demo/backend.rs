@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringcentral_ws_api::{ClientApp, TokenSet};
 use ringcentral_ws_core::Secret;
-use ringcentral_ws_core::oauth::{ClientApp, TokenSet};
 use ringcentral_ws_gateway::{HttpRequest, Server};
 use serde_json::{Value, json};
 

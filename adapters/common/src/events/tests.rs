@@ -1,0 +1,170 @@
+//! Tests of the queue of events, with both kinds of applications.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
+use std::time::Duration;
+
+use ringcentral_ws_core::{Cause, ConnId, Timestamp, UnixMillis, WaitReason};
+
+use super::*;
+
+fn retry(attempt: u32) -> Event {
+    Event::Retry {
+        attempt,
+        cause: Cause::SocketLost,
+        at: Timestamp::ZERO,
+        delay: Duration::ZERO,
+        reason: WaitReason::Backoff,
+    }
+}
+
+fn recovered(conn: u64) -> Event {
+    Event::Recovered { conn: ConnId::from(conn) }
+}
+
+fn queue(event_queue: usize, event_bytes: usize) -> (EventSender, EventReceiver) {
+    event_queue_of(event_queue, event_bytes, None)
+}
+
+fn event_queue_of(event_queue: usize, event_bytes: usize, snapshot: Option<Snapshot>) -> (EventSender, EventReceiver) {
+    super::event_queue(&IoLimits { event_queue, event_bytes, ..IoLimits::default() }, snapshot)
+}
+
+fn number(event: Event) -> u64 {
+    match event {
+        Event::Recovered { conn } => conn.get(),
+        Event::Retry { attempt, .. } => u64::from(attempt) + 1000,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn numbers(events: &mut EventReceiver) -> Vec<u64> {
+    let mut cx = Context::from_waker(Waker::noop());
+    std::iter::from_fn(|| match events.poll_next(&mut cx) {
+        Poll::Ready(event) => event.map(number),
+        Poll::Pending => None,
+    })
+    .collect()
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Count {
+    fn take(&self) -> usize {
+        self.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+// CLAUSE HB-3
+#[test]
+fn a_full_queue_keeps_order_and_the_last_retry() {
+    let (mut sender, mut events) = queue(2, 1 << 20);
+    for n in 0..5 {
+        assert_eq!(sender.load().is_full, n > 2);
+        sender.push(recovered(n), None);
+    }
+    (0..9).for_each(|n| sender.push(retry(n), None));
+    assert_eq!(sender.load().backlog, 4);
+    assert_eq!(numbers(&mut events), [0, 1, 2, 3, 4, 1008]);
+    assert_eq!(sender.load(), Load::default());
+    // While there is room all is kept.
+    (0..2).for_each(|n| sender.push(retry(n), None));
+    assert_eq!(numbers(&mut events), [1000, 1001]);
+}
+
+// CLAUSE FRM-4 SEC-3
+#[test]
+fn the_queue_is_full_by_bytes_too() {
+    let one = weight(&retry(0), false);
+    let (mut sender, mut events) = queue(100, 2 * one);
+    for n in 0..5 {
+        assert_eq!((sender.load().is_full, sender.load().is_heavy), (n > 1, n > 1));
+        sender.push(recovered(n), None);
+    }
+    assert_eq!(numbers(&mut events), [0, 1, 2, 3, 4]);
+    assert_eq!(events.shared.lock().bytes, 0);
+    // One always fits.
+    let (mut sender, _events) = queue(100, 0);
+    sender.push(retry(0), None);
+    assert!(!sender.load().is_full);
+}
+
+#[test]
+fn each_end_is_woken_when_something_has_changed_for_it() {
+    let (mut sender, mut events) = queue(1, 1 << 20);
+    let (driver, application) = (Arc::new(Count::default()), Arc::new(Count::default()));
+    let driving = Waker::from(Arc::clone(&driver));
+    let waker = Waker::from(Arc::clone(&application));
+    let mut cx = Context::from_waker(&waker);
+    assert!(events.poll_next(&mut cx).is_pending() && !sender.await_application(&driving));
+    (0..3).for_each(|n| sender.push(recovered(n), None));
+    assert!(!sender.await_application(&driving));
+    assert_eq!(application.take(), 0, "one wake for a burst");
+    sender.flush(Stats::default());
+    assert_eq!((application.take(), driver.take()), (1, 0));
+    sender.flush(Stats::default());
+    assert_eq!(application.take(), 0, "nothing is new");
+    assert!(events.poll_next(&mut cx).is_ready());
+    assert_eq!(driver.take(), 0, "it is still full");
+    assert!(events.poll_next(&mut cx).is_ready());
+    assert_eq!(driver.take(), 1, "there is room");
+    assert!(sender.await_application(&driving), "it comes too late to be woken");
+    assert!(!sender.await_application(&driving), "once");
+    assert!(events.poll_next(&mut cx).is_ready() && events.poll_next(&mut cx).is_pending());
+    assert_eq!(driver.take(), 0);
+    drop(sender);
+    assert_eq!(application.take(), 1);
+    assert_eq!(events.poll_next(&mut cx), Poll::Ready(None));
+}
+
+#[test]
+fn nothing_is_kept_for_an_application_that_is_gone() {
+    let (mut sender, events) = queue(1, 1 << 20);
+    let driver = Arc::new(Count::default());
+    (0..3).for_each(|n| sender.push(recovered(n), None));
+    assert!(!sender.await_application(&Waker::from(Arc::clone(&driver))));
+    drop(events);
+    assert_eq!((driver.take(), sender.load()), (1, Load::default()));
+    sender.push(recovered(3), None);
+    assert!(sender.shared.lock().queue.is_empty());
+}
+
+#[test]
+fn a_thread_waits_for_events_and_for_the_end() {
+    let (mut sender, mut events) = queue(1, 1 << 20);
+    assert_eq!(events.wait_next(Some(Instant::now())), None);
+    let waiting = std::thread::spawn(move || {
+        let first = events.wait_next(None);
+        (first, events.wait_next(None))
+    });
+    sender.push(recovered(7), None);
+    sender.flush(Stats::default());
+    drop(sender);
+    assert_eq!(waiting.join().unwrap(), (Some(Some(recovered(7))), Some(None)));
+}
+
+// CLAUSE PST-2 PST-4
+#[test]
+fn a_snapshot_shows_once_taken_and_is_stored_once_the_next_is_asked_for() {
+    let server = "https://example.com".parse().unwrap();
+    let restored = Snapshot::lost(&server, UnixMillis(1));
+    let (mut sender, mut events) = event_queue_of(8, 1 << 20, Some(restored.clone()));
+    let newer = Snapshot::lost(&server, UnixMillis(2));
+    let view = sender.view();
+    sender.push(Event::SnapshotChanged, Some(newer.clone()));
+    assert_eq!(view.snapshot().map(|s| s.to_json()), Some(restored.to_json()));
+    assert_eq!(events.wait_next(None), Some(Some(Event::SnapshotChanged)));
+    assert_eq!(view.snapshot().map(|s| s.to_json()), Some(newer.to_json()));
+    // As if the first one had been that of an orderly end.
+    (sender.unstored, sender.shared.lock().unstored) = (true, true);
+    assert!(!sender.take_stored());
+    assert_eq!(events.wait_next(Some(Instant::now())), None);
+    assert!(sender.take_stored() && !sender.take_stored());
+}

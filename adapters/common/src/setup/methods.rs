@@ -1,0 +1,96 @@
+//! The methods of a builder of clients that both halves have.
+
+/// What [`settings_methods`](crate::settings_methods) names.
+#[doc(hidden)]
+pub mod names {
+    pub use ringcentral_ws_core::recorder::Options as RecorderOptions;
+    pub use ringcentral_ws_core::{Config, Snapshot};
+    pub use rustls::ClientConfig;
+}
+
+/// The methods of a half's `Builder` that change its field `settings`, a [`Settings`](crate::Settings). `debug` says
+/// where the sink of debug lines is called.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! settings_methods {
+    (debug: $called:literal) => {
+        /// Subscribes to these event filters as soon as there is a connection. Without any, nothing is subscribed until
+        /// [`Client::subscribe`]; a restored session keeps its own.
+        pub fn filters<I>(mut self, filters: I) -> Self
+        where
+            I: IntoIterator,
+            I::Item: AsRef<str>,
+        {
+            self.settings.filters.extend(filters.into_iter().map(|filter| filter.as_ref().to_owned()));
+            self
+        }
+
+        /// Settings of the session. Unless they name another server than production, that of the credentials is used.
+        pub fn config(mut self, config: $crate::setup_names::Config) -> Self {
+            self.settings.config = config;
+            self
+        }
+
+        /// Limits of input and output.
+        pub fn limits(mut self, limits: $crate::IoLimits) -> Self {
+            self.settings.limits = limits.usable();
+            self
+        }
+
+        /// Continues the session of this snapshot (PST-2). It is bound to the server, the app and the user (TOK-10):
+        /// with the credentials of another one [`start`](Self::start) refuses it. To go on then, start with
+        /// [`Snapshot::lost`](ringcentral_ws_core::Snapshot::lost) in its place, which makes a gap known.
+        ///
+        /// The snapshot of an orderly end says that nothing was received since, and a crash would make that a lie. So
+        /// its session opens no socket before the application has taken the first
+        /// [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged) and come back for another event: by then it
+        /// has written the new snapshot down.
+        pub fn restore(mut self, snapshot: $crate::setup_names::Snapshot) -> Self {
+            self.settings.snapshot = Some(snapshot);
+            self
+        }
+
+        /// TLS settings of yours, in place of [`default_tls`](crate::default_tls): made with
+        /// [`TlsSettings`](crate::TlsSettings), or by hand. Of the protocols they offer (ALPN) only HTTP/1.1 counts.
+        pub fn tls(mut self, tls: std::sync::Arc<$crate::setup_names::ClientConfig>) -> Self {
+            self.settings.tls = Some(tls);
+            self
+        }
+
+        /// Hosts, each with its subdomains, that downloads may go to beside the server itself, in place of
+        /// `ringcentral.com`. The access token is sent to them.
+        pub fn content_hosts<I>(mut self, hosts: I) -> Self
+        where
+            I: IntoIterator,
+            I::Item: Into<String>,
+        {
+            self.settings.content_hosts = hosts.into_iter().map(Into::into).collect();
+            self
+        }
+
+        /// A proxy for HTTPS and the WebSocket, or none, in place of what the environment says
+        /// ([`Proxy::from_env`](crate::Proxy::from_env)).
+        pub fn proxy(mut self, proxy: Option<$crate::Proxy>) -> Self {
+            self.settings.proxy = $crate::ProxyChoice::Given(proxy);
+            self
+        }
+
+        /// Hands each message to `sink`, as one line with secrets masked. The same lines go to `tracing`, target
+        /// `ringcentral_ws::frames`, level trace.
+        ///
+        #[doc = $called]
+        /// If it panics it is not called again.
+        pub fn debug(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+            self.settings.debug = Some(std::sync::Arc::new(sink));
+            self
+        }
+
+        /// Records the session's last inputs and outputs in `bytes` of memory, secrets masked, for
+        /// [`Client::flight_record`]: see [`recorder`](ringcentral_ws_core::recorder). 32 kB hold about an hour of a
+        /// quiet connection.
+        pub fn flight_recorder(mut self, bytes: impl Into<$crate::setup_names::RecorderOptions>) -> Self {
+            self.settings.recorder = Some(bytes.into());
+            self
+        }
+    };
+}

@@ -1,0 +1,118 @@
+//! A login by JWT, as programs are given it in their environment.
+
+use std::fmt;
+
+use ringcentral_ws_core::Secret;
+use url::Url;
+
+use crate::{ClientApp, Login};
+
+/// RingCentral's production service.
+const DEFAULT_SERVER: &str = "https://platform.ringcentral.com";
+
+const SERVER: [&str; 2] = ["RC_SERVER_URL", "RINGCENTRAL_SERVER_URL"];
+const CLIENT_ID: [&str; 2] = ["RC_APP_CLIENT_ID", "RINGCENTRAL_CLIENT_ID"];
+const CLIENT_SECRET: [&str; 2] = ["RC_APP_CLIENT_SECRET", "RINGCENTRAL_CLIENT_SECRET"];
+const JWT: [&str; 2] = ["RC_USER_JWT", "RINGCENTRAL_JWT_TOKEN"];
+
+/// Why the environment holds no credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EnvError {
+    /// None of the variables is set.
+    Nothing,
+    /// Some are set, these are not: each pair holds the two spellings.
+    Missing(Vec<[&'static str; 2]>),
+    /// The server is no `http` or `https` address.
+    BadServer(&'static str),
+}
+
+impl fmt::Display for EnvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => write!(
+                f,
+                "no credentials in the environment: set {}, {} and {} (and {} unless it is {DEFAULT_SERVER})",
+                CLIENT_ID[0], CLIENT_SECRET[0], JWT[0], SERVER[0]
+            ),
+            Self::Missing(names) => {
+                f.write_str("the credentials in the environment are incomplete: set ")?;
+                for (i, [name, other]) in names.iter().enumerate() {
+                    let joint = if i == 0 { "" } else { ", " };
+                    write!(f, "{joint}{name} (or {other})")?;
+                }
+                Ok(())
+            }
+            Self::BadServer(name) => write!(f, "{name} is no address such as {DEFAULT_SERVER}"),
+        }
+    }
+}
+
+impl std::error::Error for EnvError {}
+
+impl Login {
+    /// Reads `RC_SERVER_URL`, `RC_APP_CLIENT_ID`, `RC_APP_CLIENT_SECRET` and `RC_USER_JWT` by `get`, each also in the
+    /// spelling of the SDKs: `RINGCENTRAL_SERVER_URL`, `RINGCENTRAL_CLIENT_ID`, `RINGCENTRAL_CLIENT_SECRET`,
+    /// `RINGCENTRAL_JWT_TOKEN`. Empty counts as not set; without a server it is production.
+    ///
+    /// # Errors
+    ///
+    /// When nothing or only a part is set, or the server is no address.
+    pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
+        let find = |names: [&'static str; 2]| {
+            let set = |name: &'static str| get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+            names.into_iter().find_map(|name| set(name).map(|value| (name, value)))
+        };
+        let (server, id, secret, jwt) = (find(SERVER), find(CLIENT_ID), find(CLIENT_SECRET), find(JWT));
+        if server.is_none() && id.is_none() && secret.is_none() && jwt.is_none() {
+            return Err(EnvError::Nothing);
+        }
+        let (Some(id), Some(secret), Some(jwt)) = (&id, &secret, &jwt) else {
+            let given = [(CLIENT_ID, id.is_some()), (CLIENT_SECRET, secret.is_some()), (JWT, jwt.is_some())];
+            return Err(EnvError::Missing(given.into_iter().filter(|(_, is)| !is).map(|(names, _)| names).collect()));
+        };
+        let (name, server) = server.unwrap_or((SERVER[0], DEFAULT_SERVER.to_owned()));
+        let server = Url::parse(&server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let server = server.ok_or(EnvError::BadServer(name))?;
+        let client_secret = Some(Secret::new(secret.1.as_str()));
+        Ok(Self::jwt(ClientApp { server, client_id: id.1.clone(), client_secret }, jwt.1.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<String, EnvError> {
+        let login = Login::from_vars(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))?;
+        assert!(!format!("{login:?}").contains("s3cret"));
+        Ok(login.app().server.to_string())
+    }
+
+    #[test]
+    fn both_spellings_work() {
+        let a = [("RC_APP_CLIENT_ID", "i"), ("RC_APP_CLIENT_SECRET", "s3cret"), ("RC_USER_JWT", "j")];
+        assert_eq!(read(&a).unwrap(), "https://platform.ringcentral.com/");
+        let b = [
+            ("RINGCENTRAL_SERVER_URL", "http://127.0.0.1:8"),
+            ("RINGCENTRAL_CLIENT_ID", "i"),
+            ("RINGCENTRAL_CLIENT_SECRET", "s3cret"),
+            ("RINGCENTRAL_JWT_TOKEN", "j"),
+        ];
+        assert_eq!(read(&b).unwrap(), "http://127.0.0.1:8/");
+    }
+
+    #[test]
+    fn halves_are_named() {
+        assert_eq!(read(&[("RC_USER_JWT", " ")]).unwrap_err(), EnvError::Nothing);
+        let error = read(&[("RC_USER_JWT", "j"), ("RINGCENTRAL_CLIENT_ID", "i")]).unwrap_err().to_string();
+        assert!(error.contains("RC_APP_CLIENT_SECRET (or RINGCENTRAL_CLIENT_SECRET)"), "{error}");
+        assert!(!error.contains("JWT") && !error.contains("CLIENT_ID"), "{error}");
+        assert!(matches!(read(&[("RC_SERVER_URL", "https://h")]), Err(EnvError::Missing(names)) if names.len() == 3));
+        let all = [("RC_APP_CLIENT_ID", "i"), ("RC_APP_CLIENT_SECRET", "s"), ("RC_USER_JWT", "j")];
+        for bad in ["platform", "ftp://h", "http://"] {
+            let vars: Vec<_> = all.into_iter().chain([("RC_SERVER_URL", bad)]).collect();
+            assert_eq!(read(&vars).unwrap_err(), EnvError::BadServer("RC_SERVER_URL"), "{bad}");
+        }
+    }
+}

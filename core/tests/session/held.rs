@@ -1,0 +1,152 @@
+//! Notifications that come before their subscription is confirmed: held, in order, within limits (SUB-3).
+
+use ringcentral_ws_core::*;
+
+use crate::direct::{
+    Direct, count, delivered, details, error_body, events, is_gap, is_notification, limited, notification, recovered,
+    unsubscribed,
+};
+
+// CLAUSE SUB-3 SUB-8
+#[test]
+fn notifications_held_at_a_disconnect_are_counted() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    (0..2).for_each(|n| drop(s.frame(&notification(n))));
+    s.closed(None);
+    assert_eq!(s.session.stats().foreign, 2);
+}
+
+// CLAUSE REC-5 SUB-3
+#[test]
+fn a_confirmation_after_a_full_replay_is_a_gap() {
+    let fields = r#""recoveryBufferSize":3,"recoveryTimeout":180"#;
+    for (count, gap) in [(2, false), (3, true)] {
+        let mut s = Direct::connecting(Config::default());
+        s.frame(&details(fields));
+        s.subscribe();
+        s.reopen();
+        s.frame(&recovered(fields));
+        (0..count).for_each(|n| drop(s.frame(&notification(n))));
+        let delivered = delivered(&s.reply(200, r#"{"id":"s"}"#));
+        assert_eq!(delivered[0] == "gap replay_overflow", gap, "{delivered:?}");
+        assert_eq!(delivered.len(), count + usize::from(gap));
+    }
+}
+
+// CLAUSE REC-5 SUB-8
+#[test]
+fn an_unreadable_frame_between_unsubscribe_and_subscribe_is_a_gap() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    s.unsubscribe();
+    let mut outputs = s.frame("garbage");
+    outputs.extend(s.subscribe_to("/b"));
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    outputs.extend(s.frame(&notification(1)));
+    assert_eq!(delivered(&outputs), ["gap unreadable_frame", "1"]);
+}
+
+// CLAUSE REC-5 SUB-3
+#[test]
+fn an_unreadable_frame_among_held_notifications_is_a_gap_at_its_place() {
+    let subscribing = |config: Config| {
+        let mut s = Direct::ready(config);
+        s.subscribe();
+        s
+    };
+    let mut s = subscribing(Config::default());
+    let mut outputs = s.frame("garbage");
+    s.now = Timestamp::from_secs(1);
+    outputs.extend(s.frame(&notification(1)));
+    s.now = Timestamp::from_secs(2);
+    outputs.extend(s.frame("garbage"));
+    outputs.extend(s.frame("garbage"));
+    outputs.extend(s.frame(&notification(2)));
+    outputs.extend(s.frame("garbage"));
+    assert_eq!(delivered(&outputs), [""; 0]);
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    let gap = "gap unreadable_frame";
+    assert_eq!(delivered(&outputs), [gap, "1", gap, "2", gap]);
+    let bounds = |e: &Event| match e {
+        Event::Gap(gap) => Some((gap.after.clone(), gap.since.0 - 1_700_000_000_000)),
+        _ => None,
+    };
+    let bounds: Vec<_> = events(&outputs).filter_map(bounds).collect();
+    assert_eq!(bounds, [(None, 0), (Some("1".into()), 1000), (Some("2".into()), 2000)]);
+    assert_eq!(s.session.stats().foreign, 0);
+
+    // What is lost takes a place too, and is no notification of anyone's.
+    let mut config = Config::default();
+    config.limits.held_notifications = 2;
+    let mut s = subscribing(config);
+    s.frame(&notification(1));
+    s.frame("garbage");
+    s.frame(&notification(2));
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    assert_eq!(delivered(&outputs), ["gap queue_overflow", gap, "2"]);
+    let mut s = subscribing(Config::default());
+    s.frame(&notification(1));
+    s.frame("garbage");
+    s.closed(None);
+    assert_eq!(s.session.stats().foreign, 1);
+}
+
+// CLAUSE SUB-3 SUB-5
+#[test]
+fn notifications_between_two_posts_follow_the_held_ones() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    s.frame(&notification(1));
+    s.reply(429, &error_body("CMN-301"));
+    s.frame(&notification(2));
+    s.frame("garbage");
+    s.subscribe();
+    s.frame(&notification(3));
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    assert_eq!(delivered(&outputs), ["1", "2", "gap unreadable_frame", "3"]);
+}
+
+// CLAUSE SUB-3 FRM-4
+#[test]
+fn a_held_notification_above_the_limit_is_a_gap() {
+    for (sent, lost) in [(3, 0), (4, 0), (5, 1)] {
+        let mut s = Direct::ready(limited(|b| b.held_notifications = 4));
+        s.subscribe();
+        (0..sent).for_each(|n| drop(s.frame(&notification(n))));
+        let outputs = s.reply(200, r#"{"id":"s"}"#);
+        assert_eq!((count(&outputs, is_gap), count(&outputs, is_notification)), (lost, sent - lost), "{sent}");
+    }
+}
+
+// CLAUSE SUB-3 SUB-7
+#[test]
+fn notifications_between_unsubscribe_and_subscribe_are_delivered() {
+    let mut s = Direct::ready(Config::default());
+    let mut outputs = s.subscribe();
+    outputs.extend(s.unsubscribe());
+    outputs.extend(s.frame(&notification(1)));
+    outputs.extend(s.subscribe());
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    outputs.extend(s.frame(&notification(2)));
+    assert_eq!(delivered(&outputs), ["1", "2"]);
+    assert!(!unsubscribed(&outputs), "{outputs:?}");
+}
+
+// CLAUSE SUB-3 SUB-5
+#[test]
+fn notifications_between_two_posts_wait_for_the_confirmation() {
+    // The server may give the id of a subscription that it held before, or another one.
+    for (id, expected) in [("s", &["1", "gap unreadable_frame", "2"][..]), ("t", &["gap unreadable_frame"])] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribe();
+        s.reply(429, &error_body("CMN-301"));
+        s.frame(&notification(1));
+        s.frame("garbage");
+        s.subscribe();
+        s.frame(&notification(2));
+        let outputs = s.reply(200, &format!(r#"{{"id":"{id}"}}"#));
+        assert_eq!(delivered(&outputs), expected);
+        assert_eq!(s.session.stats().foreign, if id == "s" { 0 } else { 2 });
+    }
+}

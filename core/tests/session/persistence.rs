@@ -1,0 +1,300 @@
+//! Snapshots: what they hold, how they fail, and how a session continues from one (PST).
+
+use std::time::Duration;
+
+use ringcentral_ws_core::*;
+
+use crate::direct::{
+    DETAILS, Direct, TOKEN, clock, delivered, details, echo_of, error_body, events, notification, purposes, recovered,
+};
+
+/// Restored after a crash, recovered, and the subscription about to be verified.
+fn verifying() -> Direct {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.frame(&notification(1));
+    let snapshot = s.session.snapshot().unwrap();
+    let mut s = Direct::restored(Config::default(), snapshot);
+    s.authorize();
+    s.open();
+    let outputs = s.frame(&recovered(DETAILS));
+    assert_eq!(purposes(&outputs), [Purpose::Heartbeat, Purpose::Update]);
+    s
+}
+
+// CLAUSE PST-2 SUB-5
+#[test]
+fn a_check_of_the_subscription_is_repeated_after_a_503() {
+    let mut s = verifying();
+    let outputs = s.reply(503, &error_body("CMN-211"));
+    let again = |e: &Event| matches!(e, Event::SubscriptionFailed { retry_at: Some(_), .. });
+    assert!(events(&outputs).any(again), "{outputs:?}");
+    let outputs = s.sleep(Duration::from_secs(9));
+    assert!(purposes(&outputs).contains(&Purpose::Update), "{outputs:?}");
+    // And no more once it is answered, also when the answer is a refusal for good.
+    let outputs = s.reply(403, &error_body("SUB-405"));
+    assert_eq!(purposes(&outputs), []);
+}
+
+// CLAUSE PST-3 SUB-1
+#[test]
+fn fields_that_contradict_each_other_are_corrupt() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    let text = s.session.snapshot().unwrap().to_json();
+    let last = r#""next_subscription":1"#;
+    let with = |more: &str| text.replacen(last, more, 1);
+    assert!(Snapshot::from_json(&with(r#""next_subscription":9007199254740990"#)).is_ok());
+    for more in [
+        r#""next_subscription":9007199254740991"#,
+        r#""next_subscription":1,"gap":{"cause":"restored","code":"x","since":0}"#,
+    ] {
+        assert!(Snapshot::from_json(&with(more)).is_err(), "{more}");
+    }
+    let changed = text.replacen(r#""wanted":{"#, r#""wanted":{"server_id":"x","#, 1);
+    assert!(changed != text && Snapshot::from_json(&changed).is_err());
+}
+
+fn detached(s: &mut Direct) -> Snapshot {
+    s.session.close(Close::Detach, s.now).unwrap();
+    s.drain();
+    if s.session.state() != SessionState::Closed {
+        s.closed(Some(1000));
+    }
+    s.session.snapshot().unwrap()
+}
+
+// CLAUSE PST-2 REC-5
+#[test]
+fn detaching_before_the_first_connection_keeps_the_gap_of_a_crash() {
+    // The process died with filters set, and no call had left yet as far as the snapshot knows.
+    let mut s = Direct::starting(Config::default());
+    s.subscribe();
+    let crashed = s.session.snapshot().unwrap();
+    for opened in [false, true] {
+        let mut s = Direct::restored(Config::default(), crashed.clone());
+        s.authorize();
+        s.http(200, TOKEN);
+        if opened {
+            s.input(Input::Opened { conn: s.conn });
+        }
+        let snapshot = detached(&mut s);
+        assert!(!snapshot.is_detached());
+        let mut s = Direct::restored(Config::default(), snapshot);
+        s.authorize();
+        s.open();
+        let mut outputs = s.frame(&details(DETAILS));
+        outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+        outputs.extend(s.frame(&notification(1)));
+        assert_eq!(delivered(&outputs), ["gap restored", "1"]);
+    }
+}
+
+// CLAUSE PST-2 SUB-8
+#[test]
+fn an_update_left_open_by_a_detach_is_settled_without_a_gap() {
+    for answered in [true, false] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribed();
+        s.now = Timestamp::from_secs(5);
+        s.frame(&notification(1));
+        s.subscribe_to("/b");
+        if answered {
+            s.reply(503, &error_body("CMN-211"));
+        }
+        s.now = Timestamp::from_secs(9);
+        s.input(Input::Frame { conn: s.conn, frame: Frame::Control });
+        let snapshot = detached(&mut s);
+        assert!(snapshot.is_detached());
+        for gone in [false, true] {
+            let mut s = Direct::restored(Config::default(), snapshot.clone());
+            s.authorize();
+            s.open();
+            let outputs = s.frame(&recovered(DETAILS));
+            assert_eq!(purposes(&outputs), [Purpose::Heartbeat, Purpose::Update]);
+            let mut outputs = s.frame(&echo_of(&outputs));
+            // The server had made another one of it, whose notifications were not known for its own.
+            outputs.extend(s.reply(200, if gone { r#"{"id":"t"}"# } else { r#"{"id":"s"}"# }));
+            outputs.extend(s.frame(&notification(2).replace(r#""s""#, if gone { r#""t""# } else { r#""s""# })));
+            let expected: &[_] = if gone { &["gap subscription_lost", "2"] } else { &["2"] };
+            assert_eq!(delivered(&outputs), expected);
+            let since = |e: &Event| if let Event::Gap(gap) = e { Some(gap.since.0) } else { None };
+            assert_eq!(events(&outputs).find_map(since), gone.then_some(1_700_000_005_000));
+        }
+    }
+}
+
+// CLAUSE PST-2 SUB-8
+#[test]
+fn filters_restored_after_a_refusal_are_verified_by_the_next_process() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.subscribe_to("/b");
+    s.reply(503, &error_body("CMN-211"));
+    s.sleep(Duration::from_secs(9));
+    // The server may have taken the other filters, and refuses more of them.
+    let outputs = s.reply(400, &error_body("SUB-508"));
+    assert_eq!(purposes(&outputs), [Purpose::Update]);
+    let mut s = Direct::restored(Config::default(), detached(&mut s));
+    s.authorize();
+    s.open();
+    let outputs = s.frame(&recovered(DETAILS));
+    assert_eq!(purposes(&outputs), [Purpose::Heartbeat, Purpose::Update]);
+    let outputs = s.reply(200, r#"{"id":"s"}"#);
+    assert_eq!(purposes(&outputs), []);
+    assert!(!s.session.snapshot().unwrap().to_json().contains("unverified"));
+}
+
+// CLAUSE PST-3
+#[test]
+fn a_newer_snapshot_read_by_serde_is_refused_too() {
+    let s = Direct::ready(Config::default());
+    let text = s.session.snapshot().unwrap().to_json().replacen(r#""version":1"#, r#""version":2"#, 1);
+    let newer: Snapshot = serde_json::from_str(&text).unwrap();
+    let refused = Session::restore(Config::default(), newer, 1, clock()).unwrap_err();
+    assert_eq!(refused, RestoreError::Newer { found: 2, known: 1 });
+}
+
+fn stored_text() -> String {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    (0..3).for_each(|n| drop(s.frame(&notification(n))));
+    s.session.snapshot().unwrap().to_json()
+}
+
+// CLAUSE PST-3
+#[test]
+fn a_truncated_snapshot_is_corrupt_wherever_it_ends() {
+    let text = stored_text();
+    assert!(Snapshot::from_json(&text).is_ok());
+    for end in 0..text.len() {
+        let Some(part) = text.get(..end) else { continue };
+        assert!(matches!(Snapshot::from_json(part), Err(RestoreError::Corrupt(_))), "{end}");
+    }
+}
+
+// CLAUSE PST-3 FRM-1
+#[test]
+fn a_damaged_snapshot_is_refused_or_harmless() {
+    let text = stored_text();
+    for at in 0..text.len() {
+        for byte in [b' ', b'0', b'"', b'}', b'-'] {
+            let mut damaged = text.clone().into_bytes();
+            damaged[at] = byte;
+            let Ok(snapshot) = Snapshot::from_json(&String::from_utf8(damaged).unwrap()) else { continue };
+            let Ok(restored) = contract::Checked::restore(Config::default(), snapshot, 1, clock()) else {
+                continue;
+            };
+            let mut s = Direct::around(restored);
+            s.session.connect(s.now).unwrap();
+            s.drain();
+            s.authorize();
+            s.open();
+            s.frame(&details(DETAILS));
+        }
+    }
+}
+
+// CLAUSE PST-3
+#[test]
+fn each_refusal_has_its_error() {
+    let text = stored_text();
+    let newer = text.replacen(r#""version":1"#, r#""version":2,"wholly":"new""#, 1);
+    assert_eq!(Snapshot::from_json(&newer), Err(RestoreError::Newer { found: 2, known: 1 }));
+    assert_eq!(Snapshot::from_json(r#"{"version":9}"#), Err(RestoreError::Newer { found: 9, known: 1 }));
+    for bad in ["", "null", "[]", "{}", r#"{"version":1}"#, r#"{"version":"1"}"#, r#"{"version":-1}"#] {
+        assert!(matches!(Snapshot::from_json(bad), Err(RestoreError::Corrupt(_))), "{bad}");
+    }
+    let space = (64 << 20) - text.len();
+    assert!(Snapshot::from_json(&format!("{text}{}", " ".repeat(space))).is_ok());
+    assert!(Snapshot::from_json(&format!("{text}{}", " ".repeat(space + 1))).is_err());
+    for (next, good) in [("0", false), ("1", true), ("9007199254740990", true), ("9007199254740991", false)] {
+        let changed = text.replacen(r#""next_subscription":1"#, &format!(r#""next_subscription":{next}"#), 1);
+        assert_eq!(Snapshot::from_json(&changed).is_ok(), good, "{next}");
+    }
+    for (count, good) in [(8191, true), (8192, true), (8193, false)] {
+        let keys: Vec<String> = (0..count).map(|n| format!("\"{n}\"")).collect();
+        let changed = text.replacen(r#"["0","1","2"]"#, &format!("[{}]", keys.join(",")), 1);
+        assert_ne!(changed, text);
+        assert_eq!(Snapshot::from_json(&changed).is_ok(), good, "{count}");
+    }
+    let token = text.replacen("wsc-secret", "", 1);
+    let cause = r#""next_subscription":1,"gap":{"cause":"sunspots","since":0}"#;
+    let cause = text.replacen(r#""next_subscription":1"#, cause, 1);
+    for changed in [token, cause] {
+        assert!(changed != text && Snapshot::from_json(&changed).is_err(), "{changed}");
+    }
+    let zero = text.replacen(r#""version":1"#, r#""version":0"#, 1);
+    assert!(matches!(Snapshot::from_json(&zero), Err(RestoreError::Corrupt(_))));
+    let config = Config { server: "https://other.test".parse().unwrap(), ..Config::default() };
+    let snapshot = Snapshot::from_json(&text).unwrap();
+    assert_eq!(Session::restore(config, snapshot, 1, clock()).err(), Some(RestoreError::OtherServer));
+}
+
+// CLAUSE PST-3 SUB-1
+#[test]
+fn impossible_subscription_numbers_are_corrupt() {
+    let text = stored_text();
+    assert!(text.contains(r#""next_subscription":1"#), "{text}");
+    for bad in ["0", "18446744073709551615"] {
+        let damaged = text.replace(r#""next_subscription":1"#, &format!(r#""next_subscription":{bad}"#));
+        assert!(matches!(Snapshot::from_json(&damaged), Err(RestoreError::Corrupt(_))), "{bad}");
+    }
+}
+
+// CLAUSE PST-1 REC-4
+#[test]
+fn a_snapshot_grows_by_filters_and_ids_only() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    (0..5_000).for_each(|n| drop(s.frame(&notification(usize::MAX - n))));
+    let text = s.session.snapshot().unwrap().to_json();
+    // 256 ids of up to 32 hex digits, quotes and comma.
+    assert!(text.len() <= 512 + 256 * 35 + 100, "{}", text.len());
+}
+
+// CLAUSE PST-1 SEC-3
+#[test]
+fn the_largest_snapshot_can_be_read() {
+    // The most and longest filters, twice, with everything escaped.
+    let longest = |n: usize| format!("/{n:04}{}", "\"".repeat(MAX_FILTER_BYTES - 5));
+    let filters = Filters::new((0..MAX_FILTERS).map(longest)).unwrap();
+    let mut s = Session::new(Config::default(), 1, clock());
+    s.subscribe(filters, Timestamp::ZERO).unwrap();
+    while !matches!(s.poll_output(), Output::Wait(_)) {}
+    let text = s.snapshot().unwrap().to_json();
+    assert!(Snapshot::from_json(&text).is_ok(), "{} bytes", text.len());
+
+    // A setting that believes in a very large buffer.
+    let mut config = Config::default();
+    config.limits.recovery_buffer = 100_000;
+    let mut s = Direct::connecting(config);
+    s.frame(&details(r#""recoveryBufferSize":100000"#));
+    s.subscribed();
+    (0..9_000).for_each(|n| drop(s.frame(&notification(n))));
+    let text = s.session.snapshot().unwrap().to_json();
+    assert!(Snapshot::from_json(&text).is_ok());
+}
+
+// CLAUSE PST-3 REC-5
+#[test]
+fn a_lost_snapshot_is_a_gap() {
+    let since = UnixMillis(clock().unix.0 - 5_000);
+    let config = Config::default();
+    let lost = Snapshot::lost(&config.server, since);
+    assert_eq!(Snapshot::from_json(&lost.to_json()).as_ref(), Ok(&lost));
+    let mut s = Direct::around(contract::Checked::restore(config, lost, 1, clock()).unwrap());
+    s.subscribe();
+    s.session.connect(s.now).unwrap();
+    s.drain();
+    s.authorize();
+    s.open();
+    let connected = s.frame(&details(DETAILS));
+    let fresh = |e: &Event| matches!(e, Event::Connected { resumption: Resumption::Fresh, .. });
+    assert!(events(&connected).any(fresh), "{connected:?}");
+    let mut outputs = s.reply(200, r#"{"id":"s"}"#);
+    outputs.extend(s.frame(&notification(1)));
+    let events: Vec<_> = events(&outputs).filter(|e| !matches!(e, Event::SnapshotChanged)).collect();
+    let [Event::Gap(gap), Event::Subscribed(_), Event::Notification(_)] = events[..] else { panic!("{events:?}") };
+    assert_eq!((&gap.cause, gap.after.as_deref(), gap.since), (&GapCause::Restored, None, since));
+}
