@@ -14,11 +14,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use mio::{Poll, Token, Waker};
+use ringcentral_ws_adapter::Recorded;
 use ringcentral_ws_adapter::{
     Clock, Debug, EventSender, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Streamed, Tracer, not_opened,
     source_is_silent,
 };
-use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure, HttpId, Input,
     OpenFailure, Output, Phase, Purpose, RequestId, Timestamp, Wait,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringcentral_ws_core::Identity;
-use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{Config, Filters, Session, Snapshot, is_loopback};
 use rustls::ClientConfig;
 use url::Url;
@@ -20,6 +19,7 @@ use crate::content::{CONTENT_HOST, ContentHosts};
 use crate::debug::{Debug, DebugSink};
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
 use crate::proxy::{Proxy, ProxyChoice};
+use crate::recording::{FlightRecorder, Recorded, RecorderOptions};
 use crate::state::StateTeller;
 use crate::tls::tls_for;
 use crate::trace::Tracer;
@@ -44,7 +44,7 @@ pub struct Settings {
     /// Where debug lines go.
     pub debug: Option<DebugSink>,
     /// What the flight recorder keeps.
-    pub recorder: Option<recorder::Options>,
+    pub recorder: Option<RecorderOptions>,
 }
 
 impl Default for Settings {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::Sender;
+use ringcentral_ws_adapter::FlightRecorder;
 use ringcentral_ws_adapter::{
     ContentHosts, RequestError, SessionView, Settings, StartError, Streamed, Watcher, event_queue, response,
 };
-use ringcentral_ws_core::recorder::FlightRecorder;
 use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
 use crate::command::{Answered, Command};

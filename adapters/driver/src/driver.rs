@@ -16,11 +16,11 @@ use bytes::Bytes;
 use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures_util::stream::FuturesUnordered;
 use http::Response;
+use ringcentral_ws_adapter::Recorded;
 use ringcentral_ws_adapter::{
     Clock, Debug, EventSender, MAX_LOGINS, MessageLimits, Pressure, StateTeller, Streamed, Tracer, client_panicked,
     opening_panicked, source_is_silent,
 };
-use ringcentral_ws_core::recorder::Recorded;
 use ringcentral_ws_core::{
     AccessToken, Action, AuthFailure, AuthId, AuthReason, CloseInfo, ConnId, Event, Filters, Frame, HttpFailure,
     HttpId, HttpPurpose, Input, OpenFailure, Output, Purpose, RequestId, Secret, Timestamp, Wait,
