@@ -1,4 +1,4 @@
-//! The plain values of the API: how they compare, what they say, what they are made of.
+//! The plain values of the API: equality, texts, and conversions.
 
 use std::time::Duration;
 
@@ -200,7 +200,7 @@ fn causes_have_a_word_and_a_line_each() {
         assert!(word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{word}");
         words.push(word);
     }
-    // Four of the causes stand here twice.
+    // Four causes are listed twice.
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), causes.len() - 4);

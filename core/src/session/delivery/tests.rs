@@ -1,10 +1,10 @@
-//! What is taken, held and told.
+//! What is taken, held and stated.
 
 use super::*;
 use crate::output::Output;
 
-fn ledger() -> (Ledger, Outbox) {
-    (Ledger::new(ClockReading::default()), Outbox::default())
+fn ledger() -> (Delivery, Outbox) {
+    (Delivery::new(ClockReading::default()), Outbox::default())
 }
 
 fn notification(uuid: usize) -> Notification {
@@ -71,7 +71,7 @@ fn a_replay_as_large_as_the_buffer_is_preceded_by_a_gap() {
 #[test]
 fn what_is_held_is_counted_and_given_back() {
     let one = notification(1).held_bytes();
-    for end in [Ledger::replay_ended, Ledger::replay_interrupted] {
+    for end in [Delivery::replay_ended, Delivery::replay_interrupted] {
         let (mut l, mut out) = ledger();
         l.replay_started(100, 3 * one, UnixMillis(0));
         for (n, held) in [(1, 1), (2, 2), (2, 2), (3, 3)] {
@@ -93,7 +93,7 @@ fn what_cannot_be_read_takes_a_place_in_the_buffer() {
         let (mut l, mut out) = ledger();
         l.replay_started(100, usize::MAX, UnixMillis(0));
         l.take(notification(0), Timestamp::ZERO, &mut out);
-        l.took_a_place(Timestamp::ZERO, &mut out);
+        l.count_replay_slot(Timestamp::ZERO, &mut out);
         for i in 1..readable {
             l.take(notification(i), Timestamp::ZERO, &mut out);
         }

@@ -1,29 +1,24 @@
-//! The way of a REST request: over the socket when that is on and possible, else over HTTPS (REQ).
+//! REST requests: accepted, sent when they can be, ended (REQ).
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
-use url::Url;
+use http::{HeaderValue, Method, Request, Response, header};
 
-use super::requests::{Entry, Stage};
-use super::{Refused, Session};
+use super::routes::{USER_AGENT, own_headers};
 use crate::body::Body;
 use crate::classify::{ApiErrorInfo, Cause, Class};
-use crate::error::{CommandError, InvalidReason, NotDrained};
+use crate::error::{CommandError, NotDrained};
 use crate::ids::{ConnId, HttpId, RequestId};
 use crate::input::HttpFailure;
-use crate::loopback::is_loopback;
 use crate::output::{Action, Event, HttpPurpose, Purpose, RequestOutcome};
+use crate::session::requests::{Entry, Stage};
+use crate::session::{Refused, Session};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::{Message, Payload, client_request};
 
-const USER_AGENT: &str = "x-user-agent";
-/// Longest address that the `http` crate holds, in bytes.
-const MAX_URI: usize = 65_534;
-
-/// Wishes about one request. Put it into [`http::Request::extensions_mut`].
+/// How one request is sent. Put it into [`http::Request::extensions_mut`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestOptions {
     /// Its deadline, in place of [`Config::request_timeout`](crate::Config::request_timeout) (REQ-4).
@@ -35,7 +30,6 @@ pub struct RequestOptions {
 /// Put into [`http::Request::extensions_mut`], sends the request over HTTPS even if the socket could carry it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OverHttps;
-
 impl Session {
     /// Makes a REST call. It ends in exactly one [`Event::Response`](crate::Event::Response) (REQ-3).
     ///
@@ -94,76 +88,20 @@ impl Session {
         Ok(())
     }
 
-    /// REQ-5 and REQ-6. `true`: only HTTPS will do.
-    fn route(&self, request: &Request<Body>) -> Result<bool, InvalidReason> {
-        let uri = request.uri();
-        if !uri.path().starts_with('/') {
-            return Err(InvalidReason::RelativePath);
-        }
-        if !self.is_own_server(uri) {
-            return Err(InvalidReason::ForeignHost);
-        }
-        if !self.is_allowed(&self.config.server, "https", "http") {
-            return Err(InvalidReason::Insecure);
-        }
-        let length = uri.path_and_query().map_or(0, |path| path.as_str().len());
-        if self.config.server.as_str().len() + length > MAX_URI {
-            return Err(InvalidReason::TooLong);
-        }
-        if !self.config.rest_over_websocket || needs_https(request) {
-            return Ok(true);
-        }
-        let body = request.body().as_bytes();
-        if body.is_empty() || is_object_or_string(body) { Ok(false) } else { Err(InvalidReason::Body) }
-    }
-
-    fn is_own_server(&self, uri: &Uri) -> bool {
-        let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return uri.authority().is_none() };
-        let server = &self.config.server;
-        let port = uri.port_u16().or(match scheme {
-            "https" => Some(443),
-            "http" => Some(80),
-            _ => None,
-        });
-        scheme == server.scheme()
-            && server.host_str().is_some_and(|own| own.eq_ignore_ascii_case(host))
-            && port == server.port_or_known_default()
-    }
-
-    /// The absolute address of a path on the server. The path was checked, or is a constant.
-    pub(super) fn rest_uri(&self, path_and_query: &str) -> Uri {
-        let origin = self.config.server.origin().ascii_serialization();
-        format!("{origin}{path_and_query}").parse().unwrap_or_default()
-    }
-
-    /// TLS, or a host that the bytes do not leave the machine for, or a setting that says so (TOK-8).
-    pub(super) fn is_allowed(&self, url: &Url, secure: &str, plain: &str) -> bool {
-        let plain_may = || is_loopback(url) || self.config.allow_insecure;
-        url.has_host() && (url.scheme() == secure || url.scheme() == plain && plain_may())
-    }
-
-    pub(super) fn add_user_agent(&self, headers: &mut HeaderMap) {
-        if !headers.contains_key(USER_AGENT)
-            && let Ok(value) = HeaderValue::from_str(&self.config.user_agent)
-        {
-            headers.insert(USER_AGENT, value);
-        }
-    }
-
     /// REQ-2: room for one more on the socket.
-    pub(super) fn has_free_slot(&self) -> bool {
-        let told = self.state.recovery.limits.max_active_requests.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    pub(crate) fn has_free_slot(&self) -> bool {
+        let stated = self.state.recovery.limits.max_active_requests.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let own = self.config.limits.active_requests;
-        let limit = told.unwrap_or(own).min(own).max(1);
-        self.state.requests.active() + usize::from(self.state.subs.is_calling()) < limit
+        let limit = stated.unwrap_or(own).min(own).max(1);
+        self.state.requests.active() + usize::from(self.state.subscription.is_calling()) < limit
     }
 
     /// Sends what can be sent, first come first served on each way.
-    pub(super) fn dispatch(&mut self, now: Timestamp) {
+    pub(crate) fn dispatch(&mut self, now: Timestamp) {
         let mut socket_held = false;
         for id in self.state.requests.waiting() {
             let Some(https_only) = self.state.requests.get(id).map(|entry| entry.https_only) else { continue };
-            match self.ready().filter(|_| !https_only && !self.state.recovery.renewing) {
+            match self.ready().filter(|_| !https_only && !self.state.connection.is_renewing()) {
                 Some(conn) if !socket_held && self.has_free_slot() && !self.state.requests.blocked => {
                     self.send_on_socket(conn, id);
                 }
@@ -192,7 +130,7 @@ impl Session {
         let text = client_request(&message_id, method, uri.path(), uri.query(), &headers, body);
         entry.request = keep.then_some(request);
         self.state.requests.sent_on_socket(id, message);
-        self.state.last_sent = self.state.now;
+        self.state.liveness.sent(self.state.now);
         self.out.act(Action::Send { conn, text, purpose: Purpose::Request(id) });
     }
 
@@ -205,7 +143,7 @@ impl Session {
                 && let Some(entry) = self.end_request(id)
             {
                 let outcome = entry.unsent(Cause::RateLimited { retry_after: planned.at.since(now) });
-                self.out.tell(Event::Response { id, outcome });
+                self.out.emit(Event::Response { id, outcome });
             }
             return;
         };
@@ -234,7 +172,7 @@ impl Session {
         }
     }
 
-    pub(super) fn deadlines_due(&mut self, now: Timestamp) {
+    pub(crate) fn deadlines_due(&mut self, now: Timestamp) {
         for id in self.state.requests.due(now) {
             self.abandon(id, |sent| RequestOutcome::TimedOut { sent });
         }
@@ -251,12 +189,12 @@ impl Session {
             if let Stage::Https(call) = entry.stage {
                 self.out.act(Action::AbortHttp { id: call });
             }
-            self.out.tell(Event::Response { id, outcome: outcome(entry.is_sent()) });
+            self.out.emit(Event::Response { id, outcome: outcome(entry.is_sent()) });
         }
     }
 
     /// An answer on the socket that is no subscription call's.
-    pub(super) fn socket_answer(&mut self, number: u64, message: &Message<'_>) {
+    pub(crate) fn socket_answer(&mut self, number: u64, message: &Message<'_>) {
         match self.state.requests.answered_on_socket(number) {
             None => self.stats.unmatched += 1,
             Some(id) => {
@@ -286,11 +224,11 @@ impl Session {
         }
         if let Some(entry) = self.end_request(id) {
             let via = entry.stage.via();
-            self.out.tell(Event::Response { id, outcome: RequestOutcome::Response { response, via } });
+            self.out.emit(Event::Response { id, outcome: RequestOutcome::Response { response, via } });
         }
     }
 
-    pub(super) fn rest_response(&mut self, call: HttpId, response: Box<Response<Bytes>>) {
+    pub(crate) fn rest_response(&mut self, call: HttpId, response: Box<Response<Bytes>>) {
         let Some(id) = self.state.requests.answered_by_https(call) else {
             self.stats.stale_inputs += 1;
             return;
@@ -316,7 +254,7 @@ impl Session {
         }
     }
 
-    pub(super) fn rest_failed(&mut self, call: HttpId, failure: HttpFailure) {
+    pub(crate) fn rest_failed(&mut self, call: HttpId, failure: HttpFailure) {
         let Some(id) = self.state.requests.answered_by_https(call) else {
             self.stats.stale_inputs += 1;
             return;
@@ -324,12 +262,12 @@ impl Session {
         if let Some(entry) = self.end_request(id) {
             let cause = Cause::Network { phase: failure.phase, message: self.words(&failure.message) };
             let outcome = if failure.not_sent { entry.unsent(cause) } else { RequestOutcome::Unknown(cause) };
-            self.out.tell(Event::Response { id, outcome });
+            self.out.emit(Event::Response { id, outcome });
         }
     }
 
     /// No access token is to be had: what waits for one cannot be sent.
-    pub(super) fn requests_without_token(&mut self, cause: &Cause, now: Timestamp) {
+    pub(crate) fn requests_without_token(&mut self, cause: &Cause, now: Timestamp) {
         if self.state.tokens.bearer(now).is_some() {
             return;
         }
@@ -337,13 +275,13 @@ impl Session {
             let by_socket =
                 self.ready().is_some() && self.state.requests.get(id).is_some_and(|entry| !entry.https_only);
             if !by_socket && let Some(entry) = self.end_request(id) {
-                self.out.tell(Event::Response { id, outcome: entry.unsent(cause.clone()) });
+                self.out.emit(Event::Response { id, outcome: entry.unsent(cause.clone()) });
             }
         }
     }
 
     /// REQ-3, REQ-8: what was in flight ends at once, unless it may be repeated.
-    pub(super) fn requests_disconnected(&mut self, cause: &Cause, now: Timestamp) {
+    pub(crate) fn requests_disconnected(&mut self, cause: &Cause, now: Timestamp) {
         let mut lost = self.state.requests.socket_lost();
         lost.sort_unstable();
         for id in lost {
@@ -352,25 +290,25 @@ impl Session {
                 entry.left = true;
                 self.state.requests.requeue(id);
             } else if self.end_request(id).is_some() {
-                self.out.tell(Event::Response { id, outcome: RequestOutcome::Unknown(cause.clone()) });
+                self.out.emit(Event::Response { id, outcome: RequestOutcome::Unknown(cause.clone()) });
             }
         }
     }
 
     /// `close`: what has not left will not.
-    pub(super) fn end_queued_requests(&mut self) {
+    pub(crate) fn end_queued_requests(&mut self) {
         for id in self.state.requests.waiting() {
             self.abandon(id, ended_by_close);
         }
     }
 
-    pub(super) fn end_all_requests(&mut self) {
+    pub(crate) fn end_all_requests(&mut self) {
         for id in self.state.requests.all() {
             self.abandon(id, ended_by_close);
         }
     }
 
-    pub(super) fn send_blocked(&mut self, conn: ConnId, blocked: bool) {
+    pub(crate) fn send_blocked(&mut self, conn: ConnId, blocked: bool) {
         if self.live() != Some(conn) {
             self.stats.stale_inputs += 1;
             return;
@@ -381,52 +319,4 @@ impl Session {
 
 fn ended_by_close(sent: bool) -> RequestOutcome {
     if sent { RequestOutcome::Unknown(Cause::Closed) } else { RequestOutcome::NotSent(Cause::Closed) }
-}
-
-/// Without what belongs to the connection, which the caller's headers cannot know.
-fn own_headers(request: &Request<Body>) -> HeaderMap {
-    let mut headers = request.headers().clone();
-    for name in [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
-        headers.remove(name);
-    }
-    headers
-}
-
-/// REQ-5: what cannot travel over the socket.
-fn needs_https(request: &Request<Body>) -> bool {
-    let path = request.uri().path();
-    let binary_path = path.split('/').any(|segment| matches!(segment, "content" | "profile-image"));
-    let media = |name| request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let (sent, wanted) = (media(header::CONTENT_TYPE), media(header::ACCEPT));
-    let is_json = |media: &str| media.to_ascii_lowercase().contains("json");
-    let body = request.body().as_bytes();
-    let other_body = !body.is_empty() && (!sent.is_empty() && !is_json(sent) || std::str::from_utf8(body).is_err());
-    let other_wanted = !wanted.is_empty() && !is_json(wanted) && !wanted.contains("*/*");
-    let asked = request.extensions().get::<OverHttps>().is_some();
-    asked || path.starts_with("/restapi/oauth/") || binary_path || other_body || other_wanted
-}
-
-/// REQ-6.
-fn is_object_or_string(body: &[u8]) -> bool {
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    matches!(first, Some(b'{' | b'"')) && serde_json::from_slice::<&serde_json::value::RawValue>(body).is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // CLAUSE REQ-5
-    #[test]
-    fn some_requests_need_https() {
-        let plain = || Request::get("/restapi/v1.0/account/~");
-        let needs =
-            |request: http::request::Builder, body: &'static [u8]| needs_https(&request.body(body.into()).unwrap());
-        assert!(!needs(plain(), b"") && !needs(plain().header("content-type", "application/json"), b"{}"));
-        assert!(needs(plain().extension(OverHttps), b""));
-        assert!(needs(plain().header("content-type", "multipart/form-data; boundary=b"), b"--b"));
-        assert!(needs(plain(), b"\xff") && needs(plain().header("accept", "audio/mpeg"), b""));
-        assert!(needs(Request::post("/restapi/oauth/token"), b""));
-        assert!(needs(Request::get("/restapi/v1.0/account/~/extension/~/message-store/1/content/1"), b""));
-    }
 }

@@ -7,11 +7,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::{Host, Url};
 
-use super::Session;
 use crate::classify::Cause;
 use crate::config::Config;
 use crate::gap::GapCause;
 use crate::loopback::is_this_machine;
+use crate::session::Session;
 
 /// RingCentral's own hosts are this one and those below.
 const RINGCENTRAL: &str = "ringcentral.com";
@@ -31,7 +31,7 @@ pub(crate) enum HostKind {
 
 impl HostKind {
     /// The kind of the host in the address of a WebSocket.
-    pub(super) fn of(uri: &Url, config: &Config) -> Result<Self, Cause> {
+    pub(crate) fn of(uri: &Url, config: &Config) -> Result<Self, Cause> {
         let plain = uri.scheme() == "ws";
         let Some(host) = uri.host().filter(|_| plain || uri.scheme() == "wss") else { return Err(Cause::InsecureUri) };
         let kind = Self::of_host(&host, &config.server, &config.websocket_hosts);
@@ -133,8 +133,8 @@ impl<'de> Deserialize<'de> for HostKind {
 impl Session {
     /// Before the next connection opens: a handle that a host of another kind gave is forgotten. Whoever answers for the
     /// token service could lead it elsewhere otherwise.
-    pub(super) fn meet_host(&mut self) {
-        let Some(Ok(kind)) = self.state.tokens.ws.as_ref().map(|ws| HostKind::of(&ws.uri, &self.config)) else {
+    pub(crate) fn meet_host(&mut self) {
+        let Some(Ok(kind)) = self.state.tokens.fresh().map(|ws| HostKind::of(&ws.uri, &self.config)) else {
             return;
         };
         if self.state.recovery.given_by.as_ref().is_some_and(|given| *given != kind) {
@@ -213,9 +213,9 @@ mod tests {
             ("http://localhost", "ws://localhost.evil.example/ws", "localhost.evil.example"),
             ("https://192.0.2.7", "wss://192.0.2.8/ws", "192.0.2.8"),
         ] {
-            let told = of(server, uri, &[], false);
-            assert!(told == format!("foreign {host}") || told == host, "{server} {uri}: {told}");
-            assert_eq!(of(server, uri, &[], true), told, "plain or not: {uri}");
+            let stated = of(server, uri, &[], false);
+            assert!(stated == format!("foreign {host}") || stated == host, "{server} {uri}: {stated}");
+            assert_eq!(of(server, uri, &[], true), stated, "plain or not: {uri}");
         }
     }
 
@@ -263,9 +263,9 @@ mod tests {
             (".", "ws.example", false),
             ("", "ws.example", false),
         ] {
-            let told = of(PRODUCTION, &format!("wss://{host}/ws"), &["other.example.net", entry], false);
+            let stated = of(PRODUCTION, &format!("wss://{host}/ws"), &["other.example.net", entry], false);
             let expected = if taken { format!("={entry}") } else { format!("foreign {host}") };
-            assert_eq!(told, expected, "{entry} {host}");
+            assert_eq!(stated, expected, "{entry} {host}");
         }
         assert_eq!(of(PRODUCTION, "ws://ws.example/ws", &["ws.example"], false), "insecure_uri");
         assert_eq!(of(PRODUCTION, "ws://ws.example/ws", &["ws.example"], true), "=ws.example");
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_long_host_is_cut() {
-        let told = of(PRODUCTION, &format!("wss://{}.example/ws", "x".repeat(400)), &[], false);
-        assert!(told.len() <= "foreign ".len() + MAX_SHOWN, "{told}");
+        let stated = of(PRODUCTION, &format!("wss://{}.example/ws", "x".repeat(400)), &[], false);
+        assert!(stated.len() <= "foreign ".len() + MAX_SHOWN, "{stated}");
     }
 }

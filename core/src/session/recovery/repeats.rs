@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::Session;
-use super::link::Link;
 use crate::classify::Cause;
-use crate::config::InFlightGaps;
 use crate::gap::GapCause;
 use crate::retry::MINUTE;
+use crate::session::Session;
+use crate::session::connection::Service;
 use crate::time::{Timestamp, UnixMillis};
 
 /// So many in a row are enough (REC-9).
@@ -17,42 +16,10 @@ const SHORT: Duration = Duration::from_secs(10);
 /// So many endings by the server within a minute are another client's doing (CON-7).
 const CONTENDED: usize = 3;
 
-/// What a connection has shown.
-#[derive(Clone, Copy, Debug, Default)]
-#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Trial {
-    /// When its ConnectionDetails came.
-    pub(super) since: Timestamp,
-    /// It carried the recovery handle.
-    pub(super) handle: bool,
-    /// A heartbeat was sent on it.
-    pub(super) asked: bool,
-    /// A heartbeat was answered on it.
-    pub(super) echoed: bool,
-    /// It delivered something new.
-    pub(super) delivered: bool,
-    /// A call was answered on it.
-    pub(super) answered: bool,
-    /// Notifications of another subscription came on it, and the server was asked about that of this session.
-    pub(super) foreign: bool,
-}
-
-impl Trial {
-    /// BCK-6.
-    pub(super) const fn is_good(&self) -> bool {
-        self.echoed
-    }
-
-    /// The server was there for it.
-    const fn was_healthy(&self) -> bool {
-        self.echoed || self.delivered || self.answered
-    }
-}
-
 /// The series that are under way.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Repeats {
+pub(crate) struct Repeats {
     /// Connections in a row that carried the handle and ended at once.
     futile: u8,
     /// Refusals in a row of connections that carried it.
@@ -72,12 +39,12 @@ pub(super) struct Repeats {
 
 impl Repeats {
     /// There is no handle any more that could be at fault.
-    pub(super) fn handle_gone(&mut self) {
+    pub(crate) fn handle_gone(&mut self) {
         (self.futile, self.refused) = (0, 0);
     }
 
     /// Another session follows, of which nobody else knows: whoever took the one before is no contender for it.
-    pub(super) fn session_gone(&mut self) {
+    pub(crate) fn session_gone(&mut self) {
         *self = Self::default();
     }
 }
@@ -85,7 +52,7 @@ impl Repeats {
 impl Session {
     /// A connection that carried the handle was refused. `away`: in words that say that the service is away. As long as
     /// the session may still be there these do not count: everybody is refused, and the handle is not at fault.
-    pub(super) fn handle_refused(&mut self, away: bool, now: Timestamp) {
+    pub(crate) fn handle_refused(&mut self, away: bool, now: Timestamp) {
         if away && self.window().is_some_and(|window| now < window.last) {
             return;
         }
@@ -96,20 +63,23 @@ impl Session {
     }
 
     /// A ready connection ended. When the session is to rest, until when.
-    pub(super) fn connection_judged(&mut self, cause: &Cause, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn connection_judged(&mut self, cause: &Cause, now: Timestamp) -> Option<Timestamp> {
         let trial = self.state.trial;
         let ours = matches!(cause, Cause::Renewal | Cause::Closed);
         let contended = now < self.state.repeats.contended_until && !ours;
         (self.state.repeats.taken, self.state.repeats.suspect) = (false, contended.then(|| self.last_seen()));
-        if trial.delivered {
+        if trial.service == Service::Delivered {
             self.state.repeats.handle_gone();
-        } else if trial.handle && !trial.echoed && !ours && now.since(trial.since) <= SHORT {
+        } else if trial.handle && !trial.is_good() && !ours && now.since(trial.since) <= SHORT {
             self.state.repeats.futile = self.state.repeats.futile.saturating_add(1);
             if self.state.repeats.futile >= ENOUGH {
                 self.session_lost(GapCause::RecoveryAbandoned, None);
             }
         }
-        if !trial.was_healthy() || !matches!(cause, Cause::ServerClosed { .. }) || !self.state.subs.may_be_active() {
+        if !trial.was_healthy()
+            || !matches!(cause, Cause::ServerClosed { .. })
+            || !self.state.subscription.may_be_active()
+        {
             return None;
         }
         self.state.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
@@ -128,38 +98,12 @@ impl Session {
     }
 
     /// The session continued: twice within a minute after the server had ended a good connection is no accident (CON-7).
-    pub(super) fn session_continued(&mut self, now: Timestamp) {
+    pub(crate) fn session_continued(&mut self, now: Timestamp) {
         if let Some(since) = self.state.repeats.suspect.take() {
             if self.state.repeats.taken {
                 self.state.repeats.contended_until = now.after(MINUTE);
             }
-            self.state.ledger.lost(GapCause::Contended, since, &mut self.out);
-        }
-    }
-
-    /// What the server sent last may have been lost on the way (REC-5).
-    pub(super) fn note_in_flight(&mut self, cause: &Cause, now: Timestamp) {
-        // A replay may have been sent into a connection of which not even ConnectionDetails came.
-        let was_of_use = match self.state.link {
-            Link::Ready { .. } | Link::Closing { .. } => true,
-            Link::Handshaking { wsc, .. } => wsc,
-            _ => false,
-        };
-        let dead = matches!(cause, Cause::HeartbeatTimeout | Cause::HandshakeTimeout);
-        let abrupt = dead || matches!(cause, Cause::SocketLost | Cause::SocketTimeout);
-        if !abrupt || !was_of_use || !self.state.subs.may_be_active() {
-            return;
-        }
-        let was_ready = !matches!(self.state.link, Link::Handshaking { .. });
-        let silence = was_ready && now.since(self.state.recovery.last_seen) > self.config.heartbeat_interval;
-        let noted = match self.config.in_flight_gaps {
-            InFlightGaps::Off => false,
-            InFlightGaps::AfterSilence => dead || silence || was_ready && self.state.recovery.slept.is_some(),
-            InFlightGaps::EveryLoss => true,
-        };
-        if noted {
-            let since = self.last_seen();
-            self.state.ledger.lost(GapCause::InFlight, since, &mut self.out);
+            self.state.delivery.lost(GapCause::Contended, since, &mut self.out);
         }
     }
 }

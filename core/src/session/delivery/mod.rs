@@ -1,5 +1,8 @@
 //! What was delivered, and what may have been lost (REC-4, REC-5).
 
+pub(crate) mod held;
+pub(crate) mod inbound;
+
 use std::collections::VecDeque;
 
 use crate::gap::{Gap, GapCause};
@@ -15,7 +18,7 @@ const MIN_WINDOW: usize = 256;
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Ledger {
+pub(crate) struct Delivery {
     clock: ClockReading,
     window: usize,
     recent: Recent,
@@ -28,7 +31,7 @@ pub(crate) struct Ledger {
     #[cfg_attr(feature = "recorder", serde(skip))]
     replay: Replay,
     /// From here on nothing is proven complete: the end of a replay, or of the making of a subscription, was not seen.
-    unproven: Option<UnixMillis>,
+    unverified_since: Option<UnixMillis>,
     gaps: u64,
 }
 
@@ -63,11 +66,11 @@ mod stored_gap {
     use crate::snapshot::StoredGap;
 
     #[expect(clippy::ref_option, reason = "the signature serde asks for")]
-    pub(super) fn serialize<S: Serializer>(gap: &Option<PendingGap>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(gap: &Option<PendingGap>, serializer: S) -> Result<S::Ok, S::Error> {
         gap.as_ref().map(|gap| StoredGap::new(&gap.cause, gap.since)).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PendingGap>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PendingGap>, D::Error> {
         let stored = Option::<StoredGap>::deserialize(deserializer)?;
         Ok(stored.and_then(|gap| Some(PendingGap { cause: gap.cause()?, since: gap.since })))
     }
@@ -119,7 +122,7 @@ enum Replay {
     },
 }
 
-impl Ledger {
+impl Delivery {
     pub(crate) fn new(clock: ClockReading) -> Self {
         Self {
             clock,
@@ -129,7 +132,7 @@ impl Ledger {
             pending: None,
             later: Vec::new(),
             replay: Replay::None,
-            unproven: None,
+            unverified_since: None,
             gaps: 0,
         }
     }
@@ -211,7 +214,10 @@ impl Ledger {
     /// Notes a loss that is reported when delivery is continuous again, or at the end. The surest cause stands, of those
     /// the first.
     pub(crate) fn lost(&mut self, cause: GapCause, since: UnixMillis, out: &mut Outbox) {
-        let gap = PendingGap { cause, since: self.unproven.map_or(since, |unproven| unproven.min(since)) };
+        let gap = PendingGap {
+            cause,
+            since: self.unverified_since.map_or(since, |unverified_since| unverified_since.min(since)),
+        };
         match &self.replay {
             Replay::Held { held, .. } if !held.is_empty() => {
                 if self.later.last().is_some_and(|(at, _)| *at == held.len()) {
@@ -225,20 +231,20 @@ impl Ledger {
         out.snapshot_changed();
     }
 
-    pub(crate) const fn unproven(&self) -> Option<UnixMillis> {
-        self.unproven
+    pub(crate) const fn unverified_since(&self) -> Option<UnixMillis> {
+        self.unverified_since
     }
 
     /// What comes after `since` is not proven complete before `proven`: a loss noted meanwhile begins there.
-    pub(crate) fn doubt(&mut self, since: UnixMillis) {
-        self.unproven.get_or_insert(since);
+    pub(crate) fn mark_unverified(&mut self, since: UnixMillis) {
+        self.unverified_since.get_or_insert(since);
     }
 
     /// Delivery is continuous, unless a replay is held.
-    pub(crate) fn proven(&mut self, now: Timestamp, out: &mut Outbox) {
+    pub(crate) fn mark_verified(&mut self, now: Timestamp, out: &mut Outbox) {
         if !self.is_replaying() {
             self.flush_gap(now, out);
-            self.unproven = None;
+            self.unverified_since = None;
         }
     }
 
@@ -250,14 +256,14 @@ impl Ledger {
             let gap =
                 Gap { certainty: p.cause.certainty(), cause: p.cause, after: self.last.clone(), since: p.since, until };
             self.gaps += 1;
-            out.tell(Event::Gap(gap));
+            out.emit(Event::Gap(gap));
             out.snapshot_changed();
         }
     }
 
     /// A recovery succeeded; what follows is replay until `replay_ended`. At most `room` bytes of it are held.
     pub(crate) fn replay_started(&mut self, buffer: usize, room: usize, since: UnixMillis) {
-        let since = *self.unproven.get_or_insert(since);
+        let since = *self.unverified_since.get_or_insert(since);
         if buffer == 0 {
             // A buffer of nothing is always full.
             note(&mut self.pending, PendingGap { cause: GapCause::ReplayOverflow, since });
@@ -275,7 +281,7 @@ impl Ledger {
                     self.pending = Some(gap);
                     self.flush_gap(now, out);
                 }
-                self.hand_over(n, out);
+                self.emit(n, out);
             }
             self.pending = later.next().map(|(_, gap)| gap);
         }
@@ -321,7 +327,7 @@ impl Ledger {
             Replay::None => {
                 // A loss noted while the connection closes waits for nothing else.
                 self.flush_gap(now, out);
-                self.hand_over(n, out);
+                self.emit(n, out);
             }
             Replay::Held { held, left, bytes, room, .. } => {
                 // A duplicate fills a place of the server's buffer too, but duplicates alone lack nothing: the doubt
@@ -347,7 +353,7 @@ impl Ledger {
 
     /// Something that cannot be read, or is not for the application, came where a replay was expected: it had a place
     /// in the server's buffer.
-    pub(crate) fn took_a_place(&mut self, now: Timestamp, out: &mut Outbox) {
+    pub(crate) fn count_replay_slot(&mut self, now: Timestamp, out: &mut Outbox) {
         if let Replay::Held { left, .. } = &mut self.replay {
             *left = left.saturating_sub(1);
             if *left == 0 {
@@ -366,11 +372,11 @@ impl Ledger {
         self.replay_given_up(cause, now, out);
         // A loss right before this one.
         self.flush_gap(now, out);
-        self.hand_over(n, out);
+        self.emit(n, out);
     }
 
     /// The cursor moves before the event is emitted.
-    fn hand_over(&mut self, n: Notification, out: &mut Outbox) {
+    fn emit(&mut self, n: Notification, out: &mut Outbox) {
         let uuid = beginning(n.uuid(), MAX_LAST);
         match &mut self.last {
             _ if uuid.is_empty() => {}
@@ -384,7 +390,7 @@ impl Ledger {
             last => *last = Some(uuid.into()),
         }
         out.snapshot_changed();
-        out.tell(Event::Notification(n));
+        out.emit(Event::Notification(n));
     }
 }
 
