@@ -9,7 +9,7 @@ use ringcentral_ws_core::*;
 
 use crate::direct::{DETAILS, Direct, clock, details, error_body, message_id};
 
-/// What is known outside of the session about one request.
+/// What the test knows about one request.
 #[derive(Debug, Default)]
 struct Truth {
     repeatable: bool,
