@@ -16,7 +16,6 @@ mod identity;
 mod ids;
 mod input;
 pub mod json;
-mod ledger;
 mod loopback;
 mod mask;
 mod message_id;

@@ -220,6 +220,10 @@ impl Snapshot {
             "a subscription without an id"
         } else if self.wanted.as_ref().is_some_and(|wanted| wanted.server_id.is_some()) {
             "a wish with the server's id"
+        } else if self.wanted.is_some() && self.removing.is_some() {
+            "a subscription that is desired and given up"
+        } else if self.active.is_some() && self.unsure || self.active.is_none() && self.unverified.is_some() {
+            "a subscription that is known and not known"
         } else if self.auth.free_at.len() > MAX_STORED {
             "too many calls"
         } else if self.gap.as_ref().is_some_and(|gap| gap.cause().is_none()) {

@@ -75,7 +75,8 @@ impl fmt::Display for Timestamp {
 }
 
 fn micros(d: Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+    let whole = d.as_secs().checked_mul(1_000_000);
+    whole.and_then(|whole| whole.checked_add(u64::from(d.subsec_micros()))).unwrap_or(u64::MAX)
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Used only in what leaves the process: gaps and snapshots. As JSON, and

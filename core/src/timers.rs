@@ -113,7 +113,20 @@ impl Timers {
         }
     }
 
+    #[inline]
     pub(crate) fn stop(&mut self, kind: TimerKind) {
+        if self.is_running(kind) {
+            self.stop_running(kind);
+        }
+    }
+
+    /// Whether it runs.
+    #[inline]
+    pub(crate) const fn is_running(&self, kind: TimerKind) -> bool {
+        self.running & 1 << kind as usize != 0
+    }
+
+    fn stop_running(&mut self, kind: TimerKind) {
         let place = kind as usize;
         self.at[place] = NEVER;
         self.running &= !(1 << place);

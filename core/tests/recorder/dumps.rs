@@ -79,7 +79,7 @@ fn codes_and_addresses_of_the_server_are_masked_and_replay() {
     let dump = dump(&s);
     assert!(!dump.contains("hunter"), "{dump}");
     assert!(dump.contains("credentials(***)") || dump.contains("token_call(400 ***)"), "{dump}");
-    assert!(dump.contains("\"carried\":{"), "no checkpoint was made while a socket opened\n{dump}");
+    assert!(dump.contains("\"Carried\":{"), "no checkpoint was made while a socket opened\n{dump}");
     let done = Recording::parse(&dump).unwrap().replay().unwrap();
     assert!(done.checkpoints > 0 && done.skipped == 0, "{done:?}");
 }

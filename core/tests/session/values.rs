@@ -191,9 +191,7 @@ fn causes_have_a_word_and_a_line_each() {
         (Cause::ConnectionError { code: Some("WSG-1".into()) }, "WSG-1"),
         (Cause::ConnectionError { code: None }, "reported an error"),
         (Cause::Closed, "session was closed"),
-        (Cause::QueueFull, "too many requests"),
         (Cause::SocketTimeout, "no answer"),
-        (Cause::NotConnected, "no connection"),
     ];
     let mut words: Vec<&str> = Vec::new();
     for (cause, part) in &causes {
