@@ -5,7 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Microseconds since an epoch the driver chose. Monotonic by contract; arithmetic saturates.
+/// A moment: microseconds since an epoch that the driver chooses, on a clock that never goes back.
+///
+/// Arithmetic saturates. A session takes a moment before the last one for the last one (C12).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ringcentral_ws_core::Timestamp;
+///
+/// let at = Timestamp::from_millis(1_500);
+/// assert_eq!(at.after(Duration::from_secs(2)).since(at), Duration::from_secs(2));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timestamp(#[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::exact"))] u64);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
-use ringcentral_ws_adapter::{ClockTimes, ContentHosts, RequestError, Settings, StartError, event_queue, response};
+use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, RequestError, Settings, StartError, response};
 use ringcentral_ws_core::recorder::FlightRecorder;
 use ringcentral_ws_core::{Body, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
@@ -14,9 +14,10 @@ use crate::command::{Answered, Command, Pending, Remote, Signals};
 use crate::credentials::CredentialSource;
 use crate::dial::Net;
 use crate::download::Download;
-use crate::driver::{Driver, Parts, WAKE};
+use crate::driver::Driver;
 use crate::events::Events;
 use crate::https::{Https, HttpsSender};
+use crate::io::{Io, IoParts, WAKE};
 use crate::states::StateWatch;
 
 /// A running session. Clones are handles of the same one and may go to other threads.
@@ -200,38 +201,29 @@ impl Builder {
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let (server, identity) = (self.credentials.server(), self.credentials.identity());
         let made = self.settings.prepare(server, identity, seed, ClockTimes::system)?;
-        let (sender, receiver) = event_queue(&made.limits, made.snapshot);
-        let view = sender.view();
-        let (span, states) = (made.tracer.session(), made.states.watch());
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
         let (commands, inbox) = sync_channel(made.limits.command_queue);
         let signals = Arc::new(Signals::default());
         let net = Net { limits: made.limits, tls: made.tls, proxy: made.proxy };
         let https = Arc::new(Https::new(net, made.content.clone()));
-        let parts = Parts {
-            session: made.session,
-            clock: made.clock,
+        let parts = IoParts {
             sender: self.http_client.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),
             https,
             credentials: self.credentials,
-            events: sender,
             inbox,
             signals: Arc::clone(&signals),
             waker: Arc::clone(&waker),
             poll,
             message: made.message,
             max_calls: made.max_calls,
-            close_timeout: made.close_timeout,
-            debug: made.debug,
-            tracer: made.tracer,
-            states: made.states,
+            span: made.span.clone(),
         };
-        let run = move || span.within(|| Driver::new(parts).run(made.filters));
+        let run = move || made.span.within(|| Driver::new(Pump::new(made.pump), Io::new(parts)).run());
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
-        let remote = Arc::new(Remote { commands, signals, waker, view, states });
+        let remote = Arc::new(Remote { commands, signals, waker, view: made.view, states: made.states });
         let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content: Arc::new(made.content) };
-        Ok((client, Events::new(receiver, remote)))
+        Ok((client, Events::new(made.events, remote)))
     }
 }

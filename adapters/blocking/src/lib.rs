@@ -29,6 +29,7 @@
 //! Whoever logs everything leaves out the targets in [`trace::LOUD_TARGETS`]: other crates write tokens there.
 
 mod abort;
+mod calls;
 mod client;
 mod command;
 mod credentials;
@@ -37,6 +38,7 @@ mod download;
 mod driver;
 mod events;
 mod https;
+mod io;
 mod reach;
 mod socket;
 mod states;

@@ -29,6 +29,7 @@ mod query;
 mod request;
 mod sending;
 mod setup;
+mod socket;
 mod state;
 pub mod terminal;
 mod tls;
@@ -54,15 +55,16 @@ pub use limits::{
 pub use login::names as login_names;
 pub use login::{FixedToken, Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
-pub use pump::must_pause;
+pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
 pub use query::with_query;
 pub use request::{Answer, RequestError, frame, response};
-pub use sending::{Pressure, Sending, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
+pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]
 pub use setup::names as setup_names;
 pub use setup::{Prepared, Settings, StartError};
+pub use socket::{Incoming, SocketState};
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
-pub use trace::Tracer;
+pub use trace::{SessionSpan, Tracer};
 pub use unread::{ReadFailure, is_in_record};
 pub use upgrade::Upgrade;

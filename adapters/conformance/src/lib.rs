@@ -3,11 +3,12 @@
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
 //! [`watch`] checks that a `watch` program speaks the line protocol, [`binding`] what becomes of
 //! another user's state file, [`crash`] kills one a thousand times.
-//! [`fake`] has servers and proxies that misbehave, for the adapters' own tests; [`peer`] is a server made of bytes.
+//! [`demo`] starts the server of the demonstration that the `watch` programs play. [`fake`] has servers and proxies that misbehave, for the adapters' own tests; [`peer`] is a server made of bytes.
 
 pub mod binding;
 pub mod cpu;
 pub mod crash;
+pub mod demo;
 pub mod fake;
 #[cfg(unix)]
 pub mod files;

@@ -257,3 +257,59 @@ impl Drop for Talk {
         let _ = self.child.wait();
     }
 }
+
+/// The tests of an adapter's `watch` program, by the name of the example.
+#[macro_export]
+macro_rules! watch_tests {
+    ($program:literal) => {
+        fn program() -> std::path::PathBuf {
+            $crate::watch::example($program)
+        }
+
+        #[test]
+        fn the_demonstration_ends_well() {
+            $crate::watch::demonstration(&program());
+        }
+
+        #[test]
+        fn the_line_protocol_works() {
+            $crate::watch::line_protocol(&program());
+        }
+
+        #[test]
+        fn the_environment_names_a_proxy() {
+            $crate::watch::proxy_of_the_environment(&program());
+        }
+
+        // CLAUSE SEC-4
+        #[cfg(unix)]
+        #[test]
+        fn its_files_are_its_alone() {
+            $crate::files::private_files(&program());
+        }
+
+        // CLAUSE SEC-5
+        #[test]
+        fn hostile_text_does_nothing_to_a_terminal() {
+            $crate::watch::hostile_text(&program());
+        }
+
+        #[cfg(unix)]
+        #[test]
+        fn streams_that_take_nothing_end_it_in_order_or_not_at_all() {
+            $crate::streams::failing(&program());
+        }
+
+        #[cfg(unix)]
+        #[test]
+        fn a_stream_that_is_full_and_unread_does_not_keep_it() {
+            $crate::streams::unread_and_full(&program());
+        }
+
+        // CLAUSE TOK-10
+        #[test]
+        fn the_state_file_of_another_user_is_not_used() {
+            $crate::binding::bound_to_its_user(&program());
+        }
+    };
+}

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::Sender;
 use ringcentral_ws_adapter::{
-    ContentHosts, RequestError, SessionView, Settings, StartError, Streamed, Watcher, event_queue, response,
+    ContentHosts, Pump, Request, RequestError, SessionView, Settings, StartError, Streamed, Watcher, response,
 };
 use ringcentral_ws_core::recorder::FlightRecorder;
 use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
@@ -15,9 +14,10 @@ use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SessionStat
 use crate::command::{Answered, Command};
 use crate::credentials::CredentialSource;
 use crate::download::Download;
-use crate::driver::{Driver, Parts};
+use crate::driver::Driver;
 use crate::events::Events;
 use crate::https::{Https, HttpsSender};
+use crate::io::{Io, IoParts};
 use crate::runtime::Runtime;
 use crate::states::StateWatch;
 
@@ -31,8 +31,7 @@ pub struct Client<R> {
     view: SessionView,
     states: Watcher,
     commands: Sender<Command>,
-    cancels: Sender<u64>,
-    tickets: Arc<AtomicU64>,
+    cancels: Sender<()>,
     content: Arc<ContentHosts>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -94,20 +93,20 @@ impl<R> Client<R> {
     }
 
     async fn call(&self, request: http::Request<Body>, streamed: Option<Streamed>) -> Result<Answered, RequestError> {
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         // Made first, so dropped last: by then the reply's end is gone, and a request not yet taken is never sent.
-        let mut guard = CancelOnDrop { ticket, cancels: Some(&self.cancels) };
+        let mut guard = CancelOnDrop(Some(&self.cancels));
         let (reply, answer) = async_channel::bounded(1);
-        let command = Command::Request { request: Box::new(request), streamed: streamed.map(Box::new), ticket, reply };
+        let (request, streamed) = (Box::new(request), streamed.map(Box::new));
+        let command = Command::Request(Request { request, streamed, ticket: (), reply });
         if let Err(refused) = self.commands.send(command).await {
-            guard.cancels = None;
-            let Command::Request { request, .. } = refused.into_inner() else {
+            guard.0 = None;
+            let Command::Request(Request { request, .. }) = refused.into_inner() else {
                 return Err(RequestError::NotSent(Cause::Closed));
             };
             return Err(RequestError::Refused(Box::new(CommandError::Closed(*request))));
         }
         let answer = answer.recv().await;
-        guard.cancels = None;
+        guard.0 = None;
         answer.map_err(|_| RequestError::Unknown(Cause::Closed))
     }
 
@@ -188,7 +187,6 @@ impl<R> Clone for Client<R> {
             states: self.states.clone(),
             commands: self.commands.clone(),
             cancels: self.cancels.clone(),
-            tickets: Arc::clone(&self.tickets),
             content: Arc::clone(&self.content),
             runtime: PhantomData,
         }
@@ -201,16 +199,14 @@ impl<R> fmt::Debug for Client<R> {
     }
 }
 
-/// Tells the driver when the caller stops waiting.
-struct CancelOnDrop<'a> {
-    ticket: u64,
-    cancels: Option<&'a Sender<u64>>,
-}
+/// Wakes the driver when the caller stops waiting.
+struct CancelOnDrop<'a>(Option<&'a Sender<()>>);
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        if let Some(cancels) = self.cancels {
-            let _ = cancels.try_send(self.ticket);
+        if let Some(cancels) = self.0 {
+            // When it is full, the driver is yet to look.
+            let _ = cancels.try_send(());
         }
     }
 }
@@ -249,41 +245,30 @@ impl<R: Runtime> Builder<R> {
         let runtime = self.runtime.clone();
         let (server, identity) = (self.credentials.server(), self.credentials.identity());
         let made = self.settings.prepare(server, identity, seed, move || runtime.clocks())?;
-        let (sender, receiver) = event_queue(&made.limits, made.snapshot);
-        let view = sender.view();
         let (commands, inbox) = async_channel::bounded(made.limits.command_queue);
-        let (cancels, cancelled) = async_channel::unbounded();
-        let events = Events::new(receiver, commands.clone());
+        let (cancels, cancelled) = async_channel::bounded(1);
         let mut https = Https::new(self.runtime.clone(), made.limits, made.tls, made.content.clone());
         https.proxy = made.proxy;
         let (alive, client) = async_channel::bounded(1);
         https.client = Some(client);
-        let parts = Parts {
-            session: made.session,
-            clock: made.clock,
+        let io = Io::new(IoParts {
             https: Arc::new(https),
             alive,
             sender: self.http_client,
             credentials: self.credentials,
+            message: made.message,
             commands: inbox,
             cancels: cancelled,
-            events: sender,
-            message: made.message,
-            close_timeout: made.close_timeout,
-            debug: made.debug,
-            tracer: made.tracer,
-            states: made.states,
-        };
-        let (span, states) = (parts.tracer.session(), parts.states.watch());
-        let task = span.around(Driver::new(parts).run(made.filters));
+        });
+        let task = made.span.around(Driver::new(Pump::new(made.pump), io));
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
+        let events = Events::new(made.events, commands.clone());
         let client = Client {
             recorder: made.recorder,
-            view,
-            states,
+            view: made.view,
+            states: made.states,
             commands,
             cancels,
-            tickets: Arc::default(),
             content: Arc::new(made.content),
             runtime: PhantomData,
         };

@@ -36,11 +36,12 @@ mod download;
 mod driver;
 mod events;
 mod https;
+mod io;
 mod reach;
+mod reader;
 mod runtime;
 mod socket;
 mod states;
-mod surge;
 #[cfg(test)]
 mod testing;
 mod tls;

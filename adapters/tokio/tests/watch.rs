@@ -279,44 +279,13 @@ fn files_that_cannot_be_written_get_one_line_and_stop_nothing() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-#[test]
-fn the_environment_names_a_proxy() {
-    ringcentral_ws_conformance::watch::proxy_of_the_environment(&ringcentral_ws_conformance::watch::example("watch"));
-}
+/// What every adapter's program is tested for.
+mod shared {
+    ringcentral_ws_conformance::watch_tests!("watch");
 
-// CLAUSE SEC-4
-#[cfg(unix)]
-#[test]
-fn its_files_are_its_alone() {
-    ringcentral_ws_conformance::files::private_files(&ringcentral_ws_conformance::watch::example("watch"));
-}
-
-// CLAUSE SEC-5
-#[test]
-fn hostile_text_does_nothing_to_a_terminal() {
-    ringcentral_ws_conformance::watch::hostile_text(&ringcentral_ws_conformance::watch::example("watch"));
-}
-
-#[cfg(unix)]
-#[test]
-fn too_few_descriptors_are_said_in_one_line() {
-    ringcentral_ws_conformance::files::too_few_descriptors(&ringcentral_ws_conformance::watch::example("watch"));
-}
-
-#[cfg(unix)]
-#[test]
-fn streams_that_take_nothing_end_it_in_order_or_not_at_all() {
-    ringcentral_ws_conformance::streams::failing(&ringcentral_ws_conformance::watch::example("watch"));
-}
-
-#[cfg(unix)]
-#[test]
-fn a_stream_that_is_full_and_unread_does_not_keep_it() {
-    ringcentral_ws_conformance::streams::unread_and_full(&ringcentral_ws_conformance::watch::example("watch"));
-}
-
-// CLAUSE TOK-10
-#[test]
-fn the_state_file_of_another_user_is_not_used() {
-    ringcentral_ws_conformance::binding::bound_to_its_user(&ringcentral_ws_conformance::watch::example("watch"));
+    #[cfg(unix)]
+    #[test]
+    fn too_few_descriptors_are_said_in_one_line() {
+        ringcentral_ws_conformance::files::too_few_descriptors(&program());
+    }
 }

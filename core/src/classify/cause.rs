@@ -100,12 +100,8 @@ pub enum Cause {
     },
     /// The session was closed by the application, or had ended before.
     Closed,
-    /// The queue of requests was full.
-    QueueFull,
     /// A subscription call was not answered in time.
     SocketTimeout,
-    /// There was no connection.
-    NotConnected,
 }
 
 impl Cause {
@@ -140,9 +136,7 @@ impl Cause {
             Self::Unavailable { .. } => "unavailable",
             Self::ConnectionError { .. } => "connection_error",
             Self::Closed => "closed",
-            Self::QueueFull => "queue_full",
             Self::SocketTimeout => "socket_timeout",
-            Self::NotConnected => "not_connected",
         }
     }
 }
@@ -194,9 +188,7 @@ impl fmt::Display for Cause {
             Self::ConnectionError { code: Some(code) } => write!(f, "the server reported {code}"),
             Self::ConnectionError { code: None } => f.write_str("the server reported an error"),
             Self::Closed => f.write_str("the session was closed"),
-            Self::QueueFull => f.write_str("too many requests are waiting"),
             Self::SocketTimeout => f.write_str("no answer before the connection was lost"),
-            Self::NotConnected => f.write_str("there is no connection"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use ringcentral_ws_fuzz::cli::{self, ProgressLine};
 use ringcentral_ws_fuzz::{
-    DAY, Failure, Plain, Report, Trace, WithContract, calm, dense_traced, series, simulate, simulate_dense,
+    DAY, Failure, Plain, Report, Trace, WithContract, calm, series, simulate, simulate_dense, simulate_dense_traced,
     simulate_traced,
 };
 
@@ -83,7 +83,7 @@ fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
     if let Some(steps) = options.trace {
         let (_, trace) = match options.dense {
             false => simulate_traced(&WithContract, seed, DAY, steps),
-            true => dense_traced(&WithContract, seed, steps),
+            true => simulate_dense_traced(&WithContract, seed, steps),
         };
         let mut out = std::io::stdout().lock();
         trace.lines().for_each(|line| drop(writeln!(out, "{line}")));

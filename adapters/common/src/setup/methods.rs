@@ -14,6 +14,13 @@ pub mod names {
 #[macro_export]
 macro_rules! settings_methods {
     (debug: $called:literal) => {
+        /// All of these settings at once.
+        #[doc(hidden)]
+        pub fn settings(mut self, settings: $crate::Settings) -> Self {
+            self.settings = settings;
+            self
+        }
+
         /// Subscribes to these event filters as soon as there is a connection. Without any, nothing is subscribed until
         /// [`Client::subscribe`]; a restored session keeps its own.
         pub fn filters<I>(mut self, filters: I) -> Self

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_api::event_filters::SMS;
-use ringcentral_ws_core::{Config, Event, RetryPolicy};
+use ringcentral_ws_core::{Config, Event, RetryPolicy, Secret};
 use url::Url;
 
 /// Everything must be over by then.
@@ -21,6 +22,22 @@ pub enum Step {
     /// Forget all sessions, as in a restart, and so cut all connections.
     Restart,
 }
+
+/// Makes the server do something.
+pub type Perform = Box<dyn FnMut(Step) + Send>;
+
+/// A server that plays RingCentral.
+pub struct DemoServer {
+    /// The app that logs in to it.
+    pub app: ClientApp,
+    /// Whose JWT this is.
+    pub jwt: Secret,
+    /// Makes it do something.
+    pub perform: Perform,
+}
+
+/// Starts a [`DemoServer`]; the error is one line.
+pub type StartDemo = Box<dyn FnOnce() -> Result<DemoServer, String> + Send>;
 
 /// The filter the story is about.
 pub const FILTER: &str = SMS;

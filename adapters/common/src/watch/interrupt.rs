@@ -15,9 +15,19 @@ const LIMIT: Duration = Duration::from_secs(6);
 /// How long it may take to say so. Where nobody reads standard error either, nothing is said.
 const TO_SAY: Duration = Duration::from_millis(200);
 
-/// To be called for each Ctrl-C, before anything that may wait. The first one leaves time for an end in order, because a
+/// Calls `notify` for each Ctrl-C, on a thread of its own: a stream that nobody reads may stop those of a runtime. `false`
+/// when the system does not allow it.
+pub fn on_interrupt(name: &'static str, mut notify: impl FnMut() + Send + 'static) -> bool {
+    let handler = move || {
+        interrupted(name);
+        notify();
+    };
+    ctrlc::set_handler(handler).is_ok()
+}
+
+/// Called for each Ctrl-C, before anything that may wait. The first one leaves time for an end in order, because a
 /// stream that nobody reads and that is full stops every write to it for ever. The second one ends the process.
-pub fn interrupted(name: &'static str) {
+fn interrupted(name: &'static str) {
     static SEEN: AtomicBool = AtomicBool::new(false);
     let end = move || {
         thread::sleep(LIMIT);

@@ -7,9 +7,13 @@ mod hostile_tests;
 pub mod human;
 pub mod interrupt;
 pub mod json;
+pub mod program;
 pub mod reach;
 pub mod record;
+pub mod start;
 pub mod state;
+
+use std::io::{self, BufRead};
 
 use ringcentral_ws_core::Event;
 
@@ -17,14 +21,42 @@ use self::args::Options;
 use self::record::Record;
 use self::state::StateFile;
 use crate::file::FileError;
+use crate::terminal;
 
 /// Longest command line on stdin, in bytes.
-pub const MAX_LINE: u64 = 32 << 20;
+const MAX_LINE: u64 = 32 << 20;
 
 /// Exit status for bad usage.
 pub const USAGE: u8 = 2;
 /// Exit status after a permanent error.
 pub const FAILED: u8 = 1;
+
+/// Says why the program ends, and gives the status it ends with.
+pub fn complain(name: &str, why: &str, status: u8) -> u8 {
+    terminal::complain(name, why);
+    status
+}
+
+/// Reads the lines of stdin on a thread of its own, because that blocks on every runtime, until `take` wants no more.
+pub fn read_stdin(mut take: impl FnMut(Result<String, String>) -> bool + Send + 'static) {
+    let _ = std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let mut line = Vec::new();
+            match io::Read::take(&mut input, MAX_LINE).read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+            let line = String::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned());
+            if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
+                continue;
+            }
+            if !take(line) {
+                return;
+            }
+        }
+    });
+}
 
 /// The files of a run, which are its alone.
 #[derive(Debug)]

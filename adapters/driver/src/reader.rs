@@ -13,8 +13,8 @@ const LARGE: usize = 64 << 10;
 /// A stream whose small reads are served from one large read as long as they come back full. An idle stream holds no
 /// buffer.
 #[derive(Debug)]
-pub(crate) struct Surge<S> {
-    stream: S,
+pub(crate) struct AdaptiveReader<S> {
+    pub(crate) stream: S,
     /// Empty unless much is coming.
     buffer: Vec<u8>,
     /// What of `buffer` has not been given away.
@@ -22,33 +22,21 @@ pub(crate) struct Surge<S> {
     end: usize,
     /// The last read came back full.
     more: bool,
-    below: Below,
+    pub(crate) below: Below,
 }
 
-impl<S> Surge<S> {
+impl<S> AdaptiveReader<S> {
     pub(crate) fn new(stream: S) -> Self {
         Self { stream, buffer: Vec::new(), start: 0, end: 0, more: false, below: Below::default() }
     }
 
-    pub(crate) const fn below(&self) -> &Below {
-        &self.below
-    }
-
-    pub(crate) const fn below_mut(&mut self) -> &mut Below {
-        &mut self.below
-    }
-
-    pub(crate) const fn get_mut(&mut self) -> &mut S {
-        &mut self.stream
-    }
-
-    fn calm(&mut self) {
+    fn shrink(&mut self) {
         self.more = false;
         self.buffer = Vec::new();
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Surge<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for AdaptiveReader<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if !this.below.may_read()? {
@@ -66,7 +54,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Surge<S> {
                 this.buffer = vec![0; LARGE];
             }
             let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, &mut this.buffer) else {
-                this.calm();
+                this.shrink();
                 return Poll::Pending;
             };
             (this.start, this.end) = (0, read?);
@@ -79,7 +67,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Surge<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Surge<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for AdaptiveReader<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
         Poll::Ready(self.below.wrote(written, buf.len()))
@@ -105,7 +93,7 @@ mod tests {
     #[test]
     fn a_flood_is_read_whole_and_leaves_no_buffer() {
         let (mut far, near) = pipe(1 << 20);
-        let mut near = Surge::new(near);
+        let mut near = AdaptiveReader::new(near);
         let sent: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
         block_on(async {
             far.write_all(&sent).await.unwrap();
