@@ -18,7 +18,6 @@ use std::time::Duration;
 pub(crate) use self::checkpoint::Checkpoint;
 use self::connection::ConnectionState;
 use self::recovery::Origin;
-pub(crate) use self::recovery::hosts::HostKind;
 pub use self::requests::rest::{OverHttps, RequestOptions};
 use self::state::State;
 pub use self::state::{Close, SessionState, SubscriptionState};
