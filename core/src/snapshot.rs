@@ -8,11 +8,11 @@ use url::Url;
 use crate::error::RestoreError;
 use crate::filters::Filters;
 use crate::gap::GapCause;
+use crate::hosts::HostKind;
 use crate::identity::Identity;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::serde_forms::MAX_EXACT;
-use crate::session::HostKind;
 use crate::time::UnixMillis;
 use crate::wire::{Limits, MAX_HANDLE, Wsc};
 

@@ -21,7 +21,6 @@ pub(crate) use self::checkpoint::Checkpoint;
 use self::connection::ConnectionState;
 use self::liveness::Pace;
 use self::recovery::Origin;
-pub(crate) use self::recovery::hosts::HostKind;
 pub use self::requests::rest::{OverHttps, RequestOptions};
 use self::state::State;
 pub use self::state::{Close, SessionState, SubscriptionState};
