@@ -98,6 +98,7 @@ impl From<Vec<(TimerKind, Timestamp)>> for Timers {
 }
 
 impl Timers {
+    #[inline]
     pub(crate) fn set(&mut self, kind: TimerKind, at: Timestamp) {
         if at == NEVER {
             return self.stop(kind);
@@ -156,17 +157,17 @@ impl Timers {
     }
 
     fn look(&mut self) {
-        let (mut first, mut left) = (NONE, self.running);
+        let (mut first, mut place, mut left) = (NEVER, 0, self.running);
         while left != 0 {
-            let place = left.trailing_zeros() as usize;
-            if let (Some(at), Some(kind)) = (self.at.get(place), ALL.get(place))
-                && *at < first.0
+            let next = left.trailing_zeros() as usize;
+            if let Some(at) = self.at.get(next)
+                && *at < first
             {
-                first = (*at, *kind);
+                (first, place) = (*at, next);
             }
             left &= left - 1;
         }
-        self.first = first;
+        self.first = ALL.get(place).map_or(NONE, |kind| (first, *kind));
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
+use ringcentral_ws_adapter::FlightRecorder;
 use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, RequestError, Settings, StartError, response};
-use ringcentral_ws_core::recorder::FlightRecorder;
 use ringcentral_ws_core::{Body, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
 use crate::command::{Answered, Command, Pending, Remote, Signals};

@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_channel::Sender;
+use ringcentral_ws_adapter::FlightRecorder;
 use ringcentral_ws_adapter::{
     ContentHosts, Pump, Request, RequestError, SessionView, Settings, StartError, Streamed, Watcher, response,
 };
-use ringcentral_ws_core::recorder::FlightRecorder;
 use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
 use crate::command::{Answered, Command};

@@ -10,6 +10,8 @@ mod recovery;
 mod requests;
 mod state;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use std::time::Duration;
@@ -17,6 +19,7 @@ use std::time::Duration;
 #[cfg(feature = "recorder")]
 pub(crate) use self::checkpoint::Checkpoint;
 use self::connection::ConnectionState;
+use self::liveness::Pace;
 use self::recovery::Origin;
 pub(crate) use self::recovery::hosts::HostKind;
 pub use self::requests::rest::{OverHttps, RequestOptions};
@@ -111,6 +114,7 @@ pub struct Session {
     out: Outbox,
     stats: Stats,
     state: State,
+    pace: Pace,
 }
 
 impl Session {
@@ -118,7 +122,8 @@ impl Session {
     #[must_use]
     pub fn new(mut config: Config, seed: u64, clock: ClockReading) -> Self {
         config.heartbeat_interval = config.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
-        Self { state: State::new(&config, seed, clock), out: Outbox::default(), stats: Stats::default(), config }
+        let pace = Pace::new(&config);
+        Self { state: State::new(&config, seed, clock), out: Outbox::default(), stats: Stats::default(), pace, config }
     }
 
     /// Takes an input: what happened outside since the last call.

@@ -3,13 +3,12 @@
 use crate::config::Config;
 use crate::error::{NotDrained, RestoreError};
 use crate::ids::SubscriptionId;
-use crate::output::CloseReason;
-use crate::session::Session;
 use crate::session::connection::{AfterClose, ConnectionState};
 use crate::session::delivery::{Delivery, PendingGap};
 use crate::session::liveness::Liveness;
 use crate::session::recovery::{Origin, Recovery};
 use crate::session::subscription::{Active, Desired, Goal, Known, Subscription};
+use crate::session::{Close, Session};
 use crate::snapshot::{Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
 use crate::time::{ClockReading, Timestamp};
 
@@ -56,10 +55,8 @@ impl Session {
     /// ([PST-4](crate::protocol#pst-4)), and between `close(Detach)` and `Closed` ([PST-5](crate::protocol#pst-5)).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        let detaching = matches!(
-            self.state.connection,
-            ConnectionState::Closing { after: AfterClose::End(CloseReason::Detached), .. }
-        );
+        let detaching =
+            matches!(self.state.connection, ConnectionState::Closing { after: AfterClose::End(Close::Detach), .. });
         if !self.out.is_drained() || detaching {
             return None;
         }

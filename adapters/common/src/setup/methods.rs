@@ -3,9 +3,10 @@
 /// What [`settings_methods`](crate::settings_methods) names.
 #[doc(hidden)]
 pub mod names {
-    pub use ringcentral_ws_core::recorder::Options as RecorderOptions;
     pub use ringcentral_ws_core::{Config, Snapshot};
     pub use rustls::ClientConfig;
+
+    pub use crate::recording::RecorderOptions;
 }
 
 /// The methods of a half's `Builder` that change its field `settings`, a [`Settings`](crate::Settings). `debug` says
@@ -95,7 +96,8 @@ macro_rules! settings_methods {
 
         /// Records the session's last inputs and outputs in `bytes` of memory, secrets masked, for
         /// [`Client::flight_record`]: see [`recorder`](ringcentral_ws_core::recorder). 32 kB hold about an hour of a
-        /// quiet connection.
+        /// quiet connection. Feature `recorder`.
+        #[cfg(feature = "recorder")]
         pub fn flight_recorder(mut self, bytes: impl Into<$crate::setup_names::RecorderOptions>) -> Self {
             self.settings.recorder = Some(bytes.into());
             self
