@@ -1,13 +1,8 @@
-//! Faults on command: overload, refused calls, duplicates, cut and closed sockets, lost memory.
+//! Faults that were ordered and have not struck yet.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use crate::config::micros;
-use crate::expire::ConnectionTimeout;
-use crate::gateway::Gateway;
 use crate::http::{Body, HttpResponse, Reply};
-use crate::output::{FrameKind, GatewayOutput};
 
 /// Scripted failures of calls are kept up to this number; further ones replace the oldest.
 const MAX_SCRIPTED: usize = 1000;
@@ -27,6 +22,28 @@ struct Overload {
 }
 
 impl Faults {
+    /// Up to this time every call is answered with `status`.
+    pub(crate) fn overload(&mut self, status: u16, until: u64, retry_after: bool) {
+        self.overload = Some(Overload { status, until, retry_after });
+    }
+
+    /// The next call of a path that begins so gets this response.
+    pub(crate) fn script(&mut self, path_prefix: &str, response: HttpResponse) {
+        if self.failures.len() >= MAX_SCRIPTED {
+            self.failures.pop_front();
+        }
+        self.failures.push_back((path_prefix.to_owned(), response));
+    }
+
+    pub(crate) fn forget_scripts(&mut self) {
+        self.failures.clear();
+    }
+
+    /// So many more notifications are to be sent twice.
+    pub(crate) fn add_duplicates(&mut self, count: u32) {
+        self.duplicates = self.duplicates.saturating_add(count);
+    }
+
     /// Whether the next notification is to be sent twice.
     pub(crate) fn duplicate(&mut self) -> bool {
         let due = self.duplicates > 0;
@@ -53,100 +70,5 @@ impl Faults {
             status => Reply::error(status, "CMN-211", "Service is temporarily unavailable"),
         };
         Some(if overload.retry_after { reply.with("Retry-After", left.to_string()) } else { reply })
-    }
-}
-
-impl Gateway {
-    /// For this long every HTTP call, upgrade and request over a socket is answered with `status`.
-    /// With `retry_after` the answers say how many seconds are left.
-    pub fn overload(&mut self, status: u16, duration: Duration, retry_after: bool, now: u64) {
-        self.advance(now);
-        let until = self.now.saturating_add(micros(duration));
-        self.faults.overload = Some(Overload { status, until, retry_after });
-    }
-
-    /// The next call (over HTTP, over a socket, or an upgrade) whose path begins with this gets the given
-    /// response. Scripts queue up; the oldest that fits is used first.
-    pub fn fail_next(&mut self, path_prefix: &str, response: HttpResponse) {
-        if self.faults.failures.len() >= MAX_SCRIPTED {
-            self.faults.failures.pop_front();
-        }
-        self.faults.failures.push_back((path_prefix.to_owned(), response));
-    }
-
-    /// Forgets all that [`fail_next`](Self::fail_next) planned and that has not happened yet.
-    pub fn fail_no_more(&mut self) {
-        self.faults.failures.clear();
-    }
-
-    /// The next `count` notifications that go into a socket go twice.
-    pub fn duplicate_next(&mut self, count: u32) {
-        self.faults.duplicates = self.faults.duplicates.saturating_add(count);
-    }
-
-    /// Sends any text on one connection, or on all.
-    pub fn send_raw(&mut self, conn: Option<u64>, text: &str, now: u64) {
-        self.advance(now);
-        for conn in self.chosen(conn) {
-            self.send(conn, FrameKind::Raw, text.to_owned());
-        }
-    }
-
-    /// Closes every connection politely. The sessions can be recovered.
-    pub fn close_all(&mut self, code: u16, reason: &str, now: u64) {
-        self.advance(now);
-        for conn in self.chosen(None) {
-            self.close(conn, code, reason);
-        }
-    }
-
-    /// Cuts one connection, or all, without a close frame. The sessions can be recovered.
-    pub fn reset(&mut self, conn: Option<u64>, now: u64) {
-        self.advance(now);
-        for conn in self.chosen(conn) {
-            self.detach(conn, Some(1006));
-            self.order(GatewayOutput::Reset { conn });
-        }
-    }
-
-    /// Ends one connection, or all, as if its idle or absolute timeout had come.
-    pub fn force_timeout(&mut self, conn: Option<u64>, kind: ConnectionTimeout, now: u64) {
-        self.advance(now);
-        for conn in self.chosen(conn) {
-            self.time_out(conn, kind);
-        }
-    }
-
-    /// The server starts again: sockets are cut and WebSocket sessions forgotten, with what their buffers
-    /// held. OAuth sessions, tokens and subscriptions on record remain.
-    pub fn restart(&mut self, now: u64) {
-        self.reset(None, now);
-        let sessions: Vec<u64> = self.sessions.keys().copied().collect();
-        for session in sessions {
-            self.end_session(session);
-        }
-    }
-
-    /// Ends all OAuth sessions of a user: tokens, sockets and WebSocket sessions.
-    pub fn log_out(&mut self, user: usize, now: u64) {
-        self.advance(now);
-        for oauth in self.oauth.of_user(user) {
-            self.end_oauth(oauth);
-        }
-    }
-
-    /// Every access token expires now. Refresh tokens stay good.
-    pub fn expire_access_tokens(&mut self, now: u64) {
-        self.advance(now);
-        for oauth in self.oauth.expire_all(self.now) {
-            self.expire_access_token(oauth);
-        }
-    }
-
-    fn chosen(&self, conn: Option<u64>) -> Vec<u64> {
-        match conn {
-            Some(conn) => Vec::from_iter(self.conns.contains_key(&conn).then_some(conn)),
-            None => self.conns.keys().copied().collect(),
-        }
     }
 }

@@ -1,72 +1,15 @@
-//! The message store, and the SMS and voicemails that fill it.
-
-use std::collections::BTreeMap;
+//! The SMS and voicemails that fill the message store, and the calls that read it.
 
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 use crate::http::{Body, Reply};
+use crate::messages::{Message, MessageKind};
 use crate::output::Receipt;
 use crate::rest::{Call, not_found};
 use crate::text;
 
-/// What a stored message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MessageKind {
-    /// A text message; `text` is its subject.
-    Sms,
-    /// A voicemail; its recording is available over HTTPS only.
-    VoiceMail,
-}
-
-impl MessageKind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sms => "SMS",
-            Self::VoiceMail => "VoiceMail",
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Message {
-    kind: MessageKind,
-    inbound: bool,
-    from: String,
-    to: String,
-    text: String,
-    created_ms: u64,
-    modified_ms: u64,
-    read: bool,
-}
-
-/// The messages of all users, each user's newest up to a limit.
-#[derive(Debug, Default)]
-pub(crate) struct MessageStore {
-    users: BTreeMap<usize, BTreeMap<u64, Message>>,
-    next: u64,
-}
-
-/// Message ids start here, to look like real ones.
-const FIRST_ID: u64 = 3_062_991_514_000;
 const BOUNDARY: &str = "Boundary_20_32057915_1351669531796";
-
-impl MessageStore {
-    fn insert(&mut self, user: usize, message: Message, capacity: usize) -> u64 {
-        self.next += 1;
-        let id = FIRST_ID + self.next;
-        let store = self.users.entry(user).or_default();
-        store.insert(id, message);
-        if store.len() > capacity {
-            store.pop_first();
-        }
-        id
-    }
-
-    fn get(&self, user: usize, id: u64) -> Option<&Message> {
-        self.users.get(&user)?.get(&id)
-    }
-}
 
 impl Gateway {
     /// A message arrives for a user: it is stored and makes the notifications a real one makes. Returns its
@@ -144,13 +87,9 @@ impl Gateway {
         let base = self.link_base(call);
         let found: Vec<u64> = self
             .messages
-            .users
-            .get(&call.user)
-            .into_iter()
-            .flatten()
-            .rev()
+            .newest_first(call.user)
             .filter(|(_, message)| kind.is_none_or(|kind| kind == message.kind.name()))
-            .filter(|(_, message)| direction.is_none_or(|wanted| wanted == direction_of(message)))
+            .filter(|(_, message)| direction.is_none_or(|wanted| wanted == message.direction()))
             .map(|(id, _)| *id)
             .collect();
         let records: Vec<Value> = found
@@ -217,7 +156,7 @@ impl Gateway {
             _ => return Reply::error_with(400, "CMN-101", "Parameter [readStatus] is invalid", Some("readStatus")),
         };
         let (id, now) = (id.parse().unwrap_or(0), self.unix_ms());
-        let message = self.messages.users.get_mut(&call.user).and_then(|store| store.get_mut(&id));
+        let message = self.messages.get_mut(call.user, id);
         let Some(message) = message else { return not_found("messageId") };
         (message.read, message.modified_ms) = (read, now);
         let kind = message.kind;
@@ -227,7 +166,7 @@ impl Gateway {
 
     pub(crate) fn delete_message(&mut self, call: &Call<'_>, id: &str) -> Reply {
         let id = id.parse().unwrap_or(0);
-        let removed = self.messages.users.get_mut(&call.user).and_then(|store| store.remove(&id));
+        let removed = self.messages.remove(call.user, id);
         let Some(message) = removed else { return not_found("messageId") };
         self.store_changed(call.user, message.kind, 0, &mut Vec::new());
         Reply::no_content()
@@ -285,7 +224,7 @@ impl Gateway {
             "readStatus": if message.read { "Read" } else { "Unread" },
             "priority": "Normal",
             "attachments": [attachment],
-            "direction": direction_of(message),
+            "direction": message.direction(),
             "availability": "Alive",
             "subject": message.text,
             "messageStatus": if message.inbound { "Received" } else { "Sent" },
@@ -293,8 +232,4 @@ impl Gateway {
             "owner": {"extensionId": owner.extension_id.to_string(), "extensionType": "User", "name": owner.name},
         }))
     }
-}
-
-fn direction_of(message: &Message) -> &'static str {
-    if message.inbound { "Inbound" } else { "Outbound" }
 }
