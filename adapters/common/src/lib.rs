@@ -27,6 +27,7 @@ mod login;
 mod proxy;
 mod pump;
 mod query;
+mod recording;
 mod request;
 mod sending;
 mod setup;
@@ -57,6 +58,7 @@ pub use login::{FixedToken, Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
 pub use query::with_query;
+pub use recording::{FlightRecorder, Recorded};
 pub use request::{Answer, RequestError, frame, response};
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]

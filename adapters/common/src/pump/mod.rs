@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringcentral_ws_core::recorder::Recorded;
+use crate::recording::Recorded;
 use ringcentral_ws_core::{AuthId, ConnId, Event, Filters, Input, RequestId, TimerKind, Timestamp, Wait};
 
 use self::command::Pending;
