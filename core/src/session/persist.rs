@@ -94,7 +94,7 @@ impl Session {
     ///
     /// If the snapshot is not that of an orderly [`close`](Self::close), notifications may have been received after
     /// it was taken and before the process ended; the server does not send those again, so a
-    /// [`Gap`](crate::Gap) with [`GapCause::Restored`] is reported even if the recovery succeeds.
+    /// [`Gap`](crate::Gap) with [`GapCause::Restored`](crate::GapCause::Restored) is reported even if the recovery succeeds.
     ///
     /// # Errors
     ///
