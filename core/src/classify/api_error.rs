@@ -1,4 +1,4 @@
-//! Errors of the REST API and the token service, read from their answers (REQ-9).
+//! Errors of the REST API and the token service, read from their answers ([REQ-9](crate::protocol#req-9)).
 
 use std::fmt;
 use std::time::Duration;

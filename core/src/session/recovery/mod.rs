@@ -26,7 +26,6 @@ pub(crate) struct Recovery {
     #[cfg_attr(feature = "recorder", serde(skip))]
     pub(crate) bound_to: Option<Identity>,
     /// The kind of host that the handle came from, and goes back to (TOK-8).
-    #[cfg_attr(feature = "recorder", serde(default))]
     pub(crate) given_by: Option<HostKind>,
     /// When the loss of the connection was noticed, or the first connection was asked for.
     pub(crate) lost_at: Timestamp,
