@@ -21,7 +21,6 @@ pub(crate) struct Budget {
     /// When each use counts no more, in order.
     free_at: VecDeque<Timestamp>,
     /// A server asked for no use before this (TOK-3).
-    #[cfg_attr(feature = "recorder", serde(default))]
     not_before: Timestamp,
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Session;
 use super::connection::ConnectionState;
+use super::liveness::Pace;
 use super::state::State;
 use crate::config::Config;
 use crate::mask::Names;
@@ -70,6 +71,7 @@ impl Checkpoint {
 
     /// A Session that goes on from here.
     pub(crate) fn into_session(self, config: Config) -> Session {
-        Session { config, out: Outbox::default(), stats: Stats::default(), state: self.0 }
+        let pace = Pace::new(&config);
+        Session { config, out: Outbox::default(), stats: Stats::default(), state: self.0, pace }
     }
 }

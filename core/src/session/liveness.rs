@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::ids::ConnId;
 use crate::input::Frame;
 use crate::output::{Action, Purpose};
@@ -9,18 +10,37 @@ use crate::session::Session;
 use crate::session::connection::ConnectionState;
 use crate::session::connection::Heartbeat;
 use crate::time::ClockReading;
-use crate::time::{Timestamp, UnixMillis};
+use crate::time::{Timestamp, UnixMillis, micros};
 use crate::timers::TimerKind;
 
 /// The server's idle time-out in seconds, if it does not say (HB-1).
 const IDLE_TIMEOUT: u64 = 1800;
 
+/// How often heartbeats leave and how long their answers may take, in microseconds: they are looked at with every frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    interval: u64,
+    timeout: u64,
+}
+
+impl Pace {
+    /// As the settings say.
+    pub(crate) fn new(config: &Config) -> Self {
+        // No timer is armed for the present.
+        Self { interval: micros(config.heartbeat_interval), timeout: micros(config.heartbeat_timeout).max(1) }
+    }
+}
+
 /// When the server and this client last showed a sign of life.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Liveness {
-    /// When the last message left, or the connection became ready: the server's idle timer looks at nothing else.
-    last_sent: Timestamp,
+    /// Half of the server's idle time-out, in microseconds.
+    #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::exact"))]
+    half_idle: u64,
+    /// By when a message is to leave: half of the server's idle time-out after the last one, or after the connection became
+    /// ready. The server's idle timer looks at nothing else (HB-1).
+    send_by: Timestamp,
     /// When the last frame of a ready connection came.
     last_seen: Timestamp,
     /// When the frame before that one came.
@@ -48,7 +68,16 @@ struct Slept {
 impl Liveness {
     /// `before`: the last sign of life that another process received.
     pub(crate) const fn new(now: Timestamp, before: Option<UnixMillis>) -> Self {
-        Self { last_sent: now, last_seen: now, earlier_seen: now, closed: None, slept: None, seen_before: before }
+        let half_idle = IDLE_TIMEOUT * 500_000;
+        Self {
+            half_idle,
+            send_by: now,
+            last_seen: now,
+            earlier_seen: now,
+            closed: None,
+            slept: None,
+            seen_before: before,
+        }
     }
 
     /// A frame of a ready connection came.
@@ -77,9 +106,16 @@ impl Liveness {
         }
     }
 
-    /// A message leaves, or the connection is ready.
+    /// The connection is ready. `idle`: the server's idle time-out in seconds, if it gave one.
+    pub(crate) fn ready(&mut self, idle: Option<u64>, now: Timestamp) {
+        self.half_idle = idle.filter(|idle| *idle > 0).unwrap_or(IDLE_TIMEOUT).saturating_mul(500_000);
+        self.sent(now);
+    }
+
+    /// A message leaves.
+    #[inline]
     pub(crate) const fn sent(&mut self, now: Timestamp) {
-        self.last_sent = now;
+        self.send_by = Timestamp::from_micros(now.as_micros().saturating_add(self.half_idle));
     }
 
     pub(crate) const fn seen_before(&self) -> Option<UnixMillis> {
@@ -131,27 +167,28 @@ impl Session {
 
     /// HB-1: after silence, and in time for the server's idle timer, which no inbound frame and no ping resets.
     pub(crate) fn plan_heartbeat(&mut self, now: Timestamp) {
-        let idle = self.state.recovery.limits.idle_timeout.filter(|idle| *idle > 0).unwrap_or(IDLE_TIMEOUT);
-        // Half of it, in microseconds.
-        let after =
-            |sent: Timestamp| Timestamp::from_micros(sent.as_micros().saturating_add(idle.saturating_mul(500_000)));
-        let interval = self.config.heartbeat_interval;
-        // A busy connection shows that it is good by one heartbeat, too (BCK-6).
-        let trial = &self.state.trial;
-        let first = if trial.heartbeat == Heartbeat::None { Some(trial.since.after(interval)) } else { None };
-        if after(self.state.liveness.last_sent) <= now || first.is_some_and(|first| first <= now) {
+        let mut at = now.later(self.pace.interval);
+        if self.state.liveness.send_by <= now {
             self.send_heartbeat();
         }
-        let silence = now.after(interval).min(after(self.state.liveness.last_sent));
-        let first = first.filter(|_| self.state.trial.heartbeat == Heartbeat::None);
-        self.arm(TimerKind::Heartbeat, first.map_or(silence, |first| silence.min(first)));
+        if self.state.trial.heartbeat == Heartbeat::None {
+            // A busy connection shows that it is good by one heartbeat, too (BCK-6).
+            let first = self.state.trial.since.later(self.pace.interval);
+            if first <= now {
+                self.send_heartbeat();
+            } else {
+                at = at.min(first);
+            }
+        }
+        // None of them lies in the past: what is due was sent just now.
+        self.state.timers.set(TimerKind::Heartbeat, at.min(self.state.liveness.send_by));
     }
 
     /// HB-1, HB-2.
     pub(crate) fn heartbeat_due(&mut self, now: Timestamp) {
         if self.ready().is_some() {
             self.send_heartbeat();
-            self.arm(TimerKind::Liveness, now.after(self.config.heartbeat_timeout));
+            self.state.timers.set(TimerKind::Liveness, now.later(self.pace.timeout));
         }
     }
 

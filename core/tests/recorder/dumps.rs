@@ -33,10 +33,11 @@ fn codes_and_addresses_of_the_server_are_masked_and_replay() {
     let mut now = Timestamp::from_secs(1);
     s.connect(now).unwrap();
     drain(&mut s);
-    let mut authorized = false;
+    let (mut authorized, mut carried) = (false, false);
     // Often enough that a checkpoint is made in each state.
     for round in 0..40_u64 {
         let dump = dump(&s);
+        carried |= dump.contains("\"Carried\":{");
         let last = |verb: &str| {
             dump.lines().filter_map(|line| line.strip_prefix(verb)?.split(' ').next()?.parse::<u64>().ok()).next_back()
         };
@@ -79,7 +80,7 @@ fn codes_and_addresses_of_the_server_are_masked_and_replay() {
     let dump = dump(&s);
     assert!(!dump.contains("hunter"), "{dump}");
     assert!(dump.contains("credentials(***)") || dump.contains("token_call(400 ***)"), "{dump}");
-    assert!(dump.contains("\"Carried\":{"), "no checkpoint was made while a socket opened\n{dump}");
+    assert!(carried, "no checkpoint was made while a socket opened\n{dump}");
     let done = Recording::parse(&dump).unwrap().replay().unwrap();
     assert!(done.checkpoints > 0 && done.skipped == 0, "{done:?}");
 }

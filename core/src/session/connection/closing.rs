@@ -69,9 +69,9 @@ impl Session {
         self.state.timers.stop(TimerKind::Renewal);
         self.stop_renewing();
         self.end_queued_requests();
-        match self.state.connection.clone() {
+        match self.state.connection {
             ConnectionState::Ready { conn } if mode == Close::Detach => {
-                self.start_close(conn, AfterClose::End(CloseReason::Detached), "detach", now);
+                self.start_close(conn, AfterClose::End(mode), "detach", now);
             }
             ConnectionState::Ready { .. } | ConnectionState::Renewing { .. } => {
                 self.state.subscription.revoke();
@@ -79,7 +79,7 @@ impl Session {
                 self.out.snapshot_changed();
             }
             ConnectionState::Closing { conn, .. } => {
-                self.state.connection = ConnectionState::Closing { conn, after: AfterClose::End(reason_of(mode)) }
+                self.state.connection = ConnectionState::Closing { conn, after: AfterClose::End(mode) }
             }
             ConnectionState::Opening { conn, wsc } | ConnectionState::Handshaking { conn, wsc } => {
                 self.drop_socket(conn);
@@ -102,7 +102,7 @@ impl Session {
     /// The subscription is gone: the last step of `close(Revoke)`.
     pub(crate) fn close_after_delete(&mut self, now: Timestamp) {
         if let (Some(mode), Some(conn)) = (self.state.ending, self.ready()) {
-            self.start_close(conn, AfterClose::End(reason_of(mode)), "closed by the application", now);
+            self.start_close(conn, AfterClose::End(mode), "closed by the application", now);
         }
     }
 

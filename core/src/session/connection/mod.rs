@@ -11,14 +11,14 @@ use crate::ids::ConnId;
 use crate::input::{CloseInfo, OpenFailure, Phase};
 use crate::output::{Action, CloseReason, Event, Resumption, WaitReason};
 use crate::retry::{Cost, Planned};
-use crate::session::Session;
 use crate::session::recovery::Origin;
+use crate::session::{Close, Session};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::{ConnectionDetails, Message, RecoveryState};
 
 /// Where the connection stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum ConnectionState {
     /// Never asked for.
@@ -76,12 +76,12 @@ impl ConnectionState {
 }
 
 /// What follows an orderly close.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum AfterClose {
     /// A new connection with the same session (HB-6).
     Renew,
     /// The end.
-    End(CloseReason),
+    End(Close),
 }
 
 /// What a connection has shown.
@@ -284,7 +284,7 @@ impl Session {
         self.state.bad_frames = 0;
         self.state.fence = None;
         self.state.timers.stop(TimerKind::Handshake);
-        self.state.liveness.sent(now);
+        self.state.liveness.ready(self.state.recovery.limits.idle_timeout, now);
         self.plan_heartbeat(now);
         if let Some(age) = self.state.recovery.limits.absolute_timeout.filter(|age| *age > 0) {
             // A random point of the last tenth (HB-6).
@@ -304,9 +304,8 @@ impl Session {
         if self.state.connection.was_ready() && cause != Cause::SocketLost {
             self.state.liveness.closed_in_order(now);
         }
-        match &self.state.connection {
+        match self.state.connection {
             ConnectionState::Opening { wsc, .. } | ConnectionState::Handshaking { wsc, .. } => {
-                let wsc = *wsc;
                 self.note_in_flight(&cause, now);
                 if wsc {
                     self.handle_refused(ending == Ending::Away, now);
@@ -314,10 +313,9 @@ impl Session {
                 self.state.tokens.presented();
                 self.attempt_failed(cause, Cost::Call, now, now);
             }
-            ConnectionState::Closing { after: AfterClose::End(reason), .. } => {
-                let reason = reason.clone();
-                self.state.recovery.origin.end(reason == CloseReason::Detached);
-                self.terminate(reason, true, now);
+            ConnectionState::Closing { after: AfterClose::End(mode), .. } => {
+                self.state.recovery.origin.end(mode == Close::Detach);
+                self.terminate(reason_of(mode), true, now);
             }
             ConnectionState::Closing { after: AfterClose::Renew, .. } => {
                 self.note_in_flight(&cause, now);
@@ -338,9 +336,8 @@ impl Session {
     /// The same, with what the server or the transport said.
     fn connection_lost_with(&mut self, cause: Cause, said: Option<Box<str>>, forget: bool, now: Timestamp) {
         let Some(conn) = self.live() else { return };
-        if let ConnectionState::Closing { after: AfterClose::End(reason), .. } = &self.state.connection {
-            let reason = reason.clone();
-            return self.terminate(reason, !forget, now);
+        if let ConnectionState::Closing { after: AfterClose::End(mode), .. } = self.state.connection {
+            return self.terminate(reason_of(mode), !forget, now);
         }
         if forget {
             self.drop_socket(conn);

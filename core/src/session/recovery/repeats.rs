@@ -16,6 +16,18 @@ const SHORT: Duration = Duration::from_secs(10);
 /// So many endings by the server within a minute are another client's doing (CON-7).
 const CONTENDED: usize = 3;
 
+/// Whether another client may have had the session since the last loss, and from when on, if the session goes on.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+enum Suspect {
+    #[default]
+    Nobody,
+    /// Another client was at it a short time before.
+    Again(UnixMillis),
+    /// The server ended the connection as it does when another client takes the session, and not for the first time.
+    Taken(UnixMillis),
+}
+
 /// The series that are under way.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
@@ -24,14 +36,8 @@ pub(crate) struct Repeats {
     futile: u8,
     /// Refusals in a row of connections that carried it.
     refused: u8,
-    /// The last connection ended so, and it was not the only one.
-    #[cfg_attr(feature = "recorder", serde(default))]
-    taken: bool,
-    /// If the session goes on after the last loss, another client may have had it since then.
-    #[cfg_attr(feature = "recorder", serde(default))]
-    suspect: Option<UnixMillis>,
+    suspect: Suspect,
     /// Another client was at it: it may take the session at any loss until then, whatever ends the connection.
-    #[cfg_attr(feature = "recorder", serde(default))]
     contended_until: Timestamp,
     /// Endings of good connections by the server, oldest first, each with the last frame before it.
     ended: Vec<(Timestamp, UnixMillis)>,
@@ -67,7 +73,7 @@ impl Session {
         let trial = self.state.trial;
         let ours = matches!(cause, Cause::Renewal | Cause::Closed);
         let contended = now < self.state.repeats.contended_until && !ours;
-        (self.state.repeats.taken, self.state.repeats.suspect) = (false, contended.then(|| self.last_seen()));
+        self.state.repeats.suspect = if contended { Suspect::Again(self.last_seen()) } else { Suspect::Nobody };
         if trial.service == Service::Delivered {
             self.state.repeats.handle_gone();
         } else if trial.handle && !trial.is_good() && !ours && now.since(trial.since) <= SHORT {
@@ -86,7 +92,7 @@ impl Session {
         self.state.repeats.ended.push((now, self.last_seen()));
         // Endings are compared with each other: the recovery may have to wait for calls.
         if let [(_, since), _, ..] = self.state.repeats.ended[..] {
-            (self.state.repeats.taken, self.state.repeats.suspect) = (true, Some(since));
+            self.state.repeats.suspect = Suspect::Taken(since);
         }
         if self.state.repeats.ended.len() < CONTENDED {
             return None;
@@ -99,11 +105,14 @@ impl Session {
 
     /// The session continued: twice within a minute after the server had ended a good connection is no accident (CON-7).
     pub(crate) fn session_continued(&mut self, now: Timestamp) {
-        if let Some(since) = self.state.repeats.suspect.take() {
-            if self.state.repeats.taken {
+        let since = match std::mem::take(&mut self.state.repeats.suspect) {
+            Suspect::Nobody => return,
+            Suspect::Again(since) => since,
+            Suspect::Taken(since) => {
                 self.state.repeats.contended_until = now.after(MINUTE);
+                since
             }
-            self.state.delivery.lost(GapCause::Contended, since, &mut self.out);
-        }
+        };
+        self.state.delivery.lost(GapCause::Contended, since, &mut self.out);
     }
 }

@@ -24,7 +24,6 @@ pub(crate) struct Entry {
     /// The caller allows a repetition after a drop, and the method is safe (REQ-8).
     pub(crate) repeat: bool,
     /// It left over a connection that was lost, and may have run there.
-    #[cfg_attr(feature = "recorder", serde(default))]
     pub(crate) left: bool,
     /// It was repeated with a new access token already.
     pub(crate) reauthorized: bool,

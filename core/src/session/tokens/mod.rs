@@ -118,10 +118,8 @@ pub(crate) struct Tokens {
     /// Number of the last access token: what is said about an older one does not concern it.
     pub(crate) number: u64,
     pub(crate) asking: Option<Asking>,
-    #[cfg_attr(feature = "recorder", serde(default))]
     pub(crate) doubt: Doubt,
     /// When tokens in good use were refused soon after their issue.
-    #[cfg_attr(feature = "recorder", serde(default))]
     pub(crate) evictions: Vec<Timestamp>,
     /// The source asks for no question before a moment.
     pub(crate) logins: Budget,
@@ -133,7 +131,6 @@ pub(crate) struct Tokens {
     /// Of every call of the rate-limit group Auth, the questions to the credential source included (TOK-2).
     pub(crate) calls: Budget,
     /// What another process left of it, until the first connection is asked for.
-    #[cfg_attr(feature = "recorder", serde(default))]
     pub(crate) packed: Option<StoredAuth>,
 }
 
