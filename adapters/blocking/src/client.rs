@@ -12,7 +12,6 @@ use ringcentral_ws_core::{Body, Close, CommandError, Filters, SessionState, Snap
 
 use crate::command::{Answered, Command, Pending, Remote, Signals};
 use crate::credentials::CredentialSource;
-use crate::dial::Net;
 use crate::download::Download;
 use crate::driver::{Driver, Parts, WAKE};
 use crate::events::Events;
@@ -200,15 +199,15 @@ impl Builder {
         let seed = getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))?;
         let (server, identity) = (self.credentials.server(), self.credentials.identity());
         let made = self.settings.prepare(server, identity, seed, ClockTimes::system)?;
-        let (sender, receiver) = event_queue(&made.limits, made.snapshot);
+        let (sender, receiver) = event_queue(&made.net.limits, made.snapshot);
         let view = sender.view();
         let (span, states) = (made.tracer.session(), made.states.watch());
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
-        let (commands, inbox) = sync_channel(made.limits.command_queue);
+        let (commands, inbox) = sync_channel(made.net.limits.command_queue);
         let signals = Arc::new(Signals::default());
-        let net = Net { limits: made.limits, tls: made.tls, proxy: made.proxy };
-        let https = Arc::new(Https::new(net, made.content.clone()));
+        let content = Arc::new(made.net.content.clone());
+        let https = Arc::new(Https::new(made.net));
         let parts = Parts {
             session: made.session,
             clock: made.clock,
@@ -231,7 +230,7 @@ impl Builder {
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
         let remote = Arc::new(Remote { commands, signals, waker, view, states });
-        let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content: Arc::new(made.content) };
+        let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content };
         Ok((client, Events::new(receiver, remote)))
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{
-    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, TURN_BYTES, Target, Tracked, UNFINISHED, UNREAD_PONGS,
-    Upgrade, is_in_record, not_dialled, not_opened,
+    IoLimits, MessageLimits, Net, Pressure, ReadFailure, Sending, TURN_BYTES, Target, Tracked, UNFINISHED,
+    UNREAD_PONGS, Upgrade, is_in_record, not_dialled, not_opened,
 };
 use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use crate::abort::Abort;
-use crate::dial::{Net, dial};
+use crate::dial::dial;
 use crate::tcp::{Stream, deadline};
 
 /// A full socket is tried again after so many looks at it, if the poller says nothing before.

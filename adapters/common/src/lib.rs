@@ -8,6 +8,7 @@
 
 mod address;
 mod below;
+mod call;
 mod clock;
 mod content;
 mod debug;
@@ -23,6 +24,7 @@ pub mod gzip;
 pub mod gzip;
 mod limits;
 mod login;
+mod net;
 mod proxy;
 mod pump;
 mod query;
@@ -40,6 +42,10 @@ pub mod watch;
 
 pub use address::{Target, client_is_silent, client_panicked, masked, not_sent, source_is_silent};
 pub use below::{Below, Tracked, UNFINISHED};
+pub use call::{
+    Call, TOO_MANY_PROVISIONAL, body_broke_off, body_is_late, body_is_too_large, ended_early, head_is_late, not_found,
+    tls_failed, tls_to, too_many_provisional,
+};
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
@@ -53,6 +59,7 @@ pub use limits::{
 #[doc(hidden)]
 pub use login::names as login_names;
 pub use login::{FixedToken, Login, LoginNext, login_now};
+pub use net::Net;
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::must_pause;
 pub use query::with_query;

@@ -19,7 +19,8 @@ use crate::clock::{Clock, ClockTimes};
 use crate::content::{CONTENT_HOST, ContentHosts};
 use crate::debug::{Debug, DebugSink};
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
-use crate::proxy::{Proxy, ProxyChoice};
+use crate::net::Net;
+use crate::proxy::ProxyChoice;
 use crate::state::StateTeller;
 use crate::tls::tls_for;
 use crate::trace::Tracer;
@@ -75,14 +76,8 @@ pub struct Prepared {
     pub filters: Option<Filters>,
     /// The session as it was stored, if it goes on from there.
     pub snapshot: Option<Snapshot>,
-    /// Limits of input and output.
-    pub limits: Arc<IoLimits>,
-    /// `None` only when the server is this machine and speaks in the clear.
-    pub tls: Option<Arc<ClientConfig>>,
-    /// The proxy, if there is one.
-    pub proxy: Option<Proxy>,
-    /// Where downloads may go.
-    pub content: ContentHosts,
+    /// What connections and calls are made with.
+    pub net: Net,
     /// Limits of messages.
     pub message: MessageLimits,
     /// HTTPS calls that may run at once, those that were given up included.
@@ -131,10 +126,12 @@ impl Settings {
             clock,
             filters,
             snapshot: self.snapshot,
-            limits: Arc::new(self.limits),
-            tls: tls_for(self.tls, needs_tls)?,
-            proxy,
-            content: ContentHosts { server, hosts: self.content_hosts, allow_insecure },
+            net: Net {
+                limits: Arc::new(self.limits),
+                tls: tls_for(self.tls, needs_tls)?,
+                proxy,
+                content: ContentHosts { server, hosts: self.content_hosts, allow_insecure },
+            },
             message,
             max_calls,
             close_timeout,

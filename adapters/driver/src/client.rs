@@ -249,13 +249,13 @@ impl<R: Runtime> Builder<R> {
         let runtime = self.runtime.clone();
         let (server, identity) = (self.credentials.server(), self.credentials.identity());
         let made = self.settings.prepare(server, identity, seed, move || runtime.clocks())?;
-        let (sender, receiver) = event_queue(&made.limits, made.snapshot);
+        let (sender, receiver) = event_queue(&made.net.limits, made.snapshot);
         let view = sender.view();
-        let (commands, inbox) = async_channel::bounded(made.limits.command_queue);
+        let (commands, inbox) = async_channel::bounded(made.net.limits.command_queue);
         let (cancels, cancelled) = async_channel::unbounded();
         let events = Events::new(receiver, commands.clone());
-        let mut https = Https::new(self.runtime.clone(), made.limits, made.tls, made.content.clone());
-        https.proxy = made.proxy;
+        let content = Arc::new(made.net.content.clone());
+        let mut https = Https::new(self.runtime.clone(), made.net);
         let (alive, client) = async_channel::bounded(1);
         https.client = Some(client);
         let parts = Parts {
@@ -284,7 +284,7 @@ impl<R: Runtime> Builder<R> {
             commands,
             cancels,
             tickets: Arc::default(),
-            content: Arc::new(made.content),
+            content,
             runtime: PhantomData,
         };
         Ok((client, events))

@@ -173,7 +173,7 @@ impl<R: Runtime> Driver<R> {
             }
             self.events.flush(self.session.stats());
             self.states.tell(self.session.state(), self.session.subscription(), || self.clock.reading().now);
-            if self.unpublished >= self.https.limits.snapshot_every {
+            if self.unpublished >= self.https.net.limits.snapshot_every {
                 self.publish();
             }
             if wait == Wait::Finished {

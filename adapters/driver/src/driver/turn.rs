@@ -62,7 +62,7 @@ impl<R: Runtime> Driver<R> {
         }
         let deadline = if let Wait::Until { at, reason } = wait { Some((at, reason)) } else { None };
         let reading = self.clock.read();
-        let late = deadline.is_some_and(|(at, _)| reading.now.since(at) > self.https.limits.clock_slack);
+        let late = deadline.is_some_and(|(at, _)| reading.now.since(at) > self.https.net.limits.clock_slack);
         if reading.jumped || late {
             return Poll::Ready(Turn::Resumed);
         }
@@ -177,7 +177,7 @@ impl<R: Runtime> Driver<R> {
             let wait = self.drain();
             // All that is not the next message of a flood is the business of an ordinary turn.
             let due = matches!(wait, Wait::Until { at, .. } if at <= now) || wait == Wait::Finished;
-            let publish = self.unpublished >= self.https.limits.snapshot_every;
+            let publish = self.unpublished >= self.https.net.limits.snapshot_every;
             if due || publish || !matches!(&self.link, Link::Open(live, _) if *live == conn) {
                 break;
             }
@@ -252,7 +252,7 @@ impl<R: Runtime> Driver<R> {
             return Poll::Ready(self.due(reason));
         }
         loop {
-            let limits = &self.https.limits;
+            let limits = &self.https.net.limits;
             let sleep = match &mut self.sleep {
                 Some(sleep) if sleep.at <= deadline => sleep,
                 _ => {
