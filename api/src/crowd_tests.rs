@@ -18,7 +18,7 @@ struct Crowd {
     refresh_every: u64,
     /// How long after its time a login comes, in µs.
     lateness: fn(usize) -> u64,
-    /// Who goes away after it was told to wait.
+    /// Who goes away after it was asked to wait.
     gives_up: fn(usize) -> bool,
     /// Tries of these never leave the machine before this moment, in µs.
     offline_until: u64,
@@ -124,7 +124,7 @@ fn two_thousand_logins_take_their_turns() {
     assert_eq!(out.busiest_minute(), 60);
     let minutes = out.minutes();
     assert!((32.0..35.0).contains(&minutes), "2,000 / 60 a minute = 33: {minutes}");
-    assert_eq!(out.questions, 60 + 2 * 1_940, "each is told once when to come");
+    assert_eq!(out.questions, 60 + 2 * 1_940, "each hears once when to come");
     let mut come = out.calls.iter().skip(60).map(|(at, _)| *at).collect::<Vec<_>>();
     come.dedup();
     assert_eq!(come.len(), 1_940, "no two at the same moment");

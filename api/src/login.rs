@@ -177,7 +177,7 @@ impl Login {
         &self.app
     }
 
-    /// Somebody wants a token: `reason` tells why, `given` is the one they were given last. With
+    /// Somebody wants a token: `reason` says why, `given` is the one they were given last. With
     /// [`AuthReason::Refused`] that one is not given again. `limiter` says whether a call may be made
     /// now; one that may not is the failure [`AuthFailureKind::Limited`](ringcentral_ws_core::AuthFailureKind::Limited).
     pub fn begin(
@@ -251,7 +251,7 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// When the server could not be told; the tokens are kept then.
+    /// When the server could not be reached or refused it; the tokens are kept then.
     pub fn revoked(&mut self, result: Result<Response<Bytes>, HttpFailure>) -> Result<(), AuthFailure> {
         let masker = self.masker();
         let response = result.map_err(|failure| masked(failure, &masker))?;
@@ -337,7 +337,7 @@ pub fn fixed_token(token: &Secret, reason: AuthReason) -> Result<AccessToken, Au
     Ok(AccessToken { secret: token.clone(), expires_in: None })
 }
 
-/// What to tell the session when a credential source panicked: it tries again later.
+/// What the session is given when a credential source panicked: it tries again later.
 #[must_use]
 pub fn source_panicked() -> AuthFailure {
     AuthFailure::transient("the credential source panicked: this is an error in the program, not in its settings")

@@ -61,7 +61,8 @@ impl fmt::Debug for Part {
     }
 }
 
-/// A body of the type `multipart/form-data`. It goes over HTTPS, whatever the settings (REQ-5).
+/// A body of the type `multipart/form-data`. It goes over HTTPS, whatever the settings
+/// ([REQ-5](ringcentral_ws_core::protocol#req-5)).
 ///
 /// ```
 /// # use ringcentral_ws_api::{Multipart, Part};

@@ -38,9 +38,9 @@ impl TokenSet {
     /// # Errors
     ///
     /// A permanent failure when the service refuses the grant or the client: a status 4xx with a word of RFC 6749 or a
-    /// code of RingCentral's. Anything else is transient (BCK-5): 408, 429, 5xx, an answer that cannot be read, a
-    /// refusal without a code, which is not the service's own word (it may be a captive portal's), and one with a word
-    /// that nobody has agreed on.
+    /// code of RingCentral's. Anything else is transient ([BCK-5](ringcentral_ws_core::protocol#bck-5)): 408, 429, 5xx,
+    /// an answer that cannot be read, a refusal without a code, which is not the service's own word (it may be a
+    /// captive portal's), and one with a word that nobody has agreed on.
     ///
     /// The failure has the server's words in it. A server that quotes the request gives its secrets away with them:
     /// [`parse_masked`](Self::parse_masked) knows them.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-/// Bytes to send with a request; cloning shares them.
+/// The body of a REST request: bytes, which clones share. `Debug` shows how many there are.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Body(Bytes);
 

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 pub use self::cause::Cause;
 pub use self::codes::CODES;
+pub(crate) use self::codes::Ending;
 pub use self::reply::RateLimit;
 use crate::json::{Text, each_field, each_item};
 use crate::mask::Masker;
@@ -37,6 +38,8 @@ pub struct CodeRow {
     pub ran: Ran,
     /// What a person can do; begins with `none` where nothing is needed.
     pub remedy: &'static str,
+    /// How it ends a connection, if it does.
+    pub(crate) ending: Option<Ending>,
 }
 
 /// What a client does about an error.

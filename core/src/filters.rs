@@ -160,12 +160,12 @@ impl fmt::Display for FilterError {
 
 impl std::error::Error for FilterError {}
 
-/// A filter the server did not accept.
+/// A filter that the server disabled ([SUB-6](crate::protocol#sub-6)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisabledFilter {
     /// The filter.
     pub filter: Box<str>,
-    /// A code or word.
+    /// The server's code or word, such as `WithoutPermission`.
     pub reason: Box<str>,
     /// One line for people.
     pub message: Box<str>,

@@ -16,7 +16,7 @@ impl Outbox {
         self.queue.push_back(Output::Action(action));
     }
 
-    pub(crate) fn tell(&mut self, event: Event) {
+    pub(crate) fn emit(&mut self, event: Event) {
         self.queue.push_back(Output::Event(event));
     }
 
@@ -34,10 +34,10 @@ impl Outbox {
         self.queue.pop_front()
     }
 
-    /// The change is told now, because nothing may follow the next event.
-    pub(crate) fn tell_snapshot_change(&mut self) {
+    /// The change is stated now, because nothing may follow the next event.
+    pub(crate) fn emit_snapshot_change(&mut self) {
         if std::mem::take(&mut self.snapshot_changed) {
-            self.tell(Event::SnapshotChanged);
+            self.emit(Event::SnapshotChanged);
         }
     }
 
@@ -115,11 +115,11 @@ mod tests {
         out.act(Action::Drop { conn: ConnId(1) });
         assert_eq!(out.bytes(), 0);
         let fields = NotificationFields { uuid: Some("12".into()), body: Some("345"), ..Default::default() };
-        out.tell(Event::Notification(Notification::new(None, &fields)));
+        out.emit(Event::Notification(Notification::new(None, &fields)));
         assert_eq!(out.bytes(), 5 + ITEM);
         let response = http::Response::builder().header("ab", "cde").body("fghi".into()).unwrap();
         let outcome = RequestOutcome::Response { response: Box::new(response), via: Via::Https };
-        out.tell(Event::Response { id: RequestId(1), outcome });
+        out.emit(Event::Response { id: RequestId(1), outcome });
         assert_eq!(out.bytes(), 5 + ITEM + 9);
         while out.pop().is_some() {}
         assert_eq!(out.bytes(), 0);
@@ -134,8 +134,8 @@ mod tests {
         out.snapshot_changed();
         assert!(!out.is_drained());
         out.act(Action::Drop { conn: ConnId(1) });
-        let told = [Output::Action(Action::Drop { conn: ConnId(1) }), Output::Event(Event::SnapshotChanged)];
-        assert_eq!(names(&mut out), told);
+        let stated = [Output::Action(Action::Drop { conn: ConnId(1) }), Output::Event(Event::SnapshotChanged)];
+        assert_eq!(names(&mut out), stated);
         out.act(Action::Drop { conn: ConnId(1) });
         assert!(!out.is_drained());
     }

@@ -158,7 +158,7 @@ impl RetryContext<'_> {
     }
 
     /// Until when a step of an attempt may hang, so that it does not take the time of the next last try (BCK-2).
-    pub(crate) fn step_deadline(&self, deadline: Timestamp, now: Timestamp) -> Timestamp {
+    pub(crate) fn attempt_deadline(&self, deadline: Timestamp, now: Timestamp) -> Timestamp {
         let next = self.stretches().into_iter().find(|(start, _)| now < *start);
         // One that has just begun is given some time.
         let least = now.after(self.policy.last_chance / 2);

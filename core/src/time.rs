@@ -5,7 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Microseconds since an epoch the driver chose. Monotonic by contract; arithmetic saturates.
+/// A moment: microseconds since an epoch that the driver chooses, on a clock that never goes back.
+///
+/// Arithmetic saturates. A session takes a moment before the last one for the last one (C12).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ringcentral_ws_core::Timestamp;
+///
+/// let at = Timestamp::from_millis(1_500);
+/// assert_eq!(at.after(Duration::from_secs(2)).since(at), Duration::from_secs(2));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timestamp(#[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::exact"))] u64);
@@ -44,6 +55,11 @@ impl Timestamp {
         Self(self.0.saturating_add(micros(d)))
     }
 
+    /// This point plus so many microseconds, at most the end of time.
+    pub(crate) const fn later(self, micros: u64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
     /// This point minus `d`, at least the epoch.
     #[must_use]
     pub fn before(self, d: Duration) -> Self {
@@ -63,8 +79,10 @@ impl fmt::Display for Timestamp {
     }
 }
 
-fn micros(d: Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+/// Whole microseconds, at most all that there are.
+pub(crate) fn micros(d: Duration) -> u64 {
+    let whole = d.as_secs().checked_mul(1_000_000);
+    whole.and_then(|whole| whole.checked_add(u64::from(d.subsec_micros()))).unwrap_or(u64::MAX)
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Used only in what leaves the process: gaps and snapshots. As JSON, and

@@ -23,7 +23,7 @@ mod time;
 mod trace;
 
 pub use defects::{Defect, Defective, Mutant};
-pub use dense::{dense_traced, simulate_dense};
+pub use dense::{simulate_dense, simulate_dense_traced};
 pub use diagram::{Glyphs, svg, text};
 pub use login_sim::{LoginDefect, LoginReport, simulate_logins};
 pub use oracle::{Counts, Violation};

@@ -1,6 +1,7 @@
 //! The one source of chance in the lab: a run is a function of its seed.
 
-/// SplitMix64. Kept here rather than taken from a crate, because seeds name regressions: they must mean the same for ever.
+/// SplitMix64. Kept here rather than taken from a crate, because seeds name regressions: they must mean the same for
+/// ever.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 

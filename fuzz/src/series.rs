@@ -35,8 +35,8 @@ struct Done<R> {
     failures: Vec<Failure>,
 }
 
-/// Runs these seeds on `jobs` threads. `fail` gets the failures in the order of their seeds, `progress` how far it is, from
-/// time to time. Without `keep_going` the first failing seed is the last one that counts.
+/// Runs these seeds on `jobs` threads. `fail` gets the failures in the order of their seeds, `progress` how far it is,
+/// from time to time. Without `keep_going` the first failing seed is the last one that counts.
 pub fn series<R: Default + Send + for<'a> AddAssign<&'a R>>(
     seeds: Range<u64>,
     jobs: usize,

@@ -1,4 +1,5 @@
-//! What is under test: a plain Session, one with the contract checker or a flight recorder around it, or one with a defect.
+//! What is under test: a plain Session, one with the contract checker or a flight recorder around it, or one with a
+//! defect.
 
 use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::recorder::Recorded;

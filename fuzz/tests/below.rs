@@ -1,4 +1,5 @@
-//! The driver below its WebSocket, on stable: servers that were made by hand, which `corpus.rs` replays, and random ones.
+//! The driver below its WebSocket, on stable: servers that were made by hand, which `corpus.rs` replays, and random
+//! ones.
 //! `SEEDS` says how many of those.
 //!
 //! `UPDATE_CORPUS=1 cargo test -p ringcentral-ws-fuzz --test below` writes the files of `corpus/below`.

@@ -1,49 +1,27 @@
-//! Faults that were ordered and have not struck yet.
+//! The faults that are still to come: overload, refused calls, duplicates.
 
 use std::collections::VecDeque;
 
 use crate::http::{Body, HttpResponse, Reply};
 
 /// Scripted failures of calls are kept up to this number; further ones replace the oldest.
-const MAX_SCRIPTED: usize = 1000;
+pub(crate) const MAX_SCRIPTED: usize = 1000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    overload: Option<Overload>,
-    failures: VecDeque<(String, HttpResponse)>,
-    duplicates: u32,
+    pub(crate) overload: Option<Overload>,
+    pub(crate) failures: VecDeque<(String, HttpResponse)>,
+    pub(crate) duplicates: u32,
 }
 
 #[derive(Debug)]
-struct Overload {
-    status: u16,
-    until: u64,
-    retry_after: bool,
+pub(crate) struct Overload {
+    pub(crate) status: u16,
+    pub(crate) until: u64,
+    pub(crate) retry_after: bool,
 }
 
 impl Faults {
-    /// Up to this time every call is answered with `status`.
-    pub(crate) fn overload(&mut self, status: u16, until: u64, retry_after: bool) {
-        self.overload = Some(Overload { status, until, retry_after });
-    }
-
-    /// The next call of a path that begins so gets this response.
-    pub(crate) fn script(&mut self, path_prefix: &str, response: HttpResponse) {
-        if self.failures.len() >= MAX_SCRIPTED {
-            self.failures.pop_front();
-        }
-        self.failures.push_back((path_prefix.to_owned(), response));
-    }
-
-    pub(crate) fn forget_scripts(&mut self) {
-        self.failures.clear();
-    }
-
-    /// So many more notifications are to be sent twice.
-    pub(crate) fn add_duplicates(&mut self, count: u32) {
-        self.duplicates = self.duplicates.saturating_add(count);
-    }
-
     /// Whether the next notification is to be sent twice.
     pub(crate) fn duplicate(&mut self) -> bool {
         let due = self.duplicates > 0;

@@ -2,7 +2,6 @@
 #![cfg_attr(not(feature = "server"), doc = "A stand-in for RingCentral's servers, without I/O.")]
 
 mod auth;
-mod commands;
 mod config;
 mod connect;
 mod expire;
@@ -11,6 +10,7 @@ mod frame;
 mod gateway;
 mod http;
 mod inbound;
+mod inject;
 mod limit;
 mod messages;
 mod notify;
@@ -29,11 +29,11 @@ pub use config::{AppConfig, GatewayConfig, OAuthConfig, UserConfig, WsTokenConfi
 pub use expire::ConnectionTimeout;
 pub use gateway::Gateway;
 pub use http::{HttpRequest, HttpResponse};
-pub use messages::MessageKind;
 pub use output::{
     Fate, FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, LossReport, Observations, Receipt, Recovery,
     Upgrade,
 };
+pub use store::MessageKind;
 
 #[cfg(feature = "server")]
 mod server;

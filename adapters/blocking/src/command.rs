@@ -7,34 +7,32 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
-use ringcentral_ws_adapter::{Answer, RequestError, SessionView, Streamed, Watcher, response};
-use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SubscriptionId};
+use ringcentral_ws_adapter::{Replies, Request, RequestError, SessionView, Streamed, Watcher, response};
+use ringcentral_ws_core::{Body, Cause, CommandError};
 
 use crate::download::Download;
 
-/// Carries one answer back.
-pub(crate) type Reply<T> = SyncSender<T>;
+/// Callers are threads.
+pub(crate) enum Threads {}
 
-pub(crate) enum Command {
-    Subscribe(Filters, Reply<Result<SubscriptionId, CommandError<Filters>>>),
-    Unsubscribe(Reply<Result<(), CommandError<()>>>),
-    Recover(Reply<Result<(), CommandError<()>>>),
-    Request {
-        request: Box<http::Request<Body>>,
-        streamed: Option<Box<Streamed>>,
-        cancelled: Arc<AtomicBool>,
-        reply: Reply<Answered>,
-    },
-    Close(Close, Reply<()>),
-    Network(bool),
+impl Replies for Threads {
+    type Reply<T> = SyncSender<T>;
+    /// Set when the caller has gone.
+    type Ticket = Arc<AtomicBool>;
+    type Body = Download;
+
+    fn reply<T>(to: SyncSender<T>, answer: T) {
+        let _ = to.try_send(answer);
+    }
+
+    fn is_cancelled(ticket: &Arc<AtomicBool>, _: &SyncSender<Answered>) -> bool {
+        ticket.load(Ordering::SeqCst)
+    }
 }
 
-/// How a request came out.
-pub(crate) struct Answered {
-    pub(crate) answer: Answer,
-    /// The body of a streamed answer.
-    pub(crate) body: Option<Download>,
-}
+pub(crate) type Command = ringcentral_ws_adapter::Command<Threads>;
+pub(crate) type Completion = ringcentral_ws_adapter::Completion<Download>;
+pub(crate) type Answered = ringcentral_ws_adapter::Answered<Download>;
 
 /// What needs no place in the queue of commands.
 #[derive(Debug, Default)]
@@ -68,7 +66,7 @@ impl Remote {
         Ok(())
     }
 
-    pub(crate) fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Option<T> {
+    pub(crate) fn ask<T>(&self, command: impl FnOnce(SyncSender<T>) -> Command) -> Option<T> {
         let (reply, answer) = sync_channel(1);
         self.send(command(reply)).ok()?;
         answer.recv().ok()
@@ -96,10 +94,10 @@ impl Pending {
     pub(crate) fn start(remote: &Arc<Remote>, request: http::Request<Body>, streamed: Option<Streamed>) -> Self {
         let (reply, answer) = sync_channel(1);
         let cancelled = Arc::new(AtomicBool::new(false));
-        let (request, watched) = (Box::new(request), Arc::clone(&cancelled));
-        let command = Command::Request { request, streamed: streamed.map(Box::new), cancelled: watched, reply };
+        let (request, streamed, ticket) = (Box::new(request), streamed.map(Box::new), Arc::clone(&cancelled));
+        let command = Command::Request(Request { request, streamed, ticket, reply });
         let refused = match remote.send(command) {
-            Err(Command::Request { request, .. }) => {
+            Err(Command::Request(Request { request, .. })) => {
                 Some(RequestError::Refused(Box::new(CommandError::Closed(*request))))
             }
             Err(_) => Some(RequestError::NotSent(Cause::Closed)),

@@ -11,7 +11,14 @@ use crate::address::{Target, not_sent};
 /// Longest answer of a proxy, in bytes.
 const MAX_HEAD: usize = 16 << 10;
 
-/// An HTTP proxy, and the hosts that are reached without it.
+/// An HTTP proxy for HTTPS calls and the WebSocket (`CONNECT`), and the hosts that are reached without it.
+///
+/// ```
+/// use ringcentral_ws_adapter::Proxy;
+///
+/// let proxy = Proxy::new("http://user:password@proxy.example:3128")?.except(["intranet.example"]);
+/// # Ok::<(), ringcentral_ws_adapter::ProxyError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     host: String,
@@ -28,7 +35,7 @@ pub struct Proxy {
 pub enum ProxyError {
     /// It is no address such as `http://user:password@proxy.example:3128`.
     Address,
-    /// Its scheme is not `http`: TLS towards the proxy and SOCKS are not spoken. What goes through the tunnel has
+    /// Its scheme is not `http`. TLS to the proxy and SOCKS are not supported; the connection through the tunnel has
     /// TLS of its own.
     Scheme,
 }
@@ -45,12 +52,12 @@ impl fmt::Display for ProxyError {
 impl std::error::Error for ProxyError {}
 
 impl Proxy {
-    /// Reads `http://host:port`, with `user:password@` if the proxy wants it. The port defaults to 80. Everything
-    /// goes through it, loopback included, but for what [`except`](Self::except) names.
+    /// Reads `http://host:port`, with `user:password@` if the proxy asks for it. The default port is 80. Every host is
+    /// reached through it, loopback included, except those that [`except`](Self::except) names.
     ///
     /// # Errors
     ///
-    /// [`ProxyError`] when it is no such address.
+    /// [`ProxyError`]: it is no such address.
     pub fn new(address: &str) -> Result<Self, ProxyError> {
         let whole = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         let url = Url::parse(&whole).map_err(|_| ProxyError::Address)?;
@@ -79,12 +86,12 @@ impl Proxy {
         self
     }
 
-    /// What `HTTPS_PROXY` (else `ALL_PROXY`, both also in small letters) and `NO_PROXY` say; `None` when there is no
-    /// proxy. Loopback is always reached without it.
+    /// The proxy of the environment: `HTTPS_PROXY`, else `ALL_PROXY`, except for the hosts of `NO_PROXY`; all also in
+    /// small letters. `None` if no proxy is named. Loopback is always reached without it.
     ///
     /// # Errors
     ///
-    /// [`ProxyError`] when the variable holds no usable address.
+    /// [`ProxyError`]: the variable holds no usable address.
     pub fn from_env() -> Result<Option<Self>, ProxyError> {
         Self::read(|name| std::env::var(name).ok())
     }
@@ -98,7 +105,7 @@ impl Proxy {
         Ok(Some(Self { loopback: false, ..proxy }))
     }
 
-    /// Where to connect for a target, if not to the target itself.
+    /// The proxy to connect to for a target; `None` if the target itself is to be connected to.
     #[must_use]
     pub fn for_target(&self, target: &Target) -> Option<(&str, u16)> {
         let host = target.host.to_ascii_lowercase();

@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use ringcentral_ws_core::{Body, Cause, CommandError, RequestOutcome};
 
-/// What the one who owns the Session answers to a request: its outcome, or why it was not accepted.
+/// The driver's answer to a request: its outcome, or why it was not accepted.
 pub type Answer = Result<RequestOutcome, CommandError<Request<Body>>>;
 
 /// Replaces the headers that say where a request over HTTP/1.1 goes to and where it ends: a caller's own may be wrong.
@@ -20,11 +20,11 @@ pub fn frame(method: &Method, headers: &mut HeaderMap, body_bytes: usize) {
     }
 }
 
-/// What the application gets for an [`Answer`]. The response has the extension `Via`, which tells its way.
+/// The result of a request for the application. The response has the extension `Via`, the way that the request went.
 ///
 /// # Errors
 ///
-/// [`RequestError`], which tells whether the request may have run.
+/// [`RequestError`], which says whether the request may have run.
 pub fn response(answer: Answer) -> Result<Response<Body>, RequestError> {
     match answer {
         Ok(RequestOutcome::Response { response, via }) => {
@@ -41,24 +41,24 @@ pub fn response(answer: Answer) -> Result<Response<Body>, RequestError> {
     }
 }
 
-/// Why a request has no response.
+/// Why a request has no response, and whether it may have run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// It was not accepted; nothing was sent, and the request is handed back. See [`CommandError`] for why.
+    /// The request was not accepted. Nothing was sent, and the request is handed back; [`CommandError`] says why.
     Refused(Box<CommandError<Request<Body>>>),
-    /// It never left; repeating it is safe.
+    /// The request did not run. Repeating it is safe.
     NotSent(Cause),
-    /// It left, and no answer will come: it may have run.
+    /// The request left, and no answer will come. It may have run.
     Unknown(Cause),
-    /// Its deadline passed.
+    /// The deadline passed.
     TimedOut {
-        /// Whether it had left, and so may have run.
+        /// Whether the request had left. Then it may have run.
         sent: bool,
     },
-    /// It was cancelled.
+    /// The request was cancelled.
     Cancelled {
-        /// Whether it had left, and so may have run.
+        /// Whether the request had left. Then it may have run.
         sent: bool,
     },
 }
@@ -74,7 +74,7 @@ impl RequestError {
         }
     }
 
-    /// The word of the line protocol.
+    /// A word such as `timed_out`, which stays the same between versions.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -25,7 +25,7 @@ pub enum Pressure {
 
 /// Messages that wait to be sent, with the size of each, and whether anything can be sent at all.
 #[derive(Debug)]
-pub struct Sending<M> {
+pub struct SendQueue<M> {
     queue: VecDeque<(M, usize)>,
     bytes: usize,
     /// Bytes of answers to pings that were handed over since the last flush.
@@ -43,7 +43,7 @@ pub struct Sending<M> {
     pong_max: usize,
 }
 
-impl<M> Sending<M> {
+impl<M> SendQueue<M> {
     /// Nothing waits.
     #[must_use]
     pub const fn new(limits: &IoLimits) -> Self {
@@ -216,7 +216,7 @@ mod tests {
     // CLAUSE HB-3
     #[test]
     fn pressure_shows_at_its_limits_and_once() {
-        let mut sending = Sending::new(&limits(20, 10, 100));
+        let mut sending = SendQueue::new(&limits(20, 10, 100));
         sending.push('a', 10);
         sending.push('b', 10);
         assert_eq!(sending.pressure(), None, "just as much as is allowed");
@@ -230,7 +230,7 @@ mod tests {
     // CLAUSE FRM-4 SEC-3
     #[test]
     fn what_does_not_fit_ends_the_connection() {
-        let mut sending = Sending::new(&limits(20, 10, 100));
+        let mut sending = SendQueue::new(&limits(20, 10, 100));
         sending.push('a', 1_000);
         assert!(!sending.is_over(), "a message alone always fits");
         sending.push('b', 1);
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(&*sending.end_unasked("end of the stream").reason, "too much waits to be sent");
         assert_eq!(sending.end(Some(1000), "later"), sending.ended().unwrap());
         assert_eq!(sending.ended().unwrap().code, None, "the first end stands");
-        let mut exact = Sending::new(&limits(20, 10, 100));
+        let mut exact = SendQueue::new(&limits(20, 10, 100));
         exact.push('a', 60);
         exact.push('b', 40);
         exact.push_last('x');
@@ -252,7 +252,7 @@ mod tests {
     // CLAUSE FRM-4 SEC-3
     #[test]
     fn answers_to_pings_are_bounded_in_bytes_until_they_leave() {
-        let mut sending = Sending::<()>::new(&IoLimits { pong_max: 131 * 10, ..IoLimits::default() });
+        let mut sending = SendQueue::<()>::new(&IoLimits { pong_max: 131 * 10, ..IoLimits::default() });
         for _ in 0..3 {
             assert!((0..10).all(|_| sending.answers_ping(125)));
             sending.flushed();
@@ -265,7 +265,7 @@ mod tests {
     fn what_cannot_send_is_read_for_a_limited_time() {
         let (second, limit) = (Duration::from_secs(1), Duration::from_secs(40));
         let at = |seconds| Timestamp::ZERO.after(second * seconds);
-        let mut sending = Sending::<()>::new(&IoLimits::default());
+        let mut sending = SendQueue::<()>::new(&IoLimits::default());
         assert!(!sending.is_overdue(limit, at(0)));
         sending.breaks("broken pipe");
         assert!(!sending.is_overdue(limit, at(100)), "it counts from the first turn");

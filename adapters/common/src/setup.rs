@@ -4,10 +4,9 @@ mod error;
 mod methods;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use crate::recording::{FlightRecorder, Recorded, RecorderOptions};
 use ringcentral_ws_core::Identity;
-use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{Config, Filters, Session, Snapshot, is_loopback};
 use rustls::ClientConfig;
 use url::Url;
@@ -18,12 +17,14 @@ pub use self::methods::names;
 use crate::clock::{Clock, ClockTimes};
 use crate::content::{CONTENT_HOST, ContentHosts};
 use crate::debug::{Debug, DebugSink};
+use crate::events::{EventReceiver, SessionView, event_queue};
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
 use crate::net::Net;
 use crate::proxy::ProxyChoice;
-use crate::state::StateTeller;
+use crate::pump::PumpParts;
+use crate::state::{StateTeller, Watcher};
 use crate::tls::tls_for;
-use crate::trace::Tracer;
+use crate::trace::{SessionSpan, Tracer};
 
 /// What a client is started with, as far as both halves have the same. The methods that set it are those of
 /// [`settings_methods`](crate::settings_methods).
@@ -45,7 +46,7 @@ pub struct Settings {
     /// Where debug lines go.
     pub debug: Option<DebugSink>,
     /// What the flight recorder keeps.
-    pub recorder: Option<recorder::Options>,
+    pub recorder: Option<RecorderOptions>,
 }
 
 impl Default for Settings {
@@ -64,32 +65,27 @@ impl Default for Settings {
     }
 }
 
-/// What a half needs to run a client: its settings, checked and resolved, and the session.
+/// What a half needs to run a client: its settings, checked and resolved, the pump's parts with the session, and what the
+/// handles see of it.
 pub struct Prepared {
-    /// The session, and its recorder if there is one.
-    pub session: Recorded,
-    /// The handle of the same recorder.
+    /// What the pump is made of.
+    pub pump: PumpParts,
+    /// The application's end of the queue of events.
+    pub events: EventReceiver,
+    /// What the handles see of the session.
+    pub view: SessionView,
+    /// Sees the session's state.
+    pub states: Watcher,
+    /// The session's recorder, if there is one.
     pub recorder: Option<FlightRecorder>,
-    /// The session's clock.
-    pub clock: Clock,
-    /// What to subscribe to at the start.
-    pub filters: Option<Filters>,
-    /// The session as it was stored, if it goes on from there.
-    pub snapshot: Option<Snapshot>,
+    /// The span of the session.
+    pub span: SessionSpan,
     /// What connections and calls are made with.
     pub net: Net,
     /// Limits of messages.
     pub message: MessageLimits,
     /// HTTPS calls that may run at once, those that were given up included.
     pub max_calls: usize,
-    /// How long an orderly end may take.
-    pub close_timeout: Duration,
-    /// Writes debug lines.
-    pub debug: Debug,
-    /// Writes spans and events.
-    pub tracer: Tracer,
-    /// Gives the state to whoever watches it.
-    pub states: StateTeller,
 }
 
 impl Settings {
@@ -120,24 +116,34 @@ impl Settings {
             None => Session::new(config, seed, clock.reading()),
         };
         let session = Recorded::maybe(session, self.recorder);
+        let recorder = session.recorder().cloned();
+        let (sender, events) = event_queue(&self.limits, self.snapshot);
+        let (states, limits) = (StateTeller::new(), Arc::new(self.limits));
         Ok(Prepared {
-            recorder: session.recorder().cloned(),
-            session,
-            clock,
-            filters,
-            snapshot: self.snapshot,
+            events,
+            view: sender.view(),
+            states: states.watch(),
+            recorder,
+            span: tracer.session(),
             net: Net {
-                limits: Arc::new(self.limits),
+                limits: Arc::clone(&limits),
                 tls: tls_for(self.tls, needs_tls)?,
                 proxy,
                 content: ContentHosts { server, hosts: self.content_hosts, allow_insecure },
             },
             message,
             max_calls,
-            close_timeout,
-            debug: Debug::new(self.debug),
-            tracer,
-            states: StateTeller::new(),
+            pump: PumpParts {
+                session,
+                clock,
+                filters,
+                events: sender,
+                states,
+                debug: Debug::new(self.debug),
+                tracer,
+                limits,
+                close_timeout,
+            },
         })
     }
 }

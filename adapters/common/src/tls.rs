@@ -10,11 +10,11 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-/// What encrypts. There is a variant for each feature that is on.
+/// The crypto provider of rustls. There is a variant for each feature that is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Provider {
-    /// ring (feature `ring`). The one that is used when both are there and none is named.
+    /// ring (feature `ring`). It is used if both are on and none is named.
     #[cfg(feature = "ring")]
     Ring,
     /// AWS-LC (feature `aws-lc-rs`).
@@ -23,7 +23,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// The one that is used when none is named.
+    /// The provider that is used if none is named.
     #[must_use]
     #[allow(unreachable_code, reason = "which line is the last one depends on the features")]
     pub const fn preferred() -> Option<Self> {
@@ -44,9 +44,10 @@ impl Provider {
     }
 }
 
-/// Makes TLS settings. rustls checks every certificate; there is no way to turn that off.
+/// A builder of TLS settings: the crypto provider, and the certificates that are trusted.
 ///
-/// Trusted are the certificates that the features name, and those given to [`trust`](Self::trust):
+/// rustls checks every certificate, and there is no way to turn that off. Trusted are the certificates of the features,
+/// and those given to [`trust`](Self::trust):
 ///
 /// | feature | trusts |
 /// |---|---|
@@ -55,9 +56,8 @@ impl Provider {
 /// | both of them | either list |
 /// | `platform-verifier` | what the operating system's own verifier says, whatever else is on |
 ///
-/// The crypto provider is that of the feature `ring` (default) or `aws-lc-rs`; ring when both are on, unless
-/// [`provider`](Self::provider) names the other. The process-wide default provider of rustls is neither used nor set,
-/// so other parts of a program may do as they like.
+/// The crypto provider is that of the feature `ring` (default) or `aws-lc-rs`. If both are on it is ring, unless
+/// [`provider`](Self::provider) names the other. The process-wide default provider of rustls is neither used nor set.
 #[derive(Clone, Debug, Default)]
 #[must_use = "nothing happens before build"]
 pub struct TlsSettings {
@@ -66,7 +66,7 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// Settings as [`default_tls`] has them.
+    /// The settings of [`default_tls`].
     pub const fn new() -> Self {
         Self { provider: None, trusted: Vec::new() }
     }
@@ -77,17 +77,17 @@ impl TlsSettings {
         self
     }
 
-    /// Trusts this certificate of an authority too, in DER: that of a company's own, or of a test server.
+    /// Trusts a certificate of an authority in DER, such as that of a company or a test server.
     pub fn trust(mut self, certificate: impl Into<Vec<u8>>) -> Self {
         self.trusted.push(CertificateDer::from(certificate.into()));
         self
     }
 
-    /// The same for one or more certificates in PEM.
+    /// Trusts one or more certificates in PEM.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Certificate`] when there is none, or one that cannot be read.
+    /// [`TlsError::Certificate`]: there is none, or one cannot be read.
     pub fn trust_pem(mut self, pem: &[u8]) -> Result<Self, TlsError> {
         let before = self.trusted.len();
         for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -96,7 +96,7 @@ impl TlsSettings {
         if self.trusted.len() == before { Err(TlsError::Certificate("there is none".into())) } else { Ok(self) }
     }
 
-    /// Makes the settings.
+    /// Builds the settings.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ fn verifier(
     verifier.map_err(|error| TlsError::Settings(error.to_string().into()))
 }
 
-/// The TLS settings that are used when none are given: see [`TlsSettings`]. All clients share one copy.
+/// The TLS settings of a client that is given none. All clients share them. See [`TlsSettings`].
 ///
 /// # Errors
 ///
@@ -195,13 +195,13 @@ pub fn tls_for(given: Option<Arc<ClientConfig>>, needed: bool) -> Result<Option<
     Ok(Some(tls))
 }
 
-/// Why there are no TLS settings.
+/// Why TLS settings could not be made. The text says which feature or setting to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsError {
     /// The program was built without a crypto provider.
     NoProvider,
-    /// The program was built without anything that says whom to trust.
+    /// The program was built without a feature that names trusted certificates.
     NoRoots,
     /// The machine's certificates cannot be used.
     Machine(Box<str>),

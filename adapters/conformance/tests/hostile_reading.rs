@@ -104,15 +104,7 @@ fn a_message_that_is_never_finished_ends_the_connection_and_is_a_gap() {
 #[test]
 fn pings_whose_answers_nobody_reads_cost_little() {
     on_each(|harness| {
-        let address = then_good(|peer| {
-            // The worked example keeps the newest answer only, so it is the server that ends.
-            let (end, pings) =
-                (Instant::now() + Duration::from_secs(2), RawFrame::new(opcode::PING, [b'p'; 125]).bytes().repeat(512));
-            while Instant::now() < end {
-                peer.stream.write_all(&pings)?;
-            }
-            Ok(())
-        });
+        let address = then_good(|peer| peer.flood(&RawFrame::new(opcode::PING, [b'p'; 125]).bytes().repeat(512)));
         let rise = Rise::watch();
         let mut client = Client::start(harness, setup(address));
         client.until("disconnected");

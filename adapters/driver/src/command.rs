@@ -1,29 +1,31 @@
-//! What the handle asks of the driver's task.
+//! What the handles ask of the driver's task, and the ways back.
 
 use async_channel::{Receiver, Sender};
-use ringcentral_ws_adapter::{Answer, Streamed};
-use ringcentral_ws_core::{Body, Close, CommandError, Filters, SubscriptionId};
+use ringcentral_ws_adapter::Replies;
 
 use crate::download::Download;
 
-/// Carries one answer back. Closed when the asker has gone.
-pub(crate) type Reply<T> = Sender<T>;
+/// Callers are tasks.
+pub(crate) enum Tasks {}
+
+impl Replies for Tasks {
+    /// Closed when the caller has gone.
+    type Reply<T> = Sender<T>;
+    type Ticket = ();
+    type Body = Download;
+
+    fn reply<T>(to: Sender<T>, answer: T) {
+        let _ = to.try_send(answer);
+    }
+
+    fn is_cancelled((): &(), reply: &Sender<Answered>) -> bool {
+        reply.is_closed()
+    }
+}
 
 /// What the driver's task reads commands from.
 pub(crate) type Inbox = Receiver<Command>;
 
-pub(crate) enum Command {
-    Subscribe(Filters, Reply<Result<SubscriptionId, CommandError<Filters>>>),
-    Unsubscribe(Reply<Result<(), CommandError<()>>>),
-    Recover(Reply<Result<(), CommandError<()>>>),
-    Request { request: Box<http::Request<Body>>, streamed: Option<Box<Streamed>>, ticket: u64, reply: Reply<Answered> },
-    Close(Close, Reply<()>),
-    Network(bool),
-}
-
-/// How a request came out.
-pub(crate) struct Answered {
-    pub(crate) answer: Answer,
-    /// The body of a streamed answer.
-    pub(crate) body: Option<Download>,
-}
+pub(crate) type Command = ringcentral_ws_adapter::Command<Tasks>;
+pub(crate) type Completion = ringcentral_ws_adapter::Completion<Download>;
+pub(crate) type Answered = ringcentral_ws_adapter::Answered<Download>;

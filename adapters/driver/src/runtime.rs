@@ -1,4 +1,4 @@
-//! What a runtime must offer, and how little that is.
+//! What the driver needs of an async runtime.
 
 use std::future::Future;
 use std::io;
@@ -9,9 +9,10 @@ use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::future::{BoxFuture, Either, select};
 use ringcentral_ws_adapter::ClockTimes;
 
-/// Sockets, names, timers and tasks of an async runtime. Everything else is the same on all of them.
+/// The sockets, name lookups, timers and tasks of an async runtime. Everything else is the same on all runtimes.
 ///
-/// Dropping any of the futures must cancel what it does, and nothing may be lost by that.
+/// All futures must be cancel-safe: dropping one cancels its work and loses nothing. `ringcentral-ws-smol` implements
+/// the trait in about 40 lines.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A TCP stream.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
@@ -19,40 +20,41 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// The addresses of a host, best first.
     fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
 
-    /// A connection to one address, with `TCP_NODELAY` set.
+    /// Connects to an address, with `TCP_NODELAY` set.
     fn connect(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
-    /// Makes the system probe a stream that has been silent for `after` ([`keep_alive`](crate::keep_alive) does it for
-    /// sockets). Streams that are no sockets leave it out, as is done here.
+    /// Lets the system probe a stream after a silence of `after`; [`keep_alive`](crate::keep_alive) does it for
+    /// sockets. The default does nothing, for streams that are no sockets.
     ///
     /// # Errors
     ///
-    /// When the system refuses. The stream is used all the same.
+    /// The system refused. The stream is used all the same.
     fn keep_alive(&self, stream: &Self::Stream, after: Duration) -> io::Result<()> {
         let _ = (stream, after);
         Ok(())
     }
 
-    /// Ready when `duration` has passed, never before.
+    /// Is ready when `duration` has passed since this call, never before.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// Runs a task on its own.
+    /// Runs a task in the background.
     ///
     /// # Errors
     ///
-    /// When no runtime is running here.
+    /// No runtime is running here.
     fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()>;
 
-    /// What the clocks say. The system's, unless this runtime simulates a machine.
+    /// The time, by all clocks. The default reads those of the system; a runtime that simulates a machine has its own.
     fn clocks(&self) -> ClockTimes {
         ClockTimes::system()
     }
 
-    /// Chance, for the spread of retries. The system's, unless this runtime simulates a machine.
+    /// A random number, which spreads retries. The default asks the system; a runtime that simulates a machine has its
+    /// own.
     ///
     /// # Errors
     ///
-    /// When the system gives none.
+    /// The system gave none.
     fn seed(&self) -> io::Result<u64> {
         getrandom::u64().map_err(io::Error::other)
     }

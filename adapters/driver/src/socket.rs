@@ -2,48 +2,26 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
-use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use async_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
+use async_tungstenite::tungstenite::Message;
+use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{AsyncReadExt, AsyncWriteExt, Sink, Stream};
 use ringcentral_ws_adapter::{
-    IoLimits, MessageLimits, Pressure, ReadFailure, Sending, Target, UNFINISHED, UNREAD_PONGS, Upgrade, is_in_record,
-    not_dialled, not_opened,
+    Incoming, MessageLimits, Pressure, SocketState, Target, Upgrade, is_in_record, not_dialled, not_opened,
 };
-use ringcentral_ws_core::{CloseInfo, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
+use ringcentral_ws_core::{OpenFailure, Phase, SecretUrl, Timestamp};
 
 use crate::dial::dial;
 use crate::https::Https;
+use crate::reader::AdaptiveReader;
 use crate::runtime::{Runtime, within};
-use crate::surge::Surge;
 use crate::tls::Transport;
 
-/// What came in.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Incoming {
-    Text(Utf8Bytes),
-    Binary(Bytes),
-    Control,
-    TooLarge(usize),
-    /// `Closed` is next.
-    Unreadable(Unreadable),
-    Closed(CloseInfo),
-}
-
 pub(crate) struct Socket<S> {
-    stream: WebSocketStream<Surge<Transport<S>>>,
-    sending: Sending<Message>,
-    /// Something was handed to the stream since it was last flushed.
-    dirty: bool,
-    /// How long a message may stay unfinished.
-    finish_by: Duration,
-    /// One has stayed unfinished for longer.
-    overdue: bool,
-    /// Nothing could be sent for as long, and the peer still sends.
-    stuck: bool,
+    stream: WebSocketStream<AdaptiveReader<Transport<S>>>,
+    pub(crate) state: SocketState,
 }
 
 /// Opens a WebSocket, with a deadline for each step.
@@ -56,7 +34,7 @@ pub(crate) async fn open<R: Runtime>(
     let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
     let mut upgrade = Upgrade::new(url)?;
     let stream = dial(&https.runtime, &https.net, &target).await.map_err(not_dialled)?;
-    let mut stream = Surge::new(stream);
+    let mut stream = AdaptiveReader::new(stream);
     let answer = within(&https.runtime, limits.upgrade, ask(&mut upgrade, &mut stream)).await;
     let rest = answer.unwrap_or_else(|| Err(Upgrade::late()))?;
     let config = WebSocketConfig::default()
@@ -65,7 +43,7 @@ pub(crate) async fn open<R: Runtime>(
         .max_message_size(Some(message.bytes))
         .max_frame_size(Some(message.bytes));
     let stream = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await;
-    Ok(Box::new(Socket::new(stream, limits, message.finish_by)))
+    Ok(Box::new(Socket { stream, state: SocketState::new(limits, message) }))
 }
 
 /// Asks for the upgrade. What came behind the answer belongs to the WebSocket.
@@ -82,166 +60,92 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(upgrade: &mut Upgrade, stream: &
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    fn new(stream: WebSocketStream<Surge<Transport<S>>>, limits: &IoLimits, finish_by: Duration) -> Self {
-        Self { stream, sending: Sending::new(limits), dirty: false, finish_by, overdue: false, stuck: false }
-    }
-
     /// A turn of reading begins.
     pub(crate) fn begin_turn(&mut self, now: Timestamp) {
-        let below = self.stream.get_mut().below_mut();
-        below.begin_turn(now);
-        self.overdue |= below.is_overdue(self.finish_by, now);
-        self.stuck |= self.sending.is_overdue(self.finish_by, now);
+        self.state.begin_turn(&mut self.stream.get_mut().below, now);
     }
 
     /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
     pub(crate) fn is_spent(&self) -> bool {
-        self.stream.get_ref().below().is_spent()
+        self.stream.get_ref().below.is_spent()
     }
 
     /// The peer is not read for a while, or the process was away: that says nothing about a message under way.
     pub(crate) fn pause(&mut self) {
-        self.stream.get_mut().below_mut().pause();
-        self.sending.pause();
-        (self.overdue, self.stuck) = (false, false);
+        self.state.pause(&mut self.stream.get_mut().below);
     }
 
     /// Gives up on the peer if it is in the middle of a message, which the next `receive` reports.
     pub(crate) fn gives_up_within_message(&mut self) -> bool {
-        self.overdue = !self.sending.is_over() && self.stream.get_ref().below().is_in_message();
-        self.overdue
+        self.state.gives_up_within_message(&self.stream.get_ref().below)
     }
 
-    /// Takes a message for sending. Beyond the limit the connection counts as lost.
-    pub(crate) fn queue_text(&mut self, text: String) {
-        let bytes = text.len();
-        self.sending.push(Message::text(text), bytes);
-    }
-
-    pub(crate) fn queue_close(&mut self, code: u16, reason: &'static str) {
-        self.sending.push_last(Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
-    }
-
-    /// Sends what it can and says when the Session must be told about the queue. Failures show up once everything
+    /// Sends what it can and says when the Session must know about the queue. Failures show up once everything
     /// that came before was read.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Option<Pressure> {
-        while !self.sending.is_over() && !self.sending.is_empty() {
+        let queue = &mut self.state.queue;
+        while !queue.is_over() && !queue.is_empty() {
             match Pin::new(&mut self.stream).poll_ready(cx) {
                 Poll::Pending => break,
-                Poll::Ready(Err(error)) => self.sending.breaks(&error.to_string()),
+                Poll::Ready(Err(error)) => queue.breaks(&error.to_string()),
                 Poll::Ready(Ok(())) => {
-                    let Some(message) = self.sending.pop() else { break };
-                    self.dirty = true;
+                    let Some(message) = queue.pop() else { break };
+                    self.state.dirty = true;
                     if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
-                        self.sending.breaks(&error.to_string());
+                        queue.breaks(&error.to_string());
                     }
                 }
             }
         }
-        if self.dirty && !self.sending.is_over() {
+        if self.state.dirty && !queue.is_over() {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => {
-                    self.dirty = false;
-                    self.sending.flushed();
+                    self.state.dirty = false;
+                    queue.flushed();
                 }
-                Poll::Ready(Err(error)) => self.sending.breaks(&error.to_string()),
+                Poll::Ready(Err(error)) => queue.breaks(&error.to_string()),
             }
         }
-        self.note_failed_writes();
-        self.sending.pressure()
-    }
-
-    /// The WebSocket is not shown them, so that it goes on reading.
-    fn note_failed_writes(&mut self) {
-        if let Some(error) = self.stream.get_ref().below().failed() {
-            self.sending.breaks(&error.to_string());
-        }
+        self.state.note_failed_writes(&self.stream.get_ref().below);
+        self.state.queue.pressure()
     }
 
     /// The next message. After `Closed` there is none.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
-        if let Some(end) = self.sending.ended() {
-            return Poll::Ready(Incoming::Closed(end));
-        }
-        if std::mem::take(&mut self.overdue) {
-            self.sending.end(None, UNFINISHED);
-            return Poll::Ready(Incoming::Unreadable(Unreadable::Cut));
-        }
-        if std::mem::take(&mut self.stuck) {
-            return Poll::Ready(self.leave("the server did not stop sending"));
+        if let Some(incoming) = self.state.before_read() {
+            return Poll::Ready(incoming);
         }
         let next = Pin::new(&mut self.stream).poll_next(cx);
-        self.note_failed_writes();
-        let next = match next {
-            Poll::Ready(next) => next,
-            // What is left of what came before is for the next turn.
-            Poll::Pending if !self.sending.is_broken() || self.is_spent() => return Poll::Pending,
-            Poll::Pending => None,
-        };
-        Poll::Ready(match next {
-            Some(Ok(Message::Text(text))) => Incoming::Text(text),
-            Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes),
-            Some(Ok(Message::Close(frame))) => {
-                let (code, reason) =
-                    frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
-                // The answer to the close frame is on its way; what cannot leave now is not worth waiting for.
-                let _ = Pin::new(&mut self.stream).poll_flush(cx);
-                let close = self.sending.end(code, &reason);
-                // Between two fragments of a message.
-                let cut = self.stream.get_ref().below().is_in_message();
-                if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
-            }
-            Some(Ok(Message::Ping(payload))) if !self.sending.answers_ping(payload.len()) => self.leave(UNREAD_PONGS),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-                // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
-                self.dirty = true;
-                Incoming::Control
-            }
-            Some(Err(error)) => self.unread(&error),
-            None => self.end("end of the stream"),
-        })
-    }
-
-    fn unread(&mut self, error: &tungstenite::Error) -> Incoming {
-        match ReadFailure::of(error) {
-            ReadFailure::TooLarge(size) => {
-                // The rest of the message cannot be told from what follows, so the connection ends with it.
-                self.sending.end(None, "a message over the size limit");
-                Incoming::TooLarge(size)
-            }
-            ReadFailure::Unreadable(what) => {
-                self.sending.end(None, &error.to_string());
-                Incoming::Unreadable(what)
-            }
-            ReadFailure::Ended => self.end(&error.to_string()),
+        if let Poll::Ready(Some(Ok(Message::Close(_)))) = next {
+            // The answer to the close frame is on its way; what cannot leave now is not worth waiting for.
+            let _ = Pin::new(&mut self.stream).poll_flush(cx);
         }
-    }
-
-    /// Gives up on a peer that may have sent more than was read, and counts it as sent.
-    fn leave(&mut self, reason: &str) -> Incoming {
-        self.sending.end_unasked(reason);
-        Incoming::Unreadable(Unreadable::Other)
-    }
-
-    /// The end without a close frame, which may have come in the middle of a message.
-    fn end(&mut self, reason: &str) -> Incoming {
-        let close = self.sending.end_unasked(reason);
-        let stream = self.stream.get_mut();
-        let cut = stream.below().is_in_message() || stream.get_mut().tls().is_some_and(is_in_record);
-        if cut { Incoming::Unreadable(Unreadable::Cut) } else { Incoming::Closed(close) }
+        let AdaptiveReader { stream, below, .. } = self.stream.get_mut();
+        self.state.note_failed_writes(below);
+        let is_in_record = || stream.tls().is_some_and(is_in_record);
+        Poll::Ready(match next {
+            Poll::Ready(Some(read)) => self.state.received(read, below, is_in_record),
+            // What is left of what came before is for the next turn.
+            Poll::Pending if !self.state.queue.is_broken() || below.is_spent() => return Poll::Pending,
+            Poll::Ready(None) | Poll::Pending => self.state.ended("end of the stream", below, is_in_record),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use async_tungstenite::accept_async;
     use futures_util::future::{join, poll_fn};
     use futures_util::{AsyncWriteExt, FutureExt, StreamExt};
 
-    use ringcentral_ws_adapter::TURN_BYTES;
+    use async_tungstenite::tungstenite::Bytes;
+    use async_tungstenite::tungstenite::protocol::CloseFrame;
+    use ringcentral_ws_adapter::{IoLimits, SendQueue, TURN_BYTES, UNREAD_PONGS};
+    use ringcentral_ws_core::{CloseInfo, Unreadable};
 
     use super::*;
     use crate::testing::{Memory, Pipe, block_on, net, pipe};
@@ -326,7 +230,7 @@ mod tests {
             let close = CloseFrame { code: 1001.into(), reason: "away".into() };
             server.send(Message::Close(Some(close))).await.unwrap();
             drop(server);
-            socket.queue_text("heartbeat".to_owned());
+            socket.state.queue_text("heartbeat".to_owned());
             assert_eq!(next(&mut socket).await, Incoming::Text("1".into()));
             assert_eq!(next(&mut socket).await, Incoming::Text("2".into()));
             let close = CloseInfo { code: Some(1001), reason: "away".into() };
@@ -392,7 +296,7 @@ mod tests {
             server.get_mut().write_all(&[0x81, 2, b'a']).await.unwrap();
             assert!(next(&mut socket).now_or_never().is_none());
             for _ in 0..2 {
-                socket.queue_text("more than is allowed".to_owned());
+                socket.state.queue_text("more than is allowed".to_owned());
             }
             assert_eq!(next(&mut socket).await, Incoming::Unreadable(Unreadable::Cut));
             assert!(matches!(next(&mut socket).await, Incoming::Closed(_)));
@@ -403,7 +307,7 @@ mod tests {
     #[test]
     fn what_was_not_read_behind_pings_that_are_too_many_is_told() {
         let (mut socket, mut server) = connect(IoLimits::default(), 100);
-        socket.sending = Sending::new(&IoLimits { pong_max: 20, ..IoLimits::default() });
+        socket.state.queue = SendQueue::new(&IoLimits { pong_max: 20, ..IoLimits::default() });
         block_on(async {
             for message in (0..4).map(|_| Message::Ping(Bytes::new())).chain([Message::text("unread")]) {
                 server.send(message).await.unwrap();
@@ -427,7 +331,7 @@ mod tests {
                 server.send(Message::text("x".repeat(5000))).await.unwrap();
             }
             drop(server);
-            socket.queue_text("heartbeat".to_owned());
+            socket.state.queue_text("heartbeat".to_owned());
             let (mut texts, mut turns) = (0, 0);
             loop {
                 socket.begin_turn(Timestamp::ZERO);
@@ -450,7 +354,7 @@ mod tests {
     fn a_peer_that_never_pauses_does_not_keep_what_cannot_send() {
         let (mut socket, mut server) = connect(IoLimits::default(), 100);
         let at = |seconds| Timestamp::ZERO.after(Duration::from_secs(seconds));
-        socket.sending.breaks("too much waits to be sent");
+        socket.state.queue.breaks("too much waits to be sent");
         block_on(async {
             for seconds in [0, 20, 40] {
                 server.send(Message::text("x")).await.unwrap();
@@ -473,7 +377,7 @@ mod tests {
         let mut told = Vec::new();
         block_on(async {
             while told.is_empty() {
-                socket.queue_text("x".repeat(300));
+                socket.state.queue_text("x".repeat(300));
                 told.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
             }
             assert_eq!(told, [Pressure::Blocked]);
@@ -482,11 +386,11 @@ mod tests {
                 told.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
             }
             assert_eq!(told, [Pressure::Blocked, Pressure::Ready]);
-            while !socket.sending.is_broken() {
-                socket.queue_text("x".repeat(1000));
+            while !socket.state.queue.is_broken() {
+                socket.state.queue_text("x".repeat(1000));
                 poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await;
             }
-            assert!(socket.sending.is_empty() && matches!(next(&mut socket).await, Incoming::Closed(_)));
+            assert!(socket.state.queue.is_empty() && matches!(next(&mut socket).await, Incoming::Closed(_)));
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Id, count, list, text};
+use super::field::{Id, count, list, text};
 
 /// An SMS or pager message: filter `message-store/instant?type=SMS`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -51,7 +51,7 @@ pub struct InstantMessage {
     pub conversation: Option<Conversation>,
     /// Whose message store it is in.
     pub owner: Option<Owner>,
-    /// `Create`, if told.
+    /// `Create`, if given.
     #[serde(deserialize_with = "text")]
     pub event_type: Option<String>,
 }
@@ -156,7 +156,7 @@ pub struct Fax {
     pub owner: Option<Owner>,
 }
 
-/// Something changed in a message store: filter `message-store`. It tells how many, not what.
+/// Something changed in a message store: filter `message-store`. It says how many, not what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
@@ -190,10 +190,10 @@ pub struct MessageChange {
     /// Changed messages.
     #[serde(deserialize_with = "count")]
     pub updated_count: Option<u64>,
-    /// Their ids, if told.
+    /// Their ids, if given.
     #[serde(deserialize_with = "list")]
     pub new_message_ids: Vec<Id>,
-    /// Their ids, if told.
+    /// Their ids, if given.
     #[serde(deserialize_with = "list")]
     pub updated_message_ids: Vec<Id>,
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Id, count, list, text};
+use super::field::{Id, count, list, text};
 
 /// The presence of an extension: filter `presence`; with `?detailedTelephonyState=true` also its calls, with `&sipData=true` also their SIP data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Id, count, list, text};
+use super::field::{Id, count, list, text};
 
 /// A subscription as the REST API shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Id, list, text};
+use super::field::{Id, list, text};
+use super::message::Attachment;
 
 /// A post: filter `/team-messaging/v1/posts`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -36,7 +37,7 @@ pub struct TeamPost {
     pub last_modified_time: Option<String>,
     /// Files, notes, tasks and cards.
     #[serde(deserialize_with = "list")]
-    pub attachments: Vec<super::Attachment>,
+    pub attachments: Vec<Attachment>,
     /// Who and what is mentioned.
     #[serde(deserialize_with = "list")]
     pub mentions: Vec<Mention>,

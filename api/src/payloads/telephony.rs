@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Id, SipData, count, list, text};
+use super::field::{Id, count, list, text};
+use super::presence::SipData;
 
 /// A call and its parties: filter `telephony/sessions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -1,15 +1,15 @@
-//! How long users wait after an outage, and what a herd of clients that lost their sockets at once does to the server (BCK-2, TOK-2): real Sessions in
-//! virtual time, beside the schedules of other clients.
+//! How long users wait after an outage, and what a herd of clients that lost their sockets at once does to the server
+//! (BCK-2, TOK-2): real Sessions in virtual time, beside the schedules of other clients.
 //!
 //! `cargo run --profile quick -p ringcentral-ws-benches --bin outage -- --help`
 //!
 //! # The table of outages
 //!
 //! One block for each kind of outage, length of the life before it, and traffic. A life runs in full: login, token,
-//! heartbeats and their echoes, notifications, refreshes of the access token. A busy client receives a notification every
-//! second up to the loss; a quiet one has heard its last frame at a random moment of the 30 s before it. Then the socket
-//! is lost, the service stays away for the length of the outage, counted from the loss, and answers again. Each answer
-//! takes 50 ms. Columns:
+//! heartbeats and their echoes, notifications, refreshes of the access token. A busy client receives a notification
+//! every second up to the loss; a quiet one has heard its last frame at a random moment of the 30 s before it. Then the
+//! socket is lost, the service stays away for the length of the outage, counted from the loss, and answers again. Each
+//! answer takes 50 ms. Columns:
 //!
 //! - `outage`: from the loss to the return; `0-180 s`: drawn evenly, another for each client;
 //! - `p50`, `p90`, `p99`, `worst`: seconds from the return to `Event::Connected`, for that share of the clients;

@@ -41,7 +41,8 @@ pub enum Subject {
     Herd,
 }
 
-/// The limits of one subject (BCK-2, TOK-2), for sessions whose last calls before the loss are over a minute old. Both `--check` and the tests go by them.
+/// The limits of one subject (BCK-2, TOK-2), for sessions whose last calls before the loss are over a minute old. Both
+/// `--check` and the tests go by them.
 #[must_use]
 pub fn limits(subject: Subject) -> Vec<Limit> {
     let Subject::Outage(kind, length) = subject else { return vec![(Figure::Worst100ms, 0.10)] };

@@ -22,7 +22,8 @@ impl Length {
         seconds.into_iter().map(Self::Seconds).chain([Self::Drawn]).collect()
     }
 
-    /// That of client `i` of `n`. The drawn ones fill their range evenly: with few clients, too, no part of it is missed.
+    /// That of client `i` of `n`. The drawn ones fill their range evenly: with few clients, too, no part of it is
+    /// missed.
     #[must_use]
     pub fn of(self, i: usize, n: usize) -> Duration {
         match self {

@@ -51,7 +51,8 @@ pub enum Cause {
     TokenUnreadable,
     /// The configured server has no TLS, or the address that it named for the WebSocket has none.
     InsecureUri,
-    /// The server named a WebSocket on a host that is not trusted (TOK-8). Nothing was sent there.
+    /// The server named a WebSocket on a host that is not trusted ([TOK-8](crate::protocol#tok-8)). Nothing was sent
+    /// there.
     ForeignUri {
         /// The host.
         host: Box<str>,
@@ -77,7 +78,8 @@ pub enum Cause {
     },
     /// Two new access tokens were refused too, the first of them twice.
     Unauthorized,
-    /// A new access token was refused; it may not be known everywhere yet, so it is not the end (TOK-4).
+    /// A new access token was refused; it may not be known everywhere yet, so it is not the end
+    /// ([TOK-4](crate::protocol#tok-4)).
     TokenRefused,
     /// Access tokens in good use were revoked three times within minutes.
     Evicted,
@@ -100,12 +102,8 @@ pub enum Cause {
     },
     /// The session was closed by the application, or had ended before.
     Closed,
-    /// The queue of requests was full.
-    QueueFull,
     /// A subscription call was not answered in time.
     SocketTimeout,
-    /// There was no connection.
-    NotConnected,
 }
 
 impl Cause {
@@ -140,9 +138,7 @@ impl Cause {
             Self::Unavailable { .. } => "unavailable",
             Self::ConnectionError { .. } => "connection_error",
             Self::Closed => "closed",
-            Self::QueueFull => "queue_full",
             Self::SocketTimeout => "socket_timeout",
-            Self::NotConnected => "not_connected",
         }
     }
 }
@@ -194,9 +190,7 @@ impl fmt::Display for Cause {
             Self::ConnectionError { code: Some(code) } => write!(f, "the server reported {code}"),
             Self::ConnectionError { code: None } => f.write_str("the server reported an error"),
             Self::Closed => f.write_str("the session was closed"),
-            Self::QueueFull => f.write_str("too many requests are waiting"),
             Self::SocketTimeout => f.write_str("no answer before the connection was lost"),
-            Self::NotConnected => f.write_str("there is no connection"),
         }
     }
 }

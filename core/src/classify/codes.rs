@@ -1,6 +1,7 @@
 //! Every code the gateway and the REST API are known to give, in one table.
 
 use super::{Class, CodeRow, Ran};
+use crate::classify::Cause;
 
 const ADD_WEBSOCKET: &str =
     "add the app permission \"WebSocket Subscriptions\" in the developer console, then log in again";
@@ -24,7 +25,63 @@ const fn row(
     ran: Ran,
     remedy: &'static str,
 ) -> CodeRow {
-    CodeRow { code, http: if http == 0 { None } else { Some(http) }, meaning, class, ran, remedy }
+    CodeRow { code, http: if http == 0 { None } else { Some(http) }, meaning, class, ran, remedy, ending: None }
+}
+
+/// What a code says about the end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The server could not read the recovery handle.
+    MalformedHandle,
+    /// No data message came for too long.
+    Idle,
+    /// The connection grew too old.
+    TooOld,
+    /// The server saw no token.
+    NoAuthorization,
+    /// There was no close frame.
+    Lost,
+    /// The server goes away, for everybody.
+    Away,
+    /// The server closed this connection.
+    Closed,
+}
+
+impl Ending {
+    /// Of an `Error` message that is about the connection.
+    pub(crate) fn of_error(code: &str) -> Option<Self> {
+        CODES.iter().find(|row| row.code == code && row.close_code().is_none())?.ending
+    }
+
+    /// Of a close frame, if there was one. A code that is not in the table closes the connection like any other.
+    pub(crate) fn of_close(code: Option<u16>) -> Self {
+        let Some(code) = code else { return Self::Lost };
+        CODES.iter().find(|row| row.close_code() == Some(code)).and_then(|row| row.ending).unwrap_or(Self::Closed)
+    }
+
+    /// The cause that the application sees. `code` is that of the close frame.
+    pub(crate) const fn cause(self, code: Option<u16>) -> Cause {
+        match self {
+            Self::MalformedHandle => Cause::MalformedWsc,
+            Self::Idle => Cause::IdleTimeout,
+            Self::TooOld => Cause::AbsoluteTimeout,
+            Self::NoAuthorization => Cause::NoAuthorization,
+            Self::Lost => Cause::SocketLost,
+            Self::Away | Self::Closed => Cause::ServerClosed { code },
+        }
+    }
+}
+
+impl CodeRow {
+    const fn ends(mut self, ending: Ending) -> Self {
+        self.ending = Some(ending);
+        self
+    }
+
+    /// The code as a number, if it is that of a close frame.
+    fn close_code(&self) -> Option<u16> {
+        self.code.parse().ok()
+    }
 }
 
 use Class::{
@@ -37,19 +94,22 @@ use Ran::{Maybe, No};
 #[rustfmt::skip]
 pub static CODES: &[CodeRow] = &[
     // The WebSocket gateway.
-    row("WSG-400", 0, "malformed session context token", ForgetWsc, No, "none: the next connection is a fresh one"),
+    row("WSG-400", 0, "malformed session context token", ForgetWsc, No, "none: the next connection is a fresh one")
+        .ends(Ending::MalformedHandle),
     row("WSG-808", 400, "the body is neither an object nor a string", CallerBug, No,
         "send a JSON object or string, or no body"),
-    row("WSG-902", 0, "idle timeout", RecoverSession, Maybe, RECOVER),
-    row("WSG-903", 0, "absolute timeout", RecoverSession, Maybe, RECOVER),
+    row("WSG-902", 0, "idle timeout", RecoverSession, Maybe, RECOVER).ends(Ending::Idle),
+    row("WSG-903", 0, "absolute timeout", RecoverSession, Maybe, RECOVER).ends(Ending::TooOld),
     row("WSG-1003", 0, "the session belongs to another login", Resubscribe, Maybe,
         "refresh tokens instead of logging in anew, so that sessions can be recovered"),
     row("WSG-1005", 0, "the session had no subscription to recover", Resubscribe, Maybe, RENEW),
     // Close codes.
-    row("1000", 0, "closed by the server", RecoverSession, Maybe, RECOVER),
-    row("1001", 0, "the server is going away", RecoverSession, Maybe, RECOVER),
-    row("1006", 0, "the connection was lost", RecoverSession, Maybe, RECOVER),
-    row("4400", 0, "no authorization", RefreshToken, Maybe, RELOGIN),
+    row("1000", 0, "closed by the server", RecoverSession, Maybe, RECOVER).ends(Ending::Closed),
+    row("1001", 0, "the server is going away", RecoverSession, Maybe, RECOVER).ends(Ending::Away),
+    row("1006", 0, "the connection was lost", RecoverSession, Maybe, RECOVER).ends(Ending::Lost),
+    row("1012", 0, "the service restarts", RecoverSession, Maybe, RECOVER).ends(Ending::Away),
+    row("1013", 0, "the service asks to try again later", RecoverSession, Maybe, RECOVER).ends(Ending::Away),
+    row("4400", 0, "no authorization", RefreshToken, Maybe, RELOGIN).ends(Ending::NoAuthorization),
     // Subscriptions.
     row("SUB-402", 403, "the presence feature is disabled", Permanent, No, USER_RIGHTS),
     row("SUB-403", 403, "may not monitor this presence", Permanent, No, USER_RIGHTS),

@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 /// Bytes of a key of a notification in a checkpoint, and its comma.
 const KEY_BYTES: usize = 40;
 /// Lines between two tries of a checkpoint, after one was too large.
-const PATIENCE: u32 = 64;
+const LINES_UNTIL_RETRY: u32 = 64;
 
 /// A [`Session`] with a flight recorder, or without one.
 pub struct Recorded {
@@ -41,7 +41,7 @@ struct Recorder {
     names: Names,
     keys: usize,
     /// So many lines pass before the next try of a checkpoint.
-    patience: u32,
+    until_retry: u32,
     /// The wait that follows the last call was recorded.
     waits: bool,
 }
@@ -92,22 +92,22 @@ impl Recorder {
         let config = settings(config);
         let header = format!("{TITLE} 1\nmade-by {version}\nkeys {keys}\n{bodies}config {config}\n");
         names.keep_bodies = options.keep_bodies;
-        Self { ring: Ring::new(limit.saturating_sub(header.len())), header, names, keys, patience: 0, waits: false }
+        Self { ring: Ring::new(limit.saturating_sub(header.len())), header, names, keys, until_retry: 0, waits: false }
     }
 
     fn checkpoint(&mut self, session: &Session) {
-        if self.patience == 0
+        if self.until_retry == 0
             && self.ring.wants_segment()
             && let Some(checkpoint) = Checkpoint::of(session, &mut self.names, self.keys)
             && let Ok(json) = serde_json::to_string(&checkpoint)
         {
             // One that is too large will still be so for a while.
-            self.patience = if self.ring.begin(&format!("checkpoint {json}")) { 0 } else { PATIENCE };
+            self.until_retry = if self.ring.begin(&format!("checkpoint {json}")) { 0 } else { LINES_UNTIL_RETRY };
         }
     }
 
     fn push(&mut self, line: &str) {
-        self.patience = self.patience.saturating_sub(1);
+        self.until_retry = self.until_retry.saturating_sub(1);
         // A line is a line: JSON has its line ends escaped, and nothing else should hold one.
         match line.contains(['\n', '\r']) {
             true => self.ring.push(&line.replace(['\n', '\r'], " ")),
@@ -362,5 +362,20 @@ impl Recorded {
     #[must_use]
     pub const fn stats(&self) -> Stats {
         self.session.stats()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{ClockReading, UnixMillis};
+
+    #[test]
+    fn without_a_recorder_it_is_a_session_and_a_pointer() {
+        let clock = ClockReading { now: Timestamp::ZERO, unix: UnixMillis(0) };
+        let recorded = Recorded::maybe(Session::new(Config::default(), 1, clock), None);
+        assert!(recorded.recorder().is_none());
+        let pointer = size_of::<usize>().next_multiple_of(align_of::<Session>());
+        assert_eq!(size_of::<Recorded>(), size_of::<Session>() + pointer);
     }
 }

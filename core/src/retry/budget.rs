@@ -21,13 +21,17 @@ pub(crate) struct Budget {
     /// When each use counts no more, in order.
     free_at: VecDeque<Timestamp>,
     /// A server asked for no use before this (TOK-3).
-    #[cfg_attr(feature = "recorder", serde(default))]
     not_before: Timestamp,
 }
 
 impl Budget {
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit: limit.max(1), free_at: VecDeque::new(), not_before: Timestamp::ZERO }
+    }
+
+    /// Only what a server asks for counts: no use is taken from it.
+    pub(crate) const fn without_limit() -> Self {
+        Self { limit: MAX_KEPT, free_at: VecDeque::new(), not_before: Timestamp::ZERO }
     }
 
     pub(crate) const fn limit(&self) -> usize {
@@ -89,12 +93,21 @@ impl Budget {
         self.not_before = self.not_before.max(at);
     }
 
+    /// Whoever refused the last use, or nobody, asks for none before `at`. What was asked for earlier holds no longer.
+    pub(crate) fn set_not_before(&mut self, at: Timestamp) {
+        self.not_before = at;
+    }
+
+    pub(crate) const fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
     /// What an answer says about the limit. It may take uses away, and never gives more than the settings do.
-    pub(crate) fn believe(&mut self, told: &RateLimit, now: Timestamp) {
-        let auth = told.group.as_deref().is_none_or(|group| group.eq_ignore_ascii_case("auth"));
-        let Some(remaining) = told.remaining.filter(|_| auth) else { return };
+    pub(crate) fn believe(&mut self, stated: &RateLimit, now: Timestamp) {
+        let auth = stated.group.as_deref().is_none_or(|group| group.eq_ignore_ascii_case("auth"));
+        let Some(remaining) = stated.remaining.filter(|_| auth) else { return };
         let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
-        let window = told.window.unwrap_or(MINUTE).min(MAX_RETRY_AFTER);
+        let window = stated.window.unwrap_or(MINUTE).min(MAX_RETRY_AFTER);
         let (left, _) = self.left(now);
         // Others use the same limit: what they took counts like uses of this moment.
         for _ in remaining..left.min(MAX_KEPT) {
@@ -171,7 +184,7 @@ mod tests {
     // CLAUSE TOK-2
     #[test]
     fn the_servers_word_about_its_limit_is_believed() {
-        let told = |remaining, group: Option<&str>| RateLimit {
+        let stated = |remaining, group: Option<&str>| RateLimit {
             group: group.map(Into::into),
             limit: Some(5),
             remaining: Some(remaining),
@@ -179,13 +192,13 @@ mod tests {
         };
         let mut b = Budget::new(5);
         b.take(at(0));
-        b.believe(&told(1, None), at(1));
+        b.believe(&stated(1, None), at(1));
         assert_eq!(b.left(at(1)).0, 1);
-        b.believe(&told(4, Some("auth")), at(1));
+        b.believe(&stated(4, Some("auth")), at(1));
         assert_eq!(b.left(at(1)).0, 1, "it takes, and never gives");
-        b.believe(&told(0, Some("heavy")), at(1));
+        b.believe(&stated(0, Some("heavy")), at(1));
         assert_eq!(b.earliest(at(1)), at(1), "another group");
-        b.believe(&told(0, Some("auth")), at(1));
+        b.believe(&stated(0, Some("auth")), at(1));
         assert_eq!(b.earliest(at(1)), at(31), "its window is the server's");
     }
 

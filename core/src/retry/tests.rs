@@ -171,7 +171,7 @@ fn no_setting_makes_a_plan_panic() {
                 let window = Some(Window { first: at(1), last: at(2) });
                 let context = RetryContext { attempt, cost, window, calls: Some(&calls), ..context(&policy) };
                 let _ = context.next_attempt(&Cause::SocketLost, &mut Rng::new(1), at(1));
-                let _ = context.step_deadline(at(9), at(0));
+                let _ = context.attempt_deadline(at(9), at(0));
             }
         }
     }

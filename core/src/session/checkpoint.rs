@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Session;
-use super::link::Link;
+use super::connection::ConnectionState;
+use super::liveness::Pace;
 use super::state::State;
 use crate::config::Config;
 use crate::mask::Names;
@@ -21,10 +22,10 @@ impl Checkpoint {
     pub(crate) fn of(session: &Session, names: &mut Names, keys: usize) -> Option<Self> {
         let Session { out, state, .. } = session;
         let is_whole = out.is_drained()
-            && state.ledger.holds_nothing()
-            && state.subs.holds_nothing()
+            && state.delivery.holds_nothing()
+            && state.waiting.is_empty()
             && !state.requests.holds_any()
-            && !matches!(state.link, Link::Closing { .. });
+            && !matches!(state.connection, ConnectionState::Closing { .. });
         is_whole.then(|| {
             let mut checkpoint = Self(state.clone());
             checkpoint.mask(names, keys);
@@ -34,22 +35,22 @@ impl Checkpoint {
 
     fn mask(&mut self, names: &mut Names, keys: usize) {
         self.0.tokens.mask(names);
-        self.0.ledger.mask();
+        self.0.delivery.mask();
         if let Some(code) = self.0.recovery.lost.as_mut().and_then(|lost| lost.code.as_mut()) {
             *code = crate::mask::mask_code(code);
         }
         if let Some(wsc) = &mut self.0.recovery.wsc {
             wsc.token = names.secret(wsc.token.expose()).into();
         }
-        if let Some(active) = &mut self.0.subs.active {
+        if let Some(active) = self.0.subscription.active_mut() {
             active.server_id = names.secret(&active.server_id).into();
         }
-        for filters in self.0.subs.wishes() {
+        for filters in self.0.subscription.filters_mut() {
             if let Ok(masked) = names.filters(filters) {
                 *filters = masked;
             }
         }
-        self.0.ledger.keep_newest(keys);
+        self.0.delivery.keep_newest(keys);
     }
 
     /// Whether the counters that number things can go on counting.
@@ -58,10 +59,10 @@ impl Checkpoint {
         [
             self.0.next_id,
             self.0.next_conn,
-            self.0.subs.next,
+            self.0.subscription.next,
             self.0.requests.last_id(),
             self.0.tokens.number(),
-            self.0.ledger.gaps(),
+            self.0.delivery.gaps(),
             bad_frames,
         ]
         .iter()
@@ -70,6 +71,7 @@ impl Checkpoint {
 
     /// A Session that goes on from here.
     pub(crate) fn into_session(self, config: Config) -> Session {
-        Session { config, out: Outbox::default(), stats: Stats::default(), state: self.0 }
+        let pace = Pace::new(&config);
+        Session { config, out: Outbox::default(), stats: Stats::default(), state: self.0, pace }
     }
 }

@@ -1,28 +1,27 @@
 //! The Session: sub-machines joined by one clock, one outbox and one table of timers.
 
-mod attempts;
-mod auth;
 #[cfg(feature = "recorder")]
 mod checkpoint;
-mod frames;
-mod held;
-mod host;
-mod link;
-mod repeats;
+mod connection;
+mod delivery;
+mod liveness;
+mod persist;
+mod recovery;
 mod requests;
-mod rest;
-mod resume;
 mod state;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use std::time::Duration;
 
 #[cfg(feature = "recorder")]
 pub(crate) use self::checkpoint::Checkpoint;
-pub(crate) use self::host::HostKind;
-use self::link::Link;
-pub use self::rest::{OverHttps, RequestOptions};
+use self::connection::ConnectionState;
+use self::liveness::Pace;
+use self::recovery::Origin;
+pub use self::requests::rest::{OverHttps, RequestOptions};
 use self::state::State;
 pub use self::state::{Close, SessionState, SubscriptionState};
 use crate::classify::Cause;
@@ -40,14 +39,17 @@ use crate::timers::TimerKind;
 /// The smallest step of the clock: a timer armed at `now` fires at the next one (C3).
 const TICK: Duration = Duration::from_micros(1);
 
-/// A RingCentral WebSocket session, without I/O, clock, randomness beyond its seed, threads or async.
+/// A RingCentral WebSocket session: the client's side of the protocol as a state machine.
 ///
-/// Facts go in by [`handle_input`](Self::handle_input), wishes by the commands; everything that is to happen comes
-/// out of [`poll_output`](Self::poll_output), in order. The whole loop of a driver:
+/// It connects, recovers, keeps the subscription, delivers each notification once, and makes REST requests. It has no
+/// I/O, no clock, no threads, no async, and no randomness beyond its seed.
+///
+/// Inputs go in by [`handle_input`](Self::handle_input), commands by the other calls. Everything that is to happen
+/// comes out of [`poll_output`](Self::poll_output), in order. The whole loop of a driver:
 ///
 /// ```no_run
 /// # use ringcentral_ws_core::*;
-/// # fn perform(_: Action) {} fn tell(_: Event) {}
+/// # fn perform(_: Action) {} fn handle(_: Event) {}
 /// # fn next_input(_: Wait) -> Input<'static> { Input::Timeout }
 /// # fn now() -> Timestamp { Timestamp::ZERO }
 /// # let mut session = Session::new(Config::default(), 7, ClockReading::default());
@@ -56,7 +58,7 @@ const TICK: Duration = Duration::from_micros(1);
 ///     let wait = loop {
 ///         match session.poll_output() {
 ///             Output::Action(action) => perform(action),
-///             Output::Event(event) => tell(event),
+///             Output::Event(event) => handle(event),
 ///             Output::Wait(wait) => break wait,
 ///         }
 ///     };
@@ -67,6 +69,8 @@ const TICK: Duration = Duration::from_micros(1);
 /// }
 /// # Ok::<(), NotDrained>(())
 /// ```
+///
+/// The rules that it follows are in the module [`protocol`](crate::protocol).
 ///
 /// # Contract
 ///
@@ -101,7 +105,7 @@ const TICK: Duration = Duration::from_micros(1);
 /// | `Send`, `Resubscribe`, `Drop`, `AbortHttp` | nothing | |
 ///
 /// A connection that is open ends with `Closed` (input) or `Drop` (action), never both; but a `Drop` that waited in
-/// the queue when `Closed` was told still comes out, and has nothing to do. So does an `AbortHttp` that waited when its
+/// the queue when `Closed` came still comes out, and has nothing to do. So does an `AbortHttp` that waited when its
 /// call ended.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -109,6 +113,7 @@ pub struct Session {
     out: Outbox,
     stats: Stats,
     state: State,
+    pace: Pace,
 }
 
 impl Session {
@@ -116,10 +121,11 @@ impl Session {
     #[must_use]
     pub fn new(mut config: Config, seed: u64, clock: ClockReading) -> Self {
         config.heartbeat_interval = config.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
-        Self { state: State::new(&config, seed, clock), out: Outbox::default(), stats: Stats::default(), config }
+        let pace = Pace::new(&config);
+        Self { state: State::new(&config, seed, clock), out: Outbox::default(), stats: Stats::default(), pace, config }
     }
 
-    /// Tells a fact.
+    /// Takes an input: what happened outside since the last call.
     ///
     /// # Errors
     ///
@@ -171,7 +177,7 @@ impl Session {
         }
         if !ended {
             self.run_timers(now);
-            if matches!(self.state.link, Link::Closed) {
+            if matches!(self.state.connection, ConnectionState::Closed) {
                 return;
             }
         }
@@ -194,21 +200,23 @@ impl Session {
         }
     }
 
-    /// Starts the first connection. Later calls change nothing.
+    /// Opens the first connection. Later calls change nothing.
     ///
     /// # Errors
     ///
     /// [`NotDrained`], as [`handle_input`](Self::handle_input).
     pub fn connect(&mut self, now: Timestamp) -> Result<(), NotDrained> {
-        if self.enter_and_run(now)? && matches!(self.state.link, Link::Idle) {
+        if self.enter_and_run(now)? && matches!(self.state.connection, ConnectionState::Idle) {
             self.start(self.state.now);
             self.settle(self.state.now);
         }
         Ok(())
     }
 
-    /// Wants these filters from now on (SUB-1). The one subscription of the session is made, or changed if there is
-    /// one, as soon as there is a connection, and again whenever the server has lost it.
+    /// Sets the event filters ([SUB-1](crate::protocol#sub-1)). The subscription is made, or changed if there is one,
+    /// as soon as there is a connection, and again whenever the server has lost it. Ends with
+    /// [`Event::Subscribed`](crate::Event::Subscribed) or
+    /// [`Event::SubscriptionFailed`](crate::Event::SubscriptionFailed).
     ///
     /// # Errors
     ///
@@ -216,23 +224,24 @@ impl Session {
     pub fn subscribe(&mut self, filters: Filters, now: Timestamp) -> Result<SubscriptionId, CommandError<Filters>> {
         match self.command(now) {
             Err(why) => Err(why.with(filters)),
-            Ok(now) => Ok(self.want(filters, now)),
+            Ok(now) => Ok(self.set_desired(filters, now)),
         }
     }
 
-    /// Wants no notifications any more (SUB-7). Ends with [`Event::Unsubscribed`](crate::Event::Unsubscribed).
+    /// Deletes the subscription ([SUB-7](crate::protocol#sub-7)). Ends with
+    /// [`Event::Unsubscribed`](crate::Event::Unsubscribed).
     ///
     /// # Errors
     ///
     /// [`CommandError`]; nothing has changed.
     pub fn unsubscribe(&mut self, now: Timestamp) -> Result<(), CommandError<()>> {
         let now = self.command(now).map_err(|why| why.with(()))?;
-        let removed = self.unwant(now);
+        let removed = self.clear_desired(now);
         self.settle(now);
         if removed { Ok(()) } else { Err(CommandError::Invalid((), InvalidReason::NoSubscription)) }
     }
 
-    /// Tries to connect now, inside the budgets (REC-7). Does nothing on a live connection.
+    /// Connects now, inside the budgets. Does nothing on a live connection ([REC-7](crate::protocol#rec-7)).
     ///
     /// # Errors
     ///
@@ -244,8 +253,8 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the session within [`Config::close_timeout`](crate::Config::close_timeout) (CLS-1). The first call
-    /// decides; later ones change nothing.
+    /// Ends the session within [`Config::close_timeout`](crate::Config::close_timeout)
+    /// ([CLS-1](crate::protocol#cls-1)). Later calls change nothing.
     ///
     /// # Errors
     ///
@@ -258,53 +267,57 @@ impl Session {
         Ok(())
     }
 
-    /// The next thing to do, tell or wait for.
+    /// The next output: an action, an event, or what to wait for. Call it until it returns [`Output::Wait`].
     pub fn poll_output(&mut self) -> Output {
         if let Some(output) = self.out.pop() {
             return output;
         }
-        Output::Wait(match self.state.link {
-            Link::Closed => Wait::Finished,
+        Output::Wait(match self.state.connection {
+            ConnectionState::Closed => Wait::Finished,
             _ => self.state.timers.next().map_or(Wait::ForInput, |(at, reason)| Wait::Until { at, reason }),
         })
     }
 
-    /// Where it stands.
+    /// The state of the session.
     #[must_use]
     pub fn state(&self) -> SessionState {
-        match self.state.link {
-            Link::Closed => SessionState::Closed,
+        match self.state.connection {
+            ConnectionState::Closed => SessionState::Closed,
             _ if self.state.ending.is_some() => SessionState::Closing,
-            Link::Idle => SessionState::Idle,
-            Link::Offline => SessionState::Offline,
-            Link::Waiting => SessionState::Waiting {
-                attempt: self.state.attempt,
+            ConnectionState::Idle => SessionState::Idle,
+            ConnectionState::Offline => SessionState::Offline,
+            ConnectionState::Waiting { reason } => SessionState::Waiting {
+                attempt: self.state.attempts.failed(),
                 until: self.state.timers.get(TimerKind::Retry).unwrap_or(self.state.now),
-                reason: self.state.waits_for,
+                reason,
             },
-            Link::Token if self.state.recovery.unstored => SessionState::AwaitingStore,
-            Link::Token | Link::Opening { .. } | Link::Handshaking { .. } => SessionState::Connecting,
-            Link::Ready { conn } => SessionState::Ready { conn },
-            Link::Closing { .. } => SessionState::Closing,
+            ConnectionState::Attempting if self.state.recovery.origin == Origin::Continued => {
+                SessionState::AwaitingStore
+            }
+            ConnectionState::Attempting | ConnectionState::Opening { .. } | ConnectionState::Handshaking { .. } => {
+                SessionState::Connecting
+            }
+            ConnectionState::Ready { conn } | ConnectionState::Renewing { conn } => SessionState::Ready { conn },
+            ConnectionState::Closing { .. } => SessionState::Closing,
         }
     }
 
-    /// Where the subscription stands.
+    /// The state of the subscription.
     #[must_use]
     pub const fn subscription(&self) -> SubscriptionState {
-        self.state.subs.state()
+        self.state.subscription.state()
     }
 
-    /// Whether the server has confirmed the subscription, so that notifications come while there is a connection.
+    /// Whether the server has confirmed the subscription. Then notifications come while there is a connection.
     #[must_use]
     pub const fn is_subscribed(&self) -> bool {
-        matches!(self.state.subs.state(), SubscriptionState::Active)
+        matches!(self.state.subscription.state(), SubscriptionState::Active)
     }
 
     /// The counters.
     #[must_use]
     pub const fn stats(&self) -> Stats {
-        Stats { gaps: self.state.ledger.gaps(), ..self.stats }
+        Stats { gaps: self.state.delivery.gaps(), ..self.stats }
     }
 
     /// The settings.
@@ -316,7 +329,7 @@ impl Session {
     /// Clamps the clock. `false`: the session is over and the call is inert.
     #[inline]
     fn enter(&mut self, now: Timestamp) -> Result<bool, NotDrained> {
-        if matches!(self.state.link, Link::Closed) {
+        if matches!(self.state.connection, ConnectionState::Closed) {
             return Ok(false);
         }
         let waiting = self.out.len();
@@ -335,7 +348,7 @@ impl Session {
         if open {
             self.run_timers(self.state.now);
         }
-        Ok(open && !matches!(self.state.link, Link::Closed))
+        Ok(open && !matches!(self.state.connection, ConnectionState::Closed))
     }
 
     /// What every command begins with.
@@ -356,7 +369,7 @@ impl Session {
 
     #[inline(never)]
     fn run_due_timers(&mut self, now: Timestamp) {
-        while !matches!(self.state.link, Link::Closed)
+        while !matches!(self.state.connection, ConnectionState::Closed)
             && let Some(kind) = self.state.timers.pop_due(now)
         {
             match kind {
@@ -365,7 +378,7 @@ impl Session {
                 TimerKind::Authorize => self.authorize_timed_out(now),
                 TimerKind::Handshake => self.handshake_timed_out(now),
                 TimerKind::Heartbeat => self.heartbeat_due(now),
-                TimerKind::Liveness => self.lose(Cause::HeartbeatTimeout, true, now),
+                TimerKind::Liveness => self.connection_lost(Cause::HeartbeatTimeout, true, now),
                 TimerKind::Replay => self.replay_due(now),
                 TimerKind::Renewal => self.renewal_due(),
                 TimerKind::Close => self.close_timed_out(now),
@@ -379,11 +392,18 @@ impl Session {
 
     /// Does what follows from the state, after every input, command and timer: nobody else begins a call for the
     /// subscription, a step of an attempt or of a renewal, or a request.
+    #[inline]
     fn settle(&mut self, now: Timestamp) {
-        if matches!(self.state.link, Link::Closed) {
+        if !self.state.is_settled() {
+            self.settle_all(now);
+        }
+    }
+
+    fn settle_all(&mut self, now: Timestamp) {
+        if matches!(self.state.connection, ConnectionState::Closed) {
             return;
         }
-        self.step(now);
+        self.reconcile(now);
         self.pursue(now);
         self.dispatch(now);
     }
@@ -393,20 +413,12 @@ impl Session {
         self.state.timers.set(kind, at.max(self.state.now.after(TICK)));
     }
 
-    /// The live connection, opening and closing ones included.
     fn live(&self) -> Option<ConnId> {
-        match self.state.link {
-            Link::Opening { conn, .. }
-            | Link::Handshaking { conn, .. }
-            | Link::Ready { conn }
-            | Link::Closing { conn, .. } => Some(conn),
-            Link::Idle | Link::Offline | Link::Waiting | Link::Token | Link::Closed => None,
-        }
+        self.state.connection.live()
     }
 
-    /// The connection messages are sent on.
     fn ready(&self) -> Option<ConnId> {
-        if let Link::Ready { conn } = self.state.link { Some(conn) } else { None }
+        self.state.connection.ready()
     }
 
     fn fresh_id(&mut self) -> u64 {

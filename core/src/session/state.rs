@@ -1,63 +1,70 @@
 //! All that a session knows, in one place; where it stands, and how it is ended.
 
-use super::link::Link;
-use super::repeats::{Repeats, Trial};
+use super::connection::attempts::Attempts;
+use super::connection::{ConnectionState, Trial};
+use super::delivery::Delivery;
+use super::delivery::held::Waiting;
+use super::liveness::Liveness;
+use super::recovery::Recovery;
+use super::recovery::repeats::Repeats;
 use super::requests::Requests;
-use super::resume::Recovery;
-use super::subscription::Subscriptions;
+use super::subscription::Subscription;
 use super::tokens::Tokens;
 use crate::config::Config;
 use crate::ids::ConnId;
-use crate::ledger::Ledger;
 use crate::message_id::MessageTag;
 use crate::output::WaitReason;
-use crate::retry::Budget;
 use crate::rng::Rng;
 use crate::time::{ClockReading, Timestamp};
-use crate::timers::Timers;
+use crate::timers::{TimerKind, Timers};
 
 /// All that a [`Session`](super::Session) knows, but its settings, its counters and the outputs that wait: what decides
 /// about the next output. This is what a recording keeps as a checkpoint, so a new field goes here and nowhere else.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct State {
-    pub(super) clock: ClockReading,
-    pub(super) now: Timestamp,
-    pub(super) rng: Rng,
-    pub(super) timers: Timers,
-    pub(super) link: Link,
+    pub(crate) clock: ClockReading,
+    pub(crate) now: Timestamp,
+    pub(crate) rng: Rng,
+    pub(crate) timers: Timers,
+    pub(crate) connection: ConnectionState,
     /// The session is to end as soon as the subscription is deleted.
-    pub(super) ending: Option<Close>,
-    /// Failed attempts and short-lived connections since the last good connection.
-    pub(super) attempt: u32,
-    pub(super) attempts: Budget,
-    /// What the next attempt waits for.
-    pub(super) waits_for: WaitReason,
-    /// Who refused the last attempt asked for none before this.
-    pub(super) not_before: Timestamp,
+    pub(crate) ending: Option<Close>,
+    pub(crate) attempts: Attempts,
     /// Unreadable messages in a row.
-    pub(super) bad_frames: usize,
+    pub(crate) bad_frames: usize,
     /// The heartbeat whose echo marks the end of a replay.
-    pub(super) fence: Option<u64>,
-    /// When the last message left, or the connection became ready: the server's idle timer looks at nothing else.
-    pub(super) last_sent: Timestamp,
-    pub(super) tokens: Tokens,
-    pub(super) recovery: Recovery,
+    pub(crate) fence: Option<u64>,
+    pub(crate) liveness: Liveness,
+    pub(crate) tokens: Tokens,
+    pub(crate) recovery: Recovery,
     /// What the connection has shown so far, or the last one showed.
-    pub(super) trial: Trial,
-    pub(super) repeats: Repeats,
-    pub(super) ledger: Ledger,
-    pub(super) subs: Subscriptions,
-    pub(super) requests: Requests,
-    pub(super) next_id: u64,
-    pub(super) next_conn: u64,
+    pub(crate) trial: Trial,
+    pub(crate) repeats: Repeats,
+    pub(crate) delivery: Delivery,
+    /// Notifications whose subscription is not known yet.
+    #[cfg_attr(feature = "recorder", serde(skip))]
+    pub(crate) waiting: Waiting,
+    pub(crate) subscription: Subscription,
+    pub(crate) requests: Requests,
+    pub(crate) next_id: u64,
+    pub(crate) next_conn: u64,
     /// Prefix of message ids, so that two processes that share a session do not share ids.
-    pub(super) tag: MessageTag,
+    pub(crate) tag: MessageTag,
 }
 
 impl State {
+    /// Whether nothing follows from it: what most frames leave behind, and cheap to see.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.connection, ConnectionState::Ready { .. })
+            && self.subscription.is_settled()
+            && self.requests.is_empty()
+            && !self.timers.is_running(TimerKind::Request)
+    }
+
     /// Of a session that has never been connected.
-    pub(super) fn new(config: &Config, seed: u64, clock: ClockReading) -> Self {
+    pub(crate) fn new(config: &Config, seed: u64, clock: ClockReading) -> Self {
         let mut rng = Rng::new(seed);
         Self {
             clock,
@@ -65,21 +72,19 @@ impl State {
             tag: MessageTag::new((rng.next() >> 32) as u32),
             rng,
             timers: Timers::default(),
-            link: Link::Idle,
+            connection: ConnectionState::Idle,
             ending: None,
-            attempt: 0,
-            attempts: Budget::new(config.retry.attempts_per_minute),
-            waits_for: WaitReason::Backoff,
-            not_before: Timestamp::ZERO,
+            attempts: Attempts::new(config.retry.attempts_per_minute),
             bad_frames: 0,
             fence: None,
-            last_sent: clock.now,
+            liveness: Liveness::new(clock.now, None),
             tokens: Tokens::new(config),
             recovery: Recovery::new(clock.now),
             trial: Trial::default(),
             repeats: Repeats::default(),
-            ledger: Ledger::new(clock),
-            subs: Subscriptions::default(),
+            delivery: Delivery::new(clock),
+            waiting: Waiting::default(),
+            subscription: Subscription::default(),
             requests: Requests::default(),
             next_id: 1,
             next_conn: 1,
@@ -87,18 +92,18 @@ impl State {
     }
 }
 
-/// How to end a session (CLS-1).
+/// How to end a session ([CLS-1](crate::protocol#cls-1)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub enum Close {
-    /// Delete the subscription, then close. Nothing is left on the server, if the connection lives to the end and the
-    /// making of the subscription was confirmed; otherwise the server lets it expire.
+    /// Deletes the subscription, then closes. If the connection breaks before, or the subscription was never confirmed,
+    /// the server lets it expire.
     Revoke,
-    /// Close and leave the session recoverable from the last snapshot.
+    /// Closes, and leaves the session to be continued from the last snapshot.
     Detach,
 }
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionState {
@@ -115,32 +120,33 @@ pub enum SessionState {
     },
     /// An attempt is under way.
     Connecting,
-    /// The session goes on from an orderly end, and waits for
-    /// [`snapshot_stored`](crate::Session::snapshot_stored).
+    /// The session continues from an orderly end, and waits for [`snapshot_stored`](crate::Session::snapshot_stored)
+    /// ([PST-2](crate::protocol#pst-2)).
     AwaitingStore,
-    /// Connected.
+    /// A connection is ready.
     Ready {
         /// The live connection.
         conn: ConnId,
     },
-    /// The connection was lost, and `recover` is awaited because `auto_recover` is off (REC-6).
+    /// The connection was lost, and the session waits for `recover`, because `auto_recover` is off
+    /// ([REC-6](crate::protocol#rec-6)).
     Offline,
     /// `close` was called, or the connection is being replaced.
     Closing,
-    /// Over.
+    /// The session has ended.
     Closed,
 }
 
-/// Where the subscription of a session stands.
+/// The state of a session's subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscriptionState {
-    /// Nothing is subscribed.
+    /// There is no subscription.
     None,
-    /// It was asked for, and the server has not confirmed it yet, or lost it with the session.
+    /// Filters are set, and the server has not confirmed the subscription yet, or has lost it.
     Pending,
-    /// The server has confirmed it, and the session may continue: notifications come, if there is a connection.
+    /// The server has confirmed the subscription. Notifications come while there is a connection.
     Active,
-    /// The server refused it for good: no notifications come until `subscribe` is called again.
+    /// The server refused the subscription for good. No notifications come until `subscribe` is called again.
     Refused,
 }

@@ -24,40 +24,42 @@ const MAX_TOLD_FILTER: usize = 2 * MAX_FILTER_BYTES;
 /// How many headers of a ConnectionDetails are looked at.
 const MAX_HEADERS: usize = 64;
 
-/// Whether the session before this connection continues on it.
+/// Whether the session continues on this connection, as the server says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecoveryState {
-    /// It does, and what was missed follows.
+    /// It continues, and the missed notifications follow.
     Successful,
-    /// It does not. A word that is not known counts as this one.
+    /// It does not continue. Unknown words count as this one.
     Failed,
 }
 
-/// What the server says when a connection is ready. Durations are in seconds.
+/// ConnectionDetails, the message with which the server makes a connection ready.
+///
+/// Durations are in seconds. A field is `None` if the server did not send it, or if its type makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionDetails {
-    /// When the session began, as the server wrote it (not always RFC 3339), at most 100 characters.
+    /// When the session began, as the server writes it (not always RFC 3339): at most 100 characters.
     pub creation_time: Option<Box<str>>,
-    /// How many connections one session may have.
+    /// How many connections a session may have.
     pub max_connections_per_session: Option<u64>,
-    /// How many notifications the server keeps for a session that is away.
+    /// How many notifications the server keeps for a lost session.
     pub recovery_buffer_size: Option<u64>,
-    /// How long after a loss the session can be recovered.
+    /// How long the server keeps a lost session.
     pub recovery_timeout: Option<u64>,
-    /// The server closes after this long without a data message.
+    /// The time without a message of the client after which the server closes the connection.
     pub idle_timeout: Option<u64>,
-    /// The server closes at this age.
+    /// The age at which the server closes the connection.
     pub absolute_timeout: Option<u64>,
     /// How many requests may be in flight.
     pub max_active_requests: Option<u64>,
-    /// Only when a recovery was asked for.
+    /// Whether the session continues. Only present if a recovery handle was presented.
     pub recovery_state: Option<RecoveryState>,
-    /// Why a recovery failed, at most 100 characters.
+    /// Why the session does not continue: at most 100 characters.
     pub recovery_error_code: Option<Box<str>>,
-    /// `RCRequestId`, which RingCentral's support asks for, at most 100 characters.
+    /// `RCRequestId`, which RingCentral's support asks for: at most 100 characters.
     pub request_id: Option<Box<str>>,
-    /// The whole body as JSON, fields not known here included; `null` when there was none. Secrets that the session
-    /// knows are masked by value, here and in the texts above.
+    /// The whole body as JSON, with unknown fields; `null` if there was none. Known secrets are masked here and in the
+    /// texts above.
     pub other: Box<str>,
 }
 
@@ -165,8 +167,8 @@ pub(crate) struct SubscriptionReply {
     pub(crate) expires_in: Option<u64>,
 }
 
-/// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are told and not kept, no
-/// more are read than can have been asked for (SEC-3).
+/// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are told and not kept,
+/// no more are read than can have been asked for (SEC-3).
 pub(crate) fn subscription_reply(json: &str, masker: &Masker) -> Option<SubscriptionReply> {
     let mut id = None;
     let mut filters = Vec::new();
@@ -211,7 +213,8 @@ pub(crate) struct WsTokenReply {
     pub(crate) expires_in: u64,
 }
 
-/// Reads the answer of the token call; nothing when the token or the address is missing, unusable, or longer than 64 KiB.
+/// Reads the answer of the token call; nothing when the token or the address is missing, unusable, or longer than 64
+/// KiB.
 pub(crate) fn ws_token(body: &[u8]) -> Option<WsTokenReply> {
     let json = std::str::from_utf8(body).ok()?;
     let (mut token, mut uri, mut expires_in) = (None, None, None);

@@ -5,7 +5,7 @@ use ringcentral_ws_core::*;
 
 use crate::taped::{drain, dump, frame, idle};
 
-/// While something is held that a recording does not keep, no checkpoint is made: a replay would begin without it.
+/// A checkpoint does not contain held notifications and requests, so none is made while there are some.
 #[test]
 fn no_checkpoint_is_made_of_what_is_not_kept() {
     // A notification before the answer to the subscription, one of a replay, a request that may be repeated, a close.
@@ -76,7 +76,7 @@ fn a_checkpoint_holds_no_id_whatever_the_subscription_does() {
     }
 }
 
-/// Connected, with a recorder of the smallest size.
+/// A connected session with a recorder of the smallest size.
 fn ready() -> Recorded {
     let config = Config { rest_over_websocket: true, ..Config::default() };
     let mut s = Recorded::new(Session::new(config, 1, ClockReading::default()), Options::from(16 << 10));

@@ -1,4 +1,4 @@
-//! What leaves the process as JSON is read exactly by programs that hold numbers as doubles: up to 2^53 - 1.
+//! Numbers in JSON are at most 2^53 - 1, so programs that hold them as doubles read them exactly.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn assert_exact(json: &str) {
     assert!(is_exact(&serde_json::from_str(json).unwrap()), "{json}");
 }
 
-/// A session of one whose clocks, settings, chance and server know no measure.
+/// A session with the largest clocks, settings, seed and numbers of the server.
 fn extreme(clock: ClockReading) -> Recorded {
     let mut config = Config::default();
     config.retry.max = Duration::MAX;
@@ -61,7 +61,7 @@ fn no_number_in_a_snapshot_is_too_large_for_a_double() {
         assert!(json.contains(r#""sequence":"18446744073709551614""#), "{json}");
         assert!(json.contains(r#""recovery_timeout":9007199254740991"#), "{json}");
         assert_eq!(Snapshot::from_json(&json).unwrap(), snapshot);
-        // The handle is as new as it was: an older one does not take its place.
+        // The sequence of the handle is kept, so that an older handle does not replace it.
         let mut s = Session::restore(Config::default(), snapshot, 1, clock).unwrap();
         while !matches!(s.poll_output(), Output::Wait(_)) {}
         assert_eq!(s.snapshot().unwrap().to_json().matches("18446744073709551614").count(), 1);

@@ -25,14 +25,14 @@ fn garbage_gets_a_clear_error() {
     let bad = Recording::parse("ringcentral-ws recording 1\ncheckpoint {}\n").unwrap();
     assert_eq!(bad.replay(), Err(ReplayError::BadCheckpoint { line: 2 }));
     for counter in [r#""bad_frames":"#, r#""gaps":"#] {
-        // One more would be too many.
+        // The counter would overflow.
         let full = flight(Options::default()).replace(&format!("{counter}0"), &format!("{counter}{}", u64::MAX));
         let replayed = Recording::parse(&full).unwrap().replay();
         assert!(matches!(replayed, Err(ReplayError::BadCheckpoint { .. })), "{counter} {replayed:?}");
     }
 }
 
-/// Cut, and with a byte changed, at many places: an error, a difference, or the same; never a panic.
+/// The recording is cut, and has a byte changed, at many places.
 #[test]
 fn a_damaged_recording_never_panics() {
     let dump = flight(Options::default());
@@ -96,7 +96,7 @@ fn a_file_above_the_limit_is_refused() {
 fn ids_of_a_checkpoint_leave_room_to_count() {
     let dump = flight(Options::default());
     for before in
-        [r#""next_id":"#, r#""next_conn":"#, r#""requests":{"next":"#, r#""confirmed":null,"next":"#, r#""number":"#]
+        [r#""next_id":"#, r#""next_conn":"#, r#""requests":{"next":"#, r#""failures":0,"next":"#, r#""number":"#]
     {
         let at = dump.find(before).unwrap() + before.len();
         let end = at + dump[at..].find([',', '}']).unwrap();
@@ -107,7 +107,7 @@ fn ids_of_a_checkpoint_leave_room_to_count() {
     }
 }
 
-/// Every number of a recording, one at a time, in place of the one that was written.
+/// Every number of a recording is replaced, one at a time.
 #[test]
 fn numbers_that_make_no_sense_never_panic() {
     let dump = flight(Options { limit: 16 << 10, keep_bodies: false });

@@ -36,7 +36,7 @@ fn what_cannot_be_replayed_is_counted() {
     }
 }
 
-/// What no transcript says: a way that was asked for, a token that fits no header, a call that was not taken.
+/// No transcript has these: `OverHttps`, a token that fits no header, and refused calls.
 #[test]
 fn ways_tokens_and_refusals_are_replayed() {
     let mut config = Config { rest_over_websocket: true, ..Config::default() };

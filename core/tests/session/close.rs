@@ -22,7 +22,7 @@ fn a_delete_refused_while_detaching_keeps_the_subscription() {
     let mut s = Direct::ready(Config::default());
     s.subscribed();
     s.unsubscribe();
-    // Wanted again before the answer, and then by the next process.
+    // The filters are set again before the answer, and the next process continues with them.
     s.subscribe();
     s.session.close(Close::Detach, s.now).unwrap();
     s.drain();

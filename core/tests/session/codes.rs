@@ -54,9 +54,9 @@ fn each_code_in_the_reply_to_the_token_call() {
             }
             Class::RefreshToken => {
                 assert!(asks_anew(&outputs) && retry(&outputs).is_none(), "{row:?}");
-                // The new token may not be known everywhere yet: once more, then another one, then it is the end.
+                // The new token may not be known everywhere yet. It is tried again, then another one, then the session ends.
                 s.authorize();
-                // Ten seconds would do, if five calls had not been made by then.
+                // The wait is longer than ten seconds, because the five calls of the minute are used up.
                 for seconds in [2, 58] {
                     let outputs = s.http(status(row), &error_body(row.code));
                     let (cause, delay) = retry(&outputs).unwrap();
@@ -114,7 +114,7 @@ fn each_code_in_the_reply_to_a_post() {
             assert_eq!(again.is_some(), least.is_some(), "{row:?}");
             assert!(again >= least.map(Duration::from_secs), "{row:?} {again:?}");
             assert!(matches!(s.session.state(), SessionState::Ready { .. }), "{row:?}");
-            // Tried again when it was said, or never.
+            // It is tried again at the announced time, or never.
             let outputs = s.sleep(Duration::ZERO);
             assert!(outputs.is_empty());
             if let Some(again) = again {

@@ -41,7 +41,7 @@ const FIELDS: &[&str] = &[
     "recoveryErrorCode",
 ];
 
-/// A session's life with such ConnectionDetails: work, loss, recovery, renewal, sleep, another process, the end.
+/// A whole session with these ConnectionDetails: requests, loss, recovery, renewal, sleep, a restart, and the end.
 fn live(fields: &str) {
     let mut s = Direct::connecting(over_socket());
     s.frame(&details(fields));
@@ -101,7 +101,7 @@ fn nonsense_in_a_handle_does_no_harm() {
 #[test]
 fn the_handle_of_an_older_session_is_not_presented() {
     let mut s = Direct::ready(Config::default());
-    // Nothing to recover, so a new session, which has no handle.
+    // There is nothing to recover, so this is a new session, which has no handle.
     s.reopen();
     s.frame(&format!(r#"[{{"type":"ConnectionDetails"}},{{{DETAILS}}}]"#));
     s.subscribed();
@@ -141,7 +141,7 @@ fn a_session_with_two_owners_has_a_gap_and_then_waits() {
     let outputs = s.closed(Some(1000));
     let rests = |e: &Event| matches!(e, Event::Waiting { reason: WaitReason::Contended, .. });
     assert!(events(&outputs).any(rests), "{outputs:?}");
-    // Neither the network nor a sleep ends the rest; the user may.
+    // Neither a returning network nor a sleep shortens the wait.
     s.input(Input::NetworkChanged { online: true });
     let SessionState::Waiting { until, reason, .. } = s.session.state() else { panic!("{:?}", s.session.state()) };
     let rest = until.since(s.now).as_secs();
@@ -153,7 +153,7 @@ fn a_session_with_two_owners_has_a_gap_and_then_waits() {
     assert_eq!(delivered(&outputs), ["gap contended"]);
 }
 
-/// Whoever took it twice may take it again while it is down for another reason, or before that reason is seen.
+/// The other client may open the session again while it is down for any reason.
 // CLAUSE CON-7 REC-5
 #[test]
 fn any_loss_soon_after_a_contention_is_a_gap() {
@@ -174,11 +174,11 @@ fn any_loss_soon_after_a_contention_is_a_gap() {
     assert_eq!(delivered(&outputs), ["gap contended"]);
     let gap = gap(&outputs).cloned().unwrap();
     assert!(gap.since <= lost && lost.0 - gap.since.0 < 1_000, "since the loss, not since the first: {gap:?} {lost:?}");
-    // The server's own words about the session, on which another client may act at the same time.
+    // An `Error` of the server about the session is such a reason.
     let mut s = contended();
     s.frame(r#"[{"type":"Error","messageId":"e"},[{"errorCode":"WSG-902","message":"Idle timeout"}]]"#);
     assert_eq!(delivered(&recover(&mut s)), ["gap contended"]);
-    // A minute after it came back it is over.
+    // It ends a minute after the session came back.
     let mut s = contended();
     s.sleep(Duration::from_secs(29));
     s.frame(&notification(9));
@@ -211,7 +211,7 @@ fn closes_far_apart_or_without_a_close_frame_are_no_contention() {
     }
 }
 
-/// A server that restarts closes everybody, and does not know the session afterwards. That is nobody's contention.
+/// A server that restarts closes every connection and forgets the session. Closes before that do not count after it.
 // CLAUSE CON-7
 #[test]
 fn closes_before_the_session_was_lost_are_no_contention() {

@@ -53,7 +53,7 @@ fn the_last_allowed_bad_frame_drops_the_connection() {
     }
 }
 
-/// The heartbeat that is due next: most servers send it back as it is.
+/// The next heartbeat. Most servers send its text back unchanged.
 fn heartbeat_of(s: &mut Direct) -> String {
     let Wait::Until { at, .. } = s.wait else { panic!("nothing is planned") };
     s.now = at;
@@ -69,7 +69,7 @@ fn an_echo_is_measured_and_counted_as_any_frame() {
     let limit = |bytes| limited(|b| (b.frame_bytes, b.bad_frames) = (bytes, 2));
     let echo = heartbeat_of(&mut Direct::ready(limit(256)));
     for (bytes, readable) in [(echo.len(), true), (echo.len() - 1, false)] {
-        // The first message must come through.
+        // The first message must fit.
         let mut s = Direct::connecting(limit(bytes));
         s.frame(r#"[{"type":"ConnectionDetails"}]"#);
         assert_eq!(heartbeat_of(&mut s), echo);
@@ -77,7 +77,7 @@ fn an_echo_is_measured_and_counted_as_any_frame() {
         let too_large = ProtocolError::TooLarge(echo.len());
         assert_eq!(count(&outputs, |e| *e == Event::ProtocolError { conn: s.conn, error: too_large }) == 0, readable);
         assert_eq!((s.session.stats().frames, s.session.stats().unreadable), (2, u64::from(!readable)));
-        // Only what is read ends a row of unreadable frames.
+        // Only a readable frame ends a row of unreadable ones.
         s.frame("x");
         assert_eq!(matches!(s.session.state(), SessionState::Ready { .. }), readable);
         s.frame(&echo);

@@ -76,7 +76,7 @@ fn an_unreadable_frame_among_held_notifications_is_a_gap_at_its_place() {
     assert_eq!(bounds, [(None, 0), (Some("1".into()), 1000), (Some("2".into()), 2000)]);
     assert_eq!(s.session.stats().foreign, 0);
 
-    // What is lost takes a place too, and is no notification of anyone's.
+    // An unreadable frame takes a place too, and is not counted as a foreign notification.
     let mut config = Config::default();
     config.limits.held_notifications = 2;
     let mut s = subscribing(config);

@@ -35,7 +35,7 @@ fn stored(config: Config) -> Snapshot {
     s.session.snapshot().unwrap()
 }
 
-/// What the address of the first connection holds.
+/// The session up to its first connection, and the URL of that.
 fn first_address(config: Config, snapshot: Snapshot) -> (Direct, String) {
     let mut s = Direct::restored(config, snapshot);
     s.authorize();

@@ -9,7 +9,7 @@ use crate::direct::{
     recovered,
 };
 
-/// What a held notification counts beside its text.
+/// The bytes that a held notification counts beside its text.
 const ITEM: usize = 128;
 
 fn budget(held_bytes: usize) -> Config {
@@ -69,7 +69,7 @@ fn the_byte_limit_of_held_notifications_is_exact() {
     s.subscribe();
     (0..5).for_each(|n| drop(s.frame(&large(n, 1000))));
     assert_eq!(confirmed(&mut s), names(0..5));
-    // What was given back can be used again.
+    // The bytes that became free can be used again.
     s.subscribe_to("/b");
     s.reply(404, r#"{"errorCode":"SUB-507"}"#);
     (5..10).for_each(|n| drop(s.frame(&large(n, 1000))));
@@ -94,7 +94,7 @@ fn a_notification_larger_than_the_limit_is_a_gap_at_its_place() {
         s.frame(&large(n, size));
     }
     assert_eq!(confirmed(&mut s), ["0", "gap queue_overflow", "3", "4"]);
-    // Not even the place of one.
+    // A limit below the size of any notification.
     for bytes in [0, 1, ITEM - 1, ITEM] {
         let mut s = Direct::ready(budget(bytes));
         s.subscribe();
@@ -143,12 +143,12 @@ fn the_byte_limit_of_a_replay_is_exact() {
         assert_eq!(delivered(&s.frame(&large(held, 1000))), after("replay_interrupted", 0..held + 1), "{bytes}");
         assert_eq!(delivered(&s.frame(&large(9, 1000))), ["9"], "{bytes}");
     }
-    // A duplicate is not held, and its end is seen.
+    // A duplicate is not held, so the end of the replay is seen.
     let (mut s, outputs) = replaying(budget(3 * one));
     (0..3).for_each(|n| drop(s.frame(&large(n, 1000))));
     s.frame(&large(2, 1000));
     assert_eq!(delivered(&s.frame(&echo_of(&outputs))), names(0..3));
-    // The server's buffer was full too: that is the surer cause.
+    // If the server's buffer was full too, that is the surer cause.
     let mut s = Direct::ready(budget(2 * one));
     s.subscribed();
     s.reopen();
@@ -197,10 +197,10 @@ fn undrained_outputs_stop_input_at_the_byte_limit() {
     let taken = (0..20).take_while(|n| feed(&mut s, *n)).count();
     assert!((4..=6).contains(&taken), "{taken}");
     assert_eq!(delivered(&s.drain()), names(0..taken));
-    // One that is larger than all is taken, and delivered.
+    // A notification above the limit is delivered if nothing else waits.
     let text = large(20, 50_000);
     assert_eq!(delivered(&s.frame(&text)), ["20"]);
-    // What is held leaves room for a message, and keeps nothing from being drained.
+    // Held notifications leave room for a message.
     let mut s = Direct::ready(budget(5000));
     s.subscribe();
     (0..9).for_each(|n| drop(s.frame(&large(n, 1000))));
@@ -216,7 +216,7 @@ fn headers_of_a_mebibyte_are_cut_except_in_responses() {
     let reply = |id: &str, status: u16| {
         format!(r#"[{{"type":"ClientRequest","messageId":"{id}","status":{status},"headers":{{{headers}}}}}]"#)
     };
-    // The answer to a call of the application is the application's, as large as a message may be.
+    // The answer to a request belongs to the application, and may be as large as a message.
     let mut s = Direct::ready(budget(4 << 20));
     s.request(get("/r"));
     let outputs = s.frame(&reply(&s.message.clone(), 200));
@@ -225,13 +225,13 @@ fn headers_of_a_mebibyte_are_cut_except_in_responses() {
         _ => None,
     });
     assert_eq!(kept, Some(12));
-    // As long as it waits nothing more is taken.
+    // While it waits, inputs are refused.
     s.request(get("/r"));
     let (conn, text) = (s.conn, reply(&s.message.clone(), 200));
     s.session.handle_input(Input::Frame { conn, frame: Frame::Text(&text) }, s.now).unwrap();
     assert_eq!(s.session.handle_input(Input::Timeout, s.now), Err(NotDrained));
     s.drain();
-    // Of a refused subscription only lines are kept.
+    // The error of a refused subscription is cut.
     s.subscribe();
     let outputs = s.frame(&reply(&s.message.clone(), 403));
     let error = events(&outputs).find_map(|event| match event {
@@ -240,7 +240,7 @@ fn headers_of_a_mebibyte_are_cut_except_in_responses() {
     });
     let error = error.unwrap();
     assert!(format!("{error:?}").len() < 2000);
-    // Nor does ConnectionDetails keep more.
+    // The texts of ConnectionDetails are cut.
     let mut s = Direct::connecting(Config::default());
     let details = format!(
         r#"[{{"type":"ConnectionDetails","headers":{{{headers}}}}},{{"creationTime":"{value}","recoveryErrorCode":"{value}"}}]"#
@@ -302,7 +302,7 @@ fn a_confirmation_is_cut_to_the_limits_of_filters() {
         assert!(info.filters.iter().all(|filter| filter.len() <= 4096));
         assert!(s.session.snapshot().unwrap().to_json().len() < 1000);
     }
-    // An id that is too long is none.
+    // An id above the limit counts as none.
     let mut s = Direct::ready(Config::default());
     s.subscribe();
     let outputs = s.reply(200, &format!(r#"{{"id":"{long}"}}"#));
@@ -327,7 +327,7 @@ fn tokens_of_a_mebibyte_are_refused() {
         assert!(!actions(&outputs).any(|a| matches!(a, Action::Open { .. })));
         assert!(events(&outputs).any(|e| matches!(e, Event::Retry { cause: Cause::TokenUnreadable, .. })));
     }
-    // A recovery handle too.
+    // The same holds for a recovery handle.
     let mut s = Direct::connecting(Config::default());
     s.frame(&format!(r#"[{{"type":"ConnectionDetails","wsc":{{"token":"{long}","sequence":1}}}}]"#));
     assert!(s.session.snapshot().unwrap().to_json().len() < 1000);
@@ -389,7 +389,7 @@ fn a_uuid_is_kept_up_to_1024_bytes() {
         let gap = s.frame("garbage");
         let after = |e: &Event| if let Event::Gap(gap) = e { gap.after.clone() } else { None };
         assert_eq!(events(&gap).find_map(after).as_deref(), Some(&uuid[..kept]));
-        // It is known again as a whole.
+        // The whole uuid decides whether it is a duplicate.
         assert_eq!(delivered(&s.frame(&with_uuid(&uuid))), [""; 0]);
     }
     let mut s = Direct::ready(Config::default());
@@ -413,7 +413,7 @@ fn undrained_outputs_refuse_further_calls() {
         let result = s.session.handle_input(Input::Frame { conn: s.conn, frame: Frame::Text(&text) }, s.now);
         assert_eq!(result.is_ok(), n <= 4, "{n}");
     }
-    // No call is taken, and what was to be done is handed back.
+    // Every call is refused, and its argument is handed back.
     assert!(s.session.connect(s.now).is_err() && s.session.close(Close::Revoke, s.now).is_err());
     assert!(matches!(s.session.request(get("/r"), s.now), Err(CommandError::NotDrained(r)) if r.uri() == "/r"));
     assert!(matches!(s.session.recover(s.now), Err(CommandError::NotDrained(()))));

@@ -47,7 +47,7 @@ fn an_idle_timeout_of_zero_is_ignored() {
 // CLAUSE REC-5 HB-6
 #[test]
 fn a_frame_that_arrived_before_a_deadline_is_read_first() {
-    // A renewal whose close the server does not answer.
+    // The deadline of a close that the server does not answer.
     let mut s = Direct::ready(Config::default());
     s.subscribed();
     let old = s.conn;
@@ -68,7 +68,7 @@ fn a_frame_that_arrived_before_a_deadline_is_read_first() {
     assert_eq!(delivered(&outputs), ["1"]);
     assert!(actions(&outputs).any(|a| matches!(a, Action::Drop { .. })), "{outputs:?}");
 
-    // The answer of a call.
+    // The deadline of a call.
     let mut s = Direct::ready(Config::default());
     s.subscribe();
     s.now = Timestamp::from_secs(60);
@@ -77,7 +77,7 @@ fn a_frame_that_arrived_before_a_deadline_is_read_first() {
     let outputs = s.reply(200, r#"{"id":"s"}"#);
     assert!(events(&outputs).any(|e| matches!(e, Event::Subscribed(_))), "{outputs:?}");
 
-    // What follows the ConnectionDetails in the same read.
+    // The deadline of a handshake; a notification follows ConnectionDetails in the same read.
     let mut s = Direct::ready(Config::default());
     s.subscribed();
     s.reopen();

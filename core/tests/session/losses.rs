@@ -37,7 +37,7 @@ fn silence_before_a_loss_is_a_gap_by_the_setting() {
     }
 }
 
-/// A heartbeat is not always the first to find out.
+/// Not only a heartbeat shows that a connection is dead.
 // CLAUSE REC-5 HB-6 SUB-8
 #[test]
 fn a_call_or_a_renewal_that_ends_a_dead_connection_is_a_gap() {
@@ -125,7 +125,7 @@ fn silence_behind_unread_messages_is_a_gap() {
     }
 }
 
-/// The server takes the session, replays into a socket on which nothing arrives in time, and counts that as sent.
+/// The server may have accepted the handle and replayed into a socket on which nothing arrived in time.
 // CLAUSE REC-5 CON-2
 #[test]
 fn a_recovery_attempt_that_showed_nothing_is_a_gap() {
@@ -139,7 +139,7 @@ fn a_recovery_attempt_that_showed_nothing_is_a_gap() {
     let mut outputs = s.frame(&echo_of(&outputs));
     outputs.extend(s.frame(&notification(3)));
     assert_eq!(delivered(&outputs), ["gap in_flight", "3"]);
-    // A dead connection, though it fell silent a moment ago.
+    // The network returned, and the heartbeat that it caused was not answered.
     let mut s = good();
     s.frame(&notification(1));
     s.input(Input::NetworkChanged { online: true });
@@ -163,7 +163,7 @@ fn a_gap_ends_no_earlier_than_it_begins() {
     s.frame(&notification(1));
     let seen = clock().unix.0 + 1_000_000;
     let snapshot = s.session.snapshot().unwrap();
-    // The wall clock was put back, or is right again.
+    // The wall clock was changed between the two processes.
     for unix in [0, seen - 1, seen, seen + 5_000] {
         let clock = ClockReading { now: Timestamp::ZERO, unix: UnixMillis(unix) };
         let mut s = Direct::restored_at(Config::default(), snapshot.clone(), clock);

@@ -33,7 +33,7 @@ fn open(s: &mut Direct, token: &str, wsc: &str, fields: &str) -> Vec<Output> {
     ))
 }
 
-/// Connected for the second time, over the session of the first.
+/// A session on its second connection, so that former tokens are masked too.
 fn recovered_session() -> (Direct, Vec<Output>) {
     let mut s = Direct::starting(over_socket());
     give(&mut s, ACCESS);
@@ -113,12 +113,12 @@ fn an_api_error_is_masked_and_the_body_is_not() {
     let outputs = s.reply(400, &body);
     let RequestOutcome::Response { response, .. } = first_outcome(&outputs) else { panic!() };
     check(&ApiError::from_response(response).unwrap().to_string());
-    // What it reads itself is as it came, whatever the body is made into.
+    // The body is unchanged, and its type does not matter.
     assert_eq!(response.body(), body.as_bytes());
     let other = (**response).clone().map(Body::from);
     check(&ApiError::from_response(&other).unwrap().to_string());
     assert!(!format!("{response:?}").contains("Masker"));
-    // A good answer is nobody's error.
+    // A good answer has no masker.
     s.request(get("/r"));
     let outputs = s.reply(200, "{}");
     let RequestOutcome::Response { response, .. } = first_outcome(&outputs) else { panic!() };
@@ -190,7 +190,7 @@ fn a_refused_host_is_masked() {
     for secret in [ACCESS, "ws-token-hunter6"] {
         let mut s = Direct::starting(Config::default());
         give(&mut s, ACCESS);
-        // A name is shown in small letters, whatever the server wrote.
+        // A host name is shown in small letters, whatever the server wrote.
         let uri = format!("wss://{}.evil.example/ws", secret.to_uppercase());
         let outputs =
             s.http(200, &format!(r#"{{"ws_access_token":"WS-token-Hunter6","uri":"{uri}","expires_in":600}}"#));

@@ -9,22 +9,7 @@ use ringcentral_ws_core::*;
 
 use crate::direct::{DETAILS, Direct, clock, details, error_body, message_id};
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % n as u64).unwrap()
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
-        if from.is_empty() { None } else { Some(from[self.below(from.len())]) }
-    }
-}
-
-/// What is known outside of the session about one request.
+/// What the test knows about one request.
 #[derive(Debug, Default)]
 struct Truth {
     repeatable: bool,
@@ -35,7 +20,7 @@ struct Truth {
 
 struct Stage {
     s: Direct,
-    random: Random,
+    random: fastrand::Rng,
     requests: BTreeMap<RequestId, Truth>,
     /// Calls for WebSocket tokens.
     tokens: Vec<HttpId>,
@@ -51,11 +36,11 @@ struct Stage {
 
 impl Stage {
     fn new(seed: u64) -> Self {
-        let mut random = Random(seed * 0x9e37_79b9 + 1);
-        let limits = Bounds { active_requests: 1 + random.below(4), queued_requests: 6, ..Bounds::default() };
+        let mut random = fastrand::Rng::with_seed(seed);
+        let limits = Bounds { active_requests: 1 + random.usize(..4), queued_requests: 6, ..Bounds::default() };
         let config = Config {
-            rest_over_websocket: random.below(4) > 0,
-            auto_recover: random.below(4) > 0,
+            rest_over_websocket: random.usize(..4) > 0,
+            auto_recover: random.usize(..4) > 0,
             limits,
             ..Config::default()
         };
@@ -133,11 +118,11 @@ impl Stage {
     }
 
     fn step(&mut self) {
-        match self.random.below(20) {
+        match self.random.usize(..20) {
             0..=3 => self.request(),
             4 => {
                 let ids: Vec<_> = self.requests.keys().copied().collect();
-                if let Some(id) = self.random.pick(&ids) {
+                if let Some(id) = self.random.choice(ids) {
                     self.s.session.cancel(id, self.s.now).unwrap();
                 }
             }
@@ -155,14 +140,14 @@ impl Stage {
     fn request(&mut self) {
         // Ids are given in order, so the path can tell which one it is.
         let number = self.requests.len() as u64 + 1;
-        let repeatable = self.random.below(3) == 0;
-        let method = if self.random.below(2) == 0 { http::Method::GET } else { http::Method::POST };
+        let repeatable = self.random.usize(..3) == 0;
+        let method = if self.random.usize(..2) == 0 { http::Method::GET } else { http::Method::POST };
         let mut request = http::Request::new(Body::empty());
         *request.uri_mut() = format!("/r/{number}").parse().unwrap();
         let timeout =
-            self.random.pick(&[None, None, None, Some(Duration::ZERO), Some(Duration::from_secs(3))]).unwrap();
+            self.random.choice([None, None, None, Some(Duration::ZERO), Some(Duration::from_secs(3))]).unwrap();
         request.extensions_mut().insert(RequestOptions { repeat_if_safe: repeatable, timeout });
-        if self.random.below(3) == 0 {
+        if self.random.usize(..3) == 0 {
             request.extensions_mut().insert(OverHttps);
         }
         let repeatable = repeatable && method == http::Method::GET;
@@ -174,13 +159,13 @@ impl Stage {
     }
 
     fn answer_login(&mut self) {
-        let Some(id) = self.random.pick(&self.logins.clone()) else { return };
+        let Some(id) = self.random.choice(self.logins.clone()) else { return };
         self.logins.retain(|login| *login != id);
-        let input = if self.random.below(6) > 0 {
-            let expires_in = self.random.pick(&[None, Some(Duration::from_secs(20))]).unwrap();
+        let input = if self.random.usize(..6) > 0 {
+            let expires_in = self.random.choice([None, Some(Duration::from_secs(20))]).unwrap();
             Input::Authorized { id, token: AccessToken { secret: "access".into(), expires_in } }
         } else {
-            let retry_after = self.random.pick(&[None, Some(Duration::from_secs(9))]).unwrap();
+            let retry_after = self.random.choice([None, Some(Duration::from_secs(9))]).unwrap();
             let failure = AuthFailure { retry_after, ..AuthFailure::transient("m") };
             Input::AuthorizeFailed { id, failure }
         };
@@ -198,9 +183,9 @@ impl Stage {
     }
 
     fn answer_token(&mut self) {
-        let Some(id) = self.random.pick(&self.tokens.clone()) else { return };
+        let Some(id) = self.random.choice(self.tokens.clone()) else { return };
         self.tokens.retain(|call| *call != id);
-        match self.random.below(8) {
+        match self.random.usize(..8) {
             0 => self.fail(id, true),
             1 => self.respond(id, 401, error_body("OAU-213")),
             2 => self.respond(id, 503, String::new()),
@@ -214,9 +199,9 @@ impl Stage {
 
     fn answer_call(&mut self) {
         let calls: Vec<_> = self.calls.keys().copied().collect();
-        let Some(id) = self.random.pick(&calls) else { return };
+        let Some(id) = self.random.choice(calls) else { return };
         let request = self.calls.remove(&id).unwrap();
-        let kind = self.random.below(6);
+        let kind = self.random.usize(..6);
         if matches!(kind, 0 | 1) {
             // Neither a call that did not leave nor one that was not authorized has run.
             self.requests.get_mut(&request).unwrap().ran -= 1;
@@ -234,7 +219,7 @@ impl Stage {
         if self.messages.is_empty() || !self.ready {
             return;
         }
-        let at = self.random.below(self.messages.len());
+        let at = self.random.usize(..self.messages.len());
         let (message, _) = self.messages.swap_remove(at);
         self.s
             .session
@@ -252,9 +237,9 @@ impl Stage {
 
     fn connection(&mut self) {
         let (conn, now) = (self.s.conn, self.s.now);
-        let close = CloseInfo { code: self.random.pick(&[None, Some(1001)]).unwrap(), reason: "".into() };
+        let close = CloseInfo { code: self.random.choice([None, Some(1001)]).unwrap(), reason: "".into() };
         let failure = OpenFailure { phase: Phase::Tcp, status: None, retry_after: None, message: "m".into() };
-        let lose = self.random.below(12) == 0;
+        let lose = self.random.usize(..12) == 0;
         let input = match self.s.session.state() {
             SessionState::Connecting if !self.conns.contains(&conn) && lose => Input::Closed { conn, close },
             SessionState::Connecting if !self.conns.contains(&conn) => {
@@ -272,10 +257,10 @@ impl Stage {
     }
 
     fn pass(&mut self) {
-        let by = self.random.pick(&[1, 500, 3_000, 30_000, 70_000]).unwrap();
+        let by = self.random.choice([1, 500, 3_000, 30_000, 70_000]).unwrap();
         let mut to = self.s.now.after(Duration::from_millis(by));
         if let Wait::Until { at, .. } = self.s.wait {
-            to = if self.random.below(2) == 0 { at } else { to.min(at) };
+            to = if self.random.usize(..2) == 0 { at } else { to.min(at) };
         }
         self.s.now = to;
         self.s.session.handle_input(Input::Timeout, to).unwrap();
@@ -283,7 +268,7 @@ impl Stage {
 
     fn odd(&mut self) {
         let (conn, now) = (self.s.conn, self.s.now);
-        match self.random.below(40) {
+        match self.random.usize(..40) {
             0 => self.s.session.close(Close::Detach, now).unwrap(),
             1 => self.s.session.close(Close::Revoke, now).unwrap(),
             2..=9 => self.s.session.handle_input(Input::SendBlocked { conn }, now).unwrap(),

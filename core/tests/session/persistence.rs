@@ -8,7 +8,7 @@ use crate::direct::{
     DETAILS, Direct, TOKEN, clock, delivered, details, echo_of, error_body, events, notification, purposes, recovered,
 };
 
-/// Restored after a crash, recovered, and the subscription about to be verified.
+/// A session that was restored after a crash and recovered, and verifies its subscription.
 fn verifying() -> Direct {
     let mut s = Direct::ready(Config::default());
     s.subscribed();
@@ -31,7 +31,7 @@ fn a_check_of_the_subscription_is_repeated_after_a_503() {
     assert!(events(&outputs).any(again), "{outputs:?}");
     let outputs = s.sleep(Duration::from_secs(9));
     assert!(purposes(&outputs).contains(&Purpose::Update), "{outputs:?}");
-    // And no more once it is answered, also when the answer is a refusal for good.
+    // It is not repeated after a refusal for good.
     let outputs = s.reply(403, &error_body("SUB-405"));
     assert_eq!(purposes(&outputs), []);
 }
@@ -113,7 +113,7 @@ fn an_update_left_open_by_a_detach_is_settled_without_a_gap() {
             let outputs = s.frame(&recovered(DETAILS));
             assert_eq!(purposes(&outputs), [Purpose::Heartbeat, Purpose::Update]);
             let mut outputs = s.frame(&echo_of(&outputs));
-            // The server had made another one of it, whose notifications were not known for its own.
+            // The server may have made another subscription of it, whose notifications count as foreign.
             outputs.extend(s.reply(200, if gone { r#"{"id":"t"}"# } else { r#"{"id":"s"}"# }));
             outputs.extend(s.frame(&notification(2).replace(r#""s""#, if gone { r#""t""# } else { r#""s""# })));
             let expected: &[_] = if gone { &["gap subscription_lost", "2"] } else { &["2"] };
@@ -256,7 +256,7 @@ fn a_snapshot_grows_by_filters_and_ids_only() {
 // CLAUSE PST-1 SEC-3
 #[test]
 fn the_largest_snapshot_can_be_read() {
-    // The most and longest filters, twice, with everything escaped.
+    // As many and as long filters as possible, with every character escaped.
     let longest = |n: usize| format!("/{n:04}{}", "\"".repeat(MAX_FILTER_BYTES - 5));
     let filters = Filters::new((0..MAX_FILTERS).map(longest)).unwrap();
     let mut s = Session::new(Config::default(), 1, clock());
@@ -265,7 +265,7 @@ fn the_largest_snapshot_can_be_read() {
     let text = s.snapshot().unwrap().to_json();
     assert!(Snapshot::from_json(&text).is_ok(), "{} bytes", text.len());
 
-    // A setting that believes in a very large buffer.
+    // The largest buffer that a setting allows.
     let mut config = Config::default();
     config.limits.recovery_buffer = 100_000;
     let mut s = Direct::connecting(config);

@@ -84,7 +84,7 @@ fn replayed_notifications_of_other_subscriptions_count_against_the_buffer() {
 // CLAUSE REC-5 SEC-3
 #[test]
 fn a_replay_that_fills_the_buffer_is_a_gap() {
-    // The server claims more than is believed; the smaller number decides.
+    // The smaller of the claimed and the configured number decides.
     for (claimed, sent, gap) in [(9, 3, false), (9, 4, true), (9, 5, true), (3, 2, false), (3, 3, true), (0, 1, true)] {
         let mut s = Direct::ready(limited(|b| b.recovery_buffer = 4));
         s.subscribed();
@@ -100,13 +100,13 @@ fn a_replay_that_fills_the_buffer_is_a_gap() {
 // CLAUSE REC-4
 #[test]
 fn duplicates_are_known_for_twice_the_buffer() {
-    // At least twice the buffer of 200; and no more than that is remembered.
+    // Exactly twice the buffer of 200 is remembered.
     for (between, again) in [(398, 0), (399, 0), (400, 1)] {
         let mut s = Direct::connecting(Config::default());
         s.frame(&details(r#""recoveryBufferSize":200"#));
         s.subscribed();
         (0..=between).for_each(|n| assert_eq!(count(&s.frame(&notification(n)), is_notification), 1));
-        // The checker takes a second delivery for an error, so the question is put to a session of its own.
+        // The snapshot shows it, because the checker would fail on a second delivery.
         let snapshot = s.session.snapshot().unwrap();
         let known = snapshot.to_json().contains(r#""recent":["0","#);
         assert_eq!(known, again == 0, "{between}");

@@ -114,7 +114,7 @@ fn a_request_that_waits_to_be_repeated_counts_as_sent() {
     let (mut s, _) = waiting_to_be_repeated();
     s.authorize();
     let failure = HttpFailure { not_sent: true, phase: Phase::Dns, message: "m".into() };
-    // The token call follows later: the last call is the request's.
+    // The last call is that of the request; the call for a token follows later.
     let outputs = s.input(Input::HttpFailed { id: s.call, failure });
     assert!(matches!(outcomes(&outputs)[..], [RequestOutcome::Unknown(_)]), "{outputs:?}");
 }
@@ -139,7 +139,7 @@ fn an_address_that_would_be_too_long_is_refused() {
 fn headers_of_the_callers_own_connection_are_left_off() {
     let mut s = Direct::ready(over_socket());
     for over_https in [false, true] {
-        // As a proxy has it from its own client.
+        // A request as a proxy received it.
         let mut request = http::Request::post("/restapi/v1.0/sms").body(Body::from("{}")).unwrap();
         for (name, value) in [
             ("authorization", "foreign"),

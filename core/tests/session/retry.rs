@@ -46,7 +46,7 @@ fn an_echoed_heartbeat_resets_the_attempts() {
         assert_eq!(attempt(&s), n, "ConnectionDetails alone prove nothing");
     }
     let (_, _) = next_connection(&mut s);
-    // A busy connection is asked, too.
+    // A busy connection sends a heartbeat too.
     s.frame(&details(DETAILS));
     s.reply(200, r#"{"id":"s"}"#);
     let mut beats = Vec::new();

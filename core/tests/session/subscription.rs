@@ -68,7 +68,7 @@ fn a_refused_post_is_not_repeated_after_unsubscribe() {
             }
         }
     }
-    // What is there is removed once the wait is over.
+    // An existing subscription is removed once the wait is over.
     let mut s = Direct::ready(Config::default());
     s.subscribed();
     s.subscribe();
@@ -164,7 +164,7 @@ fn a_subscription_refused_for_good_shows_in_the_state() {
     assert!(!s.session.is_subscribed() && matches!(s.session.state(), SessionState::Ready { .. }));
     s.subscribed();
     assert!(s.session.is_subscribed());
-    // A change that is refused leaves what there was.
+    // A refused update leaves the subscription as it was.
     s.subscribe();
     s.reply(403, &error_body("SUB-528"));
     assert!(s.session.is_subscribed());

@@ -93,7 +93,7 @@ fn a_token_asked_for_before_the_refusal_is_not_the_second_token() {
     s.input(Input::Authorized { id: s.login, token: token("one") });
     s.open();
     s.frame(&details(DETAILS));
-    // The token is being renewed. The source does not know that the server refuses the old one by now.
+    // The token is being refreshed. The source does not know yet that the server refuses the old one.
     s.now = Timestamp::from_secs(79);
     s.request(get("/a"));
     s.now = Timestamp::from_secs(80);
@@ -110,7 +110,7 @@ fn a_token_asked_for_before_the_refusal_is_not_the_second_token() {
     assert_eq!(s.session.state(), SessionState::Waiting { attempt: 2, until, reason: WaitReason::TokenSpread });
 }
 
-/// A source that several clients share sees from it whether it has a newer one.
+/// A credential source of several clients sees from it whether it has a newer token.
 // CLAUSE TOK-4 C16
 #[test]
 fn authorize_names_the_last_accepted_token() {
@@ -128,7 +128,7 @@ fn authorize_names_the_last_accepted_token() {
     s.session.connect(s.now).unwrap();
     let (first, none) = last(&s.drain()).unwrap();
     assert_eq!(none, None);
-    // It comes too late, so it was not taken.
+    // It comes too late and is not accepted.
     s.sleep(Duration::from_secs(31));
     s.input(token(first, "late"));
     let mut again = None;
@@ -159,7 +159,7 @@ fn auth_calls_stay_within_the_limit_of_a_minute() {
             s.session.recover(s.now).unwrap();
             calls += actions(&s.drain()).count();
         }
-        // The question to the credential source is one of them.
+        // The question to the credential source counts too.
         assert_eq!(calls + 1, limit);
         assert_eq!(actions(&s.sleep(Duration::from_secs(60))).count(), 0);
         assert_eq!(actions(&s.sleep(Duration::from_micros(1))).count(), 1);
@@ -222,7 +222,7 @@ fn the_third_revoked_token_ends_the_session_as_evicted() {
     let mut ended = None;
     for round in 1..=3 {
         s.sleep(Duration::from_secs(90));
-        // What the heartbeat could not keep alive is lost; the token call comes with the next attempt.
+        // The connection dies, and the next attempt calls for a token.
         loop {
             let outputs = s.sleep(Duration::from_secs(1));
             if actions(&outputs).any(|action| matches!(action, Action::Http { .. })) {
@@ -248,8 +248,8 @@ fn the_third_revoked_token_ends_the_session_as_evicted() {
 // CLAUSE TOK-2 PST-1
 #[test]
 fn a_restart_keeps_the_used_budget() {
-    // Killed every 8 s, right after its connection: the fifth process has no call left, and waits for the first to count
-    // no more, not for a minute of its own.
+    // Each process is killed after 8 s, right after its connection. The fifth has no call left, and waits until the
+    // first call does not count any more, not for a whole minute.
     let mut snapshot: Option<String> = None;
     let mut calls = 0;
     for process in 0..12_u64 {

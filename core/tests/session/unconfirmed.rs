@@ -17,7 +17,7 @@ fn the_former_filters_are_sent_again_after_a_refused_update() {
         let mut s = Direct::ready(Config::default());
         s.subscribed();
         s.subscribe_to("/b");
-        // The server took it, but nobody here knows.
+        // The server may have made the update.
         if dropped {
             s.reopen();
             s.session.subscribe(Filters::new(["/c"]).unwrap(), s.now).unwrap();
@@ -110,7 +110,7 @@ fn subscribing_again_before_a_404_to_delete_is_a_gap() {
     assert_eq!(events(&outputs).find_map(since), Some(1_700_000_005_000));
     assert!(!unsubscribed(&outputs), "{outputs:?}");
 
-    // After `Unsubscribed` nothing is owed.
+    // After `Unsubscribed` there is no gap.
     let mut s = Direct::ready(Config::default());
     s.subscribed();
     s.unsubscribe();
@@ -140,7 +140,7 @@ fn an_update_that_may_have_run_is_a_gap_even_after_a_refusal() {
         outputs.extend(s.frame(&echo_of(&outputs)));
         let call = if removal { Purpose::Unsubscribe } else { Purpose::Update };
         assert_eq!(purposes(&outputs), [Purpose::Heartbeat, call]);
-        // The filters are set again, in vain, and once more meanwhile.
+        // The filters are set again and refused, and set once more meanwhile.
         if removal {
             s.session.subscribe(Filters::new(["/c"]).unwrap(), s.now).unwrap();
         }
@@ -167,7 +167,7 @@ fn subscribing_again_before_a_401_to_delete_is_a_gap() {
         if again {
             outputs.extend(s.subscribe());
         }
-        // The old one counts as removed, and may not be.
+        // The subscription counts as removed, and may still be there.
         outputs.extend(s.reply(401, &error_body("OAU-213")));
         outputs.extend(s.frame(&notification(1)));
         if !again {

@@ -1,4 +1,4 @@
-//! The plain values of the API: how they compare, what they say, what they are made of.
+//! The plain values of the API: equality, texts, and conversions.
 
 use std::time::Duration;
 
@@ -191,9 +191,7 @@ fn causes_have_a_word_and_a_line_each() {
         (Cause::ConnectionError { code: Some("WSG-1".into()) }, "WSG-1"),
         (Cause::ConnectionError { code: None }, "reported an error"),
         (Cause::Closed, "session was closed"),
-        (Cause::QueueFull, "too many requests"),
         (Cause::SocketTimeout, "no answer"),
-        (Cause::NotConnected, "no connection"),
     ];
     let mut words: Vec<&str> = Vec::new();
     for (cause, part) in &causes {
@@ -202,7 +200,7 @@ fn causes_have_a_word_and_a_line_each() {
         assert!(word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{word}");
         words.push(word);
     }
-    // Four of the causes stand here twice.
+    // Four causes are listed twice.
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), causes.len() - 4);

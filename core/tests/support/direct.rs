@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ringcentral_ws_core::contract::Checked;
 use ringcentral_ws_core::*;
 
-/// A session under the contract's eye, its clock, and the ids that its last outputs named.
+/// A session with the contract checker, its clock, and the ids of its last outputs.
 pub struct Direct {
     pub session: Checked,
     pub now: Timestamp,
@@ -244,7 +244,7 @@ pub fn get(uri: &str) -> http::Request<Body> {
     http::Request::get(uri).body(Body::empty()).unwrap()
 }
 
-/// Numbers, and what stands where numbers should.
+/// Extreme numbers, and other values in their place.
 pub const HOSTILE: &[&str] = &[
     "0",
     "1",
@@ -294,7 +294,7 @@ pub fn first_outcome(outputs: &[Output]) -> &RequestOutcome {
     events(outputs).find_map(|e| if let Event::Response { outcome, .. } = e { Some(outcome) } else { None }).unwrap()
 }
 
-/// Gaps and notifications by word.
+/// The gaps and notifications among the events, as text.
 pub fn delivered(outputs: &[Output]) -> Vec<String> {
     let word = |event: &Event| match event {
         Event::Gap(gap) => Some(format!("gap {}", gap.cause.as_str())),
@@ -328,7 +328,7 @@ pub fn carries_handle(outputs: &[Output]) -> Option<bool> {
     })
 }
 
-/// Up to the next `Action::Open`, whose connection then opens. Whether it carries the handle.
+/// Sleeps up to the next `Action::Open`, and opens that connection. Returns whether it presents the handle.
 pub fn next_connection(s: &mut Direct) -> (bool, Vec<Output>) {
     let mut outputs = Vec::new();
     loop {

@@ -16,10 +16,10 @@ use ringcentral_ws_core::*;
 
 pub use words::Words;
 
-// What is under test: the test that takes this module in names it.
+// The type under test, which the including test names.
 use super::Checked;
 
-/// A session under test, and what the lines refer to: the last login, call, message and so on.
+/// A session under test, and the ids that lines refer to: the last login, call, message and so on.
 pub struct Rig {
     session: Checked,
     config: Config,
@@ -211,7 +211,7 @@ impl Rig {
         }
     }
 
-    /// What the transport tells of the connection.
+    /// Inputs of the transport.
     fn transport(&mut self, verb: &str, mut w: Words, line: &str) {
         let conn = self.conn;
         match verb {

@@ -1,4 +1,4 @@
-//! A recorded session in a few words.
+//! Sessions with a recorder.
 
 #![allow(unreachable_pub, reason = "a module of tests")]
 
@@ -14,7 +14,7 @@ pub fn frame(s: &mut Recorded, text: &str, now: Timestamp) {
     drain(s);
 }
 
-/// Enough lines that the next checkpoint falls here.
+/// Records enough lines for the next checkpoint.
 pub fn idle(s: &mut Recorded, now: Timestamp) {
     for _ in 0..60 {
         s.handle_input(Input::NetworkChanged { online: false }, now).unwrap();
@@ -34,7 +34,7 @@ pub fn dump(s: &Recorded) -> String {
 
 pub const SECRETS: [&str; 6] = ["access-hunter1", "ws-hunter2", "wsc-hunter3", "4711", "sub-hunter4", "body-hunter5"];
 
-/// A connection, a subscription, a notification, a frame that breaks off, and the loss of it all.
+/// The recording of a connection, a subscription, a notification, an unreadable frame, and a loss.
 pub fn flight(options: Options) -> String {
     let clock = ClockReading { now: Timestamp::ZERO, unix: UnixMillis(1_700_000_000_000) };
     let mut s = Recorded::new(Session::new(Config::default(), 1, clock), options);

@@ -175,7 +175,8 @@ impl<M: Maker> DenseRun<M> {
         }
     }
 
-    /// The desired subscription is refused for good. It has only what was confirmed before, if the server still has that.
+    /// The desired subscription is refused for good. It has only what was confirmed before, if the server still has
+    /// that.
     fn refused(&mut self) {
         self.desired = None;
         if self.server.subscription != self.confirmed {

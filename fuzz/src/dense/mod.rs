@@ -1,7 +1,7 @@
-//! Dense faults: a session and a small server of its own, and at nearly every step something goes wrong. Where a day of the
-//! simulator has hours between two faults, here they fall together: calls that were done and answered 5xx, cuts among
-//! replays, garbage and duplicates, frames at the very deadline, ends and crashes, older snapshots. Then all goes well,
-//! and everything must heal.
+//! Dense faults: a session and a small server of its own, and at nearly every step something goes wrong. Where a day of
+//! the simulator has hours between two faults, here they fall together: calls that were done and answered 5xx, cuts
+//! among replays, garbage and duplicates, frames at the very deadline, ends and crashes, older snapshots. Then all goes
+//! well, and everything must heal.
 
 mod client;
 mod oracle;
@@ -34,7 +34,11 @@ pub fn simulate_dense<M: Maker + Clone>(maker: &M, seed: u64) -> Result<Report, 
 }
 
 /// The same, with its last steps.
-pub fn dense_traced<M: Maker + Clone>(maker: &M, seed: u64, steps: usize) -> (Result<Report, Violation>, Trace) {
+pub fn simulate_dense_traced<M: Maker + Clone>(
+    maker: &M,
+    seed: u64,
+    steps: usize,
+) -> (Result<Report, Violation>, Trace) {
     traced(steps, |trace| DenseRun::new(maker.clone(), seed, trace))
 }
 

@@ -59,7 +59,8 @@ impl Oracle {
         Ok(())
     }
 
-    /// It says after which notification it begins. A process that has emitted none yet knows only what was written down.
+    /// It says after which notification it begins. A process that has emitted none yet knows only what was written
+    /// down.
     /// `coming`: what can still come is not lost, and if it will be, that is another gap.
     pub(super) fn gap(&mut self, gap: &Gap, coming: &BTreeSet<u64>) -> Verdict {
         check_certainty(gap)?;

@@ -323,7 +323,8 @@ impl<M: Maker> DenseRun<M> {
         self.judge(verdict);
     }
 
-    /// Connected, and with the subscription that the server has, if one is desired, or without what it unsubscribed from.
+    /// Connected, and with the subscription that the server has, if one is desired, or without what it unsubscribed
+    /// from.
     fn is_healed(&self) -> bool {
         // A session without a handle ends in a gap, however orderly.
         let at_rest = self.server.wire.is_empty() && self.server.inbox.is_empty() && !self.server.nameless;

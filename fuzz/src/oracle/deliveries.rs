@@ -1,4 +1,5 @@
-//! The notifications of one client: each is delivered once and in order, or lies in a gap that was emitted before the next.
+//! The notifications of one client: each is delivered once and in order, or lies in a gap that was emitted before the
+//! next.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -227,8 +228,8 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Nothing more can turn out to be missing in the gaps that end before `next`. A gap is a span of time: what was sent in
-    /// it and is delivered after it does not end it.
+    /// Nothing more can turn out to be missing in the gaps that end before `next`. A gap is a span of time: what was
+    /// sent in it and is delivered after it does not end it.
     fn count_gaps(&mut self, next: u64) {
         for gap in self.at.gaps.extract_if(.., |gap| gap.until + 1_000 < next) {
             self.counts.gap_settled(gap.certainty, !gap.empty);

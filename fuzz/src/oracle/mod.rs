@@ -1,5 +1,5 @@
-//! What must hold, whatever goes wrong. Shares no code with the Session: it compares what was sent, on one side, with what
-//! the application got, on the other.
+//! What must hold, whatever goes wrong. Shares no code with the Session: it compares what was sent, on one side, with
+//! what the application got, on the other.
 
 mod counts;
 mod deliveries;

@@ -1,4 +1,4 @@
-//! The application's REST requests: each ends once, and its outcome says the truth.
+//! The application's REST requests: each ends once, with an outcome that is right.
 
 use std::collections::BTreeMap;
 

@@ -182,7 +182,7 @@ impl<S> Client<S> {
     /// The true time of what the session says happened then, in milliseconds rounded twice.
     pub(crate) fn truly(&self, at: u64) -> u64 {
         match self.misdated {
-            Some((taken, truth)) if at.abs_diff(taken) <= 2_000 => truth,
+            Some((taken, real)) if at.abs_diff(taken) <= 2_000 => real,
             _ => at,
         }
     }

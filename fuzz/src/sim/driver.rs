@@ -34,7 +34,7 @@ impl<M: Maker> World<M> {
         self.input(client, Input::Timeout);
     }
 
-    /// Tells the session something, then drains it, perhaps only in part.
+    /// Gives the session an input, then drains it, perhaps only in part.
     #[inline(always)]
     pub(super) fn input(&mut self, client: usize, input: Input<'_>) {
         let c = &mut self.clients[client];
@@ -284,7 +284,8 @@ impl<M: Maker> World<M> {
         trace!(self, "{client}: opens {conn}{}", if wsc { " with wsc" } else { "" });
         self.clients[client].pacing.opens();
         let c = &self.clients[client];
-        // What a driver that drains late passes on may come too late to count, and so may what a clock that went back counts.
+        // What a driver that drains late passes on may come too late to count, and so may what a clock that went back
+        // counts.
         if let Some((poison, shown @ HANDLE_TRIES..)) = c.poison.filter(|_| wsc && c.prompt && self.counts_time()) {
             let what = format!("{conn} presents a handle that showed {shown} times in a row that it {poison:?}");
             self.judge(violated("handle-kept", what));

@@ -135,8 +135,8 @@ impl<M: Maker> World<M> {
     }
 
     /// Another client opens the same session: it is closed here, and what is sent meanwhile goes there. Only a session
-    /// with a live connection is taken: of one without, the other client would get all that waits for it, and what waits
-    /// is the model's to lose.
+    /// with a live connection is taken: of one without, the other client would get all that waits for it, and what
+    /// waits is the model's to lose.
     fn take_session(&mut self, client: usize) {
         let live = self.clients[client].link.map(|link| &self.net.links[link]);
         if !live.is_some_and(|l| l.echoed && !l.dead && !l.server_ended) || self.clients[client].thefts_left == 0 {

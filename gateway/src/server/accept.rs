@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::server::http;
-use crate::server::refuse::{Refusals, Refuse};
+use crate::server::refusals::{Refusals, Refuse};
 use crate::server::shared::Shared;
 use crate::server::stream::Stream;
 

@@ -1,22 +1,323 @@
-//! What a driver thinks.
+//! What a driver thinks, once for all drivers, without I/O and without waiting.
 
-use ringcentral_ws_core::SessionState;
+mod command;
+mod effects;
+mod io;
+mod reading;
+#[cfg(test)]
+mod tests;
 
-use crate::events::Load;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Events that may wait for the application while a connection is still being made.
-const HANDSHAKE_BACKLOG: usize = 256;
+use crate::recording::Recorded;
+use ringcentral_ws_core::{AuthId, ConnId, Event, Filters, Input, RequestId, TimerKind, Timestamp, Wait};
 
-/// Whether messages must wait for the application. While a connection is being made they need not: they cause few
-/// events, and leaving them unread would fail the attempt. Nor while an answer over the socket is awaited, perhaps
-/// by the loop that would take the events (REQ-10). The limit in bytes holds always.
-#[must_use]
-pub const fn must_pause(load: Load, state: SessionState, answer_awaited: bool) -> bool {
-    if !load.is_full {
-        return false;
+use self::command::Pending;
+pub use self::command::{Answered, Command, Replies, Request};
+pub use self::io::{Abandoned, Completion, Io};
+use crate::clock::Clock;
+use crate::debug::Debug;
+use crate::events::EventSender;
+use crate::limits::IoLimits;
+use crate::socket::Incoming;
+use crate::state::StateTeller;
+use crate::trace::Tracer;
+
+/// What a [`Pump`] is made of.
+#[derive(Debug)]
+pub struct PumpParts {
+    /// The session.
+    pub session: Recorded,
+    /// Its clock.
+    pub clock: Clock,
+    /// What to subscribe to at the start.
+    pub filters: Option<Filters>,
+    /// The driver's end of the queue of events.
+    pub events: EventSender,
+    /// Where the state is shown.
+    pub states: StateTeller,
+    /// Where debug lines go.
+    pub debug: Debug,
+    /// Where spans and events of `tracing` go.
+    pub tracer: Tracer,
+    /// Limits of input and output.
+    pub limits: Arc<IoLimits>,
+    /// How long the end of the session may take (`Config::close_timeout`).
+    pub close_timeout: Duration,
+}
+
+/// The thinking part of a driver: it owns the Session and decides what is done when. It does no I/O: the driver around
+/// it implements [`Io`], calls [`turn`](Self::turn) whenever something may have happened, and waits as the
+/// [`Turn`] says.
+///
+/// A turn has these steps, each bounded, so that each has its turn however busy another one is:
+///
+/// 1. a jump of the clock, and a snapshot that was stored
+/// 2. commands of the application
+/// 3. completions of calls and logins
+/// 4. messages from the socket, so that what is readable comes before timers that are due (HB-4)
+/// 5. timers
+/// 6. flush: what waits for the socket, the newest snapshot, and the application's wake
+///
+/// The session is drained after each input, so what an input causes is under way before the next one is looked at.
+pub struct Pump<R: Replies> {
+    session: Recorded,
+    clock: Clock,
+    events: EventSender,
+    states: StateTeller,
+    debug: Debug,
+    tracer: Tracer,
+    close_timeout: Duration,
+    snapshot_every: usize,
+    clock_slack: Duration,
+    phase: Phase,
+    connection: Connection,
+    /// The time of this turn.
+    now: Timestamp,
+    /// What the session waits for.
+    wait: Wait,
+    requests: BTreeMap<RequestId, Pending<R>>,
+    /// Those that were sent over the socket, whose answers come there.
+    over_socket: BTreeSet<RequestId>,
+    /// Who waits for the end.
+    closers: Vec<R::Reply<()>>,
+    /// Logins under way.
+    logins: usize,
+    /// Logins that were too many.
+    refused_logins: Vec<AuthId>,
+    /// A message that was read while the application lets events wait.
+    ahead: Option<Incoming>,
+    /// Changes of the snapshot that were not published yet.
+    unpublished: usize,
+    /// When the application asked for the end.
+    closing_since: Option<Timestamp>,
+    /// The last event, which comes when no login is under way any more.
+    last: Option<Event>,
+    /// Something may have happened that was not looked at in this turn.
+    again: bool,
+    /// The socket had more than one turn reads.
+    flooded: bool,
+}
+
+/// How far a session has come.
+#[derive(Debug)]
+enum Phase {
+    /// It has not begun to connect.
+    New(Option<Filters>),
+    Running,
+    /// It has ended, but for logins under way. They have time until then.
+    Ending {
+        until: Timestamp,
+    },
+}
+
+/// The one connection there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Connection {
+    None,
+    Opening(ConnId),
+    Open(ConnId),
+}
+
+impl Connection {
+    fn is(self, conn: ConnId) -> bool {
+        self == Self::Opening(conn) || self == Self::Open(conn)
     }
-    if load.is_heavy || !matches!(state, SessionState::Ready { .. }) {
-        return load.is_heavy || load.backlog >= HANDSHAKE_BACKLOG;
+}
+
+/// What a driver does after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// There is more to do: another turn comes at once.
+    Again,
+    /// The same, and the socket had more than one turn reads: who shares a thread with others lets them go first.
+    Flooded,
+    /// Wait until something happens, and no longer than until this time.
+    Wait {
+        /// The time of this turn.
+        now: Timestamp,
+        /// When the next turn comes at the latest.
+        until: Option<Timestamp>,
+    },
+    /// The driver is done, and lets go of everything.
+    Ended,
+}
+
+impl<R: Replies> Pump<R> {
+    /// A session that begins to connect in the first turn.
+    #[must_use]
+    pub fn new(parts: PumpParts) -> Self {
+        Self {
+            session: parts.session,
+            clock: parts.clock,
+            events: parts.events,
+            states: parts.states,
+            debug: parts.debug,
+            tracer: parts.tracer,
+            close_timeout: parts.close_timeout,
+            snapshot_every: parts.limits.snapshot_every,
+            clock_slack: parts.limits.clock_slack,
+            phase: Phase::New(parts.filters),
+            connection: Connection::None,
+            now: Timestamp::ZERO,
+            wait: Wait::ForInput,
+            requests: BTreeMap::new(),
+            over_socket: BTreeSet::new(),
+            closers: Vec::new(),
+            logins: 0,
+            refused_logins: Vec::new(),
+            ahead: None,
+            unpublished: 0,
+            closing_since: None,
+            last: None,
+            again: false,
+            flooded: false,
+        }
     }
-    !answer_awaited
+
+    /// Looks at everything once, and carries out what comes of it.
+    pub fn turn(&mut self, io: &mut impl Io<Replies = R>) -> Turn {
+        self.again = false;
+        self.look_at_clock(io);
+        if !self.take_commands(io) {
+            return Turn::Ended;
+        }
+        self.take_completions(io);
+        self.read_socket(io);
+        self.run_timers(io);
+        self.flush(io);
+        if let Phase::Ending { until } = self.phase
+            && (self.logins == 0 || until <= self.now)
+        {
+            self.finish(io);
+            return Turn::Ended;
+        }
+        if self.flooded {
+            return Turn::Flooded;
+        }
+        if self.again || self.events.await_application(io.waker()) {
+            return Turn::Again;
+        }
+        Turn::Wait { now: self.now, until: self.deadline() }
+    }
+
+    const fn deadline(&self) -> Option<Timestamp> {
+        match (&self.phase, self.wait) {
+            (Phase::Ending { until }, _) => Some(*until),
+            (_, Wait::Until { at, .. }) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// The clocks show whether the process was away: they jumped, or a timer is late.
+    fn look_at_clock(&mut self, io: &mut impl Io<Replies = R>) {
+        let reading = self.clock.read();
+        self.now = reading.now;
+        if let Phase::New(filters) = &mut self.phase {
+            let filters = filters.take();
+            self.phase = Phase::Running;
+            return self.begin(filters, io);
+        }
+        let late = matches!(self.wait, Wait::Until { at, .. } if self.now.since(at) > self.clock_slack);
+        if reading.jumped || late {
+            if let Connection::Open(_) = self.connection {
+                io.pause_reading();
+            }
+            self.input(Input::Resumed, io);
+        }
+        if self.events.take_stored() {
+            self.excuse_unread(io);
+            let _ = self.session.snapshot_stored(self.now);
+            self.drain(io);
+        }
+    }
+
+    fn begin(&mut self, filters: Option<Filters>, io: &mut impl Io<Replies = R>) {
+        if let Some(filters) = filters {
+            // A new session refuses nothing.
+            let _ = self.session.subscribe(filters, self.now);
+            self.drain(io);
+        }
+        let _ = self.session.connect(self.now);
+        self.drain(io);
+    }
+
+    fn run_timers(&mut self, io: &mut impl Io<Replies = R>) {
+        let Wait::Until { at, reason } = self.wait else { return };
+        if at > self.now {
+            return;
+        }
+        let is_open = matches!(self.connection, Connection::Open(_));
+        // What came of a message is lost with the connection, and the next read says so.
+        if reason == TimerKind::Liveness && is_open && self.ahead.is_none() && io.gives_up_within_message() {
+            self.again = true;
+            return;
+        }
+        self.excuse_unread(io);
+        self.input(Input::Timeout, io);
+    }
+
+    /// Sends what waits for the socket, publishes the newest snapshot when a burst is over, and wakes the application.
+    fn flush(&mut self, io: &mut impl Io<Replies = R>) {
+        self.write_socket(io);
+        if !self.flooded {
+            self.publish();
+        }
+        self.events.flush(self.session.stats());
+        if let Phase::Running = self.phase {
+            self.show_state();
+        }
+    }
+
+    fn show_state(&mut self) {
+        let (session, clock) = (&self.session, &self.clock);
+        self.states.tell(session.state(), session.subscription(), || clock.reading().now);
+    }
+
+    /// Puts the newest snapshot behind the events it covers. While an orderly end is under way there is none; the last one
+    /// comes before `Closed`.
+    fn publish(&mut self) {
+        if std::mem::take(&mut self.unpublished) > 0
+            && let Some(snapshot) = self.session.snapshot()
+        {
+            self.events.push(Event::SnapshotChanged, Some(snapshot));
+        }
+    }
+
+    /// Everything ends but logins under way, which have the time that closing may take: a server that answers a refresh
+    /// has replaced the refresh token, and the application keeps the new one only if it comes.
+    fn release(&mut self, io: &mut impl Io<Replies = R>) {
+        let until = self.closing_since.unwrap_or(self.now).after(self.close_timeout);
+        self.phase = Phase::Ending { until };
+        (self.connection, self.ahead) = (Connection::None, None);
+        io.release();
+    }
+
+    /// The last that the application learns. The events that wait stay with it.
+    fn finish(&mut self, io: &mut impl Io<Replies = R>) {
+        self.show_state();
+        self.publish();
+        if let Some(event) = self.last.take() {
+            self.events.push(event, None);
+        }
+        self.events.flush(self.session.stats());
+        while let Some(command) = io.last_command() {
+            if let Command::Close(_, reply) = command {
+                self.closers.push(reply);
+            } else {
+                command.refuse();
+            }
+        }
+        for reply in self.closers.drain(..) {
+            R::reply(reply, ());
+        }
+    }
+}
+
+impl<R: Replies> std::fmt::Debug for Pump<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pump").field("phase", &self.phase).field("wait", &self.wait).finish_non_exhaustive()
+    }
 }

@@ -56,7 +56,7 @@ pub(super) fn damage(state: &Path, rng: &mut Rng) -> Damaged {
 
 fn write(file: &Path, bytes: &[u8]) {
     fs::write(file, bytes).expect("a file that can be written");
-    // Damaged, but as private as it was: that others could read it would be told too.
+    // Damaged, but as private as it was: that others could read it would be reported too.
     #[cfg(unix)]
     fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("it is ours");
 }

@@ -60,7 +60,7 @@ pub fn run(plan: &Plan) -> Tally {
     }
     std::fs::remove_dir_all(&folder).expect("the folder goes away");
     let mut tally = world.oracle.tally;
-    tally.sent = world.traffic.books.sent.len() as u64;
+    tally.sent = world.traffic.log.sent.len() as u64;
     tally
 }
 
@@ -166,7 +166,7 @@ impl<'a> World<'a> {
                 Err(error) => self.violated(&format!("the kill tore the state file: {error}")),
             }
         }
-        self.oracle.judge(&Life { start, end, lines: lines.whole, written }, &self.traffic.books);
+        self.oracle.judge(&Life { start, end, lines: lines.whole, written }, &self.traffic.log);
     }
 
     /// One line about a file that cannot be used, none about anything else.
@@ -177,12 +177,14 @@ impl<'a> World<'a> {
             Start::Damaged => 0..=1,
             Start::Whole | Start::NoLogin | Start::Nothing => 0..=0,
         };
-        let told = &lines.complaints;
-        if !expected.contains(&told.len()) || told.iter().any(|line| !line.contains("the state file cannot be used")) {
-            self.violated(&format!("started with {start:?} it complained: {told:?}"));
+        let complaints = &lines.complaints;
+        if !expected.contains(&complaints.len())
+            || complaints.iter().any(|line| !line.contains("the state file cannot be used"))
+        {
+            self.violated(&format!("started with {start:?} it complained: {complaints:?}"));
         }
         if lines.ended {
-            self.violated(&format!("it did not live until it was told to end: {told:?}"));
+            self.violated(&format!("it did not live until it was asked to end: {complaints:?}"));
         }
     }
 
@@ -193,7 +195,7 @@ impl<'a> World<'a> {
         let began = Instant::now();
         loop {
             self.traffic.send(&self.server);
-            let newest = self.traffic.books.sent.len() as u64 - 1;
+            let newest = self.traffic.log.sent.len() as u64 - 1;
             std::thread::sleep(Duration::from_millis(20));
             if process.newest() == Some(newest) {
                 break;

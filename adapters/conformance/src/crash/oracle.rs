@@ -1,5 +1,5 @@
 //! What the server sent against what the program printed before each of its deaths. Knows the line protocol, the
-//! gateway's books and one member of the state file; shares no code with the client.
+//! gateway's events and one member of the state file; shares no code with the client.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ pub(super) struct Life {
 
 /// What the server did. Filled from its receipts and events.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Books {
+pub(super) struct ServerLog {
     /// When each notification was sent, in Unix ms; its number is its place.
     pub(super) sent: Vec<u64>,
     /// Sessions see one notification under different ids.
@@ -71,17 +71,17 @@ pub(super) struct Books {
 
 impl Life {
     /// Its lines in short: numbers for notifications, the rest as it is.
-    fn tell(&self, books: &Books) -> String {
-        let mut story = format!("{:?} to {:?}, written {:?}:", self.start, self.end, self.written);
+    fn describe(&self, log: &ServerLog) -> String {
+        let mut trace = format!("{:?} to {:?}, written {:?}:", self.start, self.end, self.written);
         for Line { at, json } in &self.lines {
-            let n = json["uuid"].as_str().and_then(|uuid| books.numbers.get(&uuid.parse().ok()?));
-            story += &n.map_or_else(|| format!("\n    {at} {json}"), |n| format!(" {n}"));
+            let n = json["uuid"].as_str().and_then(|uuid| log.numbers.get(&uuid.parse().ok()?));
+            trace += &n.map_or_else(|| format!("\n    {at} {json}"), |n| format!(" {n}"));
         }
-        story
+        trace
     }
 }
 
-impl Books {
+impl ServerLog {
     /// Whether the server itself sent the newer one first on this way: it may learn late that an older one was not
     /// delivered.
     fn went_before(&self, one: usize, other: usize, id: u64) -> bool {
@@ -110,11 +110,11 @@ pub(super) struct Oracle {
     unwritten: BTreeSet<usize>,
     /// The id in the state file.
     last: Option<String>,
-    /// From here on everything is owed, once the application was told of a subscription.
+    /// From here on everything is owed, once a subscription was printed.
     owed_from: Option<usize>,
-    /// Gaps told since the newest notification.
+    /// Gaps printed since the newest notification.
     gaps: Vec<(u64, u64)>,
-    /// The subscription the application was told of last.
+    /// The subscription that was printed last.
     subscription: Option<String>,
     /// It took the place of another one, and nothing came of it yet.
     replaced: bool,
@@ -129,7 +129,7 @@ impl Oracle {
     }
 
     /// Judges one life.
-    pub(super) fn judge(&mut self, life: &Life, books: &Books) {
+    pub(super) fn judge(&mut self, life: &Life, log: &ServerLog) {
         self.lives += 1;
         match life.start {
             Start::Whole => {}
@@ -145,32 +145,32 @@ impl Oracle {
                 self.gaps.clear();
             }
         }
-        let mut told = Told { last: self.last.clone(), ..Told::default() };
+        let mut printed = Printed { last: self.last.clone(), ..Printed::default() };
         for line in &life.lines {
-            self.line(life, line, &mut told, books);
+            self.line(life, line, &mut printed, log);
         }
-        self.tally.unborn += u64::from(!told.connected);
-        self.end(life, &told, books);
+        self.tally.unborn += u64::from(!printed.connected);
+        self.end(life, &printed, log);
         if !self.tally.violations.is_empty() {
-            self.tally.story = life.tell(books);
+            self.tally.trace = life.describe(log);
         }
     }
 
-    fn line(&mut self, life: &Life, line: &Line, told: &mut Told, books: &Books) {
+    fn line(&mut self, life: &Life, line: &Line, printed: &mut Printed, log: &ServerLog) {
         let json = &line.json;
         match json["event"].as_str().unwrap_or_default() {
-            "connected" => self.connected(life, json, told),
+            "connected" => self.connected(life, json, printed),
             "subscribed" => {
-                told.subscribed = true;
+                printed.subscribed = true;
                 let id = json["id"].as_str().map(str::to_owned);
                 // One whose confirmation died with a process is replaced, and what came for it is not delivered.
                 self.replaced |= std::mem::replace(&mut self.subscription, id.clone()) != id;
                 // What was made before the line was read may have been made before the subscription.
-                let next = books.sent.partition_point(|at| *at <= line.at);
+                let next = log.sent.partition_point(|at| *at <= line.at);
                 self.owed_from.get_or_insert(next);
             }
-            "gap" => self.gap(life, json, told, books),
-            "notification" => self.notification(line, told, books),
+            "gap" => self.gap(life, json, printed, log),
+            "notification" => self.notification(line, printed, log),
             "recovered" | "recovery_failed" | "closed" => {}
             "disconnected" if life.end == End::Detached => {}
             "error" if life.start == Start::Damaged && json["kind"] == "not_restored" => {}
@@ -178,8 +178,8 @@ impl Oracle {
         }
     }
 
-    fn connected(&mut self, life: &Life, json: &Value, told: &mut Told) {
-        if std::mem::replace(&mut told.connected, true) {
+    fn connected(&mut self, life: &Life, json: &Value, printed: &mut Printed) {
+        if std::mem::replace(&mut printed.connected, true) {
             self.violated("it connected twice");
         }
         let how = json["resumption"].as_str().unwrap_or_default();
@@ -199,58 +199,58 @@ impl Oracle {
         }
     }
 
-    fn gap(&mut self, life: &Life, json: &Value, told: &Told, books: &Books) {
+    fn gap(&mut self, life: &Life, json: &Value, printed: &Printed, log: &ServerLog) {
         self.tally.gaps += 1;
         let (since, until) = (json["since"].as_u64(), json["until"].as_u64());
         let (Some(since), Some(until)) = (since, until) else { return self.violated("a gap without bounds") };
         if since > until {
             self.violated(&format!("a gap from {since} until {until}"));
         }
-        if json["after"].as_str() != told.last.as_deref() {
-            self.violated(&format!("{json}, but the last one was {:?}", told.last));
+        if json["after"].as_str() != printed.last.as_deref() {
+            self.violated(&format!("{json}, but the last one was {:?}", printed.last));
         }
-        let overflow = books.replayed.values().next_back().is_some_and(|size| *size >= 100);
-        if self.after_detach && life.start == Start::Whole && !told.notified && !overflow {
+        let overflow = log.replayed.values().next_back().is_some_and(|size| *size >= 100);
+        if self.after_detach && life.start == Start::Whole && !printed.notified && !overflow {
             self.violated(&format!("nothing was lost after an orderly end, and yet: {json}"));
         }
         self.gaps.push((since, until));
     }
 
-    fn notification(&mut self, line: &Line, told: &mut Told, books: &Books) {
+    fn notification(&mut self, line: &Line, printed: &mut Printed, log: &ServerLog) {
         self.tally.printed += 1;
         let uuid = line.json["uuid"].as_str().unwrap_or_default();
-        let known = uuid.parse().ok().and_then(|uuid: u64| Some((uuid, *books.numbers.get(&uuid)?)));
+        let known = uuid.parse().ok().and_then(|uuid: u64| Some((uuid, *log.numbers.get(&uuid)?)));
         let Some((id, n)) = known else { return self.violated(&format!("{uuid} was never sent")) };
         if line.json["body"]["n"].as_u64() != Some(n as u64) {
             self.violated(&format!("{n} came with another body"));
         }
-        if books.is_live(n, id) {
-            self.tally.slowest_ms = self.tally.slowest_ms.max(line.at.saturating_sub(books.sent[n]));
+        if log.is_live(n, id) {
+            self.tally.slowest_ms = self.tally.slowest_ms.max(line.at.saturating_sub(log.sent[n]));
         }
-        (told.last, told.notified) = (Some(uuid.to_owned()), true);
-        if told.printed.last().is_some_and(|last| *last >= n && !books.went_before(*last, n, id)) {
-            self.violated(&format!("{n} came after {:?}", told.printed.last()));
+        (printed.last, printed.notified) = (Some(uuid.to_owned()), true);
+        if printed.numbers.last().is_some_and(|last| *last >= n && !log.went_before(*last, n, id)) {
+            self.violated(&format!("{n} came after {:?}", printed.numbers.last()));
         }
         if self.written.contains(&n) {
             self.violated(&format!("{n} was written down, and came again"));
         } else if self.unwritten.remove(&n) {
             self.tally.repeated += 1;
         }
-        self.settle(n, id, books, told);
-        told.printed.push(n);
+        self.settle(n, id, log, printed);
+        printed.numbers.push(n);
         self.replaced = false;
         self.gaps.clear();
     }
 
-    /// Everything that was owed before `n` was printed, or lies in a gap told since.
-    fn settle(&mut self, n: usize, id: u64, books: &Books, told: &Told) {
-        let newest = self.written.iter().chain(&self.unwritten).chain(&told.printed).max();
+    /// Everything that was owed before `n` was printed, or lies in a gap printed since.
+    fn settle(&mut self, n: usize, id: u64, log: &ServerLog, printed: &Printed) {
+        let newest = self.written.iter().chain(&self.unwritten).chain(&printed.numbers).max();
         let from = self.owed_from.unwrap_or(n).max(newest.map_or(0, |newest| newest + 1));
-        let before = |conn: &u64| books.conns.get(conn).into_iter().flatten().take_while(|sent| **sent != n);
-        let conn = books.went.get(&id).and_then(|conns| conns.last());
+        let before = |conn: &u64| log.conns.get(conn).into_iter().flatten().take_while(|sent| **sent != n);
+        let conn = log.went.get(&id).and_then(|conns| conns.last());
         let same_way: BTreeSet<usize> = conn.into_iter().flat_map(before).copied().collect();
         for missed in from..n {
-            let at = books.sent[missed];
+            let at = log.sent[missed];
             let slack = 2 * self.tally.slowest_ms + CLOCKS;
             if same_way.contains(&missed) && !self.replaced {
                 self.violated(&format!("{missed} went the same way before {n}, and was swallowed"));
@@ -263,15 +263,15 @@ impl Oracle {
         }
     }
 
-    fn end(&mut self, life: &Life, told: &Told, books: &Books) {
+    fn end(&mut self, life: &Life, printed: &Printed, log: &ServerLog) {
         // What was under way at an orderly end may have left a doubt.
-        let settled = told.notified && (told.subscribed || self.after_detach && life.start == Start::Whole);
+        let settled = printed.notified && (printed.subscribed || self.after_detach && life.start == Start::Whole);
         self.after_detach = life.end == End::Detached && settled;
         match life.end {
             End::Killed => self.tally.kills += 1,
             End::Detached => self.tally.detached += 1,
         }
-        let number = |id: &Option<String>| books.numbers.get(&id.as_ref()?.parse().ok()?).copied();
+        let number = |id: &Option<String>| log.numbers.get(&id.as_ref()?.parse().ok()?).copied();
         let kept = match &life.written {
             // None was written in this life, or it cannot be read because nobody has written it anew.
             None => self.last.clone(),
@@ -279,31 +279,33 @@ impl Oracle {
         };
         // PST-4: what is written down was printed.
         let upto = match number(&kept) {
-            Some(n) if told.printed.contains(&n) => told.printed.iter().position(|p| *p == n).map_or(0, |i| i + 1),
+            Some(n) if printed.numbers.contains(&n) => {
+                printed.numbers.iter().position(|p| *p == n).map_or(0, |i| i + 1)
+            }
             _ if kept == self.last => 0,
             _ => {
                 self.violated(&format!("the state file is ahead: it names {kept:?}"));
                 0
             }
         };
-        if life.end == End::Detached && upto < told.printed.len() {
+        if life.end == End::Detached && upto < printed.numbers.len() {
             self.violated("an orderly end did not write down what was printed");
         }
-        self.written.extend(&told.printed[..upto]);
-        self.tally.unwritten += (told.printed.len() - upto) as u64;
-        self.unwritten.extend(&told.printed[upto..]);
+        self.written.extend(&printed.numbers[..upto]);
+        self.tally.unwritten += (printed.numbers.len() - upto) as u64;
+        self.unwritten.extend(&printed.numbers[upto..]);
         self.last = kept;
     }
 }
 
-/// What one life has told so far.
+/// What one life has printed so far.
 #[derive(Debug, Default)]
-struct Told {
+struct Printed {
     connected: bool,
     subscribed: bool,
     notified: bool,
     last: Option<String>,
-    printed: Vec<usize>,
+    numbers: Vec<usize>,
 }
 
 #[cfg(test)]
@@ -313,8 +315,8 @@ mod tests {
     use super::*;
 
     /// Five notifications, one in ten seconds, in one connection; their ids are their numbers.
-    fn books() -> Books {
-        Books {
+    fn log() -> ServerLog {
+        ServerLog {
             sent: (0..5).map(|n| 10_000 * (n + 1)).collect(),
             numbers: (0..5).map(|n| (n, usize::try_from(n).unwrap())).collect(),
             conns: BTreeMap::from([(1, vec![0, 1, 2]), (2, vec![3, 4])]),
@@ -350,8 +352,8 @@ mod tests {
     /// What is found in a first and a second life.
     fn judge(first: &Life, second: &Life) -> String {
         let mut oracle = Oracle::default();
-        oracle.judge(first, &books());
-        oracle.judge(second, &books());
+        oracle.judge(first, &log());
+        oracle.judge(second, &log());
         oracle.tally.violations.join("; ")
     }
 

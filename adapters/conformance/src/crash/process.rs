@@ -13,7 +13,7 @@ use super::oracle::Line;
 use crate::PATIENCE;
 use crate::watch::with_credentials;
 
-/// What it watches.
+/// What it subscribes to.
 pub(super) const FILTER: &str = "/restapi/v1.0/account/~/extension/~/presence";
 
 /// What a process leaves.
@@ -24,7 +24,7 @@ pub(super) struct Lines {
     pub(super) torn: bool,
     /// Lines on stderr.
     pub(super) complaints: Vec<String>,
-    /// It had ended before it was told to.
+    /// It had ended before it was asked to.
     pub(super) ended: bool,
 }
 
@@ -59,11 +59,11 @@ impl Process {
                 if read.is_err() || line.is_empty() {
                     return;
                 }
-                let told = match (line.last(), serde_json::from_slice(&line)) {
+                let read = match (line.last(), serde_json::from_slice(&line)) {
                     (Some(b'\n'), Ok(json)) => Ok(Line { at: unix_ms(), json }),
                     _ => Err(line),
                 };
-                if sender.send(told).is_err() {
+                if sender.send(read).is_err() {
                     return;
                 }
             }

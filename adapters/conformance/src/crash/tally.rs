@@ -40,7 +40,7 @@ pub struct Tally {
     /// Longest time from the server to the reader of the line, in ms.
     pub slowest_ms: u64,
     /// The life in which it happened.
-    pub story: String,
+    pub trace: String,
     /// What must not happen, in words.
     pub violations: Vec<String>,
 }
@@ -62,6 +62,6 @@ impl fmt::Display for Tally {
         writeln!(f, "recovered {recovered}, lost {lost}, fresh {fresh}, dead before connected {unborn}; gaps {gaps}")?;
         write!(f, "violations {}", self.violations.len())?;
         self.violations.iter().take(5).try_for_each(|what| write!(f, "\n  {what}"))?;
-        if self.story.is_empty() { Ok(()) } else { write!(f, "\n  {}", self.story) }
+        if self.trace.is_empty() { Ok(()) } else { write!(f, "\n  {}", self.trace) }
     }
 }

@@ -1,18 +1,18 @@
-//! Notifications without end, and the books about them.
+//! Notifications without end, and what the server does with them.
 
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use ringcentral_ws_gateway::{GatewayEvent, Server};
 
 use super::Moment;
-use super::oracle::Books;
+use super::oracle::ServerLog;
 use super::process::{FILTER, Process, unix_ms};
 use crate::PATIENCE;
-use fastrand::Rng;
 
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
-    pub(super) books: Books,
+    pub(super) log: ServerLog,
 }
 
 impl Traffic {
@@ -54,12 +54,12 @@ impl Traffic {
     }
 
     pub(super) fn send(&mut self, server: &Server) {
-        let n = self.books.sent.len();
-        let at = unix_ms().max(self.books.sent.last().copied().unwrap_or(0));
+        let n = self.log.sent.len();
+        let at = unix_ms().max(self.log.sent.last().copied().unwrap_or(0));
         let body = format!("{{\"n\":{n}}}");
         let receipts = server.with_gateway(|gateway, now| gateway.notify(FILTER, &body, now));
-        self.books.sent.push(at);
-        self.books.numbers.extend(receipts.iter().map(|receipt| (receipt.uuid, n)));
+        self.log.sent.push(at);
+        self.log.numbers.extend(receipts.iter().map(|receipt| (receipt.uuid, n)));
     }
 
     /// Takes in what the gateway did.
@@ -71,13 +71,13 @@ impl Traffic {
         for event in events {
             match event {
                 GatewayEvent::Sent { conn, uuid, .. } => {
-                    if let Some(n) = self.books.numbers.get(&uuid) {
-                        self.books.conns.entry(conn).or_default().push(*n);
-                        self.books.went.entry(uuid).or_default().push(conn);
+                    if let Some(n) = self.log.numbers.get(&uuid) {
+                        self.log.conns.entry(conn).or_default().push(*n);
+                        self.log.went.entry(uuid).or_default().push(conn);
                     }
                 }
                 GatewayEvent::Connected { conn, replayed, .. } => {
-                    self.books.replayed.insert(conn, replayed);
+                    self.log.replayed.insert(conn, replayed);
                 }
                 _ => {}
             }

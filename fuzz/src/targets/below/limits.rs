@@ -24,8 +24,8 @@ pub(super) const REQUEST: Duration = Duration::from_secs(10);
 pub(super) const CLOSE: Duration = Duration::from_secs(5);
 /// An interval and a time-out: how long nothing may come.
 pub(super) const SILENCE: Duration = Duration::from_secs(40);
-/// How long a message may stay unfinished: as long as a silence, from one look at the stream to another, and between two
-/// looks there are ten seconds at most.
+/// How long a message may stay unfinished: as long as a silence, from one look at the stream to another, and between
+/// two looks there are ten seconds at most.
 pub(super) const FINISH_BY: Duration = Duration::from_secs(60);
 /// While the peer never pauses a poll takes [`POLL`]; so much later than due a timer may act.
 pub(super) const SLACK: Duration = Duration::from_secs(5);

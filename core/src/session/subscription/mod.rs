@@ -1,0 +1,366 @@
+//! The one subscription: what is desired, what the server has, and the call that brings the two together (SUB).
+
+mod answers;
+
+use http::{HeaderMap, Method};
+
+use crate::classify::Cause;
+use crate::filters::Filters;
+use crate::gap::GapCause;
+use crate::ids::SubscriptionId;
+use crate::output::{Action, Event, Purpose};
+use crate::session::{Session, SubscriptionState};
+use crate::time::{Timestamp, UnixMillis};
+use crate::timers::TimerKind;
+use crate::wire::{client_request, subscription_body};
+
+/// Without a trailing slash (SUB-2).
+const PATH: &str = "/restapi/v1.0/subscription";
+
+/// What the application asked for.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Desired {
+    pub(crate) id: SubscriptionId,
+    pub(crate) filters: Filters,
+}
+
+/// What is to become of the subscription.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum Goal {
+    /// None is desired.
+    #[default]
+    None,
+    /// The last one desired was refused for good, and there is no other.
+    Refused,
+    /// This `subscribe` is undone. `Unsubscribed` comes when the server has done it.
+    Removed(SubscriptionId),
+    /// The server is to have this one.
+    Desired(Desired),
+}
+
+/// What the server is believed to have.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum Known {
+    /// Nothing of this session.
+    #[default]
+    Nothing,
+    /// Perhaps one whose id is not known here: a creating call left, and was never answered or by words that do not say
+    /// whether it ran.
+    Unsure,
+    /// This one.
+    Active(Active),
+    /// This one, perhaps with other filters after an update that may have run, or another one, after a snapshot that was
+    /// not the last word. A PUT shows it, and settles it.
+    Unverified(Active),
+}
+
+/// What the server confirmed.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Active {
+    pub(crate) id: SubscriptionId,
+    pub(crate) filters: Filters,
+    pub(crate) server_id: Box<str>,
+    /// When the server was last known to have it.
+    pub(crate) confirmed: UnixMillis,
+}
+
+/// A call whose answer is awaited.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+struct Call {
+    message: u64,
+    kind: CallKind,
+}
+
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+enum CallKind {
+    Create(Desired),
+    Update(Desired),
+    Delete,
+}
+
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Subscription {
+    goal: Goal,
+    known: Known,
+    /// The server lost it: the next creating call is named apart (REC-3).
+    lost: bool,
+    call: Option<Call>,
+    failures: u32,
+    pub(crate) next: u64,
+}
+
+impl Subscription {
+    /// As a snapshot says.
+    pub(crate) fn restored(goal: Goal, known: Known, next: u64) -> Self {
+        Self { goal, known, next, ..Self::default() }
+    }
+
+    pub(crate) const fn goal(&self) -> &Goal {
+        &self.goal
+    }
+
+    pub(crate) const fn known(&self) -> &Known {
+        &self.known
+    }
+
+    pub(crate) const fn desired(&self) -> Option<&Desired> {
+        if let Goal::Desired(desired) = &self.goal { Some(desired) } else { None }
+    }
+
+    pub(crate) const fn active(&self) -> Option<&Active> {
+        match &self.known {
+            Known::Active(active) | Known::Unverified(active) => Some(active),
+            Known::Nothing | Known::Unsure => None,
+        }
+    }
+
+    pub(crate) const fn active_mut(&mut self) -> Option<&mut Active> {
+        match &mut self.known {
+            Known::Active(active) | Known::Unverified(active) => Some(active),
+            Known::Nothing | Known::Unsure => None,
+        }
+    }
+
+    pub(crate) const fn is_unsure(&self) -> bool {
+        matches!(self.known, Known::Unsure)
+    }
+
+    /// What an unconfirmed call may have made belongs to a session that is gone. Whether there was such a call.
+    pub(crate) fn leave_behind(&mut self) -> bool {
+        let unsure = self.is_unsure();
+        if unsure {
+            self.known = Known::Nothing;
+        }
+        unsure
+    }
+
+    /// The active one, if there is one, is to be verified.
+    pub(crate) fn mark_unverified(&mut self) {
+        self.known = match std::mem::take(&mut self.known) {
+            Known::Active(active) => Known::Unverified(active),
+            other => other,
+        };
+    }
+
+    fn mark_verified(&mut self) {
+        self.known = match std::mem::take(&mut self.known) {
+            Known::Unverified(active) => Known::Active(active),
+            other => other,
+        };
+    }
+
+    /// `close(Revoke)`: nothing is desired any more.
+    pub(crate) fn revoke(&mut self) {
+        if self.desired().is_some() {
+            self.goal = Goal::None;
+        }
+    }
+
+    /// Whether the server has what is desired.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!((&self.goal, &self.known), (Goal::Desired(desired), Known::Active(active)) if desired.id == active.id)
+    }
+
+    /// Whether the server may be keeping notifications for this session.
+    pub(crate) fn may_be_active(&self) -> bool {
+        match self.known {
+            Known::Active(_) | Known::Unverified(_) => true,
+            Known::Unsure if self.desired().is_some() => true,
+            Known::Nothing | Known::Unsure => self.is_creating(),
+        }
+    }
+
+    /// The filters of all that is desired, active or on its way.
+    #[cfg(feature = "recorder")]
+    pub(crate) fn filters_mut(&mut self) -> impl Iterator<Item = &mut Filters> {
+        let calling = self.call.iter_mut().filter_map(|call| match &mut call.kind {
+            CallKind::Create(desired) | CallKind::Update(desired) => Some(&mut desired.filters),
+            CallKind::Delete => None,
+        });
+        let desired = if let Goal::Desired(desired) = &mut self.goal { Some(&mut desired.filters) } else { None };
+        let active = match &mut self.known {
+            Known::Active(active) | Known::Unverified(active) => Some(&mut active.filters),
+            Known::Nothing | Known::Unsure => None,
+        };
+        desired.into_iter().chain(active).chain(calling)
+    }
+
+    pub(crate) const fn is_calling(&self) -> bool {
+        self.call.is_some()
+    }
+
+    pub(crate) fn is_creating(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| matches!(call.kind, CallKind::Create(_)))
+    }
+
+    pub(crate) fn lost_on_server(&mut self) {
+        self.known = Known::Nothing;
+        self.lost = true;
+    }
+
+    /// A call ended, and nobody knows whether the server carried it out.
+    fn leave_open(&mut self, kind: &CallKind) {
+        match kind {
+            CallKind::Create(_) => self.known = Known::Unsure,
+            CallKind::Update(_) => self.mark_unverified(),
+            CallKind::Delete => {}
+        }
+    }
+
+    /// Everything, for good.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { next: self.next, ..Self::default() };
+    }
+
+    pub(crate) const fn state(&self) -> SubscriptionState {
+        match (&self.known, &self.goal) {
+            (Known::Active(_) | Known::Unverified(_), _) => SubscriptionState::Active,
+            (_, Goal::Desired(_)) => SubscriptionState::Pending,
+            (_, Goal::Refused) => SubscriptionState::Refused,
+            (_, Goal::None | Goal::Removed(_)) => SubscriptionState::None,
+        }
+    }
+
+    pub(crate) fn owns(&self, message: u64) -> bool {
+        self.call.as_ref().is_some_and(|call| call.message == message)
+    }
+}
+
+impl Session {
+    pub(crate) fn set_desired(&mut self, filters: Filters, now: Timestamp) -> SubscriptionId {
+        self.state.subscription.next += 1;
+        let id = SubscriptionId(self.state.subscription.next);
+        self.state.subscription.goal = Goal::Desired(Desired { id, filters });
+        self.state.subscription.failures = 0;
+        self.retry_subscription_now();
+        self.out.snapshot_changed();
+        self.settle(now);
+        id
+    }
+
+    /// `false`: nothing is subscribed.
+    pub(crate) fn clear_desired(&mut self, now: Timestamp) -> bool {
+        let Some(Desired { id, .. }) = self.state.subscription.desired() else { return false };
+        self.state.subscription.goal = Goal::Removed(*id);
+        self.retry_subscription_now();
+        self.out.snapshot_changed();
+        if self.ready().is_none() && !self.state.subscription.may_be_active() && !self.state.subscription.is_calling() {
+            self.removed(now);
+        }
+        true
+    }
+
+    /// What is desired has changed: a retry of what was desired before is not waited for.
+    pub(crate) fn retry_subscription_now(&mut self) {
+        if !self.state.subscription.is_calling() {
+            self.state.timers.stop(TimerKind::Subscribe);
+        }
+    }
+
+    /// Stops the deadline of a call. The wait after a refusal goes on, whatever happens to the connection (SUB-5).
+    pub(crate) fn forget_call_timer(&mut self) {
+        if self.state.subscription.is_calling() {
+            self.state.timers.stop(TimerKind::Subscribe);
+        }
+    }
+
+    /// Brings the server's subscription one call nearer to what is desired, if nothing stands in the way.
+    pub(crate) fn reconcile(&mut self, now: Timestamp) {
+        let busy = self.state.subscription.is_calling() || self.state.timers.get(TimerKind::Subscribe).is_some();
+        if self.ready().is_none() || busy || !self.has_free_slot() {
+            return;
+        }
+        let Subscription { goal, known, .. } = &self.state.subscription;
+        match (goal, known) {
+            (Goal::Desired(desired), Known::Nothing | Known::Unsure) => {
+                self.call(CallKind::Create(desired.clone()), now)
+            }
+            (Goal::Desired(desired), Known::Active(active)) if desired.id == active.id => {}
+            (Goal::Desired(desired), Known::Active(_) | Known::Unverified(_)) => {
+                self.call(CallKind::Update(desired.clone()), now);
+            }
+            (_, Known::Active(_) | Known::Unverified(_)) => self.call(CallKind::Delete, now),
+            (_, Known::Nothing | Known::Unsure) => {
+                self.removed(now);
+                self.close_after_delete(now);
+            }
+        }
+    }
+
+    fn call(&mut self, kind: CallKind, now: Timestamp) {
+        let Some(conn) = self.ready() else { return };
+        let message = self.fresh_id();
+        let server_id = self.state.subscription.active().map_or("", |active| &active.server_id);
+        let one = || format!("{PATH}/{}", crate::wire::path_segment(server_id));
+        let (method, path, body, purpose) = match &kind {
+            CallKind::Create(w) => {
+                (Method::POST, PATH.to_owned(), Some(subscription_body(&w.filters)), Purpose::Subscribe)
+            }
+            CallKind::Update(w) => (Method::PUT, one(), Some(subscription_body(&w.filters)), Purpose::Update),
+            CallKind::Delete => (Method::DELETE, one(), None, Purpose::Unsubscribe),
+        };
+        let mut headers = HeaderMap::new();
+        self.add_user_agent(&mut headers);
+        let id = self.message_id(message);
+        let text = client_request(&id, method.as_str(), &path, None, &headers, body.as_deref());
+        if purpose == Purpose::Subscribe {
+            // Nothing of a subscription can be lost before it was asked for.
+            self.state.delivery.mark_unverified(self.last_seen());
+        }
+        self.state.subscription.call = Some(Call { message, kind });
+        self.state.liveness.sent(now);
+        self.arm(TimerKind::Subscribe, now.after(self.config.request_timeout));
+        if purpose == Purpose::Subscribe && self.state.subscription.lost {
+            self.out.act(Action::Resubscribe { conn, text });
+        } else {
+            self.out.act(Action::Send { conn, text, purpose });
+        }
+    }
+
+    /// Time to try again, or the answer did not come in time: then the connection is not to be trusted.
+    pub(crate) fn subscribe_due(&mut self, now: Timestamp) {
+        if self.state.subscription.is_calling() {
+            self.connection_lost(Cause::SocketTimeout, true, now);
+        }
+    }
+
+    /// It is gone from the server, or never was there.
+    fn removed(&mut self, now: Timestamp) {
+        let had = !matches!(std::mem::take(&mut self.state.subscription.known), Known::Nothing);
+        self.state.subscription.lost = false;
+        self.state.subscription.failures = 0;
+        self.stats.foreign += self.state.waiting.forget();
+        if self.state.subscription.desired().is_none() {
+            self.state.delivery.replay_ended(now, &mut self.out);
+            self.state.delivery.mark_verified(now, &mut self.out);
+        }
+        let removed = if let Goal::Removed(id) = self.state.subscription.goal { Some(id) } else { None };
+        if had || removed.is_some() {
+            self.out.snapshot_changed();
+        }
+        if let Some(id) = removed {
+            self.state.subscription.goal = Goal::None;
+            self.out.emit(Event::Unsubscribed { id });
+        }
+    }
+
+    /// The connection is gone, and with it the answer (SUB-8): what is desired stays so.
+    pub(crate) fn subscription_disconnected(&mut self) {
+        if let Some(call) = self.state.subscription.call.take() {
+            self.state.subscription.leave_open(&call.kind);
+        }
+        if !self.state.waiting.is_empty() {
+            self.stats.foreign += self.state.waiting.forget();
+            let since = self.last_seen();
+            self.state.delivery.lost(GapCause::SubscriptionLost, since, &mut self.out);
+        }
+    }
+}

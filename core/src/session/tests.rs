@@ -1,0 +1,91 @@
+//! What follows from a state, and what does not.
+
+use super::*;
+use crate::body::Body;
+use crate::ids::{AuthId, HttpId};
+use crate::input::AccessToken;
+use crate::output::Action;
+
+const NOW: Timestamp = Timestamp::from_secs(1);
+const TOKEN: &str = r#"{"ws_access_token":"t","uri":"wss://ws.ringcentral.com/ws","expires_in":600}"#;
+const DETAILS: &str = r#"[{"type":"ConnectionDetails","wsc":{"token":"w","sequence":1}},{}]"#;
+
+/// Everything that waits, and the id of the last message sent.
+fn drain(session: &mut Session) -> String {
+    let mut id = String::new();
+    loop {
+        match session.poll_output() {
+            Output::Action(Action::Send { text, .. }) => {
+                id = text.split("messageId\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+            }
+            Output::Wait(_) => return id,
+            Output::Action(_) | Output::Event(_) => {}
+        }
+    }
+}
+
+fn put_in(session: &mut Session, input: Input<'_>) -> String {
+    session.handle_input(input, NOW).unwrap();
+    drain(session)
+}
+
+fn frame(session: &mut Session, text: &str) -> String {
+    put_in(session, Input::Frame { conn: ConnId(1), frame: Frame::Text(text) })
+}
+
+/// Connected, with nothing desired.
+fn ready() -> Session {
+    let config = Config { rest_over_websocket: true, ..Config::default() };
+    let mut session = Session::new(config, 1, ClockReading::default());
+    session.connect(NOW).unwrap();
+    drain(&mut session);
+    let token = AccessToken { secret: "a".into(), expires_in: None };
+    put_in(&mut session, Input::Authorized { id: AuthId(1), token });
+    let response = Box::new(http::Response::new(TOKEN.into()));
+    put_in(&mut session, Input::HttpResponse { id: HttpId(2), response });
+    put_in(&mut session, Input::Opened { conn: ConnId(1) });
+    frame(&mut session, DETAILS);
+    session
+}
+
+/// Whether settling puts out anything.
+fn follows(session: &Session) -> bool {
+    let mut session = session.clone();
+    session.settle_all(NOW);
+    let outputs = session.out.len();
+    assert!(outputs == 0 || !session.state.is_settled());
+    outputs > 0
+}
+
+#[test]
+fn after_each_call_nothing_follows_any_more() {
+    let mut session = ready();
+    assert!(!follows(&session) && !session.state.is_settled(), "a session without a subscription is looked at");
+    session.subscribe(Filters::new(["/a"]).unwrap(), NOW).unwrap();
+    let id = drain(&mut session);
+    assert!(!follows(&session) && !session.state.is_settled(), "a call is under way");
+    frame(&mut session, &format!(r#"[{{"type":"ClientRequest","messageId":"{id}","status":200}},{{"id":"s"}}]"#));
+    assert!(!follows(&session) && session.state.is_settled());
+    let request = http::Request::get("/r").body(Body::empty()).unwrap();
+    session.request(request, NOW).unwrap();
+    let id = drain(&mut session);
+    assert!(!follows(&session) && !session.state.is_settled(), "a request is under way");
+    frame(&mut session, &format!(r#"[{{"type":"ClientRequest","messageId":"{id}","status":204}}]"#));
+    assert!(!follows(&session) && session.state.is_settled());
+    assert!(session.state.timers.get(TimerKind::Request).is_none());
+    session.unsubscribe(NOW).unwrap();
+    drain(&mut session);
+    assert!(!follows(&session) && !session.state.is_settled());
+}
+
+#[test]
+fn what_a_call_changes_is_followed_up_at_once() {
+    let mut session = ready();
+    session.state.requests.blocked = true;
+    let request = http::Request::get("/r").body(Body::empty()).unwrap();
+    session.request(request, NOW).unwrap();
+    assert_eq!(drain(&mut session), "", "nothing can be sent");
+    let id = put_in(&mut session, Input::SendReady { conn: ConnId(1) });
+    assert_ne!(id, "");
+    assert!(!follows(&session));
+}

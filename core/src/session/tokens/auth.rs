@@ -1,0 +1,229 @@
+//! Access tokens from the credential source (TOK).
+
+use std::time::Duration;
+
+use crate::classify::{self, Cause};
+use crate::ids::AuthId;
+use crate::input::{AccessToken, AuthFailure, AuthFailureKind};
+use crate::json::beginning;
+use crate::mask::Masker;
+use crate::output::{Action, AuthReason, CloseReason, WaitReason};
+use crate::retry::{Cost, Planned};
+use crate::session::Session;
+use crate::session::connection::ConnectionState;
+use crate::session::recovery::Origin;
+use crate::session::tokens::{Access, Asking, Doubt, HeldToken, bearer_of};
+use crate::time::Timestamp;
+use crate::timers::TimerKind;
+use crate::wire::MAX_HANDLE;
+
+/// Longest text of others that is shown, in bytes.
+const MAX_WORDS: usize = 1024;
+
+impl Session {
+    /// Brings the attempt, or the renewal, one step on: an access token, a WebSocket token, the connection.
+    pub(crate) fn pursue(&mut self, now: Timestamp) {
+        match self.state.connection {
+            ConnectionState::Attempting if self.state.tokens.has_ws_token(now) => self.open(now),
+            ConnectionState::Attempting => self.pursue_token(now),
+            ConnectionState::Renewing { .. } => self.renew(now),
+            _ => {}
+        }
+    }
+
+    /// Takes the next step to a WebSocket token, unless there is one, or the step before has not ended.
+    pub(crate) fn pursue_token(&mut self, now: Timestamp) {
+        let tokens = &self.state.tokens;
+        if tokens.has_ws_token(now) || tokens.fetching.is_some() || tokens.is_asking() {
+            return;
+        }
+        match self.state.tokens.bearer(now) {
+            // Goes on with `snapshot_stored`.
+            Some(_) if self.state.recovery.origin == Origin::Continued => {}
+            Some(bearer) => self.fetch_ws_token(bearer, now),
+            None => {
+                if let Err(planned) = self.ask(now) {
+                    self.token_blocked(planned, now);
+                }
+            }
+        }
+    }
+
+    /// No call is allowed until then.
+    pub(crate) fn token_blocked(&mut self, planned: Planned, now: Timestamp) {
+        match self.state.connection {
+            ConnectionState::Attempting => self.wait_and_say(planned, now),
+            ConnectionState::Renewing { .. } => self.renewal_failed(planned.at, now),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn token_failed(&mut self, cause: Cause, cost: Cost, floor: Timestamp, now: Timestamp) {
+        match self.state.connection {
+            ConnectionState::Attempting => self.attempt_failed(cause, cost, floor, now),
+            ConnectionState::Renewing { .. } => self.renewal_failed(floor, now),
+            _ => {}
+        }
+    }
+
+    /// Asks the credential source, at most as often as the server allows logins. `Err`: not before then.
+    pub(crate) fn ask(&mut self, now: Timestamp) -> Result<(), Planned> {
+        if self.state.tokens.is_asking() {
+            return Ok(());
+        }
+        let floor = self.call_allowed(now);
+        let asked = self.state.tokens.logins.earliest(now);
+        if asked > now && floor.is_none_or(|floor| floor.at < asked) {
+            return Err(Planned { at: asked, reason: WaitReason::RetryAfter });
+        }
+        if let Some(floor) = floor {
+            return Err(floor);
+        }
+        self.take_call(now);
+        self.stats.authorizations += 1;
+        let reason = match &self.state.tokens.access {
+            Access::Refused(_) => AuthReason::Refused,
+            Access::Held(_) => AuthReason::Expiring,
+            Access::Missing => AuthReason::Missing,
+        };
+        let id = AuthId(self.fresh_id());
+        self.state.tokens.asking = Some(Asking { id, began: now, anew: reason == AuthReason::Refused });
+        self.state.timers.stop(TimerKind::Refresh);
+        self.arm(TimerKind::Authorize, self.attempt_deadline(self.config.token_timeout, now));
+        let last = self.state.tokens.last().cloned();
+        self.out.act(Action::Authorize { id, reason, last });
+        Ok(())
+    }
+
+    /// Knows the secrets of this session by their values: servers and proxies quote what they were sent (SEC-6).
+    pub(crate) fn masker(&self) -> Masker {
+        let mut masker = self.state.tokens.former().clone();
+        self.state.tokens.learn(&mut masker);
+        if let Some(wsc) = &self.state.recovery.wsc {
+            masker.learn(wsc.token.expose());
+        }
+        masker
+    }
+
+    /// What somebody outside says, as it is shown: masked, and not longer than a few lines.
+    pub(crate) fn words(&self, text: &str) -> Box<str> {
+        beginning(&self.masker().mask(text), MAX_WORDS).into()
+    }
+
+    /// When the next call of the group Auth is allowed, if it is not now (TOK-2).
+    pub(crate) fn call_allowed(&self, now: Timestamp) -> Option<Planned> {
+        let calls = self.state.tokens.calls();
+        let reason = calls.reason(now, WaitReason::AuthBudget)?;
+        Some(Planned { at: calls.earliest(now), reason })
+    }
+
+    /// A process that follows must not begin with a fresh budget (TOK-2).
+    pub(crate) fn take_call(&mut self, now: Timestamp) {
+        self.state.tokens.calls.take(now);
+        self.out.snapshot_changed();
+    }
+
+    /// The server refused this access token. If another is held by now, that one is not concerned.
+    pub(crate) fn access_refused(&mut self, token: u64) {
+        if token == self.state.tokens.number {
+            self.state.tokens.access = Access::Refused(self.state.tokens.forget_access());
+        }
+    }
+
+    pub(crate) fn authorized(&mut self, id: AuthId, token: AccessToken, now: Timestamp) {
+        let Some(Asking { anew, .. }) = self.state.tokens.asking.filter(|asking| asking.id == id) else {
+            self.stats.stale_inputs += 1;
+            return;
+        };
+        if let Some(message) = unusable(&token, now) {
+            // It cannot be presented, so it is no answer.
+            let failure = AuthFailure::transient(message);
+            return self.authorize_failed(id, failure, now);
+        }
+        self.state.tokens.asking = None;
+        self.state.timers.stop(TimerKind::Authorize);
+        let expires = token.expires_in.map(|life| now.after(life));
+        if let Some(life) = token.expires_in {
+            self.arm(TimerKind::Refresh, now.after(life / 5 * 4));
+        }
+        self.state.tokens.number += 1;
+        if matches!(self.state.tokens.access, Access::Refused(_)) && !anew {
+            // It may be the refused one, which says nothing about a new one.
+            self.state.tokens.doubt = Doubt::None;
+        }
+        self.state.tokens.forget_access();
+        let held = HeldToken { secret: token.secret, expires, issued: now, accepted: false };
+        self.state.tokens.access = Access::Held(held);
+    }
+
+    pub(crate) fn authorize_failed(&mut self, id: AuthId, failure: AuthFailure, now: Timestamp) {
+        let Some(Asking { began, .. }) = self.state.tokens.asking.filter(|asking| asking.id == id) else {
+            self.stats.stale_inputs += 1;
+            return;
+        };
+        self.state.tokens.asking = None;
+        self.state.timers.stop(TimerKind::Authorize);
+        if failure.not_sent() {
+            self.state.tokens.calls.give_back(began);
+        }
+        let cost = if failure.not_sent() { Cost::Local } else { Cost::Call };
+        let stated = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
+        self.state.tokens.logins.set_not_before(now.after(stated));
+        let permanent = failure.is_permanent();
+        let failure = AuthFailure {
+            code: failure.code.map(|code| self.words(&code)),
+            message: self.words(&failure.message),
+            ..failure
+        };
+        let cause = login_failed(failure, self.config.retry.penalty);
+        self.requests_without_token(&cause, now);
+        if self.state.tokens.bearer(now).is_some() {
+            // The old token is still good: the connection goes on, and the source is asked again.
+            self.stats.refresh_failures += 1;
+            self.arm(TimerKind::Refresh, now.after(stated.max(self.config.retry.penalty)));
+            return;
+        }
+        if permanent && matches!(self.state.connection, ConnectionState::Attempting) {
+            return self.terminate(CloseReason::Permanent(cause), false, now);
+        }
+        self.token_failed(cause, cost, now.after(stated), now);
+    }
+
+    pub(crate) fn authorize_timed_out(&mut self, now: Timestamp) {
+        if let Some(Asking { id, .. }) = self.state.tokens.asking {
+            let failure = AuthFailure::transient("the credential source took too long");
+            self.authorize_failed(id, failure, now);
+        }
+    }
+
+    pub(crate) fn refresh_due(&mut self, now: Timestamp) {
+        if let Err(planned) = self.ask(now) {
+            self.arm(TimerKind::Refresh, planned.at);
+        }
+    }
+}
+
+/// What a failed login is to an attempt that waits for it.
+fn login_failed(failure: AuthFailure, penalty: Duration) -> Cause {
+    let AuthFailure { kind, code, message, retry_after } = failure;
+    match kind {
+        AuthFailureKind::Network { phase, .. } => Cause::Network { phase, message },
+        AuthFailureKind::RateLimited => Cause::RateLimited { retry_after: retry_after.unwrap_or(penalty) },
+        AuthFailureKind::Unavailable => Cause::Unavailable { retry_after },
+        AuthFailureKind::Limited => Cause::LoginLimit { message },
+        AuthFailureKind::Permanent | AuthFailureKind::Other => Cause::Credentials { code, message },
+    }
+}
+
+/// Why an access token cannot be presented, never quoting it.
+fn unusable(token: &AccessToken, now: Timestamp) -> Option<&'static str> {
+    if bearer_of(&token.secret).is_none() {
+        Some("the access token holds characters that no header can, such as a line break")
+    } else if token.secret.expose().len() > MAX_HANDLE {
+        Some("the access token has more than 64 KiB")
+    } else if token.expires_in.is_some_and(|life| now.after(life) <= now) {
+        Some("the access token has no life left")
+    } else {
+        None
+    }
+}
