@@ -91,11 +91,11 @@ impl Session {
     ///
     /// If the snapshot is not that of an orderly [`close`](Self::close), notifications may have been received after
     /// it was taken and before the process ended; the server does not send those again, so a
-    /// [`Gap`](crate::Gap) with [`GapCause::Restored`] is reported even if the recovery succeeds.
+    /// [`Gap`](crate::Gap) with [`GapCause::Restored`](crate::GapCause::Restored) is reported even if the recovery succeeds.
     ///
     /// # Errors
     ///
-    /// [`RestoreError`]; starting with [`new`](Self::new) is always possible (PST-3). AfterClose nothing of the snapshot is used:
+    /// [`RestoreError`]; starting with [`new`](Self::new) is always possible (PST-3). Then nothing of the snapshot is used:
     /// no recovery handle, no subscription, no ids, and neither the calls nor the penalties of its login, because the
     /// server counts those for each user and app.
     pub fn restore(config: Config, snapshot: Snapshot, seed: u64, clock: ClockReading) -> Result<Self, RestoreError> {
