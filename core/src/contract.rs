@@ -38,7 +38,7 @@ pub struct Checked {
     requests: BTreeSet<RequestId>,
     newest_request: u64,
     delivered: BTreeSet<Box<str>>,
-    snapshot_told: bool,
+    snapshot_announced: bool,
     closed: bool,
 }
 
@@ -87,7 +87,7 @@ impl Checked {
             requests: BTreeSet::new(),
             newest_request: 0,
             delivered: BTreeSet::new(),
-            snapshot_told: false,
+            snapshot_announced: false,
             closed: false,
         }
     }
@@ -164,7 +164,7 @@ impl Checked {
         self.polls = 0;
         self.quiet = None;
         self.wait = None;
-        self.snapshot_told = false;
+        self.snapshot_announced = false;
     }
 
     /// A call that was refused for want of draining did not reach the session: its time is not known there either.
@@ -347,8 +347,8 @@ impl Checked {
                 assert!(new, "C15: {} delivered twice", n.uuid());
             }
             Event::SnapshotChanged => {
-                assert!(!self.snapshot_told, "WSC-3: told twice in one drain");
-                self.snapshot_told = true;
+                assert!(!self.snapshot_announced, "WSC-3: emitted twice in one drain");
+                self.snapshot_announced = true;
             }
             Event::Closed { .. } => {
                 assert!(self.requests.is_empty(), "CLS-2: {:?} did not end", self.requests);
@@ -398,7 +398,7 @@ impl Checked {
         self.session.stats()
     }
 
-    /// The live connection, as the outputs and inputs so far tell it.
+    /// The live connection, as the outputs and inputs so far show it.
     #[must_use]
     pub const fn live(&self) -> Option<ConnId> {
         self.live

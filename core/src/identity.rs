@@ -1,4 +1,4 @@
-//! Whose a stored session or login is (TOK-10).
+//! Whose a stored session or login is ([TOK-10](crate::protocol#tok-10)).
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,8 @@ const DOMAIN: &str = "ringcentral-ws identity 1";
 pub struct Identity(u128);
 
 impl Identity {
-    /// Of a user by a name that stays the same: `owner_id` of a token answer, or one that the program has for its users.
+    /// Of a user by a name that stays the same: `owner_id` of a token answer, or one that the program has for its
+    /// users.
     #[must_use]
     pub fn named(server: &Url, client_id: &str, user: &str) -> Self {
         Self::of_parts(server, client_id, &["user", user])

@@ -12,6 +12,7 @@ pub mod contract;
 mod error;
 mod filters;
 mod gap;
+mod hosts;
 mod identity;
 mod ids;
 mod input;

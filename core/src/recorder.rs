@@ -1,9 +1,10 @@
 //! The flight recorder: the last inputs and outputs of a Session in bounded memory, without secrets, as text that can
 //! be replayed into the same Session. Feature `recorder`.
 //!
-//! [`Recorded`] has the calls of a [`Session`](crate::Session), so a loop that holds one in its place records. A [`FlightRecorder`] gives
-//! the text at any time, from any thread; [`Recording::parse`] reads it, and [`Recording::replay`] tells it to a Session again and
-//! compares every output. `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` does both, and draws the exchange.
+//! [`Recorded`] has the calls of a [`Session`](crate::Session), so a loop that holds one in its place records. A
+//! [`FlightRecorder`] gives the text at any time, from any thread; [`Recording::parse`] reads it, and
+//! [`Recording::replay`] tells it to a Session again and compares every output. `cargo run -p ringcentral-ws-fuzz --bin
+//! replay -- FILE` does both, and draws the exchange.
 //!
 //! # The text
 //!

@@ -8,11 +8,11 @@ use url::Url;
 use crate::error::RestoreError;
 use crate::filters::Filters;
 use crate::gap::GapCause;
+use crate::hosts::HostKind;
 use crate::identity::Identity;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::serde_forms::MAX_EXACT;
-use crate::session::HostKind;
 use crate::time::UnixMillis;
 use crate::wire::{Limits, MAX_HANDLE, Wsc};
 
@@ -27,11 +27,28 @@ pub(crate) const MAX_LAST: usize = 1024;
 /// Numbers are believed below this, so that they can go on being counted.
 const MAX_NUMBER: u64 = MAX_EXACT;
 
-/// A session at rest. It holds the recovery handle, which opens the session's notifications: keep it like a password.
-/// It holds no OAuth and no WebSocket token; of whose it is, it holds a hash ([`Identity`]).
+/// What a process stores of a session, so that another process can continue it: plain, versioned data.
 ///
-/// Made by [`Session::snapshot`](crate::Session::snapshot), used by [`Session::restore`](crate::Session::restore).
-/// Without a subscription it is at most 512 bytes of JSON (PST-1), beside what the server's handle takes.
+/// [`Session::snapshot`](crate::Session::snapshot) makes it, [`Session::restore`](crate::Session::restore) continues
+/// from it. It contains the recovery handle, which opens the notifications of the session, so keep it like a password.
+/// It contains no OAuth token and no connection token; its owner is a hash ([`Identity`]). Without a subscription it is
+/// at most 512 bytes of JSON beside the handle ([PST-1](crate::protocol#pst-1)).
+///
+/// ```
+/// use ringcentral_ws_core::{ClockReading, Config, Session, Snapshot, UnixMillis};
+///
+/// # let session = Session::new(Config::default(), 7, ClockReading::default());
+/// let stored = session.snapshot().expect("all outputs are drained").to_json();
+///
+/// // In another process:
+/// let (config, clock) = (Config::default(), ClockReading::default());
+/// let snapshot = Snapshot::from_json(&stored).unwrap_or_else(|error| {
+///     eprintln!("the stored session cannot be used: {error}");
+///     Snapshot::lost(&config.server, UnixMillis(1_700_000_000_000))
+/// });
+/// let session = Session::restore(config, snapshot, 8, clock)?;
+/// # Ok::<(), ringcentral_ws_core::RestoreError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     // This one and `server` stay first, in every format: a file that begins otherwise is not replaced (SEC-4).
@@ -121,7 +138,7 @@ pub(crate) struct StoredGap {
 }
 
 impl Snapshot {
-    /// As one line of JSON.
+    /// The snapshot as one line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         // Plain data: nothing in it can fail to be written.
@@ -133,7 +150,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`RestoreError::Corrupt`] for anything that is not a whole snapshot, [`RestoreError::Newer`] for one of a
-    /// later format (PST-3). Starting without it is always possible.
+    /// later format ([PST-3](crate::protocol#pst-3)). Starting without it is always possible.
     pub fn from_json(text: &str) -> Result<Self, RestoreError> {
         #[derive(Deserialize)]
         struct Version {
@@ -156,9 +173,9 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// In place of a snapshot that was kept and cannot be used any more: nothing is known of that session but that it
-    /// was there until `since`. A session restored from this starts afresh, and reports a [`Gap`](crate::Gap) from
-    /// `since` on before its first notification (REC-5), which [`Session::new`](crate::Session::new) does not.
+    /// A snapshot in place of a stored one that cannot be used. A session that is restored from it is a new one, and
+    /// reports a [`Gap`](crate::Gap) from `since` on before its first notification ([REC-5](crate::protocol#rec-5)),
+    /// which [`Session::new`](crate::Session::new) does not.
     ///
     /// `server` is [`Config::server`](crate::Config::server).
     #[must_use]
@@ -186,14 +203,14 @@ impl Snapshot {
         }
     }
 
-    /// Whose it is, if that was known when it was taken.
+    /// The owner of the session, if it was known.
     #[must_use]
     pub const fn identity(&self) -> Option<Identity> {
         self.identity
     }
 
-    /// Whether it tells of an orderly end by `close(Detach)`, after which nothing can have been missed within the
-    /// recovery window.
+    /// Whether it is that of an orderly end by `close(Detach)`. Then nothing can have been missed within the recovery
+    /// window.
     #[must_use]
     pub const fn is_detached(&self) -> bool {
         self.detached

@@ -2,34 +2,34 @@
 
 use crate::time::Timestamp;
 
-/// Every timer of a Session.
+/// The timers of a Session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum TimerKind {
-    /// The next connection attempt (BCK).
+    /// The next attempt to connect begins ([BCK-1](crate::protocol#bck-1)).
     Retry,
-    /// The wstoken call takes too long (TOK-6).
+    /// The call for a connection token takes too long ([TOK-6](crate::protocol#tok-6)).
     TokenCall,
     /// The credential source takes too long.
     Authorize,
-    /// Opening, or ConnectionDetails, takes too long (CON-2).
+    /// The connection does not get ready in time ([CON-2](crate::protocol#con-2)).
     Handshake,
-    /// Silence has lasted long enough for a heartbeat (HB-1).
+    /// A heartbeat is sent after a silence ([HB-1](crate::protocol#hb-1)).
     Heartbeat,
-    /// The heartbeat was not answered by anything (HB-2).
+    /// Nothing arrived after a heartbeat ([HB-2](crate::protocol#hb-2)).
     Liveness,
-    /// The end of a replay has not been marked (REC-5).
+    /// The end of a replay has not been marked ([REC-5](crate::protocol#rec-5)).
     Replay,
-    /// The connection renews itself before the absolute time-out (HB-6).
+    /// The connection is replaced before its allowed age ends ([HB-6](crate::protocol#hb-6)).
     Renewal,
-    /// A close handshake takes too long (CLS-1).
+    /// A close handshake takes too long ([CLS-1](crate::protocol#cls-1)).
     Close,
-    /// A refused subscription is tried again (SUB-5).
+    /// A refused subscription is tried again ([SUB-5](crate::protocol#sub-5)).
     Subscribe,
-    /// The access token has used 80 % of its life.
+    /// The access token has used 80 % of its life, and a new one is asked for.
     Refresh,
-    /// A REST request's deadline (REQ-4).
+    /// The deadline of a REST request ([REQ-4](crate::protocol#req-4)).
     Request,
 }
 

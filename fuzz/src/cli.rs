@@ -1,12 +1,16 @@
-//! What the programs of this package share: options, ranges of seeds, and how far a series is.
+//! What the programs of this package share: options, a series of runs and what is printed of it.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::fmt::Display;
 use std::io::IsTerminal as _;
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::series::Progress;
+use lexopt::prelude::*;
+
+use crate::run::Failure;
+use crate::series::{Progress, series};
 
 /// The options of a program. `read` gives `None` for `--help`.
 ///
@@ -27,52 +31,101 @@ pub fn options<T>(help: &str, read: impl FnOnce() -> Result<Option<T>, lexopt::E
     }
 }
 
-/// A range of seeds: `A..B`.
-///
-/// # Errors
-///
-/// It is none.
-pub fn seeds(text: &str) -> Result<Range<u64>, lexopt::Error> {
-    let (from, to) = text.split_once("..").ok_or("a range is written A..B")?;
-    Ok(from.parse().map_err(|_| "A is not a number")?..to.parse().map_err(|_| "B is not a number")?)
+/// A series of runs, as its options say.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// `--seed S`, `--seed-range A..B`.
+    pub seeds: Range<u64>,
+    /// `--jobs N`: on so many threads.
+    jobs: usize,
+    /// `--keep-going`: the first violation does not end it.
+    keep_going: bool,
+    /// `--progress`: how far it is goes to stderr, even if that is no terminal.
+    progress: bool,
 }
 
-/// The range of one seed.
-#[must_use]
-pub const fn one_seed(seed: u64) -> Range<u64> {
-    seed..seed.saturating_add(1)
+impl Series {
+    /// These seeds on one thread.
+    #[must_use]
+    pub fn new(seeds: Range<u64>) -> Self {
+        Self { seeds, jobs: 1, keep_going: false, progress: std::io::stderr().is_terminal() }
+    }
+
+    /// Reads an option that is one of a series. Whether it was one.
+    ///
+    /// # Errors
+    ///
+    /// It has a value that cannot be read.
+    pub fn reads(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, lexopt::Error> {
+        match name {
+            "seed" => {
+                let seed: u64 = parser.value()?.parse()?;
+                self.seeds = seed..seed.saturating_add(1);
+            }
+            "seed-range" => {
+                let text = parser.value()?.string()?;
+                let (from, to) = text.split_once("..").ok_or("a range is written A..B")?;
+                let number = |text: &str, name| text.parse().map_err(|_| format!("{name} is not a number"));
+                self.seeds = number(from, 'A')?..number(to, 'B')?;
+            }
+            "jobs" => self.jobs = parser.value()?.parse()?,
+            "keep-going" => self.keep_going = true,
+            "progress" => self.progress = true,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Runs it, and prints the violations and the sums. `speed` says how fast it was in so many seconds.
+    pub fn run<R: Default + Display + Send + for<'a> AddAssign<&'a R>>(
+        self,
+        run: impl Fn(u64) -> Result<R, Box<Failure>> + Sync,
+        speed: impl Fn(&R, f64) -> String,
+    ) -> ExitCode {
+        // A panic of the contract checker is a violation like any other: it is printed with its seed.
+        std::panic::set_hook(Box::new(|_| ()));
+        let line = ProgressLine::new(self.progress);
+        let (total, failures) = series(
+            self.seeds,
+            self.jobs,
+            self.keep_going,
+            run,
+            |failure| {
+                line.clear();
+                println!("{failure}");
+            },
+            |progress| line.show(progress, &speed),
+        );
+        line.clear();
+        let seconds = line.start.elapsed().as_secs_f64();
+        print!("{total}");
+        println!("time            {seconds:.2} s, {}", speed(&total, seconds));
+        println!("violations      {failures}");
+        if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
 }
 
-/// Says on stderr how far a series is: over and over on one line of a terminal, else in a line now and then.
-#[derive(Debug)]
-pub struct ProgressLine {
+/// How far a series is, on stderr: over and over on one line of a terminal, else in a line now and then.
+struct ProgressLine {
     shown: bool,
     terminal: bool,
     start: Instant,
-    last: RefCell<Instant>,
+    last: Cell<Instant>,
 }
 
 impl ProgressLine {
-    /// `shown`: whether it says anything at all.
-    #[must_use]
-    pub fn new(shown: bool) -> Self {
+    fn new(shown: bool) -> Self {
         let now = Instant::now();
-        Self { shown, terminal: std::io::stderr().is_terminal(), start: now, last: RefCell::new(now) }
+        Self { shown, terminal: std::io::stderr().is_terminal(), start: now, last: Cell::new(now) }
     }
 
-    /// Seconds since the beginning.
-    pub fn seconds(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
-    }
-
-    /// Shows it, if it is time. `speed` says how fast it is.
-    pub fn show<R>(&self, progress: &Progress<'_, R>, speed: impl FnOnce(&R, f64) -> String) {
+    fn show<R>(&self, progress: &Progress<'_, R>, speed: impl Fn(&R, f64) -> String) {
         let pause = Duration::from_secs(if self.terminal { 1 } else { 30 });
-        if !self.shown || self.last.borrow().elapsed() < pause || progress.done == 0 {
+        if !self.shown || self.last.get().elapsed() < pause || progress.done == 0 {
             return;
         }
-        self.last.replace(Instant::now());
-        let seconds = self.seconds();
+        self.last.set(Instant::now());
+        let seconds = self.start.elapsed().as_secs_f64();
         let left = seconds / progress.done as f64 * (progress.all - progress.done) as f64;
         let text = format!(
             "{} of {} runs, {}, {} violations, {:.0} min left",
@@ -90,7 +143,7 @@ impl ProgressLine {
     }
 
     /// Leaves the line to what is printed next.
-    pub fn clear(&self) {
+    fn clear(&self) {
         if self.shown && self.terminal {
             eprint!("\r\x1b[K");
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
+use ringcentral_ws_adapter::FlightRecorder;
 use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, RequestError, Settings, StartError, response};
-use ringcentral_ws_core::recorder::FlightRecorder;
 use ringcentral_ws_core::{Body, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
 use crate::command::{Answered, Command, Pending, Remote, Signals};
@@ -37,7 +37,8 @@ impl Client {
         Builder::new(credentials)
     }
 
-    /// Wants these filters from now on, in place of the ones before (SUB-1).
+    /// Subscribes to these event filters, in place of those before ([SUB-1](ringcentral_ws_core::protocol#sub-1)). The
+    /// result is the id of the call; the server's answer comes as an event.
     ///
     /// # Errors
     ///
@@ -48,7 +49,8 @@ impl Client {
         answer.unwrap_or(Err(CommandError::Closed(kept)))
     }
 
-    /// Wants no notifications any more (SUB-7).
+    /// Removes the subscription ([SUB-7](ringcentral_ws_core::protocol#sub-7)).
+    /// [`Event::Unsubscribed`](ringcentral_ws_core::Event::Unsubscribed) follows.
     ///
     /// # Errors
     ///
@@ -57,7 +59,8 @@ impl Client {
         self.remote.ask(Command::Unsubscribe).unwrap_or(Err(CommandError::Closed(())))
     }
 
-    /// Tries to connect now, inside the budgets; does nothing on a live connection (REC-7).
+    /// Connects now, inside the budgets. Does nothing on a live connection
+    /// ([REC-7](ringcentral_ws_core::protocol#rec-7)).
     ///
     /// # Errors
     ///
@@ -66,36 +69,38 @@ impl Client {
         self.remote.ask(Command::Recover).unwrap_or(Err(CommandError::Closed(())))
     }
 
-    /// Makes a REST call, over the socket or over HTTPS (REQ-5), and waits for its end. The response has the extension
-    /// [`Via`](ringcentral_ws_core::Via), which tells the way; every status is a response.
+    /// Makes a REST request over the WebSocket or over HTTPS ([REQ-5](ringcentral_ws_core::protocol#req-5)), and waits
+    /// for its end. Every status is a response; its extension [`Via`](ringcentral_ws_core::Via) is the way that it
+    /// came.
     ///
-    /// It may be made in the loop that takes events: with REST over the socket, notifications that come before the
-    /// answer are read and wait in the queue, until `IoLimits::event_bytes` wait. Do not make calls there one after the
-    /// other without taking events between them: at that limit reading stops, the answer is not read, and the call ends
-    /// with its deadline and may have run. Make such calls in a thread of their own, or over HTTPS.
+    /// It may be called in the loop that takes events: notifications that come before the answer wait in the queue, up
+    /// to `IoLimits::event_bytes`. Above that limit reading stops, and the request ends with its deadline and may have
+    /// run. So take events between two requests of that loop, or make the requests in a thread of their own or over
+    /// HTTPS.
     ///
-    /// The URI is a path such as `/restapi/v1.0/account/~`. Deadline and repetition are set by the request's
-    /// extension [`RequestOptions`](ringcentral_ws_core::RequestOptions).
+    /// The URI is a path such as `/restapi/v1.0/account/~`. The extension
+    /// [`RequestOptions`](ringcentral_ws_core::RequestOptions) sets the deadline, and whether the request may be
+    /// repeated.
     ///
     /// # Errors
     ///
-    /// [`RequestError`], which tells whether the request may have run.
+    /// [`RequestError`], which says whether the request may have run.
     pub fn request(&self, request: http::Request<Body>) -> Result<http::Response<Body>, RequestError> {
         self.start_request(request).wait()
     }
 
-    /// As [`request`](Self::request), without waiting. Several may be under way.
+    /// Like [`request`](Self::request), without waiting for the end. Several may be under way.
     pub fn start_request(&self, request: http::Request<Body>) -> Pending {
         Pending::start(&self.remote, request, None)
     }
 
-    /// Makes a REST call over HTTPS, waits for the head of the response, and leaves the body to be read as it comes: for
-    /// recordings, faxes and whatever else may be large. The deadline of the request covers its head; each read has
+    /// Makes a REST request over HTTPS, waits for the head of the response, and lets the body be read as it arrives:
+    /// for recordings, faxes and other large bodies. The deadline of the request covers the head; each read may take
     /// `IoLimits::download_read`.
     ///
-    /// The URI is a path, or an absolute address as the server names them (`contentUri`). Such an address, and a
-    /// redirect, must belong to the server or to a content host ([`Builder::content_hosts`]), because the access
-    /// token goes there. The body of a status that is no success is read at once.
+    /// The URI is a path, or an absolute address that the server gave (`contentUri`). An address or redirect must lead
+    /// to the server or to a content host ([`Builder::content_hosts`]), because the access token goes there. The body
+    /// of an error is read at once.
     ///
     /// ```no_run
     /// # use ringcentral_ws_blocking::{Body, Client, http};
@@ -108,7 +113,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`RequestError`], which tells whether the request may have run. Of the body:
+    /// [`RequestError`], which says whether the request may have run. Of the body:
     /// [`DownloadError`](crate::DownloadError).
     pub fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
         let (request, streamed) = self.content.streamed(request)?;
@@ -117,45 +122,47 @@ impl Client {
         Ok(response(answer)?.map(|whole| body.unwrap_or_else(|| Download::whole(whole.as_bytes().clone()))))
     }
 
-    /// Ends the session and returns when it has ended, within `Config::close_timeout` (CLS-1). It does not wait for
-    /// events to be taken, but for a login under way: the refresh token it brings is still handed over (`on_tokens`).
-    /// The first mode given counts.
+    /// Ends the session, and returns when it has ended, within `Config::close_timeout`
+    /// ([CLS-1](ringcentral_ws_core::protocol#cls-1)). It waits for a login under way, so that its refresh token is
+    /// handed over (`on_tokens`), but not for events to be taken. Of several calls the mode of the first counts.
     pub fn close(&self, mode: Close) {
         let _ = self.remote.ask(|reply| Command::Close(mode, reply));
     }
 
-    /// Tells that the host gained or lost its network, if the application knows: the next try is pulled forward.
+    /// Reports that the machine gained or lost its network, if the application knows. The next attempt is pulled
+    /// forward ([BCK-4](ringcentral_ws_core::protocol#bck-4)).
     pub fn network_changed(&self, online: bool) {
         let _ = self.remote.send(Command::Network(online));
     }
 
-    /// The session as another process could continue it. It changes when the application takes
-    /// `Event::SnapshotChanged`, so it is never ahead of the events taken (PST-4). `None` before the first.
+    /// The snapshot with which another process can continue the session; `None` before the first. It changes when the
+    /// application takes `Event::SnapshotChanged`, so it never covers an event that was not taken
+    /// ([PST-4](ringcentral_ws_core::protocol#pst-4)).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.remote.view.snapshot()
     }
 
-    /// Where the session stands.
+    /// The state of the session.
     #[must_use]
     pub fn state(&self) -> SessionState {
         self.remote.states.get().session()
     }
 
-    /// The same as a value that can be watched, with the time of the next try.
+    /// The state as a value that can be watched, with the state of the subscription and the time of the next attempt.
     #[must_use]
     pub fn states(&self) -> StateWatch {
         StateWatch::new(self.remote.states.clone())
     }
 
-    /// Its counters.
+    /// The counters of the session.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.remote.view.stats()
     }
 
-    /// What the flight recorder holds, at any time, also after the end; `None` without
-    /// [`Builder::flight_recorder`]. `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` replays and draws it.
+    /// The recording of the last inputs and outputs, also after the end; `None` without [`Builder::flight_recorder`].
+    /// `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` replays and draws it.
     #[must_use]
     pub fn flight_record(&self) -> Option<String> {
         self.recorder.as_ref().map(FlightRecorder::dump)
@@ -168,7 +175,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Settings of a client that is to be started.
+/// The settings of a client before it starts.
 #[must_use = "nothing happens before start"]
 pub struct Builder {
     credentials: Arc<dyn CredentialSource>,
@@ -184,15 +191,15 @@ impl Builder {
 
     ringcentral_ws_adapter::settings_methods!(debug: "It is called on the I/O thread and must not block.");
 
-    /// An HTTP client of yours for all HTTPS calls, logins included; the WebSocket stays the driver's. Limits, proxy and
-    /// TLS settings are its own, and so is ending its calls when the client ends. Downloads through it are streamed if
-    /// it implements [`HttpsSender::stream`].
+    /// Uses another HTTP client for all HTTPS calls, logins included; the WebSocket stays the driver's. Limits, proxy
+    /// and TLS settings are its own, and it has to end its calls itself when the client ends. Downloads through it are
+    /// streamed if it implements [`HttpsSender::stream`].
     pub fn http_client(mut self, client: impl HttpsSender + 'static) -> Self {
         self.http_client = Some(Arc::new(client));
         self
     }
 
-    /// Starts the session's thread and its first connection. It does not wait for either.
+    /// Starts the thread of the session, and its first connection. It waits for neither.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use ringcentral_ws_core::HttpFailure;
 
 use crate::abort::Abort;
 
-/// A body that is being downloaded: an [`io::Read`]. Beside the reader's own buffer it holds at most some 150 KiB, which
-/// are the connection's; while it is not read the server waits. Each read has `IoLimits::download_read`.
+/// A body that is being downloaded: an [`io::Read`]. Beside the reader's own buffer it holds at most some 150 KiB,
+/// which are the connection's; while it is not read the server waits. Each read has `IoLimits::download_read`.
 ///
 /// It ends with the client: after [`Client::close`](crate::Client::close), or when the last handle is dropped, a read
 /// fails at once, also one that another thread waits in. Dropping it ends the connection.
@@ -29,8 +29,8 @@ pub struct Download {
 }
 
 impl Download {
-    /// A body that an HTTP client of yours reads ([`HttpsSender::stream`]). The first error ends it, and becomes
-    /// [`DownloadError::Stalled`] if its kind is `TimedOut`, else [`DownloadError::BrokenOff`].
+    /// The body that another HTTP client reads ([`HttpsSender::stream`](crate::HttpsSender::stream)). The first error
+    /// ends it, and becomes [`DownloadError::Stalled`] if its kind is `TimedOut`, else [`DownloadError::BrokenOff`].
     pub fn from_reader(body: impl Read + Send + 'static) -> Self {
         let body: Box<dyn Read + Send> = Box::new(body);
         Self { body: Some(body), whole: Bytes::new(), received: 0, length: None, broken: None, abort: None }

@@ -12,12 +12,12 @@ use crate::timed_out::TimedOut;
 
 /// The events of a client, in order: an iterator that waits for each, and ends after [`Event::Closed`].
 ///
-/// The queue is bounded (`IoLimits::event_queue`, `IoLimits::event_bytes`). When it is full the client stops reading the socket, so that TCP
-/// makes the server wait; heartbeats, deadlines and commands go on. For the answer to a request over the socket reading
-/// goes on until `event_bytes` wait: see [`Client::request`](crate::Client::request).
+/// The queue is bounded (`IoLimits::event_queue`, `IoLimits::event_bytes`). When it is full, the socket is not read,
+/// and TCP makes the server wait; heartbeats, deadlines and commands go on. While the answer to a request over the
+/// socket is awaited, reading goes on until `event_bytes` wait: see [`Client::request`](crate::Client::request).
 ///
-/// Taking [`Event::SnapshotChanged`] makes the new snapshot visible in [`Client::snapshot`](crate::Client::snapshot):
-/// a snapshot never covers an event that has not been taken (PST-4).
+/// When [`Event::SnapshotChanged`] is taken, [`Client::snapshot`](crate::Client::snapshot) shows the new snapshot, so a
+/// snapshot never covers an event that was not taken ([PST-4](ringcentral_ws_core::protocol#pst-4)).
 pub struct Events {
     queue: EventReceiver,
     /// Keeps the client's thread alive.
@@ -29,11 +29,11 @@ impl Events {
         Self { queue, _alive: alive }
     }
 
-    /// The next event, if it comes in time; `Ok(None)` when the session has ended and all were taken.
+    /// The next event, if it comes within `limit`; `Ok(None)` after the last one of a session that has ended.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`] when none came; nothing is lost.
+    /// [`TimedOut`]: none came. Nothing is lost.
     pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Event>, TimedOut> {
         // A time beyond the clock's end is no limit.
         self.queue.wait_next(Instant::now().checked_add(limit)).ok_or(TimedOut)

@@ -22,7 +22,8 @@
 //!
 //! All are additive: `webpki-roots` (default), `native-roots` and `platform-verifier` say whose certificates are
 //! trusted, `ring` (default) and `aws-lc-rs` what encrypts (see [`TlsSettings`]); `tracing` (default) gives spans and
-//! events (see [`trace`]); `gzip` (default) asks for compressed answers to HTTPS calls and unpacks them. Without
+//! events (see [`trace`]); `gzip` (default) asks for compressed answers to HTTPS calls and unpacks them;
+//! `recorder` (default) has the flight recorder, which costs nothing until [`Builder::flight_recorder`] asks for it. Without
 //! certificates or provider, [`Builder::tls`] must be given, else [`Builder::start`]
 //! says what is missing.
 //!

@@ -9,35 +9,17 @@ use std::time::Duration;
 
 use common::{PATIENCE, get, subscribed, tls_server, until};
 use ringcentral_ws_blocking::{
-    ApiError, Body, Cause, Client, Close, CommandError, Config, Download, DownloadError, Event, Events, FixedToken,
+    ApiError, Body, Client, Close, CommandError, Config, Download, DownloadError, Event, Events, FixedToken,
     HttpFailure, HttpsSender, InvalidReason, IoLimits, Phase, Proxy, RequestError, bytes::Bytes, http,
 };
-use ringcentral_ws_conformance::fake;
+use ringcentral_ws_conformance::fake::{self, BROKEN_ANSWERS};
+use ringcentral_ws_conformance::settings::{network, strict};
 
 /// A client of the bad server. It never gets a connection, so everything goes over HTTP.
 fn bad() -> (Client, Events) {
     let server = format!("http://{}", fake::bad_server()).parse().unwrap();
-    let limits = IoLimits {
-        response_bytes: 1 << 20,
-        download_read: Duration::from_millis(200),
-        response_head: Duration::from_millis(500),
-        response_body: Duration::from_millis(500),
-        ..IoLimits::default()
-    };
     let config = Config { server, ..Config::default() };
-    Client::builder(FixedToken::new("token")).config(config).limits(limits).start().unwrap()
-}
-
-fn network<T: std::fmt::Debug>(result: Result<T, RequestError>) -> (bool, Phase, String) {
-    match result {
-        Err(error @ (RequestError::NotSent(_) | RequestError::Unknown(_))) => {
-            let may_have_run = error.may_have_run();
-            let (RequestError::NotSent(cause) | RequestError::Unknown(cause)) = error else { unreachable!() };
-            let Cause::Network { phase, message } = cause else { panic!("{cause:?}") };
-            (may_have_run, phase, message.into())
-        }
-        other => panic!("{other:?}"),
-    }
+    Client::builder(FixedToken::new("token")).config(config).limits(strict()).start().unwrap()
 }
 
 /// What was read, and how it ended.
@@ -50,18 +32,8 @@ fn read_all(mut body: impl Read) -> (Vec<u8>, Result<(), DownloadError>) {
 #[test]
 fn broken_answers_are_told_apart() {
     let (client, _events) = bad();
-    for (path, phase, part) in [
-        ("/truncated", Phase::Response, "broke off"),
-        ("/cut-off", Phase::Response, "broke off"),
-        ("/truncated-head", Phase::Request, "ended before the answer"),
-        ("/no-http", Phase::Request, "ended before the answer"),
-        ("/large", Phase::Response, "larger than 1048576 bytes"),
-        ("/stalled", Phase::Response, "in time"),
-        ("/trickle", Phase::Response, "in time"),
-        ("/trickle-head", Phase::Request, "in time"),
-        ("/trickle-informed", Phase::Request, "in time"),
-        ("/flood-informed", Phase::Request, "provisional"),
-    ] {
+    let cut_off = ("/cut-off", Phase::Response, "broke off");
+    for (path, phase, part) in BROKEN_ANSWERS.into_iter().chain([cut_off]) {
         let (may_have_run, told, message) = network(client.request(get(path)));
         assert!(may_have_run && told == phase && message.contains(part), "{path}: {told:?} {message}");
     }

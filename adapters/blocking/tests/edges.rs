@@ -10,26 +10,13 @@ use common::{builder, get, subscribed};
 use ringcentral_ws_blocking::{
     Client, FixedToken, HttpFailure, HttpsSender, IoLimits, RequestError, RequestOptions, bytes::Bytes, http,
 };
+use ringcentral_ws_conformance::settings::endless;
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 #[test]
 fn a_limit_without_end_is_no_limit() {
     let server = Server::start(ServerConfig::default()).unwrap();
-    let end = Duration::MAX;
-    let limits = IoLimits {
-        dns: end,
-        tcp: end,
-        tls: end,
-        upgrade: end,
-        response_head: end,
-        response_body: end,
-        download_read: end,
-        idle_time: end,
-        clock_slack: end,
-        longest_sleep: end,
-        ..IoLimits::default()
-    };
-    let (client, mut events) = builder(&server).limits(limits).start().unwrap();
+    let (client, mut events) = builder(&server).limits(endless()).start().unwrap();
     subscribed(&mut events);
     let account = "/restapi/v1.0/account/~";
     for _ in 0..2 {

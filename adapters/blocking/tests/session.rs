@@ -141,20 +141,35 @@ fn the_events_alone_keep_it_alive() {
     until_so(PATIENCE, "the socket closes", || server.with_gateway(|g, _| g.connections().count()) == 0);
 }
 
+/// A client whose queue of events is full: so many messages have come for it.
+fn crowded(server: &Server, config: Config, count: usize) -> (Client, Events) {
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let (client, mut events) = builder(server).config(config).limits(limits).start().unwrap();
+    subscribed(&mut events);
+    for n in 0..count {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    (client, events)
+}
+
+/// All of these messages come, in order, on one connection.
+fn all_come(events: &mut Events, count: usize) {
+    for n in 0..count {
+        let text = until(events, |event| match event {
+            Event::Notification(n) => Some(n.body().to_owned()),
+            Event::Gap(_) | Event::Disconnected { .. } => panic!("{event:?}"),
+            _ => None,
+        });
+        assert!(text.contains(&format!("\"subject\":\"{n}\"")), "{n}: {text}");
+    }
+}
+
 // CLAUSE HB-3 REC-5
 #[test]
 fn an_answer_behind_unread_messages_is_not_late() {
     let server = server();
-    let (app, jwt) = app(&server);
-    let config =
-        Config { server: app.server.clone(), request_timeout: Duration::from_millis(300), ..Config::default() };
-    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
-    let started = Client::builder(Jwt::new(app, jwt)).filters([SMS]).config(config).limits(limits).start();
-    let (client, mut events) = started.unwrap();
-    subscribed(&mut events);
-    for n in 0..100 {
-        server.receive_sms(0, "+1", &n.to_string());
-    }
+    let config = Config { request_timeout: Duration::from_millis(300), ..Config::default() };
+    let (client, mut events) = crowded(&server, config, 100);
     let began = Instant::now();
     let wait = |done: &dyn Fn() -> bool| {
         while !done() {
@@ -168,14 +183,7 @@ fn an_answer_behind_unread_messages_is_not_late() {
     // The deadline of the call shows as a probe; were it taken at its word, the connection would be gone.
     let before = client.stats().heartbeats;
     wait(&|| client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. }));
-    for n in 0..100 {
-        let text = until(&mut events, |event| match event {
-            Event::Notification(n) => Some(n.body().to_owned()),
-            Event::Disconnected { cause, .. } => panic!("{cause:?}"),
-            _ => None,
-        });
-        assert!(text.contains(&format!("\"subject\":\"{n}\"")), "{n}: {text}");
-    }
+    all_come(&mut events, 100);
     subscribed(&mut events);
     assert_eq!(client.stats().connections, 1);
 }
@@ -185,16 +193,8 @@ fn an_answer_behind_unread_messages_is_not_late() {
 #[test]
 fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
     let server = server();
-    let (app, jwt) = app(&server);
-    let config =
-        Config { server: app.server.clone(), request_timeout: Duration::from_millis(300), ..Config::default() };
-    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
-    let started = Client::builder(Jwt::new(app, jwt)).filters([SMS]).config(config).limits(limits).start();
-    let (client, mut events) = started.unwrap();
-    subscribed(&mut events);
-    for n in 0..100 {
-        server.receive_sms(0, "+1", &n.to_string());
-    }
+    let config = Config { request_timeout: Duration::from_millis(300), ..Config::default() };
+    let (client, mut events) = crowded(&server, config, 100);
     until_so(PATIENCE, "reading stops", || client.stats().notifications >= 1);
     client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).unwrap();
     let before = client.stats().heartbeats;
@@ -209,14 +209,7 @@ fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
             });
         }
     });
-    for n in 0..100 {
-        let text = until(&mut events, |event| match event {
-            Event::Notification(n) => Some(n.body().to_owned()),
-            Event::Disconnected { cause, .. } => panic!("{cause:?}"),
-            _ => None,
-        });
-        assert!(text.contains(&format!("\"subject\":\"{n}\"")), "{n}: {text}");
-    }
+    all_come(&mut events, 100);
     subscribed(&mut events);
     assert_eq!(client.stats().connections, 1);
 }
@@ -225,32 +218,17 @@ fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
 #[test]
 fn while_nobody_listens_heartbeats_go_on_and_nothing_is_lost() {
     let server = server();
-    let (app, jwt) = app(&server);
     let config = Config {
-        server: app.server.clone(),
         heartbeat_interval: Duration::from_millis(20),
         heartbeat_timeout: Duration::from_millis(500),
         ..Config::default()
     };
-    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
-    let started = Client::builder(Jwt::new(app, jwt)).filters([SMS]).config(config).limits(limits).start();
-    let (client, mut events) = started.unwrap();
-    subscribed(&mut events);
-    for n in 0..500 {
-        server.receive_sms(0, "+1", &n.to_string());
-    }
+    let (client, mut events) = crowded(&server, config, 500);
     // Two in each time-out: one after the silence, and one that asks before the connection is given up.
     until_so(PATIENCE, "four time-outs pass", || client.stats().heartbeats >= 8);
     let taken = client.stats().notifications;
     assert!(taken <= 6, "reading has stopped, but {taken} were read");
-    for n in 0..500 {
-        let text = until(&mut events, |event| match event {
-            Event::Notification(n) => Some(n.body().to_owned()),
-            Event::Gap(_) | Event::Disconnected { .. } => panic!("{event:?}"),
-            _ => None,
-        });
-        assert!(text.contains(&format!("\"subject\":\"{n}\"")), "{n}: {text}");
-    }
+    all_come(&mut events, 500);
     assert_eq!(client.stats().connections, 1);
     client.close(Close::Revoke);
 }

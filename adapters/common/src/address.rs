@@ -44,9 +44,9 @@ pub fn masked(failure: HttpFailure, masker: &Masker) -> HttpFailure {
     HttpFailure { message: masker.mask(&failure.message).into(), ..failure }
 }
 
-/// What to tell the session when [`MAX_LOGINS`](crate::MAX_LOGINS) questions to the credential source wait already.
+/// What to tell the session when `MAX_LOGINS` questions to the credential source wait already.
 #[must_use]
-pub fn source_is_silent() -> AuthFailure {
+pub(crate) fn source_is_silent() -> AuthFailure {
     AuthFailure::new(AuthFailureKind::Limited, "the credential source has not answered earlier questions")
 }
 

@@ -9,7 +9,7 @@ use crate::frames::FrameTracker;
 use crate::limits::{MESSAGE_FRAMES, TURN_BYTES, TURN_FRAMES};
 
 /// Why a connection ended that was alive: for people.
-pub const UNFINISHED: &str = "the server did not finish a message in time";
+pub(crate) const UNFINISHED: &str = "the server did not finish a message in time";
 
 /// Why a message is not read to its end.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Below {
     ///
     /// # Errors
     ///
-    /// When the message under way has too many frames; [`ReadFailure`](crate::ReadFailure) knows what that means.
+    /// When the message under way has too many frames; [`SocketState`](crate::SocketState) knows what that means.
     pub fn may_read(&self) -> io::Result<bool> {
         if self.is_in_message() && self.frames.counts().parts > MESSAGE_FRAMES {
             return Err(io::Error::new(io::ErrorKind::InvalidData, TooManyFrames));

@@ -1,10 +1,11 @@
 //! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
 //!
-//! Nothing here waits, reads or sends: clocks and their jumps, limits of I/O, addresses, TLS settings, masked debug
-//! lines, tracing, proxies, which address is tried when, where downloads may go, the send queue, the upgrade to a
-//! WebSocket and what its end means, logins, how a request came out, and the parts of the `watch` program that only
-//! think, with the private files that it keeps. Programs depend on an adapter, such as `ringcentral-ws-tokio`, which
-//! re-exports what they need of this crate.
+//! Nothing here waits, reads or sends: the [`Pump`], which is the thinking part of every driver, the queue of events to
+//! the application, what is the same about every WebSocket ([`SocketState`]), clocks and their jumps, limits of I/O,
+//! addresses, TLS settings, masked debug lines, tracing, proxies, which address is tried when, where downloads may go,
+//! the send queue, the upgrade to a WebSocket and what its end means, logins, how a request came out, and the parts of
+//! the `watch` program that only think, with the private files that it keeps. Programs depend on an adapter, such as
+//! `ringcentral-ws-tokio`, which re-exports what they need of this crate.
 
 mod address;
 mod below;
@@ -26,6 +27,7 @@ mod login;
 mod proxy;
 mod pump;
 mod query;
+mod recording;
 mod request;
 mod sending;
 mod setup;
@@ -39,8 +41,8 @@ mod upgrade;
 #[cfg(feature = "watch")]
 pub mod watch;
 
-pub use address::{Target, client_is_silent, client_panicked, masked, not_sent, source_is_silent};
-pub use below::{Below, Tracked, UNFINISHED};
+pub use address::{Target, client_is_silent, client_panicked, masked, not_sent};
+pub use below::{Below, Tracked};
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
@@ -48,8 +50,7 @@ pub use dialling::{Race, RaceStep, keep_alive, order};
 pub use events::{EventReceiver, EventSender, Load, SessionView, event_queue};
 pub use frames::{FrameCounts, FrameTracker};
 pub use limits::{
-    IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_LOGINS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES,
-    TURN_FRAMES,
+    IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES, TURN_FRAMES,
 };
 #[doc(hidden)]
 pub use login::names as login_names;
@@ -57,6 +58,7 @@ pub use login::{FixedToken, Login, LoginNext, login_now};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
 pub use query::with_query;
+pub use recording::{FlightRecorder, Recorded};
 pub use request::{Answer, RequestError, frame, response};
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]
@@ -66,5 +68,5 @@ pub use socket::{Incoming, SocketState};
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::{SessionSpan, Tracer};
-pub use unread::{ReadFailure, is_in_record};
+pub use unread::is_in_record;
 pub use upgrade::Upgrade;

@@ -6,7 +6,7 @@ use ringcentral_ws_core::{Config, MIN_HEARTBEAT_INTERVAL};
 
 /// Most questions to a credential source that wait for their answers. The session gives up waiting after a while and
 /// asks again, so a source that never answers would otherwise collect them without end.
-pub const MAX_LOGINS: usize = 4;
+pub(crate) const MAX_LOGINS: usize = 4;
 
 /// Most aborted HTTPS calls that still run, on a thread each, because the application's HTTP client does not return.
 /// Further calls are refused until one returns.

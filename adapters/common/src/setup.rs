@@ -5,8 +5,8 @@ mod methods;
 
 use std::sync::Arc;
 
+use crate::recording::{FlightRecorder, Recorded, RecorderOptions};
 use ringcentral_ws_core::Identity;
-use ringcentral_ws_core::recorder::{self, FlightRecorder, Recorded};
 use ringcentral_ws_core::{Config, Filters, Session, Snapshot, is_loopback};
 use rustls::ClientConfig;
 use url::Url;
@@ -45,7 +45,7 @@ pub struct Settings {
     /// Where debug lines go.
     pub debug: Option<DebugSink>,
     /// What the flight recorder keeps.
-    pub recorder: Option<recorder::Options>,
+    pub recorder: Option<RecorderOptions>,
 }
 
 impl Default for Settings {

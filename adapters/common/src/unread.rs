@@ -11,7 +11,7 @@ use crate::below::TooManyFrames;
 
 /// What a failed read of a WebSocket means. None is followed by another message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadFailure {
+pub(crate) enum ReadFailure {
     /// A message over the size limit, of so many bytes.
     TooLarge(usize),
     /// Bytes arrived that are no message.
@@ -25,7 +25,7 @@ impl ReadFailure {
     /// What this error of a read means. Each one has its place here, so that a new one of a newer version is looked at
     /// before it compiles. A close frame whose reason is not UTF-8 cannot be told from a text that is not.
     #[must_use]
-    pub fn of(error: &Error) -> Self {
+    pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::Capacity(CapacityError::MessageTooLong { size, .. }) => Self::TooLarge(*size),
             Error::Utf8(_) => Self::Unreadable(Unreadable::Utf8),

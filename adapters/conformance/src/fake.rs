@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use ringcentral_ws_core::Phase;
 use socket2::SockRef;
 #[cfg(target_os = "linux")]
 use socket2::{Domain, Socket, Type};
@@ -100,6 +101,20 @@ fn trickle(mut stream: TcpStream, piece: &[u8]) -> io::Result<()> {
 /// The word "unpacked" in gzip.
 const UNPACKED: &[u8] =
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\xcd\x2b\x48\x4c\xce\x4e\x4d\x01\x00\x96\x62\x2f\xca\x08\x00\x00\x00";
+
+/// Paths of [`bad_server`] whose answers cannot be used under [`strict`](crate::settings::strict) limits: the step that
+/// fails, and what the message says.
+pub const BROKEN_ANSWERS: [(&str, Phase, &str); 9] = [
+    ("/truncated", Phase::Response, "broke off"),
+    ("/truncated-head", Phase::Request, "ended before the answer"),
+    ("/no-http", Phase::Request, "ended before the answer"),
+    ("/large", Phase::Response, "larger than 1048576 bytes"),
+    ("/stalled", Phase::Response, "in time"),
+    ("/trickle", Phase::Response, "in time"),
+    ("/trickle-head", Phase::Request, "in time"),
+    ("/trickle-informed", Phase::Request, "in time"),
+    ("/flood-informed", Phase::Request, "provisional"),
+];
 
 /// Answers by path.
 #[must_use]

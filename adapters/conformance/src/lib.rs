@@ -3,7 +3,8 @@
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
 //! [`watch`] checks that a `watch` program speaks the line protocol, [`binding`] what becomes of
 //! another user's state file, [`crash`] kills one a thousand times.
-//! [`demo`] starts the server of the demonstration that the `watch` programs play. [`fake`] has servers and proxies that misbehave, for the adapters' own tests; [`peer`] is a server made of bytes.
+//! [`demo`] starts the server of the demonstration that the `watch` programs play. [`fake`] has servers and proxies that misbehave, for the adapters' own tests; [`peer`] is a server made of bytes;
+//! [`settings`] has what these tests set.
 
 pub mod binding;
 pub mod cpu;
@@ -15,6 +16,7 @@ pub mod files;
 pub mod peer;
 mod proxy;
 pub mod scenarios;
+pub mod settings;
 #[cfg(unix)]
 pub mod streams;
 #[cfg(target_os = "linux")]

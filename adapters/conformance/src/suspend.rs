@@ -9,13 +9,21 @@ use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 use crate::until;
 use crate::watch::{FILTER, Talk, with_credentials};
 
-/// Stops the program for `short` on a good connection and on a lost one, and then until the session can be recovered no
-/// more, `window` after its loss. The first two must lose nothing, the last must be told; all end in a live session.
+/// A short sleep, and the recovery window, in seconds: small ones, or with `TRUE_TIMES` in the environment a minute and
+/// the service's own, which takes five minutes.
+fn times() -> (Duration, Duration) {
+    let (short, window) = if std::env::var_os("TRUE_TIMES").is_some() { (60, 180) } else { (1, 3) };
+    (Duration::from_secs(short), Duration::from_secs(window))
+}
+
+/// Stops the program for a short time on a good connection and on a lost one, and then until the session can be recovered no
+/// more. The first two must lose nothing, the last must be told; all end in a live session.
 ///
 /// # Panics
 ///
 /// When it is not so.
-pub fn suspended(program: &Path, short: Duration, window: Duration) {
+pub fn suspended(program: &Path) {
+    let (short, window) = times();
     let mut gateway = GatewayConfig::default();
     gateway.recovery_timeout = window;
     gateway.ws_token.rate_limit = None;

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_api::ClientApp;
-use ringcentral_ws_core::{Body, Close, Config, Event, RetryPolicy, Secret};
+use ringcentral_ws_core::{Body, Close, Event, Secret};
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig, UserConfig};
 
+use crate::settings;
 use crate::trace::line;
 use crate::{Harness, Outcome, PATIENCE, Proxy, Running, Setup, Trace, until};
 
@@ -222,7 +223,7 @@ impl Setup {
             app,
             jwt,
             refresh_token: None,
-            config: quick(),
+            config: settings::quick(),
             filters: vec![SMS.to_owned()],
             trust: None,
             snapshot: None,
@@ -231,19 +232,4 @@ impl Setup {
             step_limit: Duration::from_secs(10),
         }
     }
-}
-
-/// Retries at once, so that no scenario waits for jitter.
-fn quick() -> Config {
-    let short = Duration::from_millis(20);
-    let retry = RetryPolicy {
-        socket_lost: short,
-        server_closed: short,
-        base: short,
-        max: short,
-        auth_calls_per_minute: 1000,
-        attempts_per_minute: 1000,
-        ..RetryPolicy::default()
-    };
-    Config { retry, ..Config::default() }
 }

@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hostile::memory::{Counting, Rise};
-use hostile::{Client, Peer, all, frame, listen, notification, setup};
+use hostile::{Client, Peer, all, listen, notification, setup};
+use ringcentral_ws_conformance::peer::{RawFrame, opcode};
 use ringcentral_ws_conformance::{Harness, Outcome, PATIENCE, Setup, until};
 use ringcentral_ws_core::{Body, Close};
 
@@ -53,8 +54,8 @@ fn get() -> http::Request<Body> {
 fn endless_fragments_end_the_connection_and_are_a_gap() {
     on_each(|harness| {
         let address = then_good(|peer| {
-            peer.stream.write_all(&frame(0x01, b""))?;
-            peer.flood(&frame(0x00, b"").repeat(32_768))
+            peer.stream.write_all(&RawFrame::text("").unfinished().bytes())?;
+            peer.flood(&RawFrame::new(opcode::CONTINUATION, "").unfinished().bytes().repeat(32_768))
         });
         let mut client = Client::start(harness, setup(address));
         client.until("gap unreadable");
@@ -71,10 +72,22 @@ fn a_message_that_is_never_finished_ends_the_connection_and_is_a_gap() {
         for pings in [true, false] {
             let address = then_good(move |peer| {
                 peer.stream.set_nodelay(true)?;
-                let begin = if pings { frame(0x01, b"") } else { vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0] };
+                let begin = if pings {
+                    RawFrame::text("").unfinished().bytes()
+                } else {
+                    vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]
+                };
                 peer.stream.write_all(&begin)?;
                 loop {
-                    let more = if pings { [frame(0x89, b"p"), frame(0x00, b"x")].concat() } else { vec![b'x'] };
+                    let more = if pings {
+                        [
+                            RawFrame::new(opcode::PING, "p").bytes(),
+                            RawFrame::new(opcode::CONTINUATION, "x").unfinished().bytes(),
+                        ]
+                        .concat()
+                    } else {
+                        vec![b'x']
+                    };
                     peer.stream.write_all(&more)?;
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -91,14 +104,7 @@ fn a_message_that_is_never_finished_ends_the_connection_and_is_a_gap() {
 #[test]
 fn pings_whose_answers_nobody_reads_cost_little() {
     on_each(|harness| {
-        let address = then_good(|peer| {
-            // The worked example keeps the newest answer only, so it is the server that ends.
-            let (end, pings) = (Instant::now() + Duration::from_secs(2), frame(0x89, &[b'p'; 125]).repeat(512));
-            while Instant::now() < end {
-                peer.stream.write_all(&pings)?;
-            }
-            Ok(())
-        });
+        let address = then_good(|peer| peer.flood(&RawFrame::new(opcode::PING, [b'p'; 125]).bytes().repeat(512)));
         let rise = Rise::watch();
         let mut client = Client::start(harness, setup(address));
         client.until("disconnected");
@@ -115,7 +121,7 @@ fn large_notifications_that_nobody_takes_are_bounded_in_bytes() {
     const SIZE: usize = 15 << 20;
     on_each(|harness| {
         // Made while no other test measures.
-        let sent = frame(0x81, notification("n00", SIZE).as_bytes());
+        let sent = RawFrame::text(notification("n00", SIZE)).bytes();
         let address = listen(move |_, peer| {
             peer.subscribe()?;
             // The names are at the beginning, behind the frame's header.
@@ -276,7 +282,8 @@ fn a_server_that_answers_provisionally_for_ever_keeps_nothing_busy() {
 fn a_peer_that_never_pauses_keeps_nothing_from_its_turn() {
     on_each(|harness| {
         let text = br#"[{"type":"Unheard"}]"#;
-        for flood in [frame(0x89, b""), frame(0x8a, b"x"), frame(0x81, text)] {
+        for flood in [RawFrame::new(opcode::PING, ""), RawFrame::new(opcode::PONG, "x"), RawFrame::text(text)] {
+            let flood = flood.bytes();
             let address = listen(move |_, peer| {
                 peer.subscribe()?;
                 // The client's frames are read, so that nothing but the reading keeps it busy.

@@ -40,8 +40,8 @@ impl Download {
         Self { chunks: chunks.fuse(), rest: Bytes::new(), whole: Bytes::new(), received: 0, length: None, client: None }
     }
 
-    /// A body that an HTTP client of yours reads ([`HttpsSender::stream`]). The first error ends it, and becomes
-    /// [`DownloadError::BrokenOff`].
+    /// The body that another HTTP client reads ([`HttpsSender::stream`](crate::HttpsSender::stream)). The first error
+    /// ends it, and becomes [`DownloadError::BrokenOff`].
     pub fn from_stream<E: fmt::Display>(chunks: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Self {
         let told = chunks.scan((0_u64, false), |(received, ended), chunk| {
             let next = match chunk {

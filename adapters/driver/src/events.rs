@@ -12,12 +12,12 @@ use crate::command::Command;
 
 /// The events of a client, in order. A stream; it ends after [`Event::Closed`].
 ///
-/// The queue is bounded (`IoLimits::event_queue`, `IoLimits::event_bytes`). When it is full the driver stops reading the socket, so that TCP
-/// makes the server wait; heartbeats, deadlines and commands go on. For the answer to a request over the socket reading
-/// goes on until `event_bytes` wait: see [`Client::request`](crate::Client::request).
+/// The queue is bounded (`IoLimits::event_queue`, `IoLimits::event_bytes`). When it is full, the socket is not read,
+/// and TCP makes the server wait; heartbeats, deadlines and commands go on. While the answer to a request over the
+/// socket is awaited, reading goes on until `event_bytes` wait: see [`Client::request`](crate::Client::request).
 ///
-/// Taking [`Event::SnapshotChanged`] makes the new snapshot visible in [`Client::snapshot`](crate::Client::snapshot):
-/// a snapshot never covers an event that has not been taken (PST-4).
+/// When [`Event::SnapshotChanged`] is taken, [`Client::snapshot`](crate::Client::snapshot) shows the new snapshot, so a
+/// snapshot never covers an event that was not taken ([PST-4](ringcentral_ws_core::protocol#pst-4)).
 pub struct Events {
     queue: EventReceiver,
     /// Keeps the driver's task alive.
@@ -29,7 +29,7 @@ impl Events {
         Self { queue, _alive: alive }
     }
 
-    /// The next event; `None` when the session has ended and all were taken. Dropping the future loses nothing.
+    /// The next event; `None` after the last one of a session that has ended. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|cx| self.queue.poll_next(cx)).await
     }

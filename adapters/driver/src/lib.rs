@@ -18,6 +18,7 @@
 //! | `aws-lc-rs` | | encrypts with AWS-LC; when `ring` is on too, only if asked to by [`TlsSettings::provider`] |
 //! | `tracing` | on | spans and events: [`trace`] has the table, and the targets of other crates that show secrets |
 //! | `gzip` | on | asks for compressed answers to HTTPS calls and unpacks them |
+//! | `recorder` | on | the flight recorder, which costs nothing until [`Builder::flight_recorder`] asks for it |
 //! | `watch` | | the program behind the adapters' `watch` examples |
 //!
 //! rustls's process-wide provider is never used. Without certificates or provider, [`Builder::tls`] must be given, else

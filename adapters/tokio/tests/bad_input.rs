@@ -3,43 +3,24 @@
 mod common;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use common::*;
-use ringcentral_ws_conformance::fake;
+use ringcentral_ws_conformance::fake::{self, BROKEN_ANSWERS};
+use ringcentral_ws_conformance::settings::{network, strict};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_tokio::{
-    ApiError, Body, Cause, Client, Close, CommandError, Config, DownloadError, Events, FixedToken, InvalidReason,
-    IoLimits, Phase, Proxy, RequestError, http, with_query,
+    ApiError, Body, Client, Close, CommandError, Config, DownloadError, Events, FixedToken, InvalidReason, Phase,
+    Proxy, RequestError, http, with_query,
 };
 
 /// A client of the bad server. It never gets a connection, so everything goes over HTTP.
 fn bad() -> (Client, Events) {
     let server = format!("http://{}", fake::bad_server()).parse().unwrap();
-    let limits = IoLimits {
-        response_bytes: 1 << 20,
-        download_read: Duration::from_millis(200),
-        response_head: Duration::from_millis(500),
-        response_body: Duration::from_millis(500),
-        ..IoLimits::default()
-    };
-    Client::builder(FixedToken::new("token")).config(Config { server, ..config() }).limits(limits).start().unwrap()
+    Client::builder(FixedToken::new("token")).config(Config { server, ..config() }).limits(strict()).start().unwrap()
 }
 
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.expect("nothing hangs")
-}
-
-fn network<T: std::fmt::Debug>(result: Result<T, RequestError>) -> (bool, Phase, String) {
-    match result {
-        Err(error @ (RequestError::NotSent(_) | RequestError::Unknown(_))) => {
-            let may_have_run = error.may_have_run();
-            let (RequestError::NotSent(cause) | RequestError::Unknown(cause)) = error else { unreachable!() };
-            let Cause::Network { phase, message } = cause else { panic!("{cause:?}") };
-            (may_have_run, phase, message.into())
-        }
-        other => panic!("{other:?}"),
-    }
 }
 
 #[tokio::test]
@@ -81,17 +62,7 @@ async fn mistakes_of_the_caller_are_refused() {
 #[tokio::test]
 async fn broken_answers_are_told_apart() {
     let (client, _events) = bad();
-    for (path, phase, part) in [
-        ("/truncated", Phase::Response, "broke off"),
-        ("/truncated-head", Phase::Request, "ended before the answer"),
-        ("/no-http", Phase::Request, "ended before the answer"),
-        ("/large", Phase::Response, "larger than 1048576 bytes"),
-        ("/stalled", Phase::Response, "in time"),
-        ("/trickle", Phase::Response, "in time"),
-        ("/trickle-head", Phase::Request, "in time"),
-        ("/trickle-informed", Phase::Request, "in time"),
-        ("/flood-informed", Phase::Request, "provisional"),
-    ] {
+    for (path, phase, part) in BROKEN_ANSWERS {
         let (may_have_run, told, message) = network(in_time(client.request(get(path))).await);
         assert!(may_have_run && told == phase && message.contains(part), "{path}: {told:?} {message}");
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{builder, get, server, subscribed, tls_server, until};
+use ringcentral_ws_conformance::settings::endless;
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_tokio::bytes::Bytes;
 use ringcentral_ws_tokio::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -17,21 +18,8 @@ use ringcentral_ws_tokio::{
 
 #[tokio::test]
 async fn a_limit_without_end_is_no_limit() {
-    let (server, end) = (server(), Duration::MAX);
-    let limits = IoLimits {
-        dns: end,
-        tcp: end,
-        tls: end,
-        upgrade: end,
-        response_head: end,
-        response_body: end,
-        download_read: end,
-        idle_time: end,
-        clock_slack: end,
-        longest_sleep: end,
-        ..IoLimits::default()
-    };
-    let (client, mut events) = builder(&server).limits(limits).start().unwrap();
+    let server = server();
+    let (client, mut events) = builder(&server).limits(endless()).start().unwrap();
     subscribed(&mut events).await;
     let account = "/restapi/v1.0/account/~";
     for _ in 0..2 {

@@ -10,7 +10,7 @@ use common::*;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 use ringcentral_ws_tokio::filters::SMS;
 use ringcentral_ws_tokio::{
-    Client, Close, CommandError, Config, Event, Filters, GapCause, IoLimits, Jwt, OverHttps, RequestError,
+    Client, Close, CommandError, Config, Event, Events, Filters, GapCause, IoLimits, Jwt, OverHttps, RequestError,
     SessionState, StartError, Via, rustls,
 };
 
@@ -318,17 +318,23 @@ fn without_a_runtime_there_is_an_error() {
     assert!(matches!(builder(&server).filters(["sms"]).start(), Err(StartError::Filter(_))));
 }
 
+/// A client whose queue of events is full: so many messages have come for it.
+async fn crowded(server: &Server, config: Config, count: usize) -> (Client, Events) {
+    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
+    let (client, mut events) = builder(server).config(config).limits(limits).start().unwrap();
+    subscribed(&mut events).await;
+    for n in 0..count {
+        server.receive_sms(0, "+1", &n.to_string());
+    }
+    (client, events)
+}
+
 // CLAUSE HB-3 REC-5
 #[tokio::test]
 async fn an_answer_behind_unread_messages_is_not_late() {
     let server = server();
-    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
     let config = Config { request_timeout: Duration::from_secs(1), ..config() };
-    let (client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
-    subscribed(&mut events).await;
-    for n in 0..100 {
-        server.receive_sms(0, "+1", &n.to_string());
-    }
+    let (client, mut events) = crowded(&server, config, 100).await;
     until_so("reading stops", || client.stats().notifications > 0).await;
     client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).await.unwrap();
     // The deadline of the call shows as a probe; were it taken at its word, the connection would be gone.
@@ -347,13 +353,8 @@ async fn an_answer_behind_unread_messages_is_not_late() {
 #[tokio::test]
 async fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
     let server = server();
-    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
     let config = Config { request_timeout: Duration::from_millis(500), ..config() };
-    let (client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
-    subscribed(&mut events).await;
-    for n in 0..100 {
-        server.receive_sms(0, "+1", &n.to_string());
-    }
+    let (client, mut events) = crowded(&server, config, 100).await;
     until_so("reading stops", || client.stats().notifications > 0).await;
     client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).await.unwrap();
     let before = client.stats().heartbeats;
@@ -378,14 +379,9 @@ async fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
 #[tokio::test]
 async fn what_waited_unread_does_not_narrow_a_gap() {
     let server = server();
-    let limits = IoLimits { event_queue: 4, ..IoLimits::default() };
     let short = Duration::from_millis(100);
     let config = Config { heartbeat_interval: short, heartbeat_timeout: short, ..config() };
-    let (client, mut events) = builder(&server).config(config).limits(limits).start().unwrap();
-    subscribed(&mut events).await;
-    for n in 0..20 {
-        server.receive_sms(0, "+1", &n.to_string());
-    }
+    let (client, mut events) = crowded(&server, config, 20).await;
     let beats = |more: u64| {
         let before = client.stats().heartbeats;
         let client = client.clone();

@@ -51,7 +51,8 @@ pub enum Cause {
     TokenUnreadable,
     /// The configured server has no TLS, or the address that it named for the WebSocket has none.
     InsecureUri,
-    /// The server named a WebSocket on a host that is not trusted (TOK-8). Nothing was sent there.
+    /// The server named a WebSocket on a host that is not trusted ([TOK-8](crate::protocol#tok-8)). Nothing was sent
+    /// there.
     ForeignUri {
         /// The host.
         host: Box<str>,
@@ -77,7 +78,8 @@ pub enum Cause {
     },
     /// Two new access tokens were refused too, the first of them twice.
     Unauthorized,
-    /// A new access token was refused; it may not be known everywhere yet, so it is not the end (TOK-4).
+    /// A new access token was refused; it may not be known everywhere yet, so it is not the end
+    /// ([TOK-4](crate::protocol#tok-4)).
     TokenRefused,
     /// Access tokens in good use were revoked three times within minutes.
     Evicted,

@@ -1,4 +1,4 @@
-//! Errors as they come with a response (REQ-9).
+//! Errors as they come with a response ([REQ-9](crate::protocol#req-9)).
 
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ impl RateLimit {
 }
 
 impl ApiErrorInfo {
-    /// The error a response tells of; `None` below status 400. Where a response of a session quotes its secrets they are
-    /// masked: it brings along a [`Masker`] that knows them, among its extensions.
+    /// The error a response tells of; `None` below status 400. Where a response of a session quotes its secrets they
+    /// are masked: it brings along a [`Masker`] that knows them, among its extensions.
     #[must_use]
     pub fn from_response<T: AsRef<[u8]>>(response: &Response<T>) -> Option<Self> {
         let status = response.status().as_u16();

@@ -9,7 +9,7 @@ use url::{Url, form_urlencoded};
 use super::by_name::MASK;
 use crate::config::Config;
 use crate::filters::{FilterError, Filters};
-use crate::session::HostKind;
+use crate::hosts::HostKind;
 
 /// Most secrets told apart at a time, and as many ids; the one not seen for longest is forgotten, and gets another name
 /// should it come again.

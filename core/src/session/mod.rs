@@ -21,7 +21,6 @@ pub(crate) use self::checkpoint::Checkpoint;
 use self::connection::ConnectionState;
 use self::liveness::Pace;
 use self::recovery::Origin;
-pub(crate) use self::recovery::hosts::HostKind;
 pub use self::requests::rest::{OverHttps, RequestOptions};
 use self::state::State;
 pub use self::state::{Close, SessionState, SubscriptionState};
@@ -40,10 +39,13 @@ use crate::timers::TimerKind;
 /// The smallest step of the clock: a timer armed at `now` fires at the next one (C3).
 const TICK: Duration = Duration::from_micros(1);
 
-/// A RingCentral WebSocket session, without I/O, clock, randomness beyond its seed, threads or async.
+/// A RingCentral WebSocket session: the client's side of the protocol as a state machine.
 ///
-/// Inputs go in by [`handle_input`](Self::handle_input), commands by the other calls; everything that is to happen comes
-/// out of [`poll_output`](Self::poll_output), in order. The whole loop of a driver:
+/// It connects, recovers, keeps the subscription, delivers each notification once, and makes REST requests. It has no
+/// I/O, no clock, no threads, no async, and no randomness beyond its seed.
+///
+/// Inputs go in by [`handle_input`](Self::handle_input), commands by the other calls. Everything that is to happen
+/// comes out of [`poll_output`](Self::poll_output), in order. The whole loop of a driver:
 ///
 /// ```no_run
 /// # use ringcentral_ws_core::*;
@@ -67,6 +69,8 @@ const TICK: Duration = Duration::from_micros(1);
 /// }
 /// # Ok::<(), NotDrained>(())
 /// ```
+///
+/// The rules that it follows are in the module [`protocol`](crate::protocol).
 ///
 /// # Contract
 ///
@@ -196,7 +200,7 @@ impl Session {
         }
     }
 
-    /// Starts the first connection. Later calls change nothing.
+    /// Opens the first connection. Later calls change nothing.
     ///
     /// # Errors
     ///
@@ -209,8 +213,10 @@ impl Session {
         Ok(())
     }
 
-    /// Sets the event filters (SUB-1). The one subscription of the session is made, or changed if there is
-    /// one, as soon as there is a connection, and again whenever the server has lost it.
+    /// Sets the event filters ([SUB-1](crate::protocol#sub-1)). The subscription is made, or changed if there is one,
+    /// as soon as there is a connection, and again whenever the server has lost it. Ends with
+    /// [`Event::Subscribed`](crate::Event::Subscribed) or
+    /// [`Event::SubscriptionFailed`](crate::Event::SubscriptionFailed).
     ///
     /// # Errors
     ///
@@ -222,7 +228,8 @@ impl Session {
         }
     }
 
-    /// Deletes the subscription (SUB-7). Ends with [`Event::Unsubscribed`](crate::Event::Unsubscribed).
+    /// Deletes the subscription ([SUB-7](crate::protocol#sub-7)). Ends with
+    /// [`Event::Unsubscribed`](crate::Event::Unsubscribed).
     ///
     /// # Errors
     ///
@@ -234,7 +241,7 @@ impl Session {
         if removed { Ok(()) } else { Err(CommandError::Invalid((), InvalidReason::NoSubscription)) }
     }
 
-    /// Tries to connect now, inside the budgets (REC-7). Does nothing on a live connection.
+    /// Connects now, inside the budgets. Does nothing on a live connection ([REC-7](crate::protocol#rec-7)).
     ///
     /// # Errors
     ///
@@ -246,8 +253,8 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the session within [`Config::close_timeout`](crate::Config::close_timeout) (CLS-1). The first call
-    /// decides; later ones change nothing.
+    /// Ends the session within [`Config::close_timeout`](crate::Config::close_timeout)
+    /// ([CLS-1](crate::protocol#cls-1)). Later calls change nothing.
     ///
     /// # Errors
     ///
@@ -260,7 +267,7 @@ impl Session {
         Ok(())
     }
 
-    /// The next action to carry out, event to hand over, or moment to wait for.
+    /// The next output: an action, an event, or what to wait for. Call it until it returns [`Output::Wait`].
     pub fn poll_output(&mut self) -> Output {
         if let Some(output) = self.out.pop() {
             return output;
@@ -271,7 +278,7 @@ impl Session {
         })
     }
 
-    /// Where it stands.
+    /// The state of the session.
     #[must_use]
     pub fn state(&self) -> SessionState {
         match self.state.connection {
@@ -295,13 +302,13 @@ impl Session {
         }
     }
 
-    /// Where the subscription stands.
+    /// The state of the subscription.
     #[must_use]
     pub const fn subscription(&self) -> SubscriptionState {
         self.state.subscription.state()
     }
 
-    /// Whether the server has confirmed the subscription, so that notifications come while there is a connection.
+    /// Whether the server has confirmed the subscription. Then notifications come while there is a connection.
     #[must_use]
     pub const fn is_subscribed(&self) -> bool {
         matches!(self.state.subscription.state(), SubscriptionState::Active)

@@ -28,12 +28,13 @@ impl Session {
         }
     }
 
-    /// The application has stored a snapshot that was taken after [`connect`](Self::connect), or keeps none.
+    /// Reports that the application has stored a snapshot that was taken after [`connect`](Self::connect), or keeps
+    /// none.
     ///
-    /// A session that goes on from an orderly [`close`](Self::close) opens no connection before this call
-    /// ([`SessionState::AwaitingStore`](crate::SessionState::AwaitingStore)): what that end left says that nothing was
-    /// received since, and after a crash notifications would be lost without a [`Gap`](crate::Gap) (PST-2). Any other
-    /// session does not wait for it. Later calls change nothing.
+    /// A session that continues from an orderly [`close`](Self::close) opens no connection before this call
+    /// ([`SessionState::AwaitingStore`](crate::SessionState::AwaitingStore)). The snapshot of that end says that
+    /// nothing was received since, so after a crash notifications would be lost without a [`Gap`](crate::Gap)
+    /// ([PST-2](crate::protocol#pst-2)). No other session waits for it. Later calls change nothing.
     ///
     /// # Errors
     ///
@@ -48,9 +49,10 @@ impl Session {
         Ok(())
     }
 
-    /// The session as it can be continued by another process. `None` while outputs wait, because it would be ahead of
-    /// what was handed to the application (PST-4), and while `close(Detach)` is under way, because what comes until
-    /// `Closed` belongs to it (PST-5).
+    /// The snapshot with which another process can continue the session.
+    ///
+    /// `None` while outputs wait, because it would include notifications that the application does not have yet
+    /// ([PST-4](crate::protocol#pst-4)), and between `close(Detach)` and `Closed` ([PST-5](crate::protocol#pst-5)).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         let detaching =
@@ -87,17 +89,18 @@ impl Session {
         })
     }
 
-    /// Continues a session at rest (PST-2). Like a new one it does nothing before [`connect`](Self::connect).
+    /// A session that continues the one of this snapshot ([PST-2](crate::protocol#pst-2)). It does nothing before
+    /// [`connect`](Self::connect).
     ///
-    /// If the snapshot is not that of an orderly [`close`](Self::close), notifications may have been received after
-    /// it was taken and before the process ended; the server does not send those again, so a
-    /// [`Gap`](crate::Gap) with [`GapCause::Restored`](crate::GapCause::Restored) is reported even if the recovery succeeds.
+    /// If the snapshot is not that of an orderly [`close`](Self::close), the process may have received notifications
+    /// after it was taken. The server does not send those again, so a [`Gap`](crate::Gap) with
+    /// [`GapCause::Restored`](crate::GapCause::Restored) is reported even if the recovery succeeds.
     ///
     /// # Errors
     ///
-    /// [`RestoreError`]; starting with [`new`](Self::new) is always possible (PST-3). Then nothing of the snapshot is used:
-    /// no recovery handle, no subscription, no ids, and neither the calls nor the penalties of its login, because the
-    /// server counts those for each user and app.
+    /// [`RestoreError`]. Starting with [`new`](Self::new) is always possible ([PST-3](crate::protocol#pst-3)). Then
+    /// nothing of the snapshot is used: no recovery handle, no subscription, no ids, and neither the calls nor the
+    /// penalties of its login, which the server counts for each user and app.
     pub fn restore(config: Config, snapshot: Snapshot, seed: u64, clock: ClockReading) -> Result<Self, RestoreError> {
         snapshot.check()?;
         if snapshot.server != config.server.as_str() {

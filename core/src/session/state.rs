@@ -92,18 +92,18 @@ impl State {
     }
 }
 
-/// How to end a session (CLS-1).
+/// How to end a session ([CLS-1](crate::protocol#cls-1)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub enum Close {
-    /// Delete the subscription, then close. Nothing is left on the server, if the connection lives to the end and the
-    /// making of the subscription was confirmed; otherwise the server lets it expire.
+    /// Deletes the subscription, then closes. If the connection breaks before, or the subscription was never confirmed,
+    /// the server lets it expire.
     Revoke,
-    /// Close and leave the session recoverable from the last snapshot.
+    /// Closes, and leaves the session to be continued from the last snapshot.
     Detach,
 }
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionState {
@@ -120,32 +120,33 @@ pub enum SessionState {
     },
     /// An attempt is under way.
     Connecting,
-    /// The session goes on from an orderly end, and waits for
-    /// [`snapshot_stored`](crate::Session::snapshot_stored).
+    /// The session continues from an orderly end, and waits for [`snapshot_stored`](crate::Session::snapshot_stored)
+    /// ([PST-2](crate::protocol#pst-2)).
     AwaitingStore,
-    /// Connected.
+    /// A connection is ready.
     Ready {
         /// The live connection.
         conn: ConnId,
     },
-    /// The connection was lost, and `recover` is awaited because `auto_recover` is off (REC-6).
+    /// The connection was lost, and the session waits for `recover`, because `auto_recover` is off
+    /// ([REC-6](crate::protocol#rec-6)).
     Offline,
     /// `close` was called, or the connection is being replaced.
     Closing,
-    /// Over.
+    /// The session has ended.
     Closed,
 }
 
-/// Where the subscription of a session stands.
+/// The state of a session's subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscriptionState {
-    /// Nothing is subscribed.
+    /// There is no subscription.
     None,
-    /// It was asked for, and the server has not confirmed it yet, or lost it with the session.
+    /// Filters are set, and the server has not confirmed the subscription yet, or has lost it.
     Pending,
-    /// The server has confirmed it, and the session may continue: notifications come, if there is a connection.
+    /// The server has confirmed the subscription. Notifications come while there is a connection.
     Active,
-    /// The server refused it for good: no notifications come until `subscribe` is called again.
+    /// The server refused the subscription for good. No notifications come until `subscribe` is called again.
     Refused,
 }

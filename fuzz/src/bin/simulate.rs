@@ -1,11 +1,11 @@
 //! Simulates sessions for days; see `--help`.
 
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use ringcentral_ws_fuzz::cli::{self, ProgressLine};
+use ringcentral_ws_fuzz::cli::{self, Series};
 use ringcentral_ws_fuzz::{
-    DAY, Failure, Plain, Report, Trace, WithContract, calm, series, simulate, simulate_dense, simulate_dense_traced,
+    DAY, Failure, Plain, Report, Trace, WithContract, calm, simulate, simulate_dense, simulate_dense_traced,
     simulate_traced,
 };
 
@@ -34,42 +34,34 @@ Exit status: 0 when nothing was violated, 1 on a violation, 2 for bad usage.
 ";
 
 struct Options {
-    seeds: std::ops::Range<u64>,
+    series: Series,
     checked: bool,
     calm: bool,
     dense: bool,
     trace: Option<usize>,
-    keep_going: bool,
-    jobs: usize,
-    progress: bool,
 }
 
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options {
-        seeds: 0..1000,
-        checked: false,
-        calm: false,
-        dense: false,
-        trace: None,
-        keep_going: false,
-        jobs: 1,
-        progress: std::io::stderr().is_terminal(),
-    };
+    let mut options = Options { series: Series::new(0..1000), checked: false, calm: false, dense: false, trace: None };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
-            Long("days") => options.seeds.end = options.seeds.start.saturating_add(parser.value()?.parse()?),
-            Long("seed") => options.seeds = cli::one_seed(parser.value()?.parse()?),
-            Long("seed-range") => options.seeds = cli::seeds(&parser.value()?.string()?)?,
+            Long("days") => {
+                let seeds = &mut options.series.seeds;
+                seeds.end = seeds.start.saturating_add(parser.value()?.parse()?);
+            }
             Long("checked") => options.checked = true,
             Long("trace") => options.trace = Some(parser.value()?.parse()?),
             Long("calm") => options.calm = true,
             Long("dense") => options.dense = true,
-            Long("keep-going") => options.keep_going = true,
-            Long("jobs") => options.jobs = parser.value()?.parse()?,
-            Long("progress") => options.progress = true,
             Long("help") | Short('h') => return Ok(None),
+            Long(name) => {
+                let name = name.to_owned();
+                if !options.series.reads(&name, &mut parser)? {
+                    return Err(Long(&name).unexpected());
+                }
+            }
             other => return Err(other.unexpected()),
         }
     }
@@ -105,27 +97,9 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(end) => return end,
     };
-    // A panic of the contract checker is a violation like any other: it is printed with its seed.
-    std::panic::set_hook(Box::new(|_| ()));
     let speed = |total: &Report, seconds: f64| match options.dense {
         true => format!("{:.0} runs/s", total.runs as f64 / seconds),
         false => format!("{:.0} session-days/s", total.days() / seconds),
     };
-    let line = ProgressLine::new(options.progress);
-    let (total, failures) = series(
-        options.seeds.clone(),
-        options.jobs,
-        options.keep_going,
-        |seed| run(seed, &options),
-        |failure| {
-            line.clear();
-            println!("{failure}");
-        },
-        |progress| line.show(progress, speed),
-    );
-    line.clear();
-    print!("{total}");
-    println!("time            {:.2} s, {}", line.seconds(), speed(&total, line.seconds()));
-    println!("violations      {failures}");
-    if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    options.series.clone().run(|seed| run(seed, &options), speed)
 }

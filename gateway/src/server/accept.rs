@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -14,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::server::http;
+use crate::server::refusals::{Refusals, Refuse};
 use crate::server::shared::Shared;
 use crate::server::stream::Stream;
 
@@ -21,16 +21,6 @@ use crate::server::stream::Stream;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after a failed accept or bind.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// Whether to listen at all; `done` is told when it is so.
-#[derive(Debug)]
-pub(super) struct Refuse {
-    pub(super) on: bool,
-    pub(super) done: Option<SyncSender<()>>,
-}
-
-/// The sender of [`Refuse`], for the control resources.
-pub(super) type Refusals = mpsc::UnboundedSender<Refuse>;
 
 pub(super) async fn serve(
     listener: TcpListener,

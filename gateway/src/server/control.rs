@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::server::accept::{Refusals, Refuse};
+use crate::server::refusals::{Refusals, Refuse};
 use crate::server::shared::Shared;
 use crate::{ConnectionTimeout, Fate, HttpRequest, HttpResponse, MessageKind, Receipt};
 

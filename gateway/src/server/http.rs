@@ -12,7 +12,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::server::accept::Refusals;
+use crate::server::refusals::Refusals;
 use crate::server::shared::Shared;
 use crate::server::stream::Stream;
 use crate::server::{control, cors, foreign, socket};

@@ -5,6 +5,7 @@ mod control;
 mod cors;
 mod foreign;
 mod http;
+mod refusals;
 mod shared;
 mod socket;
 mod stream;
@@ -20,7 +21,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
-use crate::server::accept::Refuse;
+use crate::server::refusals::Refuse;
 use crate::server::shared::Shared;
 use crate::{Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt};
 

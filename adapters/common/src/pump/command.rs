@@ -123,7 +123,7 @@ impl<R: Replies> Pump<R> {
             Command::Subscribe(filters, reply) => R::reply(reply, session.subscribe(filters, now)),
             Command::Unsubscribe(reply) => R::reply(reply, session.unsubscribe(now)),
             Command::Recover(reply) => R::reply(reply, session.recover(now)),
-            Command::Network(online) => self.feed(Input::NetworkChanged { online }),
+            Command::Network(online) => return self.input(Input::NetworkChanged { online }, io),
             Command::Close(mode, reply) => {
                 self.closers.push(reply);
                 self.closing_since.get_or_insert(now);
@@ -174,23 +174,22 @@ impl<R: Replies> Pump<R> {
                 let result = self.debug.authorized(result);
                 self.tracer.authorized(result.as_ref().map(|token| token.expires_in));
                 match result {
-                    Ok(token) => self.feed(Input::Authorized { id, token }),
-                    Err(failure) => self.feed(Input::AuthorizeFailed { id, failure }),
+                    Ok(token) => self.input(Input::Authorized { id, token }, io),
+                    Err(failure) => self.input(Input::AuthorizeFailed { id, failure }, io),
                 }
             }
-            Completion::Answered(id, Ok(response)) => self.feed(Input::HttpResponse { id, response }),
+            Completion::Answered(id, Ok(response)) => self.input(Input::HttpResponse { id, response }, io),
             Completion::Answered(id, Err(failure)) => {
                 let failure = self.debug.unanswered(failure);
-                self.feed(Input::HttpFailed { id, failure });
+                self.input(Input::HttpFailed { id, failure }, io);
             }
             Completion::Streamed { id, request, response, body } => {
                 if let Some(pending) = self.requests.get_mut(&request) {
                     pending.body = body;
                 }
-                self.feed(Input::HttpResponse { id, response });
+                self.input(Input::HttpResponse { id, response }, io);
             }
-            Completion::Opened(conn, result) => self.opened(conn, result),
+            Completion::Opened(conn, result) => self.opened(conn, result, io),
         }
-        self.drain(io);
     }
 }

@@ -9,6 +9,12 @@ use crate::address::source_is_silent;
 use crate::limits::MAX_LOGINS;
 
 impl<R: Replies> Pump<R> {
+    /// Gives the session an input, and carries out what it causes. It is always drained before, so it never refuses.
+    pub(super) fn input(&mut self, input: Input<'_>, io: &mut impl Io<Replies = R>) {
+        let _ = self.session.handle_input(input, self.now);
+        self.drain(io);
+    }
+
     /// Carries out everything the session wants, and notes what it waits for.
     pub(super) fn drain(&mut self, io: &mut impl Io<Replies = R>) {
         loop {
@@ -18,7 +24,8 @@ impl<R: Replies> Pump<R> {
                 Output::Wait(wait) => {
                     self.wait = wait;
                     let Some(id) = self.refused_logins.pop() else { break };
-                    self.feed(Input::AuthorizeFailed { id, failure: source_is_silent() });
+                    let failed = Input::AuthorizeFailed { id, failure: source_is_silent() };
+                    let _ = self.session.handle_input(failed, self.now);
                 }
             }
         }

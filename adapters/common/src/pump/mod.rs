@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringcentral_ws_core::recorder::Recorded;
+use crate::recording::Recorded;
 use ringcentral_ws_core::{AuthId, ConnId, Event, Filters, Input, RequestId, TimerKind, Timestamp, Wait};
 
 use self::command::Pending;
@@ -225,8 +225,7 @@ impl<R: Replies> Pump<R> {
             if let Connection::Open(_) = self.connection {
                 io.pause_reading();
             }
-            self.feed(Input::Resumed);
-            self.drain(io);
+            self.input(Input::Resumed, io);
         }
         if self.events.take_stored() {
             self.excuse_unread(io);
@@ -257,8 +256,7 @@ impl<R: Replies> Pump<R> {
             return;
         }
         self.excuse_unread(io);
-        self.feed(Input::Timeout);
-        self.drain(io);
+        self.input(Input::Timeout, io);
     }
 
     /// Sends what waits for the socket, publishes the newest snapshot when a burst is over, and wakes the application.
@@ -286,11 +284,6 @@ impl<R: Replies> Pump<R> {
         {
             self.events.push(Event::SnapshotChanged, Some(snapshot));
         }
-    }
-
-    /// The session is always drained before it is fed, so it never refuses.
-    fn feed(&mut self, input: Input<'_>) {
-        let _ = self.session.handle_input(input, self.now);
     }
 
     /// Everything ends but logins under way, which have the time that closing may take: a server that answers a refresh

@@ -14,19 +14,19 @@ pub(super) const BURST: usize = 64;
 pub(super) const HANDSHAKE_BACKLOG: usize = 256;
 
 impl<R: Replies> Pump<R> {
-    pub(super) fn opened(&mut self, conn: ConnId, result: Result<(), OpenFailure>) {
+    pub(super) fn opened(&mut self, conn: ConnId, result: Result<(), OpenFailure>, io: &mut impl Io<Replies = R>) {
         if self.connection != Connection::Opening(conn) {
             return;
         }
         match result {
             Ok(()) => {
                 self.connection = Connection::Open(conn);
-                self.feed(Input::Opened { conn });
+                self.input(Input::Opened { conn }, io);
             }
             Err(failure) => {
                 self.connection = Connection::None;
                 let failure = self.debug.not_opened(conn, failure);
-                self.feed(Input::OpenFailed { conn, failure });
+                self.input(Input::OpenFailed { conn, failure }, io);
             }
         }
     }
@@ -42,8 +42,7 @@ impl<R: Replies> Pump<R> {
                 return io.pause_reading();
             }
             if let Some(incoming) = self.ahead.take() {
-                self.feed(Input::Unread { conn });
-                self.drain(io);
+                self.input(Input::Unread { conn }, io);
                 self.received(conn, incoming, io);
             } else {
                 match io.receive() {
@@ -59,7 +58,6 @@ impl<R: Replies> Pump<R> {
                     Some(incoming) => self.received(conn, incoming, io),
                 }
             }
-            self.drain(io);
             if self.connection != Connection::Open(conn) {
                 return;
             }
@@ -83,10 +81,10 @@ impl<R: Replies> Pump<R> {
             Incoming::Closed(close) => {
                 let close = self.debug.closed(conn, close.clone());
                 self.disconnect(io);
-                return self.feed(Input::Closed { conn, close });
+                return self.input(Input::Closed { conn, close }, io);
             }
         };
-        self.feed(Input::Frame { conn, frame });
+        self.input(Input::Frame { conn, frame }, io);
     }
 
     /// Sends what waits, and passes on what the session must know about that.
@@ -95,11 +93,11 @@ impl<R: Replies> Pump<R> {
             && let Some(pressure) = io.flush()
         {
             self.excuse_unread(io);
-            self.feed(match pressure {
+            let input = match pressure {
                 Pressure::Blocked => Input::SendBlocked { conn },
                 Pressure::Ready => Input::SendReady { conn },
-            });
-            self.drain(io);
+            };
+            self.input(input, io);
         }
         // The end is read behind what came before it.
         let is_open = matches!(self.connection, Connection::Open(_));
@@ -119,8 +117,7 @@ impl<R: Replies> Pump<R> {
             && matches!(self.wait, Wait::Until { at, .. } if at <= self.now)
             && let Connection::Open(conn) = self.connection
         {
-            self.feed(Input::Unread { conn });
-            self.drain(io);
+            self.input(Input::Unread { conn }, io);
         }
     }
 }

@@ -3,9 +3,10 @@
 /// What [`settings_methods`](crate::settings_methods) names.
 #[doc(hidden)]
 pub mod names {
-    pub use ringcentral_ws_core::recorder::Options as RecorderOptions;
     pub use ringcentral_ws_core::{Config, Snapshot};
     pub use rustls::ClientConfig;
+
+    pub use crate::recording::RecorderOptions;
 }
 
 /// The methods of a half's `Builder` that change its field `settings`, a [`Settings`](crate::Settings). `debug` says
@@ -32,40 +33,41 @@ macro_rules! settings_methods {
             self
         }
 
-        /// Settings of the session. Unless they name another server than production, that of the credentials is used.
+        /// The settings of the session. If they name the server of production, the server of the credentials is used.
         pub fn config(mut self, config: $crate::setup_names::Config) -> Self {
             self.settings.config = config;
             self
         }
 
-        /// Limits of input and output.
+        /// The limits of input and output.
         pub fn limits(mut self, limits: $crate::IoLimits) -> Self {
             self.settings.limits = limits.usable();
             self
         }
 
-        /// Continues the session of this snapshot (PST-2). It is bound to the server, the app and the user (TOK-10):
-        /// with the credentials of another one [`start`](Self::start) refuses it. To go on then, start with
-        /// [`Snapshot::lost`](ringcentral_ws_core::Snapshot::lost) in its place, which makes a gap known.
+        /// Continues the session of this snapshot ([PST-2](ringcentral_ws_core::protocol#pst-2)). A snapshot belongs to
+        /// a server, an app and a user ([TOK-10](ringcentral_ws_core::protocol#tok-10)), and [`start`](Self::start)
+        /// refuses it with other credentials. Then start with [`Snapshot::lost`](ringcentral_ws_core::Snapshot::lost)
+        /// in its place, which reports a gap.
         ///
-        /// The snapshot of an orderly end says that nothing was received since, and a crash would make that a lie. So
-        /// its session opens no socket before the application has taken the first
-        /// [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged) and come back for another event: by then it
-        /// has written the new snapshot down.
+        /// The snapshot of an orderly end says that nothing was received since, which would be wrong after a crash. So
+        /// its session opens no socket until the application has taken the first
+        /// [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged) and asks for the next event. By then the
+        /// application must have stored the new snapshot.
         pub fn restore(mut self, snapshot: $crate::setup_names::Snapshot) -> Self {
             self.settings.snapshot = Some(snapshot);
             self
         }
 
-        /// TLS settings of yours, in place of [`default_tls`](crate::default_tls): made with
-        /// [`TlsSettings`](crate::TlsSettings), or by hand. Of the protocols they offer (ALPN) only HTTP/1.1 counts.
+        /// TLS settings in place of [`default_tls`](crate::default_tls), made with [`TlsSettings`](crate::TlsSettings)
+        /// or by hand. Of the protocols that they offer (ALPN) only HTTP/1.1 counts.
         pub fn tls(mut self, tls: std::sync::Arc<$crate::setup_names::ClientConfig>) -> Self {
             self.settings.tls = Some(tls);
             self
         }
 
-        /// Hosts, each with its subdomains, that downloads may go to beside the server itself, in place of
-        /// `ringcentral.com`. The access token is sent to them.
+        /// The hosts, each with its subdomains, that downloads may go to beside the server. They see the access token.
+        /// Default `ringcentral.com`.
         pub fn content_hosts<I>(mut self, hosts: I) -> Self
         where
             I: IntoIterator,
@@ -75,14 +77,14 @@ macro_rules! settings_methods {
             self
         }
 
-        /// A proxy for HTTPS and the WebSocket, or none, in place of what the environment says
+        /// A proxy for HTTPS and the WebSocket, or none, in place of that of the environment
         /// ([`Proxy::from_env`](crate::Proxy::from_env)).
         pub fn proxy(mut self, proxy: Option<$crate::Proxy>) -> Self {
             self.settings.proxy = $crate::ProxyChoice::Given(proxy);
             self
         }
 
-        /// Hands each message to `sink`, as one line with secrets masked. The same lines go to `tracing`, target
+        /// Calls `sink` with each message, as one line with secrets masked. The same lines go to `tracing`, target
         /// `ringcentral_ws::frames`, level trace.
         ///
         #[doc = $called]
@@ -94,7 +96,8 @@ macro_rules! settings_methods {
 
         /// Records the session's last inputs and outputs in `bytes` of memory, secrets masked, for
         /// [`Client::flight_record`]: see [`recorder`](ringcentral_ws_core::recorder). 32 kB hold about an hour of a
-        /// quiet connection.
+        /// quiet connection. Feature `recorder`.
+        #[cfg(feature = "recorder")]
         pub fn flight_recorder(mut self, bytes: impl Into<$crate::setup_names::RecorderOptions>) -> Self {
             self.settings.recorder = Some(bytes.into());
             self

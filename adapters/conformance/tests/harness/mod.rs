@@ -8,6 +8,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
+use ringcentral_ws_adapter::Settings;
+use ringcentral_ws_api::TokenSet;
 use ringcentral_ws_async_std::AsyncStd;
 use ringcentral_ws_conformance::{Harness, Outcome, Running, Setup};
 use ringcentral_ws_core::{Body, Close, Event, Snapshot, Stats, Via};
@@ -54,9 +56,23 @@ pub(crate) fn wait_for<T: Send>(block: Block, work: impl Future<Output = T> + Se
     done.expect("block_on runs to the end")
 }
 
-fn limits(setup: &Setup) -> IoLimits {
+fn settings(setup: Setup) -> Settings {
     let (step, event_queue, event_bytes) = (setup.step_limit, setup.event_queue, setup.event_bytes);
-    IoLimits { dns: step, tcp: step, tls: step, upgrade: step, event_queue, event_bytes, ..IoLimits::default() }
+    let limits =
+        IoLimits { dns: step, tcp: step, tls: step, upgrade: step, event_queue, event_bytes, ..IoLimits::default() };
+    let tls = setup.trust.as_deref().map(trusting);
+    let Setup { config, filters, snapshot, .. } = setup;
+    Settings { config, filters, limits: limits.usable(), snapshot, tls, ..Settings::default() }
+}
+
+/// The newest refresh token, and what keeps it.
+fn kept() -> (Arc<Mutex<Option<String>>>, impl Fn(&TokenSet) + Send + Sync + 'static) {
+    let refresh = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&refresh);
+    let keep = move |tokens: &TokenSet| {
+        *kept.lock().unwrap() = tokens.refresh_token.as_ref().map(|token| token.expose().to_owned());
+    };
+    (refresh, keep)
 }
 
 pub(crate) fn trusting(certificate: &[u8]) -> Arc<ClientConfig> {
@@ -73,22 +89,12 @@ impl<R: Runtime> Harness for Async<R> {
     }
 
     fn try_start(&self, setup: Setup) -> Result<Box<dyn Running>, String> {
-        let refresh = Arc::new(Mutex::new(None));
-        let kept = Arc::clone(&refresh);
-        let mut login = Jwt::new(setup.app.clone(), setup.jwt.as_str()).on_tokens(move |tokens| {
-            *kept.lock().unwrap() = tokens.refresh_token.as_ref().map(|token| token.expose().to_owned());
-        });
+        let (refresh, keep) = kept();
+        let mut login = Jwt::new(setup.app.clone(), setup.jwt.as_str()).on_tokens(keep);
         if let Some(token) = &setup.refresh_token {
             login = login.with_refresh_token(token.as_str());
         }
-        let mut builder = Builder::new(self.runtime.clone(), login).filters(&setup.filters).limits(limits(&setup));
-        builder = builder.config(setup.config);
-        if let Some(trust) = &setup.trust {
-            builder = builder.tls(trusting(trust));
-        }
-        if let Some(snapshot) = setup.snapshot {
-            builder = builder.restore(snapshot);
-        }
+        let builder = Builder::new(self.runtime.clone(), login).settings(settings(setup));
         let (client, events) = wait_for(self.block, async { builder.start() }).map_err(|error| error.to_string())?;
         Ok(Box::new(AsyncRunning { client, events, runtime: self.runtime.clone(), block: self.block, refresh }))
     }
@@ -171,21 +177,12 @@ impl Harness for Blocking {
 
     fn try_start(&self, setup: Setup) -> Result<Box<dyn Running>, String> {
         use ringcentral_ws_blocking::{Client, Jwt};
-        let refresh = Arc::new(Mutex::new(None));
-        let kept = Arc::clone(&refresh);
-        let mut login = Jwt::new(setup.app.clone(), setup.jwt.as_str()).on_tokens(move |tokens| {
-            *kept.lock().unwrap() = tokens.refresh_token.as_ref().map(|token| token.expose().to_owned());
-        });
+        let (refresh, keep) = kept();
+        let mut login = Jwt::new(setup.app.clone(), setup.jwt.as_str()).on_tokens(keep);
         if let Some(token) = &setup.refresh_token {
             login = login.with_refresh_token(token.as_str());
         }
-        let mut builder = Client::builder(login).filters(&setup.filters).limits(limits(&setup)).config(setup.config);
-        if let Some(trust) = &setup.trust {
-            builder = builder.tls(trusting(trust));
-        }
-        if let Some(snapshot) = setup.snapshot {
-            builder = builder.restore(snapshot);
-        }
+        let builder = Client::builder(login).settings(settings(setup));
         let (client, events) = builder.start().map_err(|error| error.to_string())?;
         Ok(Box::new(BlockingRunning { client, events, refresh }))
     }

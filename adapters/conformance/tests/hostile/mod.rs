@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_api::ClientApp;
+use ringcentral_ws_conformance::peer::RawFrame;
 use ringcentral_ws_conformance::{Harness, PATIENCE, Running, Setup};
 use ringcentral_ws_core::{Config, Event, RetryPolicy};
 use tungstenite::handshake::derive_accept_key;
@@ -89,24 +90,6 @@ fn head(stream: &mut TcpStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
-/// A frame as a server sends it.
-pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match payload.len() {
-        length @ 0..126 => bytes.push(length as u8),
-        length @ 126..65_536 => {
-            bytes.push(126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            bytes.push(127);
-            bytes.extend((length as u64).to_be_bytes());
-        }
-    }
-    bytes.extend(payload);
-    bytes
-}
-
 /// A notification with a body of so many bytes.
 pub(crate) fn notification(name: &str, size: usize) -> String {
     let filler = "x".repeat(size);
@@ -122,7 +105,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
-        self.stream.write_all(&frame(0x81, text.as_bytes()))
+        self.stream.write_all(&RawFrame::text(text).bytes())
     }
 
     /// The next frame of the client: its opcode and what it says.
@@ -177,7 +160,7 @@ impl Peer {
     pub(crate) fn behave(&mut self) -> io::Result<()> {
         loop {
             match self.read()? {
-                (8, _) => return self.stream.write_all(&frame(0x88, &[3, 0xe8])),
+                (8, _) => return self.stream.write_all(&RawFrame::close(1000, "").bytes()),
                 (_, text) if text.contains("Heartbeat") => self.text(&text)?,
                 (_, text) if text.contains("ClientRequest") => self.reply(&text, "{}")?,
                 _ => {}

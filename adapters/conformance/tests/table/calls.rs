@@ -4,10 +4,7 @@ use std::io;
 
 use ringcentral_ws_conformance::peer::Link;
 
-use super::{App, Behaviour, SLOWLY, Stage, behaviour};
-
-/// Each failed attempt is an event with the time of the next one.
-const RETRY: &[&str] = &["retry "];
+use super::{App, Behaviour, RETRY, SLOWLY, token};
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
 
@@ -27,12 +24,12 @@ pub(super) fn good_body(link: &Link<'_>) -> String {
 }
 
 const fn call(name: &'static str, attack: fn(&mut Link<'_>) -> io::Result<()>) -> Behaviour {
-    behaviour(Stage::Token, name, RETRY, attack)
+    token(name, RETRY, attack)
 }
 
 /// The same, with a good body in a strange dress: whether it is taken or refused, it is said.
 const fn strange(name: &'static str, attack: fn(&mut Link<'_>) -> io::Result<()>) -> Behaviour {
-    behaviour(Stage::Token, name, &["connected", "retry "], attack)
+    token(name, &["connected", "retry "], attack)
 }
 
 /// A gzip member, without its end, whose text is `x` for ever: the compressed form repeats after 13 bytes.

@@ -5,25 +5,9 @@ use std::time::Duration;
 
 use ringcentral_ws_conformance::peer::{Link, RawFrame, opcode};
 
-use super::{Behaviour, HARMLESS, Stage, behaviour, go_on};
+use super::{Behaviour, GAP, GONE, HARMLESS, go_on, live, only};
 
-/// It may have hidden a notification.
-const GAP: &[&str] = &["gap unreadable_frame"];
-const GONE: &[&str] = &["disconnected"];
 const EITHER: &[&str] = &["disconnected", "gap unreadable_frame"];
-
-const fn live(
-    name: &'static str,
-    expect: &'static [&'static str],
-    attack: fn(&mut Link<'_>) -> io::Result<()>,
-) -> Behaviour {
-    behaviour(Stage::Live, name, expect, attack)
-}
-
-fn one(link: &mut Link<'_>, frame: &RawFrame) -> io::Result<()> {
-    link.frame(frame)?;
-    link.hold()
-}
 
 pub(super) fn all() -> Vec<Behaviour> {
     [pings(), closes()].into_iter().flatten().collect()
@@ -31,11 +15,11 @@ pub(super) fn all() -> Vec<Behaviour> {
 
 fn pings() -> Vec<Behaviour> {
     vec![
-        live("a ping of 126 bytes", GAP, |link| one(link, &RawFrame::new(opcode::PING, [b'p'; 126]))),
-        live("a ping of 2^62 bytes", GAP, |link| one(link, &RawFrame::new(opcode::PING, "p").claiming(1 << 62))),
-        live("a fragmented ping", GAP, |link| one(link, &RawFrame::new(opcode::PING, "p").unfinished())),
-        live("a pong of 1 MB", GAP, |link| one(link, &RawFrame::new(opcode::PONG, vec![b'p'; 1_000_000]))),
-        live("a pong with reserved bits", GAP, |link| one(link, &RawFrame::new(opcode::PONG, "p").rsv(1))),
+        live("a ping of 126 bytes", GAP, |link| only(link, &RawFrame::new(opcode::PING, [b'p'; 126]))),
+        live("a ping of 2^62 bytes", GAP, |link| only(link, &RawFrame::new(opcode::PING, "p").claiming(1 << 62))),
+        live("a fragmented ping", GAP, |link| only(link, &RawFrame::new(opcode::PING, "p").unfinished())),
+        live("a pong of 1 MB", GAP, |link| only(link, &RawFrame::new(opcode::PONG, vec![b'p'; 1_000_000]))),
+        live("a pong with reserved bits", GAP, |link| only(link, &RawFrame::new(opcode::PONG, "p").rsv(1))),
         live("a flood of pings, whose answers nobody reads", GONE, |link| {
             link.flood(RawFrame::new(opcode::PING, [b'p'; 125]).bytes())
         }),
@@ -64,7 +48,7 @@ fn pings() -> Vec<Behaviour> {
 
 fn closes() -> Vec<Behaviour> {
     fn close(link: &mut Link<'_>, payload: &[u8]) -> io::Result<()> {
-        one(link, &RawFrame::new(opcode::CLOSE, payload))
+        only(link, &RawFrame::new(opcode::CLOSE, payload))
     }
     vec![
         live("a close frame of 1 byte", EITHER, |link| close(link, &[3])),
@@ -76,7 +60,7 @@ fn closes() -> Vec<Behaviour> {
         live("close code 5000", EITHER, |link| close(link, &5000_u16.to_be_bytes())),
         live("close code 65535", EITHER, |link| close(link, &[0xff, 0xff])),
         live("a fragmented close frame", EITHER, |link| {
-            one(link, &RawFrame::new(opcode::CLOSE, [3, 0xe8]).unfinished())
+            only(link, &RawFrame::new(opcode::CLOSE, [3, 0xe8]).unfinished())
         }),
         live("a close frame of 126 bytes", EITHER, |link| close(link, &[b'x'; 126])),
         live("a close reason with the codes of a terminal", GONE, |link| {

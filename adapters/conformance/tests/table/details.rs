@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use ringcentral_ws_conformance::peer::{Link, RawFrame, Recovery, notification, opcode};
 
-use super::{Behaviour, SLOWLY, Stage, behaviour, filled};
+use super::{Behaviour, RETRY, SLOWLY, connected, filled, open};
 
 /// The failed attempt, or the connection as it is.
 const EITHER: &[&str] = &["connected", "retry "];
-const RETRY: &[&str] = &["retry "];
 const UNREADABLE: &[&str] = &["protocol error"];
 
 /// ConnectionDetails with this body, and a good server from then on.
@@ -39,14 +38,6 @@ fn limits(link: &mut Link<'_>, value: &str) -> io::Result<()> {
 fn instead(link: &mut Link<'_>, text: &str) -> io::Result<()> {
     link.frame(&RawFrame::text(text))?;
     link.swallow()
-}
-
-const fn open(
-    name: &'static str,
-    expect: &'static [&'static str],
-    attack: fn(&mut Link<'_>) -> io::Result<()>,
-) -> Behaviour {
-    behaviour(Stage::Open, name, expect, attack)
 }
 
 pub(super) fn all() -> Vec<Behaviour> {
@@ -157,13 +148,6 @@ fn subscriptions() -> Vec<Behaviour> {
             r#"[{{"type":"ClientRequest","messageId":{id},"status":{status}}},{body}]"#
         )))?;
         link.serve()
-    }
-    const fn connected(
-        name: &'static str,
-        expect: &'static [&'static str],
-        attack: fn(&mut Link<'_>) -> io::Result<()>,
-    ) -> Behaviour {
-        behaviour(Stage::Connected, name, expect, attack)
     }
     const SAID: &[&str] = &["subscribed", "subscription failed", "disconnected", "protocol error", "retry"];
     vec![

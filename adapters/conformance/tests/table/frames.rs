@@ -1,28 +1,10 @@
 //! Frames of messages on a live connection, and TCP below them.
 
-use std::io;
 use std::time::Duration;
 
 use ringcentral_ws_conformance::peer::{Link, RawFrame, Width, opcode};
 
-use super::{App, Behaviour, HARMLESS, SLOWLY, Stage, behaviour, go_on};
-
-/// It may have been a notification.
-const GAP: &[&str] = &["gap unreadable_frame"];
-const GONE: &[&str] = &["disconnected"];
-
-const fn live(
-    name: &'static str,
-    expect: &'static [&'static str],
-    attack: fn(&mut Link<'_>) -> io::Result<()>,
-) -> Behaviour {
-    behaviour(Stage::Live, name, expect, attack)
-}
-
-fn one(link: &mut Link<'_>, frame: &RawFrame) -> io::Result<()> {
-    link.frame(frame)?;
-    link.hold()
-}
+use super::{App, Behaviour, GAP, GONE, HARMLESS, SLOWLY, go_on, live, only};
 
 /// A text message that is a notification.
 fn text(link: &Link<'_>) -> Vec<u8> {
@@ -38,21 +20,21 @@ fn unreadable() -> Vec<Behaviour> {
     vec![
         live("a masked frame", GAP, |link| {
             let frame = RawFrame::text(text(link)).masked([1, 2, 3, 4]);
-            one(link, &frame)
+            only(link, &frame)
         }),
         live("a compressed frame, though nobody agreed", GAP, |link| {
             let frame = RawFrame::text(text(link)).rsv(4);
-            one(link, &frame)
+            only(link, &frame)
         }),
-        live("a reserved opcode", GAP, |link| one(link, &RawFrame::new(3, "x"))),
-        live("a reserved control opcode", GAP, |link| one(link, &RawFrame::new(0xf, "x"))),
-        live("text that is not UTF-8", GAP, |link| one(link, &RawFrame::text(b"\xc3\x28".repeat(100)))),
-        live("a binary message", GAP, |link| one(link, &RawFrame::new(opcode::BINARY, [0; 100]))),
+        live("a reserved opcode", GAP, |link| only(link, &RawFrame::new(3, "x"))),
+        live("a reserved control opcode", GAP, |link| only(link, &RawFrame::new(0xf, "x"))),
+        live("text that is not UTF-8", GAP, |link| only(link, &RawFrame::text(b"\xc3\x28".repeat(100)))),
+        live("a binary message", GAP, |link| only(link, &RawFrame::new(opcode::BINARY, [0; 100]))),
         live("binary messages without end", GAP, |link| link.flood(RawFrame::new(opcode::BINARY, "x").bytes())),
-        live("a continuation of nothing", GAP, |link| one(link, &RawFrame::new(opcode::CONTINUATION, "x"))),
+        live("a continuation of nothing", GAP, |link| only(link, &RawFrame::new(opcode::CONTINUATION, "x"))),
         live("a message within a message", GAP, |link| {
             link.frame(&RawFrame::text("[").unfinished())?;
-            one(link, &RawFrame::text("[]"))
+            only(link, &RawFrame::text("[]"))
         }),
         live("random bytes", GAP, |link| {
             let mut random = fastrand::Rng::with_seed(1);

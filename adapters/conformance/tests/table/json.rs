@@ -5,9 +5,8 @@ use std::io;
 use ringcentral_ws_conformance::peer::Link;
 
 use super::calls::good_body;
-use super::{Behaviour, Stage, Then, behaviour};
+use super::{Behaviour, RETRY, Then, token};
 
-const RETRY: &[&str] = &["retry "];
 const EITHER: &[&str] = &["connected", "retry "];
 
 fn answer(link: &mut Link<'_>, status: u16, headers: &str, body: &[u8]) -> io::Result<()> {
@@ -40,16 +39,16 @@ fn expires(link: &mut Link<'_>, expires: &str) -> io::Result<()> {
 }
 
 const fn call(name: &'static str, attack: fn(&mut Link<'_>) -> io::Result<()>) -> Behaviour {
-    behaviour(Stage::Token, name, RETRY, attack)
+    token(name, RETRY, attack)
 }
 
 const fn strange(name: &'static str, attack: fn(&mut Link<'_>) -> io::Result<()>) -> Behaviour {
-    behaviour(Stage::Token, name, EITHER, attack)
+    token(name, EITHER, attack)
 }
 
 /// The settings say which addresses are good; nothing is sent to any other.
 const fn forbidden(name: &'static str, attack: fn(&mut Link<'_>) -> io::Result<()>) -> Behaviour {
-    behaviour(Stage::Token, name, &["retry foreign_uri", "retry insecure_uri"], attack)
+    token(name, &["retry foreign_uri", "retry insecure_uri"], attack)
 }
 
 pub(super) fn all() -> Vec<Behaviour> {
@@ -154,22 +153,19 @@ fn refusals() -> Vec<Behaviour> {
         answer(link, status, &format!("Retry-After: {after}\r\n"), b"{}")
     }
     vec![
-        behaviour(Stage::Token, "401 for ever", &["retry ", "waiting ", "closed "], |link| {
+        token("401 for ever", &["retry ", "waiting ", "closed "], |link| {
             answer(link, 401, "", br#"{"errorCode":"TokenInvalid"}"#)
         })
         .then(Then::Waits),
-        behaviour(Stage::Token, "403", &["closed "], |link| answer(link, 403, "", br#"{"errorCode":"CMN-401"}"#))
-            .then(Then::Ends),
+        token("403", &["closed "], |link| answer(link, 403, "", br#"{"errorCode":"CMN-401"}"#)).then(Then::Ends),
         call("404", |link| answer(link, 404, "", b"{}")),
         call("500 with a page of 1 MB", |link| {
             let page = "<p>".repeat(350_000);
             answer(link, 500, "", page.as_bytes())
         }),
-        behaviour(Stage::Token, "Retry-After is 2^64", &["retry "], |link| limited(link, 429, "18446744073709551616"))
-            .then(Then::Waits),
-        behaviour(Stage::Token, "Retry-After is 1000 years", &["retry "], |link| limited(link, 503, "31536000000"))
-            .then(Then::Waits),
-        behaviour(Stage::Token, "Retry-After is a date in the year 9999", &["retry "], |link| {
+        token("Retry-After is 2^64", &["retry "], |link| limited(link, 429, "18446744073709551616")).then(Then::Waits),
+        token("Retry-After is 1000 years", &["retry "], |link| limited(link, 503, "31536000000")).then(Then::Waits),
+        token("Retry-After is a date in the year 9999", &["retry "], |link| {
             limited(link, 429, "Fri, 31 Dec 9999 23:59:59 GMT")
         })
         .then(Then::Waits),

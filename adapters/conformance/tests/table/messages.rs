@@ -4,21 +4,10 @@ use std::io;
 
 use ringcentral_ws_conformance::peer::{Asked, Link, RawFrame, notification};
 
-use super::{App, Behaviour, HARMLESS, SLOWLY, Stage, behaviour, filled, go_on};
-
-/// It may have been a notification.
-const GAP: &[&str] = &["gap unreadable_frame"];
+use super::{App, Behaviour, GAP, HARMLESS, SLOWLY, filled, go_on, live};
 
 /// Nobody knows what it was, and it was not a notification.
 const EITHER: &[&str] = &["gap unreadable_frame", "notification uuid-after"];
-
-const fn live(
-    name: &'static str,
-    expect: &'static [&'static str],
-    attack: fn(&mut Link<'_>) -> io::Result<()>,
-) -> Behaviour {
-    behaviour(Stage::Live, name, expect, attack)
-}
 
 /// This message, and then a good one.
 fn one(link: &mut Link<'_>, text: impl Into<Vec<u8>>) -> io::Result<()> {

@@ -68,14 +68,26 @@ pub(crate) struct Behaviour {
     pub(crate) then: Then,
 }
 
-/// After a good start, the attack is expected to be told like this.
-pub(crate) const fn behaviour(
-    stage: Stage,
-    name: &'static str,
-    expect: &'static [&'static str],
-    attack: fn(&mut Link<'_>) -> io::Result<()>,
-) -> Behaviour {
-    Behaviour { name, stage, app: App::Listens, attack, expect, then: Then::Recovers }
+/// Every function of a stage takes the name of a behaviour, the lines that are expected, and the attack.
+macro_rules! stages {
+    ($($function:ident: $stage:ident,)*) => {$(
+        const fn $function(
+            name: &'static str,
+            expect: &'static [&'static str],
+            attack: fn(&mut Link<'_>) -> io::Result<()>,
+        ) -> Behaviour {
+            Behaviour { name, stage: Stage::$stage, app: App::Listens, attack, expect, then: Then::Recovers }
+        }
+    )*};
+}
+
+stages! {
+    token: Token,
+    upgrade_asked: Upgrade,
+    open: Open,
+    connected: Connected,
+    live: Live,
+    again: Recovery,
 }
 
 impl Behaviour {
@@ -107,6 +119,15 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Behaviour>)> {
 /// The pause of those who dribble.
 const SLOWLY: Duration = Duration::from_millis(100);
 
+/// A lost message, which may have been a notification.
+const GAP: &[&str] = &["gap unreadable_frame"];
+
+/// The end of the connection.
+const GONE: &[&str] = &["disconnected"];
+
+/// A failed attempt, with the time of the next one.
+const RETRY: &[&str] = &["retry "];
+
 /// A notification that came on the attacked connection itself: the attack changed nothing.
 const HARMLESS: &[&str] = &["notification uuid-after"];
 
@@ -115,6 +136,12 @@ fn go_on(link: &mut Link<'_>) -> io::Result<()> {
     let bytes = link.notification("after");
     link.send(bytes)?;
     link.serve()
+}
+
+/// This frame, and then nothing.
+fn only(link: &mut Link<'_>, frame: &RawFrame) -> io::Result<()> {
+    link.frame(frame)?;
+    link.hold()
 }
 
 /// A message with so many bytes between two texts, written in pieces, so that the server itself holds little.

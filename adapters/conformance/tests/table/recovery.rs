@@ -5,18 +5,10 @@ use std::io;
 use ringcentral_ws_conformance::peer::{Link, RawFrame, Recovery, opcode};
 use serde_json::Value;
 
-use super::{Behaviour, Stage, behaviour};
+use super::{Behaviour, again};
 
 const FAILED: &[&str] = &["gap recovery_failed"];
 const OVERFLOW: &[&str] = &["gap replay_overflow"];
-
-const fn again(
-    name: &'static str,
-    expect: &'static [&'static str],
-    attack: fn(&mut Link<'_>) -> io::Result<()>,
-) -> Behaviour {
-    behaviour(Stage::Recovery, name, expect, attack)
-}
 
 /// ConnectionDetails with this `recoveryState`, and a good server from then on.
 fn state(link: &mut Link<'_>, state: &str) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_conformance::peer::{Opening, Peer, Recovery, Step};
+use ringcentral_ws_conformance::settings::quick;
 use ringcentral_ws_conformance::{Harness, Outcome, Running, Setup, cpu};
 use ringcentral_ws_core::{Body, Cause, Close, CloseReason, Config, Event, RetryPolicy};
 
@@ -51,20 +52,12 @@ pub(crate) struct Row {
 
 /// What a client is started with.
 fn setup(peer: &Peer, app: App) -> Setup {
-    let short = Duration::from_millis(20);
-    let retry = RetryPolicy {
-        socket_lost: short,
-        server_closed: short,
-        unsent: short,
-        unsent_later: short,
-        base: short,
-        max: short,
-        penalty: short,
-        contended: short,
-        auth_calls_per_minute: 100_000,
-        attempts_per_minute: 100_000,
-        ..RetryPolicy::default()
-    };
+    let quick = quick().retry;
+    let short = quick.base;
+    let (unsent, unsent_later, penalty, contended) = (short, short, short, short);
+    let (auth_calls_per_minute, attempts_per_minute) = (100_000, 100_000);
+    let retry =
+        RetryPolicy { unsent, unsent_later, penalty, contended, auth_calls_per_minute, attempts_per_minute, ..quick };
     let config = Config {
         rest_over_websocket: matches!(app, App::Asks | App::Sends(_)),
         handshake_timeout: STEP,

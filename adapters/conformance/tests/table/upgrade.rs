@@ -4,9 +4,7 @@ use std::io;
 
 use ringcentral_ws_conformance::peer::{Link, RawFrame, Recovery, opcode};
 
-use super::{Behaviour, SLOWLY, Stage, Then, behaviour};
-
-const RETRY: &[&str] = &["retry "];
+use super::{Behaviour, RETRY, SLOWLY, Then, upgrade_asked};
 
 /// A good answer in which this stands in place of that.
 fn but(link: &mut Link<'_>, that: &str, this: &str) -> io::Result<()> {
@@ -26,7 +24,7 @@ fn refusal(link: &mut Link<'_>, status: &str, headers: &str, body: &str) -> io::
 }
 
 const fn asked(name: &'static str, attack: fn(&mut Link<'_>) -> io::Result<()>) -> Behaviour {
-    behaviour(Stage::Upgrade, name, RETRY, attack)
+    upgrade_asked(name, RETRY, attack)
 }
 
 pub(super) fn all() -> Vec<Behaviour> {
@@ -106,22 +104,17 @@ fn refusals() -> Vec<Behaviour> {
 /// What comes in one segment with the answer.
 fn at_once() -> Vec<Behaviour> {
     vec![
-        behaviour(Stage::Upgrade, "frames in the segment of the answer", &["connected fresh"], |link| {
+        upgrade_asked("frames in the segment of the answer", &["connected fresh"], |link| {
             let ping = RawFrame::new(opcode::PING, "p").bytes();
             let bytes = [link.upgrade(), ping, link.good_details(Recovery::Fresh)].concat();
             link.send(bytes)?;
             link.serve()
         }),
-        behaviour(
-            Stage::Upgrade,
-            "bytes that are no frames in the segment of the answer",
-            &["protocol error Transport"],
-            |link| {
-                let bytes = [link.upgrade(), vec![0xff; 1000]].concat();
-                link.send(bytes)?;
-                link.hold()
-            },
-        ),
+        upgrade_asked("bytes that are no frames in the segment of the answer", &["protocol error Transport"], |link| {
+            let bytes = [link.upgrade(), vec![0xff; 1000]].concat();
+            link.send(bytes)?;
+            link.hold()
+        }),
         asked("an open WebSocket that ends at once", |link| {
             let bytes = link.upgrade();
             link.send(bytes)
@@ -131,14 +124,9 @@ fn at_once() -> Vec<Behaviour> {
             link.send(bytes)?;
             link.reset()
         }),
-        behaviour(
-            Stage::Upgrade,
-            "an answer, ConnectionDetails and the end in a segment",
-            &["connected fresh"],
-            |link| {
-                let bytes = [link.upgrade(), link.good_details(Recovery::Fresh)].concat();
-                link.send(bytes)
-            },
-        ),
+        upgrade_asked("an answer, ConnectionDetails and the end in a segment", &["connected fresh"], |link| {
+            let bytes = [link.upgrade(), link.good_details(Recovery::Fresh)].concat();
+            link.send(bytes)
+        }),
     ]
 }

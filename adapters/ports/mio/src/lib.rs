@@ -12,11 +12,11 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::{Request, Response};
 use mio::{Events, Poll, Token, Waker};
-use ringcentral_ws_adapter::{MessageLimits, UNFINISHED};
+use ringcentral_ws_adapter::{Incoming, MessageLimits};
 use ringcentral_ws_api::{ClientApp, TokenSet};
 use ringcentral_ws_core::{
-    AccessToken, Action, AuthFailure, AuthId, ClockReading, CloseInfo, Config, ConnId, Event, Frame, HttpFailure,
-    HttpId, Input, Masker, Output, Phase, Secret, Session, TimerKind, Timestamp, UnixMillis, Unreadable, Wait,
+    AccessToken, Action, AuthFailure, AuthId, ClockReading, Config, ConnId, Event, Frame, HttpFailure, HttpId, Input,
+    Masker, Output, Phase, Secret, Session, TimerKind, Timestamp, UnixMillis, Wait,
 };
 
 use crate::link::{Arrival, Link};
@@ -40,8 +40,8 @@ pub struct Port {
     poll: Poll,
     ready: Events,
     link: Link,
-    /// How long a message may stay unfinished.
-    finish_by: Duration,
+    /// What a message may cost.
+    message: MessageLimits,
     app: ClientApp,
     jwt: Secret,
     waker: Arc<Waker>,
@@ -63,7 +63,7 @@ impl Port {
         let unix = UnixMillis(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
         let identity = config.identity.or_else(|| Some(app.jwt_identity(&jwt)));
         let config = Config { server: app.server.clone(), identity, ..config };
-        let finish_by = MessageLimits::of(&config).finish_by;
+        let message = MessageLimits::of(&config);
         let session = Session::new(config, seed, ClockReading { now: Timestamp::ZERO, unix });
         let ready = Events::with_capacity(8);
         Ok(Self {
@@ -72,7 +72,7 @@ impl Port {
             poll,
             ready,
             link: Link::None,
-            finish_by,
+            message,
             app,
             jwt,
             waker,
@@ -121,16 +121,11 @@ impl Port {
         Ok(true)
     }
 
-    /// What came of a message is lost with a connection that has fallen silent, and the Session hears of that first.
+    /// What came of a message is lost with a connection that has fallen silent, and the next look reports that first.
     fn due(&mut self, wait: Wait) {
         let silent = matches!(wait, Wait::Until { at, reason: TimerKind::Liveness } if at <= self.now());
-        match self.link.is_in_message() {
-            Some(conn) if silent => {
-                self.link.drop_if(conn);
-                let close = CloseInfo { code: None, reason: UNFINISHED.into() };
-                self.unread(conn, Frame::Unreadable(Unreadable::Cut), close);
-            }
-            _ => self.feed(Input::Timeout),
+        if !silent || !self.link.gives_up_within_message() {
+            self.feed(Input::Timeout);
         }
     }
 
@@ -149,8 +144,16 @@ impl Port {
                     self.feed(Input::OpenFailed { conn, failure });
                 }
             }
-            Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => self.link.send(conn, text),
-            Action::Close { conn, code, reason } => self.link.close(conn, code, reason),
+            Action::Send { conn, text, .. } | Action::Resubscribe { conn, text } => {
+                if let Some(socket) = self.link.socket(conn) {
+                    socket.queue_text(text);
+                }
+            }
+            Action::Close { conn, code, reason } => {
+                if let Some(socket) = self.link.socket(conn) {
+                    socket.queue_close(code, reason);
+                }
+            }
             Action::Drop { conn } => self.link.drop_if(conn),
             // New kinds of action come with a new version of core only.
             other => unreachable!("unknown action {other:?}"),
@@ -170,29 +173,29 @@ impl Port {
             }
         }
         // One arrival a turn: what it causes goes out before the next is read.
-        if let Some((conn, arrival)) = self.link.look(self.now(), self.finish_by) {
+        if let Some((conn, arrival)) = self.link.look(self.now(), self.message) {
             happened = true;
             match arrival {
                 Arrival::Opened => self.feed(Input::Opened { conn }),
                 Arrival::OpenFailed(failure) => self.feed(Input::OpenFailed { conn, failure }),
-                Arrival::Text(text) => self.feed(Input::Frame { conn, frame: Frame::Text(&text) }),
-                Arrival::Binary(bytes) => self.feed(Input::Frame { conn, frame: Frame::Binary(&bytes) }),
                 // Timers have their turn, however long the peer goes on without finishing one.
                 Arrival::Part => self.feed(Input::Timeout),
-                Arrival::Control => self.feed(Input::Frame { conn, frame: Frame::Control }),
-                Arrival::TooLarge(size, close) => self.unread(conn, Frame::TooLarge(size), close),
-                Arrival::Unreadable(what, close) => self.unread(conn, Frame::Unreadable(what), close),
-                Arrival::Closed(close) => self.feed(Input::Closed { conn, close }),
+                Arrival::Incoming(incoming) => self.incoming(conn, incoming),
             }
         }
         happened
     }
 
-    /// The last that came of a connection is no message, and the Session hears of that before the end. Nothing needs
-    /// carrying out between the two, and when the first made the Session drop the connection, the second changes nothing.
-    fn unread(&mut self, conn: ConnId, frame: Frame<'_>, close: CloseInfo) {
+    fn incoming(&mut self, conn: ConnId, incoming: Incoming) {
+        let frame = match &incoming {
+            Incoming::Text(text) => Frame::Text(text),
+            Incoming::Binary(bytes) => Frame::Binary(bytes),
+            Incoming::Control => Frame::Control,
+            Incoming::TooLarge(size) => Frame::TooLarge(*size),
+            Incoming::Unreadable(what) => Frame::Unreadable(*what),
+            Incoming::Closed(close) => return self.feed(Input::Closed { conn, close: close.clone() }),
+        };
         self.feed(Input::Frame { conn, frame });
-        self.feed(Input::Closed { conn, close });
     }
 
     /// The Session refuses only when more outputs wait than any turn here can cause.

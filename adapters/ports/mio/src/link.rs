@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Registry, Token};
-use ringcentral_ws_adapter::{IoLimits, ReadFailure, Tracked, UNFINISHED, Upgrade};
-use ringcentral_ws_core::{CloseInfo, ConnId, OpenFailure, Phase, SecretUrl, Timestamp, Unreadable};
-use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use ringcentral_ws_adapter::{Incoming, IoLimits, MessageLimits, SocketState, Tracked, Upgrade};
+use ringcentral_ws_core::{ConnId, OpenFailure, Phase, SecretUrl, Timestamp};
+use tungstenite::Error;
+use tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::dial::Dialling;
 
@@ -19,14 +19,9 @@ type WebSocket = tungstenite::WebSocket<Tracked<TcpStream>>;
 pub(crate) enum Arrival {
     Opened,
     OpenFailed(OpenFailure),
-    Text(Utf8Bytes),
-    Binary(Bytes),
-    Control,
+    Incoming(Incoming),
     /// Bytes of a message, which is not whole; there may be more at once.
     Part,
-    TooLarge(usize, CloseInfo),
-    Unreadable(Unreadable, CloseInfo),
-    Closed(CloseInfo),
 }
 
 /// At most one connection, by the Session's word (C4).
@@ -34,9 +29,13 @@ pub(crate) enum Link {
     None,
     Connecting(ConnId, Dialling, Upgrade),
     Upgrading(ConnId, Upgrading),
-    Open(ConnId, WebSocket),
-    /// More waits to be sent than may.
-    Full(ConnId, WebSocket),
+    Open(ConnId, Box<Socket>),
+}
+
+/// An open WebSocket, and what waits to be sent on it.
+pub(crate) struct Socket {
+    socket: WebSocket,
+    state: SocketState,
 }
 
 /// An upgrade in progress.
@@ -72,7 +71,7 @@ impl Upgrading {
     }
 }
 
-/// Most bytes that wait to be sent, the answers to pings among them: of those only the newest is kept when they are more.
+/// Most bytes that wait to be sent.
 const SEND_MAX: usize = 1 << 20;
 
 impl Link {
@@ -99,22 +98,11 @@ impl Link {
         Ok(())
     }
 
-    pub(crate) fn send(&mut self, conn: ConnId, text: String) {
-        self.write(conn, Message::text(text));
-    }
-
-    pub(crate) fn close(&mut self, conn: ConnId, code: u16, reason: &'static str) {
-        self.write(conn, Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
-    }
-
-    /// Failures, a full socket among them, show at the next look.
-    fn write(&mut self, conn: ConnId, message: Message) {
-        if let Self::Open(live, socket) = self
-            && *live == conn
-            && matches!(socket.write(message), Err(Error::WriteBufferFull(_)))
-            && let Self::Open(_, socket) = std::mem::replace(self, Self::None)
-        {
-            *self = Self::Full(conn, socket);
+    /// The open socket of this connection.
+    pub(crate) fn socket(&mut self, conn: ConnId) -> Option<&mut SocketState> {
+        match self {
+            Self::Open(live, socket) if *live == conn => Some(&mut socket.state),
+            _ => None,
         }
     }
 
@@ -123,30 +111,27 @@ impl Link {
         if let Self::Connecting(_, dialling, _) = self { Some(dialling.wait()) } else { None }
     }
 
-    /// Whether the peer is in the middle of a message.
-    pub(crate) fn is_in_message(&self) -> Option<ConnId> {
-        match self {
-            Self::Open(conn, socket) if socket.get_ref().below.is_in_message() => Some(*conn),
-            _ => None,
-        }
+    /// Gives up on the peer if it is in the middle of a message, which the next look reports.
+    pub(crate) fn gives_up_within_message(&mut self) -> bool {
+        let Self::Open(_, open) = self else { return false };
+        open.state.gives_up_within_message(&open.socket.get_ref().below)
     }
 
     /// Closing the socket takes it from the poller.
     pub(crate) fn drop_if(&mut self, conn: ConnId) {
-        if matches!(self, Self::Connecting(c, ..) | Self::Upgrading(c, _) | Self::Open(c, _) | Self::Full(c, _) if *c == conn)
-        {
+        if matches!(self, Self::Connecting(c, ..) | Self::Upgrading(c, _) | Self::Open(c, _) if *c == conn) {
             *self = Self::None;
         }
     }
 
     /// Goes as far as it can without waiting. `None` when there is nothing to tell.
-    pub(crate) fn look(&mut self, now: Timestamp, finish_by: Duration) -> Option<(ConnId, Arrival)> {
+    pub(crate) fn look(&mut self, now: Timestamp, message: MessageLimits) -> Option<(ConnId, Arrival)> {
         match std::mem::replace(self, Self::None) {
             Self::None => None,
             Self::Connecting(conn, mut dialling, upgrade) => match dialling.go_on() {
                 Some(Ok(stream)) => {
                     let _ = stream.set_nodelay(true);
-                    self.upgrade(conn, Upgrading { stream: Tracked::new(stream), upgrade, sent: 0 })
+                    self.upgrade(conn, Upgrading { stream: Tracked::new(stream), upgrade, sent: 0 }, message)
                 }
                 Some(Err(failure)) => Some((conn, Arrival::OpenFailed(failure))),
                 None => {
@@ -154,21 +139,10 @@ impl Link {
                     None
                 }
             },
-            Self::Upgrading(conn, upgrading) => self.upgrade(conn, upgrading),
-            Self::Full(conn, socket) => {
-                let close = CloseInfo { code: None, reason: "too much waits to be sent".into() };
-                Some((conn, ended(&socket, close)))
-            }
+            Self::Upgrading(conn, upgrading) => self.upgrade(conn, upgrading, message),
             Self::Open(conn, mut socket) => {
-                let below = &mut socket.get_mut().below;
-                below.begin_turn(now);
-                let arrival = if below.is_overdue(finish_by, now) {
-                    let close = CloseInfo { code: None, reason: UNFINISHED.into() };
-                    Some(Arrival::Unreadable(Unreadable::Cut, close))
-                } else {
-                    read(&mut socket)
-                };
-                if !matches!(arrival, Some(Arrival::TooLarge(..) | Arrival::Unreadable(..) | Arrival::Closed(_))) {
+                let arrival = socket.look(now);
+                if !matches!(arrival, Some(Arrival::Incoming(Incoming::Closed(_)))) {
                     *self = Self::Open(conn, socket);
                 }
                 arrival.map(|arrival| (conn, arrival))
@@ -176,12 +150,16 @@ impl Link {
         }
     }
 
-    fn upgrade(&mut self, conn: ConnId, mut upgrading: Upgrading) -> Option<(ConnId, Arrival)> {
+    fn upgrade(&mut self, conn: ConnId, mut upgrading: Upgrading, message: MessageLimits) -> Option<(ConnId, Arrival)> {
         match upgrading.go_on() {
             Ok(Some(rest)) => {
-                let config = WebSocketConfig::default().max_write_buffer_size(SEND_MAX);
+                let config = WebSocketConfig::default()
+                    .max_message_size(Some(message.bytes))
+                    .max_frame_size(Some(message.bytes));
                 let socket = WebSocket::from_partially_read(upgrading.stream, rest, Role::Client, Some(config));
-                *self = Self::Open(conn, socket);
+                let limits = IoLimits { send_max: SEND_MAX, ..IoLimits::default() };
+                let socket = Socket { socket, state: SocketState::new(&limits, message) };
+                *self = Self::Open(conn, Box::new(socket));
                 Some((conn, Arrival::Opened))
             }
             Ok(None) => {
@@ -193,39 +171,60 @@ impl Link {
     }
 }
 
-fn read(socket: &mut WebSocket) -> Option<Arrival> {
-    let blocked = |error: &Error| matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock);
-    // What keeps it from sending does not keep it from reading what came before: see `ended`.
-    let _ = socket.flush();
-    Some(match socket.read() {
-        Ok(Message::Text(text)) => Arrival::Text(text),
-        Ok(Message::Binary(bytes)) => Arrival::Binary(bytes),
-        Ok(Message::Close(frame)) => {
-            let _ = socket.flush();
-            let (code, reason) = frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
-            ended(socket, CloseInfo { code, reason: reason.into() })
+impl Socket {
+    /// Sends what it can, then takes one message. What keeps it from sending does not keep it from reading what came
+    /// before.
+    fn look(&mut self, now: Timestamp) -> Option<Arrival> {
+        self.state.begin_turn(&mut self.socket.get_mut().below, now);
+        self.send();
+        if let Some(incoming) = self.state.before_read() {
+            return Some(Arrival::Incoming(incoming));
         }
-        Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Arrival::Control,
-        Err(error) if blocked(&error) && socket.get_ref().below.is_spent() => Arrival::Part,
-        Err(error) if blocked(&error) => {
-            let failed = socket.get_ref().below.failed()?.to_string();
-            ended(socket, CloseInfo { code: None, reason: failed.into() })
+        let read = self.socket.read();
+        let below = &self.socket.get_ref().below;
+        self.state.note_failed_writes(below);
+        let incoming = match read {
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                if below.is_spent() {
+                    return Some(Arrival::Part);
+                }
+                if !self.state.queue.is_broken() {
+                    return None;
+                }
+                self.state.ended("", below, || false)
+            }
+            // There is no TLS here, and so no record that could be cut.
+            read => self.state.received(read, below, || false),
+        };
+        if let Incoming::Closed(_) = incoming {
+            // The answer to a close frame; what cannot leave now is not worth waiting for.
+            let _ = self.socket.flush();
         }
-        Err(error) => {
-            let close = CloseInfo { code: None, reason: error.to_string().into() };
-            match ReadFailure::of(&error) {
-                ReadFailure::TooLarge(size) => Arrival::TooLarge(size, close),
-                ReadFailure::Unreadable(what) => Arrival::Unreadable(what, close),
-                ReadFailure::Ended => ended(socket, close),
+        Some(Arrival::Incoming(incoming))
+    }
+
+    fn send(&mut self) {
+        while !self.state.queue.is_over() {
+            let flushes = self.state.dirty;
+            let done = if flushes {
+                self.socket.flush()
+            } else {
+                let Some(message) = self.state.queue.pop() else { break };
+                self.state.dirty = true;
+                self.socket.write(message)
+            };
+            match done {
+                Ok(()) if flushes => {
+                    self.state.dirty = false;
+                    self.state.queue.flushed();
+                }
+                Ok(()) => {}
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => self.state.queue.breaks(&error.to_string()),
             }
         }
-    })
-}
-
-/// An end, in the middle of a message or not.
-fn ended(socket: &WebSocket, close: CloseInfo) -> Arrival {
-    let cut = socket.get_ref().below.is_in_message();
-    if cut { Arrival::Unreadable(Unreadable::Cut, close) } else { Arrival::Closed(close) }
+        self.state.note_failed_writes(&self.socket.get_ref().below);
+    }
 }
 
 fn failure(phase: Phase, message: &dyn std::fmt::Display) -> OpenFailure {

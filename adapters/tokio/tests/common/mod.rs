@@ -7,7 +7,7 @@ use std::time::Duration;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 use ringcentral_ws_tokio::ClientApp;
 use ringcentral_ws_tokio::filters::SMS;
-use ringcentral_ws_tokio::{Body, Builder, Client, Config, Event, Events, Jwt, RetryPolicy, http, rustls};
+use ringcentral_ws_tokio::{Body, Builder, Client, Event, Events, Jwt, http, rustls};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,20 +55,7 @@ pub(crate) fn credentials(server: &Server) -> Jwt {
     Jwt::new(app(server), server.with_gateway(|g, _| g.config().users[0].jwt.clone()))
 }
 
-/// Retries at once, so that no test waits for jitter.
-pub(crate) fn config() -> Config {
-    let short = Duration::from_millis(20);
-    let retry = RetryPolicy {
-        socket_lost: short,
-        server_closed: short,
-        base: short,
-        max: short,
-        auth_calls_per_minute: 100,
-        attempts_per_minute: 100,
-        ..RetryPolicy::default()
-    };
-    Config { retry, ..Config::default() }
-}
+pub(crate) use ringcentral_ws_conformance::settings::quick as config;
 
 pub(crate) fn builder(server: &Server) -> Builder {
     Client::builder(credentials(server)).filters([SMS]).config(config())

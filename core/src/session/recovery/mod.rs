@@ -1,6 +1,5 @@
 //! The session on the server: its handle, how long it is kept there, and its loss (REC, WSC).
 
-pub(crate) mod hosts;
 pub(crate) mod repeats;
 
 use std::time::Duration;
@@ -8,11 +7,11 @@ use std::time::Duration;
 use crate::classify::Cause;
 use crate::config::InFlightGaps;
 use crate::gap::GapCause;
+use crate::hosts::HostKind;
 use crate::identity::Identity;
 use crate::retry::Window;
 use crate::session::Session;
 use crate::session::connection::ConnectionState;
-use crate::session::recovery::hosts::HostKind;
 use crate::snapshot::MAX_RECENT;
 use crate::time::Timestamp;
 use crate::wire::{Limits, Wsc};
@@ -103,6 +102,18 @@ impl Recovery {
 }
 
 impl Session {
+    /// Before the next connection opens: a handle that a host of another kind gave is forgotten. Whoever answers for the
+    /// token service could lead it elsewhere otherwise.
+    pub(crate) fn meet_host(&mut self) {
+        let Some(Ok(kind)) = self.state.tokens.fresh().map(|ws| HostKind::of(&ws.uri, &self.config)) else {
+            return;
+        };
+        if self.state.recovery.given_by.as_ref().is_some_and(|given| *given != kind) {
+            self.session_lost(GapCause::RecoveryFailed(None), None);
+        }
+        self.state.recovery.given_by = Some(kind);
+    }
+
     /// How long the server keeps a lost session.
     pub(crate) fn recovery_window(&self) -> Duration {
         let stated = self.state.recovery.limits.recovery_timeout.map(Duration::from_secs);

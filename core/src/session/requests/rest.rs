@@ -18,25 +18,38 @@ use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::{Message, Payload, client_request};
 
-/// How one request is sent. Put it into [`http::Request::extensions_mut`].
+/// Options of a REST request, for [`http::Request::extensions_mut`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ringcentral_ws_core::{Body, RequestOptions};
+///
+/// let options = RequestOptions { timeout: Some(Duration::from_secs(5)), repeat_if_safe: true };
+/// let request = http::Request::get("/restapi/v1.0/account/~").extension(options).body(Body::empty());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestOptions {
-    /// Its deadline, in place of [`Config::request_timeout`](crate::Config::request_timeout) (REQ-4).
+    /// The time-out of the request, in place of [`Config::request_timeout`](crate::Config::request_timeout)
+    /// ([REQ-4](crate::protocol#req-4)).
     pub timeout: Option<Duration>,
-    /// Whether GET, HEAD and OPTIONS may be sent again when the connection is lost (REQ-8). Other methods never are.
+    /// Whether GET, HEAD and OPTIONS may be sent again when the connection is lost ([REQ-8](crate::protocol#req-8)).
+    /// Other methods never are.
     pub repeat_if_safe: bool,
 }
 
-/// Put into [`http::Request::extensions_mut`], sends the request over HTTPS even if the socket could carry it.
+/// Sends a request over HTTPS even if the WebSocket could carry it ([REQ-5](crate::protocol#req-5)). For
+/// [`http::Request::extensions_mut`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OverHttps;
 impl Session {
-    /// Makes a REST call. It ends in exactly one [`Event::Response`](crate::Event::Response) (REQ-3).
+    /// Makes a REST request. It ends in exactly one [`Event::Response`](crate::Event::Response)
+    /// ([REQ-3](crate::protocol#req-3)). Without a connection it goes over HTTPS ([REQ-5](crate::protocol#req-5)).
     ///
-    /// The URI is a path beginning with `/`, with or without query; scheme and host may be given if they are the
-    /// configured server's. The headers `Authorization`, `Host`, `Content-Length` and `Transfer-Encoding` are not the
-    /// caller's business and left off. [`RequestOptions`] are read from the extensions, and over HTTPS all extensions
-    /// reach [`Action::Http`]. Needs no connection: without one the call goes over HTTPS.
+    /// The URI is a path that begins with `/`, with or without a query. Scheme and host may be given if they are the
+    /// configured server's. The headers `Authorization`, `Host`, `Content-Length` and `Transfer-Encoding` are left off.
+    /// [`RequestOptions`] and [`OverHttps`] are read from the extensions, and over HTTPS all extensions reach
+    /// [`Action::Http`].
     ///
     /// # Errors
     ///
@@ -75,7 +88,7 @@ impl Session {
         Ok(id)
     }
 
-    /// Gives up waiting for a request. If it has not ended before, it ends now as `Cancelled`.
+    /// Cancels a request. If it has not ended yet, it ends now as [`RequestOutcome::Cancelled`].
     ///
     /// # Errors
     ///

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 
 use crate::classify::{self, ApiErrorInfo, Cause, Class, RateLimit};
+use crate::hosts::HostKind;
 use crate::ids::HttpId;
 use crate::input::HttpFailure;
 use crate::output::{Action, CloseReason, HttpPurpose, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::session::Session;
 use crate::session::connection::ConnectionState;
-use crate::session::recovery::hosts::HostKind;
 use crate::session::tokens::{Doubt, Fetching, OneUse, SPREAD, WsToken, YOUNG};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;

@@ -9,9 +9,7 @@ use url::{Host, Url};
 
 use crate::classify::Cause;
 use crate::config::Config;
-use crate::gap::GapCause;
 use crate::loopback::is_this_machine;
-use crate::session::Session;
 
 /// RingCentral's own hosts are this one and those below.
 const RINGCENTRAL: &str = "ringcentral.com";
@@ -127,20 +125,6 @@ impl Serialize for HostKind {
 impl<'de> Deserialize<'de> for HostKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl Session {
-    /// Before the next connection opens: a handle that a host of another kind gave is forgotten. Whoever answers for the
-    /// token service could lead it elsewhere otherwise.
-    pub(crate) fn meet_host(&mut self) {
-        let Some(Ok(kind)) = self.state.tokens.fresh().map(|ws| HostKind::of(&ws.uri, &self.config)) else {
-            return;
-        };
-        if self.state.recovery.given_by.as_ref().is_some_and(|given| *given != kind) {
-            self.session_lost(GapCause::RecoveryFailed(None), None);
-        }
-        self.state.recovery.given_by = Some(kind);
     }
 }
 
