@@ -34,6 +34,7 @@ mod request;
 mod sending;
 mod setup;
 mod socket;
+mod start_error;
 mod state;
 pub mod terminal;
 mod tls;
@@ -70,8 +71,9 @@ pub use request::{Answer, RequestError, frame, response};
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]
 pub use setup::names as setup_names;
-pub use setup::{Prepared, Settings, StartError};
+pub use setup::{Prepared, Settings};
 pub use socket::{Incoming, SocketState};
+pub use start_error::StartError;
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::{SessionSpan, Tracer};

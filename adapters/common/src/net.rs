@@ -8,7 +8,7 @@ use url::Url;
 use crate::content::ContentHosts;
 use crate::limits::IoLimits;
 use crate::proxy::{Proxy, ProxyError};
-use crate::setup::StartError;
+use crate::start_error::StartError;
 use crate::tls::tls_for;
 
 /// What connections and calls are made with. Clones are cheap but for the names of content hosts.

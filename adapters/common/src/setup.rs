@@ -1,17 +1,13 @@
 //! The settings of a client, and the first steps of every client.
 
-mod error;
 mod methods;
 
 use std::sync::Arc;
 
-use crate::recording::{FlightRecorder, Recorded, RecorderOptions};
-use ringcentral_ws_core::Identity;
-use ringcentral_ws_core::{Config, Filters, Session, Snapshot, is_loopback};
+use ringcentral_ws_core::{Config, Filters, Identity, Session, Snapshot, is_loopback};
 use rustls::ClientConfig;
 use url::Url;
 
-pub use self::error::StartError;
 #[doc(hidden)]
 pub use self::methods::names;
 use crate::clock::{Clock, ClockTimes};
@@ -22,6 +18,8 @@ use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
 use crate::net::Net;
 use crate::proxy::ProxyChoice;
 use crate::pump::PumpParts;
+use crate::recording::{FlightRecorder, Recorded, RecorderOptions};
+use crate::start_error::StartError;
 use crate::state::{StateTeller, Watcher};
 use crate::tls::tls_for;
 use crate::trace::{SessionSpan, Tracer};
