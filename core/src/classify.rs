@@ -5,7 +5,7 @@ mod cause;
 mod codes;
 mod reply;
 
-pub use self::api_error::{ApiError, ApiErrorInfo};
+pub use self::api_error::ApiError;
 pub use self::cause::Cause;
 pub(crate) use self::codes::Ending;
 pub use self::codes::{CODES, Class, CodeRow, classify, lookup};

@@ -14,7 +14,7 @@ use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::serde_forms::MAX_EXACT;
 use crate::time::UnixMillis;
-use crate::wire::{Limits, MAX_HANDLE, Wsc};
+use crate::wire::{MAX_HANDLE, ServerLimits, Wsc};
 
 /// The format written here. Older ones are read, newer ones refused.
 pub(crate) const VERSION: u32 = 1;
@@ -64,7 +64,7 @@ pub struct Snapshot {
     pub(crate) given_by: Option<HostKind>,
     pub(crate) last_seen: UnixMillis,
     #[serde(default)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: ServerLimits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wanted: Option<StoredSubscription>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -187,7 +187,7 @@ impl Snapshot {
             wsc: None,
             given_by: None,
             last_seen: since,
-            limits: Limits::default(),
+            limits: ServerLimits::default(),
             wanted: None,
             active: None,
             removing: None,

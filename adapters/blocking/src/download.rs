@@ -81,7 +81,7 @@ impl Download {
 
 impl AsRef<[u8]> for Download {
     /// All of the body when the status is no success, for
-    /// [`ApiError::from_response`](ringcentral_ws_core::ApiErrorInfo::from_response); else nothing.
+    /// [`ApiError::from_response`](ringcentral_ws_core::ApiError::from_response); else nothing.
     fn as_ref(&self) -> &[u8] {
         &self.whole
     }

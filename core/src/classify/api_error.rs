@@ -17,7 +17,7 @@ const MAX_ERRORS: usize = 16;
 
 /// An error answer of the REST API or the token service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiErrorInfo {
+pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
     /// The first error code.
@@ -35,9 +35,6 @@ pub struct ApiErrorInfo {
     /// The rate limit the call counts against, if the headers tell.
     pub rate_limit: Option<RateLimit>,
 }
-
-/// An error answer, as [`ApiError::from_response`](ApiErrorInfo::from_response) reads it.
-pub type ApiError = ApiErrorInfo;
 
 /// One level of an error body.
 #[derive(Default)]
@@ -80,7 +77,7 @@ impl ErrorFields {
     }
 }
 
-impl ApiErrorInfo {
+impl ApiError {
     /// The error a response tells of; `None` below status 400. Where a response of a session quotes its secrets they are
     /// masked: it brings along a [`Masker`] that knows them, among its extensions.
     #[must_use]
@@ -163,7 +160,7 @@ impl ApiErrorInfo {
     }
 }
 
-impl fmt::Display for ApiErrorInfo {
+impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP {}", self.status)?;
         if let Some(code) = &self.code {
@@ -180,7 +177,7 @@ impl fmt::Display for ApiErrorInfo {
     }
 }
 
-impl std::error::Error for ApiErrorInfo {}
+impl std::error::Error for ApiError {}
 
 /// The message of an answer without one: its text unless that is JSON or empty, else the status in words.
 fn fallback_message(status: u16, text: &str) -> Box<str> {
@@ -228,12 +225,12 @@ mod tests {
     fn permissions_are_permanent_and_named() {
         for code in ["CMN-401", "InsufficientPermissions", "SUB-528"] {
             let body = format!(r#"{{"errorCode":"{code}","message":"m"}}"#);
-            let error = ApiErrorInfo::from_reply(403, &HeaderMap::new(), body.as_bytes());
+            let error = ApiError::from_reply(403, &HeaderMap::new(), body.as_bytes());
             assert_eq!(error.class(), Class::Permanent);
             assert!(!error.is_retryable());
             assert!(error.remedy().contains("WebSocket Subscriptions"), "{code}");
         }
-        assert!(ApiErrorInfo::from_reply(403, &HeaderMap::new(), b"").remedy().contains("WebSocket Subscriptions"));
+        assert!(ApiError::from_reply(403, &HeaderMap::new(), b"").remedy().contains("WebSocket Subscriptions"));
     }
 
     // CLAUSE TOK-3
@@ -250,15 +247,15 @@ mod tests {
         for bad in ["", "soon", "inf", "nan", "1e9", "1.2.3", "-"] {
             assert_eq!(at(bad), None, "{bad}");
         }
-        assert_eq!(ApiErrorInfo::from_reply(429, &headers("7"), b"").retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(ApiError::from_reply(429, &headers("7"), b"").retry_after, Some(Duration::from_secs(7)));
         let mut dated = headers("Sun, 06 Nov 1994 08:51:07 GMT");
-        assert_eq!(ApiErrorInfo::from_reply(503, &dated, b"").retry_after, None, "there is no clock here");
+        assert_eq!(ApiError::from_reply(503, &dated, b"").retry_after, None, "there is no clock here");
         for (date, wait) in [("Sun, 06 Nov 1994 08:49:37 GMT", 90), ("Sun, 06 Nov 1994 08:52:00 GMT", 0)] {
             dated.insert(http::header::DATE, HeaderValue::from_static(date));
-            assert_eq!(ApiErrorInfo::from_reply(503, &dated, b"").retry_after, Some(Duration::from_secs(wait)));
+            assert_eq!(ApiError::from_reply(503, &dated, b"").retry_after, Some(Duration::from_secs(wait)));
         }
         dated.insert(http::header::RETRY_AFTER, HeaderValue::from_static("7"));
-        assert_eq!(ApiErrorInfo::from_reply(503, &dated, b"").retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(ApiError::from_reply(503, &dated, b"").retry_after, Some(Duration::from_secs(7)));
     }
 
     // CLAUSE SEC-6
@@ -275,7 +272,7 @@ mod tests {
         map.insert("rcrequestid", secret.parse().unwrap());
         map.insert("x-rate-limit-group", secret.parse().unwrap());
         for body in [json, format!("<pre>{secret}</pre>"), format!("{}{secret}", "x".repeat(280))] {
-            let error = ApiErrorInfo::from_reply_masked(400, &map, body.as_bytes(), &masker);
+            let error = ApiError::from_reply_masked(400, &map, body.as_bytes(), &masker);
             assert!(!format!("{error:?} {error}").contains("ssssssss"), "{error:?}");
             assert!(error.message.contains("***"), "{error:?}");
             assert_eq!(error.request_id.as_deref(), Some("***"));
@@ -286,17 +283,17 @@ mod tests {
     #[test]
     fn errors_are_read_whole() {
         let body = br#"{"errors":[{"errorCode":"CMN-101","message":"a\nb","parameterName":"p"},{"errorCode":"X"}]}"#;
-        let error = ApiErrorInfo::from_reply(400, &headers("1"), body);
+        let error = ApiError::from_reply(400, &headers("1"), body);
         assert_eq!(error.to_string(), "HTTP 400 CMN-101: a b [p] (RCRequestId r-1)");
         assert_eq!(error.errors.len(), 2);
         let oauth = br#"{"error":"invalid_grant","error_description":"gone"}"#;
-        assert_eq!(ApiErrorInfo::from_reply(400, &HeaderMap::new(), oauth).to_string(), "HTTP 400 invalid_grant: gone");
+        assert_eq!(ApiError::from_reply(400, &HeaderMap::new(), oauth).to_string(), "HTTP 400 invalid_grant: gone");
         let documented = b"{ \"errors\": [ { \"errorCode\": \"ABC-123\", // odd\n } ] }";
-        assert_eq!(&*ApiErrorInfo::from_reply(400, &HeaderMap::new(), documented).message, "Bad Request");
-        let long = ApiErrorInfo::from_reply(502, &HeaderMap::new(), "<é>\r\n".repeat(900).as_bytes());
+        assert_eq!(&*ApiError::from_reply(400, &HeaderMap::new(), documented).message, "Bad Request");
+        let long = ApiError::from_reply(502, &HeaderMap::new(), "<é>\r\n".repeat(900).as_bytes());
         assert_eq!(long.message.chars().count(), MAX_MESSAGE);
         assert!(!long.to_string().contains('\n'));
-        assert_eq!(&*ApiErrorInfo::from_reply(599, &HeaderMap::new(), b"\xff[").message, "\u{fffd}[");
+        assert_eq!(&*ApiError::from_reply(599, &HeaderMap::new(), b"\xff[").message, "\u{fffd}[");
     }
 
     // CLAUSE REQ-9
@@ -311,7 +308,7 @@ mod tests {
             .header("X-Rate-Limit-Limit", "10")
             .header("X-Rate-Limit-Remaining", "0")
             .header("X-Rate-Limit-Window", "60");
-        let error = ApiErrorInfo::from_response(&response.body(Body::from(body)).unwrap()).unwrap();
+        let error = ApiError::from_response(&response.body(Body::from(body)).unwrap()).unwrap();
         assert_eq!(
             (error.status, error.error_code(), &*error.message),
             (429, Some("CMN-301"), "Request rate exceeded")
@@ -322,8 +319,8 @@ mod tests {
         assert_eq!(limit.window, Some(Duration::from_secs(60)));
         assert!(error.is_retryable() && error.remedy().contains("Retry-After"));
         let refused = Response::builder().status(403).body(&b"<html>"[..]).unwrap();
-        let refused = ApiErrorInfo::from_response(&refused).unwrap();
+        let refused = ApiError::from_response(&refused).unwrap();
         assert!(!refused.is_retryable() && refused.rate_limit.is_none());
-        assert_eq!(ApiErrorInfo::from_response(&Response::new(Body::empty())), None);
+        assert_eq!(ApiError::from_response(&Response::new(Body::empty())), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::api_error::ApiErrorInfo;
+use super::api_error::ApiError;
 use super::codes::Ending;
 use crate::input::Phase;
 
@@ -47,7 +47,7 @@ pub enum Cause {
     /// The server closed with 4400.
     NoAuthorization,
     /// The call for a WebSocket token was refused.
-    TokenCall(Box<ApiErrorInfo>),
+    TokenCall(Box<ApiError>),
     /// The answer with the WebSocket token could not be read.
     TokenUnreadable,
     /// The configured server has no TLS, or the address that it named for the WebSocket has none.
@@ -85,7 +85,7 @@ pub enum Cause {
     /// Access tokens in good use were revoked three times within minutes.
     Evicted,
     /// The app or the user lacks a permission.
-    Forbidden(Box<ApiErrorInfo>),
+    Forbidden(Box<ApiError>),
     /// Too many calls.
     RateLimited {
         /// How long to wait.

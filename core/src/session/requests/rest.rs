@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 
 use super::routes::{USER_AGENT, own_headers};
 use crate::body::Body;
-use crate::classify::{ApiErrorInfo, Cause, Class};
+use crate::classify::{ApiError, Cause, Class};
 use crate::error::{CommandError, NotDrained};
 use crate::ids::{ConnId, HttpId, RequestId};
 use crate::input::HttpFailure;
@@ -248,7 +248,7 @@ impl Session {
         };
         let status = response.status().as_u16();
         let expired = status == 401
-            && ApiErrorInfo::from_reply(status, response.headers(), response.body()).class() == Class::RefreshToken;
+            && ApiError::from_reply(status, response.headers(), response.body()).class() == Class::RefreshToken;
         let (token, reauthorized) =
             self.state.requests.get(id).map_or((0, true), |entry| (entry.token, entry.reauthorized));
         // A token that has been replaced since was refused: that is not yet the one repetition.
