@@ -236,7 +236,7 @@ impl Snapshot {
         } else if self.active.as_ref().is_some_and(|a| a.server_id.as_deref().is_none_or(str::is_empty)) {
             "a subscription without an id"
         } else if self.wanted.as_ref().is_some_and(|wanted| wanted.server_id.is_some()) {
-            "a wish with the server's id"
+            "a desired subscription with the server's id"
         } else if self.wanted.is_some() && self.removing.is_some() {
             "a subscription that is desired and given up"
         } else if self.active.is_some() && self.unsure || self.active.is_none() && self.unverified.is_some() {

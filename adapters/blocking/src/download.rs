@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringcentral_ws_adapter::{DownloadError, lost};
+use ringcentral_ws_adapter::{DownloadError, body_is_late, body_is_too_large, lost};
 use ringcentral_ws_core::HttpFailure;
 
 use crate::abort::Abort;
@@ -60,9 +60,9 @@ impl Download {
                 Err(error) => return Err(lost(&error.to_string())),
                 Ok(0) => return Ok(all.into()),
                 Ok(count) if all.len() + count > limit => {
-                    return Err(lost(&format!("the answer is larger than {limit} bytes")));
+                    return Err(body_is_too_large(limit));
                 }
-                Ok(_) if began.elapsed() > time => return Err(lost("the answer did not end in time")),
+                Ok(_) if began.elapsed() > time => return Err(body_is_late()),
                 Ok(count) => all.extend_from_slice(&piece[..count]),
             }
         }

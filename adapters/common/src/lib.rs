@@ -9,6 +9,7 @@
 
 mod address;
 mod below;
+mod call;
 mod clock;
 mod content;
 mod debug;
@@ -24,6 +25,7 @@ pub mod gzip;
 pub mod gzip;
 mod limits;
 mod login;
+mod net;
 mod proxy;
 mod pump;
 mod query;
@@ -43,6 +45,10 @@ pub mod watch;
 
 pub use address::{Target, client_is_silent, client_panicked, masked, not_sent};
 pub use below::{Below, Tracked};
+pub use call::{
+    Call, TOO_MANY_PROVISIONAL, body_broke_off, body_is_late, body_is_too_large, ended_early, head_is_late, not_found,
+    tls_failed, tls_to, too_many_provisional,
+};
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
@@ -55,6 +61,7 @@ pub use limits::{
 #[doc(hidden)]
 pub use login::names as login_names;
 pub use login::{FixedToken, Login, LoginNext, login_now};
+pub use net::Net;
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
 pub use query::with_query;

@@ -19,7 +19,8 @@ use crate::content::{CONTENT_HOST, ContentHosts};
 use crate::debug::{Debug, DebugSink};
 use crate::events::{EventReceiver, SessionView, event_queue};
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
-use crate::proxy::{Proxy, ProxyChoice};
+use crate::net::Net;
+use crate::proxy::ProxyChoice;
 use crate::pump::PumpParts;
 use crate::state::{StateTeller, Watcher};
 use crate::tls::tls_for;
@@ -79,14 +80,8 @@ pub struct Prepared {
     pub recorder: Option<FlightRecorder>,
     /// The span of the session.
     pub span: SessionSpan,
-    /// Limits of input and output.
-    pub limits: Arc<IoLimits>,
-    /// `None` only when the server is this machine and speaks in the clear.
-    pub tls: Option<Arc<ClientConfig>>,
-    /// The proxy, if there is one.
-    pub proxy: Option<Proxy>,
-    /// Where downloads may go.
-    pub content: ContentHosts,
+    /// What connections and calls are made with.
+    pub net: Net,
     /// Limits of messages.
     pub message: MessageLimits,
     /// HTTPS calls that may run at once, those that were given up included.
@@ -130,10 +125,12 @@ impl Settings {
             states: states.watch(),
             recorder,
             span: tracer.session(),
-            limits: Arc::clone(&limits),
-            tls: tls_for(self.tls, needs_tls)?,
-            proxy,
-            content: ContentHosts { server, hosts: self.content_hosts, allow_insecure },
+            net: Net {
+                limits: Arc::clone(&limits),
+                tls: tls_for(self.tls, needs_tls)?,
+                proxy,
+                content: ContentHosts { server, hosts: self.content_hosts, allow_insecure },
+            },
             message,
             max_calls,
             pump: PumpParts {

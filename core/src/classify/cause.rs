@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ApiErrorInfo;
+use super::api_error::ApiErrorInfo;
+use super::codes::Ending;
 use crate::input::Phase;
 
 /// Why a connection, an attempt, a request or the session came to its end.
@@ -191,6 +192,20 @@ impl fmt::Display for Cause {
             Self::ConnectionError { code: None } => f.write_str("the server reported an error"),
             Self::Closed => f.write_str("the session was closed"),
             Self::SocketTimeout => f.write_str("no answer before the connection was lost"),
+        }
+    }
+}
+
+impl Ending {
+    /// The cause that the application sees. `code` is that of the close frame.
+    pub(crate) const fn cause(self, code: Option<u16>) -> Cause {
+        match self {
+            Self::MalformedHandle => Cause::MalformedWsc,
+            Self::Idle => Cause::IdleTimeout,
+            Self::TooOld => Cause::AbsoluteTimeout,
+            Self::NoAuthorization => Cause::NoAuthorization,
+            Self::Lost => Cause::SocketLost,
+            Self::Away | Self::Closed => Cause::ServerClosed { code },
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The Session: sub-machines joined by one clock, one outbox and one table of timers.
 
+// The one circle of files in this crate: each file below has the methods of `Session` for its topic, and they call
+// each other through it. Everything else depends one way.
+
 #[cfg(feature = "recorder")]
 mod checkpoint;
 mod connection;
