@@ -167,7 +167,7 @@ impl Checked {
         self.snapshot_announced = false;
     }
 
-    /// A call that was refused for want of draining did not reach the session: its time is not known there either.
+    /// A call that was refused because the session was not drained did not reach the session: its time is not known there either.
     fn called_unless(&mut self, refused: bool, now: Timestamp) {
         if !refused {
             self.called(now);

@@ -150,37 +150,34 @@ pub enum Unreadable {
     Other,
 }
 
-impl Unreadable {
-    /// A word such as `reserved_bits`, which stays the same between versions.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Utf8 => "utf8",
-            Self::ReservedBits => "reserved_bits",
-            Self::Opcode => "opcode",
-            Self::Masked => "masked",
-            Self::Fragment => "fragment",
-            Self::Control => "control",
-            Self::Cut => "cut",
-            Self::Other => "other",
-        }
-    }
+/// The words of the kinds, for both directions.
+macro_rules! unreadable_words {
+    ($($kind:ident = $word:literal),* $(,)?) => {
+        impl Unreadable {
+            /// A word such as `reserved_bits`, which stays the same between versions.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $word,)* }
+            }
 
-    /// The kind that [`as_str`](Self::as_str) names.
-    #[cfg(feature = "recorder")]
-    pub(crate) fn from_word(word: &str) -> Option<Self> {
-        let all = [
-            Self::Utf8,
-            Self::ReservedBits,
-            Self::Opcode,
-            Self::Masked,
-            Self::Fragment,
-            Self::Control,
-            Self::Cut,
-            Self::Other,
-        ];
-        all.into_iter().find(|one| one.as_str() == word)
-    }
+            /// The kind that [`as_str`](Self::as_str) names.
+            #[cfg(feature = "recorder")]
+            pub(crate) fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$kind),)* _ => None }
+            }
+        }
+    };
+}
+
+unreadable_words! {
+    Utf8 = "utf8",
+    ReservedBits = "reserved_bits",
+    Opcode = "opcode",
+    Masked = "masked",
+    Fragment = "fragment",
+    Control = "control",
+    Cut = "cut",
+    Other = "other",
 }
 
 /// An OAuth access token, as a credential source gives it.

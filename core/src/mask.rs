@@ -1,6 +1,6 @@
 //! What must not be read, taken out of what is printed or recorded ([SEC-1](crate::protocol#sec-1),
 //! [SEC-6](crate::protocol#sec-6)): what has the name of a secret, and what is known to be one by its value. Where a
-//! recording has to tell secrets apart, each has a name of its own.
+//! recording has to distinguish secrets, each has a name of its own.
 
 mod by_name;
 mod known;

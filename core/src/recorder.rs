@@ -3,7 +3,7 @@
 //!
 //! [`Recorded`] has the calls of a [`Session`](crate::Session), so a loop that holds one in its place records. A
 //! [`FlightRecorder`] gives the text at any time, from any thread; [`Recording::parse`] reads it, and
-//! [`Recording::replay`] tells it to a Session again and compares every output. `cargo run -p ringcentral-ws-fuzz --bin
+//! [`Recording::replay`] gives it to a Session again and compares every output. `cargo run -p ringcentral-ws-fuzz --bin
 //! replay -- FILE` does both, and draws the exchange.
 //!
 //! # The text

@@ -102,7 +102,7 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    /// The wall clock at `at`, as far as one reading can tell.
+    /// The wall clock at `at`, as far as one reading shows it.
     #[must_use]
     pub fn unix_at(self, at: Timestamp) -> UnixMillis {
         let later = at.as_micros().saturating_sub(self.now.as_micros()) / 1_000;

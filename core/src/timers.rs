@@ -40,9 +40,8 @@ impl TimerKind {
     }
 }
 
-const COUNT: usize = 12;
-
-const ALL: [TimerKind; COUNT] = [
+/// All timers, in the order of their declaration.
+const ALL: &[TimerKind] = &[
     TimerKind::Retry,
     TimerKind::TokenCall,
     TimerKind::Authorize,
@@ -56,6 +55,8 @@ const ALL: [TimerKind; COUNT] = [
     TimerKind::Refresh,
     TimerKind::Request,
 ];
+
+const COUNT: usize = ALL.len();
 
 /// The end of time: a timer that runs until then never fires, so it does not run.
 const NEVER: Timestamp = Timestamp::from_micros(u64::MAX);
@@ -84,7 +85,7 @@ impl Default for Timers {
 #[cfg(feature = "recorder")]
 impl From<Timers> for Vec<(TimerKind, Timestamp)> {
     fn from(timers: Timers) -> Self {
-        ALL.into_iter().filter_map(|kind| Some((kind, timers.get(kind)?))).collect()
+        ALL.iter().filter_map(|kind| Some((*kind, timers.get(*kind)?))).collect()
     }
 }
 
@@ -146,7 +147,7 @@ impl Timers {
 
     /// Whether a timer is due that an unread message may be about.
     pub(crate) fn is_due_for_messages(&self, now: Timestamp) -> bool {
-        ALL.into_iter().any(|kind| kind.waits_for_messages() && self.get(kind).is_some_and(|at| at <= now))
+        ALL.iter().any(|kind| kind.waits_for_messages() && self.get(*kind).is_some_and(|at| at <= now))
     }
 
     /// Disarms and returns the earliest timer that is due.
@@ -215,7 +216,7 @@ mod tests {
                 1 => t.set(kind, NEVER),
                 _ => t.set(kind, Timestamp::from_micros(step * 37 % 16)),
             }
-            let earliest = ALL.into_iter().filter_map(|kind| Some((t.get(kind)?, kind))).min();
+            let earliest = ALL.iter().filter_map(|kind| Some((t.get(*kind)?, *kind))).min();
             assert_eq!(t.next(), earliest, "{step}");
         }
     }
@@ -225,7 +226,7 @@ mod tests {
     fn a_message_may_be_what_a_deadline_is_about() {
         use TimerKind::{Close, Handshake, Liveness, Replay, Subscribe};
         for kind in ALL {
-            let about = [Liveness, Subscribe, Close, Replay, Handshake].contains(&kind);
+            let about = [Liveness, Subscribe, Close, Replay, Handshake].contains(kind);
             assert_eq!(kind.waits_for_messages(), about, "{kind:?}");
         }
     }

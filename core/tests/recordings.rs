@@ -135,7 +135,7 @@ fn lines(dump: &str) -> usize {
     dump.lines().skip_while(|line| !line.starts_with("checkpoint")).count()
 }
 
-/// The text that people read and other versions must be able to tell apart.
+/// The text that people read and other versions must be able to distinguish.
 #[test]
 fn recordings_look_as_they_did() {
     let mut found = Vec::new();

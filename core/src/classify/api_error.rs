@@ -32,7 +32,7 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// The parameter that is wrong.
     pub parameter: Option<Box<str>>,
-    /// The rate limit the call counts against, if the headers tell.
+    /// The rate limit the call counts against, if the headers say so.
     pub rate_limit: Option<RateLimit>,
 }
 
@@ -78,7 +78,7 @@ impl ErrorFields {
 }
 
 impl ApiError {
-    /// The error a response tells of; `None` below status 400. Where a response of a session quotes its secrets they are
+    /// The error that a response reports; `None` below status 400. Where a response of a session quotes its secrets they are
     /// masked: it brings along a [`Masker`] that knows them, among its extensions.
     #[must_use]
     pub fn from_response<T: AsRef<[u8]>>(response: &Response<T>) -> Option<Self> {

@@ -36,8 +36,8 @@ fn polls_without_an_end_are_seen() {
 #[test]
 fn a_second_delivery_is_seen() {
     let fields = crate::wire::NotificationFields { uuid: Some("u".into()), ..Default::default() };
-    let told = Output::Event(Event::Notification(crate::Notification::new(None, &fields)));
-    assert!(!objects(vec![told.clone()]) && objects(vec![told.clone(), told]));
+    let notification = Output::Event(Event::Notification(crate::Notification::new(None, &fields)));
+    assert!(!objects(vec![notification.clone()]) && objects(vec![notification.clone(), notification]));
 }
 
 // CLAUSE C3 C4 C5 C7 C8 C16
@@ -63,14 +63,14 @@ fn each_breach_is_seen() {
         let outcome = crate::RequestOutcome::TimedOut { sent: false };
         Output::Event(Event::Response { id: RequestId(n), outcome })
     };
-    let told = || Output::Event(Event::SnapshotChanged);
+    let changed = || Output::Event(Event::SnapshotChanged);
     let over = || Output::Event(Event::Closed { reason: CloseReason::Detached });
     let until = |at| Output::Wait(Wait::Until { at, reason: crate::TimerKind::Retry });
     for legal in [
         vec![open(one), send(one), again(one), close(one), gone(one)],
         vec![open(one), close(one), gone(one), open(two), send(two)],
         vec![call(1), call(2), abort(1), abort(2)],
-        vec![ended(1), told(), over(), Output::Wait(Wait::Finished)],
+        vec![ended(1), changed(), over(), Output::Wait(Wait::Finished)],
         vec![until(Timestamp::from_micros(1))],
     ] {
         assert!(!objects(legal));
@@ -93,7 +93,7 @@ fn each_breach_is_seen() {
         vec![abort(1)],
         vec![ended(1), ended(1)],
         vec![ended(2)],
-        vec![told(), told()],
+        vec![changed(), changed()],
         vec![over()],
         vec![ended(1), call(1), over()],
         vec![ended(1), open(one), over()],

@@ -8,7 +8,7 @@ pub(super) const MASK: &str = "***";
 const MAX_LINE: usize = 16 << 10;
 
 /// A frame for a debug log: secrets replaced by `***`, cut after 16 KiB ([SEC-1](crate::protocol#sec-1)). What is no
-/// JSON is only measured, because nobody can tell where its secrets are.
+/// JSON is only measured, because the places of its secrets are unknown.
 #[must_use]
 pub fn mask(text: &str) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(text) else {

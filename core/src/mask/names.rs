@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::filters::{FilterError, Filters};
 use crate::hosts::HostKind;
 
-/// Most secrets told apart at a time, and as many ids; the one not seen for longest is forgotten, and gets another name
+/// Most secrets distinguished at a time, and as many ids; the one not seen for longest is forgotten, and gets another name
 /// should it come again.
 pub(crate) const MAX_NAMES: usize = 128;
 /// Longest word of the protocol that is kept.

@@ -50,7 +50,7 @@ pub enum EntryKind {
     Checkpoint,
     /// Lines are missing: there was no room for them.
     Forgotten,
-    /// A fact or a wish that was told at this time.
+    /// An input or a command that was given at this time.
     Input(Timestamp),
     /// What the Session put out, or what a call returned.
     Output,
@@ -116,7 +116,7 @@ impl Recording {
             FORGOTTEN => self.add(line, "", EntryKind::Forgotten),
             time => {
                 let at = Timestamp::ZERO.after(seconds(time).ok_or("neither a time nor a word of a recording")?);
-                // What cannot be told to a Session is found here, not in the middle of a replay.
+                // What cannot be given to a Session is found here, not in the middle of a replay.
                 Call::parse(rest)?;
                 self.add(line, rest, EntryKind::Input(at));
             }

@@ -82,7 +82,7 @@ pub(crate) fn input(input: &Input<'_>, names: &mut Names, limits: &SessionLimits
             Frame::Text(text) if text.len() > limits.frame_bytes => format!("too-large {conn} {}", text.len()),
             Frame::Text(text) => match parse(text) {
                 Ok(message) => format!("text {conn} {}", scrub::frame(&message, names, limits.headers)),
-                // Nobody can tell where its secrets are.
+                // The places of its secrets are unknown.
                 Err(_) => format!("unreadable {conn} {}", text.len()),
             },
             Frame::Binary(bytes) => format!("binary {conn} {}", bytes.len()),
@@ -245,8 +245,8 @@ fn event(event: &Event, names: &mut Names) -> String {
                 ("absolute", limits.absolute_timeout),
                 ("requests", limits.max_active_requests),
             ];
-            let told = all.into_iter().filter_map(|(key, n)| Some(format!(" {key}={}", n?)));
-            format!("connected {conn} {}{}", resumption.as_str(), told.collect::<String>())
+            let limits = all.into_iter().filter_map(|(key, n)| Some(format!(" {key}={}", n?)));
+            format!("connected {conn} {}{}", resumption.as_str(), limits.collect::<String>())
         }
         Event::Subscribed(info) => subscribed(info, names),
         Event::SubscriptionFailed { id, error, retry_at } => {
@@ -259,13 +259,14 @@ fn event(event: &Event, names: &mut Names) -> String {
             format!("notification {} {} {body}", quoted(n.uuid()), quoted(&names.path(n.event())))
         }
         Event::Recovered { conn } => format!("recovered {conn}"),
-        Event::RecoveryFailed { conn, code } => format!("recovery-failed {conn} {}", told(code.as_deref())),
+        Event::RecoveryFailed { conn, code } => format!("recovery-failed {conn} {}", or_dash(code.as_deref())),
         Event::Retry { attempt, cause, at, reason, .. } => {
             format!("retry {attempt} {} at={} for={}", self::cause(cause), time(*at), reason.as_str())
         }
         Event::Waiting { reason, at, .. } => format!("waiting at={} for={}", time(*at), reason.as_str()),
         Event::Gap(gap) => {
-            let code = if let GapCause::RecoveryFailed(code) = &gap.cause { told(code.as_deref()) } else { told(None) };
+            let code =
+                if let GapCause::RecoveryFailed(code) = &gap.cause { or_dash(code.as_deref()) } else { or_dash(None) };
             let after = quoted(gap.after.as_deref().unwrap_or("-"));
             format!("gap {} {code} after={after} since={} until={}", gap.cause.as_str(), gap.since.0, gap.until.0)
         }
@@ -292,11 +293,11 @@ fn subscribed(info: &SubscriptionInfo, names: &mut Names) -> String {
 }
 
 fn refusal(error: &ApiError) -> String {
-    format!("{} {}", error.status, told(error.code.as_deref()))
+    format!("{} {}", error.status, or_dash(error.code.as_deref()))
 }
 
 /// A code, or that there was none.
-fn told(code: Option<&str>) -> Box<str> {
+fn or_dash(code: Option<&str>) -> Box<str> {
     code.map_or_else(|| "-".into(), mask_code)
 }
 

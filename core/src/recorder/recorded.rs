@@ -115,7 +115,7 @@ impl Recorder {
         }
     }
 
-    /// A call that was not refused for want of draining, and what it returned.
+    /// A call that was not refused because the session was not drained, and what it returned.
     fn called(&mut self, now: Timestamp, line: &str, returned: Option<String>) {
         if returned.as_deref() == Some(refused::NOT_DRAINED) {
             return;

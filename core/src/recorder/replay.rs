@@ -1,4 +1,4 @@
-//! A recording told to a Session again.
+//! A recording given to a Session again.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// What a replay that ended well was made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// Inputs and commands told.
+    /// Inputs and commands given.
     pub inputs: usize,
     /// Outputs compared.
     pub outputs: usize,
@@ -61,7 +61,7 @@ impl fmt::Display for ReplayError {
 impl std::error::Error for ReplayError {}
 
 impl Recording {
-    /// Tells the inputs to a Session made from the first checkpoint, at the recorded times, and compares each output,
+    /// Gives the inputs to a Session made from the first checkpoint, at the recorded times, and compares each output,
     /// and the state at each further checkpoint. Where lines were forgotten it begins anew at the next checkpoint.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub(crate) use self::checkpoint::Checkpoint;
 use self::connection::ConnectionState;
 use self::liveness::Pace;
 use self::recovery::Origin;
-pub use self::requests::rest::{OverHttps, RequestOptions};
+pub use self::requests::options::{OverHttps, RequestOptions};
 use self::state::State;
 pub use self::state::{Close, SessionState, SubscriptionState};
 use crate::classify::Cause;

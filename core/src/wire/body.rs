@@ -11,7 +11,7 @@ use crate::mask::Masker;
 use crate::secret::Secret;
 use crate::serde_forms::MAX_EXACT;
 
-/// `expires_in` of a token that does not tell it: the shortest life ever seen.
+/// `expires_in` of a token that does not state it: the shortest life ever seen.
 const SHORTEST_TOKEN_LIFE: u64 = 30;
 /// Longest id of a subscription believed, in bytes: it is part of a path.
 const MAX_ID: usize = 1024;
@@ -19,7 +19,7 @@ const MAX_ID: usize = 1024;
 const MAX_CODE: usize = 100;
 /// Longest line kept, in characters.
 const MAX_LINE: usize = 300;
-/// Most bytes kept of a filter as the server tells it: it has ids in place of what it was asked for.
+/// Most bytes kept of a filter as the server reports it: it has ids in place of what it was asked for.
 const MAX_TOLD_FILTER: usize = 2 * MAX_FILTER_BYTES;
 /// How many headers of a ConnectionDetails are looked at.
 const MAX_HEADERS: usize = 64;
@@ -72,7 +72,7 @@ impl ConnectionDetails {
         };
         let headers = message.meta.headers_map(MAX_HEADERS);
         let request_id = headers.get("rcrequestid");
-        let request_id = request_id.map(|id| told(&String::from_utf8_lossy(id.as_bytes()), MAX_CODE, masker));
+        let request_id = request_id.map(|id| masked(&String::from_utf8_lossy(id.as_bytes()), MAX_CODE, masker));
         let mut details = Self {
             creation_time: None,
             max_connections_per_session: None,
@@ -133,12 +133,12 @@ pub struct ServerLimits {
 }
 
 /// So many characters of what the server says, masked before it is cut (SEC-6).
-fn told(text: &str, most: usize, masker: &Masker) -> Box<str> {
+fn masked(text: &str, most: usize, masker: &Masker) -> Box<str> {
     masker.mask(text).chars().take(most).collect::<String>().into()
 }
 
 fn told_text(raw: &RawValue, most: usize, masker: &Masker) -> Option<Box<str>> {
-    Text::from_raw(raw).map(|text| told(&text, most, masker))
+    Text::from_raw(raw).map(|text| masked(&text, most, masker))
 }
 
 fn told_filter(raw: &RawValue, masker: &Masker) -> Option<Box<str>> {
@@ -167,7 +167,7 @@ pub(crate) struct SubscriptionReply {
     pub(crate) expires_in: Option<u64>,
 }
 
-/// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are told and not kept,
+/// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are reported and not kept,
 /// no more are read than can have been asked for (SEC-3).
 pub(crate) fn subscription_reply(json: &str, masker: &Masker) -> Option<SubscriptionReply> {
     let mut id = None;

@@ -11,7 +11,7 @@ use crate::direct::{DETAILS, Direct, clock, details, error_body, message_id};
 
 /// What the test knows about one request.
 #[derive(Debug, Default)]
-struct Truth {
+struct Seen {
     repeatable: bool,
     /// How often it left in a way that may have made it run.
     ran: u32,
@@ -21,7 +21,7 @@ struct Truth {
 struct Stage {
     s: Direct,
     random: fastrand::Rng,
-    requests: BTreeMap<RequestId, Truth>,
+    requests: BTreeMap<RequestId, Seen>,
     /// Calls for WebSocket tokens.
     tokens: Vec<HttpId>,
     /// Messages on the socket, and the requests they carry.
@@ -95,15 +95,15 @@ impl Stage {
     }
 
     fn left(&mut self, id: RequestId) {
-        let truth = self.requests.entry(id).or_default();
-        assert!(!truth.ended && (truth.ran == 0 || truth.repeatable), "{id:?} was sent twice");
-        *self.tally.entry("again").or_default() += usize::from(truth.ran > 0);
-        truth.ran += 1;
+        let seen = self.requests.entry(id).or_default();
+        assert!(!seen.ended && (seen.ran == 0 || seen.repeatable), "{id:?} was sent twice");
+        *self.tally.entry("again").or_default() += usize::from(seen.ran > 0);
+        seen.ran += 1;
     }
 
     fn ended(&mut self, id: RequestId, outcome: &RequestOutcome) {
-        let truth = self.requests.get_mut(&id).unwrap();
-        assert!(!std::mem::replace(&mut truth.ended, true), "{id:?} ended twice");
+        let seen = self.requests.get_mut(&id).unwrap();
+        assert!(!std::mem::replace(&mut seen.ended, true), "{id:?} ended twice");
         let (kind, may_have_run) = match outcome {
             RequestOutcome::NotSent(_) => ("not sent", false),
             RequestOutcome::TimedOut { sent } => ("timed out", *sent),
@@ -115,7 +115,7 @@ impl Stage {
         if kind == "response" {
             return;
         }
-        assert_eq!(may_have_run, truth.ran > 0, "{id:?} {outcome:?} {truth:?}");
+        assert_eq!(may_have_run, seen.ran > 0, "{id:?} {outcome:?} {seen:?}");
     }
 
     fn step(&mut self) {
@@ -139,7 +139,7 @@ impl Stage {
     }
 
     fn request(&mut self) {
-        // Ids are given in order, so the path can tell which one it is.
+        // Ids are given in order, so the path shows which one it is.
         let number = self.requests.len() as u64 + 1;
         let repeatable = self.random.usize(..3) == 0;
         let method = if self.random.usize(..2) == 0 { http::Method::GET } else { http::Method::POST };
@@ -155,7 +155,7 @@ impl Stage {
         *request.method_mut() = method;
         if let Ok(id) = self.s.session.request(request, self.s.now) {
             assert_eq!(id, RequestId::from(number));
-            self.requests.insert(id, Truth { repeatable, ..Truth::default() });
+            self.requests.insert(id, Seen { repeatable, ..Seen::default() });
         }
     }
 
@@ -295,7 +295,7 @@ fn every_request_ends_once_with_the_outcome_that_happened() {
         stage.s.now = stage.s.now.after(Duration::from_secs(10));
         stage.s.session.handle_input(Input::Timeout, stage.s.now).unwrap();
         stage.look();
-        assert!(stage.requests.values().all(|truth| truth.ended), "{seed}: {:?}", stage.requests);
+        assert!(stage.requests.values().all(|seen| seen.ended), "{seed}: {:?}", stage.requests);
         stage.tally.into_iter().for_each(|(what, count)| *tally.entry(what).or_default() += count);
     }
     assert!(tally.len() == 7 && tally.values().all(|count| *count > 100), "{tally:?}");

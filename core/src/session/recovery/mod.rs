@@ -171,7 +171,7 @@ impl Session {
         }
     }
 
-    /// The server no longer has the session. Told when the next connection is ready.
+    /// The server no longer has the session. It is reported when the next connection is ready.
     pub(crate) fn session_lost(&mut self, cause: GapCause, code: Option<Box<str>>) {
         if self.state.recovery.wsc.take().is_some() {
             self.out.snapshot_changed();

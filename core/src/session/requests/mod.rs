@@ -1,6 +1,7 @@
 //! REST requests: waiting, in flight, ended (REQ).
 
-pub(crate) mod rest;
+pub(crate) mod options;
+mod rest;
 mod routes;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,10 +1,9 @@
 //! REST requests: accepted, sent when they can be, ended (REQ).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 
+use super::options::RequestOptions;
 use super::routes::{USER_AGENT, own_headers};
 use crate::body::Body;
 use crate::classify::{ApiError, Cause, Class};
@@ -18,38 +17,14 @@ use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::{Message, Payload, client_request};
 
-/// Options of a REST request, for [`http::Request::extensions_mut`].
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use ringcentral_ws_core::{Body, RequestOptions};
-///
-/// let options = RequestOptions { timeout: Some(Duration::from_secs(5)), repeat_if_safe: true };
-/// let request = http::Request::get("/restapi/v1.0/account/~").extension(options).body(Body::empty());
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RequestOptions {
-    /// The time-out of the request, in place of [`Config::request_timeout`](crate::Config::request_timeout)
-    /// ([REQ-4](crate::protocol#req-4)).
-    pub timeout: Option<Duration>,
-    /// Whether GET, HEAD and OPTIONS may be sent again when the connection is lost ([REQ-8](crate::protocol#req-8)).
-    /// Other methods never are.
-    pub repeat_if_safe: bool,
-}
-
-/// Sends a request over HTTPS even if the WebSocket could carry it ([REQ-5](crate::protocol#req-5)). For
-/// [`http::Request::extensions_mut`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OverHttps;
 impl Session {
     /// Makes a REST request. It ends in exactly one [`Event::Response`](crate::Event::Response)
     /// ([REQ-3](crate::protocol#req-3)). Without a connection it goes over HTTPS ([REQ-5](crate::protocol#req-5)).
     ///
     /// The URI is a path that begins with `/`, with or without a query. Scheme and host may be given if they are the
     /// configured server's. The headers `Authorization`, `Host`, `Content-Length` and `Transfer-Encoding` are left off.
-    /// [`RequestOptions`] and [`OverHttps`] are read from the extensions, and over HTTPS all extensions reach
-    /// [`Action::Http`].
+    /// [`RequestOptions`] and [`OverHttps`](crate::OverHttps) are read from the extensions, and over HTTPS all
+    /// extensions reach [`Action::Http`].
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use crate::body::Body;
 use crate::error::InvalidReason;
 use crate::loopback::is_loopback;
 use crate::session::Session;
-use crate::session::requests::rest::OverHttps;
+use crate::session::requests::options::OverHttps;
 
 pub(super) const USER_AGENT: &str = "x-user-agent";
 /// Longest address that the `http` crate holds, in bytes.
