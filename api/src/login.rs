@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use ringcentral_ws_core::classify::ApiErrorInfo;
+use ringcentral_ws_core::classify::ApiError;
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Identity, Masker, Secret, Timestamp};
 
 use crate::tokens::refusal;
@@ -258,7 +258,7 @@ impl Login {
         let status = response.status().as_u16();
         // 400 and 401: gone already.
         if status >= 400 && !matches!(status, 400 | 401) {
-            let error = ApiErrorInfo::from_reply_masked(status, response.headers(), response.body(), &masker);
+            let error = ApiError::from_reply_masked(status, response.headers(), response.body(), &masker);
             return Err(AuthFailure {
                 retry_after: error.retry_after,
                 code: error.code.clone(),

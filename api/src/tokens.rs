@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use ringcentral_ws_core::classify::{ApiErrorInfo, Class, lookup};
+use ringcentral_ws_core::classify::{ApiError, Class, lookup};
 use ringcentral_ws_core::json::{Text, each_field, number};
 use ringcentral_ws_core::{AuthFailure, AuthFailureKind, Masker, Secret};
 
@@ -63,7 +63,7 @@ impl TokenSet {
             }
             return Ok(set);
         }
-        let error = ApiErrorInfo::from_reply_masked(status.as_u16(), response.headers(), response.body(), masker);
+        let error = ApiError::from_reply_masked(status.as_u16(), response.headers(), response.body(), masker);
         let permanent = status.is_client_error()
             && error.code.as_deref().is_some_and(is_refusal)
             && status != http::StatusCode::REQUEST_TIMEOUT
@@ -130,7 +130,7 @@ fn is_refusal(code: &str) -> bool {
 }
 
 /// What a refusal that may pass is.
-pub(crate) fn refusal(error: &ApiErrorInfo) -> AuthFailureKind {
+pub(crate) fn refusal(error: &ApiError) -> AuthFailureKind {
     match error.class() {
         Class::RateLimited => AuthFailureKind::RateLimited,
         _ if error.status >= 500 => AuthFailureKind::Unavailable,

@@ -86,7 +86,7 @@ pub struct Config {
     /// Delays and budgets of attempts.
     pub retry: RetryPolicy,
     /// Limits of memory.
-    pub limits: Bounds,
+    pub limits: SessionLimits,
 }
 
 /// Which losses of a connection are a gap even if the session is recovered ([REC-5](crate::protocol#rec-5)).
@@ -186,16 +186,16 @@ pub struct RetryPolicy {
 /// they wait as outputs.
 ///
 /// ```
-/// use ringcentral_ws_core::{Bounds, Config};
+/// use ringcentral_ws_core::{SessionLimits, Config};
 ///
 /// // A small device: 4 MiB at most wait in the session, and no message may be larger than 1 MiB.
-/// let limits = Bounds { held_bytes: 4 << 20, frame_bytes: 1 << 20, ..Bounds::default() };
+/// let limits = SessionLimits { held_bytes: 4 << 20, frame_bytes: 1 << 20, ..SessionLimits::default() };
 /// let config = Config { limits, ..Config::default() };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
-pub struct Bounds {
+pub struct SessionLimits {
     /// Most REST requests that wait for their turn ([REQ-2](crate::protocol#req-2)). Their bodies belong to the caller
     /// and have no other limit. Default 256.
     pub queued_requests: usize,
@@ -248,7 +248,7 @@ impl Default for Config {
             recovery_buffer_size: 100,
             in_flight_gaps: InFlightGaps::default(),
             retry: RetryPolicy::default(),
-            limits: Bounds::default(),
+            limits: SessionLimits::default(),
         }
     }
 }
@@ -272,7 +272,7 @@ impl Default for RetryPolicy {
     }
 }
 
-impl Default for Bounds {
+impl Default for SessionLimits {
     fn default() -> Self {
         Self {
             queued_requests: 256,

@@ -78,7 +78,7 @@ pub enum GapCause {
     ReplayOverflow,
     /// The end of a replay is unknown, and so is its size. The connection broke in the middle of it, or the heartbeat
     /// that marks the end was not answered in time, or the replay was larger than
-    /// [`Bounds::held_bytes`](crate::Bounds::held_bytes).
+    /// [`SessionLimits::held_bytes`](crate::SessionLimits::held_bytes).
     ReplayInterrupted,
     /// The session was restored from a snapshot that was not that of an orderly end. What arrived after it is unknown.
     Restored,

@@ -40,7 +40,7 @@ mod timers;
 mod wire;
 
 pub use body::*;
-pub use classify::{ApiError, ApiErrorInfo, Cause, RateLimit};
+pub use classify::{ApiError, Cause, RateLimit};
 pub use config::*;
 pub use error::*;
 pub use filters::*;
@@ -58,4 +58,4 @@ pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use time::*;
 pub use timers::TimerKind;
-pub use wire::{ConnectionDetails, Limits, RecoveryState, Wsc};
+pub use wire::{ConnectionDetails, RecoveryState, ServerLimits, Wsc};

@@ -34,7 +34,7 @@ impl Outbox {
         self.queue.pop_front()
     }
 
-    /// The change is stated now, because nothing may follow the next event.
+    /// The change comes out now, because nothing may follow the next event.
     pub(crate) fn emit_snapshot_change(&mut self) {
         if std::mem::take(&mut self.snapshot_changed) {
             self.emit(Event::SnapshotChanged);

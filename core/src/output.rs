@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::classify::{ApiErrorInfo, Cause};
+use crate::classify::{ApiError, Cause};
 use crate::filters::{DisabledFilter, Filters};
 use crate::gap::Gap;
 use crate::ids::{AuthId, ConnId, HttpId, RequestId, SubscriptionId};
@@ -239,7 +239,7 @@ pub enum Event {
         /// The call of `subscribe`.
         id: SubscriptionId,
         /// The refusal.
-        error: Box<ApiErrorInfo>,
+        error: Box<ApiError>,
         /// When it is tried again; `None`: not before the next call of `subscribe`.
         retry_at: Option<Timestamp>,
     },
@@ -443,7 +443,7 @@ pub enum RequestOutcome {
     /// The server answered, with any status.
     Response {
         /// Status, headers and body as they came. From status 400 on the extensions have a [`Masker`](crate::Masker)
-        /// with the session's secrets, which [`ApiError::from_response`](crate::ApiErrorInfo::from_response) uses.
+        /// with the session's secrets, which [`ApiError::from_response`](crate::ApiError::from_response) uses.
         response: Box<http::Response<Bytes>>,
         /// The way that the request went.
         via: Via,

@@ -14,7 +14,7 @@ use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::serde_forms::MAX_EXACT;
 use crate::time::UnixMillis;
-use crate::wire::{Limits, MAX_HANDLE, Wsc};
+use crate::wire::{MAX_HANDLE, ServerLimits, Wsc};
 
 /// The format written here. Older ones are read, newer ones refused.
 pub(crate) const VERSION: u32 = 1;
@@ -64,7 +64,7 @@ pub struct Snapshot {
     pub(crate) given_by: Option<HostKind>,
     pub(crate) last_seen: UnixMillis,
     #[serde(default)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: ServerLimits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wanted: Option<StoredSubscription>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -187,7 +187,7 @@ impl Snapshot {
             wsc: None,
             given_by: None,
             last_seen: since,
-            limits: Limits::default(),
+            limits: ServerLimits::default(),
             wanted: None,
             active: None,
             removing: None,
@@ -236,7 +236,7 @@ impl Snapshot {
         } else if self.active.as_ref().is_some_and(|a| a.server_id.as_deref().is_none_or(str::is_empty)) {
             "a subscription without an id"
         } else if self.wanted.as_ref().is_some_and(|wanted| wanted.server_id.is_some()) {
-            "a wish with the server's id"
+            "a desired subscription with the server's id"
         } else if self.wanted.is_some() && self.removing.is_some() {
             "a subscription that is desired and given up"
         } else if self.active.is_some() && self.unsure || self.active.is_none() && self.unverified.is_some() {

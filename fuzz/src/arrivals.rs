@@ -34,3 +34,20 @@ impl<T> Arrivals<T> {
         self.queue.iter().rev().map(|(_, item)| item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_comes_first_and_of_equals_the_one_sent_first() {
+        let mut arrivals = Arrivals::default();
+        for (at, item) in [(5, 'c'), (3, 'a'), (5, 'd'), (4, 'b'), (5, 'e')] {
+            arrivals.push(at, item);
+        }
+        assert_eq!(arrivals.next(), 3);
+        assert_eq!(arrivals.iter().collect::<String>(), "abcde");
+        assert_eq!(std::iter::from_fn(|| arrivals.pop()).collect::<String>(), "abcde");
+        assert_eq!(arrivals.next(), u64::MAX);
+    }
+}

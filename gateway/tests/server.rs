@@ -6,7 +6,7 @@ mod net;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use net::{Answer, PATIENCE, connect, end, frame, http, log_in, send, subscribe, text};
+use net::{Answer, DEADLINE, connect, end, frame, http, log_in, send, subscribe, text};
 use ringcentral_ws_gateway::{Fate, Server, ServerConfig};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -30,10 +30,10 @@ fn n(frame: &Value) -> &Value {
 
 /// Waits until the server has seen something.
 async fn until(what: impl Fn() -> bool) {
-    let patience = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + DEADLINE;
     let mut look = tokio::time::interval(Duration::from_millis(1));
     while !what() {
-        assert!(Instant::now() < patience, "it never happened");
+        assert!(Instant::now() < deadline, "it never happened");
         look.tick().await;
     }
 }

@@ -12,7 +12,6 @@ use ringcentral_ws_core::{Body, Close, CommandError, Filters, SessionState, Snap
 
 use crate::command::{Answered, Command, Pending, Remote, Signals};
 use crate::credentials::CredentialSource;
-use crate::dial::Net;
 use crate::download::Download;
 use crate::driver::Driver;
 use crate::events::Events;
@@ -210,10 +209,10 @@ impl Builder {
         let made = self.settings.prepare(server, identity, seed, ClockTimes::system)?;
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
-        let (commands, inbox) = sync_channel(made.limits.command_queue);
+        let (commands, inbox) = sync_channel(made.net.limits.command_queue);
         let signals = Arc::new(Signals::default());
-        let net = Net { limits: made.limits, tls: made.tls, proxy: made.proxy };
-        let https = Arc::new(Https::new(net, made.content.clone()));
+        let content = Arc::new(made.net.content.clone());
+        let https = Arc::new(Https::new(made.net));
         let parts = IoParts {
             sender: self.http_client.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),
             https,
@@ -230,7 +229,7 @@ impl Builder {
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
         let remote = Arc::new(Remote { commands, signals, waker, view: made.view, states: made.states });
-        let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content: Arc::new(made.content) };
+        let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content };
         Ok((client, Events::new(made.events, remote)))
     }
 }

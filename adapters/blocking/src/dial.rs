@@ -1,24 +1,14 @@
 //! From a host name to a stream: blocking, with a deadline for each step, and with a way to end it from outside.
 
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 
-use ringcentral_ws_adapter::{IoLimits, Proxy, Target, Tunnel, not_sent};
-use ringcentral_ws_core::{HttpFailure, Phase};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use ringcentral_ws_adapter::{Net, Target, Tunnel, tls_failed, tls_to};
+use ringcentral_ws_core::HttpFailure;
+use rustls::{ClientConnection, StreamOwned};
 
 use crate::abort::Abort;
 use crate::reach::reach;
 use crate::tcp::{Stream, Tcp, deadline};
-
-/// What connections are made with.
-#[derive(Clone, Debug)]
-pub(crate) struct Net {
-    pub(crate) limits: Arc<IoLimits>,
-    pub(crate) tls: Option<Arc<ClientConfig>>,
-    pub(crate) proxy: Option<Proxy>,
-}
 
 /// Connects. The stream has the deadline of its last step, which the caller replaces.
 pub(crate) fn dial(net: &Net, target: &Target, abort: &Abort) -> Result<Stream, HttpFailure> {
@@ -56,16 +46,9 @@ fn encrypt(net: &Net, target: &Target, mut tcp: Tcp) -> Result<Stream, HttpFailu
     if !target.tls {
         return Ok(Stream::Plain(tcp));
     }
-    let Some(tls) = &net.tls else {
-        return Err(not_sent(Phase::Tls, format!("no TLS connection to {host}: the program has no TLS settings")));
-    };
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::TimedOut => not_sent(Phase::Tls, format!("the TLS handshake with {host} took too long")),
-        _ => not_sent(Phase::Tls, format!("no TLS connection to {host}: {error}")),
-    };
-    let name = ServerName::try_from(host.clone())
-        .map_err(|_| not_sent(Phase::Tls, format!("no TLS connection to {host}: it cannot have a certificate")))?;
-    let connection = ClientConnection::new(Arc::clone(tls), name).map_err(|error| failed(io::Error::other(error)));
+    let (tls, name) = tls_to(net.tls.as_ref(), host)?;
+    let failed = |error: io::Error| tls_failed(host, &error);
+    let connection = ClientConnection::new(tls, name).map_err(|error| failed(io::Error::other(error)));
     let mut connection = connection?;
     while connection.is_handshaking() {
         connection.complete_io(&mut tcp).map_err(failed)?;

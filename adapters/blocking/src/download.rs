@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringcentral_ws_adapter::{DownloadError, lost};
+use ringcentral_ws_adapter::{DownloadError, body_is_late, body_is_too_large, lost};
 use ringcentral_ws_core::HttpFailure;
 
 use crate::abort::Abort;
@@ -60,9 +60,9 @@ impl Download {
                 Err(error) => return Err(lost(&error.to_string())),
                 Ok(0) => return Ok(all.into()),
                 Ok(count) if all.len() + count > limit => {
-                    return Err(lost(&format!("the answer is larger than {limit} bytes")));
+                    return Err(body_is_too_large(limit));
                 }
-                Ok(_) if began.elapsed() > time => return Err(lost("the answer did not end in time")),
+                Ok(_) if began.elapsed() > time => return Err(body_is_late()),
                 Ok(count) => all.extend_from_slice(&piece[..count]),
             }
         }
@@ -81,7 +81,7 @@ impl Download {
 
 impl AsRef<[u8]> for Download {
     /// All of the body when the status is no success, for
-    /// [`ApiError::from_response`](ringcentral_ws_core::ApiErrorInfo::from_response); else nothing.
+    /// [`ApiError::from_response`](ringcentral_ws_core::ApiError::from_response); else nothing.
     fn as_ref(&self) -> &[u8] {
         &self.whole
     }

@@ -11,9 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use ringcentral_ws_adapter::{
-    ContentHosts, IoLimits, Proxy, ProxyError, StartError, Target, frame, gzip, lost, masked, not_sent, tls_for, trace,
+    Call, IoLimits, Net, StartError, TOO_MANY_PROVISIONAL, Target, body_broke_off, body_is_late, body_is_too_large,
+    ended_early, frame, gzip, head_is_late, lost, not_sent,
 };
-use ringcentral_ws_core::{HttpFailure, Masker, Phase, is_loopback};
+use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
@@ -21,7 +22,7 @@ use ureq::{Agent, Body, Error, Timeout, config::Config};
 use url::Url;
 
 use crate::abort::{Abort, WeakAbort};
-use crate::dial::{Net, dial};
+use crate::dial::dial;
 use crate::download::Download;
 use crate::tcp::{LONGEST, Stream, deadline};
 
@@ -61,15 +62,11 @@ pub trait HttpsSender: Send + Sync {
 ///
 /// [`StartError`] when the environment names a proxy that cannot be used, or there are no TLS settings.
 pub fn https_client(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Result<Arc<dyn HttpsSender>, StartError> {
-    let (tls, proxy) = (tls_for(tls, true)?, Proxy::from_env()?);
-    let server = Url::parse("https://localhost").map_err(|_| ProxyError::Address)?;
-    let content = ContentHosts { server, hosts: Vec::new(), allow_insecure: false };
-    Ok(Arc::new(Https::new(Net { limits: Arc::new(limits), tls, proxy }, content)))
+    Ok(Arc::new(Https::new(Net::outside_session(limits, tls)?)))
 }
 
 pub(crate) struct Https {
     pub(crate) net: Net,
-    pub(crate) content: ContentHosts,
     agent: Agent,
 }
 
@@ -87,7 +84,7 @@ pub(crate) fn abortable<T>(abort: &Abort, work: impl FnOnce() -> T) -> T {
 }
 
 impl Https {
-    pub(crate) fn new(net: Net, content: ContentHosts) -> Self {
+    pub(crate) fn new(net: Net) -> Self {
         let limits = &net.limits;
         let head = limits.response_head.min(LONGEST);
         let config = Config::builder()
@@ -108,20 +105,13 @@ impl Https {
             .timeout_recv_body(Some(limits.response_body.min(LONGEST)))
             .build();
         let agent = Agent::with_parts(config, Dialer(net.clone()), Later);
-        Self { net, content, agent }
+        Self { net, agent }
     }
 
     /// Makes a call up to the head of its response. The body of one that is streamed has no deadline but that of each
     /// read.
     fn begin(&self, request: Request<Bytes>, streamed: bool) -> Result<Response<Body>, HttpFailure> {
-        let url = Url::parse(&request.uri().to_string())
-            .map_err(|_| not_sent(Phase::Dns, "the request has no absolute address"))?;
-        let target = Target::of(&url).ok_or_else(|| not_sent(Phase::Dns, "the address is neither http nor https"))?;
-        if !target.tls && !self.content.allow_insecure && !is_loopback(&url) {
-            return Err(not_sent(Phase::Dns, "plain http goes to loopback only: use https"));
-        }
-        let (method, path, mut masker) = (request.method().clone(), request.uri().path().to_owned(), Masker::new());
-        masker.learn_request(&request);
+        let call = Call::of(&request, self.net.content.allow_insecure)?;
         let limit = if streamed { None } else { Some(self.net.limits.response_body.min(LONGEST)) };
         let (mut head, body) = request.into_parts();
         frame(&head.method, &mut head.headers, body.len());
@@ -129,11 +119,7 @@ impl Https {
         let request = configured.timeout_recv_body(limit).build();
         let answer =
             if body.is_empty() { self.agent.run(request) } else { self.agent.run(request.map(|()| &body[..])) };
-        // The words may be a proxy's that quotes what it was sent.
-        let answer = answer.map_err(|error| masked(failure(&error, Phase::Request), &masker));
-        let shown = answer.as_ref().map(Response::status).map_err(|failure| &*failure.message);
-        trace::http(&method, &target, &path, shown);
-        answer
+        call.ended(answer.map_err(|error| failure(&error, Phase::Request)), Response::status)
     }
 }
 
@@ -147,7 +133,7 @@ impl HttpsSender for Https {
                 let plain = gzip::unpack(&mut head.headers, body.into(), limit).map_err(|message| lost(&message))?;
                 Ok(Response::from_parts(head, plain))
             }
-            Err(Error::BodyExceedsLimit(_)) => Err(lost(&format!("the answer is larger than {limit} bytes"))),
+            Err(Error::BodyExceedsLimit(_)) => Err(body_is_too_large(limit)),
             Err(error) => Err(failure(&error, Phase::Response)),
         }
     }
@@ -163,13 +149,12 @@ fn failure(error: &Error, phase: Phase) -> HttpFailure {
     {
         return failure.clone();
     }
-    let message = match (error, phase) {
-        (Error::Timeout(_), Phase::Response) => "the answer did not end in time".to_owned(),
-        (Error::Timeout(_), _) => "no answer in time".to_owned(),
-        (error, Phase::Response) => format!("the answer broke off: {error}"),
-        (error, _) => format!("the connection ended before the answer: {error}"),
-    };
-    HttpFailure { phase, not_sent: false, message: message.into() }
+    match (error, phase) {
+        (Error::Timeout(_), Phase::Response) => body_is_late(),
+        (Error::Timeout(_), _) => head_is_late(),
+        (error, Phase::Response) => body_broke_off(error),
+        (error, _) => ended_early(error),
+    }
 }
 
 /// Carries a failure of ours through ureq.
@@ -284,7 +269,7 @@ impl Transport for Wire {
         if matches!(timeout.reason, Timeout::RecvResponse) {
             self.heads += got;
             if self.heads > HEADS {
-                return Err(Error::Io(io::Error::other("the server sent one provisional answer after the other")));
+                return Err(Error::Io(io::Error::other(TOO_MANY_PROVISIONAL)));
             }
         }
         Ok(got > 0)

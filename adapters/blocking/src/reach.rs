@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use ringcentral_ws_adapter::{IoLimits, Race, RaceStep, keep_alive, not_sent};
+use ringcentral_ws_adapter::{IoLimits, Race, RaceStep, keep_alive, not_found, not_sent};
 use ringcentral_ws_core::{HttpFailure, Phase};
 
 use crate::abort::Abort;
@@ -44,13 +44,11 @@ fn resolve(limits: &IoLimits, host: &str, port: u16) -> Result<Vec<SocketAddr>, 
     let lookup = move || {
         let _ = sender.send((name.as_str(), port).to_socket_addrs().map(Iterator::collect));
     };
-    let failed = |error: io::Error| not_sent(Phase::Dns, format!("{host} was not found: {error}"));
+    let failed = |error: io::Error| not_found(host, Some(&error));
     thread::Builder::new().name("ringcentral-dns".to_owned()).spawn(lookup).map_err(failed)?;
     match answer.recv_timeout(limits.dns) {
         Ok(found) => found.map_err(failed),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            Err(not_sent(Phase::Dns, format!("looking up {host} took too long")))
-        }
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(not_found(host, None)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{
-    Incoming, IoLimits, MessageLimits, Pressure, SocketState, TURN_BYTES, Target, Tracked, Upgrade, is_in_record,
+    Incoming, IoLimits, MessageLimits, Net, Pressure, SocketState, TURN_BYTES, Target, Tracked, Upgrade, is_in_record,
     not_dialled, not_opened,
 };
 use ringcentral_ws_core::{OpenFailure, Phase, SecretUrl, Timestamp};
@@ -12,7 +12,7 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message};
 
 use crate::abort::Abort;
-use crate::dial::{Net, dial};
+use crate::dial::dial;
 use crate::tcp::{Stream, deadline};
 
 /// A full socket is tried again after so many looks at it, if the poller says nothing before.

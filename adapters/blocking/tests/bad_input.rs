@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{PATIENCE, get, subscribed, tls_server, until};
+use common::{DEADLINE, get, subscribed, tls_server, until};
 use ringcentral_ws_blocking::{
     ApiError, Body, Client, Close, CommandError, Config, Download, DownloadError, Event, Events, FixedToken,
     HttpFailure, HttpsSender, InvalidReason, IoLimits, Phase, Proxy, RequestError, bytes::Bytes, http,
@@ -111,7 +111,7 @@ fn downloads_end_with_the_client() {
             })
         });
         for _ in 0..2 {
-            read.recv_timeout(PATIENCE).unwrap();
+            read.recv_timeout(DEADLINE).unwrap();
         }
         if close {
             client.close(Close::Detach);

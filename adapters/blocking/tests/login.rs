@@ -16,7 +16,7 @@ use ringcentral_ws_conformance::{fake, until};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
-const PATIENCE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 const ACCOUNT: &str = "/restapi/v1.0/account/~";
 
 fn app(server: &Server) -> ClientApp {
@@ -55,7 +55,7 @@ fn a_login_by_authorization_code_lives_on_its_refresh_token() {
     assert_eq!(issued.load(Ordering::Relaxed), 1);
     source.revoke(&*https).unwrap();
     let reason = loop {
-        if let Some(Event::Closed { reason }) = events.next_timeout(PATIENCE).expect("an event") {
+        if let Some(Event::Closed { reason }) = events.next_timeout(DEADLINE).expect("an event") {
             break format!("{reason:?}");
         }
     };
@@ -97,7 +97,7 @@ fn a_login_under_way_is_waited_for_and_its_refresh_token_kept() {
     let answer = Arc::new(Mutex::new(answer));
     let server = fake::listen(move |_, mut stream| {
         let _ = asks.send(());
-        let _ = answer.lock().unwrap().recv_timeout(PATIENCE);
+        let _ = answer.lock().unwrap().recv_timeout(DEADLINE);
         let body = r#"{"access_token":"a1","expires_in":3600,"refresh_token":"r1"}"#;
         let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
         stream.write_all((head + body).as_bytes())?;
@@ -111,12 +111,12 @@ fn a_login_under_way_is_waited_for_and_its_refresh_token_kept() {
     let source = RefreshToken::new(app, "r0").on_tokens(move |tokens| {
         store.lock().unwrap().extend(tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()));
     });
-    let config = Config { close_timeout: PATIENCE, ..Config::default() };
+    let config = Config { close_timeout: DEADLINE, ..Config::default() };
     let (client, events) = Client::builder(source).config(config).start().unwrap();
-    asked.recv_timeout(PATIENCE).unwrap();
+    asked.recv_timeout(DEADLINE).unwrap();
     let closer = client.clone();
     let closing = std::thread::spawn(move || closer.close(Close::Detach));
-    until(PATIENCE, "it closes", || matches!(client.recover(), Err(CommandError::Closed(()))));
+    until(DEADLINE, "it closes", || matches!(client.recover(), Err(CommandError::Closed(()))));
     assert!(kept.lock().unwrap().is_empty());
     answers.send(()).unwrap();
     closing.join().unwrap();
@@ -132,7 +132,7 @@ impl CredentialSource for Slow {
         let token = self.0.access_token(request)?;
         let mut held = self.1.lock().unwrap();
         if held.0.replace(token.secret.clone()).as_ref() != Some(&token.secret) {
-            let _ = held.1.recv_timeout(PATIENCE);
+            let _ = held.1.recv_timeout(DEADLINE);
         }
         Ok(token)
     }
@@ -149,7 +149,7 @@ fn a_token_that_came_too_late_is_used_by_the_next_try() {
     let config = Config { server: server_url, token_timeout: Duration::from_millis(300), ..Config::default() };
     let (client, mut events) = Client::builder(source).config(config).filters([ACCOUNT]).start().unwrap();
     loop {
-        match events.next_timeout(PATIENCE).expect("an event") {
+        match events.next_timeout(DEADLINE).expect("an event") {
             // It was given up.
             Some(Event::Retry { .. }) => drop(let_go.send(())),
             Some(Event::Subscribed(_)) => break,
@@ -171,7 +171,7 @@ fn who_waits_for_the_ceiling_of_the_app_is_told_so() {
     assert_eq!(status(&first), 200);
     let (second, mut events) = start();
     let (cause, delay) = loop {
-        if let Some(Event::Retry { cause, delay, .. }) = events.next_timeout(PATIENCE).expect("an event") {
+        if let Some(Event::Retry { cause, delay, .. }) = events.next_timeout(DEADLINE).expect("an event") {
             break (cause.to_string(), delay);
         }
     };

@@ -12,7 +12,7 @@ use ringcentral_ws_blocking::{Client, Jwt, default_tls};
 use ringcentral_ws_core::{Close, Event};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The address, the app's id and secret, and the JWT.
 type Account = [String; 4];
@@ -27,7 +27,7 @@ fn first_notification(account: &Account) -> Result<(), String> {
     let (client, mut events) =
         Client::builder(Jwt::new(app, jwt.clone())).filters([SMS]).tls(tls).start().map_err(|e| e.to_string())?;
     loop {
-        match events.next_timeout(PATIENCE).map_err(|_| "nothing came")?.ok_or("it ended")? {
+        match events.next_timeout(DEADLINE).map_err(|_| "nothing came")?.ok_or("it ended")? {
             Event::Subscribed(_) => break,
             Event::Retry { cause, .. } => return Err(cause.to_string()),
             _ => {}

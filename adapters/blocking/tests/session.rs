@@ -13,7 +13,7 @@ use ringcentral_ws_conformance::until as until_so;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
-const PATIENCE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 fn server() -> Server {
     Server::start(ServerConfig::default()).unwrap()
@@ -36,7 +36,7 @@ fn get(path: &str) -> http::Request<Body> {
 
 fn until<T>(events: &mut Events, mut found: impl FnMut(&Event) -> Option<T>) -> T {
     loop {
-        let event = events.next_timeout(PATIENCE).expect("an event").expect("it goes on");
+        let event = events.next_timeout(DEADLINE).expect("an event").expect("it goes on");
         if let Some(found) = found(&event) {
             return found;
         }
@@ -71,7 +71,7 @@ fn handles_work_on_many_threads() {
             });
         }
     });
-    until_so(PATIENCE, "messages come", || {
+    until_so(DEADLINE, "messages come", || {
         server.receive_sms(0, "+1", "hello");
         *texts.lock().unwrap() >= 3
     });
@@ -138,7 +138,7 @@ fn the_events_alone_keep_it_alive() {
     server.receive_sms(0, "+1", "one");
     until(&mut events, |event| matches!(event, Event::Notification(_)).then_some(()));
     drop(events);
-    until_so(PATIENCE, "the socket closes", || server.with_gateway(|g, _| g.connections().count()) == 0);
+    until_so(DEADLINE, "the socket closes", || server.with_gateway(|g, _| g.connections().count()) == 0);
 }
 
 /// A client whose queue of events is full: so many messages have come for it.
@@ -173,7 +173,7 @@ fn an_answer_behind_unread_messages_is_not_late() {
     let began = Instant::now();
     let wait = |done: &dyn Fn() -> bool| {
         while !done() {
-            assert!(began.elapsed() < PATIENCE);
+            assert!(began.elapsed() < DEADLINE);
             std::thread::yield_now();
         }
     };
@@ -195,7 +195,7 @@ fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
     let server = server();
     let config = Config { request_timeout: Duration::from_millis(300), ..Config::default() };
     let (client, mut events) = crowded(&server, config, 100);
-    until_so(PATIENCE, "reading stops", || client.stats().notifications >= 1);
+    until_so(DEADLINE, "reading stops", || client.stats().notifications >= 1);
     client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).unwrap();
     let before = client.stats().heartbeats;
     let past = || client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. });
@@ -203,7 +203,7 @@ fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let began = Instant::now();
-                while !past() && began.elapsed() < PATIENCE {
+                while !past() && began.elapsed() < DEADLINE {
                     let _ = client.recover();
                 }
             });
@@ -225,7 +225,7 @@ fn while_nobody_listens_heartbeats_go_on_and_nothing_is_lost() {
     };
     let (client, mut events) = crowded(&server, config, 500);
     // Two in each time-out: one after the silence, and one that asks before the connection is given up.
-    until_so(PATIENCE, "four time-outs pass", || client.stats().heartbeats >= 8);
+    until_so(DEADLINE, "four time-outs pass", || client.stats().heartbeats >= 8);
     let taken = client.stats().notifications;
     assert!(taken <= 6, "reading has stopped, but {taken} were read");
     all_come(&mut events, 500);

@@ -9,6 +9,7 @@
 
 mod address;
 mod below;
+mod call;
 mod clock;
 mod content;
 mod debug;
@@ -24,6 +25,7 @@ pub mod gzip;
 pub mod gzip;
 mod limits;
 mod login;
+mod net;
 mod proxy;
 mod pump;
 mod query;
@@ -32,6 +34,7 @@ mod request;
 mod sending;
 mod setup;
 mod socket;
+mod start_error;
 mod state;
 pub mod terminal;
 mod tls;
@@ -43,6 +46,10 @@ pub mod watch;
 
 pub use address::{Target, client_is_silent, client_panicked, masked, not_sent};
 pub use below::{Below, Tracked};
+pub use call::{
+    Call, TOO_MANY_PROVISIONAL, body_broke_off, body_is_late, body_is_too_large, ended_early, head_is_late, not_found,
+    tls_failed, tls_to, too_many_provisional,
+};
 pub use clock::{Clock, ClockTimes, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
@@ -55,6 +62,7 @@ pub use limits::{
 #[doc(hidden)]
 pub use login::names as login_names;
 pub use login::{FixedToken, Login, LoginNext, login_now};
+pub use net::Net;
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
 pub use query::with_query;
@@ -63,8 +71,9 @@ pub use request::{Answer, RequestError, frame, response};
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]
 pub use setup::names as setup_names;
-pub use setup::{Prepared, Settings, StartError};
+pub use setup::{Prepared, Settings};
 pub use socket::{Incoming, SocketState};
+pub use start_error::StartError;
 pub use state::{ConnectionState, StateTeller, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::{SessionSpan, Tracer};

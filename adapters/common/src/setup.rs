@@ -1,17 +1,13 @@
 //! The settings of a client, and the first steps of every client.
 
-mod error;
 mod methods;
 
 use std::sync::Arc;
 
-use crate::recording::{FlightRecorder, Recorded, RecorderOptions};
-use ringcentral_ws_core::Identity;
-use ringcentral_ws_core::{Config, Filters, Session, Snapshot, is_loopback};
+use ringcentral_ws_core::{Config, Filters, Identity, Session, Snapshot, is_loopback};
 use rustls::ClientConfig;
 use url::Url;
 
-pub use self::error::StartError;
 #[doc(hidden)]
 pub use self::methods::names;
 use crate::clock::{Clock, ClockTimes};
@@ -19,8 +15,11 @@ use crate::content::{CONTENT_HOST, ContentHosts};
 use crate::debug::{Debug, DebugSink};
 use crate::events::{EventReceiver, SessionView, event_queue};
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
-use crate::proxy::{Proxy, ProxyChoice};
+use crate::net::Net;
+use crate::proxy::ProxyChoice;
 use crate::pump::PumpParts;
+use crate::recording::{FlightRecorder, Recorded, RecorderOptions};
+use crate::start_error::StartError;
 use crate::state::{StateTeller, Watcher};
 use crate::tls::tls_for;
 use crate::trace::{SessionSpan, Tracer};
@@ -79,14 +78,8 @@ pub struct Prepared {
     pub recorder: Option<FlightRecorder>,
     /// The span of the session.
     pub span: SessionSpan,
-    /// Limits of input and output.
-    pub limits: Arc<IoLimits>,
-    /// `None` only when the server is this machine and speaks in the clear.
-    pub tls: Option<Arc<ClientConfig>>,
-    /// The proxy, if there is one.
-    pub proxy: Option<Proxy>,
-    /// Where downloads may go.
-    pub content: ContentHosts,
+    /// What connections and calls are made with.
+    pub net: Net,
     /// Limits of messages.
     pub message: MessageLimits,
     /// HTTPS calls that may run at once, those that were given up included.
@@ -130,10 +123,12 @@ impl Settings {
             states: states.watch(),
             recorder,
             span: tracer.session(),
-            limits: Arc::clone(&limits),
-            tls: tls_for(self.tls, needs_tls)?,
-            proxy,
-            content: ContentHosts { server, hosts: self.content_hosts, allow_insecure },
+            net: Net {
+                limits: Arc::clone(&limits),
+                tls: tls_for(self.tls, needs_tls)?,
+                proxy,
+                content: ContentHosts { server, hosts: self.content_hosts, allow_insecure },
+            },
             message,
             max_calls,
             pump: PumpParts {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig, UserConfig};
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
+use crate::DEADLINE;
 use crate::watch::{FILTER, Talk, with_credentials};
 
 /// The files of one run, which go with it.
@@ -63,7 +63,7 @@ fn finish(command: &mut Command) -> Output {
     let mut child = command.spawn().expect("it runs");
     let began = Instant::now();
     while child.try_wait().expect("it is a child").is_none() {
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > DEADLINE {
             let _ = child.kill();
             panic!("it does not end");
         }

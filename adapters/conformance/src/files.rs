@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
-use crate::PATIENCE;
+use crate::DEADLINE;
 use crate::watch::{FILTER, Talk, with_credentials};
 
 /// A folder that goes with the run.
@@ -37,7 +37,7 @@ pub(crate) fn finish(command: &mut Command) -> Output {
     let mut child = command.spawn().expect("it runs");
     let began = Instant::now();
     while child.try_wait().expect("it is a child").is_none() {
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > DEADLINE {
             let _ = child.kill();
             panic!("it hangs");
         }

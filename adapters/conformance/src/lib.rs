@@ -37,17 +37,17 @@ pub use self::trace::Trace;
 pub use self::world::World;
 
 /// Nothing here takes this long; it only turns a hang into a failure.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Waits until something is so.
 ///
 /// # Panics
 ///
-/// When it is not so within `patience`.
-pub fn until(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+/// When it is not so within `limit`.
+pub fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < patience, "in vain: {what}");
+        assert!(began.elapsed() < limit, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -9,7 +9,7 @@ use ringcentral_ws_core::{Body, Close, RequestOptions, Via};
 
 use crate::proxy::{Fault, Proxy};
 use crate::world::World;
-use crate::{Outcome, PATIENCE, until};
+use crate::{DEADLINE, Outcome, until};
 
 /// One scenario.
 #[derive(Clone, Copy)]
@@ -359,7 +359,7 @@ fn request_cut_off(w: &mut World<'_>) {
         let before = w.server.observations().requests;
         let (server, proxy) = (&w.server, &w.proxy);
         scope.spawn(move || {
-            until(PATIENCE, "a request arrives", || server.observations().requests > before);
+            until(DEADLINE, "a request arrives", || server.observations().requests > before);
             proxy.reset();
         });
         // The world is lent to the other thread, so this one uses its parts.
@@ -441,7 +441,7 @@ fn pings(w: &mut World<'_>) {
     });
     w.subscribe();
     let before = w.client().stats().frames;
-    until(PATIENCE, "pings come", || w.client().stats().frames >= before + 5);
+    until(DEADLINE, "pings come", || w.client().stats().frames >= before + 5);
     assert_eq!(w.server.observations().pongs_missed, 0);
     w.sms_arrives("one");
     assert_eq!(w.client().stats().connections, 1);

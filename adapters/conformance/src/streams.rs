@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
-use crate::PATIENCE;
+use crate::DEADLINE;
 use crate::files::finish;
 use crate::watch::{FILTER, command, with_credentials};
 
@@ -78,7 +78,7 @@ pub fn unread_and_full(program: &Path) {
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "not in time: {what}");
+        assert!(began.elapsed() < DEADLINE, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

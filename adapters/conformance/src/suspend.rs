@@ -72,7 +72,7 @@ fn arrives(talk: &mut Talk, server: &Server, text: &str) {
 fn pass(server: &Server, time: Duration) {
     let clock = || server.with_gateway(|_, now| Duration::from_micros(now));
     let end = clock() + time;
-    until(time + crate::PATIENCE, "time passes", || clock() >= end);
+    until(time + crate::DEADLINE, "time passes", || clock() >= end);
 }
 
 fn sessions(server: &Server) -> usize {
@@ -85,7 +85,7 @@ fn sessions(server: &Server) -> usize {
 fn stop(talk: &Talk) {
     signal(talk, "STOP");
     let stat = format!("/proc/{}/stat", talk.child.id());
-    until(crate::PATIENCE, "it stops", || {
+    until(crate::DEADLINE, "it stops", || {
         let stat = std::fs::read_to_string(&stat).unwrap_or_default();
         stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
     });

@@ -9,7 +9,7 @@ use ringcentral_ws_adapter::terminal::escape;
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use serde_json::{Value, json};
 
-use crate::{PATIENCE, fake};
+use crate::{DEADLINE, fake};
 
 pub(crate) const FILTER: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
 
@@ -126,7 +126,7 @@ pub fn hostile_text(program: &Path) {
     std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
     let (mut shown, mut debugged) = (0, 0);
     while (shown, debugged) != (2, 1) {
-        let line = lines.recv_timeout(PATIENCE).expect("it shows the notification");
+        let line = lines.recv_timeout(DEADLINE).expect("it shows the notification");
         assert_shown(&line);
         assert!(!line.starts_with("closed"), "forged: {line}");
         if line.contains("subscribed     1 filter") {
@@ -223,7 +223,7 @@ impl Talk {
     /// The next line with this `event`; those before it are skipped.
     pub(crate) fn next(&mut self, event: &str) -> Value {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {event} after\n{}", self.all));
+            let line = self.lines.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("no {event} after\n{}", self.all));
             self.all.push_str(&line);
             self.all.push('\n');
             let line: Value = serde_json::from_str(&line).expect("a line is JSON");

@@ -8,7 +8,7 @@ use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig, UserConfig};
 
 use crate::settings;
 use crate::trace::line;
-use crate::{Harness, Outcome, PATIENCE, Proxy, Running, Setup, Trace, until};
+use crate::{DEADLINE, Harness, Outcome, Proxy, Running, Setup, Trace, until};
 
 /// The filter of all scenarios.
 pub(crate) const SMS: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
@@ -98,7 +98,7 @@ impl<'a> World<'a> {
     ///
     /// When it does not come, or is another.
     pub fn until_next(&mut self, beginning: &str, whole: &str) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + DEADLINE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.client().next_event(left) {
@@ -191,7 +191,7 @@ impl<'a> World<'a> {
     /// When something does.
     pub fn at_end(&mut self) {
         loop {
-            match self.client().next_event(PATIENCE) {
+            match self.client().next_event(DEADLINE) {
                 Some(None) => return,
                 Some(Some(event)) => assert!(line(&event).is_none(), "{event:?} after the end"),
                 None => panic!("the events do not end"),
@@ -205,7 +205,7 @@ impl<'a> World<'a> {
     ///
     /// When it does not come to pass.
     pub fn until_server(&self, mut seen: impl FnMut(&Server) -> bool) {
-        until(PATIENCE, "the server sees it", || seen(&self.server));
+        until(DEADLINE, "the server sees it", || seen(&self.server));
     }
 
     pub(crate) fn end(mut self) -> Trace {

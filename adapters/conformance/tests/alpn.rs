@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use harness::{Async, wait_for};
 use ringcentral_ws_async_std::AsyncStd;
-use ringcentral_ws_conformance::PATIENCE;
+use ringcentral_ws_conformance::DEADLINE;
 use ringcentral_ws_core::Config;
 use ringcentral_ws_driver::bytes::Bytes;
 use ringcentral_ws_driver::rustls::ClientConfig;
@@ -51,7 +51,7 @@ impl Server {
     }
 
     fn next(&self, name: &str, offered: &[&str]) -> Call {
-        self.calls.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{name}, {offered:?}: no call came"))
+        self.calls.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{name}, {offered:?}: no call came"))
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ringcentral_ws_conformance::{Harness, PATIENCE, Running, Setup, World, until};
+use ringcentral_ws_conformance::{DEADLINE, Harness, Running, Setup, World, until};
 use ringcentral_ws_core::{Event, Gap, GapCause, Resumption, RetryPolicy};
 
 /// Without a sign for longer than this, users think that it hangs.
@@ -83,7 +83,7 @@ impl Client {
 
     /// Takes events up to the first that is so; when that came.
     fn wait(&mut self, what: &str, is_so: impl Fn(&Event) -> bool) -> Instant {
-        let end = Instant::now() + 3 * PATIENCE;
+        let end = Instant::now() + 3 * DEADLINE;
         loop {
             let Some(at) = self.take(end) else { panic!("in vain: {what}\n{}", self.told()) };
             if self.seen.last().is_some_and(|(_, event)| is_so(event)) {
@@ -99,7 +99,7 @@ impl Client {
     /// The connection is good: after ConnectionDetails and the answer to the subscription its first heartbeat was
     /// answered (BCK-6).
     fn good(&self) {
-        until(PATIENCE, "a heartbeat is answered", || self.running.stats().frames >= 3);
+        until(DEADLINE, "a heartbeat is answered", || self.running.stats().frames >= 3);
     }
 
     fn connected(&mut self) -> Instant {
@@ -296,7 +296,7 @@ fn refused(harness: &dyn Harness) -> String {
     world.server.next_http_fails("/ws", 401, "", &[]);
     world.server.next_http_fails("/ws", 503, "", &[("Retry-After", "2")]);
     world.server.drop_connections();
-    until(PATIENCE, "the server knows", || world.server.with_gateway(|gateway, _| gateway.connections().count()) == 0);
+    until(DEADLINE, "the server knows", || world.server.with_gateway(|gateway, _| gateway.connections().count()) == 0);
     world.sms("missed");
     let connected = client.connected();
     client.notified("missed");

@@ -5,7 +5,7 @@ mod harness;
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_conformance::peer::{Opening, Peer, RawFrame, Recovery, Step, uuid};
-use ringcentral_ws_conformance::{Harness, PATIENCE};
+use ringcentral_ws_conformance::{DEADLINE, Harness};
 use ringcentral_ws_core::{Close, Event, ProtocolError, Resumption, Unreadable};
 
 /// Attempts with the handle, and the fresh one.
@@ -66,7 +66,7 @@ fn play_on(harness: &dyn Harness) {
     let lost = |event: &Event| matches!(event, Event::Connected { resumption: Resumption::Lost, .. });
     assert!(later.iter().any(lost), "the last connection is known to continue nothing");
     client.close(Close::Revoke);
-    while let Some(event) = client.next_event(PATIENCE).expect("the events end") {
+    while let Some(event) = client.next_event(DEADLINE).expect("the events end") {
         assert!(!matches!(event, Event::Notification(_) | Event::ProtocolError { .. }), "{event:?}");
     }
     assert_eq!(peer.faults(), Vec::<String>::new());

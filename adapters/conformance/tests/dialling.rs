@@ -15,7 +15,7 @@ use harness::{Async, wait_for};
 use ringcentral_ws_api::event_filters::SMS;
 use ringcentral_ws_async_std::AsyncStd;
 use ringcentral_ws_conformance::peer::Peer;
-use ringcentral_ws_conformance::{PATIENCE, fake};
+use ringcentral_ws_conformance::{DEADLINE, fake};
 use ringcentral_ws_core::{Close, Event};
 use ringcentral_ws_driver::bytes::Bytes;
 use ringcentral_ws_driver::{BoxFuture, Builder, FixedToken, IoLimits, Proxy, Runtime, https_client};
@@ -152,7 +152,7 @@ fn through<R: Runtime>(
                 }
             }
         };
-        let late = runtime.sleep(PATIENCE);
+        let late = runtime.sleep(DEADLINE);
         let last = match select(std::pin::pin!(play), late).await {
             Either::Left((event, _)) => event,
             Either::Right(_) => panic!("{name}: it does not come"),

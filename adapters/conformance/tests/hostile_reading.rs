@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hostile::memory::{Counting, Rise};
 use hostile::{Client, Peer, all, listen, notification, setup};
 use ringcentral_ws_conformance::peer::{RawFrame, opcode};
-use ringcentral_ws_conformance::{Harness, Outcome, PATIENCE, Setup, until};
+use ringcentral_ws_conformance::{DEADLINE, Harness, Outcome, Setup, until};
 use ringcentral_ws_core::{Body, Close};
 
 #[global_allocator]
@@ -143,7 +143,7 @@ fn large_notifications_that_nobody_takes_are_bounded_in_bytes() {
         client.until("subscribed");
         // Heartbeats go on, and show that reading has stopped for the application only.
         let quiet = client.running.stats().heartbeats;
-        until(PATIENCE, "heartbeats", || client.running.stats().heartbeats > quiet + 2);
+        until(DEADLINE, "heartbeats", || client.running.stats().heartbeats > quiet + 2);
         // What waits, one that does not fit, one that was read ahead, and the buffers it is in.
         assert!(rise.most() < 140 << 20, "{}: {} bytes", harness.name(), rise.most());
         client.until("notification last");
@@ -270,7 +270,7 @@ fn a_server_that_answers_provisionally_for_ever_keeps_nothing_busy() {
         let began = Instant::now();
         let flood = http::Request::get("/restapi/v1.0/provisional").body(Body::empty()).unwrap();
         assert_eq!(client.running.request(flood), Outcome::Failed("unknown", true));
-        assert!(began.elapsed() < PATIENCE, "its deadline is 60 s");
+        assert!(began.elapsed() < DEADLINE, "its deadline is 60 s");
         assert!(matches!(client.running.request(get()), Outcome::Response(200, ..)));
         client.running.close(Close::Detach);
         assert!(!client.told.iter().any(|line| line.starts_with("disconnected")));

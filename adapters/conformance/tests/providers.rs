@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_api::event_filters::SMS;
-use ringcentral_ws_conformance::PATIENCE;
+use ringcentral_ws_conformance::DEADLINE;
 use ringcentral_ws_core::{Body, Close, Event};
 use ringcentral_ws_driver::rustls::crypto::CryptoProvider;
 use ringcentral_ws_driver::{Builder, Provider, Runtime, TlsSettings, default_tls};
@@ -26,7 +26,7 @@ async fn on_tokio(server: &Server, provider: Provider) {
     let tls = settings(server).provider(provider).build().unwrap();
     let login = ringcentral_ws_driver::Jwt::new(app, jwt);
     let (client, mut events) = Builder::new(Tokio, login).filters([SMS]).tls(tls).start().unwrap();
-    let limit = Tokio.sleep(PATIENCE);
+    let limit = Tokio.sleep(DEADLINE);
     let seen = async {
         while let Some(event) = events.next().await {
             match event {
@@ -51,7 +51,7 @@ fn on_threads(server: &Server, provider: ringcentral_ws_blocking::Provider) {
     let builder = ringcentral_ws_blocking::Client::builder(login).filters([SMS]).tls(tls);
     let (client, mut events) = builder.start().unwrap();
     loop {
-        match events.next_timeout(PATIENCE).unwrap().expect("it goes on") {
+        match events.next_timeout(DEADLINE).unwrap().expect("it goes on") {
             Event::Subscribed(_) => drop(server.receive_sms(0, "+1", "hello")),
             Event::Notification(_) => break,
             Event::Retry { cause, .. } => panic!("{cause}"),
@@ -84,7 +84,7 @@ fn both_providers_work_in_one_program() {
     let builder = ringcentral_ws_blocking::Client::builder(ringcentral_ws_blocking::Jwt::new(app, jwt));
     let (_client, mut events) = builder.tls(default_tls().unwrap()).start().unwrap();
     let cause = loop {
-        if let Event::Retry { cause, .. } = events.next_timeout(PATIENCE).unwrap().expect("it goes on") {
+        if let Event::Retry { cause, .. } = events.next_timeout(DEADLINE).unwrap().expect("it goes on") {
             break cause.to_string();
         }
     };

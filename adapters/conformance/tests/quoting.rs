@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use harness::records::{self, Forms, Search, is_loud};
 use harness::{TOKIO, wait_for};
 use ringcentral_ws_conformance::fake::{Quote, quoting_proxy, quoting_server};
-use ringcentral_ws_conformance::{Harness, PATIENCE, World};
+use ringcentral_ws_conformance::{DEADLINE, Harness, World};
 use ringcentral_ws_core::{Cause, Close, CloseReason, Config, Event};
 use ringcentral_ws_driver::{Builder, FixedToken, Proxy};
 use ringcentral_ws_tokio::Tokio;
@@ -41,7 +41,7 @@ fn seen(harness: &dyn Harness, ending: &'static str, quote: Quote, has_refresh: 
     world.start();
     let mut shown = String::new();
     loop {
-        let event = world.client().next_event(PATIENCE).expect("it fails soon").expect("it says so");
+        let event = world.client().next_event(DEADLINE).expect("it fails soon").expect("it says so");
         shown += &format!("{event:?}\n{event:#?}\n");
         let cause: &Cause = match &event {
             Event::Retry { cause, .. } | Event::Closed { reason: CloseReason::Permanent(cause) } => cause,
@@ -128,7 +128,7 @@ fn a_proxy_that_quotes_its_password_gives_nothing_away() {
     let builder = ringcentral_ws_blocking::Client::builder(ringcentral_ws_blocking::FixedToken::new(ACCESS));
     let (_client, mut events) = builder.config(config()).proxy(Some(proxy())).start().unwrap();
     let seen = loop {
-        if let Some(seen) = shown(&events.next_timeout(PATIENCE).unwrap().expect("it fails soon")) {
+        if let Some(seen) = shown(&events.next_timeout(DEADLINE).unwrap().expect("it fails soon")) {
             break seen;
         }
     };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
 use ringcentral_ws_api::ClientApp;
-use ringcentral_ws_conformance::PATIENCE;
+use ringcentral_ws_conformance::DEADLINE;
 use ringcentral_ws_core::{Close, Config, RetryPolicy, SessionState};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use ringcentral_ws_tokio::Tokio;
@@ -60,7 +60,7 @@ fn on_the_async_driver() {
             assert!(states.wait_for(|state| state.is_closed()).await.is_some());
             assert_eq!(states.changed().await, None, "that was the last one");
         };
-        tokio::time::timeout(PATIENCE, play).await.expect("it goes on");
+        tokio::time::timeout(DEADLINE, play).await.expect("it goes on");
         // Who never looked sees the end, and then the end of the stream.
         assert!(all.next().await.unwrap().is_closed());
         assert!(all.next().await.is_none() && all.get().is_closed());
@@ -78,7 +78,7 @@ fn dropped_handles_end_it_too() {
     let mut states = client.states();
     drop((client, events));
     let ended = async { while states.changed().await.is_some() {} };
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, ended).await }).expect("a watch keeps nothing alive");
+    runtime.block_on(async { tokio::time::timeout(DEADLINE, ended).await }).expect("a watch keeps nothing alive");
     assert!(states.get().is_closed());
     let waker = Waker::from(Arc::new(Nobody));
     assert_eq!(states.poll_next_unpin(&mut Context::from_waker(&waker)), Poll::Ready(None));
@@ -92,13 +92,13 @@ fn on_threads() {
     let (client, _events) = builder.config(config()).start().unwrap();
     let mut states = client.states();
     while !states.get().is_ready() {
-        states.changed_timeout(PATIENCE).unwrap().unwrap();
+        states.changed_timeout(DEADLINE).unwrap().unwrap();
     }
     while !matches!(states.changed_timeout(Duration::ZERO), Err(ringcentral_ws_blocking::TimedOut)) {}
     server.refuse_connections(true);
     server.drop_connections();
     let waiting = loop {
-        let state = states.changed_timeout(PATIENCE).unwrap().unwrap();
+        let state = states.changed_timeout(DEADLINE).unwrap().unwrap();
         if state.failed_attempts() > 0 {
             break state;
         }

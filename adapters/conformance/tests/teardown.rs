@@ -5,7 +5,7 @@ mod harness;
 
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_conformance::{Fault, Harness, PATIENCE, World, until};
+use ringcentral_ws_conformance::{DEADLINE, Fault, Harness, World, until};
 use ringcentral_ws_core::Close;
 
 /// Teardowns of each adapter. `ROUNDS=n` sets another number.
@@ -30,7 +30,7 @@ fn linger(world: &mut World<'_>, time: Duration) {
 /// What is held once it has stopped changing.
 fn held_at_rest() -> (usize, usize) {
     let (mut last, mut since) = (held(), Instant::now());
-    until(2 * PATIENCE, "it comes to rest", || {
+    until(2 * DEADLINE, "it comes to rest", || {
         let now = held();
         if now != last {
             (last, since) = (now, Instant::now());
@@ -73,7 +73,7 @@ fn leaves_nothing(harness: &dyn Harness) {
     world.proxy.end();
     world.until_server(|server| server.with_gateway(|g, _| g.connections().count()) == 0);
     let mut after = held();
-    until(PATIENCE, &format!("{} lets go of all but {before:?}", harness.name()), || {
+    until(DEADLINE, &format!("{} lets go of all but {before:?}", harness.name()), || {
         after = held();
         after.0 <= before.0 && after.1 <= before.1
     });

@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, Either, select};
 use harness::{TOKIO, wait_for};
 use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_async_std::AsyncStd;
-use ringcentral_ws_conformance::PATIENCE;
+use ringcentral_ws_conformance::DEADLINE;
 use ringcentral_ws_core::{Body, Close, Config, Event};
 use ringcentral_ws_driver::{Builder, Client, Events, Jwt, Runtime};
 use ringcentral_ws_gateway::{Server, ServerConfig};
@@ -112,7 +112,7 @@ fn dropped_futures_lose_nothing() {
             wait_for(block, work);
             sender.send(())
         });
-        done.recv_timeout(PATIENCE).expect("it ends in time, without a panic");
+        done.recv_timeout(DEADLINE).expect("it ends in time, without a panic");
     }
     in_time(futures_are_dropped(Tokio), |work| TOKIO.block_on(work));
     in_time(futures_are_dropped(Smol::default()), |work| smol::block_on(work));

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ringcentral_ws_conformance::{run, scenarios};
-use ringcentral_ws_core::{ApiErrorInfo, Event as Told, SubscriptionId};
+use ringcentral_ws_core::{ApiError, Event as Told, SubscriptionId};
 use ringcentral_ws_driver::trace::Tracer;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -109,7 +109,7 @@ fn documented() -> BTreeSet<String> {
 fn rest() {
     let mut tracer = Tracer::new(&"https://h.example".parse().unwrap(), false);
     let refusal = http::Response::builder().status(403).body("{\"errorCode\":\"CMN-101\"}").unwrap();
-    let error = Box::new(ApiErrorInfo::from_response(&refusal).unwrap());
+    let error = Box::new(ApiError::from_response(&refusal).unwrap());
     tracer.event(&Told::SubscriptionFailed { id: SubscriptionId::from(1), error, retry_at: None });
     tracer.event(&Told::Unsubscribed { id: SubscriptionId::from(1) });
 }

@@ -5,7 +5,7 @@ mod harness;
 use std::time::Instant;
 
 use ringcentral_ws_conformance::peer::{Opening, Peer, RawFrame, Recovery, Step, notification, opcode, uuid};
-use ringcentral_ws_conformance::{Harness, PATIENCE, Running};
+use ringcentral_ws_conformance::{DEADLINE, Harness, Running};
 use ringcentral_ws_core::{Close, Event, ProtocolError, Unreadable};
 
 /// Bytes that are no message, and whether the connection ends with them.
@@ -99,7 +99,7 @@ fn line(event: &Event) -> Option<String> {
 
 /// Takes lines until one is this.
 fn lines_until(client: &mut dyn Running, last: &str, lines: &mut Vec<String>, what: &str) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + DEADLINE;
     while lines.last().is_none_or(|line| line != last) {
         let left = end.saturating_duration_since(Instant::now());
         let event = client.next_event(left).unwrap_or_else(|| panic!("{what}: no `{last}` in time after {lines:#?}"));
@@ -116,7 +116,7 @@ fn play(harness: &dyn Harness, form: &Form) {
     let mut lines = Vec::new();
     lines_until(&mut *client, &format!("notification {}", uuid("three")), &mut lines, &what);
     client.close(Close::Revoke);
-    while let Some(event) = client.next_event(PATIENCE).unwrap_or_else(|| panic!("{what}: the events do not end")) {
+    while let Some(event) = client.next_event(DEADLINE).unwrap_or_else(|| panic!("{what}: the events do not end")) {
         lines.extend(line(&event));
     }
     let expected = [

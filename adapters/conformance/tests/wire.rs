@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 
 use harness::{Async, Block, wait_for};
 use ringcentral_ws_async_std::AsyncStd;
-use ringcentral_ws_conformance::{PATIENCE, fake};
+use ringcentral_ws_conformance::{DEADLINE, fake};
 use ringcentral_ws_core::HttpFailure;
 use ringcentral_ws_driver::bytes::Bytes;
 use ringcentral_ws_driver::{IoLimits, Runtime, https_client};
@@ -128,7 +128,7 @@ fn the_call_for_a_websocket_token_says_that_it_has_no_body() {
         client_secret: None,
     };
     let check = |name: &str| {
-        let head = heads.recv_timeout(PATIENCE).unwrap();
+        let head = heads.recv_timeout(DEADLINE).unwrap();
         assert!(head.starts_with("POST /restapi/oauth/wstoken HTTP/1.1\r\n"), "{name}: {head}");
         assert!(head.to_ascii_lowercase().contains("\r\ncontent-length: 0\r\n"), "{name}: {head}");
     };

@@ -250,10 +250,10 @@ impl<R: Runtime> Builder<R> {
         let runtime = self.runtime.clone();
         let (server, identity) = (self.credentials.server(), self.credentials.identity());
         let made = self.settings.prepare(server, identity, seed, move || runtime.clocks())?;
-        let (commands, inbox) = async_channel::bounded(made.limits.command_queue);
+        let (commands, inbox) = async_channel::bounded(made.net.limits.command_queue);
         let (cancels, cancelled) = async_channel::bounded(1);
-        let mut https = Https::new(self.runtime.clone(), made.limits, made.tls, made.content.clone());
-        https.proxy = made.proxy;
+        let content = Arc::new(made.net.content.clone());
+        let mut https = Https::new(self.runtime.clone(), made.net);
         let (alive, client) = async_channel::bounded(1);
         https.client = Some(client);
         let io = Io::new(IoParts {
@@ -274,7 +274,7 @@ impl<R: Runtime> Builder<R> {
             states: made.states,
             commands,
             cancels,
-            content: Arc::new(made.content),
+            content,
             runtime: PhantomData,
         };
         Ok((client, events))

@@ -1,14 +1,11 @@
 //! From a host name to a stream, with a deadline for each step.
 
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
-use ringcentral_ws_adapter::{IoLimits, Proxy, Target, Tunnel, not_sent};
-use ringcentral_ws_core::{HttpFailure, Phase};
-use rustls::ClientConfig;
+use ringcentral_ws_adapter::{Net, Target, Tunnel, tls_failed, tls_to};
+use ringcentral_ws_core::HttpFailure;
 
 use crate::reach::reach;
 use crate::runtime::{Runtime, within};
@@ -16,21 +13,20 @@ use crate::tls::{Transport, encrypt};
 
 pub(crate) async fn dial<R: Runtime>(
     runtime: &R,
-    limits: &IoLimits,
-    tls: Option<&Arc<ClientConfig>>,
-    proxy: Option<&Proxy>,
+    net: &Net,
     target: &Target,
 ) -> Result<Transport<R::Stream>, HttpFailure> {
-    let Some((proxy, (host, port))) = proxy.and_then(|proxy| Some((proxy, proxy.for_target(target)?))) else {
-        let stream = reach(runtime, limits, &target.host, target.port).await?;
-        return finish(runtime, limits.tls, tls, target, stream).await;
+    let Some((proxy, (host, port))) = net.proxy.as_ref().and_then(|proxy| Some((proxy, proxy.for_target(target)?)))
+    else {
+        let stream = reach(runtime, &net.limits, &target.host, target.port).await?;
+        return finish(runtime, net, target, stream).await;
     };
-    let mut stream = reach(runtime, limits, host, port).await?;
+    let mut stream = reach(runtime, &net.limits, host, port).await?;
     let mut tunnel = proxy.tunnel(target);
-    match within(runtime, limits.tcp, dig(&mut tunnel, &mut stream)).await {
+    match within(runtime, net.limits.tcp, dig(&mut tunnel, &mut stream)).await {
         None => Err(tunnel.late()),
         Some(Err(failure)) => Err(failure),
-        Some(Ok(())) => finish(runtime, limits.tls, tls, target, stream).await,
+        Some(Ok(())) => finish(runtime, net, target, stream).await,
     }
 }
 
@@ -52,8 +48,7 @@ where
 
 async fn finish<R: Runtime>(
     runtime: &R,
-    limit: Duration,
-    tls: Option<&Arc<ClientConfig>>,
+    net: &Net,
     target: &Target,
     stream: R::Stream,
 ) -> Result<Transport<R::Stream>, HttpFailure> {
@@ -61,16 +56,7 @@ async fn finish<R: Runtime>(
     if !target.tls {
         return Ok(Transport::Plain(stream));
     }
-    let Some(tls) = tls else {
-        return Err(not_sent(Phase::Tls, format!("no TLS connection to {host}: the program has no TLS settings")));
-    };
-    match within(runtime, limit, encrypt(Arc::clone(tls), host, stream)).await {
-        Some(Ok(stream)) => Ok(stream),
-        Some(Err(error)) => Err(not_sent(Phase::Tls, tls_message(host, &error))),
-        None => Err(not_sent(Phase::Tls, format!("the TLS handshake with {host} took too long"))),
-    }
-}
-
-fn tls_message(host: &str, error: &io::Error) -> String {
-    format!("no TLS connection to {host}: {error}")
+    let (tls, name) = tls_to(net.tls.as_ref(), host)?;
+    let encrypted = within(runtime, net.limits.tls, encrypt(tls, name, stream)).await;
+    encrypted.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(|error| tls_failed(host, &error))
 }

@@ -10,7 +10,7 @@ use async_channel::Receiver;
 use bytes::{Bytes, BytesMut};
 use futures_io::AsyncRead;
 use futures_util::{Stream, StreamExt, stream};
-use ringcentral_ws_adapter::{DownloadError, lost};
+use ringcentral_ws_adapter::{DownloadError, body_is_too_large, lost};
 use ringcentral_ws_core::HttpFailure;
 
 /// Fused: reading beyond the end is allowed, and not every stream allows it.
@@ -76,7 +76,7 @@ impl Download {
         while let Some(chunk) = self.next().await {
             let chunk = chunk.map_err(|error| lost(&error.to_string()))?;
             if all.len() + chunk.len() > limit {
-                return Err(lost(&format!("the answer is larger than {limit} bytes")));
+                return Err(body_is_too_large(limit));
             }
             all.extend_from_slice(&chunk);
         }
@@ -122,7 +122,7 @@ fn none() -> Chunks {
 
 impl AsRef<[u8]> for Download {
     /// All of the body when the status is no success, for
-    /// [`ApiError::from_response`](ringcentral_ws_core::ApiErrorInfo::from_response); else nothing.
+    /// [`ApiError::from_response`](ringcentral_ws_core::ApiError::from_response); else nothing.
     fn as_ref(&self) -> &[u8] {
         &self.whole
     }

@@ -43,7 +43,7 @@ impl<R: Runtime> Driver<R> {
             let sleep = match &mut self.sleep {
                 Some(sleep) if sleep.at <= until => sleep,
                 _ => {
-                    let span = until.since(now).min(self.io.https.limits.longest_sleep);
+                    let span = until.since(now).min(self.io.https.net.limits.longest_sleep);
                     self.sleep.insert(Sleep { at: now.after(span), timer: self.io.https.runtime.sleep(span) })
                 }
             };

@@ -15,12 +15,11 @@ use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use ringcentral_ws_adapter::{
-    ContentHosts, DownloadError, IoLimits, Proxy, ProxyError, StartError, Target, frame, gzip, masked, not_sent,
-    tls_for, trace,
+    Call, DownloadError, IoLimits, Net, StartError, Target, body_broke_off, body_is_late, body_is_too_large, frame,
+    gzip, head_is_late, lost, not_sent,
 };
-use ringcentral_ws_core::{HttpFailure, Masker, Phase, is_loopback};
+use ringcentral_ws_core::{HttpFailure, Phase};
 use rustls::ClientConfig;
-use url::Url;
 
 use self::connection::Connection;
 use crate::dial::dial;
@@ -54,20 +53,13 @@ pub fn https_client<R: Runtime>(
     limits: IoLimits,
     tls: Option<Arc<ClientConfig>>,
 ) -> Result<Arc<dyn HttpsSender>, StartError> {
-    let server = Url::parse("https://localhost").map_err(|_| ProxyError::Address)?;
-    let content = ContentHosts { server, hosts: Vec::new(), allow_insecure: false };
-    let mut https = Https::new(runtime, Arc::new(limits), tls_for(tls, true)?, content);
-    https.proxy = Proxy::from_env()?;
-    Ok(Arc::new(https))
+    Ok(Arc::new(Https::new(runtime, Net::outside_session(limits, tls)?)))
 }
 
 /// The driver's own [`HttpsSender`].
 pub(crate) struct Https<R: Runtime> {
     pub(crate) runtime: R,
-    pub(crate) limits: Arc<IoLimits>,
-    pub(crate) tls: Option<Arc<ClientConfig>>,
-    pub(crate) proxy: Option<Proxy>,
-    pub(crate) content: ContentHosts,
+    pub(crate) net: Net,
     /// Closed when the client ends, and with it what it downloads.
     pub(crate) client: Option<Receiver<Infallible>>,
     idle: Mutex<Vec<Idle>>,
@@ -103,13 +95,8 @@ impl<R: Runtime> HttpsSender for Https<R> {
 }
 
 impl<R: Runtime> Https<R> {
-    pub(crate) fn new(
-        runtime: R,
-        limits: Arc<IoLimits>,
-        tls: Option<Arc<ClientConfig>>,
-        content: ContentHosts,
-    ) -> Self {
-        Self { runtime, limits, tls, proxy: None, content, client: None, idle: Mutex::new(Vec::new()) }
+    pub(crate) const fn new(runtime: R, net: Net) -> Self {
+        Self { runtime, net, client: None, idle: Mutex::new(Vec::new()) }
     }
 
     async fn call(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {
@@ -119,34 +106,10 @@ impl<R: Runtime> Https<R> {
 
     /// Makes a call up to the head of its response.
     async fn begin(&self, request: Request<Bytes>) -> Result<Answer, HttpFailure> {
-        let mut masker = Masker::new();
-        masker.learn_request(&request);
-        let (target, request) = self.prepare(request)?;
-        let (method, to, path) = (request.method().clone(), target.clone(), request.uri().path().to_owned());
-        // The words may be a proxy's that quotes what it was sent.
-        let result = self.exchange(target, request).await.map_err(|failure| masked(failure, &masker));
-        let shown = result.as_ref().map(|answer| answer.head.status).map_err(|failure| &*failure.message);
-        trace::http(&method, &to, &path, shown);
-        result
-    }
-
-    /// Checks the address and turns it into what goes on the wire.
-    fn prepare(&self, request: Request<Bytes>) -> Result<(Target, Request<Full<Bytes>>), HttpFailure> {
-        let bad = |why: &str| not_sent(Phase::Dns, why);
-        let url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the request has no absolute address"))?;
-        let target = Target::of(&url).ok_or_else(|| bad("the address is neither http nor https"))?;
-        if !target.tls && !self.content.allow_insecure && !is_loopback(&url) {
-            return Err(bad("plain http goes to loopback only: use https"));
-        }
-        let (mut head, body) = request.into_parts();
-        let authority = head.uri.authority().map_or("", |authority| authority.as_str());
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let host = HeaderValue::from_str(host).map_err(|_| bad("the host cannot be written"))?;
-        frame(&head.method, &mut head.headers, body.len());
-        head.headers.insert(header::HOST, host);
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        head.uri = path.parse::<Uri>().map_err(|_| bad("the path cannot be written"))?;
-        Ok((target, Request::from_parts(head, Full::new(body))))
+        let call = Call::of(&request, self.net.content.allow_insecure)?;
+        let request = as_written(request)?;
+        let answer = self.exchange(call.target().clone(), request).await;
+        call.ended(answer, |answer| answer.head.status)
     }
 
     async fn exchange(&self, target: Target, mut request: Request<Full<Bytes>>) -> Result<Answer, HttpFailure> {
@@ -166,7 +129,7 @@ impl<R: Runtime> Https<R> {
     }
 
     async fn open(&self, target: Target) -> Result<Connection, HttpFailure> {
-        let stream = dial(&self.runtime, &self.limits, self.tls.as_ref(), self.proxy.as_ref(), &target).await?;
+        let stream = dial(&self.runtime, &self.net, &target).await?;
         Connection::new(target, stream).await
     }
 
@@ -176,27 +139,24 @@ impl<R: Runtime> Https<R> {
         connection: &mut Connection,
         request: Request<Full<Bytes>>,
     ) -> Result<(Parts, Incoming), (HttpFailure, Option<Request<Full<Bytes>>>)> {
-        match within(&self.runtime, self.limits.response_head, connection.call(request)).await {
-            None => Err((failed(Phase::Request, "no answer in time".to_owned()), None)),
-            Some(Err((message, unsent))) => {
-                let failure = HttpFailure { not_sent: unsent.is_some(), ..failed(Phase::Request, message) };
-                Err((failure, unsent))
-            }
-            Some(Ok(response)) => Ok(response.into_parts()),
+        let head = within(&self.runtime, self.net.limits.response_head, connection.call(request)).await;
+        match head {
+            None => Err((head_is_late(), None)),
+            Some(answer) => answer.map(Response::into_parts),
         }
     }
 
     /// Reads the body and keeps the connection for the next call.
     async fn whole(&self, answer: Answer) -> Result<Response<Bytes>, HttpFailure> {
         let Answer { mut head, body, mut connection } = answer;
-        let body = connection.during(read(body, self.limits.response_bytes));
-        let body = match within(&self.runtime, self.limits.response_body, body).await {
-            None => return Err(failed(Phase::Response, "the answer did not end in time".to_owned())),
-            Some(body) => body.map_err(|message| failed(Phase::Response, message))?,
+        let body = connection.during(read(body, self.net.limits.response_bytes));
+        let body = match within(&self.runtime, self.net.limits.response_body, body).await {
+            None => return Err(body_is_late()),
+            Some(body) => body?,
         };
         self.keep(connection);
-        let unpacked = gzip::unpack(&mut head.headers, body, self.limits.response_bytes);
-        Ok(Response::from_parts(head, unpacked.map_err(|message| failed(Phase::Response, message))?))
+        let unpacked = gzip::unpack(&mut head.headers, body, self.net.limits.response_bytes);
+        Ok(Response::from_parts(head, unpacked.map_err(|message| lost(&message))?))
     }
 
     /// The body of this answer, which is read on the connection it came on.
@@ -209,7 +169,7 @@ impl<R: Runtime> Https<R> {
             }
             loop {
                 let frame = connection.during(body.frame());
-                let error = match within(&https.runtime, https.limits.download_read, frame).await {
+                let error = match within(&https.runtime, https.net.limits.download_read, frame).await {
                     None => DownloadError::Stalled { received },
                     Some(None) => {
                         https.keep(connection);
@@ -242,7 +202,7 @@ impl<R: Runtime> Https<R> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if !idle.is_empty() {
             let now = self.runtime.clocks().boot;
-            idle.retain(|kept| now.saturating_sub(kept.since) < self.limits.idle_time);
+            idle.retain(|kept| now.saturating_sub(kept.since) < self.net.limits.idle_time);
         }
     }
 
@@ -251,24 +211,34 @@ impl<R: Runtime> Https<R> {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() >= self.limits.idle_connections && !idle.is_empty() {
+        if idle.len() >= self.net.limits.idle_connections && !idle.is_empty() {
             idle.remove(0);
         }
-        if idle.len() < self.limits.idle_connections {
+        if idle.len() < self.net.limits.idle_connections {
             idle.push(Idle { connection, since: self.runtime.clocks().boot });
         }
     }
 }
 
-fn failed(phase: Phase, message: String) -> HttpFailure {
-    HttpFailure { phase, not_sent: false, message: message.into() }
+/// Turns a request into what goes on the wire.
+fn as_written(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, HttpFailure> {
+    let bad = |why: &str| not_sent(Phase::Dns, why);
+    let (mut head, body) = request.into_parts();
+    let authority = head.uri.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = HeaderValue::from_str(host).map_err(|_| bad("the host cannot be written"))?;
+    frame(&head.method, &mut head.headers, body.len());
+    head.headers.insert(header::HOST, host);
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    head.uri = path.parse::<Uri>().map_err(|_| bad("the path cannot be written"))?;
+    Ok(Request::from_parts(head, Full::new(body)))
 }
 
-async fn read(body: Incoming, limit: usize) -> Result<Bytes, String> {
+async fn read(body: Incoming, limit: usize) -> Result<Bytes, HttpFailure> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(format!("the answer is larger than {limit} bytes")),
-        Err(error) => Err(format!("the answer broke off: {error}")),
+        Err(error) if error.is::<LengthLimitError>() => Err(body_is_too_large(limit)),
+        Err(error) => Err(body_broke_off(error)),
     }
 }
 
@@ -277,15 +247,11 @@ mod tests {
     use futures_util::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::testing::{Memory, Pipe, block_on, pipe};
+    use crate::testing::{Memory, Pipe, block_on, net, pipe};
 
     fn client(streams: Vec<Pipe>, limits: IoLimits) -> Https<Memory> {
         let runtime = Memory { streams: Arc::new(Mutex::new(streams.into())), stuck: false };
-        Https::new(runtime, Arc::new(limits), None, anywhere())
-    }
-
-    fn anywhere() -> ContentHosts {
-        ContentHosts { server: "http://localhost".parse().unwrap(), hosts: Vec::new(), allow_insecure: false }
+        Https::new(runtime, net(limits))
     }
 
     fn get(uri: &str) -> Request<Bytes> {
@@ -343,7 +309,7 @@ mod tests {
         block_on(async {
             let refused = client(Vec::new(), IoLimits::default()).send(get("http://localhost/")).await.unwrap_err();
             assert_eq!((refused.phase, refused.not_sent), (Phase::Tcp, true));
-            let stuck = Https::new(Memory { stuck: true, ..Memory::default() }, Arc::default(), None, anywhere());
+            let stuck = Https::new(Memory { stuck: true, ..Memory::default() }, net(IoLimits::default()));
             let slow = stuck.send(get("http://localhost/")).await.unwrap_err();
             assert_eq!((slow.phase, slow.not_sent), (Phase::Dns, true));
             let plain = stuck.send(get("http://h.example/")).await.unwrap_err();

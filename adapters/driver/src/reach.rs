@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use ringcentral_ws_adapter::{IoLimits, Race, RaceStep, not_sent};
-use ringcentral_ws_core::{HttpFailure, Phase};
+use ringcentral_ws_adapter::{IoLimits, Race, RaceStep, not_found};
+use ringcentral_ws_core::HttpFailure;
 
 use crate::runtime::{Runtime, within};
 
@@ -19,8 +19,8 @@ pub(crate) async fn reach<R: Runtime>(
 ) -> Result<R::Stream, HttpFailure> {
     let lookup = within(runtime, limits.dns, runtime.resolve(host, port)).await;
     let addresses = match lookup {
-        None => return Err(not_sent(Phase::Dns, format!("looking up {host} took too long"))),
-        Some(Err(error)) => return Err(not_sent(Phase::Dns, format!("{host} was not found: {error}"))),
+        None => return Err(not_found(host, None)),
+        Some(Err(error)) => return Err(not_found(host, Some(&error))),
         Some(Ok(addresses)) => addresses,
     };
     let mut race = Race::new(host, addresses, limits);

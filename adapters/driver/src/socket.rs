@@ -30,11 +30,10 @@ pub(crate) async fn open<R: Runtime>(
     url: &SecretUrl,
     message: MessageLimits,
 ) -> Result<Box<Socket<R::Stream>>, OpenFailure> {
-    let limits = &https.limits;
+    let limits = &https.net.limits;
     let target = Target::of(url.expose()).ok_or_else(|| not_opened(Phase::Dns, "the address is neither ws nor wss"))?;
     let mut upgrade = Upgrade::new(url)?;
-    let stream =
-        dial(&https.runtime, limits, https.tls.as_ref(), https.proxy.as_ref(), &target).await.map_err(not_dialled)?;
+    let stream = dial(&https.runtime, &https.net, &target).await.map_err(not_dialled)?;
     let mut stream = AdaptiveReader::new(stream);
     let answer = within(&https.runtime, limits.upgrade, ask(&mut upgrade, &mut stream)).await;
     let rest = answer.unwrap_or_else(|| Err(Upgrade::late()))?;
@@ -145,11 +144,11 @@ mod tests {
 
     use async_tungstenite::tungstenite::Bytes;
     use async_tungstenite::tungstenite::protocol::CloseFrame;
-    use ringcentral_ws_adapter::{ContentHosts, IoLimits, SendQueue, TURN_BYTES, UNREAD_PONGS};
+    use ringcentral_ws_adapter::{IoLimits, SendQueue, TURN_BYTES, UNREAD_PONGS};
     use ringcentral_ws_core::{CloseInfo, Unreadable};
 
     use super::*;
-    use crate::testing::{Memory, Pipe, block_on, pipe};
+    use crate::testing::{Memory, Pipe, block_on, net, pipe};
 
     type Server = WebSocketStream<Pipe>;
 
@@ -160,9 +159,7 @@ mod tests {
     fn connect_through(capacity: usize, limits: IoLimits, max: usize) -> (Box<Socket<Pipe>>, Server) {
         let (client, server) = pipe(capacity);
         let runtime = Memory { streams: Arc::new(Mutex::new([client].into())), stuck: false };
-        let base = "http://localhost".parse().unwrap();
-        let content = ContentHosts { server: base, hosts: Vec::new(), allow_insecure: false };
-        let https = Https::new(runtime, Arc::new(limits), None, content);
+        let https = Https::new(runtime, net(limits));
         let url = SecretUrl::new("ws://localhost/ws?access_token=t".parse().unwrap());
         let message = MessageLimits { bytes: max, finish_by: Duration::from_secs(40) };
         let (socket, server) = block_on(join(open(&https, &url, message), accept_async(server)));

@@ -74,12 +74,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 }
 
-pub(crate) async fn encrypt<S>(tls: Arc<ClientConfig>, host: &str, stream: S) -> io::Result<Transport<S>>
+pub(crate) async fn encrypt<S>(tls: Arc<ClientConfig>, name: ServerName<'static>, stream: S) -> io::Result<Transport<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the host cannot have a certificate"))?;
     let stream = TlsConnector::from(tls).connect(name, Paced::new(stream)).await?;
     Ok(Transport::Tls(Box::new(stream)))
 }

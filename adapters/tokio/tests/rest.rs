@@ -75,7 +75,7 @@ async fn ten_thousand_calls_under_drops_end_once_each() {
     let saw = saw(Arc::clone(&server), stopped);
     let workers: Vec<_> = (0..WORKERS).map(|w| tokio::spawn(work(client.clone(), w, Arc::clone(&tally)))).collect();
     for worker in workers {
-        tokio::time::timeout(6 * PATIENCE, worker).await.expect("all calls end").unwrap();
+        tokio::time::timeout(6 * DEADLINE, worker).await.expect("all calls end").unwrap();
     }
     drop(stop);
     let drops = saw.join().unwrap();
@@ -93,7 +93,7 @@ async fn ten_thousand_calls_under_drops_end_once_each() {
         seen.max_active_requests,
     );
     client.close(Close::Revoke).await;
-    tokio::time::timeout(PATIENCE, drain).await.unwrap().unwrap();
+    tokio::time::timeout(DEADLINE, drain).await.unwrap().unwrap();
 }
 
 /// What a caller sees, without what differs by the way: links are absolute over HTTPS only, and each way has headers

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, server};
+use common::{DEADLINE, server};
 use ringcentral_ws_gateway::Server;
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ impl Watch {
 
     /// The next line with this `event`; those before it are skipped.
     fn next(&mut self, event: &str) -> Value {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + DEADLINE;
         loop {
             let line = match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(line) => line,
@@ -225,7 +225,7 @@ fn a_server_that_was_never_reached_ends_the_program() {
         for part in [server.http_url().as_str(), "refused", "RC_SERVER_URL", "network"] {
             assert!(error.contains(part), "{part}: {error}");
         }
-        assert!(began.elapsed() < PATIENCE);
+        assert!(began.elapsed() < DEADLINE);
     }
 }
 
@@ -259,7 +259,7 @@ fn files_that_cannot_be_written_get_one_line_and_stop_nothing() {
     // The state cannot be written from here on.
     let began = Instant::now();
     while std::fs::remove_file(&file).is_err() || std::fs::create_dir_all(file.join("in the way")).is_err() {
-        assert!(began.elapsed() < PATIENCE);
+        assert!(began.elapsed() < DEADLINE);
     }
     for text in ["one", "two", "three"] {
         server.receive_sms(0, "+16505550100", text);

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ApiErrorInfo;
+use super::api_error::ApiError;
+use super::codes::Ending;
 use crate::input::Phase;
 
 /// Why a connection, an attempt, a request or the session came to its end.
@@ -46,7 +47,7 @@ pub enum Cause {
     /// The server closed with 4400.
     NoAuthorization,
     /// The call for a WebSocket token was refused.
-    TokenCall(Box<ApiErrorInfo>),
+    TokenCall(Box<ApiError>),
     /// The answer with the WebSocket token could not be read.
     TokenUnreadable,
     /// The configured server has no TLS, or the address that it named for the WebSocket has none.
@@ -84,7 +85,7 @@ pub enum Cause {
     /// Access tokens in good use were revoked three times within minutes.
     Evicted,
     /// The app or the user lacks a permission.
-    Forbidden(Box<ApiErrorInfo>),
+    Forbidden(Box<ApiError>),
     /// Too many calls.
     RateLimited {
         /// How long to wait.
@@ -191,6 +192,20 @@ impl fmt::Display for Cause {
             Self::ConnectionError { code: None } => f.write_str("the server reported an error"),
             Self::Closed => f.write_str("the session was closed"),
             Self::SocketTimeout => f.write_str("no answer before the connection was lost"),
+        }
+    }
+}
+
+impl Ending {
+    /// The cause that the application sees. `code` is that of the close frame.
+    pub(crate) const fn cause(self, code: Option<u16>) -> Cause {
+        match self {
+            Self::MalformedHandle => Cause::MalformedWsc,
+            Self::Idle => Cause::IdleTimeout,
+            Self::TooOld => Cause::AbsoluteTimeout,
+            Self::NoAuthorization => Cause::NoAuthorization,
+            Self::Lost => Cause::SocketLost,
+            Self::Away | Self::Closed => Cause::ServerClosed { code },
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Errors as they come with a response ([REQ-9](crate::protocol#req-9)).
+//! What the headers of an answer say about waiting.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, Response};
+use http::HeaderMap;
 
-use super::{ApiErrorInfo, seconds};
-use crate::mask::Masker;
+/// Longest wait that a server, or whoever speaks for one, is believed.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 
 /// How much of a rate limit is used up: the `X-Rate-Limit-*` headers. RingCentral sends them with most answers over
 /// HTTPS, not with those over the socket.
@@ -38,55 +38,37 @@ impl RateLimit {
     }
 }
 
-impl ApiErrorInfo {
-    /// The error a response tells of; `None` below status 400. Where a response of a session quotes its secrets they
-    /// are masked: it brings along a [`Masker`] that knows them, among its extensions.
-    #[must_use]
-    pub fn from_response<T: AsRef<[u8]>>(response: &Response<T>) -> Option<Self> {
-        let status = response.status().as_u16();
-        let none = Masker::new();
-        let masker = response.extensions().get::<Masker>().unwrap_or(&none);
-        let body = response.body().as_ref();
-        (status >= 400).then(|| Self::from_reply_masked(status, response.headers(), body, masker))
-    }
-
-    /// RingCentral's code, such as `CMN-101`: the first if there are several.
-    #[must_use]
-    pub fn error_code(&self) -> Option<&str> {
-        self.code.as_deref()
-    }
+/// `Retry-After` in seconds or as an HTTP date, at least zero and at most a day. The date is held against
+/// `unix_now_ms`, the wall clock in milliseconds.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, unix_now_ms: u64) -> Option<Duration> {
+    let text = retry_after_text(headers)?;
+    seconds(text).or_else(|| {
+        let date = httpdate::parse_http_date(text).ok()?;
+        let until = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Some(until.saturating_sub(Duration::from_millis(unix_now_ms)).min(MAX_RETRY_AFTER))
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::body::Body;
+/// The same without a clock: a date is held against the one of the answer itself.
+pub(super) fn retry_after_by_date(headers: &HeaderMap) -> Option<Duration> {
+    let date = headers.get(http::header::DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    let Some(date) = date else { return retry_after_text(headers).and_then(seconds) };
+    let since = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    retry_after(headers, u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
 
-    // CLAUSE REQ-9
-    #[test]
-    fn a_response_tells_its_error() {
-        let body = r#"{"errorCode":"CMN-301","message":"Request rate exceeded","errors":[]}"#;
-        let response = Response::builder()
-            .status(429)
-            .header("RCRequestId", "r-1")
-            .header("Retry-After", "30")
-            .header("X-Rate-Limit-Group", "heavy")
-            .header("X-Rate-Limit-Limit", "10")
-            .header("X-Rate-Limit-Remaining", "0")
-            .header("X-Rate-Limit-Window", "60");
-        let error = ApiErrorInfo::from_response(&response.body(Body::from(body)).unwrap()).unwrap();
-        assert_eq!(
-            (error.status, error.error_code(), &*error.message),
-            (429, Some("CMN-301"), "Request rate exceeded")
-        );
-        assert_eq!((error.request_id.as_deref(), error.retry_after), (Some("r-1"), Some(Duration::from_secs(30))));
-        let limit = error.rate_limit.as_ref().unwrap();
-        assert_eq!((limit.group.as_deref(), limit.limit, limit.remaining), (Some("heavy"), Some(10), Some(0)));
-        assert_eq!(limit.window, Some(Duration::from_secs(60)));
-        assert!(error.is_retryable() && error.remedy().contains("Retry-After"));
-        let refused = Response::builder().status(403).body(&b"<html>"[..]).unwrap();
-        let refused = ApiErrorInfo::from_response(&refused).unwrap();
-        assert!(!refused.is_retryable() && refused.rate_limit.is_none());
-        assert_eq!(ApiErrorInfo::from_response(&Response::new(Body::empty())), None);
+fn retry_after_text(headers: &HeaderMap) -> Option<&str> {
+    headers.get(http::header::RETRY_AFTER)?.to_str().ok().map(str::trim)
+}
+
+/// Whole or decimal seconds, clamped.
+fn seconds(text: &str) -> Option<Duration> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) || digits.contains(|c: char| !matches!(c, '0'..='9' | '.')) {
+        return None;
     }
+    // Digits without an exponent are finite or, when absurdly many, infinite; the clamp takes both.
+    let value: f64 = text.parse().ok()?;
+    Some(Duration::from_secs_f64(value.clamp(0.0, MAX_RETRY_AFTER.as_secs_f64())))
 }

@@ -7,8 +7,8 @@ use http::{HeaderMap, Request, header};
 
 use super::scrub::{self, body_size, quoted};
 use crate::body::Body;
-use crate::classify::{ApiErrorInfo, Cause};
-use crate::config::Bounds;
+use crate::classify::{ApiError, Cause};
+use crate::config::SessionLimits;
 use crate::gap::GapCause;
 use crate::input::{AuthFailure, AuthFailureKind, Frame, HttpFailure, Input, OpenFailure, Phase};
 use crate::json::{Text, each_field};
@@ -52,7 +52,7 @@ pub(crate) const fn phase(phase: Phase) -> &'static str {
 }
 
 /// An input, without its time.
-pub(crate) fn input(input: &Input<'_>, names: &mut Names, limits: &Bounds) -> String {
+pub(crate) fn input(input: &Input<'_>, names: &mut Names, limits: &SessionLimits) -> String {
     match input {
         Input::Authorized { id, token } => {
             let mut secret = names.secret(token.secret.expose());
@@ -291,7 +291,7 @@ fn subscribed(info: &SubscriptionInfo, names: &mut Names) -> String {
     format!("subscribed {} as={server}{life} {} disabled={}", info.id, list(filters), list(disabled))
 }
 
-fn refusal(error: &ApiErrorInfo) -> String {
+fn refusal(error: &ApiError) -> String {
     format!("{} {}", error.status, told(error.code.as_deref()))
 }
 

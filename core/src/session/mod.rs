@@ -1,5 +1,8 @@
 //! The Session: sub-machines joined by one clock, one outbox and one table of timers.
 
+// The one circle of files in this crate: each file below has the methods of `Session` for its topic, and they call
+// each other through it. Everything else depends one way.
+
 #[cfg(feature = "recorder")]
 mod checkpoint;
 mod connection;
@@ -84,7 +87,7 @@ const TICK: Duration = Duration::from_micros(1);
 /// - **C6** Input for any other connection changes nothing but a counter.
 /// - **C7** Every accepted `RequestId` ends in exactly one `Response` event.
 /// - **C8** `Closed` comes once; afterwards there is only `Wait::Finished`, and every call is inert.
-/// - **C9** Memory stays within [`Bounds`](crate::Bounds).
+/// - **C9** Memory stays within [`SessionLimits`](crate::SessionLimits).
 /// - **C10** The same seed and calls give the same outputs.
 /// - **C11** `Input::Timeout` before the deadline yields nothing.
 /// - **C12** A `now` that goes back is taken as the latest one seen, and counted.
@@ -129,8 +132,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`NotDrained`] when [`Bounds::undrained`](crate::Bounds::undrained) outputs or
-    /// [`Bounds::held_bytes`](crate::Bounds::held_bytes) wait already; nothing has changed.
+    /// [`NotDrained`] when [`SessionLimits::undrained`](crate::SessionLimits::undrained) outputs or
+    /// [`SessionLimits::held_bytes`](crate::SessionLimits::held_bytes) wait already; nothing has changed.
     #[inline(always)]
     pub fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter(now)? {

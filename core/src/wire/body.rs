@@ -106,8 +106,8 @@ impl ConnectionDetails {
 
     /// The numbers that govern this connection and the recovery after it.
     #[must_use]
-    pub const fn limits(&self) -> Limits {
-        Limits {
+    pub const fn limits(&self) -> ServerLimits {
+        ServerLimits {
             recovery_buffer_size: exact(self.recovery_buffer_size),
             recovery_timeout: exact(self.recovery_timeout),
             idle_timeout: exact(self.idle_timeout),
@@ -119,7 +119,7 @@ impl ConnectionDetails {
 
 /// The part of [`ConnectionDetails`] that a snapshot keeps. Durations are in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+pub struct ServerLimits {
     /// How many notifications the server keeps for a session that is away.
     pub recovery_buffer_size: Option<u64>,
     /// How long after a loss the session can be recovered.

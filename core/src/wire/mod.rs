@@ -6,7 +6,7 @@ mod frame;
 mod message;
 mod scan;
 
-pub use body::{ConnectionDetails, Limits, RecoveryState};
+pub use body::{ConnectionDetails, RecoveryState, ServerLimits};
 pub(crate) use body::{SubscriptionReply, WsTokenReply, subscription_reply, ws_token};
 pub(crate) use encode::{client_request, path_segment, subscription_body};
 pub(crate) use frame::parse;
@@ -120,7 +120,7 @@ mod tests {
 
         let text = frame("connection-details-bare.json");
         let details = ConnectionDetails::from_message(&parse(&text).unwrap(), &Masker::new());
-        assert_eq!((details.limits(), &*details.other), (Limits::default(), "null"));
+        assert_eq!((details.limits(), &*details.other), (ServerLimits::default(), "null"));
     }
 
     // CLAUSE REQ-1

@@ -60,7 +60,7 @@ fn an_endless_retry_after_is_still_retried() {
 // CLAUSE SEC-3
 #[test]
 fn settings_of_zero_do_no_harm() {
-    let zero = Bounds {
+    let zero = SessionLimits {
         queued_requests: 0,
         active_requests: 0,
         held_notifications: 0,

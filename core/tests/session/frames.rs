@@ -15,7 +15,7 @@ fn is_readable_runs_the_parser_alone() {
 // CLAUSE FRM-4
 #[test]
 fn a_frame_above_the_limit_is_a_gap() {
-    let limit = Bounds::default().frame_bytes;
+    let limit = SessionLimits::default().frame_bytes;
     for (size, read) in [(limit - 1, true), (limit, true), (limit + 1, false)] {
         let mut s = Direct::ready(Config::default());
         s.subscribed();

@@ -13,7 +13,11 @@ use crate::direct::{
 const ITEM: usize = 128;
 
 fn budget(held_bytes: usize) -> Config {
-    Config { limits: Bounds { held_bytes, ..Bounds::default() }, rest_over_websocket: true, ..Config::default() }
+    Config {
+        limits: SessionLimits { held_bytes, ..SessionLimits::default() },
+        rest_over_websocket: true,
+        ..Config::default()
+    }
 }
 
 /// A notification of `s` with a body of so many bytes.

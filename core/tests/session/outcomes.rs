@@ -37,7 +37,8 @@ struct Stage {
 impl Stage {
     fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let limits = Bounds { active_requests: 1 + random.usize(..4), queued_requests: 6, ..Bounds::default() };
+        let limits =
+            SessionLimits { active_requests: 1 + random.usize(..4), queued_requests: 6, ..SessionLimits::default() };
         let config = Config {
             rest_over_websocket: random.usize(..4) > 0,
             auto_recover: random.usize(..4) > 0,

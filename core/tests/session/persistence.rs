@@ -48,11 +48,16 @@ fn fields_that_contradict_each_other_are_corrupt() {
     for more in [
         r#""next_subscription":9007199254740991"#,
         r#""next_subscription":1,"gap":{"cause":"restored","code":"x","since":0}"#,
+        r#""next_subscription":1,"removing":1"#,
+        r#""next_subscription":1,"unsure":true"#,
     ] {
         assert!(Snapshot::from_json(&with(more)).is_err(), "{more}");
     }
     let changed = text.replacen(r#""wanted":{"#, r#""wanted":{"server_id":"x","#, 1);
     assert!(changed != text && Snapshot::from_json(&changed).is_err());
+    let none = Direct::ready(Config::default()).session.snapshot().unwrap().to_json();
+    let unverified = none.replacen(r#""next_subscription":0"#, r#""unverified":1,"next_subscription":0"#, 1);
+    assert!(unverified != none && Snapshot::from_json(&none).is_ok() && Snapshot::from_json(&unverified).is_err());
 }
 
 fn detached(s: &mut Direct) -> Snapshot {

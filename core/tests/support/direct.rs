@@ -234,7 +234,7 @@ pub fn over_socket() -> Config {
 }
 
 /// REST over the socket, and other limits.
-pub fn limited(change: impl FnOnce(&mut Bounds)) -> Config {
+pub fn limited(change: impl FnOnce(&mut SessionLimits)) -> Config {
     let mut config = over_socket();
     change(&mut config.limits);
     config

@@ -92,3 +92,53 @@ const fn never_left(outcome: &RequestOutcome) -> bool {
             | RequestOutcome::Cancelled { sent: false }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use ringcentral_ws_core::Cause;
+
+    use super::*;
+
+    fn not_sent() -> RequestOutcome {
+        RequestOutcome::NotSent(Cause::Closed)
+    }
+
+    /// One request, number 7, that may have run so many times; one of them is taken back if `back`.
+    fn asked(repeatable: bool, runs: usize, back: bool) -> (Requests, Verdict) {
+        let (mut requests, mut verdict) = (Requests::default(), Ok(()));
+        requests.accepted(1.into(), 7, repeatable).unwrap();
+        for _ in 0..runs {
+            verdict = verdict.and(requests.may_run(7));
+        }
+        if back {
+            requests.did_not_run(7);
+        }
+        (requests, verdict)
+    }
+
+    #[test]
+    fn only_what_is_repeatable_may_run_twice() {
+        assert!(asked(false, 1, false).1.is_ok() && asked(true, 2, false).1.is_ok());
+        assert_eq!(asked(false, 2, false).1.unwrap_err().check, "request-twice");
+    }
+
+    #[test]
+    fn what_may_have_run_did_leave() {
+        assert!(asked(true, 0, false).0.ended(1.into(), &not_sent()).is_ok());
+        assert!(asked(true, 1, true).0.ended(1.into(), &not_sent()).is_ok());
+        for repeatable in [false, true] {
+            let verdict = asked(repeatable, 1, false).0.ended(1.into(), &not_sent());
+            assert_eq!(verdict.unwrap_err().check, "request-honest");
+        }
+    }
+
+    #[test]
+    fn each_ends_once() {
+        let (mut requests, _) = asked(false, 0, false);
+        assert_eq!(requests.accepted(1.into(), 8, false).unwrap_err().check, "request-ends");
+        assert_eq!(requests.finish().unwrap_err().check, "request-ends");
+        requests.ended(1.into(), &not_sent()).unwrap();
+        assert!(requests.finish().is_ok());
+        assert_eq!(requests.ended(1.into(), &not_sent()).unwrap_err().check, "request-ends");
+    }
+}

@@ -12,7 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// Nothing on a loopback takes this long.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 
 pub struct Answer {
     pub status: u16,
@@ -29,7 +29,7 @@ impl Answer {
 /// One HTTP/1.1 request on a connection of its own.
 pub fn http(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
     if headers.iter().all(|(name, _)| *name != "Host") {
         request.push_str(&format!("Host: {address}\r\n"));
@@ -72,7 +72,7 @@ pub async fn connect(server: &Server, authorization: &str, wsc: Option<&str>) ->
 
 /// The next text frame, as it is.
 pub async fn text(socket: &mut Socket) -> String {
-    let next = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a frame in time");
+    let next = tokio::time::timeout(DEADLINE, socket.next()).await.expect("a frame in time");
     next.expect("an open socket").expect("a whole frame").into_text().unwrap().to_string()
 }
 
@@ -82,7 +82,7 @@ pub async fn frame(socket: &mut Socket) -> Value {
 
 /// The end of a socket: what came in place of a frame.
 pub async fn end(socket: &mut Socket) -> Option<Result<Message, Error>> {
-    tokio::time::timeout(PATIENCE, socket.next()).await.expect("an end in time")
+    tokio::time::timeout(DEADLINE, socket.next()).await.expect("an end in time")
 }
 
 pub async fn send(socket: &mut Socket, frame: &Value) {

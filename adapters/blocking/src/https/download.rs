@@ -21,7 +21,7 @@ impl Https {
         let limits = &self.net.limits;
         let mut redirects = Redirects::new(request, limits.redirects)?;
         let answer = loop {
-            let answer = sender.stream(redirects.next(request, &self.content)?);
+            let answer = sender.stream(redirects.next(request, &self.net.content)?);
             let answer = answer.map_err(|failure| redirects.failed(failure))?;
             if !redirects.follow(&answer)? {
                 break answer;

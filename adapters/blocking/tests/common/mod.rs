@@ -9,7 +9,7 @@ use ringcentral_ws_blocking::{Body, Builder, Client, Event, Events, Jwt, TlsSett
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) fn app(server: &Server) -> (ClientApp, String) {
     let (app, jwt) = server.with_gateway(|g, _| (g.config().app.clone(), g.config().users[0].jwt.clone()));
@@ -36,7 +36,7 @@ pub(crate) fn get(path: &str) -> http::Request<Body> {
 
 pub(crate) fn until<T>(events: &mut Events, mut found: impl FnMut(&Event) -> Option<T>) -> T {
     loop {
-        let event = events.next_timeout(PATIENCE).expect("an event").expect("it goes on");
+        let event = events.next_timeout(DEADLINE).expect("an event").expect("it goes on");
         if let Some(found) = found(&event) {
             return found;
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderMap;
-use ringcentral_ws_core::classify::ApiErrorInfo;
+use ringcentral_ws_core::classify::ApiError;
 use ringcentral_ws_core::{
     Body, Cause, Certainty, CloseReason, ConnId, DisabledFilter, Event, Filters, Gap, GapCause, Phase, SubscriptionId,
     SubscriptionInfo, Timestamp, UnixMillis, WaitReason,
@@ -37,7 +37,7 @@ fn events(bad: &str) -> Vec<Event> {
     let (at, delay) = (Timestamp::ZERO, Duration::from_secs(1));
     let body =
         json!({ "errorCode": bad, "message": bad, "errors": [{ "errorCode": bad, "message": bad }] }).to_string();
-    let error = || ApiErrorInfo::from_reply(403, &HeaderMap::new(), body.as_bytes());
+    let error = || ApiError::from_reply(403, &HeaderMap::new(), body.as_bytes());
     let causes = || {
         [
             Cause::ConnectFailed { phase: Phase::Tls, message: text() },

@@ -10,7 +10,8 @@ use super::args::{self, Ask, Options};
 use super::demo::{self, Perform, StartDemo};
 use super::state::{self, StateFile};
 use super::{FAILED, Files, USAGE, complain};
-use crate::setup::{Settings, StartError};
+use crate::setup::Settings;
+use crate::start_error::StartError;
 use crate::terminal;
 
 /// What the command line asks to watch; the status to end with when it asks for something else.

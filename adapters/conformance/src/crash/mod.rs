@@ -20,7 +20,7 @@ use self::oracle::{End, Life, Oracle, Start};
 use self::process::{Lines, Process};
 pub use self::tally::Tally;
 use self::traffic::Traffic;
-use crate::PATIENCE;
+use crate::DEADLINE;
 
 /// How many notifications that were sent already the server sends again at the head of a replay: without these the
 /// window against duplicates would have nothing to do.
@@ -200,7 +200,7 @@ impl<'a> World<'a> {
             if process.newest() == Some(newest) {
                 break;
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > DEADLINE {
                 self.violated("in peace it does not deliver");
                 break;
             }

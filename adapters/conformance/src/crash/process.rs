@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ringcentral_ws_gateway::Server;
 
 use super::oracle::Line;
-use crate::PATIENCE;
+use crate::DEADLINE;
 use crate::watch::with_credentials;
 
 /// What it subscribes to.
@@ -116,7 +116,7 @@ impl Process {
         let _ = stdin.write_all(b"{\"cmd\":\"close\",\"mode\":\"detach\"}\n");
         let began = std::time::Instant::now();
         while !self.has_ended() {
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > DEADLINE {
                 self.lines.ended = true;
                 let _ = self.child.kill();
             }

@@ -8,7 +8,7 @@ use ringcentral_ws_gateway::{GatewayEvent, Server};
 use super::Moment;
 use super::oracle::ServerLog;
 use super::process::{FILTER, Process, unix_ms};
-use crate::PATIENCE;
+use crate::DEADLINE;
 
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
@@ -27,7 +27,7 @@ impl Traffic {
             if come {
                 break;
             }
-            if process.has_ended() || began.elapsed() > PATIENCE {
+            if process.has_ended() || began.elapsed() > DEADLINE {
                 return false;
             }
             self.step(server, rng);

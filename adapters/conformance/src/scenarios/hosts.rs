@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use ringcentral_ws_core::Close;
 
 use crate::world::World;
-use crate::{PATIENCE, until};
+use crate::{DEADLINE, until};
 
 /// Somebody who waits for a client that is led to the wrong host.
 struct Trap(TcpListener);
@@ -58,7 +58,7 @@ pub(super) fn foreign(w: &mut World<'_>) {
     w.setup.config.allow_insecure = true;
     w.start();
     let mut caught = None;
-    until(PATIENCE, "the listed host is dialled", || {
+    until(DEADLINE, "the listed host is dialled", || {
         caught = trap.caught();
         caught.is_some()
     });

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws_api::ClientApp;
 use ringcentral_ws_conformance::peer::RawFrame;
-use ringcentral_ws_conformance::{Harness, PATIENCE, Running, Setup};
+use ringcentral_ws_conformance::{DEADLINE, Harness, Running, Setup};
 use ringcentral_ws_core::{Config, Event, RetryPolicy};
 use tungstenite::handshake::derive_accept_key;
 
@@ -219,7 +219,7 @@ impl Client {
 
     /// Takes events up to the first whose line begins like this.
     pub(crate) fn until(&mut self, beginning: &str) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + DEADLINE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let Some(Some(event)) = self.running.next_event(left) else {

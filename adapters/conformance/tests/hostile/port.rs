@@ -73,7 +73,7 @@ impl Running for MioRunning {
 
     fn request(&mut self, request: http::Request<Body>) -> Outcome {
         self.commands.send(Command::Request(Box::new(request))).unwrap();
-        self.answers.recv_timeout(ringcentral_ws_conformance::PATIENCE).expect("an end of the call")
+        self.answers.recv_timeout(ringcentral_ws_conformance::DEADLINE).expect("an end of the call")
     }
 
     fn download(&mut self, _: http::Request<Body>) -> Outcome {
@@ -82,7 +82,7 @@ impl Running for MioRunning {
 
     fn close(&mut self, mode: Close) {
         self.commands.send(Command::Close(mode)).unwrap();
-        while let Ok(event) = self.events.recv_timeout(ringcentral_ws_conformance::PATIENCE) {
+        while let Ok(event) = self.events.recv_timeout(ringcentral_ws_conformance::DEADLINE) {
             if matches!(event, Event::Closed { .. }) {
                 return;
             }

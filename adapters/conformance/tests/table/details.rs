@@ -158,7 +158,7 @@ fn subscriptions() -> Vec<Behaviour> {
                 link.frame(&RawFrame::text(asked.text))?;
             }
         }),
-        // They are held for it, up to `Bounds::held_bytes`.
+        // They are held for it, up to `SessionLimits::held_bytes`.
         connected("the answer to the subscription never comes, 60 notifications of 1 MB do", SAID, |link| {
             for n in 0..60 {
                 let frame = link.notification(&format!("early {n} {}", "x".repeat(1_000_000)));

@@ -14,7 +14,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::ext::on_informational;
-use ringcentral_ws_adapter::{MAX_PROVISIONAL, Target, not_sent};
+use ringcentral_ws_adapter::{
+    MAX_PROVISIONAL, TOO_MANY_PROVISIONAL, Target, ended_early, not_sent, too_many_provisional,
+};
 use ringcentral_ws_core::{HttpFailure, Phase};
 
 use crate::tls::Paced;
@@ -62,7 +64,7 @@ impl Connection {
     pub(super) async fn call(
         &mut self,
         mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, (String, Option<Request<Full<Bytes>>>)> {
+    ) -> Result<Response<Incoming>, (HttpFailure, Option<Request<Full<Bytes>>>)> {
         let Self { requests, provisional, work, .. } = self;
         provisional.store(0, Ordering::Relaxed);
         let counted = Arc::clone(provisional);
@@ -76,12 +78,8 @@ impl Connection {
         };
         beside(head, work).await.map_err(|mut error| {
             let unsent = error.take_message();
-            let message = if too_many(provisional) {
-                TOO_MANY_PROVISIONAL.to_owned()
-            } else {
-                format!("the connection ended before the answer: {}", error.error())
-            };
-            (message, unsent)
+            let failure = if too_many(provisional) { too_many_provisional() } else { ended_early(error.error()) };
+            (HttpFailure { not_sent: unsent.is_some(), ..failure }, unsent)
         })
     }
 
@@ -102,9 +100,6 @@ async fn beside<T>(future: impl Future<Output = T>, work: &mut Option<BoxFuture<
     })
     .await
 }
-
-/// For people.
-const TOO_MANY_PROVISIONAL: &str = "the server sent one provisional answer after the other";
 
 fn too_many(provisional: &AtomicUsize) -> bool {
     provisional.load(Ordering::Relaxed) > MAX_PROVISIONAL

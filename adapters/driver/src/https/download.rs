@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use ringcentral_ws_adapter::{Redirects, content_length, lost};
+use ringcentral_ws_adapter::{Redirects, body_is_late, content_length};
 use ringcentral_ws_core::HttpFailure;
 
 use super::{Https, HttpsSender};
@@ -19,9 +19,9 @@ impl<R: Runtime> Https<R> {
         sender: Arc<dyn HttpsSender>,
         request: Request<Bytes>,
     ) -> Result<(Response<Bytes>, Option<Download>), HttpFailure> {
-        let mut redirects = Redirects::new(&request, self.limits.redirects)?;
+        let mut redirects = Redirects::new(&request, self.net.limits.redirects)?;
         loop {
-            let answer = Arc::clone(&sender).stream(redirects.next(&request, &self.content)?).await;
+            let answer = Arc::clone(&sender).stream(redirects.next(&request, &self.net.content)?).await;
             let answer = answer.map_err(|failure| redirects.failed(failure))?;
             if !redirects.follow(&answer)? {
                 return self.deliver(answer).await;
@@ -36,9 +36,9 @@ impl<R: Runtime> Https<R> {
             let body = body.within(self.client.clone(), content_length(&head.headers));
             return Ok((Response::from_parts(head, Bytes::new()), Some(body)));
         }
-        let limit = self.limits.response_bytes;
-        match within(&self.runtime, self.limits.response_body, body.read_whole(limit)).await {
-            None => Err(lost("the answer did not end in time")),
+        let limit = self.net.limits.response_bytes;
+        match within(&self.runtime, self.net.limits.response_body, body.read_whole(limit)).await {
+            None => Err(body_is_late()),
             Some(body) => Ok((Response::from_parts(head, body?), None)),
         }
     }

@@ -10,7 +10,7 @@ use ringcentral_ws_tokio::filters::SMS;
 use ringcentral_ws_tokio::{Body, Builder, Client, Event, Events, Jwt, http, rustls};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits until something is so, while the tasks of this thread go on.
 pub(crate) async fn until_so(what: &str, is_so: impl Fn() -> bool) {
@@ -20,7 +20,7 @@ pub(crate) async fn until_so(what: &str, is_so: impl Fn() -> bool) {
             look.tick().await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, looks).await.is_ok(), "in vain: {what}");
+    assert!(tokio::time::timeout(DEADLINE, looks).await.is_ok(), "in vain: {what}");
 }
 
 pub(crate) fn server() -> Server {
@@ -73,7 +73,7 @@ pub(crate) async fn until<T>(events: &mut Events, mut found: impl FnMut(&Event) 
         }
         panic!("the events ended after {seen:#?}");
     };
-    tokio::time::timeout(PATIENCE, search).await.expect("an event")
+    tokio::time::timeout(DEADLINE, search).await.expect("an event")
 }
 
 pub(crate) async fn subscribed(events: &mut Events) -> String {
@@ -93,6 +93,6 @@ pub(crate) async fn text(events: &mut Events) -> String {
 pub(crate) async fn closed(events: &mut Events) -> String {
     let reason = until(events, |e| if let Event::Closed { reason } = e { Some(format!("{reason:?}")) } else { None });
     let reason = reason.await;
-    assert!(tokio::time::timeout(PATIENCE, events.next()).await.expect("the end").is_none());
+    assert!(tokio::time::timeout(DEADLINE, events.next()).await.expect("the end").is_none());
     reason
 }

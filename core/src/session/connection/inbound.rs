@@ -1,6 +1,6 @@
 //! What arrives on the live connection (CON, WSC, FRM).
 
-use crate::classify::{ApiErrorInfo, Cause, Ending};
+use crate::classify::{ApiError, Cause, Ending};
 use crate::gap::GapCause;
 use crate::ids::ConnId;
 use crate::input::Frame;
@@ -214,5 +214,5 @@ impl Session {
 fn error_code(message: &Message<'_>, masker: &Masker) -> Option<Box<str>> {
     let json = if let Payload::Json(raw) = &message.payload { raw.get() } else { "" };
     let status = message.meta.status.unwrap_or(400);
-    ApiErrorInfo::from_reply_masked(status, &http::HeaderMap::new(), json.as_bytes(), masker).code
+    ApiError::from_reply_masked(status, &http::HeaderMap::new(), json.as_bytes(), masker).code
 }

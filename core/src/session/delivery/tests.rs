@@ -1,4 +1,4 @@
-//! What is taken, held and stated.
+//! What is taken in, held back and handed over.
 
 use super::*;
 use crate::output::Output;

@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::session::connection::ConnectionState;
 use crate::snapshot::MAX_RECENT;
 use crate::time::Timestamp;
-use crate::wire::{Limits, Wsc};
+use crate::wire::{ServerLimits, Wsc};
 
 /// What is needed to continue on another connection.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Recovery {
     pub(crate) given_by: Option<HostKind>,
     /// When the loss of the connection was noticed, or the first connection was asked for.
     pub(crate) lost_at: Timestamp,
-    pub(crate) limits: Limits,
+    pub(crate) limits: ServerLimits,
     /// The session was lost without the server saying so on the new connection: reported when that one is ready.
     pub(crate) lost: Option<Lost>,
     pub(crate) origin: Origin,
@@ -78,7 +78,7 @@ pub(crate) struct Lost {
 
 impl Recovery {
     pub(crate) const fn new(now: Timestamp) -> Self {
-        let limits = Limits {
+        let limits = ServerLimits {
             recovery_buffer_size: None,
             recovery_timeout: None,
             idle_timeout: None,
@@ -89,9 +89,9 @@ impl Recovery {
     }
 
     /// What the server does not repeat stays as it was (CON-6).
-    pub(crate) fn adopt_limits(&mut self, new: Limits) {
+    pub(crate) fn adopt_limits(&mut self, new: ServerLimits) {
         let old = self.limits;
-        self.limits = Limits {
+        self.limits = ServerLimits {
             recovery_buffer_size: new.recovery_buffer_size.or(old.recovery_buffer_size),
             recovery_timeout: new.recovery_timeout.or(old.recovery_timeout),
             idle_timeout: new.idle_timeout.or(old.idle_timeout),

@@ -155,6 +155,11 @@ impl Requests {
         self.queue.iter().copied().collect()
     }
 
+    /// The one at this place of the queue, from 0.
+    pub(crate) fn waiting_at(&self, place: usize) -> Option<RequestId> {
+        self.queue.get(place).copied()
+    }
+
     pub(crate) fn sent_on_socket(&mut self, id: RequestId, message: u64) {
         self.queue.retain(|q| *q != id);
         self.socket.insert(message, Slot::Awaited(id));

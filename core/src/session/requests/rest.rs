@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 
 use super::routes::{USER_AGENT, own_headers};
 use crate::body::Body;
-use crate::classify::{ApiErrorInfo, Cause, Class};
+use crate::classify::{ApiError, Cause, Class};
 use crate::error::{CommandError, NotDrained};
 use crate::ids::{ConnId, HttpId, RequestId};
 use crate::input::HttpFailure;
@@ -111,9 +111,9 @@ impl Session {
 
     /// Sends what can be sent, first come first served on each way.
     pub(crate) fn dispatch(&mut self, now: Timestamp) {
-        let mut socket_held = false;
-        for id in self.state.requests.waiting() {
-            let Some(https_only) = self.state.requests.get(id).map(|entry| entry.https_only) else { continue };
+        let (mut socket_held, mut place) = (false, 0);
+        while let Some(id) = self.state.requests.waiting_at(place) {
+            let https_only = self.state.requests.get(id).is_some_and(|entry| entry.https_only);
             match self.ready().filter(|_| !https_only && !self.state.connection.is_renewing()) {
                 Some(conn) if !socket_held && self.has_free_slot() && !self.state.requests.blocked => {
                     self.send_on_socket(conn, id);
@@ -121,6 +121,8 @@ impl Session {
                 Some(_) => socket_held = true,
                 None => self.send_by_https(id, now),
             }
+            // One that did not leave keeps its place.
+            place += usize::from(self.state.requests.waiting_at(place) == Some(id));
         }
         self.plan_deadline(now);
     }
@@ -248,7 +250,7 @@ impl Session {
         };
         let status = response.status().as_u16();
         let expired = status == 401
-            && ApiErrorInfo::from_reply(status, response.headers(), response.body()).class() == Class::RefreshToken;
+            && ApiError::from_reply(status, response.headers(), response.body()).class() == Class::RefreshToken;
         let (token, reauthorized) =
             self.state.requests.get(id).map_or((0, true), |entry| (entry.token, entry.reauthorized));
         // A token that has been replaced since was refused: that is not yet the one repetition.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::{Active, CallKind, Desired, Goal, Known, Subscription};
-use crate::classify::{self, ApiErrorInfo, Cause, Class};
+use crate::classify::{self, ApiError, Cause, Class};
 use crate::gap::GapCause;
 use crate::ids::SubscriptionId;
 use crate::notification::Notification;
@@ -43,7 +43,7 @@ impl Session {
             (CallKind::Delete, _) if success => self.removed(now),
             (kind, _) => {
                 let status = if success { 502 } else { status };
-                let info = ApiErrorInfo::from_reply_masked(status, headers, json.as_bytes(), &self.masker());
+                let info = ApiError::from_reply_masked(status, headers, json.as_bytes(), &self.masker());
                 let gone = status == 404 || info.class() == Class::Resubscribe;
                 let wait = classify::retry_after(headers, self.state.clock.unix_at(now).0);
                 let removed = gone || status == 401;
@@ -115,7 +115,7 @@ impl Session {
     }
 
     /// SUB-5: sorted by whether trying again can help.
-    fn subscription_refused(&mut self, kind: CallKind, error: ApiErrorInfo, wait: Option<Duration>, now: Timestamp) {
+    fn subscription_refused(&mut self, kind: CallKind, error: ApiError, wait: Option<Duration>, now: Timestamp) {
         if error.status >= 500 {
             // It may have run.
             self.state.subscription.leave_open(&kind);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 
-use crate::classify::{self, ApiErrorInfo, Cause, Class, RateLimit};
+use crate::classify::{self, ApiError, Cause, Class, RateLimit};
 use crate::hosts::HostKind;
 use crate::ids::HttpId;
 use crate::input::HttpFailure;
@@ -114,7 +114,7 @@ impl Session {
 
     fn ws_token_refused(&mut self, token: u64, response: &http::Response<Bytes>, now: Timestamp) {
         let status = response.status().as_u16();
-        let info = ApiErrorInfo::from_reply_masked(status, response.headers(), response.body(), &self.masker());
+        let info = ApiError::from_reply_masked(status, response.headers(), response.body(), &self.masker());
         let wait = classify::retry_after(response.headers(), self.state.clock.unix_at(now).0);
         match info.class() {
             Class::RefreshToken => self.token_doubted(token, now),
@@ -197,7 +197,7 @@ impl Session {
 
 /// A refusal without a code is not the service's own word, and 401 and 403 aside a code must be a known one: unknown
 /// causes are retried (BCK-5).
-fn is_final(info: &ApiErrorInfo) -> bool {
+fn is_final(info: &ApiError) -> bool {
     let known = |code: &str| classify::lookup(code).is_some();
     info.code.as_deref().is_some_and(|code| matches!(info.status, 401 | 403) || known(code))
 }

@@ -12,7 +12,7 @@ use tungstenite::{Message, WebSocket};
 use crate::Result;
 
 /// How long Chromium may take to start, and to answer. Generous: the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// Between two looks at something.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -73,7 +73,7 @@ impl Chromium {
         let process = Process(process);
         let (port, path) = address(&folder.0)?;
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
         let (devtools, _) = tungstenite::client(format!("ws://127.0.0.1:{port}{path}"), stream)?;
         Ok(Self { devtools, _process: process, _folder: folder, next: 1, exceptions: Vec::new() })
@@ -110,7 +110,7 @@ impl Chromium {
 
     /// Looks until `found` gives something.
     pub(crate) fn until<T>(&mut self, what: &str, mut found: impl FnMut(&mut Self) -> Result<Option<T>>) -> Result<T> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + DEADLINE;
         loop {
             // While a page is being replaced there is nobody to answer; the last failure is told.
             let failure = match found(self) {
@@ -156,7 +156,7 @@ impl Chromium {
 
 /// Where the DevTools listen: Chromium writes it into a file of its folder.
 fn address(folder: &Path) -> Result<(u16, String)> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + DEADLINE;
     while Instant::now() < deadline {
         let written = std::fs::read_to_string(folder.join("DevToolsActivePort")).unwrap_or_default();
         // The second line is there when all of it is.

@@ -16,7 +16,7 @@ use crate::backend::Backend;
 /// Longest head of a request, in bytes.
 const MAX_HEAD: u64 = 16 * 1024;
 /// How long a browser may take for its request.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(10);
 const SENDER: &str = "+16505550100";
 
 pub(crate) struct Pages {
@@ -71,7 +71,7 @@ impl Pages {
 
 impl Site {
     fn serve(&self, mut stream: &TcpStream) -> std::io::Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
         let mut lines = BufReader::new(stream.take(MAX_HEAD)).lines();
         let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
         // The headers say nothing that matters here, and the bodies are empty.
