@@ -110,7 +110,7 @@ impl Pending {
     ///
     /// # Errors
     ///
-    /// [`RequestError`], which tells whether the request may have run.
+    /// [`RequestError`], which says whether the request may have run.
     pub fn wait(self) -> Result<http::Response<Body>, RequestError> {
         response(self.answered()?.answer)
     }
