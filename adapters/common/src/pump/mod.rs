@@ -197,7 +197,7 @@ impl<R: Replies> Pump<R> {
         if self.flooded {
             return Turn::Flooded;
         }
-        if self.again || self.events.await_application(io.waker()) {
+        if self.again || self.may_go_on() || self.events.await_application(io.waker()) {
             return Turn::Again;
         }
         Turn::Wait { now: self.now, until: self.deadline() }
