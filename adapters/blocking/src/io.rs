@@ -123,7 +123,7 @@ impl Io {
         }
     }
 
-    const fn socket(&mut self) -> Option<&mut Socket> {
+    fn socket(&mut self) -> Option<&mut Socket> {
         if let Link::Open(socket) = &mut self.link { Some(socket) } else { None }
     }
 

@@ -18,7 +18,7 @@ use crate::tcp::{Stream, deadline};
 /// A full socket is tried again after so many looks at it, if the poller says nothing before.
 const LOOKS: u8 = 64;
 
-/// A WebSocket on a stream that tells more than it does.
+/// A WebSocket on a stream that knows more than the WebSocket shows.
 pub(crate) type WebSocket = tungstenite::WebSocket<Tracked<Stream>>;
 
 /// Opens a WebSocket, blocking, with a deadline for each step.
@@ -60,7 +60,7 @@ fn ask(upgrade: &mut Upgrade, stream: &mut Tracked<Stream>) -> Result<Vec<u8>, O
 
 pub(crate) struct Socket {
     socket: WebSocket,
-    /// The same socket as the poller knows it. It tells changes only, so what it said is remembered.
+    /// The same socket as the poller knows it. It reports changes only, so what it said is remembered.
     source: mio::net::TcpStream,
     may_read: bool,
     may_write: bool,
@@ -129,7 +129,7 @@ impl Socket {
         self.state.gives_up_within_message(&self.socket.get_ref().below)
     }
 
-    /// Sends what it can and says when the Session must be told about the queue. Failures show up at the next read.
+    /// Sends what it can and says when the Session must know about the queue. Failures show up at the next read.
     pub(crate) fn send(&mut self) -> Option<Pressure> {
         if !self.may_write {
             self.refrained += 1;

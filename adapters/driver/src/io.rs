@@ -74,7 +74,7 @@ impl<R: Runtime> Io<R> {
         }
     }
 
-    const fn socket(&mut self) -> Option<&mut Socket<R::Stream>> {
+    fn socket(&mut self) -> Option<&mut Socket<R::Stream>> {
         if let Link::Open(socket) = &mut self.link { Some(socket) } else { None }
     }
 

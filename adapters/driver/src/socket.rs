@@ -196,8 +196,8 @@ mod tests {
                 server.send(Message::text("x".repeat(size))).await.unwrap();
                 match next(&mut socket).await {
                     Incoming::Text(text) => assert!(kept && text.len() == size),
-                    Incoming::TooLarge(told) => {
-                        assert!(!kept && told == size);
+                    Incoming::TooLarge(shown) => {
+                        assert!(!kept && shown == size);
                         assert!(matches!(next(&mut socket).await, Incoming::Closed(_)));
                     }
                     other => panic!("{other:?}"),
@@ -374,18 +374,18 @@ mod tests {
     fn a_stuck_peer_shows_as_pressure_and_never_blocks() {
         let limits = IoLimits { send_high: 1000, send_low: 500, send_max: 5000, ..IoLimits::default() };
         let (mut socket, mut server) = connect(limits, 10_000);
-        let mut told = Vec::new();
+        let mut seen = Vec::new();
         block_on(async {
-            while told.is_empty() {
+            while seen.is_empty() {
                 socket.state.queue_text("x".repeat(300));
-                told.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
+                seen.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
             }
-            assert_eq!(told, [Pressure::Blocked]);
-            while told.len() < 2 {
+            assert_eq!(seen, [Pressure::Blocked]);
+            while seen.len() < 2 {
                 let _ = server.next().now_or_never();
-                told.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
+                seen.extend(poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await);
             }
-            assert_eq!(told, [Pressure::Blocked, Pressure::Ready]);
+            assert_eq!(seen, [Pressure::Blocked, Pressure::Ready]);
             while !socket.state.queue.is_broken() {
                 socket.state.queue_text("x".repeat(1000));
                 poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await;

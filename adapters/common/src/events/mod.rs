@@ -15,6 +15,9 @@ use ringcentral_ws_core::{Event, Snapshot, Stats};
 use self::weight::{replaced, weight};
 use crate::limits::IoLimits;
 
+/// Places that a queue keeps while it is empty.
+const SMALL: usize = 4;
+
 /// Both ends of a queue with these limits (`event_queue`, `event_bytes`). `snapshot` is the one that the session was
 /// restored from.
 #[must_use]
@@ -119,10 +122,6 @@ impl Shared {
             }
             queued.event
         });
-        if event.is_none() {
-            // Nothing to do: the room that a burst took is given back.
-            state.queue = VecDeque::new();
-        }
         is_waited_for |= was_full && !self.load(state).is_full;
         let driver = if is_waited_for { state.driver.clone() } else { None };
         (event, driver)
@@ -280,6 +279,9 @@ impl EventSender {
                 self.shared.arrived.notify_all();
             }
             receiver.into_iter().for_each(Waker::wake);
+        } else if state.queue.is_empty() && state.queue.capacity() > SMALL {
+            // Nothing is new: the room that a burst took is given back.
+            state.queue = VecDeque::new();
         }
     }
 

@@ -125,6 +125,18 @@ fn each_end_is_woken_when_something_has_changed_for_it() {
 }
 
 #[test]
+fn the_room_of_a_burst_is_given_back_in_a_quiet_turn() {
+    let (mut sender, mut events) = queue(1024, 1 << 20);
+    (0..100).for_each(|n| sender.push(recovered(n), None));
+    sender.flush(Stats::default());
+    sender.flush(Stats::default());
+    assert_eq!(numbers(&mut events).len(), 100);
+    assert!(sender.shared.lock().queue.capacity() >= 100);
+    sender.flush(Stats::default());
+    assert_eq!(sender.shared.lock().queue.capacity(), 0);
+}
+
+#[test]
 fn nothing_is_kept_for_an_application_that_is_gone() {
     let (mut sender, events) = queue(1, 1 << 20);
     let driver = Arc::new(Count::default());

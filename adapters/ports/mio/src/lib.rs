@@ -160,7 +160,7 @@ impl Port {
         }
     }
 
-    /// Tells the Session everything that has happened. Whether anything had.
+    /// Gives the Session everything that has happened. Whether anything had.
     fn look(&mut self) -> bool {
         let mut happened = false;
         while let Ok(done) = self.done.try_recv() {
