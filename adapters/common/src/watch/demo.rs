@@ -1,4 +1,4 @@
-//! The demonstration: a story played on a server in the same process.
+//! The demonstration: scenes played on a server in the same process.
 
 use std::time::Duration;
 
@@ -39,10 +39,10 @@ pub struct DemoServer {
 /// Starts a [`DemoServer`]; the error is one line.
 pub type StartDemo = Box<dyn FnOnce() -> Result<DemoServer, String> + Send>;
 
-/// The filter the story is about.
+/// The filter of the demonstration.
 pub const FILTER: &str = SMS;
 
-/// Settings that make the story short.
+/// Settings that make the demonstration short.
 #[must_use]
 pub fn config(server: &Url) -> Config {
     let retry = RetryPolicy {
@@ -55,7 +55,7 @@ pub fn config(server: &Url) -> Config {
     Config { server: server.clone(), retry, ..Config::default() }
 }
 
-/// What comes next in the story.
+/// What comes next in the demonstration.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Cue {
     /// Say this.
@@ -64,7 +64,7 @@ pub enum Cue {
     Do(Step),
     /// Pause.
     Wait(Duration),
-    /// Close the session; the story is over.
+    /// Close the session; the demonstration is over.
     Close,
 }
 
