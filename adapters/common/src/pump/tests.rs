@@ -168,7 +168,7 @@ impl Driver {
             clock: clocks,
             filters: None,
             events: sender,
-            states: StateTeller::new(),
+            states: StateSender::new(),
             debug: Debug::default(),
             tracer: Tracer::new(&Config::default().server, false),
             limits: Arc::new(limits.clone()),
