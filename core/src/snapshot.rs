@@ -14,7 +14,7 @@ use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::serde_forms::MAX_EXACT;
 use crate::time::UnixMillis;
-use crate::wire::{MAX_HANDLE, ServerLimits, Wsc};
+use crate::wire::{MAX_TOKEN, ServerLimits, Wsc};
 
 /// The format written here. Older ones are read, newer ones refused.
 pub(crate) const VERSION: u32 = 1;
@@ -251,7 +251,7 @@ impl Snapshot {
             "too long a code"
         } else if self.active.as_ref().and_then(|a| a.server_id.as_ref()).is_some_and(|id| id.len() > MAX_LAST) {
             "too long a subscription id"
-        } else if self.wsc.as_ref().is_some_and(|wsc| !(1..=MAX_HANDLE).contains(&wsc.token.len())) {
+        } else if self.wsc.as_ref().is_some_and(|wsc| !(1..=MAX_TOKEN).contains(&wsc.token.len())) {
             "an empty recovery handle, or too long a one"
         } else if self.given_by.is_some() && self.wsc.is_none() {
             "the host of a recovery handle that is not there"

@@ -200,7 +200,7 @@ impl Ending {
     /// The cause that the application sees. `code` is that of the close frame.
     pub(crate) const fn cause(self, code: Option<u16>) -> Cause {
         match self {
-            Self::MalformedHandle => Cause::MalformedWsc,
+            Self::MalformedWsc => Cause::MalformedWsc,
             Self::Idle => Cause::IdleTimeout,
             Self::TooOld => Cause::AbsoluteTimeout,
             Self::NoAuthorization => Cause::NoAuthorization,

@@ -90,7 +90,7 @@ const fn row(code: &'static str, http: u16, meaning: &'static str, class: Class,
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// The server could not read the recovery handle.
-    MalformedHandle,
+    MalformedWsc,
     /// No data message came for too long.
     Idle,
     /// The connection grew too old.
@@ -140,7 +140,7 @@ use Class::{
 pub static CODES: &[CodeRow] = &[
     // The WebSocket gateway.
     row("WSG-400", 0, "malformed session context token", ForgetWsc, "none: the next connection is a fresh one")
-        .ends(Ending::MalformedHandle),
+        .ends(Ending::MalformedWsc),
     row("WSG-808", 400, "the body is neither an object nor a string", CallerBug,
         "send a JSON object or string, or no body"),
     row("WSG-902", 0, "idle timeout", RecoverSession, RECOVER).ends(Ending::Idle),

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 pub(crate) struct Malformed;
 
 /// Longest recovery handle or token kept, in bytes: it is part of an address, or of a header.
-pub(crate) const MAX_HANDLE: usize = 64 << 10;
+pub(crate) const MAX_TOKEN: usize = 64 << 10;
 
 /// One frame.
 #[derive(Clone, Debug)]
