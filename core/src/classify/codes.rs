@@ -32,9 +32,9 @@ pub enum Class {
     Resubscribe,
     /// Frees subscriptions, then tries again slowly.
     FreeSubscriptions,
-    /// Connects again with the recovery handle.
+    /// Connects again with the recovery token.
     RecoverSession,
-    /// Connects again without the recovery handle.
+    /// Connects again without the recovery token.
     ForgetWsc,
     /// Nothing: the request itself is wrong.
     CallerBug,
@@ -89,7 +89,7 @@ const fn row(code: &'static str, http: u16, meaning: &'static str, class: Class,
 /// What a code says about the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The server could not read the recovery handle.
+    /// The server could not read the recovery token.
     MalformedWsc,
     /// No data message came for too long.
     Idle,

@@ -99,7 +99,7 @@ impl Session {
     /// # Errors
     ///
     /// [`RestoreError`]. Starting with [`new`](Self::new) is always possible ([PST-3](crate::protocol#pst-3)). Then
-    /// nothing of the snapshot is used: no recovery handle, no subscription, no ids, and neither the calls nor the
+    /// nothing of the snapshot is used: no recovery token, no subscription, no ids, and neither the calls nor the
     /// penalties of its login, which the server counts for each user and app.
     pub fn restore(config: Config, snapshot: Snapshot, seed: u64, clock: ClockReading) -> Result<Self, RestoreError> {
         snapshot.check()?;

@@ -52,7 +52,7 @@ pub struct ConnectionDetails {
     pub absolute_timeout: Option<u64>,
     /// How many requests may be in flight.
     pub max_active_requests: Option<u64>,
-    /// Whether the session continues. Only present if a recovery handle was presented.
+    /// Whether the session continues. Only present if a recovery token was presented.
     pub recovery_state: Option<RecoveryState>,
     /// Why the session does not continue: at most 100 characters.
     pub recovery_error_code: Option<Box<str>>,
@@ -167,8 +167,8 @@ pub(crate) struct SubscriptionReply {
     pub(crate) expires_in: Option<u64>,
 }
 
-/// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are reported and not kept,
-/// no more are read than can have been asked for (SEC-3).
+/// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are reported and not
+/// kept, no more are read than can have been asked for (SEC-3).
 pub(crate) fn subscription_reply(json: &str, masker: &Masker) -> Option<SubscriptionReply> {
     let mut id = None;
     let mut filters = Vec::new();
