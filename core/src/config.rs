@@ -52,8 +52,8 @@ pub struct Config {
     /// More hosts that the WebSocket may be on, beside the server's and those below `ringcentral.com`
     /// ([TOK-8](crate::protocol#tok-8)). Entries are names or IP addresses without a port; `.example.com` means all
     /// hosts below `example.com`, and not itself. The token service names the host, and the host sees a token and the
-    /// recovery handle, so any other host is refused ([`Cause::ForeignUri`](crate::Cause::ForeignUri)). A handle goes
-    /// only to hosts of the same entry that gave it. Default none.
+    /// recovery token, so any other host is refused ([`Cause::ForeignUri`](crate::Cause::ForeignUri)). A recovery token
+    /// goes only to hosts of the same entry that gave it. Default none.
     pub websocket_hosts: Vec<String>,
     /// The longest time from the order to open a connection to its ConnectionDetails ([CON-2](crate::protocol#con-2)).
     /// Default 15 s.
@@ -100,7 +100,7 @@ pub enum InFlightGaps {
     /// None.
     Off,
     /// Losses after a silence: nothing arrived for longer than the heartbeat interval before the connection ended
-    /// without a close frame, or a heartbeat was not answered, or a connection that presented the recovery handle
+    /// without a close frame, or a heartbeat was not answered, or a connection that presented the recovery token
     /// stayed silent until its handshake timed out.
     #[default]
     AfterSilence,
@@ -173,7 +173,7 @@ pub struct RetryPolicy {
 ///
 /// - a key of 20 bytes for each delivered notification, for twice the recovery buffer and at most 8192, and the first
 ///   1024 bytes of the last one's id;
-/// - the recovery handle, the access token and the connection token, of at most 64 KiB each (longer ones are refused),
+/// - the recovery token, the access token and the connection token, of at most 64 KiB each (longer ones are refused),
 ///   and the 32 that were used last, so that they are masked where they are quoted;
 /// - the id of the subscription, of at most 1024 bytes;
 /// - in events 100 to 300 characters of codes, ids and dates, and 300 characters or 1024 bytes of other texts; 16

@@ -66,12 +66,12 @@ impl Certainty {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GapCause {
-    /// The server answered the recovery handle with `Failed`, with this code if it gave one.
+    /// The server answered the recovery token with `Failed`, with this code if it gave one.
     RecoveryFailed(Option<Box<str>>),
     /// Twice the recovery window passed before a connection could be made.
     WindowPassed,
-    /// The session was given up: three connections in a row that presented its handle were refused, or ended before
-    /// anything was delivered ([REC-9](crate::protocol#rec-9)).
+    /// The session was given up: three connections in a row that presented its recovery token were refused, or ended
+    /// before anything was delivered ([REC-9](crate::protocol#rec-9)).
     RecoveryAbandoned,
     /// The server replayed as many notifications as its buffer holds, those of other subscriptions included. Older ones
     /// may have fallen out.

@@ -1,4 +1,4 @@
-//! Where the WebSocket may be, and which hosts may be shown a recovery handle (TOK-8).
+//! Where the WebSocket may be, and which hosts may be shown a recovery token (TOK-8).
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -16,7 +16,7 @@ const RINGCENTRAL: &str = "ringcentral.com";
 /// Letters shown of a host: the longest name that DNS has.
 const MAX_SHOWN: usize = 253;
 
-/// Why a host may be connected to. A handle that a host of one kind gave is shown to none of another.
+/// Why a host may be connected to. A recovery token that a host of one kind gave is shown to none of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HostKind {
     /// It is that of the REST server, or both are this machine.

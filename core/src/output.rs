@@ -261,7 +261,7 @@ pub enum Event {
     RecoveryFailed {
         /// The connection of the new session.
         conn: ConnId,
-        /// The server's `recoveryErrorCode`; `None` if the window had passed and no handle was presented.
+        /// The server's `recoveryErrorCode`; `None` if the window had passed and no recovery token was presented.
         code: Option<Box<str>>,
     },
     /// An attempt failed, and another one follows ([REC-8](crate::protocol#rec-8)). The session does not give up.

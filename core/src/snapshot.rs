@@ -14,7 +14,7 @@ use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::serde_forms::MAX_EXACT;
 use crate::time::UnixMillis;
-use crate::wire::{MAX_HANDLE, ServerLimits, Wsc};
+use crate::wire::{MAX_TOKEN, ServerLimits, Wsc};
 
 /// The format written here. Older ones are read, newer ones refused.
 pub(crate) const VERSION: u32 = 1;
@@ -30,9 +30,9 @@ const MAX_NUMBER: u64 = MAX_EXACT;
 /// What a process stores of a session, so that another process can continue it: plain, versioned data.
 ///
 /// [`Session::snapshot`](crate::Session::snapshot) makes it, [`Session::restore`](crate::Session::restore) continues
-/// from it. It contains the recovery handle, which opens the notifications of the session, so keep it like a password.
+/// from it. It contains the recovery token, which opens the notifications of the session, so keep it like a password.
 /// It contains no OAuth token and no connection token; its owner is a hash ([`Identity`]). Without a subscription it is
-/// at most 512 bytes of JSON beside the handle ([PST-1](crate::protocol#pst-1)).
+/// at most 512 bytes of JSON beside the recovery token ([PST-1](crate::protocol#pst-1)).
 ///
 /// ```
 /// use ringcentral_ws_core::{ClockReading, Config, Session, Snapshot, UnixMillis};
@@ -59,7 +59,7 @@ pub struct Snapshot {
     pub(crate) identity: Option<Identity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wsc: Option<StoredWsc>,
-    /// The kind of host that the handle came from. In those of earlier versions it is not known.
+    /// The kind of host that the recovery token came from. In those of earlier versions it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) given_by: Option<HostKind>,
     pub(crate) last_seen: UnixMillis,
@@ -251,10 +251,10 @@ impl Snapshot {
             "too long a code"
         } else if self.active.as_ref().and_then(|a| a.server_id.as_ref()).is_some_and(|id| id.len() > MAX_LAST) {
             "too long a subscription id"
-        } else if self.wsc.as_ref().is_some_and(|wsc| !(1..=MAX_HANDLE).contains(&wsc.token.len())) {
-            "an empty recovery handle, or too long a one"
+        } else if self.wsc.as_ref().is_some_and(|wsc| !(1..=MAX_TOKEN).contains(&wsc.token.len())) {
+            "an empty recovery token, or too long a one"
         } else if self.given_by.is_some() && self.wsc.is_none() {
-            "the host of a recovery handle that is not there"
+            "the host of a recovery token that is not there"
         } else if self.next_subscription >= MAX_NUMBER || self.newest_subscription() > self.next_subscription {
             "impossible subscription numbers"
         } else {
@@ -296,7 +296,7 @@ impl StoredWsc {
     }
 }
 
-/// A recovery handle in a larger whole.
+/// A recovery token in a larger whole.
 #[cfg(feature = "recorder")]
 pub(crate) mod at_rest {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};

@@ -241,7 +241,7 @@ fn the_demonstration_ends_well_and_in_time() {
     for secret in ["gateway-client-secret", "gateway.user-0.jwt", "access_token=", "Bearer "] {
         assert!(!out.contains(secret) && !error.contains(secret), "{secret}");
     }
-    assert!(error.contains("\"token\":\"***\""), "the recovery handle is masked: {error}");
+    assert!(error.contains("\"token\":\"***\""), "the recovery token is masked: {error}");
 }
 
 // CLAUSE PST-3

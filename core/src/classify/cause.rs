@@ -22,7 +22,7 @@ pub enum Cause {
     HandshakeTimeout,
     /// A heartbeat was not answered in time.
     HeartbeatTimeout,
-    /// The server could not read the recovery handle (`WSG-400`).
+    /// The server could not read the recovery token (`WSG-400`).
     MalformedWsc,
     /// No data message for too long (`WSG-902`).
     IdleTimeout,
@@ -152,7 +152,7 @@ impl fmt::Display for Cause {
             Self::ServerClosed { code: None } => f.write_str("the server closed the connection"),
             Self::HandshakeTimeout => f.write_str("the connection was not ready in time"),
             Self::HeartbeatTimeout => f.write_str("a heartbeat was not answered in time"),
-            Self::MalformedWsc => f.write_str("the server could not read the recovery handle (WSG-400)"),
+            Self::MalformedWsc => f.write_str("the server could not read the recovery token (WSG-400)"),
             Self::IdleTimeout => f.write_str("the server's idle timeout (WSG-902)"),
             Self::AbsoluteTimeout => f.write_str("the server's absolute timeout (WSG-903)"),
             Self::Renewal => f.write_str("the connection was renewed before its time was up"),
@@ -200,7 +200,7 @@ impl Ending {
     /// The cause that the application sees. `code` is that of the close frame.
     pub(crate) const fn cause(self, code: Option<u16>) -> Cause {
         match self {
-            Self::MalformedHandle => Cause::MalformedWsc,
+            Self::MalformedWsc => Cause::MalformedWsc,
             Self::Idle => Cause::IdleTimeout,
             Self::TooOld => Cause::AbsoluteTimeout,
             Self::NoAuthorization => Cause::NoAuthorization,

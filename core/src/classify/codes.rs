@@ -32,9 +32,9 @@ pub enum Class {
     Resubscribe,
     /// Frees subscriptions, then tries again slowly.
     FreeSubscriptions,
-    /// Connects again with the recovery handle.
+    /// Connects again with the recovery token.
     RecoverSession,
-    /// Connects again without the recovery handle.
+    /// Connects again without the recovery token.
     ForgetWsc,
     /// Nothing: the request itself is wrong.
     CallerBug,
@@ -89,8 +89,8 @@ const fn row(code: &'static str, http: u16, meaning: &'static str, class: Class,
 /// What a code says about the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The server could not read the recovery handle.
-    MalformedHandle,
+    /// The server could not read the recovery token.
+    MalformedWsc,
     /// No data message came for too long.
     Idle,
     /// The connection grew too old.
@@ -140,7 +140,7 @@ use Class::{
 pub static CODES: &[CodeRow] = &[
     // The WebSocket gateway.
     row("WSG-400", 0, "malformed session context token", ForgetWsc, "none: the next connection is a fresh one")
-        .ends(Ending::MalformedHandle),
+        .ends(Ending::MalformedWsc),
     row("WSG-808", 400, "the body is neither an object nor a string", CallerBug,
         "send a JSON object or string, or no body"),
     row("WSG-902", 0, "idle timeout", RecoverSession, RECOVER).ends(Ending::Idle),

@@ -23,7 +23,7 @@ impl Checkpoint {
         let Session { out, state, .. } = session;
         let is_whole = out.is_drained()
             && state.delivery.holds_nothing()
-            && state.waiting.is_empty()
+            && state.unconfirmed.is_empty()
             && !state.requests.holds_any()
             && !matches!(state.connection, ConnectionState::Closing { .. });
         is_whole.then(|| {

@@ -149,10 +149,10 @@ impl Session {
         self.out.snapshot_changed();
         if let Some(number) = number {
             self.state.liveness.heartbeat_answered(number);
-            if !self.state.trial.is_good() {
-                self.state.trial.heartbeat = Heartbeat::Answered;
+            if !self.state.record.is_good() {
+                self.state.record.heartbeat = Heartbeat::Answered;
                 self.state.attempts.forget_failures();
-                self.state.repeats.handle_gone();
+                self.state.failures.recovery_token_cleared();
             }
         }
         if number.is_some() && number == self.state.fence {
@@ -171,9 +171,9 @@ impl Session {
         if self.state.liveness.send_by <= now {
             self.send_heartbeat();
         }
-        if self.state.trial.heartbeat == Heartbeat::None {
+        if self.state.record.heartbeat == Heartbeat::None {
             // A busy connection shows that it is good by one heartbeat, too (BCK-6).
-            let first = self.state.trial.since.later(self.pace.interval);
+            let first = self.state.record.since.later(self.pace.interval);
             if first <= now {
                 self.send_heartbeat();
             } else {
@@ -205,8 +205,8 @@ impl Session {
         let number = self.fresh_id();
         if let Some(conn) = self.ready() {
             self.stats.heartbeats += 1;
-            if self.state.trial.heartbeat == Heartbeat::None {
-                self.state.trial.heartbeat = Heartbeat::Sent;
+            if self.state.record.heartbeat == Heartbeat::None {
+                self.state.record.heartbeat = Heartbeat::Sent;
             }
             self.state.liveness.sent(self.state.now);
             let text = self.state.tag.heartbeat(number);
@@ -226,7 +226,7 @@ impl Session {
         let mut extended = vec![TimerKind::Handshake, TimerKind::Replay, TimerKind::TokenCall, TimerKind::Authorize];
         // The answer of a call, or the last frames before a renewal; a retry and the end of the session do not wait.
         extended.extend(self.state.subscription.is_calling().then_some(TimerKind::Subscribe));
-        extended.extend(self.state.ending.is_none().then_some(TimerKind::Close));
+        extended.extend(self.state.closing.is_none().then_some(TimerKind::Close));
         for kind in extended {
             if self.state.timers.get(kind).is_some_and(|at| at < wake) {
                 self.arm(kind, wake);

@@ -23,7 +23,7 @@ use std::time::Duration;
 pub(crate) use self::checkpoint::Checkpoint;
 use self::connection::ConnectionState;
 use self::liveness::Pace;
-use self::recovery::Origin;
+use self::recovery::StoredSnapshot;
 pub use self::requests::options::{OverHttps, RequestOptions};
 use self::state::State;
 pub use self::state::{Close, SessionState, SubscriptionState};
@@ -263,7 +263,7 @@ impl Session {
     ///
     /// [`NotDrained`], as [`handle_input`](Self::handle_input).
     pub fn close(&mut self, mode: Close, now: Timestamp) -> Result<(), NotDrained> {
-        if self.enter_and_run(now)? && self.state.ending.is_none() {
+        if self.enter_and_run(now)? && self.state.closing.is_none() {
             self.begin_close(mode, self.state.now);
             self.settle(self.state.now);
         }
@@ -286,7 +286,7 @@ impl Session {
     pub fn state(&self) -> SessionState {
         match self.state.connection {
             ConnectionState::Closed => SessionState::Closed,
-            _ if self.state.ending.is_some() => SessionState::Closing,
+            _ if self.state.closing.is_some() => SessionState::Closing,
             ConnectionState::Idle => SessionState::Idle,
             ConnectionState::Offline => SessionState::Offline,
             ConnectionState::Waiting { reason } => SessionState::Waiting {
@@ -294,7 +294,7 @@ impl Session {
                 until: self.state.timers.get(TimerKind::Retry).unwrap_or(self.state.now),
                 reason,
             },
-            ConnectionState::Attempting if self.state.recovery.origin == Origin::Continued => {
+            ConnectionState::Attempting if self.state.recovery.stored_snapshot == StoredSnapshot::ToBeReplaced => {
                 SessionState::AwaitingStore
             }
             ConnectionState::Attempting | ConnectionState::Opening { .. } | ConnectionState::Handshaking { .. } => {
@@ -358,7 +358,7 @@ impl Session {
     fn command(&mut self, now: Timestamp) -> Result<Timestamp, Refused> {
         match self.enter_and_run(now) {
             Err(NotDrained) => Err(Refused::NotDrained),
-            Ok(true) if self.state.ending.is_none() => Ok(self.state.now),
+            Ok(true) if self.state.closing.is_none() => Ok(self.state.now),
             Ok(_) => Err(Refused::Closed),
         }
     }
@@ -393,8 +393,9 @@ impl Session {
         }
     }
 
-    /// Does what follows from the state, after every input, command and timer: nobody else begins a call for the
-    /// subscription, a step of an attempt or of a renewal, or a request.
+    /// Does what follows from the state, after every input, command and timer, and is the only one that does.
+    /// `reconcile` begins the call that brings the subscription closer to what the application asked for, or finishes
+    /// `close(Revoke)`. `pursue` takes the next step of an attempt or of a renewal. `dispatch` sends requests that wait.
     #[inline]
     fn settle(&mut self, now: Timestamp) {
         if !self.state.is_settled() {

@@ -6,7 +6,7 @@ use crate::ids::SubscriptionId;
 use crate::session::connection::{AfterClose, ConnectionState};
 use crate::session::delivery::{Delivery, PendingGap};
 use crate::session::liveness::Liveness;
-use crate::session::recovery::{Origin, Recovery};
+use crate::session::recovery::{Recovery, StoredSnapshot};
 use crate::session::subscription::{Active, Desired, Goal, Known, Subscription};
 use crate::session::{Close, Session};
 use crate::snapshot::{Snapshot, StoredGap, StoredSubscription, StoredWsc, VERSION};
@@ -22,8 +22,8 @@ impl Session {
     /// From now on the snapshot is not that of an orderly end. The stored one still is: a crash would make it a lie, so
     /// nothing may be received before a newer one is stored.
     pub(crate) fn continue_detached(&mut self) {
-        if self.state.recovery.origin == Origin::Detached {
-            self.state.recovery.origin = Origin::Continued;
+        if self.state.recovery.stored_snapshot == StoredSnapshot::Final {
+            self.state.recovery.stored_snapshot = StoredSnapshot::ToBeReplaced;
             self.out.snapshot_changed();
         }
     }
@@ -41,8 +41,8 @@ impl Session {
     /// [`NotDrained`], as [`handle_input`](Self::handle_input).
     pub fn snapshot_stored(&mut self, now: Timestamp) -> Result<(), NotDrained> {
         if self.enter_and_run(now)? {
-            if self.state.recovery.origin == Origin::Continued {
-                self.state.recovery.origin = Origin::Own;
+            if self.state.recovery.stored_snapshot == StoredSnapshot::ToBeReplaced {
+                self.state.recovery.stored_snapshot = StoredSnapshot::NotNeeded;
             }
             self.settle(self.state.now);
         }
@@ -83,7 +83,7 @@ impl Session {
                 Known::Unverified(active) => Some(active.confirmed),
                 _ => None,
             },
-            detached: self.state.recovery.origin == Origin::Detached,
+            detached: self.state.recovery.stored_snapshot == StoredSnapshot::Final,
             next_subscription: self.state.subscription.next,
             auth: self.state.tokens.stored(self.state.clock, self.state.now),
         })
@@ -99,7 +99,7 @@ impl Session {
     /// # Errors
     ///
     /// [`RestoreError`]. Starting with [`new`](Self::new) is always possible ([PST-3](crate::protocol#pst-3)). Then
-    /// nothing of the snapshot is used: no recovery handle, no subscription, no ids, and neither the calls nor the
+    /// nothing of the snapshot is used: no recovery token, no subscription, no ids, and neither the calls nor the
     /// penalties of its login, which the server counts for each user and app.
     pub fn restore(config: Config, snapshot: Snapshot, seed: u64, clock: ClockReading) -> Result<Self, RestoreError> {
         snapshot.check()?;
@@ -118,7 +118,7 @@ impl Session {
             bound_to: snapshot.identity,
             given_by: snapshot.given_by,
             limits: snapshot.limits,
-            origin: if snapshot.detached { Origin::Detached } else { Origin::Unclean },
+            stored_snapshot: if snapshot.detached { StoredSnapshot::Final } else { StoredSnapshot::Incomplete },
             ..Recovery::new(clock.now)
         };
         session.state.liveness = Liveness::new(clock.now, Some(snapshot.last_seen));

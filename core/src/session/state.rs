@@ -1,12 +1,12 @@
 //! All that a session knows, in one place; where it stands, and how it is ended.
 
 use super::connection::attempts::Attempts;
-use super::connection::{ConnectionState, Trial};
+use super::connection::{ConnectionRecord, ConnectionState};
 use super::delivery::Delivery;
-use super::delivery::held::Waiting;
+use super::delivery::unconfirmed::Unconfirmed;
 use super::liveness::Liveness;
 use super::recovery::Recovery;
-use super::recovery::repeats::Repeats;
+use super::recovery::failures::FailureSeries;
 use super::requests::Requests;
 use super::subscription::Subscription;
 use super::tokens::Tokens;
@@ -28,8 +28,8 @@ pub(crate) struct State {
     pub(crate) rng: Rng,
     pub(crate) timers: Timers,
     pub(crate) connection: ConnectionState,
-    /// The session is to end as soon as the subscription is deleted.
-    pub(crate) ending: Option<Close>,
+    /// `close` was called, in this way.
+    pub(crate) closing: Option<Close>,
     pub(crate) attempts: Attempts,
     /// Unreadable messages in a row.
     pub(crate) bad_frames: usize,
@@ -38,13 +38,12 @@ pub(crate) struct State {
     pub(crate) liveness: Liveness,
     pub(crate) tokens: Tokens,
     pub(crate) recovery: Recovery,
-    /// What the connection has shown so far, or the last one showed.
-    pub(crate) trial: Trial,
-    pub(crate) repeats: Repeats,
+    pub(crate) record: ConnectionRecord,
+    pub(crate) failures: FailureSeries,
     pub(crate) delivery: Delivery,
     /// Notifications whose subscription is not known yet.
     #[cfg_attr(feature = "recorder", serde(skip))]
-    pub(crate) waiting: Waiting,
+    pub(crate) unconfirmed: Unconfirmed,
     pub(crate) subscription: Subscription,
     pub(crate) requests: Requests,
     pub(crate) next_id: u64,
@@ -73,17 +72,17 @@ impl State {
             rng,
             timers: Timers::default(),
             connection: ConnectionState::Idle,
-            ending: None,
+            closing: None,
             attempts: Attempts::new(config.retry.attempts_per_minute),
             bad_frames: 0,
             fence: None,
             liveness: Liveness::new(clock.now, None),
             tokens: Tokens::new(config),
             recovery: Recovery::new(clock.now),
-            trial: Trial::default(),
-            repeats: Repeats::default(),
+            record: ConnectionRecord::default(),
+            failures: FailureSeries::default(),
             delivery: Delivery::new(clock),
-            waiting: Waiting::default(),
+            unconfirmed: Unconfirmed::default(),
             subscription: Subscription::default(),
             requests: Requests::default(),
             next_id: 1,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::message::{MAX_HANDLE, Message, Payload};
+use super::message::{MAX_TOKEN, Message, Payload};
 use crate::filters::{DisabledFilter, MAX_FILTER_BYTES, MAX_FILTERS};
 use crate::json::{Text, beginning, each_field, each_item, number};
 use crate::mask::Masker;
@@ -52,7 +52,7 @@ pub struct ConnectionDetails {
     pub absolute_timeout: Option<u64>,
     /// How many requests may be in flight.
     pub max_active_requests: Option<u64>,
-    /// Whether the session continues. Only present if a recovery handle was presented.
+    /// Whether the session continues. Only present if a recovery token was presented.
     pub recovery_state: Option<RecoveryState>,
     /// Why the session does not continue: at most 100 characters.
     pub recovery_error_code: Option<Box<str>>,
@@ -167,8 +167,8 @@ pub(crate) struct SubscriptionReply {
     pub(crate) expires_in: Option<u64>,
 }
 
-/// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are reported and not kept,
-/// no more are read than can have been asked for (SEC-3).
+/// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are reported and not
+/// kept, no more are read than can have been asked for (SEC-3).
 pub(crate) fn subscription_reply(json: &str, masker: &Masker) -> Option<SubscriptionReply> {
     let mut id = None;
     let mut filters = Vec::new();
@@ -219,9 +219,9 @@ pub(crate) fn ws_token(body: &[u8]) -> Option<WsTokenReply> {
     let json = std::str::from_utf8(body).ok()?;
     let (mut token, mut uri, mut expires_in) = (None, None, None);
     let whole = each_field(json, |key, value| match key {
-        "ws_access_token" => token = boxed(value).filter(|token| (1..=MAX_HANDLE).contains(&token.len())),
+        "ws_access_token" => token = boxed(value).filter(|token| (1..=MAX_TOKEN).contains(&token.len())),
         "uri" => {
-            let short = Text::from_raw(value).filter(|text| text.len() <= MAX_HANDLE);
+            let short = Text::from_raw(value).filter(|text| text.len() <= MAX_TOKEN);
             uri = short.and_then(|text| Url::parse(&text).ok());
         }
         "expires_in" => expires_in = number(value),

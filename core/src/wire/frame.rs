@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::message::{Kind, MAX_HANDLE, Malformed, Message, Meta, NotificationFields, Payload, Wsc};
+use super::message::{Kind, MAX_TOKEN, Malformed, Message, Meta, NotificationFields, Payload, Wsc};
 use super::scan::scan;
 use crate::json::{Key, Text, each_field, number};
 use crate::secret::Secret;
@@ -14,7 +14,7 @@ impl Wsc {
     fn from_raw(raw: &RawValue) -> Option<Self> {
         let (mut token, mut sequence) = (None, None);
         each_field(raw.get(), |key, value| match key {
-            "token" => token = Text::from_raw(value).filter(|text| (1..=MAX_HANDLE).contains(&text.len())),
+            "token" => token = Text::from_raw(value).filter(|text| (1..=MAX_TOKEN).contains(&text.len())),
             "sequence" => sequence = number(value),
             _ => {}
         });

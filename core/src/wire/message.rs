@@ -10,8 +10,8 @@ use crate::secret::Secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// Longest recovery handle or token kept, in bytes: it is part of an address, or of a header.
-pub(crate) const MAX_HANDLE: usize = 64 << 10;
+/// Longest token kept, in bytes, be it for recovery or access: it is part of an address, or of a header.
+pub(crate) const MAX_TOKEN: usize = 64 << 10;
 
 /// One frame.
 #[derive(Clone, Debug)]
@@ -83,12 +83,12 @@ impl Meta<'_> {
     }
 }
 
-/// The handle that recovers a session, and its place among its successors.
+/// `wsc`, which the service calls the session context: the recovery token, and its place among its successors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wsc {
-    /// The recovery handle; secret, because it opens the session's notifications. At most 64 KiB; a longer one is none.
+    /// The recovery token; secret, because it opens the session's notifications. At most 64 KiB; a longer one is none.
     pub token: Secret,
-    /// Grows with every new handle of one connection.
+    /// Grows with every new recovery token of one connection.
     pub sequence: u64,
 }
 

@@ -11,7 +11,7 @@ pub(crate) use body::{SubscriptionReply, WsTokenReply, subscription_reply, ws_to
 pub(crate) use encode::{client_request, path_segment, subscription_body};
 pub(crate) use frame::parse;
 pub use message::Wsc;
-pub(crate) use message::{Kind, MAX_HANDLE, Message, NotificationFields, Payload};
+pub(crate) use message::{Kind, MAX_TOKEN, Message, NotificationFields, Payload};
 
 #[cfg(test)]
 mod tests {

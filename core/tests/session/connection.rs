@@ -1,4 +1,4 @@
-//! The connection and its recovery handle: ConnectionDetails, one socket at a time, one owner (CON, WSC).
+//! The connection and its recovery token: ConnectionDetails, one socket at a time, one owner (CON, WSC).
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn connecting_twice_is_connecting_once() {
 
 // CLAUSE WSC-2
 #[test]
-fn only_a_greater_sequence_replaces_the_handle() {
+fn only_a_greater_sequence_replaces_the_recovery_token() {
     let mut s = Direct::ready(Config::default());
     for (sequence, kept) in [(0, true), (1, true), (2, false)] {
         s.frame(&format!(r#"[{{"type":"Other","wsc":{{"token":"next","sequence":{sequence}}}}}]"#));
@@ -101,7 +101,7 @@ fn nonsense_in_a_handle_does_no_harm() {
 #[test]
 fn the_handle_of_an_older_session_is_not_presented() {
     let mut s = Direct::ready(Config::default());
-    // There is nothing to recover, so this is a new session, which has no handle.
+    // There is nothing to recover, so this is a new session, which has no recovery token.
     s.reopen();
     s.frame(&format!(r#"[{{"type":"ConnectionDetails"}},{{{DETAILS}}}]"#));
     s.subscribed();

@@ -331,7 +331,7 @@ fn tokens_of_a_mebibyte_are_refused() {
         assert!(!actions(&outputs).any(|a| matches!(a, Action::Open { .. })));
         assert!(events(&outputs).any(|e| matches!(e, Event::Retry { cause: Cause::TokenUnreadable, .. })));
     }
-    // The same holds for a recovery handle.
+    // The same holds for a recovery token.
     let mut s = Direct::connecting(Config::default());
     s.frame(&format!(r#"[{{"type":"ConnectionDetails","wsc":{{"token":"{long}","sequence":1}}}}]"#));
     assert!(s.session.snapshot().unwrap().to_json().len() < 1000);

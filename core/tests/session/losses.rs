@@ -125,7 +125,7 @@ fn silence_behind_unread_messages_is_a_gap() {
     }
 }
 
-/// The server may have accepted the handle and replayed into a socket on which nothing arrived in time.
+/// The server may have accepted the recovery token and replayed into a socket on which nothing arrived in time.
 // CLAUSE REC-5 CON-2
 #[test]
 fn a_recovery_attempt_that_showed_nothing_is_a_gap() {

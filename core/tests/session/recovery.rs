@@ -1,4 +1,4 @@
-//! Recovery: the handle, the end of a replay, duplicates, and when to give up (REC).
+//! Recovery: the recovery token, the end of a replay, duplicates, and when to give up (REC).
 
 use std::time::Duration;
 

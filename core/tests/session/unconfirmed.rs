@@ -187,7 +187,7 @@ fn an_unconfirmed_post_of_a_former_session_is_a_gap_once_subscribed_again() {
     let mut s = Direct::ready(Config::default());
     s.subscribe();
     s.unsubscribe();
-    // No filters are set when the next connection opens, so it presents no handle.
+    // No filters are set when the next connection opens, so it presents no recovery token.
     s.reopen();
     let mut outputs = s.subscribe();
     outputs.extend(s.frame(&details(DETAILS)));

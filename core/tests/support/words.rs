@@ -192,7 +192,7 @@ impl Words {
         )
     }
 
-    /// `notify 7`, `notify 1..5`; `sub=none` leaves the subscription id out, `wsc=T/N` adds a recovery handle.
+    /// `notify 7`, `notify 1..5`; `sub=none` leaves the subscription id out, `wsc=T/N` adds a recovery token.
     pub fn notifications(&mut self) -> Vec<String> {
         let sub = match &*self.count("sub", "sub-1") {
             "none" => String::new(),

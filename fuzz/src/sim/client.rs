@@ -38,7 +38,7 @@ pub(crate) struct Published {
     pub(crate) auth: Vec<u64>,
 }
 
-/// What every connection that carries the recovery handle runs into.
+/// What every connection that carries the recovery token runs into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Poison {
     /// It breaks right after ConnectionDetails.

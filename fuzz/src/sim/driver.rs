@@ -18,7 +18,7 @@ use crate::trace::{brief, trace};
 
 /// A driver that drains in part leaves this many outputs at most in one go.
 const SIP: u64 = 3;
-/// After so many connections that came to nothing the recovery handle is given up (REC-9).
+/// After so many connections that came to nothing the recovery token is given up (REC-9).
 const HANDLE_TRIES: u32 = 3;
 /// So long after ConnectionDetails a connection that ends has certainly come to nothing.
 const SHORT: u64 = 9 * S;

@@ -46,7 +46,7 @@
 //!
 //! The crates below write records of their own, by `tracing` or by `log`. What they say about connections, TLS, threads and
 //! timers shows no secret. Three targets do at the levels DEBUG and TRACE: `tungstenite::protocol` writes every frame, and
-//! with it the recovery handle, `ureq_proto` every byte of an HTTPS call, and `ureq` queries (both on threads only). No
+//! with it the recovery token, `ureq_proto` every byte of an HTTPS call, and `ureq` queries (both on threads only). No
 //! feature of theirs silences them, and they ask nobody but the logger of the process. So whoever logs everything leaves
 //! these out, for instance with `env_logger` or `tracing-subscriber`:
 //!

@@ -47,7 +47,7 @@ impl Opening {
         self.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
     }
 
-    /// Whether it presents a recovery handle.
+    /// Whether it presents a recovery token.
     #[must_use]
     pub fn has_handle(&self) -> bool {
         self.query.split('&').any(|pair| pair.starts_with("wsc="))

@@ -5,7 +5,7 @@ use ringcentral_ws_core::{Close, Snapshot, UnixMillis};
 
 use crate::world::World;
 
-/// How often the server was shown a recovery handle.
+/// How often the server was shown a recovery token.
 fn handles_shown(w: &World<'_>) -> u64 {
     let seen = w.server.observations();
     seen.recoveries + seen.recoveries_failed + seen.malformed_wsc

@@ -4,7 +4,7 @@ use crate::classify::Cause;
 use crate::ids::ConnId;
 use crate::output::{Action, CloseReason, Event};
 use crate::session::connection::{AfterClose, ConnectionState};
-use crate::session::recovery::Origin;
+use crate::session::recovery::StoredSnapshot;
 use crate::session::{Close, Session};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -16,7 +16,7 @@ impl Session {
     /// HB-6: the connection is about to grow too old.
     pub(crate) fn renewal_due(&mut self) {
         if let ConnectionState::Ready { conn } = self.state.connection
-            && self.state.ending.is_none()
+            && self.state.closing.is_none()
         {
             self.state.connection = ConnectionState::Renewing { conn };
         }
@@ -64,7 +64,7 @@ impl Session {
 
     /// CLS-1.
     pub(crate) fn begin_close(&mut self, mode: Close, now: Timestamp) {
-        self.state.ending = Some(mode);
+        self.state.closing = Some(mode);
         self.arm(TimerKind::Close, now.after(self.config.close_timeout));
         self.state.timers.stop(TimerKind::Renewal);
         self.stop_renewing();
@@ -81,10 +81,10 @@ impl Session {
             ConnectionState::Closing { conn, .. } => {
                 self.state.connection = ConnectionState::Closing { conn, after: AfterClose::End(mode) }
             }
-            ConnectionState::Opening { conn, wsc } | ConnectionState::Handshaking { conn, wsc } => {
+            ConnectionState::Opening { conn, recovering } | ConnectionState::Handshaking { conn, recovering } => {
                 self.drop_socket(conn);
                 // The server may have begun a replay into the socket that is dropped here.
-                self.state.recovery.origin.end(mode == Close::Detach && !wsc);
+                self.state.recovery.stored_snapshot.end(mode == Close::Detach && !recovering);
                 self.terminate(reason_of(mode), true, now);
             }
             ConnectionState::Idle
@@ -93,7 +93,7 @@ impl Session {
             | ConnectionState::Attempting
             | ConnectionState::Closed => {
                 // A restored session that was never connected keeps what its snapshot said.
-                self.state.recovery.origin.end(mode == Close::Detach);
+                self.state.recovery.stored_snapshot.end(mode == Close::Detach);
                 self.terminate(reason_of(mode), true, now);
             }
         }
@@ -101,13 +101,13 @@ impl Session {
 
     /// The subscription is gone: the last step of `close(Revoke)`.
     pub(crate) fn close_after_delete(&mut self, now: Timestamp) {
-        if let (Some(mode), Some(conn)) = (self.state.ending, self.ready()) {
+        if let (Some(mode), Some(conn)) = (self.state.closing, self.ready()) {
             self.start_close(conn, AfterClose::End(mode), "closed by the application", now);
         }
     }
 
     pub(crate) fn close_timed_out(&mut self, now: Timestamp) {
-        match self.state.ending {
+        match self.state.closing {
             Some(mode) => self.terminate(reason_of(mode), false, now),
             None => {
                 self.note_in_flight(&Cause::SocketTimeout, now);
@@ -124,7 +124,7 @@ impl Session {
                 self.drop_socket(conn);
             }
             if was_ready {
-                // Nothing is planned after the end, so nothing is judged either.
+                // Nothing is planned after the end, so it belongs to no series either.
                 let cause = if let CloseReason::Permanent(cause) = &reason { cause.clone() } else { Cause::Closed };
                 self.on_disconnected(conn, cause, None, now);
             }
@@ -134,13 +134,13 @@ impl Session {
         self.state.tokens.give_up(&mut self.out);
         if reason == CloseReason::Revoked {
             self.state.recovery.wsc = None;
-            self.state.waiting.take();
+            self.state.unconfirmed.take();
             self.state.subscription.forget();
             self.out.snapshot_changed();
         }
         if reason != CloseReason::Detached {
             self.state.delivery.flush_gap(now, &mut self.out);
-        } else if self.state.recovery.origin == Origin::Detached {
+        } else if self.state.recovery.stored_snapshot == StoredSnapshot::Final {
             // The last snapshot says that the end was orderly.
             self.out.snapshot_changed();
         }

@@ -10,8 +10,8 @@ use crate::output::{Event, ProtocolError};
 use crate::retry::Cost;
 use crate::session::Session;
 use crate::session::connection::ConnectionState;
-use crate::session::delivery::held::Held;
 use crate::session::delivery::inbound::Place;
+use crate::session::delivery::unconfirmed::Held;
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 use crate::wire::{Kind, Message, NotificationFields, Payload, Wsc, parse};
@@ -19,7 +19,7 @@ use crate::wire::{Kind, Message, NotificationFields, Payload, Wsc, parse};
 impl Session {
     pub(crate) fn frame(&mut self, conn: ConnId, frame: Frame<'_>, now: Timestamp) {
         let handshake = match self.state.connection {
-            ConnectionState::Handshaking { conn: live, wsc } if live == conn => Some(wsc),
+            ConnectionState::Handshaking { conn: live, recovering } if live == conn => Some(recovering),
             // HB-2: any frame is life, and it was there when it arrived: no timer that ran out meanwhile may say
             // otherwise.
             ConnectionState::Ready { conn: live } | ConnectionState::Renewing { conn: live } if live == conn => {
@@ -53,7 +53,7 @@ impl Session {
                 Ok(message) => {
                     self.state.bad_frames = 0;
                     return match handshake {
-                        Some(wsc) => self.handshake_message(conn, wsc, message, now),
+                        Some(recovering) => self.handshake_message(conn, recovering, message, now),
                         None => self.message(conn, message, now),
                     };
                 }
@@ -71,9 +71,9 @@ impl Session {
         self.stats.unreadable += 1;
         self.state.bad_frames += 1;
         self.out.emit(Event::ProtocolError { conn, error });
-        if self.state.subscription.may_be_active() || !self.state.waiting.is_empty() {
+        if self.state.subscription.may_be_active() || !self.state.unconfirmed.is_empty() {
             let since = self.seen_before_this_frame();
-            if self.state.waiting.is_empty() {
+            if self.state.unconfirmed.is_empty() {
                 self.state.delivery.lost(GapCause::UnreadableFrame, since, &mut self.out);
             } else {
                 self.hold(Held::Lost(GapCause::UnreadableFrame, since));
@@ -94,10 +94,10 @@ impl Session {
 
     /// Drops a connection that makes no sense any more, ready or not.
     fn give_up_on(&mut self, conn: ConnId, cause: Cause, now: Timestamp) {
-        if let ConnectionState::Handshaking { wsc: handle, .. } = self.state.connection {
+        if let ConnectionState::Handshaking { recovering, .. } = self.state.connection {
             self.drop_socket(conn);
-            if handle && !matches!(cause, Cause::MalformedWsc) {
-                self.handle_refused(false, now);
+            if recovering && !matches!(cause, Cause::MalformedWsc) {
+                self.recovery_token_refused(false, now);
             }
             self.attempt_failed(cause, Cost::Call, now, now);
         } else {
@@ -106,12 +106,12 @@ impl Session {
     }
 
     /// CON-2, CON-3.
-    fn handshake_message(&mut self, conn: ConnId, wsc: bool, message: &Message<'_>, now: Timestamp) {
+    fn handshake_message(&mut self, conn: ConnId, recovering: bool, message: &Message<'_>, now: Timestamp) {
         match message.meta.kind {
-            Kind::ConnectionDetails => self.connected(conn, wsc, message, now),
+            Kind::ConnectionDetails => self.connected(conn, recovering, message, now),
             Kind::Error => {
                 let code = error_code(message, &self.masker());
-                if wsc && code.as_deref().and_then(Ending::of_error) == Some(Ending::MalformedHandle) {
+                if recovering && code.as_deref().and_then(Ending::of_error) == Some(Ending::MalformedWsc) {
                     self.session_lost(GapCause::RecoveryFailed(code.clone()), code);
                     self.give_up_on(conn, Cause::MalformedWsc, now);
                 } else {

@@ -11,7 +11,7 @@ use crate::ids::ConnId;
 use crate::input::{CloseInfo, OpenFailure, Phase};
 use crate::output::{Action, CloseReason, Event, Resumption, WaitReason};
 use crate::retry::{Cost, Planned};
-use crate::session::recovery::Origin;
+use crate::session::recovery::StoredSnapshot;
 use crate::session::{Close, Session};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -30,9 +30,9 @@ pub(crate) enum ConnectionState {
     /// An attempt that has no WebSocket token yet.
     Attempting,
     /// `Action::Open` is under way.
-    Opening { conn: ConnId, wsc: bool },
+    Opening { conn: ConnId, recovering: bool },
     /// Open; ConnectionDetails are awaited.
-    Handshaking { conn: ConnId, wsc: bool },
+    Handshaking { conn: ConnId, recovering: bool },
     /// ConnectionDetails came.
     Ready { conn: ConnId },
     /// The same, and another connection is to take its place (HB-6).
@@ -84,14 +84,14 @@ pub(crate) enum AfterClose {
     End(Close),
 }
 
-/// What a connection has shown.
+/// What the connection has shown so far, or the last one showed: whether it was good for anything.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Trial {
+pub(crate) struct ConnectionRecord {
     /// When its ConnectionDetails came.
     pub(crate) since: Timestamp,
-    /// It carried the recovery handle.
-    pub(crate) handle: bool,
+    /// It presented the recovery token.
+    pub(crate) recovering: bool,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) service: Service,
     /// Notifications of another subscription came on it, and the server was asked about that of this session.
@@ -120,7 +120,7 @@ pub(crate) enum Service {
     Delivered,
 }
 
-impl Trial {
+impl ConnectionRecord {
     /// BCK-6.
     pub(crate) const fn is_good(&self) -> bool {
         matches!(self.heartbeat, Heartbeat::Answered)
@@ -156,7 +156,7 @@ impl Session {
         self.forfeit_if_late(now);
         self.meet_host();
         if self.state.recovery.wsc.is_none() {
-            // The server gave no handle: there is nothing to continue with.
+            // The server gave no recovery token: there is nothing to continue with.
             self.session_lost(GapCause::RecoveryFailed(None), None);
         }
         let wsc = if self.state.subscription.may_be_active() { self.state.recovery.wsc.clone() } else { None };
@@ -164,24 +164,24 @@ impl Session {
         let conn = ConnId(self.state.next_conn);
         self.state.next_conn += 1;
         self.state.requests.blocked = false;
-        self.state.connection = ConnectionState::Opening { conn, wsc: wsc.is_some() };
+        self.state.connection = ConnectionState::Opening { conn, recovering: wsc.is_some() };
         self.arm(TimerKind::Handshake, self.attempt_deadline(self.config.handshake_timeout, now));
         self.out.act(Action::Open { conn, url });
     }
 
     pub(crate) fn opened(&mut self, conn: ConnId) {
         match self.state.connection {
-            ConnectionState::Opening { conn: live, wsc } if live == conn => {
+            ConnectionState::Opening { conn: live, recovering } if live == conn => {
                 self.state.tokens.presented();
-                self.state.connection = ConnectionState::Handshaking { conn, wsc };
+                self.state.connection = ConnectionState::Handshaking { conn, recovering };
             }
             _ => self.stats.stale_inputs += 1,
         }
     }
 
     pub(crate) fn open_failed(&mut self, conn: ConnId, failure: OpenFailure, now: Timestamp) {
-        let wsc = match self.state.connection {
-            ConnectionState::Opening { conn: live, wsc } if live == conn => wsc,
+        let recovering = match self.state.connection {
+            ConnectionState::Opening { conn: live, recovering } if live == conn => recovering,
             _ => {
                 self.stats.stale_inputs += 1;
                 return;
@@ -205,8 +205,8 @@ impl Session {
         };
         let floor = if let Cause::RateLimited { retry_after } = cause { Some(retry_after) } else { stated };
         let floor = floor.map_or(now, |wait| now.after(wait));
-        if wsc && let Some(status) = failure.status {
-            self.handle_refused(matches!(status, 429 | 502..=504), now);
+        if recovering && let Some(status) = failure.status {
+            self.recovery_token_refused(matches!(status, 429 | 502..=504), now);
         }
         self.attempt_failed(cause, if seen { Cost::Call } else { Cost::Local }, floor, now);
     }
@@ -219,28 +219,28 @@ impl Session {
         }
     }
 
-    fn connected(&mut self, conn: ConnId, sent_wsc: bool, message: &Message<'_>, now: Timestamp) {
+    fn connected(&mut self, conn: ConnId, recovering: bool, message: &Message<'_>, now: Timestamp) {
         let details = ConnectionDetails::from_message(message, &self.masker());
-        let fate = match (sent_wsc, details.recovery_state) {
+        let fate = match (recovering, details.recovery_state) {
             (true, Some(RecoveryState::Successful)) => Fate::Continued,
             (true, _) => Fate::Lost(details.recovery_error_code.clone()),
             (false, _) => self.state.recovery.lost.take().map_or(Fate::None, |lost| Fate::Lost(lost.code)),
         };
-        if let (true, Fate::Lost(code)) = (sent_wsc, &fate) {
+        if let (true, Fate::Lost(code)) = (recovering, &fate) {
             self.session_lost(GapCause::RecoveryFailed(code.clone()), code.clone());
             self.state.recovery.lost = None;
         }
-        if message.meta.wsc.is_some() || !sent_wsc {
+        if message.meta.wsc.is_some() || !recovering {
             // What was held and not presented opens another session than this one.
             self.state.recovery.wsc.clone_from(&message.meta.wsc);
         }
-        let (since, unclean) = (self.last_seen(), self.state.recovery.origin == Origin::Unclean);
+        let (since, unclean) = (self.last_seen(), self.state.recovery.stored_snapshot == StoredSnapshot::Incomplete);
         self.state.recovery.adopt_limits(details.limits());
         self.state.liveness.seen(now);
-        self.state.recovery.origin = Origin::Own;
+        self.state.recovery.stored_snapshot = StoredSnapshot::NotNeeded;
         self.state.delivery.set_buffer(self.buffer_size());
         self.out.snapshot_changed();
-        self.become_ready(conn, sent_wsc, now);
+        self.become_ready(conn, recovering, now);
         let resumption = match fate {
             Fate::None => Resumption::Fresh,
             Fate::Continued => Resumption::Recovered,
@@ -277,10 +277,10 @@ impl Session {
         }
     }
 
-    fn become_ready(&mut self, conn: ConnId, handle: bool, now: Timestamp) {
+    fn become_ready(&mut self, conn: ConnId, recovering: bool, now: Timestamp) {
         self.state.connection = ConnectionState::Ready { conn };
         self.stats.connections += 1;
-        self.state.trial = Trial { since: now, handle, ..Trial::default() };
+        self.state.record = ConnectionRecord { since: now, recovering, ..ConnectionRecord::default() };
         self.state.bad_frames = 0;
         self.state.fence = None;
         self.state.timers.stop(TimerKind::Handshake);
@@ -305,16 +305,16 @@ impl Session {
             self.state.liveness.closed_in_order(now);
         }
         match self.state.connection {
-            ConnectionState::Opening { wsc, .. } | ConnectionState::Handshaking { wsc, .. } => {
+            ConnectionState::Opening { recovering, .. } | ConnectionState::Handshaking { recovering, .. } => {
                 self.note_in_flight(&cause, now);
-                if wsc {
-                    self.handle_refused(ending == Ending::Away, now);
+                if recovering {
+                    self.recovery_token_refused(ending == Ending::Away, now);
                 }
                 self.state.tokens.presented();
                 self.attempt_failed(cause, Cost::Call, now, now);
             }
             ConnectionState::Closing { after: AfterClose::End(mode), .. } => {
-                self.state.recovery.origin.end(mode == Close::Detach);
+                self.state.recovery.stored_snapshot.end(mode == Close::Detach);
                 self.terminate(reason_of(mode), true, now);
             }
             ConnectionState::Closing { after: AfterClose::Renew, .. } => {
@@ -344,8 +344,9 @@ impl Session {
         }
         self.note_in_flight(&cause, now);
         self.on_disconnected(conn, cause.clone(), said, now);
-        let rest = self.connection_judged(&cause, now);
-        match self.state.ending {
+        self.note_short_recovery(&cause, now);
+        let rest = self.contention_pause(&cause, now);
+        match self.state.closing {
             Some(mode) => self.terminate(reason_of(mode), true, now),
             None if cause == Cause::Renewal => {
                 self.begin_attempt(now);
@@ -356,7 +357,7 @@ impl Session {
                     Some(at) => Planned { at, reason: WaitReason::Contended },
                     None => self.plan(&cause, Cost::None, now, now),
                 };
-                if !self.state.trial.is_good() {
+                if !self.state.record.is_good() {
                     self.state.attempts.count_failure();
                 }
                 self.wait_and_say(planned, now);
@@ -372,7 +373,7 @@ impl Session {
             self.state.timers.stop(kind);
         }
         self.forget_call_timer();
-        if self.state.ending.is_none() {
+        if self.state.closing.is_none() {
             self.state.timers.stop(TimerKind::Close);
         }
         self.state.connection = ConnectionState::Offline;

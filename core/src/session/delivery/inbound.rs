@@ -4,7 +4,7 @@ use crate::gap::GapCause;
 use crate::notification::Notification;
 use crate::session::Session;
 use crate::session::connection::Service;
-use crate::session::delivery::held::Held;
+use crate::session::delivery::unconfirmed::Held;
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 
@@ -34,7 +34,7 @@ impl Session {
         subscription.desired().is_some()
             || subscription.is_creating()
             || subscription.is_unsure()
-            || !self.state.waiting.is_empty()
+            || !self.state.unconfirmed.is_empty()
     }
 
     pub(crate) fn hold(&mut self, item: Held) {
@@ -46,10 +46,10 @@ impl Session {
         } else {
             item
         };
-        if item.is_overflow() && self.state.waiting.last().is_some_and(Held::is_overflow) {
+        if item.is_overflow() && self.state.unconfirmed.last().is_some_and(Held::is_overflow) {
             return;
         }
-        if self.state.waiting.push(item, most, room) {
+        if self.state.unconfirmed.push(item, most, room) {
             let since = self.last_seen();
             self.state.delivery.lost(GapCause::QueueOverflow, since, &mut self.out);
         }
@@ -57,7 +57,7 @@ impl Session {
 
     /// What is held back because of the server, in bytes, beside the outputs that wait (SEC-3).
     pub(crate) fn held_bytes(&self) -> usize {
-        self.state.waiting.bytes() + self.state.delivery.held_bytes()
+        self.state.unconfirmed.bytes() + self.state.delivery.held_bytes()
     }
 
     /// Outputs wait, and with what is held they are more than may be.
@@ -69,19 +69,19 @@ impl Session {
     /// For the contract: what is held as it is counted, as it is, and the most it may be.
     #[cfg(any(test, feature = "contract"))]
     pub(crate) fn held(&self) -> (usize, usize, usize) {
-        let counted = self.state.waiting.counted() + self.state.delivery.counted_bytes();
+        let counted = self.state.unconfirmed.counted() + self.state.delivery.counted_bytes();
         (self.held_bytes(), counted, self.config.limits.held_bytes)
     }
 
     /// Notifications of another subscription came on a session that continued: another client that has it may have put
     /// its subscription in place of this one (CON-7). The server is asked, once for each connection.
     pub(crate) fn suspect_subscription(&mut self) {
-        if self.state.trial.handle
-            && !self.state.trial.foreign
+        if self.state.record.recovering
+            && !self.state.record.foreign
             && self.state.subscription.active().is_some()
             && !self.state.subscription.is_calling()
         {
-            self.state.trial.foreign = true;
+            self.state.record.foreign = true;
             self.state.subscription.mark_unverified();
         }
     }
@@ -89,7 +89,7 @@ impl Session {
     pub(crate) fn deliver(&mut self, notification: Notification, now: Timestamp) {
         if self.state.delivery.take(notification, now, &mut self.out) {
             self.stats.notifications += 1;
-            self.state.trial.service = Service::Delivered;
+            self.state.record.service = Service::Delivered;
             if let Some(active) = self.state.subscription.active_mut() {
                 active.confirmed = self.state.clock.unix_at(now);
             }

@@ -1,7 +1,7 @@
 //! What was delivered, and what may have been lost (REC-4, REC-5).
 
-pub(crate) mod held;
 pub(crate) mod inbound;
+pub(crate) mod unconfirmed;
 
 use std::collections::VecDeque;
 

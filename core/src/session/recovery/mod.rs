@@ -1,6 +1,6 @@
-//! The session on the server: its handle, how long it is kept there, and its loss (REC, WSC).
+//! The session on the server: its recovery token, how long it is kept there, and its loss (REC, WSC).
 
-pub(crate) mod repeats;
+pub(crate) mod failures;
 
 use std::time::Duration;
 
@@ -25,38 +25,39 @@ pub(crate) struct Recovery {
     /// Whose the session is, as its snapshots say (TOK-10).
     #[cfg_attr(feature = "recorder", serde(skip))]
     pub(crate) bound_to: Option<Identity>,
-    /// The kind of host that the handle came from, and goes back to (TOK-8).
+    /// The kind of host that the recovery token came from, and goes back to (TOK-8).
     pub(crate) given_by: Option<HostKind>,
     /// When the loss of the connection was noticed, or the first connection was asked for.
     pub(crate) lost_at: Timestamp,
     pub(crate) limits: ServerLimits,
     /// The session was lost without the server saying so on the new connection: reported when that one is ready.
     pub(crate) lost: Option<Lost>,
-    pub(crate) origin: Origin,
+    pub(crate) stored_snapshot: StoredSnapshot,
 }
 
-/// What the last snapshot before this moment says about what this session received.
+/// How far the last stored snapshot can be trusted, if the next process has to begin with it (PST-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) enum Origin {
-    /// The session received everything itself.
-    Own,
-    /// It was made from a snapshot that was not the last word: what the process before received after it is not known.
-    Unclean,
-    /// Its end was orderly: nothing was received after the snapshot.
-    Detached,
-    /// It goes on from an orderly end, and the application has not stored a newer snapshot yet (PST-2).
-    Continued,
+pub(crate) enum StoredSnapshot {
+    /// This session depends on none: it received everything itself. A stored one says that more may have followed.
+    NotNeeded,
+    /// This session was made from one, and the process before it may have received more after that.
+    Incomplete,
+    /// The end was orderly: nothing was received after it.
+    Final,
+    /// This session goes on from an orderly end, and the application has not stored a newer one yet. What is received
+    /// now would make the stored one a lie.
+    ToBeReplaced,
 }
 
-impl Origin {
+impl StoredSnapshot {
     /// The session ends. `detached`: by `close(Detach)`, and nothing was received that is not delivered.
     pub(crate) fn end(&mut self, detached: bool) {
         *self = match self {
-            Self::Own | Self::Continued | Self::Detached if detached => Self::Detached,
+            Self::NotNeeded | Self::ToBeReplaced | Self::Final if detached => Self::Final,
             // A restored session that was never connected keeps what its snapshot said.
-            Self::Unclean | Self::Detached => Self::Unclean,
-            Self::Own | Self::Continued => Self::Own,
+            Self::Incomplete | Self::Final => Self::Incomplete,
+            Self::NotNeeded | Self::ToBeReplaced => Self::NotNeeded,
         };
     }
 }
@@ -85,7 +86,15 @@ impl Recovery {
             absolute_timeout: None,
             max_active_requests: None,
         };
-        Self { wsc: None, bound_to: None, given_by: None, lost_at: now, limits, lost: None, origin: Origin::Own }
+        Self {
+            wsc: None,
+            bound_to: None,
+            given_by: None,
+            lost_at: now,
+            limits,
+            lost: None,
+            stored_snapshot: StoredSnapshot::NotNeeded,
+        }
     }
 
     /// What the server does not repeat stays as it was (CON-6).
@@ -102,7 +111,7 @@ impl Recovery {
 }
 
 impl Session {
-    /// Before the next connection opens: a handle that a host of another kind gave is forgotten. Whoever answers for the
+    /// Before the next connection opens: a recovery token that a host of another kind gave is forgotten. Whoever answers for the
     /// token service could lead it elsewhere otherwise.
     pub(crate) fn meet_host(&mut self) {
         let Some(Ok(kind)) = self.state.tokens.fresh().map(|ws| HostKind::of(&ws.uri, &self.config)) else {
@@ -157,7 +166,7 @@ impl Session {
         stated.unwrap_or(self.config.recovery_buffer_size).min(limit)
     }
 
-    /// REC-1: the server decides whether it is too late, and a late handle costs nothing; but it is not kept for ever.
+    /// REC-1: the server decides whether it is too late, and a late recovery token costs nothing; but it is not kept for ever.
     pub(crate) fn forfeit_if_late(&mut self, now: Timestamp) {
         let window = self.recovery_window();
         let late = self.counted_from().is_some_and(|since| match since {
@@ -176,7 +185,7 @@ impl Session {
         if self.state.recovery.wsc.take().is_some() {
             self.out.snapshot_changed();
         }
-        self.state.repeats.session_gone();
+        self.state.failures.session_gone();
         if self.state.subscription.may_be_active() {
             self.state.recovery.lost = Some(Lost { code });
             self.state.subscription.lost_on_server();
@@ -189,7 +198,7 @@ impl Session {
     pub(crate) fn note_in_flight(&mut self, cause: &Cause, now: Timestamp) {
         // A replay may have been sent into a connection of which not even ConnectionDetails came.
         let was_of_use = match self.state.connection {
-            ConnectionState::Handshaking { wsc, .. } => wsc,
+            ConnectionState::Handshaking { recovering, .. } => recovering,
             _ => self.state.connection.was_ready(),
         };
         let dead = matches!(cause, Cause::HeartbeatTimeout | Cause::HandshakeTimeout);

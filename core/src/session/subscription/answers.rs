@@ -12,7 +12,7 @@ use crate::notification::Notification;
 use crate::output::{Event, SubscriptionInfo};
 use crate::retry::{Cost, RetryContext};
 use crate::session::connection::Service;
-use crate::session::delivery::held::Held;
+use crate::session::delivery::unconfirmed::Held;
 use crate::session::{Close, Session};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -32,7 +32,7 @@ impl Session {
     ) {
         let Some(call) = self.state.subscription.call.take() else { return };
         self.state.timers.stop(TimerKind::Subscribe);
-        self.state.trial.service = self.state.trial.service.max(Service::Answered);
+        self.state.record.service = self.state.record.service.max(Service::Answered);
         let json = if let Payload::Json(raw) = payload { raw.get() } else { "" };
         let success = (200..300).contains(&status);
         let reply = if success { subscription_reply(json, &self.masker()) } else { None };
@@ -84,7 +84,7 @@ impl Session {
             confirmed: self.state.clock.unix_at(now),
         });
         self.out.snapshot_changed();
-        let held = self.state.waiting.take();
+        let held = self.state.unconfirmed.take();
         let belongs = |n: &Notification| n.subscription_id().is_none_or(|id| id == &*reply.id);
         if unsure && held.iter().any(|item| matches!(item, Held::Notification(n) if !belongs(n))) {
             // They belong to a subscription of this session whose confirmation was lost with its connection.
@@ -171,7 +171,7 @@ impl Session {
             // What is desired is refused itself: to ask again would be no use.
             self.state.subscription.mark_verified();
         }
-        if matches!(kind, CallKind::Delete) && self.state.ending == Some(Close::Revoke) {
+        if matches!(kind, CallKind::Delete) && self.state.closing == Some(Close::Revoke) {
             self.state.subscription.known = Known::Nothing;
             return;
         }

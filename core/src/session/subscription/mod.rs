@@ -337,7 +337,7 @@ impl Session {
         let had = !matches!(std::mem::take(&mut self.state.subscription.known), Known::Nothing);
         self.state.subscription.lost = false;
         self.state.subscription.failures = 0;
-        self.stats.foreign += self.state.waiting.forget();
+        self.stats.foreign += self.state.unconfirmed.forget();
         if self.state.subscription.desired().is_none() {
             self.state.delivery.replay_ended(now, &mut self.out);
             self.state.delivery.mark_verified(now, &mut self.out);
@@ -357,8 +357,8 @@ impl Session {
         if let Some(call) = self.state.subscription.call.take() {
             self.state.subscription.leave_open(&call.kind);
         }
-        if !self.state.waiting.is_empty() {
-            self.stats.foreign += self.state.waiting.forget();
+        if !self.state.unconfirmed.is_empty() {
+            self.stats.foreign += self.state.unconfirmed.forget();
             let since = self.last_seen();
             self.state.delivery.lost(GapCause::SubscriptionLost, since, &mut self.out);
         }

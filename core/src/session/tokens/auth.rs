@@ -11,11 +11,11 @@ use crate::output::{Action, AuthReason, CloseReason, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::session::Session;
 use crate::session::connection::ConnectionState;
-use crate::session::recovery::Origin;
+use crate::session::recovery::StoredSnapshot;
 use crate::session::tokens::{Access, Asking, Doubt, HeldToken, bearer_of};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
-use crate::wire::MAX_HANDLE;
+use crate::wire::MAX_TOKEN;
 
 /// Longest text of others that is shown, in bytes.
 const MAX_WORDS: usize = 1024;
@@ -39,7 +39,7 @@ impl Session {
         }
         match self.state.tokens.bearer(now) {
             // Goes on with `snapshot_stored`.
-            Some(_) if self.state.recovery.origin == Origin::Continued => {}
+            Some(_) if self.state.recovery.stored_snapshot == StoredSnapshot::ToBeReplaced => {}
             Some(bearer) => self.fetch_ws_token(bearer, now),
             None => {
                 if let Err(planned) = self.ask(now) {
@@ -219,7 +219,7 @@ fn login_failed(failure: AuthFailure, penalty: Duration) -> Cause {
 fn unusable(token: &AccessToken, now: Timestamp) -> Option<&'static str> {
     if bearer_of(&token.secret).is_none() {
         Some("the access token holds characters that no header can, such as a line break")
-    } else if token.secret.expose().len() > MAX_HANDLE {
+    } else if token.secret.expose().len() > MAX_TOKEN {
         Some("the access token has more than 64 KiB")
     } else if token.expires_in.is_some_and(|life| now.after(life) <= now) {
         Some("the access token has no life left")

@@ -30,12 +30,12 @@ impl Held {
 
 /// In the order of arrival, with the bytes they count together.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Waiting {
+pub(crate) struct Unconfirmed {
     items: VecDeque<Held>,
     bytes: usize,
 }
 
-impl Waiting {
+impl Unconfirmed {
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -99,15 +99,15 @@ mod tests {
     // CLAUSE SUB-3 SEC-3
     #[test]
     fn the_oldest_make_room_and_what_fits_not_even_alone_is_not_taken() {
-        let (mut waiting, two) = (Waiting::default(), 2 * item("1").bytes());
-        assert!(!waiting.push(item("1"), 8, two) && !waiting.push(item("2"), 8, two));
-        assert!(waiting.push(item("3"), 8, two), "by bytes");
-        assert!(waiting.push(item("4"), 2, usize::MAX), "by number");
-        assert_eq!((waiting.bytes(), waiting.counted()), (two, two));
-        assert!(waiting.push(item("12345"), 8, two / 2));
-        assert!(waiting.is_empty() && waiting.bytes() == 0);
-        waiting.push(item("5"), 8, two);
-        waiting.push(Held::Lost(GapCause::UnreadableFrame, UnixMillis(0)), 8, usize::MAX);
-        assert_eq!((waiting.forget(), waiting.bytes()), (1, 0), "losses are no notifications");
+        let (mut unconfirmed, two) = (Unconfirmed::default(), 2 * item("1").bytes());
+        assert!(!unconfirmed.push(item("1"), 8, two) && !unconfirmed.push(item("2"), 8, two));
+        assert!(unconfirmed.push(item("3"), 8, two), "by bytes");
+        assert!(unconfirmed.push(item("4"), 2, usize::MAX), "by number");
+        assert_eq!((unconfirmed.bytes(), unconfirmed.counted()), (two, two));
+        assert!(unconfirmed.push(item("12345"), 8, two / 2));
+        assert!(unconfirmed.is_empty() && unconfirmed.bytes() == 0);
+        unconfirmed.push(item("5"), 8, two);
+        unconfirmed.push(Held::Lost(GapCause::UnreadableFrame, UnixMillis(0)), 8, usize::MAX);
+        assert_eq!((unconfirmed.forget(), unconfirmed.bytes()), (1, 0), "losses are no notifications");
     }
 }

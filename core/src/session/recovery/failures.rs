@@ -1,4 +1,4 @@
-//! What happens again and again: recoveries that cannot work (REC-9), and a session that two clients share (CON-7).
+//! What fails again and again: recoveries that cannot work (REC-9), and a session that two clients share (CON-7).
 
 use std::time::Duration;
 
@@ -28,13 +28,13 @@ enum Suspect {
     Taken(UnixMillis),
 }
 
-/// The series that are under way.
+/// The series of failures that are under way.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Repeats {
-    /// Connections in a row that carried the handle and ended at once.
+pub(crate) struct FailureSeries {
+    /// Connections in a row that presented the recovery token and ended at once.
     futile: u8,
-    /// Refusals in a row of connections that carried it.
+    /// Refusals in a row of connections that presented it.
     refused: u8,
     suspect: Suspect,
     /// Another client was at it: it may take the session at any loss until then, whatever ends the connection.
@@ -43,9 +43,9 @@ pub(crate) struct Repeats {
     ended: Vec<(Timestamp, UnixMillis)>,
 }
 
-impl Repeats {
-    /// There is no handle any more that could be at fault.
-    pub(crate) fn handle_gone(&mut self) {
+impl FailureSeries {
+    /// The recovery token is gone, or has proven good: it is not at fault.
+    pub(crate) fn recovery_token_cleared(&mut self) {
         (self.futile, self.refused) = (0, 0);
     }
 
@@ -56,45 +56,49 @@ impl Repeats {
 }
 
 impl Session {
-    /// A connection that carried the handle was refused. `away`: in words that say that the service is away. As long as
-    /// the session may still be there these do not count: everybody is refused, and the handle is not at fault.
-    pub(crate) fn handle_refused(&mut self, away: bool, now: Timestamp) {
+    /// A connection that presented the recovery token was refused. `away`: in words that say that the service is away.
+    /// As long as the session may still be there these do not count: everybody is refused, and the token is not at fault.
+    pub(crate) fn recovery_token_refused(&mut self, away: bool, now: Timestamp) {
         if away && self.window().is_some_and(|window| now < window.last) {
             return;
         }
-        self.state.repeats.refused = self.state.repeats.refused.saturating_add(1);
-        if self.state.repeats.refused >= ENOUGH {
+        self.state.failures.refused = self.state.failures.refused.saturating_add(1);
+        if self.state.failures.refused >= ENOUGH {
             self.session_lost(GapCause::RecoveryAbandoned, None);
         }
     }
 
-    /// A ready connection ended. When the session is to rest, until when.
-    pub(crate) fn connection_judged(&mut self, cause: &Cause, now: Timestamp) -> Option<Timestamp> {
-        let trial = self.state.trial;
+    /// A ready connection ended: whether another client may be the reason, and whether the recovery was of no use (REC-9).
+    pub(crate) fn note_short_recovery(&mut self, cause: &Cause, now: Timestamp) {
+        let record = self.state.record;
         let ours = matches!(cause, Cause::Renewal | Cause::Closed);
-        let contended = now < self.state.repeats.contended_until && !ours;
-        self.state.repeats.suspect = if contended { Suspect::Again(self.last_seen()) } else { Suspect::Nobody };
-        if trial.service == Service::Delivered {
-            self.state.repeats.handle_gone();
-        } else if trial.handle && !trial.is_good() && !ours && now.since(trial.since) <= SHORT {
-            self.state.repeats.futile = self.state.repeats.futile.saturating_add(1);
-            if self.state.repeats.futile >= ENOUGH {
+        let contended = now < self.state.failures.contended_until && !ours;
+        self.state.failures.suspect = if contended { Suspect::Again(self.last_seen()) } else { Suspect::Nobody };
+        if record.service == Service::Delivered {
+            self.state.failures.recovery_token_cleared();
+        } else if record.recovering && !record.is_good() && !ours && now.since(record.since) <= SHORT {
+            self.state.failures.futile = self.state.failures.futile.saturating_add(1);
+            if self.state.failures.futile >= ENOUGH {
                 self.session_lost(GapCause::RecoveryAbandoned, None);
             }
         }
-        if !trial.was_healthy()
+    }
+
+    /// A ready connection ended. Until when the session rests, if another client takes it again and again (CON-7).
+    pub(crate) fn contention_pause(&mut self, cause: &Cause, now: Timestamp) -> Option<Timestamp> {
+        if !self.state.record.was_healthy()
             || !matches!(cause, Cause::ServerClosed { .. })
             || !self.state.subscription.may_be_active()
         {
             return None;
         }
-        self.state.repeats.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
-        self.state.repeats.ended.push((now, self.last_seen()));
+        self.state.failures.ended.retain(|(at, _)| now.since(*at) <= MINUTE);
+        self.state.failures.ended.push((now, self.last_seen()));
         // Endings are compared with each other: the recovery may have to wait for calls.
-        if let [(_, since), _, ..] = self.state.repeats.ended[..] {
-            self.state.repeats.suspect = Suspect::Taken(since);
+        if let [(_, since), _, ..] = self.state.failures.ended[..] {
+            self.state.failures.suspect = Suspect::Taken(since);
         }
-        if self.state.repeats.ended.len() < CONTENDED {
+        if self.state.failures.ended.len() < CONTENDED {
             return None;
         }
         self.session_lost(GapCause::Contended, None);
@@ -105,11 +109,11 @@ impl Session {
 
     /// The session continued: twice within a minute after the server had ended a good connection is no accident (CON-7).
     pub(crate) fn session_continued(&mut self, now: Timestamp) {
-        let since = match std::mem::take(&mut self.state.repeats.suspect) {
+        let since = match std::mem::take(&mut self.state.failures.suspect) {
             Suspect::Nobody => return,
             Suspect::Again(since) => since,
             Suspect::Taken(since) => {
-                self.state.repeats.contended_until = now.after(MINUTE);
+                self.state.failures.contended_until = now.after(MINUTE);
                 since
             }
         };
