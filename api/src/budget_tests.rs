@@ -136,7 +136,7 @@ fn sixty_a_minute_unless_set() {
 
 // CLAUSE TOK-9
 #[test]
-fn who_waits_is_told_the_limit_its_setting_and_who_is_before() {
+fn a_wait_names_the_limit_its_setting_and_who_is_before() {
     let door = Door::new(Some(1));
     assert_eq!(door.wait(0, at(0)), None);
     let said = |login, tail: &str| {

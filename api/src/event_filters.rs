@@ -1,4 +1,4 @@
-//! Event filters that most applications want. `~` stands for the account or extension of the login.
+//! Event filters that most applications need. `~` stands for the account or extension of the login.
 
 /// Incoming SMS, with the text, as they arrive.
 pub const SMS: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";

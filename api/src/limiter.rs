@@ -130,7 +130,7 @@ pub enum LoginKind {
     New,
 }
 
-/// A call of the token endpoint that a login wants to make.
+/// A call of the token endpoint that a login is about to make.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LoginCall<'a> {

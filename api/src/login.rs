@@ -177,7 +177,7 @@ impl Login {
         &self.app
     }
 
-    /// Somebody wants a token: `reason` says why, `given` is the one they were given last. With
+    /// A token is asked for: `reason` says why, `given` is the one given out last. With
     /// [`AuthReason::Refused`] that one is not given again. `limiter` says whether a call may be made
     /// now; one that may not is the failure [`AuthFailureKind::Limited`](ringcentral_ws_core::AuthFailureKind::Limited).
     pub fn begin(

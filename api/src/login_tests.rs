@@ -15,13 +15,13 @@ const GONE: &str = r#"{"error":"invalid_grant","errorCode":"OAU-213"}"#;
 const NO_CLIENT: &str = r#"{"error":"invalid_client"}"#;
 
 /// A login, its budget and a clock in seconds.
-struct Desk {
+struct LoginAtTime {
     login: Login,
     budget: TokenBudget,
     now: Timestamp,
 }
 
-impl Desk {
+impl LoginAtTime {
     fn new(login: Login) -> Self {
         Self { login, budget: TokenBudget::new(), now: Timestamp::ZERO }
     }
@@ -88,8 +88,8 @@ fn app() -> ClientApp {
     ClientApp { server, client_id: "id".to_owned(), client_secret: Some("cs".into()) }
 }
 
-fn jwt() -> Desk {
-    Desk::new(Login::jwt(app(), "j"))
+fn jwt() -> LoginAtTime {
+    LoginAtTime::new(Login::jwt(app(), "j"))
 }
 
 // CLAUSE TOK-4
@@ -156,7 +156,7 @@ fn only_the_service_itself_refuses_a_refresh_token() {
 #[test]
 fn a_word_that_nobody_knows_is_no_end_and_costs_no_refresh_token() {
     const NEW_WORD: &str = r#"{"error":"a_new_word"}"#;
-    let mut d = Desk::new(Login::refresh_token(app(), "r0"));
+    let mut d = LoginAtTime::new(Login::refresh_token(app(), "r0"));
     for (second, status) in [(0, 400), (100, 401), (200, 403)] {
         assert_eq!(d.at(second).ask(Missing, ""), "call refresh r0");
         assert_eq!(d.get(status, NEW_WORD), "later", "{status}");
@@ -178,7 +178,7 @@ fn a_word_that_nobody_knows_is_no_end_and_costs_no_refresh_token() {
 
 #[test]
 fn without_a_jwt_a_refused_refresh_token_is_the_end() {
-    let mut d = Desk::new(Login::refresh_token(app(), "r0"));
+    let mut d = LoginAtTime::new(Login::refresh_token(app(), "r0"));
     assert_eq!(d.at(0).ask(Missing, ""), "call refresh r0");
     assert_eq!(d.get(200, FIRST), "a1 for 3600 new r1");
     assert_eq!(d.at(2_880).ask(Expiring, "a1"), "call refresh r1");
@@ -318,7 +318,7 @@ fn a_life_beyond_the_end_of_time_is_no_trouble() {
 #[test]
 fn a_login_begins_with_its_tokens_and_can_be_revoked() {
     let tokens = TokenSet::parse(&Response::new(Bytes::from_static(FIRST.as_bytes()))).unwrap();
-    let mut d = Desk::new(Login::from_tokens(app(), tokens, Timestamp::ZERO));
+    let mut d = LoginAtTime::new(Login::from_tokens(app(), tokens, Timestamp::ZERO));
     assert_eq!(d.at(100).ask(Missing, ""), "a1 for 3500");
     let answer = |status| Ok(Response::builder().status(status).body(Bytes::new()).unwrap());
     for (status, done) in [(503, false), (403, false), (200, true)] {

@@ -1,4 +1,4 @@
-//! Bodies of several parts, as the fax and MMS calls want them.
+//! Bodies of several parts, as the fax and MMS calls take them.
 
 use std::fmt;
 

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn callbacks_are_told_apart() {
+    fn callbacks_are_distinguished() {
         let read = |query: &str| Callback::read(&format!("http://localhost:1/cb?{query}").parse().unwrap(), "s 1");
         assert_eq!(read("code=a%2Bb&state=s+1"), Callback::Code("a+b".into()));
         let refused = Callback::Refused { error: "access_denied".into(), description: Some("no".into()) };

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_apart() {
+    fn answers_are_distinguished() {
         let set = reply(200, r#"{"access_token":"a","expires_in":"3600","refresh_token":"r","owner_id":7}"#).unwrap();
         assert_eq!((set.expires_in.as_secs(), set.owner_id.as_deref()), (3600, Some("7")));
         assert!(!format!("{set:?}").contains("\"a\""));

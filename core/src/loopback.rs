@@ -32,7 +32,7 @@ mod tests {
 
     // CLAUSE TOK-8
     #[test]
-    fn loopback_is_told_apart() {
+    fn loopback_is_distinguished() {
         let is = |text: &str| is_loopback(&text.parse().unwrap());
         assert!(is("http://127.0.0.1:5") && is("ws://localhost/x") && is("http://[::1]/"));
         assert!(

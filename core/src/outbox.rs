@@ -139,7 +139,7 @@ mod tests {
 
     // CLAUSE WSC-3
     #[test]
-    fn a_change_is_told_last_and_once() {
+    fn a_change_is_emitted_last_and_once() {
         let mut out = Outbox::default();
         assert!(out.is_drained());
         out.snapshot_changed();

@@ -76,7 +76,7 @@ fn endings_are_counted_by_the_clock_of_the_session() {
 // What a life before the crash had to know of another client, the next one cannot know; and a driver that drains late
 // got refusals when the session had dropped the connection already.
 #[test]
-fn a_process_answers_for_what_it_was_told() {
+fn a_process_answers_for_what_it_received() {
     for seed in [50_013_834, 51_015_778] {
         run(&Plain, seed..seed + 1, DAY);
     }

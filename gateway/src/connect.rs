@@ -252,7 +252,7 @@ impl Gateway {
         Some(member)
     }
 
-    /// Where the configuration wants it, a new `wsc` for an ordinary message.
+    /// Where the configuration says so, a new `wsc` for an ordinary message.
     pub(crate) fn rotated_wsc(&mut self, conn: u64) -> Option<String> {
         let every = self.config.rotate_wsc_every?;
         let socket = self.conns.get_mut(&conn)?;

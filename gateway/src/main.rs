@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_usage_is_told_in_one_line() {
+    fn bad_usage_is_reported_in_one_line() {
         for bad in [&["--bogus"][..], &["--seed"], &["--seed", "x"], &["--ca-file", "f"], &["--users=0"], &["extra"]] {
             let error = options(bad).err().unwrap();
             assert!(!error.is_empty() && !error.contains('\n'), "{error}");

@@ -1,4 +1,4 @@
-//! What the gateway asks of its sockets, and what it tells of itself.
+//! What the gateway asks of its sockets, and what it reports of itself.
 
 use std::collections::VecDeque;
 
@@ -290,7 +290,7 @@ pub struct Observations {
     pub penalties_restarted: u64,
     /// Upgrade requests.
     pub upgrades: u64,
-    /// Upgrade requests refused, or closed for want of authorization.
+    /// Upgrade requests refused, or closed without authorization.
     pub upgrades_refused: u64,
     /// `ConnectionDetails` sent with `Successful`.
     pub recoveries: u64,

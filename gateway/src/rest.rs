@@ -144,7 +144,7 @@ impl Gateway {
     }
 }
 
-/// Tells what arrived: `{method, path, query: [[k, v]…], headers: [[k, v]…], body}`. The body is a string.
+/// Shows what arrived: `{method, path, query: [[k, v]…], headers: [[k, v]…], body}`. The body is a string.
 /// Credentials are left out.
 fn echo(call: &Call<'_>) -> Reply {
     let headers: Vec<_> = call.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("authorization")).collect();

@@ -218,7 +218,7 @@ impl Subscriptions {
 }
 
 /// What a recovery token says. It carries its own proof, so that a well-formed token of a forgotten
-/// session is told from an invented one without remembering any.
+/// session is distinguished from an invented one without remembering any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wsc {
     pub(crate) oauth: OAuthId,

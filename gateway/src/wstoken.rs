@@ -43,7 +43,7 @@ pub(crate) struct WsTokens {
 }
 
 const PREFIX: &str = "SJC01P07|";
-/// Used and expired tokens are remembered this long, so that presenting one again is told from nonsense.
+/// Used and expired tokens are remembered this long, so that presenting one again is distinguished from nonsense.
 const REMEMBER: u64 = 3600 * 1_000_000;
 
 /// Tokens remembered at most; the oldest go first.

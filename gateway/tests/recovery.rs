@@ -18,7 +18,7 @@ fn state(frames: &[Value]) -> (Option<&str>, Option<&str>) {
 }
 
 #[test]
-fn a_fresh_connection_is_told_everything_and_no_recovery_state() {
+fn a_fresh_connection_gets_all_details_and_no_recovery_state() {
     let mut bench = Bench::new(|_| {});
     let conn = bench.open(None);
     let frames = bench.frames(conn);

@@ -28,7 +28,7 @@ fn the_extension_is_the_same_both_ways_but_for_links() {
 }
 
 #[test]
-fn what_is_not_there_is_told_apart() {
+fn what_is_not_there_is_distinguished() {
     let (mut bench, conn) = connected();
     for (method, path, expected) in [
         ("GET", "/restapi/v1.0/account/1", (404, "CMN-102")),
@@ -49,7 +49,7 @@ fn what_is_not_there_is_told_apart() {
 }
 
 #[test]
-fn the_echo_tells_what_arrived() {
+fn the_echo_shows_what_arrived() {
     let (mut bench, conn) = connected();
     let meta = json!({"type": "ClientRequest", "messageId": "m", "method": "POST", "path": "/restapi/v1.0/_echo/x?p=0",
         "query": {"a": ["1", 2], "b": true}, "headers": {"X-User-Agent": "test"}});

@@ -87,7 +87,7 @@ fn http_cannot_create_or_change_a_websocket_subscription() {
 }
 
 #[test]
-fn bad_requests_are_told_apart() {
+fn bad_requests_are_distinguished() {
     let mut bench = bench();
     let conn = bench.open(None);
     for (body, expected) in [

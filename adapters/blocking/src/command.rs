@@ -123,7 +123,7 @@ impl Pending {
     }
 
     /// Waits no longer than `limit`; `None` when it has not ended by then. Once it has given the end, further calls
-    /// tell that the session has ended.
+    /// report that the session has ended.
     pub fn wait_timeout(&mut self, limit: Duration) -> Option<Result<http::Response<Body>, RequestError>> {
         if let Some(refused) = self.refused.take() {
             return Some(Err(refused));

@@ -33,7 +33,7 @@ pub trait CredentialSource: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`AuthFailure`], which tells whether trying again can help.
+    /// [`AuthFailure`], which says whether trying again can help.
     fn access_token(&self, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure>;
 
     /// The server the credentials are for; used unless the configuration names another.

@@ -88,7 +88,7 @@ impl AsRef<[u8]> for Download {
 }
 
 impl Read for Download {
-    /// Errors hold a [`DownloadError`], see [`DownloadError::of`]. The first is told again by each further read.
+    /// Errors hold a [`DownloadError`], see [`DownloadError::of`]. Each further read reports the first one again.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone().into());

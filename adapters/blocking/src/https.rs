@@ -39,7 +39,7 @@ pub trait HttpsSender: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`HttpFailure`], which tells the step and whether the request may have run.
+    /// [`HttpFailure`], which says the step and whether the request may have run.
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure>;
 
     /// The same, but leaves the body to be read as it comes: for [`Client::download`](crate::Client::download), which
@@ -201,7 +201,7 @@ impl Connector for Dialer {
     }
 }
 
-/// One of our streams as ureq wants it.
+/// One of our streams as ureq takes it.
 struct Wire {
     stream: Stream,
     buffers: LazyBuffers,

@@ -30,12 +30,12 @@ fn read_all(mut body: impl Read) -> (Vec<u8>, Result<(), DownloadError>) {
 }
 
 #[test]
-fn broken_answers_are_told_apart() {
+fn broken_answers_are_distinguished() {
     let (client, _events) = bad();
     let cut_off = ("/cut-off", Phase::Response, "broke off");
     for (path, phase, part) in BROKEN_ANSWERS.into_iter().chain([cut_off]) {
-        let (may_have_run, told, message) = network(client.request(get(path)));
-        assert!(may_have_run && told == phase && message.contains(part), "{path}: {told:?} {message}");
+        let (may_have_run, reported, message) = network(client.request(get(path)));
+        assert!(may_have_run && reported == phase && message.contains(part), "{path}: {reported:?} {message}");
     }
     let packed = client.request(get("/gzip")).unwrap();
     assert_eq!(packed.body().as_bytes(), &b"unpacked"[..]);
@@ -44,7 +44,7 @@ fn broken_answers_are_told_apart() {
 }
 
 #[test]
-fn downloads_tell_where_they_ended() {
+fn downloads_report_where_they_ended() {
     let (client, _events) = bad();
     for (path, stalls) in [("/truncated", false), ("/stalled", true)] {
         let mut body = client.download(get(path)).unwrap().into_body();

@@ -41,10 +41,10 @@ fn a_login_by_authorization_code_lives_on_its_refresh_token() {
     let Callback::Code(code) = Callback::read(&back, "state-1") else { panic!("{back}") };
     let tokens = TokenSet::parse(&https.send(pkce.exchange_request(&app, &code, redirect)).unwrap()).unwrap();
     let issued = Arc::new(AtomicU64::new(0));
-    let told = Arc::clone(&issued);
+    let counter = Arc::clone(&issued);
     let source = RefreshToken::from_tokens(app, tokens).on_tokens(move |tokens| {
         assert!(tokens.refresh_token.is_some());
-        told.fetch_add(1, Ordering::Relaxed);
+        counter.fetch_add(1, Ordering::Relaxed);
     });
     let source = Arc::new(source);
     let calls = server.observations().token_calls;
@@ -162,7 +162,7 @@ fn a_token_that_came_too_late_is_used_by_the_next_try() {
 
 // CLAUSE TOK-9
 #[test]
-fn who_waits_for_the_ceiling_of_the_app_is_told_so() {
+fn a_wait_for_the_ceiling_of_the_app_is_reported() {
     let server = Server::start(ServerConfig::default()).unwrap();
     let jwt = server.with_gateway(|g, _| g.config().users[0].jwt.clone());
     let limits = LoginLimits::default().app_ceiling(Some(1)).on_loopback(true);

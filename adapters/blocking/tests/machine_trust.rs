@@ -61,8 +61,12 @@ fn the_certificates_of_the_machine_are_trusted() {
     };
     let (trusting, strange) = (again(true), again(false));
     std::fs::remove_file(&file).unwrap();
-    let told = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(trusting.status.success(), "{}", told(&trusting));
+    let stdout_of = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(trusting.status.success(), "{}", stdout_of(&trusting));
     assert!(!strange.status.success(), "it trusted an authority that nobody had named");
-    assert!(told(&strange).contains("certificate") || told(&strange).contains("trusted"), "{}", told(&strange));
+    assert!(
+        stdout_of(&strange).contains("certificate") || stdout_of(&strange).contains("trusted"),
+        "{}",
+        stdout_of(&strange)
+    );
 }

@@ -258,7 +258,7 @@ fn a_refresh_token_is_enough_and_rotates() {
 }
 
 #[test]
-fn mistakes_are_told_at_the_start() {
+fn mistakes_are_reported_at_the_start() {
     let server = server();
     let far = Config { server: "http://h.example".parse().unwrap(), ..Config::default() };
     assert!(matches!(Client::builder(FixedToken::new("t")).config(far).start(), Err(StartError::InsecureServer)));

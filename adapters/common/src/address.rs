@@ -44,19 +44,19 @@ pub fn masked(failure: HttpFailure, masker: &Masker) -> HttpFailure {
     HttpFailure { message: masker.mask(&failure.message).into(), ..failure }
 }
 
-/// What to tell the session when `MAX_LOGINS` questions to the credential source wait already.
+/// What the session is given when `MAX_LOGINS` questions to the credential source wait already.
 #[must_use]
 pub(crate) fn source_is_silent() -> AuthFailure {
     AuthFailure::new(AuthFailureKind::Limited, "the credential source has not answered earlier questions")
 }
 
-/// What to tell the session when [`MAX_LEFT_CALLS`](crate::MAX_LEFT_CALLS) calls do not come back.
+/// What the session is given when [`MAX_LEFT_CALLS`](crate::MAX_LEFT_CALLS) calls do not come back.
 #[must_use]
 pub fn client_is_silent() -> HttpFailure {
     not_sent(Phase::Request, "the HTTP client has not come back from earlier calls")
 }
 
-/// What to tell the session when an HTTP client of the application panicked: the request may have run.
+/// What the session is given when an HTTP client of the application panicked: the request may have run.
 #[must_use]
 pub fn client_panicked() -> HttpFailure {
     let message = "the HTTP client panicked: this is an error in the program, not in its settings".into();

@@ -41,7 +41,7 @@ pub struct Below {
     bytes_left: usize,
     /// What was counted when the turn began.
     frames_before: u32,
-    /// Since when a message is unfinished, as far as turns tell.
+    /// Since when a message is unfinished, as far as turns show.
     unfinished: Option<Timestamp>,
     /// Messages that were whole then.
     messages: u32,

@@ -9,7 +9,7 @@ use ringcentral_ws_core::{ClockReading, Timestamp, UnixMillis};
 /// One look at all clocks of a machine. Only differences count, but for `wall`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockTimes {
-    /// Monotonic; goes on while the machine sleeps, if the system can tell.
+    /// Monotonic; goes on while the machine sleeps, if the system has such a clock.
     pub boot: Duration,
     /// Monotonic; does not count sleep on most systems.
     pub mono: Duration,
@@ -118,7 +118,7 @@ mod tests {
         // Asleep for a minute: the boot clock went on, the monotonic one did not.
         assert_eq!(c.observe(raw(67_000, 2_000, 1_062_000)), Reading { now: Timestamp::from_secs(62), jumped: true });
         assert!(!c.observe(raw(68_000, 3_000, 1_063_000)).jumped);
-        // Without a boot clock the wall clock tells.
+        // Without a boot clock the wall clock decides.
         assert!(c.observe(raw(69_000, 4_000, 1_066_001)).jumped);
         assert!(!c.observe(raw(69_500, 4_500, 1_068_500)).jumped, "exactly the slack");
         // Put back: no sleep.

@@ -18,7 +18,7 @@ pub type DebugSink = Arc<dyn Fn(&str) + Send + Sync>;
 /// more, is not called again.
 ///
 /// It knows the secrets of the session by their values, from the tokens and addresses that it is shown, and masks them in
-/// all that is written here, and in the failures before the Session is told of them.
+/// all that is written here, and in the failures before the Session gets them.
 #[derive(Default)]
 pub struct Debug {
     sink: Option<DebugSink>,

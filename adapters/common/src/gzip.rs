@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, header};
 /// Most members that a body may be made of. Servers send one; each costs time, also when it is empty.
 const MAX_MEMBERS: usize = 16;
 
-/// Asks for compression unless the caller has wishes of its own.
+/// Asks for compression unless the caller has asked for an encoding.
 pub fn accept(headers: &mut HeaderMap) {
     if !headers.contains_key(header::ACCEPT_ENCODING) && !headers.contains_key(header::RANGE) {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));

@@ -74,7 +74,7 @@ pub use setup::names as setup_names;
 pub use setup::{Prepared, Settings};
 pub use socket::{Incoming, SocketState};
 pub use start_error::StartError;
-pub use state::{ConnectionState, StateTeller, Watcher};
+pub use state::{ConnectionState, StateSender, Watcher};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::{SessionSpan, Tracer};
 pub use unread::is_in_record;

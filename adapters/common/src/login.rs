@@ -97,7 +97,7 @@ impl<L> Login<L> {
         self.limiter.own = Some(limiter);
     }
 
-    /// Somebody wants a token; `held` is the one they were given last.
+    /// A token is asked for; `held` is the one given out last.
     pub fn begin(&self, machine: &mut api::Login, reason: AuthReason, held: Option<&Secret>) -> LoginNext {
         let step = machine.begin(reason, held, &self.limiter, login_now());
         self.next(step)

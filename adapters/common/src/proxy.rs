@@ -231,7 +231,7 @@ fn judge(head: &[u8], masker: &Masker) -> Result<(), String> {
     let (version, status) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     match status.parse::<u16>() {
         Ok(200..=299) if version.starts_with("HTTP/1.") => Ok(()),
-        Ok(407) => Err(format!("{line} (it wants a user and a password in its address)")),
+        Ok(407) => Err(format!("{line} (put a user and a password into its address)")),
         _ => Err(if line.is_empty() { "no HTTP answer".to_owned() } else { line }),
     }
 }

@@ -14,7 +14,7 @@ pub const UNREAD_PONGS: &str = "the server sent pings and did not read the answe
 /// The header of a client's answer to a ping, with its mask.
 const PONG_HEADER: usize = 6;
 
-/// Whether the Session must be told about the send queue.
+/// Whether the Session must know about the send queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pressure {
     /// More than `IoLimits::send_high` waits.
@@ -33,7 +33,7 @@ pub struct SendQueue<M> {
     blocked: bool,
     /// Why nothing can be sent any more. What the peer had sent before is still read.
     broken: Option<CloseInfo>,
-    /// Since when that is so, as far as turns of reading tell.
+    /// Since when that is so, as far as turns of reading show.
     broken_since: Option<Timestamp>,
     /// The end, once it is known.
     ended: Option<CloseInfo>,
@@ -106,7 +106,7 @@ impl<M> SendQueue<M> {
         self.queue.is_empty()
     }
 
-    /// What the Session must be told, once for each change.
+    /// What the Session must know, once for each change.
     pub fn pressure(&mut self) -> Option<Pressure> {
         if !self.blocked && self.bytes > self.high {
             self.blocked = true;
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_upgrade_tells_when_to_come_again() {
+    fn a_refused_upgrade_says_when_to_come_again() {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("30"));
         let failure = not_upgraded(StatusCode::SERVICE_UNAVAILABLE, &headers);

@@ -20,7 +20,7 @@ use crate::proxy::ProxyChoice;
 use crate::pump::PumpParts;
 use crate::recording::{FlightRecorder, Recorded, RecorderOptions};
 use crate::start_error::StartError;
-use crate::state::{StateTeller, Watcher};
+use crate::state::{StateSender, Watcher};
 use crate::tls::tls_for;
 use crate::trace::{SessionSpan, Tracer};
 
@@ -116,7 +116,7 @@ impl Settings {
         let session = Recorded::maybe(session, self.recorder);
         let recorder = session.recorder().cloned();
         let (sender, events) = event_queue(&self.limits, self.snapshot);
-        let (states, limits) = (StateTeller::new(), Arc::new(self.limits));
+        let (states, limits) = (StateSender::new(), Arc::new(self.limits));
         Ok(Prepared {
             events,
             view: sender.view(),

@@ -155,12 +155,12 @@ impl Cell {
 
 /// The end that changes the state. When it is dropped, the session counts as closed.
 #[derive(Debug)]
-pub struct StateTeller {
+pub struct StateSender {
     cell: Arc<Cell>,
-    told: (SessionState, SubscriptionState),
+    last: (SessionState, SubscriptionState),
 }
 
-impl StateTeller {
+impl StateSender {
     /// Begins with [`SessionState::Idle`].
     #[must_use]
     pub fn new() -> Self {
@@ -168,13 +168,13 @@ impl StateTeller {
         let state = ConnectionState { session: SessionState::Idle, subscription: nothing, next_try: None };
         let inner = Inner { state, version: 0, ended: false, wakers: BTreeMap::new(), next_watcher: 0 };
         let cell = Arc::new(Cell { inner: Mutex::new(inner), changed: Condvar::new() });
-        Self { cell, told: (SessionState::Idle, nothing) }
+        Self { cell, last: (SessionState::Idle, nothing) }
     }
 
     /// Changes the state, if it is another one. Only then `now` is called.
-    pub fn tell(&mut self, session: SessionState, subscription: SubscriptionState, now: impl FnOnce() -> Timestamp) {
-        if (session, subscription) != self.told {
-            self.told = (session, subscription);
+    pub fn set(&mut self, session: SessionState, subscription: SubscriptionState, now: impl FnOnce() -> Timestamp) {
+        if (session, subscription) != self.last {
+            self.last = (session, subscription);
             let state = ConnectionState::new(session, now()).with_subscription(subscription);
             self.cell.change(|inner| {
                 inner.state = state;
@@ -190,13 +190,13 @@ impl StateTeller {
     }
 }
 
-impl Default for StateTeller {
+impl Default for StateSender {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for StateTeller {
+impl Drop for StateSender {
     fn drop(&mut self) {
         self.cell.change(|inner| {
             if !inner.state.is_closed() {
@@ -336,25 +336,25 @@ mod tests {
 
     #[test]
     fn changes_are_seen_once_and_the_newest_counts() {
-        let mut teller = StateTeller::new();
-        let (mut watcher, count) = (teller.watch(), Arc::new(Count::default()));
+        let mut sender = StateSender::new();
+        let (mut watcher, count) = (sender.watch(), Arc::new(Count::default()));
         let waker = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(&waker);
         assert!(watcher.poll_changed(&mut cx).is_pending());
-        teller.tell(SessionState::Idle, SubscriptionState::None, never);
+        sender.set(SessionState::Idle, SubscriptionState::None, never);
         assert_eq!(count.0.load(Ordering::SeqCst), 0, "nothing has changed");
-        teller.tell(SessionState::Connecting, SubscriptionState::None, || Timestamp::ZERO);
+        sender.set(SessionState::Connecting, SubscriptionState::None, || Timestamp::ZERO);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
-        teller.tell(ready(), SubscriptionState::Active, || Timestamp::ZERO);
+        sender.set(ready(), SubscriptionState::Active, || Timestamp::ZERO);
         let mut late = watcher.clone();
         for watcher in [&mut watcher, &mut late] {
             assert!(watcher.poll_changed(&mut cx).map(|s| s.unwrap().is_ready()) == Poll::Ready(true));
             assert!(watcher.poll_changed(&mut cx).is_pending());
         }
-        assert_eq!(teller.cell.lock().wakers.len(), 2);
+        assert_eq!(sender.cell.lock().wakers.len(), 2);
         drop(late);
-        assert_eq!(teller.cell.lock().wakers.len(), 1, "who is gone is not woken");
-        drop(teller);
+        assert_eq!(sender.cell.lock().wakers.len(), 1, "who is gone is not woken");
+        drop(sender);
         assert!(watcher.poll_changed(&mut cx).map(|s| s.unwrap().is_closed()) == Poll::Ready(true));
         assert_eq!(watcher.poll_changed(&mut cx), Poll::Ready(None));
         assert_eq!(watcher.wait_changed(None), Some(None));
@@ -384,13 +384,13 @@ mod tests {
 
     #[test]
     fn a_waker_may_take_a_watcher_along() {
-        let (told, done) = std::sync::mpsc::channel();
+        let (finished, done) = std::sync::mpsc::channel();
         // On a thread of its own, so that a standstill is seen.
         std::thread::spawn(move || {
-            let teller = StateTeller::new();
-            let mut watcher = teller.watch();
+            let sender = StateSender::new();
+            let mut watcher = sender.watch();
             for replaced in [true, false] {
-                let waker = Waker::from(Arc::new(Owner(teller.watch())));
+                let waker = Waker::from(Arc::new(Owner(sender.watch())));
                 assert!(watcher.poll_changed(&mut Context::from_waker(&waker)).is_pending());
                 drop(waker);
                 if replaced {
@@ -398,18 +398,18 @@ mod tests {
                 }
             }
             drop(watcher);
-            told.send(()).unwrap();
+            finished.send(()).unwrap();
         });
         assert_eq!(done.recv_timeout(Duration::from_secs(60)), Ok(()));
     }
 
     #[test]
     fn threads_wait_too() {
-        let mut teller = StateTeller::new();
-        let mut watcher = teller.watch();
+        let mut sender = StateSender::new();
+        let mut watcher = sender.watch();
         assert_eq!(watcher.wait_changed(Some(Instant::now())), None);
         let waiting = std::thread::spawn(move || watcher.wait_changed(None));
-        teller.tell(ready(), SubscriptionState::Active, || Timestamp::ZERO);
+        sender.set(ready(), SubscriptionState::Active, || Timestamp::ZERO);
         assert!(waiting.join().unwrap().unwrap().unwrap().is_ready());
     }
 }

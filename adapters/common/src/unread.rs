@@ -23,7 +23,7 @@ pub(crate) enum ReadFailure {
 
 impl ReadFailure {
     /// What this error of a read means. Each one has its place here, so that a new one of a newer version is looked at
-    /// before it compiles. A close frame whose reason is not UTF-8 cannot be told from a text that is not.
+    /// before it compiles. A close frame whose reason is not UTF-8 cannot be distinguished from a text that is not.
     #[must_use]
     pub(crate) fn of(error: &Error) -> Self {
         match error {

@@ -40,7 +40,7 @@ impl Place {
     }
 }
 
-/// As the program writes it: what tells it from another's file comes first (SEC-4).
+/// As the program writes it: what distinguishes it from another's file comes first (SEC-4).
 fn text(file: &Value) -> String {
     let mut fields: Vec<_> = file.as_object().expect("an object").iter().collect();
     fields.sort_by_key(|(name, _)| match name.as_str() {
@@ -125,9 +125,9 @@ pub fn bound_to_its_user(program: &Path) {
 
     // Another user: a new session, and a gap.
     let mut talk = start(1);
-    let told = talk.next("error");
-    assert_eq!(told["kind"], "not_restored", "{told}");
-    assert!(told["message"].as_str().is_some_and(|message| message.contains("another user")), "{told}");
+    let error = talk.next("error");
+    assert_eq!(error["kind"], "not_restored", "{error}");
+    assert!(error["message"].as_str().is_some_and(|message| message.contains("another user")), "{error}");
     assert_eq!(talk.next("connected")["resumption"], "fresh");
     assert_eq!(talk.next("gap")["cause"], "restored");
     talk.next("subscribed");

@@ -154,7 +154,7 @@ pub fn bad_server() -> SocketAddr {
                 while stream.write_all(many.as_bytes()).is_ok() {}
             }
             "/cut-off" => {
-                // Neither a length nor pieces: only the end of the connection tells the end of the body.
+                // Neither a length nor pieces: only the end of the connection marks the end of the body.
                 say("HTTP/1.1 200 OK\r\n\r\n0123456789")?;
                 // Closed so, it is reset.
                 return SockRef::from(&stream).set_linger(Some(Duration::ZERO));
@@ -186,7 +186,7 @@ pub fn refusing_proxy() -> SocketAddr {
     listen(|_, mut stream| stream.write_all(b"HTTP/1.0 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<h1>No</h1>"))
 }
 
-/// A proxy that tunnels; `seen` is told of each tunnel's target.
+/// A proxy that tunnels; `seen` is called with each tunnel's target.
 pub fn proxy(seen: impl Fn(&str) + Send + Sync + Clone + 'static) -> SocketAddr {
     listen(move |head, mut near| {
         let target = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The same scenarios, over real sockets, for every adapter: faults differ, and all adapters must tell the same events.
+//! The same scenarios, over real sockets, for every adapter: faults differ, and all adapters must report the same events.
 //!
 //! An adapter joins by a [`Harness`]; [`scenarios::all`] has the scenarios, [`run`] runs one and gives its [`Trace`].
 //! [`watch`] checks that a `watch` program speaks the line protocol, [`binding`] what becomes of

@@ -17,7 +17,7 @@ fn times() -> (Duration, Duration) {
 }
 
 /// Stops the program for a short time on a good connection and on a lost one, and then until the session can be recovered no
-/// more. The first two must lose nothing, the last must be told; all end in a live session.
+/// more. The first two must lose nothing, the last must be reported; all end in a live session.
 ///
 /// # Panics
 ///

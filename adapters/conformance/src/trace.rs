@@ -8,7 +8,7 @@ use ringcentral_ws_core::{Cause, CloseReason, Event};
 const SHOWN: usize = 20;
 
 /// One line for each event, in order; times, ids and delays left out. Snapshots are left out too, because adapters may
-/// tell several changes at once.
+/// report several changes at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace(Vec<String>);
 

@@ -84,11 +84,11 @@ pub fn line_protocol(program: &Path) {
     let mut talk = start();
     assert_eq!(talk.next("connected")["resumption"], "recovered");
     assert_eq!(talk.next("notification")["body"]["subject"], "while away");
-    // A call under way is told before the end.
+    // A call under way is reported before the end.
     talk.say(&json!({ "cmd": "request", "id": 7, "path": "/restapi/v1.0/_delay/20000" }));
     talk.close("revoke", "revoked");
-    let told = |event: &str| talk.all.rfind(&format!("{{\"event\":\"{event}\"")).expect("it was told");
-    assert!(told("response") < told("closed"), "{}", talk.all);
+    let place_of = |event: &str| talk.all.rfind(&format!("{{\"event\":\"{event}\"")).expect("it was reported");
+    assert!(place_of("response") < place_of("closed"), "{}", talk.all);
     std::fs::remove_file(&file).expect("the state was kept");
     let _ = std::fs::remove_file(file.with_extension("state.login"));
 }
@@ -113,8 +113,8 @@ pub fn hostile_text(program: &Path) {
     let mut talk = Talk::start(with_credentials(program, &server).args(["--json", FILTER]));
     talk.next("subscribed");
     send();
-    let told = talk.next("notification");
-    assert_eq!((&told["uuid"], &told["path"], &told["body"]["text"]), (&json!(bad), &json!(bad), &json!(bad)));
+    let shown = talk.next("notification");
+    assert_eq!((&shown["uuid"], &shown["path"], &shown["body"]["text"]), (&json!(bad), &json!(bad), &json!(bad)));
     talk.close("revoke", "revoked");
     talk.all.lines().for_each(assert_shown);
     let mut child = with_credentials(program, &server).args(["--debug", FILTER]).spawn().expect("it runs");
@@ -149,7 +149,7 @@ fn assert_shown(line: &str) {
 ///
 /// # Panics
 ///
-/// When it goes another way, or does not tell what is wrong.
+/// When it goes another way, or does not say what is wrong.
 pub fn proxy_of_the_environment(program: &Path) {
     let proxy = fake::refusing_proxy();
     // A label may have 63 letters: the system refuses this one without asking anybody.
@@ -163,9 +163,9 @@ pub fn proxy_of_the_environment(program: &Path) {
         assert_eq!(output.status.code(), Some(status), "{out}\n{error}");
         format!("{out}\n{error}")
     };
-    let told = failed(&format!("http://user:hunter2@{proxy}"), "h.example", 1);
+    let printed = failed(&format!("http://user:hunter2@{proxy}"), "h.example", 1);
     let refusal = format!("the proxy {proxy} refused {host}:443: HTTP/1.0 403 Forbidden");
-    assert!(told.contains(&refusal) && !told.contains("hunter2"), "{told}");
+    assert!(printed.contains(&refusal) && !printed.contains("hunter2"), "{printed}");
     assert!(failed(&proxy.to_string(), "invalid", 1).contains("was not found"));
     assert!(failed("socks5://127.0.0.1:1", "", 2).contains("must begin with http://"));
 }

@@ -71,7 +71,7 @@ impl Client {
         let event = self.running.next_event(left)?;
         let now = Instant::now();
         self.ended |= event.is_none();
-        assert!(!self.ended, "it ended\n{}", self.told());
+        assert!(!self.ended, "it ended\n{}", self.log());
         self.seen.push((now, event?));
         Some(now)
     }
@@ -85,7 +85,7 @@ impl Client {
     fn wait(&mut self, what: &str, is_so: impl Fn(&Event) -> bool) -> Instant {
         let end = Instant::now() + 3 * DEADLINE;
         loop {
-            let Some(at) = self.take(end) else { panic!("in vain: {what}\n{}", self.told()) };
+            let Some(at) = self.take(end) else { panic!("in vain: {what}\n{}", self.log()) };
             if self.seen.last().is_some_and(|(_, event)| is_so(event)) {
                 return at;
             }
@@ -158,13 +158,13 @@ impl Client {
     /// It was never silent for long.
     fn assert_never_silent(&self, cut: Option<Instant>) -> Duration {
         let longest = self.longest_silence(cut);
-        assert!(longest <= SILENCE + SLOW, "silent for {longest:?}\n{}", self.told());
+        assert!(longest <= SILENCE + SLOW, "silent for {longest:?}\n{}", self.log());
         longest
     }
 
     /// What it said, for people.
-    fn told(&self) -> String {
-        let mut told = String::new();
+    fn log(&self) -> String {
+        let mut log = String::new();
         for (at, event) in &self.seen {
             let event = match event {
                 Event::SnapshotChanged => continue,
@@ -173,9 +173,9 @@ impl Client {
                 Event::Subscribed(_) => "subscribed".to_owned(),
                 other => format!("{other:?}"),
             };
-            let _ = writeln!(told, "    {:7.3} {event}", at.duration_since(self.started).as_secs_f64());
+            let _ = writeln!(log, "    {:7.3} {event}", at.duration_since(self.started).as_secs_f64());
         }
-        told
+        log
     }
 }
 
@@ -189,7 +189,7 @@ fn text_of(event: &Event) -> Option<String> {
 fn assert_within(limit: Duration, from: Instant, at: Instant, client: &Client) -> Duration {
     let took = at.saturating_duration_since(from);
     let from = from.saturating_duration_since(client.started).as_secs_f64();
-    assert!(took <= limit, "{took:?} from {from:.3} on, more than {limit:?}\n{}", client.told());
+    assert!(took <= limit, "{took:?} from {from:.3} on, more than {limit:?}\n{}", client.log());
     took
 }
 
@@ -207,7 +207,7 @@ fn down(harness: &dyn Harness) -> String {
         world.sms(&format!("down {second}"));
         client.take_until(cut + Duration::from_secs(second + 1));
     }
-    assert_eq!(client.connected_since(), None, "nobody listens\n{}", client.told());
+    assert_eq!(client.connected_since(), None, "nobody listens\n{}", client.log());
     world.proxy.refuse(false);
     let back = Instant::now();
     world.sms("back");
@@ -215,9 +215,9 @@ fn down(harness: &dyn Harness) -> String {
     world.sms("after");
     client.notified("after");
     let expected = ["down 0", "down 1", "down 2", "down 3", "down 4", "down 5", "back", "after"];
-    assert_eq!(client.texts(), expected, "\n{}", client.told());
+    assert_eq!(client.texts(), expected, "\n{}", client.log());
     assert_eq!(client.resumption(), Some(Resumption::Recovered));
-    assert_eq!(client.gaps().count(), 0, "\n{}", client.told());
+    assert_eq!(client.gaps().count(), 0, "\n{}", client.log());
     let took = assert_within(Duration::from_secs(5), back, connected, &client);
     let silent = client.assert_never_silent(Some(cut));
     format!("connected {took:.2?} after the return, silent for {silent:.2?} at most")
@@ -244,7 +244,7 @@ fn token_ended(harness: &dyn Harness) -> String {
     let connected = client.connected();
     let notified = client.notified("missed");
     assert_eq!(client.resumption(), Some(Resumption::Recovered));
-    assert_eq!((client.texts().len(), client.gaps().count()), (1, 0), "\n{}", client.told());
+    assert_eq!((client.texts().len(), client.gaps().count()), (1, 0), "\n{}", client.log());
     let limit = Duration::from_secs(5);
     let (took, until) = (assert_within(limit, cut, connected, &client), assert_within(limit, cut, notified, &client));
     let silent = client.assert_never_silent(Some(cut));
@@ -267,9 +267,9 @@ fn login_ended(harness: &dyn Harness) -> String {
     client.subscribed();
     world.sms("after");
     let notified = client.notified("after");
-    assert_eq!(client.texts(), ["after"], "\n{}", client.told());
-    let told = client.gaps().any(|gap| gap.since.0 <= cut_at && cut_at <= gap.until.0);
-    assert!(told, "what was lost is in a gap\n{}", client.told());
+    assert_eq!(client.texts(), ["after"], "\n{}", client.log());
+    let reported = client.gaps().any(|gap| gap.since.0 <= cut_at && cut_at <= gap.until.0);
+    assert!(reported, "what was lost is in a gap\n{}", client.log());
     let limit = Duration::from_secs(5);
     let (took, until) = (assert_within(limit, cut, connected, &client), assert_within(limit, cut, notified, &client));
     let silent = client.assert_never_silent(Some(cut));
@@ -302,7 +302,7 @@ fn refused(harness: &dyn Harness) -> String {
     client.notified("missed");
     assert_eq!(world.server.observations().upgrades_refused, 2);
     assert_eq!(client.resumption(), Some(Resumption::Recovered));
-    assert_eq!((client.texts().len(), client.gaps().count()), (1, 0), "\n{}", client.told());
+    assert_eq!((client.texts().len(), client.gaps().count()), (1, 0), "\n{}", client.log());
     let took = assert_within(LIMIT, cut, connected, &client);
     let silent = client.assert_never_silent(Some(cut));
     format!("connected after {took:.2?}, silent for {silent:.2?} at most")
@@ -334,12 +334,12 @@ fn assert_nothing_lost_in_silence(who: &str, client: &Client, sent: &[Sent]) -> 
     let mut left = sent.iter();
     for text in &texts {
         let known = left.any(|sent| sent.text == *text);
-        assert!(known, "{who}: `{text}` came twice or out of order\n{}", client.told());
+        assert!(known, "{who}: `{text}` came twice or out of order\n{}", client.log());
     }
     let missing: Vec<_> = sent.iter().filter(|sent| !texts.contains(&sent.text)).collect();
     for Sent { text, from, to } in &missing {
-        let told = client.gaps().any(|gap| gap.since.0 <= *from && *to <= gap.until.0);
-        assert!(told, "{who}: no gap for `{text}`, sent {from} to {to}\n{}", client.told());
+        let reported = client.gaps().any(|gap| gap.since.0 <= *from && *to <= gap.until.0);
+        assert!(reported, "{who}: no gap for `{text}`, sent {from} to {to}\n{}", client.log());
     }
     missing.len()
 }
@@ -399,8 +399,8 @@ fn shared(harness: &dyn Harness, begun: &Begun, retry: RetryPolicy, traffic: Dur
     let calm = Instant::now();
     let settled = |client: &Client| client.connected_since().is_some_and(|since| since.elapsed() >= SETTLED);
     while !clients.iter().all(|(_, client)| settled(client)) {
-        let told = || clients.iter().map(|(who, client)| format!("{who}\n{}", client.told())).collect::<String>();
-        assert!(calm.elapsed() < CALM, "they do not settle\n{}", told());
+        let logs = || clients.iter().map(|(who, client)| format!("{who}\n{}", client.log())).collect::<String>();
+        assert!(calm.elapsed() < CALM, "they do not settle\n{}", logs());
         take_from_both(&mut clients, Instant::now() + Duration::from_millis(100));
     }
     sent.push(send(&world, "last".to_owned()));

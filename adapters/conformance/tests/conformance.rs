@@ -18,7 +18,7 @@ type Played = (Result<Trace, String>, Duration);
 
 // CLAUSE TOK-8 TOK-10
 #[test]
-fn all_adapters_tell_the_same() {
+fn all_adapters_report_the_same() {
     let (scenarios, harnesses) = (scenarios::all(), harness::all());
     let jobs: Vec<_> = (0..scenarios.len()).flat_map(|s| (0..harnesses.len()).map(move |h| (s, h))).collect();
     let (next, played) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<(usize, usize), Played>::new()));
@@ -53,22 +53,22 @@ fn all_adapters_tell_the_same() {
             match result {
                 Err(why) => faults.push_str(&format!("{} on {}: {why}\n", scenario.name, harness.name())),
                 Ok(trace) if !same => {
-                    let told = first.as_ref().map_or_else(Clone::clone, Trace::to_string);
+                    let expected = first.as_ref().map_or_else(Clone::clone, Trace::to_string);
                     let (one, other) = (harnesses[0].name(), harness.name());
-                    faults.push_str(&format!("{}: {one}\n{told}but {other}\n{trace}", scenario.name));
+                    faults.push_str(&format!("{}: {one}\n{expected}but {other}\n{trace}", scenario.name));
                 }
                 Ok(_) => {}
             }
         }
         println!();
     }
-    // Past the capture of the test harness: the number is told whether the test fails or not.
+    // Past the capture of the test harness: the number is printed whether the test fails or not.
     let took = began.elapsed();
     let _ = writeln!(std::io::stdout(), "{} scenarios × {} adapters in {took:.1?}", scenarios.len(), harnesses.len());
     if std::env::var_os("SHOW_TRACES").is_some() {
         for (s, scenario) in scenarios.iter().enumerate() {
-            let told = played[&(s, 0)].0.as_ref().map_or_else(Clone::clone, Trace::to_string);
-            println!("{}\n{told}", scenario.name);
+            let expected = played[&(s, 0)].0.as_ref().map_or_else(Clone::clone, Trace::to_string);
+            println!("{}\n{expected}", scenario.name);
         }
     }
     assert!(faults.is_empty(), "\n{faults}");

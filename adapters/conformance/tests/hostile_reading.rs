@@ -150,7 +150,7 @@ fn large_notifications_that_nobody_takes_are_bounded_in_bytes() {
         // What waits, one that does not fit, one that was read ahead, and the buffers it is in.
         assert!(rise.most() < 140 << 20, "{}: {} bytes", harness.name(), rise.most());
         client.until("notification last");
-        assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
+        assert!(!client.received.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
         client.running.close(Close::Detach);
     });
 }
@@ -199,9 +199,9 @@ fn an_answer_over_the_socket_does_not_wait_behind_untaken_events() {
         // As in the loop that takes events: none is taken meanwhile.
         assert!(matches!(client.running.request(get()), Outcome::Response(200, ..)), "{}", harness.name());
         client.until("notification last");
-        let came = client.told.iter().filter(|line| line.starts_with("notification n"));
-        assert!(came.eq(&(0..600).map(|n| format!("notification n{n}")).collect::<Vec<_>>()), "{:?}", client.told);
-        assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
+        let came = client.received.iter().filter(|line| line.starts_with("notification n"));
+        assert!(came.eq(&(0..600).map(|n| format!("notification n{n}")).collect::<Vec<_>>()), "{:?}", client.received);
+        assert!(!client.received.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
         client.running.close(Close::Detach);
     });
 }
@@ -224,7 +224,7 @@ fn an_answer_that_is_withheld_costs_no_more_than_the_limit_of_bytes() {
         assert_eq!(client.running.request(get()), Outcome::Failed("timed_out", true), "{}", harness.name());
         assert!(rise.most() < 20 << 20, "{}: {} bytes", harness.name(), rise.most());
         client.until("notification last");
-        assert!(!client.told.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
+        assert!(!client.received.iter().any(|line| line.starts_with("gap") || line.starts_with("disconnected")));
         client.running.close(Close::Detach);
     });
 }
@@ -249,11 +249,11 @@ fn large_notifications_before_a_withheld_confirmation_are_bounded_in_bytes() {
         client.until("notification last");
         // What is held, the messages on their way on both sides, and the buffers they are in.
         assert!(rise.most() < 20 << 20, "{}: {} bytes", harness.name(), rise.most());
-        let came = client.told.iter().filter(|line| line.starts_with("gap") || line.starts_with("notification"));
+        let came = client.received.iter().filter(|line| line.starts_with("gap") || line.starts_with("notification"));
         let kept = COUNT - 3..COUNT;
         let due = std::iter::once("gap queue_overflow".to_owned()).chain(kept.map(|n| format!("notification n{n}")));
-        assert!(came.eq(&due.chain(["notification last".to_owned()]).collect::<Vec<_>>()), "{:?}", client.told);
-        assert!(!client.told.iter().any(|line| line.starts_with("disconnected")));
+        assert!(came.eq(&due.chain(["notification last".to_owned()]).collect::<Vec<_>>()), "{:?}", client.received);
+        assert!(!client.received.iter().any(|line| line.starts_with("disconnected")));
         client.running.close(Close::Detach);
     });
 }
@@ -278,7 +278,7 @@ fn a_server_that_answers_provisionally_for_ever_keeps_nothing_busy() {
         assert!(began.elapsed() < DEADLINE, "its deadline is 60 s");
         assert!(matches!(client.running.request(get()), Outcome::Response(200, ..)));
         client.running.close(Close::Detach);
-        assert!(!client.told.iter().any(|line| line.starts_with("disconnected")));
+        assert!(!client.received.iter().any(|line| line.starts_with("disconnected")));
     });
 }
 

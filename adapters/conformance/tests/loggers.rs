@@ -74,7 +74,7 @@ fn port() {
         port
     };
     let mut recovered = false;
-    let mut tell = |port: &mut Port, event: Event| match event {
+    let mut on_event = |port: &mut Port, event: Event| match event {
         Event::Subscribed(_) => drop(server.receive_sms(0, "+16505550100", "one")),
         Event::Notification(_) if !recovered => {
             for https in [false, true] {
@@ -95,7 +95,7 @@ fn port() {
         _ => {}
     };
     let mut client = make("gateway.user-1.jwt");
-    while client.turn(&mut tell).unwrap() {}
+    while client.turn(&mut on_event).unwrap() {}
     assert!(recovered);
     let mut refused = make("wrong.user-1.jwt");
     while refused.turn(&mut |_, _| ()).unwrap() {}

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ringcentral_ws_conformance::{run, scenarios};
-use ringcentral_ws_core::{ApiError, Event as Told, SubscriptionId};
+use ringcentral_ws_core::{ApiError, Event as SessionEvent, SubscriptionId};
 use ringcentral_ws_driver::trace::Tracer;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Their union shows all there is to be told, but for what [`rest`] shows.
+/// Their union shows all there is to show, but for what [`rest`] shows.
 const SCENARIOS: [&str; 10] = [
     "nothing goes wrong, TLS",
     "REST over the socket",
@@ -110,13 +110,13 @@ fn rest() {
     let mut tracer = Tracer::new(&"https://h.example".parse().unwrap(), false);
     let refusal = http::Response::builder().status(403).body("{\"errorCode\":\"CMN-101\"}").unwrap();
     let error = Box::new(ApiError::from_response(&refusal).unwrap());
-    tracer.event(&Told::SubscriptionFailed { id: SubscriptionId::from(1), error, retry_at: None });
-    tracer.event(&Told::Unsubscribed { id: SubscriptionId::from(1) });
+    tracer.event(&SessionEvent::SubscriptionFailed { id: SubscriptionId::from(1), error, retry_at: None });
+    tracer.event(&SessionEvent::Unsubscribed { id: SubscriptionId::from(1) });
 }
 
 // CLAUSE SEC-1
 #[test]
-fn all_adapters_tell_what_is_documented_and_no_secret() {
+fn all_adapters_report_what_is_documented_and_no_secret() {
     let seen = Arc::new(Mutex::new(Seen::default()));
     tracing::subscriber::set_global_default(Listener { seen: Arc::clone(&seen), spans: AtomicU64::new(0) }).unwrap();
     let documented = documented();
@@ -132,12 +132,12 @@ fn all_adapters_tell_what_is_documented_and_no_secret() {
         let Seen { rows, values } = std::mem::take(&mut *seen.lock().unwrap());
         let name = harness.name();
         let foreign: Vec<_> = rows.difference(&documented).collect();
-        assert!(foreign.is_empty(), "{name} tells what is not documented: {foreign:#?}");
+        assert!(foreign.is_empty(), "{name} shows what is not documented: {foreign:#?}");
         let missing: Vec<_> = documented.difference(&rows).collect();
-        assert!(missing.is_empty(), "{name} does not tell: {missing:#?}");
+        assert!(missing.is_empty(), "{name} does not show: {missing:#?}");
         for secret in ["client-secret", ".jwt", "access_token=", "Bearer ", TOKENS] {
             let line = values.lines().find(|line| line.contains(secret));
-            assert!(line.is_none(), "{name} tells a secret: {line:?}");
+            assert!(line.is_none(), "{name} shows a secret: {line:?}");
         }
         assert!(values.contains("line=") && values.contains("uuid="), "{name}: something was looked at");
     }

@@ -139,24 +139,24 @@ fn all_on(name: &str) {
 
 // CLAUSE FRM-1 REC-5
 #[test]
-fn tokio_tells_a_gap_of_what_cannot_be_read() {
+fn tokio_reports_a_gap_of_what_cannot_be_read() {
     all_on("tokio");
 }
 
 // CLAUSE FRM-1 REC-5
 #[test]
-fn smol_tells_a_gap_of_what_cannot_be_read() {
+fn smol_reports_a_gap_of_what_cannot_be_read() {
     all_on("smol");
 }
 
 // CLAUSE FRM-1 REC-5
 #[test]
-fn async_std_tells_a_gap_of_what_cannot_be_read() {
+fn async_std_reports_a_gap_of_what_cannot_be_read() {
     all_on("async-std");
 }
 
 // CLAUSE FRM-1 REC-5
 #[test]
-fn blocking_tells_a_gap_of_what_cannot_be_read() {
+fn blocking_reports_a_gap_of_what_cannot_be_read() {
     all_on("blocking");
 }

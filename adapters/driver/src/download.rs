@@ -20,7 +20,7 @@ type Chunks = stream::Fuse<Pin<Box<dyn Stream<Item = Result<Bytes, DownloadError
 /// time, at most some 100 KiB with the connection's buffers; while it is not read the server waits.
 ///
 /// It ends with the client: after [`Client::close`](crate::Client::close), or when the last handle is dropped, whoever
-/// reads it is told so at once. Dropping it ends the connection.
+/// reads it learns so at once. Dropping it ends the connection.
 pub struct Download {
     chunks: Chunks,
     /// Read, and not taken by `poll_read` yet.
@@ -43,7 +43,7 @@ impl Download {
     /// The body that another HTTP client reads ([`HttpsSender::stream`](crate::HttpsSender::stream)). The first error
     /// ends it, and becomes [`DownloadError::BrokenOff`].
     pub fn from_stream<E: fmt::Display>(chunks: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Self {
-        let told = chunks.scan((0_u64, false), |(received, ended), chunk| {
+        let counted = chunks.scan((0_u64, false), |(received, ended), chunk| {
             let next = match chunk {
                 _ if *ended => None,
                 Ok(chunk) => {
@@ -57,7 +57,7 @@ impl Download {
             };
             std::future::ready(next)
         });
-        Self::new(told)
+        Self::new(counted)
     }
 
     pub(crate) fn whole(bytes: Bytes) -> Self {

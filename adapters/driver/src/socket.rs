@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn closes_tell_code_and_reason() {
+    fn closes_report_code_and_reason() {
         let (mut socket, mut server) = connect(IoLimits::default(), 100);
         block_on(async {
             server.send(Message::Close(Some(CloseFrame { code: 4400.into(), reason: "why".into() }))).await.unwrap();
@@ -261,7 +261,7 @@ mod tests {
 
     // CLAUSE FRM-1
     #[test]
-    fn what_is_no_message_is_told_before_the_end() {
+    fn what_is_no_message_is_reported_before_the_end() {
         let close = &[0x88, 2, 3, 0xe8][..];
         for (bytes, kind) in [
             (&[0x81, 2, 0xc3, 0x28][..], Some(Unreadable::Utf8)),
@@ -305,7 +305,7 @@ mod tests {
 
     // CLAUSE REC-5 FRM-4
     #[test]
-    fn what_was_not_read_behind_pings_that_are_too_many_is_told() {
+    fn what_was_not_read_behind_pings_that_are_too_many_is_reported() {
         let (mut socket, mut server) = connect(IoLimits::default(), 100);
         socket.state.queue = SendQueue::new(&IoLimits { pong_max: 20, ..IoLimits::default() });
         block_on(async {

@@ -1,4 +1,4 @@
-//! Shows RingCentral notifications as they come; `--help` tells more. Without credentials in the environment it plays
+//! Shows RingCentral notifications as they come; `--help` says more. Without credentials in the environment it plays
 //! a demonstration on a server in this process.
 
 use std::process::ExitCode;

@@ -19,5 +19,5 @@ pub use pipe::Link;
 pub use seen::Seen;
 pub use server::{Server, Stall};
 pub use stream::Stream;
-pub use user::{Call, Told, Watch};
+pub use user::{Call, Received, Watch};
 pub use world::{Step, World};

@@ -1,4 +1,4 @@
-//! What lies between both ends of a stream: bounded, in pieces, stalled or cut as a test wants.
+//! What lies between both ends of a stream: bounded, in pieces, stalled or cut as a test needs it.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -10,7 +10,7 @@ pub struct Link {
     pub capacity: usize,
     /// Most bytes that one read or write of the client moves.
     pub piece: usize,
-    /// Nothing more comes through, either way, and nobody is told.
+    /// Nothing more comes through, either way, and neither end hears of it.
     pub silent: bool,
 }
 

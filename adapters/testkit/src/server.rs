@@ -16,7 +16,7 @@ use crate::pipe::Link;
 /// What all notifications here are about.
 const EVENT: &str = "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS";
 
-/// A server that reads and writes only when it is told to.
+/// A server that reads and writes only when it has to.
 #[derive(Debug)]
 pub struct Server {
     machine: Machine,
@@ -282,7 +282,7 @@ impl Server {
         }
     }
 
-    /// Puts what the gateway wants sent behind what waits.
+    /// Puts what the gateway sends behind what waits.
     fn send_all(&mut self) {
         while let Some(output) = self.gateway.poll() {
             let (GatewayOutput::Send { conn, .. }

@@ -1,4 +1,4 @@
-//! The application's side: futures that are polled by hand, and what was told.
+//! The application's side: futures that are polled by hand, and what it received.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -48,9 +48,9 @@ impl<'a, T> Call<'a, T> {
     }
 }
 
-/// What an application was told, as far as it matters here.
+/// What an application received, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Received {
     /// The notification of this number.
     Notification(u64),
     /// A gap report, by its cause.
@@ -69,7 +69,7 @@ pub enum Told {
 pub struct Watch {
     events: Option<Events>,
     woken: Arc<Flag>,
-    told: Vec<Told>,
+    received: Vec<Received>,
     /// The stream of events has ended.
     ended: bool,
 }
@@ -78,7 +78,7 @@ impl Watch {
     /// Has taken none yet.
     #[must_use]
     pub fn new(events: Events) -> Self {
-        Self { events: Some(events), woken: Flag::raised(), told: Vec::new(), ended: false }
+        Self { events: Some(events), woken: Flag::raised(), received: Vec::new(), ended: false }
     }
 
     /// Takes all events that are there. A waker is left behind only with the last poll.
@@ -107,31 +107,31 @@ impl Watch {
             self.ended = true;
             return;
         };
-        self.told.extend(match event {
+        self.received.extend(match event {
             Event::Notification(notification) => {
                 let digits = notification.body().bytes().filter(u8::is_ascii_digit);
                 let number = digits.fold(0_u64, |n, digit| n.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
-                Some(Told::Notification(number))
+                Some(Received::Notification(number))
             }
-            Event::Gap(gap) => Some(Told::Gap(gap.cause.as_str())),
-            Event::Subscribed(_) => Some(Told::Subscribed),
-            Event::Connected { .. } => Some(Told::Connected),
-            Event::Disconnected { cause, .. } => Some(Told::Disconnected(cause.as_str().to_owned())),
-            Event::Closed { .. } => Some(Told::Closed),
+            Event::Gap(gap) => Some(Received::Gap(gap.cause.as_str())),
+            Event::Subscribed(_) => Some(Received::Subscribed),
+            Event::Connected { .. } => Some(Received::Connected),
+            Event::Disconnected { cause, .. } => Some(Received::Disconnected(cause.as_str().to_owned())),
+            Event::Closed { .. } => Some(Received::Closed),
             _ => None,
         });
     }
 
-    /// All that was told.
+    /// All that was received.
     #[must_use]
-    pub fn told(&self) -> &[Told] {
-        &self.told
+    pub fn received(&self) -> &[Received] {
+        &self.received
     }
 
-    /// Whether this was told.
+    /// Whether this was received.
     #[must_use]
-    pub fn was_told(&self, what: &Told) -> bool {
-        self.told.contains(what)
+    pub fn has_received(&self, what: &Received) -> bool {
+        self.received.contains(what)
     }
 
     /// Whether the stream of events has ended.
@@ -143,7 +143,10 @@ impl Watch {
     /// Numbers of the notifications, in the order of their delivery.
     #[must_use]
     pub fn numbers(&self) -> Vec<u64> {
-        self.told.iter().filter_map(|told| if let Told::Notification(n) = told { Some(*n) } else { None }).collect()
+        self.received
+            .iter()
+            .filter_map(|event| if let Received::Notification(n) = event { Some(*n) } else { None })
+            .collect()
     }
 
     /// Stops taking events and gives the stream back.
@@ -159,18 +162,18 @@ impl Watch {
     /// When it is not so.
     pub fn check(&self, first: u64, last: u64) {
         let (mut next, mut gap) = (first, false);
-        for told in &self.told {
-            match told {
-                Told::Gap(_) => gap = true,
-                Told::Notification(n) if *n < first => {}
-                Told::Notification(n) => {
-                    assert!(*n >= next, "{n} was delivered again or late: {:?}", self.told);
-                    assert!(*n == next || gap, "{next} to {n} without a gap report: {:?}", self.told);
+        for event in &self.received {
+            match event {
+                Received::Gap(_) => gap = true,
+                Received::Notification(n) if *n < first => {}
+                Received::Notification(n) => {
+                    assert!(*n >= next, "{n} was delivered again or late: {:?}", self.received);
+                    assert!(*n == next || gap, "{next} to {n} without a gap report: {:?}", self.received);
                     (next, gap) = (n + 1, false);
                 }
                 _ => {}
             }
         }
-        assert!(next > last || gap, "{next} to {last} never came: {:?}", self.told);
+        assert!(next > last || gap, "{next} to {last} never came: {:?}", self.received);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ringcentral_ws_driver::{Body, Config};
 use ringcentral_ws_driver::{Client, RequestError, http};
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Machine, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Machine, Received, Watch, World};
 
 const CALLS: usize = 25;
 
@@ -28,7 +28,7 @@ fn stage() -> Stage {
     let mut watch = Watch::new(events);
     world.settle();
     watch.take();
-    assert_eq!(watch.told(), [Told::Connected]);
+    assert_eq!(watch.received(), [Received::Connected]);
     let calls = (0..CALLS).map(|n| {
         let client = client.clone();
         let request = http::Request::get(format!("/restapi/v1.0/_echo?n={n}")).body(Body::empty()).unwrap();
@@ -41,10 +41,10 @@ fn stage() -> Stage {
     stage
 }
 
-/// Goes on until the client tells of the loss. By then every call that had left has ended, and not one waits longer.
+/// Goes on until the client reports the loss. By then every call that had left has ended, and not one waits longer.
 fn all_end_with_the_connection(mut stage: Stage, cause: &str, after: Duration) {
     let began = stage.world.machine.now();
-    let lost = |watch: &Watch| watch.told().iter().any(|told| matches!(told, Told::Disconnected(_)));
+    let lost = |watch: &Watch| watch.received().iter().any(|event| matches!(event, Received::Disconnected(_)));
     loop {
         stage.watch.take();
         if lost(&stage.watch) {
@@ -53,7 +53,7 @@ fn all_end_with_the_connection(mut stage: Stage, cause: &str, after: Duration) {
         assert!(stage.calls.iter_mut().all(|call| !call.poll()), "before the loss");
         stage.world.step();
     }
-    assert!(stage.watch.was_told(&Told::Disconnected(cause.to_owned())), "{:?}", stage.watch.told());
+    assert!(stage.watch.has_received(&Received::Disconnected(cause.to_owned())), "{:?}", stage.watch.received());
     assert_eq!(stage.world.machine.now() - began, after);
     // Nothing more happens in the world: what a call needs in order to end is there.
     let ended = stage.calls.iter_mut().filter_map(|call| call.poll().then(|| call.take()).flatten());

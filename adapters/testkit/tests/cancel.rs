@@ -8,7 +8,7 @@ use ringcentral_ws_driver::filters::{PRESENCE, SMS};
 use ringcentral_ws_driver::{Body, Close, Config, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Held, Link, Machine, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Held, Link, Machine, Received, Watch, World};
 
 /// No call here takes so many steps.
 const ENDLESS: usize = 2_000;
@@ -34,7 +34,7 @@ fn stage(rest_over_websocket: bool) -> Stage {
     let mut watch = Watch::new(events);
     world.settle();
     watch.take();
-    assert_eq!(watch.told(), [Told::Connected, Told::Subscribed]);
+    assert_eq!(watch.received(), [Received::Connected, Received::Subscribed]);
     Stage { world, client, watch, sent: 0 }
 }
 
@@ -80,7 +80,11 @@ impl Stage {
         self.world.settle();
         self.watch.take();
         self.watch.check(1, self.sent);
-        assert!(!self.watch.told().iter().any(|told| matches!(told, Told::Gap(_))), "{:?}", self.watch.told());
+        assert!(
+            !self.watch.received().iter().any(|event| matches!(event, Received::Gap(_))),
+            "{:?}",
+            self.watch.received()
+        );
         assert_eq!(self.client.stats().connections, 1);
         let (requests, kept) = (self.client.stats().requests, self.world.machine.held().streams);
         assert!(kept <= 3, "one socket and two kept connections, not {kept}");
@@ -230,7 +234,7 @@ fn unsubscribe() {
             stage.world.settle();
             stage.watch.take();
             let last = stage.watch.numbers().into_iter().last();
-            assert!(last.is_some_and(|last| last > numbers.len() as u64), "{:?}", stage.watch.told());
+            assert!(last.is_some_and(|last| last > numbers.len() as u64), "{:?}", stage.watch.received());
             stage.leave();
         },
     );
@@ -279,7 +283,7 @@ fn close() {
                 if stage.client.state() == SessionState::Closed {
                     stage.world.settle();
                     stage.watch.take();
-                    assert!(stage.watch.has_ended() && stage.watch.was_told(&Told::Closed));
+                    assert!(stage.watch.has_ended() && stage.watch.has_received(&Received::Closed));
                     assert_eq!(stage.world.machine.held(), Held::default(), "with the handles still there");
                     return;
                 }

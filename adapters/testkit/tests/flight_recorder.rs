@@ -7,7 +7,7 @@ use ringcentral_ws_driver::recorder::{MIN_LIMIT, Recording};
 use ringcentral_ws_driver::{Body, Close};
 use ringcentral_ws_driver::{Client, http};
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Machine, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Machine, Received, Watch, World};
 
 /// Replays what the recorder holds: how many outputs were compared.
 fn replay(client: &Client<Machine>) -> usize {
@@ -44,7 +44,7 @@ fn a_client_that_records_can_be_replayed_at_any_time_and_after_its_end() {
         world.step();
     }
     watch.take();
-    assert!(watch.was_told(&Told::Closed) && replay(&client) > before);
+    assert!(watch.has_received(&Received::Closed) && replay(&client) > before);
     let dump = client.flight_record().unwrap();
     for secret in [world.server.gateway().0.config().users[0].jwt.clone(), "gateway-client-secret".to_owned()] {
         assert!(!dump.contains(&secret), "a secret was recorded");

@@ -10,7 +10,7 @@ use ringcentral_ws_driver::bytes::Bytes;
 use ringcentral_ws_driver::{AccessToken, AuthFailure, Body, HttpFailure, OverHttps};
 use ringcentral_ws_driver::{BoxFuture, CredentialSource, HttpsSender, RequestError, TokenRequest, http, url::Url};
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Received, Watch, World};
 
 /// Panics in each call, when it is made or when it is waited for.
 struct Broken(AtomicUsize);
@@ -65,7 +65,7 @@ fn a_panic_of_the_http_client_ends_a_call_and_not_the_session() {
         }
     }
     watch.take();
-    assert!(!watch.has_ended() && !watch.was_told(&Told::Closed), "the session goes on");
+    assert!(!watch.has_ended() && !watch.has_received(&Received::Closed), "the session goes on");
 }
 
 /// Never answers.
@@ -109,6 +109,6 @@ fn a_debug_sink_that_panics_is_left_alone() {
     let mut watch = Watch::new(events);
     world.pass(Duration::from_secs(60));
     watch.take();
-    assert!(!watch.has_ended() && watch.was_told(&Told::Subscribed), "the session goes on");
+    assert!(!watch.has_ended() && watch.has_received(&Received::Subscribed), "the session goes on");
     assert_eq!(lines.load(Ordering::SeqCst), 3, "and the sink is not called again");
 }

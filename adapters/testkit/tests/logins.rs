@@ -11,7 +11,7 @@ use ringcentral_ws_driver::{
     BoxFuture, Client, CredentialSource, Jwt, RefreshToken, RequestError, Runtime, TokenRequest, http,
 };
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Held, Machine, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Held, Machine, Received, Watch, World};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -50,12 +50,12 @@ impl Stage {
         Call::new(async move { client.close(mode).await })
     }
 
-    /// Does all there is to do now; the end is told only when the store has its token, if it gets one.
+    /// Does all there is to do now; the end is reported only when the store has its token, if it gets one.
     fn settle(&mut self, close: &mut Call<'_, ()>) -> bool {
         loop {
             self.watch.take();
-            if self.watch.was_told(&Told::Closed) || close.poll() {
-                assert_eq!(self.kept.lock().unwrap().len(), 1, "the end was told before the token");
+            if self.watch.has_received(&Received::Closed) || close.poll() {
+                assert_eq!(self.kept.lock().unwrap().len(), 1, "the end was reported before the token");
             }
             if self.world.work().is_none() {
                 return close.poll();
@@ -81,7 +81,7 @@ fn an_answer_on_its_way_is_waited_for_and_kept() {
         let began = stage.world.machine.now();
         assert!(stage.settle(&mut close));
         stage.watch.take();
-        assert!(stage.watch.has_ended() && stage.watch.was_told(&Told::Closed));
+        assert!(stage.watch.has_ended() && stage.watch.has_received(&Received::Closed));
         assert_eq!(stage.world.machine.now(), began, "no time is lost");
         stage.leave();
     }
@@ -173,7 +173,7 @@ fn a_token_that_came_too_late_is_used_by_the_next_try() {
         let mut watch = Watch::new(events);
         world.pass(Duration::from_secs(50));
         watch.take();
-        assert!(watch.was_told(&Told::Subscribed), "{seed}: {:?}", watch.told());
+        assert!(watch.has_received(&Received::Subscribed), "{seed}: {:?}", watch.received());
         assert_eq!(world.server.gateway().0.observations().token_calls, 1, "{seed}");
     }
 }

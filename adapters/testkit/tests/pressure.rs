@@ -6,7 +6,7 @@ use ringcentral_ws_driver::filters::SMS;
 use ringcentral_ws_driver::{Body, Close, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Link, Machine, Step, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Link, Machine, Received, Step, Watch, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Events that may wait.
@@ -29,7 +29,7 @@ fn subscribed() -> Hour {
     let mut watch = Watch::new(events);
     world.settle();
     watch.take();
-    assert_eq!(watch.told(), [Told::Connected, Told::Subscribed]);
+    assert_eq!(watch.received(), [Received::Connected, Received::Subscribed]);
     Hour { world, client, watch, sent: 0, grown: 0 }
 }
 
@@ -90,13 +90,13 @@ fn an_hour_unread_on_a_good_connection_loses_nothing() {
     assert!(matches!(hour.client.state(), SessionState::Ready { .. }));
     hour.listens();
     assert_eq!(hour.watch.numbers().len(), 3600);
-    assert!(!hour.watch.told().iter().any(|told| matches!(told, Told::Gap(_) | Told::Disconnected(_))));
+    assert!(!hour.watch.received().iter().any(|event| matches!(event, Received::Gap(_) | Received::Disconnected(_))));
     assert_eq!(hour.client.stats().connections, 1);
 }
 
 // CLAUSE HB-3 REC-5
 #[test]
-fn an_hour_unread_on_a_connection_that_ends_is_told() {
+fn an_hour_unread_on_a_connection_that_ends_is_reported() {
     for silent in [false, true] {
         let mut hour = subscribed();
         hour.nobody_listens(|world, second| {
@@ -105,7 +105,11 @@ fn an_hour_unread_on_a_connection_that_ends_is_told() {
             }
         });
         hour.listens();
-        assert!(hour.watch.told().iter().any(|told| matches!(told, Told::Gap(_))), "{:?}", hour.watch.told());
+        assert!(
+            hour.watch.received().iter().any(|event| matches!(event, Received::Gap(_))),
+            "{:?}",
+            hour.watch.received()
+        );
         // Changes of the snapshot are events too.
         assert!(hour.watch.numbers().len() >= QUEUE / 2 - 2, "what was read before is delivered");
         assert!(hour.client.stats().connections >= 2);
@@ -119,7 +123,7 @@ fn an_hour_unread_on_a_connection_that_ends_is_told() {
 
 // CLAUSE HB-3 REC-5
 #[test]
-fn an_hour_of_lost_connections_unread_is_bounded_and_told() {
+fn an_hour_of_lost_connections_unread_is_bounded_and_reported() {
     for refused in [false, true] {
         let mut hour = subscribed();
         hour.nobody_listens(|world, second| {
@@ -160,7 +164,7 @@ fn calls_and_close_do_not_wait_for_a_listener() {
         hour.watch.take();
         assert!(hour.watch.has_ended() || hour.world.work().is_some(), "the events have no end");
     }
-    assert!(hour.watch.was_told(&Told::Closed));
+    assert!(hour.watch.has_received(&Received::Closed));
 }
 
 // CLAUSE HB-3 REC-5

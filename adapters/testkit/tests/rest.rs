@@ -8,7 +8,7 @@ use ringcentral_ws_driver::filters::SMS;
 use ringcentral_ws_driver::{Body, Close, Snapshot};
 use ringcentral_ws_driver::{Client, Events, Jwt, http};
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Machine, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Machine, Received, Watch, World};
 
 struct Rest {
     world: World,
@@ -24,7 +24,7 @@ fn at_rest() -> Rest {
     let mut watch = Watch::new(events);
     world.pass(Duration::from_secs(1));
     watch.take();
-    assert!(watch.was_told(&Told::Subscribed));
+    assert!(watch.has_received(&Received::Subscribed));
     let mut close = Call::new(client.close(Close::Detach));
     while !close.poll() {
         world.step();
@@ -68,8 +68,8 @@ fn nothing_is_received_before_the_end_of_the_rest_is_written_down() {
     watch.take();
     world.pass(Duration::from_secs(60));
     watch.take();
-    assert_eq!((upgrades(&mut world), watch.numbers()), (2, vec![1]), "{:?}", watch.told());
-    assert!(!watch.told().iter().any(|told| matches!(told, Told::Gap(_))), "{:?}", watch.told());
+    assert_eq!((upgrades(&mut world), watch.numbers()), (2, vec![1]), "{:?}", watch.received());
+    assert!(!watch.received().iter().any(|event| matches!(event, Received::Gap(_))), "{:?}", watch.received());
 }
 
 // CLAUSE TOK-1 PST-2
@@ -95,7 +95,7 @@ fn nothing_is_spent_on_a_connection_that_may_not_open() {
         world.pass(Duration::from_secs(1));
     }
     watch.take();
-    assert_eq!((spent(&mut world), watch.has_ended()), ((2, 2), false), "{:?}", watch.told());
+    assert_eq!((spent(&mut world), watch.has_ended()), ((2, 2), false), "{:?}", watch.received());
 }
 
 // CLAUSE PST-2

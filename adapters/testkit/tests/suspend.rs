@@ -6,7 +6,7 @@ use ringcentral_ws_driver::Client;
 use ringcentral_ws_driver::SessionState;
 use ringcentral_ws_driver::filters::SMS;
 use ringcentral_ws_gateway::{Fate, GatewayConfig};
-use ringcentral_ws_testkit::{Machine, Told, Watch, World};
+use ringcentral_ws_testkit::{Machine, Received, Watch, World};
 
 /// What the network does while the machine sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ enum Network {
     Holds,
     /// The server's end is cut at once; the client hears of it when it wakes.
     Cut,
-    /// A router has forgotten the stream; nobody is told.
+    /// A router has forgotten the stream; neither end hears of it.
     Forgotten,
     /// As before, and for half a minute after the sleep there is no network at all.
     Away,
@@ -64,7 +64,7 @@ fn nap(time: Duration, network: Network) -> Nap {
 }
 
 fn gaps(watch: &Watch) -> usize {
-    watch.told().iter().filter(|told| matches!(told, Told::Gap(_))).count()
+    watch.received().iter().filter(|event| matches!(event, Received::Gap(_))).count()
 }
 
 // CLAUSE HB-4 REC-2
@@ -73,40 +73,44 @@ fn short_sleeps_lose_nothing() {
     for seconds in [1, 5, 60, 100] {
         for network in [Network::Holds, Network::Cut, Network::Forgotten, Network::Away] {
             let nap = nap(Duration::from_secs(seconds), network);
-            let told = format!("{seconds} s, {network:?}: {:?}", nap.watch.told());
-            assert!(matches!(nap.client.state(), SessionState::Ready { .. }), "{told}");
+            let context = format!("{seconds} s, {network:?}: {:?}", nap.watch.received());
+            assert!(matches!(nap.client.state(), SessionState::Ready { .. }), "{context}");
             nap.watch.check(1, nap.sent);
-            assert_eq!(nap.watch.numbers().len(), 4, "{told}");
+            assert_eq!(nap.watch.numbers().len(), 4, "{context}");
             // What was sent into a connection that was found dead may have been lost on the way; nothing else.
-            let all = nap.watch.told().iter().all(|told| !matches!(told, Told::Gap(cause) if *cause != "in_flight"));
-            assert!(all && gaps(&nap.watch) <= usize::from(network != Network::Holds), "{told}");
+            let all = nap
+                .watch
+                .received()
+                .iter()
+                .all(|event| !matches!(event, Received::Gap(cause) if *cause != "in_flight"));
+            assert!(all && gaps(&nap.watch) <= usize::from(network != Network::Holds), "{context}");
             let connections = if network == Network::Holds { 1 } else { 2 };
-            assert_eq!(nap.client.stats().connections, connections, "{told}");
+            assert_eq!(nap.client.stats().connections, connections, "{context}");
         }
     }
 }
 
 // CLAUSE HB-4 REC-5
 #[test]
-fn sleeps_beyond_the_recovery_window_are_told() {
+fn sleeps_beyond_the_recovery_window_are_reported() {
     for seconds in [200, 3_600, 86_400 * 3] {
         for network in [Network::Cut, Network::Forgotten, Network::Away] {
             let mut nap = nap(Duration::from_secs(seconds), network);
-            let told = format!("{seconds} s, {network:?}: {:?}", nap.watch.told());
-            assert!(matches!(nap.client.state(), SessionState::Ready { .. }), "{told}");
+            let context = format!("{seconds} s, {network:?}: {:?}", nap.watch.received());
+            assert!(matches!(nap.client.state(), SessionState::Ready { .. }), "{context}");
             nap.watch.check(1, nap.sent);
             let whole = nap.watch.numbers().len() == 4;
-            assert!(whole || gaps(&nap.watch) > 0, "{told}");
+            assert!(whole || gaps(&nap.watch) > 0, "{context}");
             if network == Network::Cut {
                 // The server cut it after a quarter of the sleep, and decides whether it is too late.
                 let late = seconds > 240;
                 let recoveries = nap.client.stats().recoveries;
-                assert!(gaps(&nap.watch) == 1 && recoveries == u64::from(!late) && whole != late, "{told}");
+                assert!(gaps(&nap.watch) == 1 && recoveries == u64::from(!late) && whole != late, "{context}");
             }
             nap.world.server.notify();
             nap.world.settle();
             nap.watch.take();
-            assert_eq!(nap.watch.numbers().last(), Some(&5), "it goes on after {told}");
+            assert_eq!(nap.watch.numbers().last(), Some(&5), "it goes on after {context}");
         }
     }
 }
@@ -134,6 +138,6 @@ fn asleep_at_any_moment() {
         assert_eq!(sent, 1, "{moment}");
         world.settle();
         watch.take();
-        assert_eq!(watch.numbers(), [number], "{moment}: {:?}", watch.told());
+        assert_eq!(watch.numbers(), [number], "{moment}: {:?}", watch.received());
     }
 }

@@ -8,7 +8,7 @@ use ringcentral_ws_driver::filters::{PRESENCE, SMS};
 use ringcentral_ws_driver::{Body, Close, Config, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Held, Link, Machine, Step, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Held, Link, Machine, Received, Step, Watch, World};
 
 /// Lives that end at a random point, each in a world of its own: seconds with optimisation, minutes without, so then
 /// it is fewer. `LIVES=n` sets another number.
@@ -150,7 +150,7 @@ impl Life {
         }
         self.calls.retain_mut(|call| !call.poll());
         assert!(self.calls.is_empty(), "a call has no end");
-        assert_eq!(watch.told().last(), Some(&Told::Closed));
+        assert_eq!(watch.received().last(), Some(&Received::Closed));
         self.world.settle();
         self.leaves_nothing();
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ringcentral_ws_driver::Close;
 use ringcentral_ws_driver::filters::SMS;
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Held, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Held, Received, Watch, World};
 
 #[test]
 fn a_day_in_memory() {
@@ -14,7 +14,7 @@ fn a_day_in_memory() {
     let mut watch = Watch::new(events);
     world.settle();
     watch.take();
-    assert_eq!(watch.told(), [Told::Connected, Told::Subscribed]);
+    assert_eq!(watch.received(), [Received::Connected, Received::Subscribed]);
     for hour in 1..=24 {
         world.pass(Duration::from_secs(1800));
         world.server.reset();
@@ -24,13 +24,13 @@ fn a_day_in_memory() {
         assert_eq!(watch.numbers().len(), hour);
     }
     watch.check(1, 24);
-    assert!(!watch.told().iter().any(|told| matches!(told, Told::Gap(_))));
+    assert!(!watch.received().iter().any(|event| matches!(event, Received::Gap(_))));
     let mut close = Call::new(client.close(Close::Revoke));
     while !close.poll() {
         world.step();
     }
     watch.take();
-    assert!(watch.has_ended() && watch.was_told(&Told::Closed));
+    assert!(watch.has_ended() && watch.has_received(&Received::Closed));
     drop(close);
     drop((client, watch));
     world.settle();

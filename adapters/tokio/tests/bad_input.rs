@@ -42,8 +42,8 @@ async fn mistakes_of_the_caller_are_refused() {
         let uri = request.uri().clone();
         let refused = in_time(client.request(request)).await.unwrap_err();
         let RequestError::Refused(why) = &refused else { panic!("{uri}: {refused:?}") };
-        let CommandError::Invalid(back, told) = &**why else { panic!("{why:?}") };
-        assert_eq!((*told, back.uri()), (reason, &uri), "the request is handed back");
+        let CommandError::Invalid(back, reported) = &**why else { panic!("{why:?}") };
+        assert_eq!((*reported, back.uri()), (reason, &uri), "the request is handed back");
         assert!(!refused.may_have_run());
     }
     assert!(in_time(client.download(get("https://media.ringcentral.com.example/x"))).await.is_err());
@@ -51,8 +51,8 @@ async fn mistakes_of_the_caller_are_refused() {
     assert!(http::Request::get("/a\r\nX: y").body(()).is_err());
     let path = with_query("/restapi/v1.0/_echo?a=1", [("b", "x y\r\nHost: h.example"), ("c", "&=ü")]);
     let reply = in_time(client.request(get(&path))).await.unwrap();
-    let told: serde_json::Value = serde_json::from_slice(reply.body().as_bytes()).unwrap();
-    assert_eq!(told["query"], serde_json::json!([["a", "1"], ["b", "x y\r\nHost: h.example"], ["c", "&=ü"]]));
+    let echo: serde_json::Value = serde_json::from_slice(reply.body().as_bytes()).unwrap();
+    assert_eq!(echo["query"], serde_json::json!([["a", "1"], ["b", "x y\r\nHost: h.example"], ["c", "&=ü"]]));
     let limited = in_time(client.request(get("/restapi/v1.0/_error/429/CMN-301"))).await.unwrap();
     let error = ApiError::from_response(&limited).unwrap();
     assert!(error.is_retryable() && error.error_code() == Some("CMN-301"), "{error}");
@@ -60,11 +60,11 @@ async fn mistakes_of_the_caller_are_refused() {
 }
 
 #[tokio::test]
-async fn broken_answers_are_told_apart() {
+async fn broken_answers_are_distinguished() {
     let (client, _events) = bad();
     for (path, phase, part) in BROKEN_ANSWERS {
-        let (may_have_run, told, message) = network(in_time(client.request(get(path))).await);
-        assert!(may_have_run && told == phase && message.contains(part), "{path}: {told:?} {message}");
+        let (may_have_run, reported, message) = network(in_time(client.request(get(path))).await);
+        assert!(may_have_run && reported == phase && message.contains(part), "{path}: {reported:?} {message}");
     }
     let packed = in_time(client.request(get("/gzip"))).await.unwrap();
     assert_eq!(packed.body().as_bytes(), &b"unpacked"[..]);
@@ -73,7 +73,7 @@ async fn broken_answers_are_told_apart() {
 }
 
 #[tokio::test]
-async fn downloads_tell_where_they_ended() {
+async fn downloads_report_where_they_ended() {
     let (client, _events) = bad();
     for (path, stalls) in [("/truncated", false), ("/stalled", true)] {
         let mut body = in_time(client.download(get(path))).await.unwrap().into_body();

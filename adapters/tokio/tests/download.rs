@@ -12,7 +12,7 @@ const SIZE: u64 = 200_000_000;
 /// Most memory the download may add, in bytes.
 const MOST: u64 = 16 << 20;
 
-/// Resident memory in bytes, where the system tells.
+/// Resident memory in bytes, where the system shows it.
 fn resident() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok()?;
     Some(pages * 4096)

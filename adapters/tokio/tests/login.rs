@@ -193,7 +193,7 @@ async fn waits(events: &mut Events) -> (String, Duration) {
 
 // CLAUSE TOK-9
 #[tokio::test]
-async fn who_waits_for_the_ceiling_of_the_app_is_told_so() {
+async fn a_wait_for_the_ceiling_of_the_app_is_reported() {
     let server = server();
     let limits = LoginLimits::default().app_ceiling(Some(1)).on_loopback(true);
     let start = || {

@@ -29,8 +29,8 @@ async fn work(client: Client, worker: u64, tally: Arc<Tally>) {
         let tag = worker * EACH + n;
         match client.request(get(&format!("/restapi/v1.0/_echo?n={tag}"))).await {
             Ok(reply) => {
-                let told: Value = serde_json::from_slice(reply.body().as_bytes()).unwrap();
-                assert_eq!(told["query"][0][1], tag.to_string(), "the answer to another call");
+                let echo: Value = serde_json::from_slice(reply.body().as_bytes()).unwrap();
+                assert_eq!(echo["query"][0][1], tag.to_string(), "the answer to another call");
                 let by_socket = reply.extensions().get::<Via>() == Some(&Via::WebSocket);
                 let way = if by_socket { &tally.socket } else { &tally.https };
                 way.fetch_add(1, Ordering::Relaxed);
@@ -42,7 +42,7 @@ async fn work(client: Client, worker: u64, tally: Arc<Tally>) {
     }
 }
 
-/// Cuts all connections now and then, until told to stop; returns how often.
+/// Cuts all connections now and then, until it has to stop; returns how often.
 fn saw(server: Arc<Server>, stop: Receiver<()>) -> std::thread::JoinHandle<u32> {
     std::thread::spawn(move || {
         let mut drops = 0;
@@ -153,9 +153,9 @@ async fn both_ways_give_the_same_answers() {
 #[tokio::test]
 async fn the_client_names_itself_and_a_form_of_parts_never_goes_over_the_socket() {
     let (server, tls) = tls_server(GatewayConfig::default());
-    let told = |reply: &http::Response<Body>| serde_json::from_slice::<Value>(reply.body().as_bytes()).unwrap();
-    let name_in = |told: &Value| {
-        let headers = told["headers"].as_array().unwrap().iter();
+    let echo = |reply: &http::Response<Body>| serde_json::from_slice::<Value>(reply.body().as_bytes()).unwrap();
+    let name_in = |echo: &Value| {
+        let headers = echo["headers"].as_array().unwrap().iter();
         let mut named = headers.filter(|header| header[0].as_str().unwrap().eq_ignore_ascii_case("x-user-agent"));
         let name = named.next().unwrap()[1].as_str().unwrap().to_owned();
         assert!(named.next().is_none(), "once");
@@ -173,7 +173,7 @@ async fn the_client_names_itself_and_a_form_of_parts_never_goes_over_the_socket(
             }
             let reply = client.request(request).await.unwrap();
             assert_eq!(reply.extensions().get::<Via>(), Some(&via));
-            assert_eq!(name_in(&told(&reply)), own.unwrap_or(&config.user_agent));
+            assert_eq!(name_in(&echo(&reply)), own.unwrap_or(&config.user_agent));
         }
         let fax = Multipart::new()
             .part(Part::json("json", r#"{"to":[{"phoneNumber":"+16505550100"}]}"#))
@@ -183,9 +183,9 @@ async fn the_client_names_itself_and_a_form_of_parts_never_goes_over_the_socket(
         let reply = client.request(fax.post("/restapi/v1.0/_echo").unwrap()).await.unwrap();
         assert_eq!(reply.extensions().get::<Via>(), Some(&Via::Https));
         assert_eq!(server.observations().requests, over_socket, "not over the socket");
-        let told = told(&reply);
-        assert_eq!(told["body"].as_str().unwrap().as_bytes(), &body.as_bytes()[..]);
-        assert!(told["headers"].to_string().contains(content_type.to_str().unwrap()), "{told}");
+        let echo = echo(&reply);
+        assert_eq!(echo["body"].as_str().unwrap().as_bytes(), &body.as_bytes()[..]);
+        assert!(echo["headers"].to_string().contains(content_type.to_str().unwrap()), "{echo}");
         client.close(Close::Revoke).await;
     }
 }

@@ -273,7 +273,7 @@ fn files_that_cannot_be_written_get_one_line_and_stop_nothing() {
     let lines: Vec<_> = said.lines().collect();
     assert!(lines.len() == 2, "{said}");
     assert!(lines[0].contains("login cannot be kept") && lines[1].contains("session cannot be kept"), "{said}");
-    // A name that is a folder's is a mistake, told at once.
+    // A name that is a folder's is a mistake, reported at once.
     let (status, _, error) = finish(program_for(&server).args(["--state", file.to_str().unwrap(), FILTER]));
     assert!(status == 2 && error.contains("is a folder") && error.lines().count() == 1, "{status} {error}");
     std::fs::remove_dir_all(&folder).unwrap();

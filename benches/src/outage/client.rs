@@ -245,7 +245,7 @@ impl Client {
         }
     }
 
-    /// Carries out what the Session wants, and says when it is to be woken.
+    /// Carries out what the Session asks for, and says when it is to be woken.
     fn drain(&mut self) -> Timestamp {
         loop {
             match self.session.poll_output() {

@@ -298,7 +298,7 @@ mod tests {
 
     // CLAUSE REQ-9
     #[test]
-    fn a_response_tells_its_error() {
+    fn a_response_reports_its_error() {
         let body = r#"{"errorCode":"CMN-301","message":"Request rate exceeded","errors":[]}"#;
         let response = Response::builder()
             .status(429)

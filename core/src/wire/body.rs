@@ -20,7 +20,7 @@ const MAX_CODE: usize = 100;
 /// Longest line kept, in characters.
 const MAX_LINE: usize = 300;
 /// Most bytes kept of a filter as the server reports it: it has ids in place of what it was asked for.
-const MAX_TOLD_FILTER: usize = 2 * MAX_FILTER_BYTES;
+const MAX_FILTER_TEXT: usize = 2 * MAX_FILTER_BYTES;
 /// How many headers of a ConnectionDetails are looked at.
 const MAX_HEADERS: usize = 64;
 
@@ -87,7 +87,7 @@ impl ConnectionDetails {
             other: masker.mask(json).into(),
         };
         each_field(json, |key, value| match key {
-            "creationTime" => details.creation_time = told_text(value, MAX_CODE, masker),
+            "creationTime" => details.creation_time = masked_text(value, MAX_CODE, masker),
             "maxConnectionsPerSession" => details.max_connections_per_session = number(value),
             "recoveryBufferSize" => details.recovery_buffer_size = number(value),
             "recoveryTimeout" => details.recovery_timeout = number(value),
@@ -98,7 +98,7 @@ impl ConnectionDetails {
                 let good = Text::from_raw(value).is_some_and(|word| word.eq_ignore_ascii_case("Successful"));
                 details.recovery_state = Some(if good { RecoveryState::Successful } else { RecoveryState::Failed });
             }
-            "recoveryErrorCode" => details.recovery_error_code = told_text(value, MAX_CODE, masker),
+            "recoveryErrorCode" => details.recovery_error_code = masked_text(value, MAX_CODE, masker),
             _ => {}
         });
         details
@@ -137,12 +137,12 @@ fn masked(text: &str, most: usize, masker: &Masker) -> Box<str> {
     masker.mask(text).chars().take(most).collect::<String>().into()
 }
 
-fn told_text(raw: &RawValue, most: usize, masker: &Masker) -> Option<Box<str>> {
+fn masked_text(raw: &RawValue, most: usize, masker: &Masker) -> Option<Box<str>> {
     Text::from_raw(raw).map(|text| masked(&text, most, masker))
 }
 
-fn told_filter(raw: &RawValue, masker: &Masker) -> Option<Box<str>> {
-    Text::from_raw(raw).map(|text| beginning(&masker.mask(&text), MAX_TOLD_FILTER).into())
+fn filter_text(raw: &RawValue, masker: &Masker) -> Option<Box<str>> {
+    Text::from_raw(raw).map(|text| beginning(&masker.mask(&text), MAX_FILTER_TEXT).into())
 }
 
 /// Every reader of a snapshot sees it as it was written, and more means nothing else.
@@ -178,7 +178,7 @@ pub(crate) fn subscription_reply(json: &str, masker: &Masker) -> Option<Subscrip
         "id" => id = boxed(value).filter(|id| (1..=MAX_ID).contains(&id.len())),
         "eventFilters" => drop(each_item(value.get(), |item| {
             if filters.len() < MAX_FILTERS {
-                filters.extend(told_filter(item, masker));
+                filters.extend(filter_text(item, masker));
             }
         })),
         "disabledFilters" => drop(each_item(value.get(), |item| {
@@ -194,12 +194,12 @@ pub(crate) fn subscription_reply(json: &str, masker: &Masker) -> Option<Subscrip
 
 /// A bare string is taken for the filter's name, so that no refusal is lost.
 fn disabled_filter(raw: &RawValue, masker: &Masker) -> Option<DisabledFilter> {
-    let mut filter = told_filter(raw, masker);
+    let mut filter = filter_text(raw, masker);
     let (mut reason, mut message) = (None, None);
     each_field(raw.get(), |key, value| match key {
-        "filter" => filter = told_filter(value, masker),
-        "reason" => reason = told_text(value, MAX_CODE, masker),
-        "message" => message = told_text(value, MAX_LINE, masker),
+        "filter" => filter = filter_text(value, masker),
+        "reason" => reason = masked_text(value, MAX_CODE, masker),
+        "message" => message = masked_text(value, MAX_LINE, masker),
         _ => {}
     });
     Some(DisabledFilter { filter: filter?, reason: reason.unwrap_or_default(), message: message.unwrap_or_default() })

@@ -149,7 +149,7 @@ impl UserLogin {
 }
 
 impl<M: Maker> World<M> {
-    /// The session of a client wants a token. One question at a time.
+    /// The session of a client asks for a token. One question at a time.
     pub(super) fn authorize(&mut self, client: usize, id: AuthId, reason: AuthReason) {
         trace!(self, "{client}: asks for a token, {reason:?}");
         if self.clients[client].login.asking.is_some() {

@@ -44,7 +44,7 @@ impl<M: Maker> World<M> {
         if let Some(session) = &mut c.session {
             let _ = session.connect(now);
         }
-        if !self.clients[client].app.wants || self.rng.chance(300) {
+        if !self.clients[client].app.subscribed || self.rng.chance(300) {
             self.subscribe(client);
         }
         if self.clients[client].crashes_left > 0 {
@@ -65,7 +65,7 @@ impl<M: Maker> World<M> {
         let now = c.time(self.now);
         let Some(session) = &mut c.session else { return };
         if session.subscribe(filters, now).is_ok() {
-            c.app.wants = true;
+            c.app.subscribed = true;
             c.app.confirmed = false;
         } else {
             self.drain(client);
@@ -79,7 +79,7 @@ impl<M: Maker> World<M> {
         let now = c.time(self.now);
         let Some(session) = &mut c.session else { return };
         if session.unsubscribe(now).is_ok() {
-            c.app.wants = false;
+            c.app.subscribed = false;
             c.app.confirmed = false;
             c.oracle.unsubscribed();
         }
@@ -174,7 +174,7 @@ impl<M: Maker> World<M> {
                 if full { verdict } else { verdict.and_then(|()| self.is_explained(client, "false-alarm", &event)) }
             }
             Event::Subscribed(info) => {
-                if c.app.wants {
+                if c.app.subscribed {
                     c.oracle.confirmed(&info.server_id);
                     c.app.confirmed = true;
                 } else {
@@ -199,7 +199,7 @@ impl<M: Maker> World<M> {
             Event::SubscriptionFailed { retry_at, .. } => {
                 c.faulted_at = c.faulted_at.max(Some(self.now));
                 if retry_at.is_none() {
-                    c.app.wants = false;
+                    c.app.subscribed = false;
                     c.app.confirmed = false;
                     c.oracle.refused(self.now - slack);
                     self.alarm_in(client, MINUTE, Alarm::Subscribe);

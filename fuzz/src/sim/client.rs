@@ -14,7 +14,7 @@ use crate::time::{MINUTE, S};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct App {
     /// It asked for notifications.
-    pub(crate) wants: bool,
+    pub(crate) subscribed: bool,
     /// The subscription was confirmed.
     pub(crate) confirmed: bool,
     /// It asked for the end.

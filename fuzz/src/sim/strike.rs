@@ -295,7 +295,7 @@ impl<M: Maker> World<M> {
             c.revoking = revoke;
             if revoke {
                 // A process that is killed before the end finds its subscription in what it had written down.
-                (c.app.wants, c.app.confirmed) = (false, false);
+                (c.app.subscribed, c.app.confirmed) = (false, false);
                 c.oracle.unsubscribed();
             }
         }

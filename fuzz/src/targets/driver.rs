@@ -6,7 +6,7 @@ use ringcentral_ws_core::{Body, Close, Config, Filters, OverHttps};
 use ringcentral_ws_driver::filters::{PRESENCE, SMS};
 use ringcentral_ws_driver::{Client, IoLimits};
 use ringcentral_ws_gateway::GatewayConfig;
-use ringcentral_ws_testkit::{Call, Held, Link, Machine, Step, Told, Watch, World};
+use ringcentral_ws_testkit::{Call, Held, Link, Machine, Received, Step, Watch, World};
 
 /// Operations of one input.
 const MAX_OPS: usize = 200;
@@ -61,7 +61,7 @@ struct Play {
     sent: Option<(u64, u64)>,
     /// The stream of bytes was meddled with: what is lost then nobody can know.
     meddled: bool,
-    /// The application wants no notifications, or did not.
+    /// The application is not subscribed, or was not.
     unsubscribed: bool,
 }
 
@@ -206,7 +206,7 @@ impl Play {
         for _ in 0..count {
             let (number, receipts) = self.world.server.notify();
             // Nothing is promised before the application knows of its subscription.
-            let confirmed = self.watch.as_ref().is_some_and(|watch| watch.was_told(&Told::Subscribed));
+            let confirmed = self.watch.as_ref().is_some_and(|watch| watch.has_received(&Received::Subscribed));
             if self.sent.is_some() || confirmed && !receipts.is_empty() {
                 self.sent = Some((self.sent.map_or(number, |(first, _)| first), number));
             }
@@ -249,7 +249,7 @@ impl Play {
             self.poll_calls();
         }
         self.listen(255);
-        let ended = self.watch.as_ref().is_none_or(|watch| watch.was_told(&Told::Closed));
+        let ended = self.watch.as_ref().is_none_or(|watch| watch.has_received(&Received::Closed));
         assert!(ended || self.calls.is_empty(), "{} calls have no end", self.calls.len());
         if let (Some(watch), Some((first, last))) = (&self.watch, self.sent)
             && !(ended || self.meddled || self.unsubscribed)
@@ -280,7 +280,7 @@ impl Play {
         watch.take();
         self.poll_calls();
         assert!(watch.has_ended(), "the events have no end");
-        assert_eq!(watch.told().iter().filter(|told| **told == Told::Closed).count(), 1);
+        assert_eq!(watch.received().iter().filter(|event| **event == Received::Closed).count(), 1);
         // A body that is being read is the reader's own.
         self.world.pass(Duration::from_secs(100));
         self.poll_calls();

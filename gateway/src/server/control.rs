@@ -10,9 +10,9 @@ use crate::server::shared::Shared;
 use crate::{ConnectionTimeout, Fate, HttpRequest, HttpResponse, MessageKind, Receipt};
 
 /// The members of a request, with defaults.
-struct Wish(Value);
+struct ControlRequest(Value);
 
-impl Wish {
+impl ControlRequest {
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str)
     }
@@ -33,19 +33,19 @@ impl Wish {
 pub(super) fn answer(request: &HttpRequest, refuse: &Refusals, shared: &Arc<Shared>) -> HttpResponse {
     let (path, query) = request.path_and_query();
     let name = path.trim_start_matches("/_gateway/");
-    let wish = match request.body.as_slice() {
+    let members = match request.body.as_slice() {
         [] => Value::Null,
         body => match serde_json::from_slice(body) {
-            Ok(wish @ Value::Object(_)) => wish,
+            Ok(members @ Value::Object(_)) => members,
             _ => return respond(400, &json!({"error": "the body must be a JSON object or absent"})),
         },
     };
-    let wish = Wish(wish);
+    let control = ControlRequest(members);
     let answer = match (request.method.as_str(), name) {
         ("GET", _) => look(name, query, shared),
-        ("POST", "refuse") => refuse_for(&wish, refuse),
-        ("POST", "stall") => stall_for(&wish, shared),
-        ("POST", _) => happen(name, &wish, shared).or_else(|| fault(name, &wish, shared)),
+        ("POST", "refuse") => refuse_for(&control, refuse),
+        ("POST", "stall") => stall_for(&control, shared),
+        ("POST", _) => happen(name, &control, shared).or_else(|| fault(name, &control, shared)),
         _ => None,
     };
     match answer {
@@ -98,14 +98,14 @@ fn look(name: &str, query: &str, shared: &Shared) -> Answer {
 }
 
 /// Things that happen to users.
-fn happen(name: &str, wish: &Wish, shared: &Shared) -> Answer {
-    let user = wish.small("user", 0usize);
-    let from = wish.text("from").unwrap_or("+16505550100");
-    let text = wish.text("text").unwrap_or("Hello");
+fn happen(name: &str, control: &ControlRequest, shared: &Shared) -> Answer {
+    let user = control.small("user", 0usize);
+    let from = control.text("from").unwrap_or("+16505550100");
+    let text = control.text("text").unwrap_or("Hello");
     let (id, receipts) = match name {
         "notify" => {
-            let Some(event) = wish.text("event") else { return Some(Err("event is missing")) };
-            let body = wish.0.get("body").map_or_else(|| "{}".to_owned(), Value::to_string);
+            let Some(event) = control.text("event") else { return Some(Err("event is missing")) };
+            let body = control.0.get("body").map_or_else(|| "{}".to_owned(), Value::to_string);
             (None, shared.call(|g, now| g.notify(event, &body, now)))
         }
         "sms" => {
@@ -136,17 +136,17 @@ fn receipt(receipt: &Receipt) -> Value {
 }
 
 /// Things that go wrong.
-fn fault(name: &str, wish: &Wish, shared: &Shared) -> Answer {
+fn fault(name: &str, control: &ControlRequest, shared: &Shared) -> Answer {
     match name {
         "drop" => shared.drop_connections(),
         "halfopen" => shared.half_open(),
         "restart" => shared.call(|g, now| g.restart(now)),
         "close" => {
-            let (code, reason) = (wish.small("code", 1001), wish.text("reason").unwrap_or(""));
+            let (code, reason) = (control.small("code", 1001), control.text("reason").unwrap_or(""));
             shared.call(|g, now| g.close_all(code, reason, now));
         }
         "timeout" => {
-            let kind = match wish.text("kind") {
+            let kind = match control.text("kind") {
                 Some("idle") => ConnectionTimeout::Idle,
                 Some("absolute") => ConnectionTimeout::Absolute,
                 _ => return Some(Err("kind must be idle or absolute")),
@@ -154,33 +154,33 @@ fn fault(name: &str, wish: &Wish, shared: &Shared) -> Answer {
             shared.call(|g, now| g.force_timeout(None, kind, now));
         }
         "overload" => {
-            let retry_after = wish.0.get("retry_after").and_then(Value::as_bool).unwrap_or(true);
-            shared.call(|g, now| g.overload(wish.small("status", 503), wish.ms(10_000), retry_after, now));
+            let retry_after = control.0.get("retry_after").and_then(Value::as_bool).unwrap_or(true);
+            shared.call(|g, now| g.overload(control.small("status", 503), control.ms(10_000), retry_after, now));
         }
-        "delay" => shared.set_delay(wish.ms(0)),
-        "split" => shared.set_split(wish.small("bytes", 0)),
-        "duplicate" => shared.call(|g, _| g.duplicate_next(wish.small("count", 1))),
+        "delay" => shared.set_delay(control.ms(0)),
+        "split" => shared.set_split(control.small("bytes", 0)),
+        "duplicate" => shared.call(|g, _| g.duplicate_next(control.small("count", 1))),
         "raw" => {
-            let Some(text) = wish.text("text") else { return Some(Err("text is missing")) };
+            let Some(text) = control.text("text") else { return Some(Err("text is missing")) };
             shared.call(|g, now| g.send_raw(None, text, now));
         }
-        "fail" => return Some(fail(wish, shared)),
+        "fail" => return Some(fail(control, shared)),
         "expire-tokens" => shared.call(|g, now| g.expire_access_tokens(now)),
-        "logout" => shared.call(|g, now| g.log_out(wish.small("user", 0), now)),
+        "logout" => shared.call(|g, now| g.log_out(control.small("user", 0), now)),
         _ => return None,
     }
     done()
 }
 
-fn fail(wish: &Wish, shared: &Shared) -> Result<Value, &'static str> {
-    let path = wish.text("path").ok_or("path is missing")?;
-    let body = match wish.0.get("body") {
+fn fail(control: &ControlRequest, shared: &Shared) -> Result<Value, &'static str> {
+    let path = control.text("path").ok_or("path is missing")?;
+    let body = match control.0.get("body") {
         None => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    let mut response = HttpResponse::new(wish.small("status", 500), body);
-    if let Some(Value::Object(headers)) = wish.0.get("headers") {
+    let mut response = HttpResponse::new(control.small("status", 500), body);
+    if let Some(Value::Object(headers)) = control.0.get("headers") {
         for (name, value) in headers {
             response = response.header(name, value.as_str().unwrap_or_default());
         }
@@ -190,8 +190,8 @@ fn fail(wish: &Wish, shared: &Shared) -> Result<Value, &'static str> {
 }
 
 /// Nobody could call it back through a listener that is gone, so it ends by itself.
-fn refuse_for(wish: &Wish, refuse: &Refusals) -> Answer {
-    let pause = wish.ms(5000);
+fn refuse_for(control: &ControlRequest, refuse: &Refusals) -> Answer {
+    let pause = control.ms(5000);
     let _ = refuse.send(Refuse { on: true, done: None });
     let refuse = refuse.clone();
     tokio::spawn(async move {
@@ -201,8 +201,8 @@ fn refuse_for(wish: &Wish, refuse: &Refusals) -> Answer {
     done()
 }
 
-fn stall_for(wish: &Wish, shared: &Arc<Shared>) -> Answer {
-    let pause = wish.ms(5000);
+fn stall_for(control: &ControlRequest, shared: &Arc<Shared>) -> Answer {
+    let pause = control.ms(5000);
     shared.stall.send_replace(true);
     let shared = Arc::clone(shared);
     tokio::spawn(async move {

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_is_told_before_it_calls() {
+    fn a_preflight_of_a_browser_is_answered() {
         let question = HttpRequest::new("OPTIONS", "/restapi/oauth/wstoken")
             .header("Origin", "https://example.org")
             .header("Access-Control-Request-Method", "POST")

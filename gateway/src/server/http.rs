@@ -68,8 +68,8 @@ pub(super) async fn answer(
 /// Answers an upgrade request; the socket gets a task of its own.
 fn upgrade(mut request: Request<Incoming>, shared: &Arc<Shared>) -> Response<Reply> {
     let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let wants = header(header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
-    let Some(key) = header(header::SEC_WEBSOCKET_KEY).filter(|_| wants).map(str::to_owned) else {
+    let is_upgrade = header(header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
+    let Some(key) = header(header::SEC_WEBSOCKET_KEY).filter(|_| is_upgrade).map(str::to_owned) else {
         return to_hyper(HttpResponse::new(426, "a WebSocket is served here").header("Upgrade", "websocket"));
     };
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());

@@ -4,7 +4,7 @@ use std::sync::mpsc::SyncSender;
 
 use tokio::sync::mpsc;
 
-/// Whether to listen at all; `done` is told when it is so.
+/// Whether to listen at all; `done` is signalled when it is so.
 #[derive(Debug)]
 pub(super) struct Refuse {
     pub(super) on: bool,

@@ -18,7 +18,7 @@ const MAX_QUEUED: usize = 4096;
 pub(super) struct Shared {
     inner: Mutex<Inner>,
     started: Instant,
-    /// Told after every call: deadlines may have moved.
+    /// Notified after every call: deadlines may have moved.
     pub(super) moved: Notify,
     delay_us: AtomicU64,
     pub(super) split: Arc<AtomicUsize>,
@@ -143,7 +143,7 @@ impl Shared {
     pub(super) fn half_open(&self) {
         let at = Instant::now();
         for link in self.lock().links.values_mut() {
-            // A full queue stays unwritten anyway once the task is told to be silent.
+            // A full queue stays unwritten anyway once the task has to be silent.
             if link.orders.try_send(Order { at, what: What::Silence }).is_err() {
                 link.cut.notify_one();
             }

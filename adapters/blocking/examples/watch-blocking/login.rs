@@ -1,4 +1,4 @@
-//! A login that tells whether its calls get through to a server.
+//! A login that reports whether its calls get through to a server.
 
 use ringcentral_ws_adapter::watch::reach::LoginCalls;
 use ringcentral_ws_blocking::Identity;

@@ -45,6 +45,9 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>) -> (EventSende
     (sender, EventReceiver { shared })
 }
 
+/// Events beyond the queue's capacity that may wait while a connection is still being made.
+pub(crate) const HANDSHAKE_BACKLOG: usize = 256;
+
 /// What waits for the application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
@@ -54,6 +57,15 @@ pub struct Load {
     pub is_heavy: bool,
     /// Events beyond the queue's capacity.
     pub backlog: usize,
+}
+
+impl Load {
+    /// Whether less keeps the driver from reading than at `earlier`.
+    const fn is_eased_since(self, earlier: Self) -> bool {
+        !self.is_full && earlier.is_full
+            || !self.is_heavy && earlier.is_heavy
+            || self.backlog < HANDSHAKE_BACKLOG && earlier.backlog >= HANDSHAKE_BACKLOG
+    }
 }
 
 #[derive(Debug)]
@@ -90,7 +102,7 @@ struct State {
     sleepers: usize,
     /// The task that waits for an event.
     receiver: Option<Waker>,
-    /// Woken when there is room again, and when a snapshot was stored.
+    /// Woken when there may be room to go on reading, and when a snapshot was stored.
     driver: Option<Waker>,
 }
 
@@ -114,7 +126,7 @@ impl Shared {
             state.unstored = false;
             is_waited_for = true;
         }
-        let was_full = self.load(state).is_full;
+        let earlier = self.load(state);
         let event = state.queue.pop_front().map(|queued| {
             state.bytes -= queued.weight;
             if let Some(snapshot) = queued.snapshot {
@@ -122,7 +134,7 @@ impl Shared {
             }
             queued.event
         });
-        is_waited_for |= was_full && !self.load(state).is_full;
+        is_waited_for |= self.load(state).is_eased_since(earlier);
         let driver = if is_waited_for { state.driver.clone() } else { None };
         (event, driver)
     }
@@ -302,15 +314,15 @@ impl EventSender {
     }
 
     /// The driver is about to wait. If it waits for the application too, because the queue is full or a snapshot is not
-    /// stored, this waker is woken when that is over. `true` when it is over already.
+    /// stored, this waker is woken when that is over or less waits. `true` when it has come already.
     #[must_use]
     pub fn await_application(&mut self, waker: &Waker) -> bool {
         if !self.load.is_full && !self.unstored {
             return false;
         }
         let mut state = self.shared.lock();
-        let was_full = std::mem::replace(&mut self.load, self.shared.load(&state)).is_full;
-        let is_over = was_full && !self.load.is_full || self.unstored && !state.unstored;
+        let earlier = std::mem::replace(&mut self.load, self.shared.load(&state));
+        let is_over = self.load.is_eased_since(earlier) || self.unstored && !state.unstored;
         let replaced = match &state.driver {
             Some(driver) if driver.will_wake(waker) => None,
             _ => state.driver.replace(waker.clone()),

@@ -124,6 +124,29 @@ fn each_end_is_woken_when_something_has_changed_for_it() {
     assert_eq!(events.poll_next(&mut cx), Poll::Ready(None));
 }
 
+// CLAUSE REQ-10
+#[test]
+fn the_driver_is_woken_when_less_keeps_it_from_reading() {
+    let driver = Arc::new(Count::default());
+    let driving = Waker::from(Arc::clone(&driver));
+    let mut cx = Context::from_waker(Waker::noop());
+    // Too many bytes, and then only too many events.
+    let (mut sender, mut events) = queue(1, 3 * weight(&recovered(0), false));
+    (0..4).for_each(|n| sender.push(recovered(n), None));
+    assert!(sender.load().is_heavy && !sender.await_application(&driving));
+    assert!(events.poll_next(&mut cx).is_ready() && sender.shared.load(&sender.shared.lock()).is_heavy);
+    assert_eq!(driver.take(), 0);
+    assert!(events.poll_next(&mut cx).is_ready());
+    assert_eq!(driver.take(), 1, "an answer may be read");
+    assert!(sender.await_application(&driving) && !sender.await_application(&driving));
+    // More than may wait while a connection is being made, and then only more than while there is one.
+    let (mut sender, mut events) = queue(1, 1 << 20);
+    (0..=HANDSHAKE_BACKLOG as u64).for_each(|n| sender.push(recovered(n), None));
+    assert!(!sender.await_application(&driving));
+    assert!(events.poll_next(&mut cx).is_ready());
+    assert_eq!(driver.take(), 1, "a connection may be made");
+}
+
 #[test]
 fn the_room_of_a_burst_is_given_back_in_a_quiet_turn() {
     let (mut sender, mut events) = queue(1024, 1 << 20);

@@ -1,4 +1,4 @@
-//! What the session wants done.
+//! What the session asks for.
 
 use ringcentral_ws_core::{
     Action, AuthId, AuthReason, Event, HttpId, HttpPurpose, Input, Output, Purpose, Secret, Wait,
@@ -15,7 +15,7 @@ impl<R: Replies> Pump<R> {
         self.drain(io);
     }
 
-    /// Carries out everything the session wants, and notes what it waits for.
+    /// Carries out everything the session asks for, and notes what it waits for.
     pub(super) fn drain(&mut self, io: &mut impl Io<Replies = R>) {
         loop {
             match self.session.poll_output() {

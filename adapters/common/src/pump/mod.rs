@@ -22,7 +22,7 @@ use crate::debug::Debug;
 use crate::events::EventSender;
 use crate::limits::IoLimits;
 use crate::socket::Incoming;
-use crate::state::StateTeller;
+use crate::state::StateSender;
 use crate::trace::Tracer;
 
 /// What a [`Pump`] is made of.
@@ -37,7 +37,7 @@ pub struct PumpParts {
     /// The driver's end of the queue of events.
     pub events: EventSender,
     /// Where the state is shown.
-    pub states: StateTeller,
+    pub states: StateSender,
     /// Where debug lines go.
     pub debug: Debug,
     /// Where spans and events of `tracing` go.
@@ -66,7 +66,7 @@ pub struct Pump<R: Replies> {
     session: Recorded,
     clock: Clock,
     events: EventSender,
-    states: StateTeller,
+    states: StateSender,
     debug: Debug,
     tracer: Tracer,
     close_timeout: Duration,
@@ -197,7 +197,7 @@ impl<R: Replies> Pump<R> {
         if self.flooded {
             return Turn::Flooded;
         }
-        if self.again || self.events.await_application(io.waker()) {
+        if self.again || self.may_go_on() || self.events.await_application(io.waker()) {
             return Turn::Again;
         }
         Turn::Wait { now: self.now, until: self.deadline() }
@@ -273,7 +273,7 @@ impl<R: Replies> Pump<R> {
 
     fn show_state(&mut self) {
         let (session, clock) = (&self.session, &self.clock);
-        self.states.tell(session.state(), session.subscription(), || clock.reading().now);
+        self.states.set(session.state(), session.subscription(), || clock.reading().now);
     }
 
     /// Puts the newest snapshot behind the events it covers. While an orderly end is under way there is none; the last one

@@ -3,15 +3,13 @@
 use ringcentral_ws_core::{ConnId, Frame, Input, OpenFailure, SessionState, Wait};
 
 use super::{Connection, Io, Pump, Replies};
-use crate::events::Load;
+use crate::events::{HANDSHAKE_BACKLOG, Load};
 use crate::sending::Pressure;
 use crate::socket::Incoming;
 
 /// Messages that are read in one turn, with one look at the clock and one wake of the application. A turn is also bounded
 /// in bytes and in frames ([`Below`](crate::Below)).
 pub(super) const BURST: usize = 64;
-/// Events that may wait for the application while a connection is still being made.
-pub(super) const HANDSHAKE_BACKLOG: usize = 256;
 
 impl<R: Replies> Pump<R> {
     pub(super) fn opened(&mut self, conn: ConnId, result: Result<(), OpenFailure>, io: &mut impl Io<Replies = R>) {
@@ -102,6 +100,12 @@ impl<R: Replies> Pump<R> {
         // The end is read behind what came before it.
         let is_open = matches!(self.connection, Connection::Open(_));
         self.again |= is_open && self.ahead.is_none() && io.is_broken();
+    }
+
+    /// Whether a message that was read ahead may go on: a request may have left since the socket's turn, whose answer is
+    /// awaited.
+    pub(super) fn may_go_on(&mut self) -> bool {
+        self.ahead.is_some() && !self.must_pause()
     }
 
     /// Whether messages must wait for the application.

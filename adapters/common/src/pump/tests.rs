@@ -1,5 +1,7 @@
 //! Tests of the pump: no socket, no thread and no runtime is needed for them.
 
+mod turn_end;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -12,10 +14,10 @@ use ringcentral_ws_core::{
     Session, Stats,
 };
 
-use super::reading::{BURST, HANDSHAKE_BACKLOG};
+use super::reading::BURST;
 use super::*;
 use crate::clock::ClockTimes;
-use crate::events::{EventReceiver, SessionView, event_queue};
+use crate::events::{EventReceiver, HANDSHAKE_BACKLOG, SessionView, event_queue};
 use crate::limits::MAX_LOGINS;
 use crate::sending::Pressure;
 
@@ -166,7 +168,7 @@ impl Driver {
             clock: clocks,
             filters: None,
             events: sender,
-            states: StateTeller::new(),
+            states: StateSender::new(),
             debug: Debug::default(),
             tracer: Tracer::new(&Config::default().server, false),
             limits: Arc::new(limits.clone()),

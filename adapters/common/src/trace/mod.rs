@@ -1,7 +1,7 @@
 //! What goes to the `tracing` crate. With the feature `tracing` (default) off, all of this does nothing.
 //!
 //! The vocabulary is part of the API: names, targets, levels and fields change as other public things do. The name is
-//! both the metadata's and the message. No secret is in any field; of addresses only host, port and path are told.
+//! both the metadata's and the message. No secret is in any field; of addresses only host, port and path are shown.
 //!
 //! # Spans
 //!

@@ -25,7 +25,7 @@ mod target {
 }
 
 /// An event whose name is its message.
-macro_rules! tell {
+macro_rules! emit {
     ($level:ident, $target:ident, $name:literal, in $parent:expr $(, $key:ident = $value:expr)* $(,)?) => {
         tracing::event!(
             name: $name, target: target::$target, parent: $parent, Level::$level, { $($key = $value),* }, $name
@@ -44,7 +44,7 @@ pub fn wants_frames() -> bool {
 
 /// A masked frame, or a note about the socket.
 pub fn frame(line: &str) {
-    tell!(TRACE, FRAMES, "frame", line = line);
+    emit!(TRACE, FRAMES, "frame", line = line);
 }
 
 /// An HTTPS call that has ended: its status, or why there is none.
@@ -52,10 +52,10 @@ pub fn http(method: &Method, to: &Target, path: &str, result: Result<StatusCode,
     let (method, host, port) = (method.as_str(), to.host.as_str(), to.port);
     match result {
         Ok(status) => {
-            tell!(DEBUG, HTTP, "http", method = method, host = host, port = port, path = path, status = status.as_u16())
+            emit!(DEBUG, HTTP, "http", method = method, host = host, port = port, path = path, status = status.as_u16())
         }
         Err(why) => {
-            tell!(DEBUG, HTTP, "http_failed", method = method, host = host, port = port, path = path, detail = why)
+            emit!(DEBUG, HTTP, "http_failed", method = method, host = host, port = port, path = path, detail = why)
         }
     }
 }
@@ -76,11 +76,11 @@ impl SessionSpan {
     }
 }
 
-/// What is told of a request; nothing when nobody listens.
+/// What is shown of a request; nothing when nobody listens.
 #[derive(Debug)]
 pub struct About(Option<(Method, String)>);
 
-/// Tells what a Session puts out. Whoever drains a Session shows it each action and event.
+/// Shows what a Session puts out. Whoever drains a Session shows it each action and event.
 #[derive(Debug)]
 pub struct Tracer {
     session: Span,
@@ -110,7 +110,7 @@ impl Tracer {
         self.connection.as_ref().filter(|(live, _)| *live == conn).map_or(&self.session, |(_, span)| span)
     }
 
-    /// Shows what the Session wants done.
+    /// Shows what the Session asks for.
     pub fn action(&mut self, action: &Action) {
         match action {
             Action::Authorize { reason, .. } => {
@@ -120,7 +120,7 @@ impl Tracer {
                     AuthReason::Refused => "refused",
                     _ => "other",
                 };
-                tell!(DEBUG, SESSION, "authorize", in &self.session, reason = reason);
+                emit!(DEBUG, SESSION, "authorize", in &self.session, reason = reason);
             }
             Action::Open { conn, url } => {
                 let (number, session) = (conn.get(), &self.session);
@@ -128,20 +128,20 @@ impl Tracer {
                     target: target::CONNECTION, parent: session, Level::INFO, "connection", conn = number, resumption = Empty
                 );
                 let host = url.expose().host_str();
-                tell!(DEBUG, CONNECTION, "opening", in &span, conn = number, host = host);
+                emit!(DEBUG, CONNECTION, "opening", in &span, conn = number, host = host);
                 self.connection = Some((*conn, span));
             }
             Action::Send { conn, purpose: Purpose::Heartbeat, .. } => {
-                tell!(TRACE, CONNECTION, "heartbeat", in self.connection(*conn), conn = conn.get());
+                emit!(TRACE, CONNECTION, "heartbeat", in self.connection(*conn), conn = conn.get());
             }
             Action::Resubscribe { conn, .. } => {
-                tell!(INFO, SUBSCRIPTION, "resubscribe", in self.connection(*conn), conn = conn.get());
+                emit!(INFO, SUBSCRIPTION, "resubscribe", in self.connection(*conn), conn = conn.get());
             }
             _ => {}
         }
     }
 
-    /// Shows what the Session tells.
+    /// Shows what the Session reports.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Subscribed(_)
@@ -152,24 +152,24 @@ impl Tracer {
             Event::Connected { conn, resumption, .. } => {
                 let (span, resumption) = (self.connection(*conn), resumption.as_str());
                 span.record("resumption", resumption);
-                tell!(INFO, CONNECTION, "connected", in span, conn = conn.get(), resumption = resumption);
+                emit!(INFO, CONNECTION, "connected", in span, conn = conn.get(), resumption = resumption);
             }
             Event::Recovered { conn } => {
-                tell!(INFO, CONNECTION, "recovered", in self.connection(*conn), conn = conn.get());
+                emit!(INFO, CONNECTION, "recovered", in self.connection(*conn), conn = conn.get());
             }
             Event::RecoveryFailed { conn, code } => {
                 let (span, code) = (self.connection(*conn), code.as_deref());
-                tell!(WARN, CONNECTION, "recovery_failed", in span, conn = conn.get(), code = code);
+                emit!(WARN, CONNECTION, "recovery_failed", in span, conn = conn.get(), code = code);
             }
             Event::ProtocolError { conn, error } => {
                 let (span, shown) = (self.connection(*conn), tracing::field::debug(error));
                 let kind = if let ProtocolError::Transport(what) = error { Some(what.as_str()) } else { None };
-                tell!(WARN, CONNECTION, "protocol_error", in span, conn = conn.get(), error = shown, kind = kind);
+                emit!(WARN, CONNECTION, "protocol_error", in span, conn = conn.get(), error = shown, kind = kind);
             }
             Event::Disconnected { conn, cause, reason } => {
                 let (span, word, detail) = (self.connection(*conn), cause.as_str(), display(cause));
                 let (conn, reason) = (conn.get(), reason.as_deref());
-                tell!(
+                emit!(
                     INFO, CONNECTION, "disconnected", in span,
                     conn = conn, cause = word, detail = detail, reason = reason
                 );
@@ -178,7 +178,7 @@ impl Tracer {
             Event::Retry { attempt, cause, delay, .. } => {
                 let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
                 let (session, word, detail) = (&self.session, cause.as_str(), display(cause));
-                tell!(
+                emit!(
                     WARN, CONNECTION, "retry", in session,
                     attempt = *attempt, cause = word, delay_ms = delay, detail = detail
                 );
@@ -186,7 +186,7 @@ impl Tracer {
             Event::Waiting { reason, delay, .. } => {
                 let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
                 let session = &self.session;
-                tell!(INFO, CONNECTION, "waiting", in session, waits_for = reason.as_str(), delay_ms = delay);
+                emit!(INFO, CONNECTION, "waiting", in session, waits_for = reason.as_str(), delay_ms = delay);
             }
             Event::Response { id, outcome } => self.request_ended(*id, outcome),
             Event::Closed { reason } => self.closed(reason),
@@ -197,20 +197,20 @@ impl Tracer {
     fn delivery(&self, event: &Event) {
         let span = self.connection.as_ref().map_or(&self.session, |(_, span)| span);
         match event {
-            Event::Subscribed(info) => tell!(
+            Event::Subscribed(info) => emit!(
                 INFO, SUBSCRIPTION, "subscribed", in span,
                 subscription = &*info.server_id, filters = info.filters.len(), disabled = info.disabled.len()
             ),
-            Event::SubscriptionFailed { error, retry_at, .. } => tell!(
+            Event::SubscriptionFailed { error, retry_at, .. } => emit!(
                 WARN, SUBSCRIPTION, "subscription_failed", in span,
                 status = error.status, code = error.code.as_deref(),
                 permanent = retry_at.is_none(), detail = display(error)
             ),
-            Event::Unsubscribed { .. } => tell!(INFO, SUBSCRIPTION, "unsubscribed", in span),
+            Event::Unsubscribed { .. } => emit!(INFO, SUBSCRIPTION, "unsubscribed", in span),
             Event::Notification(n) => {
-                tell!(DEBUG, NOTIFICATION, "notification", in span, uuid = n.uuid(), bytes = n.body().len());
+                emit!(DEBUG, NOTIFICATION, "notification", in span, uuid = n.uuid(), bytes = n.body().len());
             }
-            Event::Gap(gap) => tell!(
+            Event::Gap(gap) => emit!(
                 WARN, NOTIFICATION, "gap", in span,
                 cause = gap.cause.as_str(), since_ms = gap.since.0, until_ms = gap.until.0
             ),
@@ -221,12 +221,12 @@ impl Tracer {
     fn closed(&self, reason: &CloseReason) {
         let session = &self.session;
         match reason {
-            CloseReason::Revoked => tell!(INFO, SESSION, "closed", in session, reason = "revoked"),
+            CloseReason::Revoked => emit!(INFO, SESSION, "closed", in session, reason = "revoked"),
             CloseReason::Permanent(cause) => {
-                tell!(ERROR, SESSION, "failed", in session, cause = cause.as_str(), detail = display(cause));
+                emit!(ERROR, SESSION, "failed", in session, cause = cause.as_str(), detail = display(cause));
             }
-            CloseReason::Detached => tell!(INFO, SESSION, "closed", in session, reason = "detached"),
-            _ => tell!(INFO, SESSION, "closed", in session, reason = "other"),
+            CloseReason::Detached => emit!(INFO, SESSION, "closed", in session, reason = "detached"),
+            _ => emit!(INFO, SESSION, "closed", in session, reason = "other"),
         }
     }
 
@@ -234,15 +234,15 @@ impl Tracer {
     pub fn authorized(&self, result: Result<Option<Duration>, &AuthFailure>) {
         let session = &self.session;
         match result {
-            Ok(life) => tell!(DEBUG, SESSION, "authorized", in session, expires_in_s = life.map(|life| life.as_secs())),
-            Err(failure @ AuthFailure { code, message, .. }) => tell!(
+            Ok(life) => emit!(DEBUG, SESSION, "authorized", in session, expires_in_s = life.map(|life| life.as_secs())),
+            Err(failure @ AuthFailure { code, message, .. }) => emit!(
                 WARN, SESSION, "authorize_failed", in session,
                 permanent = failure.is_permanent(), code = code.as_deref(), detail = &**message
             ),
         }
     }
 
-    /// What is told of a request, before the Session takes it.
+    /// What is shown of a request, before the Session takes it.
     #[must_use]
     pub fn about(&self, request: &Request<Body>) -> About {
         let wanted = tracing::enabled!(target: target::REQUEST, Level::DEBUG);
@@ -271,6 +271,6 @@ impl Tracer {
         };
         let (status, via) = (answer.map(|(status, _)| status.as_u16()), answer.map(|(_, via)| via.as_str()));
         span.record("outcome", word).record("status", status).record("via", via);
-        tell!(DEBUG, REQUEST, "request_ended", in &span, request = id.get(), outcome = word, status = status, via = via);
+        emit!(DEBUG, REQUEST, "request_ended", in &span, request = id.get(), outcome = word, status = status, via = via);
     }
 }

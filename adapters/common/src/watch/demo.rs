@@ -1,4 +1,4 @@
-//! The demonstration: a story played on a server in the same process.
+//! The demonstration: scenes played on a server in the same process.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(19);
 /// A moment to read the screen.
 const PAUSE: Duration = Duration::from_millis(700);
 
-/// What the story wants the server to do.
+/// What the server does in the demonstration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Receive an SMS with this text.
@@ -39,10 +39,10 @@ pub struct DemoServer {
 /// Starts a [`DemoServer`]; the error is one line.
 pub type StartDemo = Box<dyn FnOnce() -> Result<DemoServer, String> + Send>;
 
-/// The filter the story is about.
+/// The filter of the demonstration.
 pub const FILTER: &str = SMS;
 
-/// Settings that make the story short.
+/// Settings that make the demonstration short.
 #[must_use]
 pub fn config(server: &Url) -> Config {
     let retry = RetryPolicy {
@@ -55,16 +55,16 @@ pub fn config(server: &Url) -> Config {
     Config { server: server.clone(), retry, ..Config::default() }
 }
 
-/// What comes next in the story.
+/// What comes next in the demonstration.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Cue {
     /// Say this.
-    Tell(&'static str),
+    Say(&'static str),
     /// Make the server do this.
     Do(Step),
     /// Pause.
     Wait(Duration),
-    /// Close the session; the story is over.
+    /// Close the session; the demonstration is over.
     Close,
 }
 
@@ -104,7 +104,7 @@ impl Director {
             (Scene::Start, Event::Subscribed(_)) => (
                 Scene::FirstMessages,
                 vec![
-                    Cue::Tell("Two text messages arrive."),
+                    Cue::Say("Two text messages arrive."),
                     Cue::Wait(PAUSE),
                     Cue::Do(Step::Sms("Hello")),
                     Cue::Do(Step::Sms("How are you?")),
@@ -114,20 +114,20 @@ impl Director {
                 Scene::Cut,
                 vec![
                     Cue::Wait(PAUSE),
-                    Cue::Tell("The connection is cut, and two more messages arrive while nobody is connected."),
+                    Cue::Say("The connection is cut, and two more messages arrive while nobody is connected."),
                     Cue::Do(Step::Cut),
                     Cue::Do(Step::Sms("Are you there?")),
                     Cue::Do(Step::Sms("I can wait.")),
                 ],
             ),
             (Scene::Cut, Event::Recovered { .. }) => {
-                (Scene::Replay, vec![Cue::Tell("The session is recovered: both messages are replayed.")])
+                (Scene::Replay, vec![Cue::Say("The session is recovered: both messages are replayed.")])
             }
             (Scene::Replay, Event::Notification(_)) if self.seen == 2 => (
                 Scene::Restarted,
                 vec![
                     Cue::Wait(PAUSE),
-                    Cue::Tell("The server restarts and forgets the session. A message arrives meanwhile, and is lost."),
+                    Cue::Say("The server restarts and forgets the session. A message arrives meanwhile, and is lost."),
                     Cue::Do(Step::Restart),
                     Cue::Do(Step::Sms("Nobody will read this.")),
                 ],
@@ -135,7 +135,7 @@ impl Director {
             (Scene::Restarted, Event::Subscribed(_)) => (
                 Scene::LastMessage,
                 vec![
-                    Cue::Tell("The loss is reported, and the subscription stands again. One more message arrives."),
+                    Cue::Say("The loss is reported, and the subscription stands again. One more message arrives."),
                     Cue::Wait(PAUSE),
                     Cue::Do(Step::Sms("There you are.")),
                 ],
@@ -144,7 +144,7 @@ impl Director {
                 Scene::End,
                 vec![
                     Cue::Wait(PAUSE),
-                    Cue::Tell("That was all: the subscription is deleted, the session closed."),
+                    Cue::Say("That was all: the subscription is deleted, the session closed."),
                     Cue::Close,
                 ],
             ),

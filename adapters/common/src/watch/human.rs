@@ -10,7 +10,7 @@ const SHOWN: usize = 160;
 /// What stands before all lines of an event but its first.
 const INDENT: &str = "\n                 ";
 
-/// The lines for an event, each escaped (SEC-5); `None` for those that are not told.
+/// The lines for an event, each escaped (SEC-5); `None` for those that are not shown.
 #[must_use]
 pub fn event(event: &Event) -> Option<String> {
     let lines = match event {

@@ -42,7 +42,7 @@ impl Line {
     }
 }
 
-/// The line for an event; `None` for those that are not told.
+/// The line for an event; `None` for those that are not shown.
 #[must_use]
 pub fn event(event: &Event) -> Option<String> {
     let line = match event {
@@ -85,7 +85,7 @@ pub fn event(event: &Event) -> Option<String> {
         Event::Waiting { reason, delay, .. } => {
             waits(Line::new("waiting"), *delay, *reason).with("message", reason.to_string())
         }
-        Event::Gap(told) => gap(told),
+        Event::Gap(lost) => gap(lost),
         Event::Disconnected { conn, cause, reason } => {
             let line = Line::new("disconnected").with("conn", conn.get()).with("cause", cause.as_str());
             let line = line.with("message", cause.to_string());
@@ -162,13 +162,13 @@ fn with_body(line: Line, body: &Body) -> Line {
     }
 }
 
-/// A line that tells that the state file cannot be used, and why; the session is a new one.
+/// A line that says that the state file cannot be used, and why; the session is a new one.
 #[must_use]
 pub fn not_restored(why: &str) -> String {
     Line::new("error").with("kind", "not_restored").with("message", why).end()
 }
 
-/// A line that tells of a mistake.
+/// A line for a mistake.
 #[must_use]
 pub fn error(message: &str) -> String {
     Line::new("error").with("message", message).end()
@@ -372,11 +372,11 @@ mod tests {
         assert_eq!(broken(ProtocolError::Binary), r#"{"event":"protocol_error","conn":3,"error":"Binary"}"#);
         assert_eq!(event(&Event::SnapshotChanged), None);
         let other = Event::Response { id: RequestId::from(1), outcome: RequestOutcome::Cancelled { sent: true } };
-        assert_eq!(event(&other), None, "told by the call itself");
+        assert_eq!(event(&other), None, "reported by the call itself");
     }
 
     #[test]
-    fn responses_tell_their_way() {
+    fn responses_show_their_way() {
         let mut reply = http::Response::builder().status(200).header("a", "1").header("a", "2");
         reply.extensions_mut().unwrap().insert(Via::WebSocket);
         let line = response(&json!("x"), &Ok(reply.body(Body::from("{\n\"n\":1.50}".to_owned())).unwrap()));
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn mistakes_are_reported() {
         for bad in ["", "x", "{}", r#"{"cmd":"dance"}"#, r#"{"cmd":"close","mode":"x"}"#, r#"{"cmd":"request"}"#] {
             assert!(matches!(command(bad), Err((None, _))), "{bad}");
         }

@@ -37,7 +37,7 @@ pub fn complain(name: &str, why: &str, status: u8) -> u8 {
     status
 }
 
-/// Reads the lines of stdin on a thread of its own, because that blocks on every runtime, until `take` wants no more.
+/// Reads the lines of stdin on a thread of its own, because that blocks on every runtime, until `take` returns `false`.
 pub fn read_stdin(mut take: impl FnMut(Result<String, String>) -> bool + Send + 'static) {
     let _ = std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         let mut input = io::stdin().lock();

@@ -151,8 +151,8 @@ impl Program {
             let Some(demo) = &mut self.demo else { return Play::Rest };
             match demo.cues.pop_front() {
                 None => return Play::Rest,
-                Some(Cue::Tell(text)) if self.options.json => terminal::note(text),
-                Some(Cue::Tell(text)) => self.print(Some(format!("\n{text}"))),
+                Some(Cue::Say(text)) if self.options.json => terminal::note(text),
+                Some(Cue::Say(text)) => self.print(Some(format!("\n{text}"))),
                 Some(Cue::Do(step)) => (demo.perform)(step),
                 Some(Cue::Wait(pause)) => return Play::Wait(pause),
                 Some(Cue::Close) => return Play::Close,

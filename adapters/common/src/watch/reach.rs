@@ -1,4 +1,4 @@
-//! Whether the server can be reached at all: a wrong address must not look like patience.
+//! Whether the server can be reached at all: a wrong address must not look like a slow server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// `server` is what the line names; `login` is told how the calls of the credential source end.
+    /// `server` is what the line names; `login` notes how the calls of the credential source end.
     #[must_use]
     pub const fn new(server: String, login: LoginCalls) -> Self {
         Self { server, login, failed: 0, connected: false }

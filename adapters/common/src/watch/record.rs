@@ -65,7 +65,7 @@ impl Record {
         )
     }
 
-    /// Writes the text: a file then holds nothing else, a stream gets it once more. The first failure is told; later
+    /// Writes the text: a file then holds nothing else, a stream gets it once more. The first failure is reported; later
     /// ones say nothing new.
     pub fn write(&mut self, name: &str, text: Option<String>) {
         let Some(text) = text else { return };

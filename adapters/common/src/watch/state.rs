@@ -13,8 +13,8 @@ use super::json;
 use crate::file::{FileError, Holds, PrivateFile};
 use crate::terminal;
 
-/// In place of a session that cannot be used: it makes the next one tell a gap. Nobody knows since when: the file may
-/// have been written while a loss before it was known and not told yet, so its time says nothing.
+/// In place of a session that cannot be used: it makes the next one report a gap. Nobody knows since when: the file may
+/// have been written while a loss before it was known and not reported yet, so its time says nothing.
 #[must_use]
 pub fn lost(app: &ClientApp) -> Snapshot {
     Snapshot::lost(&app.server, UnixMillis(0))
@@ -287,7 +287,7 @@ mod tests {
     // CLAUSE SEC-4
     #[cfg(unix)]
     #[test]
-    fn a_refusal_changes_no_mode_and_an_open_login_is_told() {
+    fn a_refusal_changes_no_mode_and_an_open_login_is_reported() {
         use std::os::unix::fs::PermissionsExt;
         let folder = std::env::temp_dir().join(format!("ringcentral-ws-modes-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();

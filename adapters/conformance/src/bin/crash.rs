@@ -1,4 +1,4 @@
-//! Kills `watch` a thousand times, and checks what it printed. `--help` tells more.
+//! Kills `watch` a thousand times, and checks what it printed. `--help` says more.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let (deaths, seed) = (number(first, 1000), number(args.next(), 1));
     let program = args.next().map(PathBuf::from).or(beside).filter(|program| program.exists());
     let (Some(deaths), Some(seed), Some(program)) = (deaths, seed, program) else {
-        eprintln!("crash: no such number or program; run `cargo build --examples`; --help tells more");
+        eprintln!("crash: no such number or program; run `cargo build --examples`; --help says more");
         return ExitCode::from(2);
     };
     let tally = run(&Plan { program, deaths, time: Duration::from_secs(3600), seed, damage: true });

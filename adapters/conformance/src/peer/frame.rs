@@ -16,7 +16,7 @@ pub mod opcode {
     pub const PONG: u8 = 10;
 }
 
-/// How many bytes tell the length of a payload.
+/// How many bytes state the length of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
     /// Seven bits of the second byte.

@@ -216,7 +216,7 @@ impl Peer {
     }
 
     /// Ends all connections that there are, those in the hands of functions too, and has
-    /// those functions end. [`Link::is_over`] tells them.
+    /// those functions end. [`Link::is_over`] says so to them.
     pub fn calm(&self) {
         let streams = {
             let mut state = self.shared.lock();
@@ -238,7 +238,7 @@ impl Peer {
         self.shared.lock().written
     }
 
-    /// Ends it, and tells how much time of the processor its connections took.
+    /// Ends it, and returns how much time of the processor its connections took.
     pub fn end(mut self) -> Duration {
         self.stop()
     }

@@ -38,7 +38,7 @@ pub(super) fn other_credentials(w: &mut World<'_>) {
     let why = w.start_refused();
     assert!(why.contains("another server"), "{why}");
 
-    // The other user begins afresh, is told that something may be missing, and sees nothing of the first.
+    // The other user begins afresh, gets a gap, and sees nothing of the first.
     w.setup = own.clone();
     w.setup.refresh_token = None;
     w.setup.jwt = w.server.with_gateway(|gateway, _| gateway.config().users[1].jwt.clone());

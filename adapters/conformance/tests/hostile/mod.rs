@@ -209,12 +209,12 @@ pub(crate) fn setup(address: SocketAddr) -> Setup {
 pub(crate) struct Client {
     pub(crate) running: Box<dyn Running>,
     name: &'static str,
-    pub(crate) told: Vec<String>,
+    pub(crate) received: Vec<String>,
 }
 
 impl Client {
     pub(crate) fn start(harness: &dyn Harness, setup: Setup) -> Self {
-        Self { running: harness.start(setup), name: harness.name(), told: Vec::new() }
+        Self { running: harness.start(setup), name: harness.name(), received: Vec::new() }
     }
 
     /// Takes events up to the first whose line begins like this.
@@ -223,10 +223,10 @@ impl Client {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let Some(Some(event)) = self.running.next_event(left) else {
-                panic!("{}: no `{beginning}` after {:#?}", self.name, self.told);
+                panic!("{}: no `{beginning}` after {:#?}", self.name, self.received);
             };
             let line = line(&event);
-            self.told.push(line.clone());
+            self.received.push(line.clone());
             if line.starts_with(beginning) {
                 return;
             }

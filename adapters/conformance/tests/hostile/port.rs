@@ -30,19 +30,19 @@ impl Harness for Mio {
     }
 
     fn try_start(&self, setup: Setup) -> Result<Box<dyn Running>, String> {
-        let ((tell, events), (answer, answers), (commands, inbox)) = (channel(), channel(), channel());
+        let ((sender, events), (answer, answers), (commands, inbox)) = (channel(), channel(), channel());
         let (stats, gone) = (Arc::<Mutex<Stats>>::default(), Arc::<AtomicBool>::default());
-        let (told, leave) = (Arc::clone(&stats), Arc::clone(&gone));
+        let (shared, leave) = (Arc::clone(&stats), Arc::clone(&gone));
         std::thread::spawn(move || {
             let mut port = Port::new(setup.app, setup.jwt.into(), setup.config, 7).unwrap();
             let now = port.now();
             port.session.subscribe(Filters::new(&setup.filters).unwrap(), now).unwrap();
             port.session.connect(now).unwrap();
-            let mut tell = |_: &mut Port, event| match event {
+            let mut on_event = |_: &mut Port, event| match event {
                 Event::Response { outcome, .. } => drop(answer.send(ended(&outcome))),
-                event => drop(tell.send(event)),
+                event => drop(sender.send(event)),
             };
-            while port.turn(&mut tell).unwrap() && !leave.load(Ordering::SeqCst) {
+            while port.turn(&mut on_event).unwrap() && !leave.load(Ordering::SeqCst) {
                 // A turn ends at the next heartbeat at the latest.
                 let now = port.now();
                 match inbox.try_recv() {
@@ -50,7 +50,7 @@ impl Harness for Mio {
                     Ok(Command::Close(mode)) => drop(port.session.close(mode, now)),
                     Err(_) => {}
                 }
-                *told.lock().unwrap() = port.session.stats();
+                *shared.lock().unwrap() = port.session.stats();
             }
         });
         Ok(Box::new(MioRunning { events, answers, commands, stats, gone }))

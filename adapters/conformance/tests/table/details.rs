@@ -139,7 +139,7 @@ fn absurd() -> Vec<Behaviour> {
     ]
 }
 
-/// What becomes of the wish for a subscription.
+/// What becomes of a subscription that is asked for.
 fn subscriptions() -> Vec<Behaviour> {
     fn answered(link: &mut Link<'_>, status: u16, body: &str) -> io::Result<()> {
         let asked = link.asked(|asked| asked.text.contains("/subscription"))?;

@@ -144,7 +144,7 @@ fn floods() -> Vec<Behaviour> {
             let frame = link.notification("same");
             link.flood(frame)
         }),
-        // What means nothing is counted (`Stats`), and told to nobody; what comes behind it comes through.
+        // What means nothing is counted (`Stats`), and reported to nobody; what comes behind it comes through.
         live("20,000 notifications of another subscription", HARMLESS, |link| {
             many(link, &notification("other", "x"), 20_000)
         }),

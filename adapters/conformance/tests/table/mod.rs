@@ -63,7 +63,7 @@ pub(crate) struct Behaviour {
     pub(crate) stage: Stage,
     pub(crate) app: App,
     pub(crate) attack: fn(&mut Link<'_>) -> io::Result<()>,
-    /// The beginnings of the lines that tell it; one of them must come in time.
+    /// The beginnings of the lines that report it; one of them must come in time.
     pub(crate) expect: &'static [&'static str],
     pub(crate) then: Then,
 }

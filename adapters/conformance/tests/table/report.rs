@@ -50,7 +50,7 @@ pub(crate) fn play_on(name: &str) {
 fn write(name: &str, row: &Row) -> String {
     let times = [row.cpu, row.react, row.close].map(|time| time.as_millis().to_string()).join("\t");
     let faults = row.faults.join(" | ").replace(['\t', '\n'], " ");
-    format!("{MARK}\tdone\t{name}\t{}\t{times}\t{}\t{faults}", row.memory, row.told)
+    format!("{MARK}\tdone\t{name}\t{}\t{times}\t{}\t{faults}", row.memory, row.reported)
 }
 
 fn read(line: &str) -> Option<(String, Row)> {
@@ -59,9 +59,9 @@ fn read(line: &str) -> Option<(String, Row)> {
     let memory = fields.next()?.parse().ok()?;
     let mut time = || Some(Duration::from_millis(fields.next()?.parse().ok()?));
     let (cpu, react, close) = (time()?, time()?, time()?);
-    let told = fields.next()?.to_owned();
+    let reported = fields.next()?.to_owned();
     let faults = fields.next().filter(|faults| !faults.is_empty()).map(str::to_owned).into_iter().collect();
-    Some((name, Row { memory, cpu, react, close, told, faults }))
+    Some((name, Row { memory, cpu, react, close, reported, faults }))
 }
 
 /// Plays all on these adapters, beside each other.
@@ -137,9 +137,9 @@ impl Table {
     pub(crate) fn text(&self) -> String {
         let lines = self.lines(|behaviour, adapter, row| {
             let times = [row.cpu, row.react, row.close].map(|time| format!("{:6.2}", time.as_secs_f64())).join(" ");
-            format!("{:54} {adapter:9} {:7.2} {times}  {}", behaviour.name, mib(row.memory), row.told)
+            format!("{:54} {adapter:9} {:7.2} {times}  {}", behaviour.name, mib(row.memory), row.reported)
         });
-        let head = format!("{:54} {:9} {:>7} {:>6} {:>6} {:>6}  told", "", "", "MiB", "CPU s", "react", "close");
+        let head = format!("{:54} {:9} {:>7} {:>6} {:>6} {:>6}  reported", "", "", "MiB", "CPU s", "react", "close");
         std::iter::once(head).chain(lines.into_iter().map(|(_, line)| line)).collect::<Vec<_>>().join("\n")
     }
 
@@ -165,20 +165,21 @@ impl Table {
             let _ = writeln!(text, "| {adapter} | {:.1} | {cpu:.2} | {react:.2} | {close:.2} |", mib(memory));
         }
         for (group, behaviours) in &self.groups {
-            let _ = write!(text, "\n## {group}\n\n| The server | tokio | smol | async-std | blocking | Told as |\n");
+            let _ =
+                write!(text, "\n## {group}\n\n| The server | tokio | smol | async-std | blocking | Reported as |\n");
             text.push_str("|---|---|---|---|---|---|\n");
             for behaviour in behaviours {
                 let _ = write!(text, "| {} |", behaviour.name);
-                let mut told: Vec<&str> = Vec::new();
+                let mut reported: Vec<&str> = Vec::new();
                 for adapter in ADAPTERS {
                     let Some(row) = self.rows.get(&(behaviour.name.to_owned(), adapter.to_owned())) else { continue };
                     let [cpu, react] = [row.cpu, row.react].map(|time| time.as_secs_f64());
                     let _ = write!(text, " {:.1} / {cpu:.2} / {react:.2} |", mib(row.memory));
-                    if !told.contains(&row.told.as_str()) {
-                        told.push(&row.told);
+                    if !reported.contains(&row.reported.as_str()) {
+                        reported.push(&row.reported);
                     }
                 }
-                let _ = writeln!(text, " {} |", told.join("; "));
+                let _ = writeln!(text, " {} |", reported.join("; "));
             }
         }
         text

@@ -46,7 +46,7 @@ pub(crate) struct Row {
     pub(crate) cpu: Duration,
     pub(crate) react: Duration,
     pub(crate) close: Duration,
-    pub(crate) told: String,
+    pub(crate) reported: String,
     pub(crate) faults: Vec<String>,
 }
 
@@ -210,7 +210,7 @@ fn close_under_attack(behaviour: &'static Behaviour, harness: &dyn Harness, row:
     (peer.end(), written)
 }
 
-/// Lets the attack be told, and looks whether the client is none the worse for it.
+/// Waits until the attack is reported, and looks whether the client is none the worse for it.
 fn withstand(behaviour: &'static Behaviour, harness: &dyn Harness, row: &mut Row) -> (Duration, u64) {
     let mut fight = Fight::start(behaviour, harness);
     let limit = limit(behaviour) + MARGIN;
@@ -222,7 +222,7 @@ fn withstand(behaviour: &'static Behaviour, harness: &dyn Harness, row: &mut Row
             }
             fight.act(behaviour.app);
             match fight.until(behaviour.expect, limit.saturating_sub(began.elapsed())) {
-                Ok(line) => row.told = line,
+                Ok(line) => row.reported = line,
                 Err(error) => row.faults.push(error),
             }
             row.react = began.elapsed();

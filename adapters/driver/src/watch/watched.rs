@@ -1,4 +1,4 @@
-//! A login that tells whether its calls get through to a server.
+//! A login that reports whether its calls get through to a server.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;

@@ -14,7 +14,7 @@ pub(crate) struct Call {
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(crate) enum What {
     Start(Start),
-    /// The snapshot as it is now. The page asks when it has handled all events told before (PST-4).
+    /// The snapshot as it is now. The page asks when it has handled all earlier events (PST-4).
     Snapshot,
 
     // Commands.

@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod call;
+mod output;
 mod port;
-mod tell;
 
 use std::cell::RefCell;
 

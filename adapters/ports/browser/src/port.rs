@@ -12,7 +12,7 @@ use ringcentral_ws_core::{
 use serde_json::{Map, Value, json};
 
 use crate::call::{Call, Mode, Request, Start, What};
-use crate::tell;
+use crate::output;
 
 /// A Session that a page talks to in JSON. It knows nothing of browsers, so it is tested without one.
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl Port {
         Ok(answer)
     }
 
-    /// Begins with the snapshot if it can be used. Tells whether: `true`, or `false`, or the reason why not.
+    /// Begins with the snapshot if it can be used. Returns whether it was: `true`, or `false`, or the reason why not.
     fn start(&mut self, start: Start, now: Timestamp) -> Result<Value, String> {
         if self.session.is_some() {
             return Err("the session has been started before".to_owned());
@@ -77,10 +77,10 @@ impl Port {
             Snapshot::from_json(&text)
                 .and_then(|snapshot| Session::restore(config.clone(), snapshot, start.seed, clock))
         });
-        let (session, told) = match restored {
+        let (session, used) = match restored {
             Some(Ok(session)) => (session, json!(true)),
             Some(Err(why)) => {
-                // There was a session, and what it missed is not known: that is told as a gap.
+                // There was a session, and what it missed is not known: that is reported as a gap.
                 let lost = Snapshot::lost(&config.server, UnixMillis(0));
                 (Session::restore(config, lost, start.seed, clock).map_err(text)?, json!(why.to_string()))
             }
@@ -88,7 +88,7 @@ impl Port {
         };
         let session = self.session.insert(session);
         session.connect(now).map_err(text)?;
-        Ok(told)
+        Ok(used)
     }
 }
 
@@ -161,7 +161,7 @@ fn input(what: What) -> Result<Input<'static>, String> {
     })
 }
 
-/// Messages may have been lost between the socket and the page. That counts as one that could not be read, which is told
+/// Messages may have been lost between the socket and the page. That counts as one that could not be read, reported
 /// as a `Gap` if the session goes on.
 fn deaf(conn: ConnId) -> Input<'static> {
     Input::Frame { conn, frame: Frame::TooLarge(0) }
@@ -187,7 +187,7 @@ fn drain(session: &mut Session, now: Timestamp, answer: &mut Map<String, Value>)
         match session.poll_output() {
             Output::Action(action) => {
                 let closing = if let Action::Close { conn, .. } = action { Some(conn) } else { None };
-                out.push(tell::action(action));
+                out.push(output::action(action));
                 if let Some(conn) = closing {
                     // A browser discards what arrives after `close()`. At most one such input for each `Close`, so
                     // there is room for it.
@@ -196,14 +196,14 @@ fn drain(session: &mut Session, now: Timestamp, answer: &mut Map<String, Value>)
             }
             // That of `deaf`.
             Output::Event(Event::ProtocolError { error: ProtocolError::TooLarge(0), .. }) => {}
-            Output::Event(event) => out.push(tell::event(&event)),
+            Output::Event(event) => out.push(output::event(&event)),
             Output::Wait(wait) => break wait,
         }
     };
     answer.insert("out".to_owned(), Value::Array(out));
     answer.insert("wait".to_owned(), wait_word(wait));
     if let Wait::Until { at, .. } = wait {
-        answer.insert("at".to_owned(), json!(tell::millis(at)));
+        answer.insert("at".to_owned(), json!(output::millis(at)));
     }
 }
 

@@ -12,7 +12,7 @@ fn it_subscribes_and_receives() {
     page.call(json!({ "do": "subscribe", "filters": [page::SMS] }));
     page.sms("one");
     page.sms("a, ,--Boundary b]");
-    assert_eq!(page.told, ["connected fresh", "subscribed", "one", "a, ,--Boundary b]"]);
+    assert_eq!(page.received, ["connected fresh", "subscribed", "one", "a, ,--Boundary b]"]);
     // Secrets are in actions only.
     assert!(page.events.iter().all(|event| !event.to_string().contains("token")), "{:?}", page.events);
 }
@@ -23,7 +23,7 @@ fn a_cut_connection_recovers() {
     page.cut();
     page.sms("two");
     page.wait(3_000.0);
-    assert_eq!(page.told, ["disconnected socket_lost", "connected recovered", "recovered", "two"]);
+    assert_eq!(page.received, ["disconnected socket_lost", "connected recovered", "recovered", "two"]);
 }
 
 #[test]
@@ -35,8 +35,8 @@ fn the_next_page_continues() {
     page.load();
     assert_eq!(page.restored, json!(true));
     page.sms("three");
-    page.told.retain(|event| event != "subscribed");
-    assert_eq!(page.told, ["connected recovered", "recovered", "gap restored", "two", "three"]);
+    page.received.retain(|event| event != "subscribed");
+    assert_eq!(page.received, ["connected recovered", "recovered", "gap restored", "two", "three"]);
 }
 
 /// A browser discards what comes after `close()`, so even a page that detaches in order cannot promise completeness.
@@ -44,17 +44,17 @@ fn the_next_page_continues() {
 fn what_a_closing_socket_discards_is_a_gap() {
     let mut page = Page::subscribed();
     page.call(json!({ "do": "close", "mode": "detach" }));
-    assert_eq!(page.told, ["disconnected closed", "closed detached"]);
-    page.told.clear();
+    assert_eq!(page.received, ["disconnected closed", "closed detached"]);
+    page.received.clear();
     page.unload();
     page.sms("two");
     page.load();
-    page.told.retain(|event| event != "subscribed");
-    assert_eq!(page.told, ["connected recovered", "recovered", "gap unreadable_frame", "two"]);
+    page.received.retain(|event| event != "subscribed");
+    assert_eq!(page.received, ["connected recovered", "recovered", "gap unreadable_frame", "two"]);
 }
 
 #[test]
-fn a_page_that_comes_back_too_late_is_told_so_first() {
+fn a_page_that_comes_back_too_late_gets_a_gap_first() {
     let mut page = Page::subscribed();
     page.unload();
     page.sms("two");
@@ -64,8 +64,8 @@ fn a_page_that_comes_back_too_late_is_told_so_first() {
         page.load();
         page.sms("three");
         let gap = format!("gap {cause}");
-        assert_eq!(page.told, ["connected lost", "recovery_failed", &gap, "subscribed", "three"]);
-        page.told.clear();
+        assert_eq!(page.received, ["connected lost", "recovery_failed", &gap, "subscribed", "three"]);
+        page.received.clear();
         page.unload();
     }
 }
@@ -74,7 +74,7 @@ fn a_page_that_comes_back_too_late_is_told_so_first() {
 fn revoking_leaves_nothing() {
     let mut page = Page::subscribed();
     page.call(json!({ "do": "close", "mode": "revoke" }));
-    assert_eq!(page.told, ["disconnected closed", "closed revoked"]);
+    assert_eq!(page.received, ["disconnected closed", "closed revoked"]);
     assert_eq!(page.answer["wait"], "finished");
     assert_eq!(page.gateway.subscriptions().count(), 0);
 }
@@ -85,7 +85,7 @@ fn requests_go_over_the_socket_or_by_fetch() {
     let path = "/restapi/v1.0/account/~";
     page.call(json!({ "do": "request", "method": "GET", "path": path }));
     page.call(json!({ "do": "request", "method": "POST", "path": "/restapi/oauth/wstoken" }));
-    assert_eq!(page.told, ["200 websocket", "200 https"]);
+    assert_eq!(page.received, ["200 websocket", "200 https"]);
     let ids: Vec<&Value> = page.events.iter().filter(|e| e["event"] == "response").map(|e| &e["id"]).collect();
     assert_eq!(ids, [&json!(1), &json!(2)]);
 }
@@ -97,9 +97,9 @@ fn a_browser_that_is_offline_waits_for_the_network() {
     page.cut();
     page.sms("two");
     page.wait(20_000.0);
-    assert_eq!(page.told, ["disconnected socket_lost"]);
+    assert_eq!(page.received, ["disconnected socket_lost"]);
     page.come_online();
-    assert_eq!(page.told[1..], ["connected recovered", "recovered", "two"]);
+    assert_eq!(page.received[1..], ["connected recovered", "recovered", "two"]);
 }
 
 #[test]
@@ -108,10 +108,10 @@ fn a_network_that_fails_is_tried_again() {
     page.network = Network::Broken;
     page.cut();
     page.wait(2_000.0);
-    assert_eq!(page.told[..2], ["disconnected socket_lost", "retry network"]);
+    assert_eq!(page.received[..2], ["disconnected socket_lost", "retry network"]);
     page.network = Network::Up;
     page.wait(60_000.0);
-    assert_eq!(page.told[page.told.len() - 2..], ["connected recovered", "recovered"]);
+    assert_eq!(page.received[page.received.len() - 2..], ["connected recovered", "recovered"]);
 }
 
 #[test]
@@ -120,19 +120,19 @@ fn a_socket_that_does_not_open_is_tried_again() {
     page.shut = true;
     page.cut();
     page.wait(2_000.0);
-    assert_eq!(page.told[..2], ["disconnected socket_lost", "retry connect_failed"]);
+    assert_eq!(page.received[..2], ["disconnected socket_lost", "retry connect_failed"]);
     page.shut = false;
     page.wait(60_000.0);
-    assert_eq!(page.told[page.told.len() - 2..], ["connected recovered", "recovered"]);
+    assert_eq!(page.received[page.received.len() - 2..], ["connected recovered", "recovered"]);
 }
 
 #[test]
 fn a_backend_that_has_no_token_is_asked_again_or_not() {
-    for (permanent, told) in [(false, "retry credentials"), (true, "closed credentials")] {
+    for (permanent, expected) in [(false, "retry credentials"), (true, "closed credentials")] {
         let mut page = Page::new();
         page.no_token = Some(permanent);
         page.load();
-        assert_eq!(page.told, [told]);
+        assert_eq!(page.received, [expected]);
     }
 }
 
@@ -146,7 +146,7 @@ fn the_snapshot_is_text_and_a_bad_one_is_no_end() {
     page.load();
     assert!(page.restored.as_str().unwrap().contains("start without it"), "{}", page.restored);
     // What the session before had missed is not known.
-    assert_eq!(page.told, ["connected fresh", "gap restored"]);
+    assert_eq!(page.received, ["connected fresh", "gap restored"]);
 }
 
 // CLAUSE TOK-10
@@ -160,10 +160,10 @@ fn the_snapshot_of_another_user_is_not_used() {
     assert_eq!(page.restored, json!(true));
     page.unload();
     page.user = Some("62220004");
-    page.told.clear();
+    page.received.clear();
     page.load();
     assert!(page.restored.as_str().unwrap().contains("another user"), "{}", page.restored);
-    assert_eq!(page.told, ["connected fresh", "gap restored"]);
+    assert_eq!(page.received, ["connected fresh", "gap restored"]);
 }
 
 #[test]
@@ -181,8 +181,8 @@ fn a_call_that_is_none_changes_nothing() {
         ("{\"now\":1,\"do\":\"http_response\",\"id\":1,\"status\":0,\"headers\":[],\"body\":\"\"}", "not an HTTP"),
     ] {
         let answer: Value = serde_json::from_str(&page.port.call(call)).unwrap();
-        let told = answer["error"].as_str().unwrap_or_else(|| panic!("{call}: {answer}"));
-        assert!(told.contains(error) && !told.contains("hunter2"), "{call}: {told}");
+        let error_text = answer["error"].as_str().unwrap_or_else(|| panic!("{call}: {answer}"));
+        assert!(error_text.contains(error) && !error_text.contains("hunter2"), "{call}: {error_text}");
     }
     assert_eq!(page.snapshot(), before);
 }

@@ -1,4 +1,4 @@
-// A small application: it keeps a record of what it is told, and shows it. Its record outlives a reload, as the
+// A small application: it keeps a record of what it receives, and shows it. Its record outlives a reload, as the
 // session does, so an event counts as handled when it is in the record.
 
 import { Client, RequestError } from "./ringcentral-ws.js";

@@ -1,5 +1,5 @@
 // The page's half of the port: it owns the WebSocket, fetch, the timer, the clock and the storage. It decides nothing
-// about the protocol: what the module says is done, what happens is told to the module.
+// about the protocol: what the module says is done, what happens is given to the module.
 
 /** A timer this late, in ms, means that the page was frozen or the machine slept. */
 const LATE = 3000;
@@ -7,7 +7,7 @@ const LATE = 3000;
 const SETTLED = 5000;
 /** The longest that setTimeout takes. Too early is harmless. */
 const LONGEST = 2 ** 31 - 1;
-/** Bytes that wait in the WebSocket before the module is told, and when they count as gone. */
+/** Bytes that wait in the WebSocket before the module hears of it, and when they count as gone. */
 const HIGH = 64 * 1024;
 const LOW = 16 * 1024;
 
@@ -117,7 +117,7 @@ export class Client {
     return client;
   }
 
-  /** Wants these filters from now on. */
+  /** Subscribes to these filters from now on. */
   subscribe(filters) {
     this.#command({ do: "subscribe", filters });
     this.#options.filters = filters;
@@ -203,14 +203,14 @@ export class Client {
 
   #listen() {
     const on = (target, name, then) => target.addEventListener(name, then, { signal: this.#listeners.signal });
-    on(window, "online", () => this.#tell({ do: "network", online: true }));
-    on(window, "offline", () => this.#tell({ do: "network", online: false }));
+    on(window, "online", () => this.#input({ do: "network", online: true }));
+    on(window, "offline", () => this.#input({ do: "network", online: false }));
     // A page that comes out of the back/forward cache, or out of a freeze, was away. One that was only hidden may have
     // had its timers slowed down: #enter notices if that mattered.
     on(document, "freeze", () => this.#away());
-    on(document, "resume", () => this.#tell({ do: "resumed" }));
-    on(window, "pageshow", (event) => event.persisted && this.#tell({ do: "resumed" }));
-    on(document, "visibilitychange", () => document.hidden || this.#tell({ do: "timeout" }));
+    on(document, "resume", () => this.#input({ do: "resumed" }));
+    on(window, "pageshow", (event) => event.persisted && this.#input({ do: "resumed" }));
+    on(document, "visibilitychange", () => document.hidden || this.#input({ do: "timeout" }));
   }
 
   // One call of the module. What comes out is queued.
@@ -229,7 +229,7 @@ export class Client {
     this.#due = answer.at ?? null;
     if (this.#due !== null) {
       const wait = Math.min(Math.max(Math.ceil(this.#due - now), 0), LONGEST);
-      this.#timer = setTimeout(() => this.#tell({ do: "timeout" }), wait);
+      this.#timer = setTimeout(() => this.#input({ do: "timeout" }), wait);
     }
     if (answer.wait === "finished") this.#end();
     return answer;
@@ -250,7 +250,7 @@ export class Client {
     this.#pump();
   }
 
-  #tell(input) {
+  #input(input) {
     this.#enter(input);
     this.#pump();
   }
@@ -284,7 +284,7 @@ export class Client {
     // A session that goes on from an orderly end opens its socket after this (PST-2).
     if (!this.#storedOnce) {
       this.#storedOnce = true;
-      this.#tell({ do: "snapshot_stored" });
+      this.#input({ do: "snapshot_stored" });
     }
   }
 
@@ -326,10 +326,10 @@ export class Client {
   async #authorize({ id, refused }) {
     try {
       const { access_token, expires_in } = await this.#options.token({ refused });
-      this.#tell({ do: "authorized", id, token: access_token, expires_in: expires_in ?? null });
+      this.#input({ do: "authorized", id, token: access_token, expires_in: expires_in ?? null });
     } catch (error) {
       const permanent = error?.permanent === true;
-      this.#tell({ do: "authorize_failed", id, permanent, message: String(error?.message ?? error) });
+      this.#input({ do: "authorize_failed", id, permanent, message: String(error?.message ?? error) });
     }
   }
 
@@ -351,7 +351,7 @@ export class Client {
       input = { do: "http_failed", id, not_sent, message: String(error?.message ?? error) };
     }
     this.#calls.delete(id);
-    this.#tell(input);
+    this.#input(input);
   }
 
   #open({ conn, url }) {
@@ -369,18 +369,18 @@ export class Client {
     let open = false;
     ws.onopen = () => {
       open = true;
-      this.#tell({ do: "opened", conn });
+      this.#input({ do: "opened", conn });
     };
     ws.onmessage = ({ data }) => {
-      this.#tell(typeof data === "string" ? { do: "text", conn, text: data } : { do: "binary", conn });
+      this.#input(typeof data === "string" ? { do: "text", conn, text: data } : { do: "binary", conn });
     };
     ws.onclose = ({ code, reason }) => {
       this.#drop();
-      if (socket.away) this.#tell({ do: "deaf", conn });
+      if (socket.away) this.#input({ do: "deaf", conn });
       // 1005 and 1006 are the browser's own words for "no code came".
       const came = code === 1005 || code === 1006 ? null : code;
-      if (open) this.#tell({ do: "closed", conn, code: came, reason });
-      else this.#tell({ do: "open_failed", conn, not_sent, message: "the browser does not say why" });
+      if (open) this.#input({ do: "closed", conn, code: came, reason });
+      else this.#input({ do: "open_failed", conn, not_sent, message: "the browser does not say why" });
     };
   }
 
@@ -395,12 +395,12 @@ export class Client {
     }
   }
 
-  // A browser tells nobody when the buffer has emptied.
+  // A browser does not say when the buffer has emptied.
   #watchBuffer(socket) {
     if (this.#socket !== socket) return;
     if (socket.ws.bufferedAmount > LOW) return setTimeout(() => this.#watchBuffer(socket), 50);
     socket.blocked = false;
-    this.#tell({ do: "send_ready", conn: socket.conn });
+    this.#input({ do: "send_ready", conn: socket.conn });
   }
 
   // A browser cannot cut a connection. It closes it in its own time, and nobody listens any more.
@@ -412,6 +412,6 @@ export class Client {
   }
 
   #later(input) {
-    queueMicrotask(() => this.#tell(input));
+    queueMicrotask(() => this.#input(input));
   }
 }

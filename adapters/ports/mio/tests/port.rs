@@ -24,10 +24,10 @@ fn the_worked_example_works() {
     port.session.subscribe(Filters::new([SMS]).unwrap(), now).unwrap();
     port.session.connect(now).unwrap();
 
-    let mut told = Vec::new();
-    let mut tell = |port: &mut Port, event: Event| {
+    let mut received = Vec::new();
+    let mut on_event = |port: &mut Port, event: Event| {
         let now = port.now();
-        told.push(match event {
+        received.push(match event {
             Event::Connected { resumption, .. } => format!("connected {}", resumption.as_str()),
             Event::Subscribed(_) => {
                 server.receive_sms(0, "+16505550100", "one");
@@ -55,7 +55,7 @@ fn the_worked_example_works() {
             other => panic!("{other:?}"),
         });
     };
-    while port.turn(&mut tell).unwrap() {}
+    while port.turn(&mut on_event).unwrap() {}
     let expected = [
         "connected fresh",
         "subscribed",
@@ -68,5 +68,5 @@ fn the_worked_example_works() {
         "disconnected closed",
         "closed Revoked",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(received, expected);
 }

@@ -40,7 +40,7 @@ fn a_duplicate_is_dropped_as_long_as_the_window_holds_it() {
 
 // CLAUSE REC-4
 #[test]
-fn keys_that_look_alike_are_told_apart() {
+fn keys_that_look_alike_are_distinguished() {
     let alike = |n: u64| u128::from(n) << 64 | u128::from(n ^ 5);
     let mut recent = Recent::default();
     // With places for three, the fifth lies in the other half of the ring.
@@ -168,7 +168,7 @@ fn the_earliest_beginning_of_a_loss_stands() {
 
 // CLAUSE REC-5
 #[test]
-fn a_noted_loss_is_told_before_the_next_notification() {
+fn a_noted_loss_is_emitted_before_the_next_notification() {
     let (mut l, mut out) = ledger();
     l.lost(GapCause::UnreadableFrame, UnixMillis(0), &mut out);
     l.take(notification(1), Timestamp::ZERO, &mut out);

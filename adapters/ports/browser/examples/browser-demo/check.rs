@@ -35,8 +35,8 @@ pub(crate) fn run(chromium: &Path, gateway: &Arc<Server>, url: &str) -> Result<(
     let mut check = Check { browser, gateway, url, tab, sent: Vec::new(), began };
     let outcome = check.all();
     if let Err(error) = &outcome {
-        let told: Vec<_> = record(&mut check.browser, &check.tab).iter().flatten().map(short).collect();
-        return Err(format!("{error}\ntold: {told:?}\nexceptions: {:?}", check.browser.exceptions).into());
+        let received: Vec<_> = record(&mut check.browser, &check.tab).iter().flatten().map(short).collect();
+        return Err(format!("{error}\nreceived: {received:?}\nexceptions: {:?}", check.browser.exceptions).into());
     }
     match check.browser.exceptions.as_slice() {
         [] => Ok(()),
@@ -53,18 +53,18 @@ impl Check<'_> {
         self.comes_back_online()?;
         self.thaws()?;
         self.hands_over_to_another_tab()?;
-        self.tells_an_outage_beyond_the_window()?;
-        self.tells_a_lost_session()?;
+        self.reports_an_outage_beyond_the_window()?;
+        self.reports_a_lost_session()?;
         self.closes()
     }
 
     fn subscribes_and_receives(&mut self) -> Result<()> {
-        self.until_told("subscribed")?;
+        self.until_received("subscribed")?;
         for text in ["one", MULTIPART, "three"] {
             self.send(text);
         }
-        let told = self.nothing_is_lost()?;
-        expect(&told, &["connected fresh", "subscribed", "notification", "notification", "notification"])?;
+        let received = self.nothing_is_lost()?;
+        expect(&received, &["connected fresh", "subscribed", "notification", "notification", "notification"])?;
         self.done("subscribed; notifications arrive, `,--Boundary` in a text is a text");
         Ok(())
     }
@@ -87,8 +87,8 @@ impl Check<'_> {
     fn recovers_from_a_cut(&mut self) -> Result<()> {
         self.gateway.drop_connections();
         self.send("during the cut");
-        let told = self.nothing_is_lost()?;
-        expect_end(&told, &["disconnected socket_lost", "connected recovered", "recovered", "notification"])?;
+        let received = self.nothing_is_lost()?;
+        expect_end(&received, &["disconnected socket_lost", "connected recovered", "recovered", "notification"])?;
         self.done("a cut connection recovers");
         Ok(())
     }
@@ -103,13 +103,13 @@ impl Check<'_> {
             self.send(&format!("without a page {n}"));
         }
         self.load()?;
-        let told = self.nothing_is_lost()?;
+        let received = self.nothing_is_lost()?;
         // A page cannot know what was on its way when it ended, so there is a gap, although nothing was lost.
         let expected = ["connected recovered", "recovered", "gap restored"].into_iter().chain(["notification"; 5]);
-        expect(&told, &expected.collect::<Vec<_>>())?;
+        expect(&received, &expected.collect::<Vec<_>>())?;
         self.browser.command(&self.tab, "Page.reload", json!({}))?;
         self.until_pages(3)?;
-        self.until_told("recovered")?;
+        self.until_received("recovered")?;
         self.send("after another reload");
         self.nothing_is_lost()?;
         self.done("a reload recovers: nothing is lost, nothing comes twice");
@@ -120,12 +120,12 @@ impl Check<'_> {
         self.offline(true)?;
         self.gateway.drop_connections();
         self.send("while offline");
-        self.until_told("disconnected socket_lost")?;
+        self.until_received("disconnected socket_lost")?;
         // By then it has tried.
         std::thread::sleep(RetryPolicy::default().socket_lost);
         self.offline(false)?;
-        let told = self.nothing_is_lost()?;
-        expect_end(&told, &["disconnected socket_lost", "connected recovered", "recovered", "notification"])?;
+        let received = self.nothing_is_lost()?;
+        expect_end(&received, &["disconnected socket_lost", "connected recovered", "recovered", "notification"])?;
         self.done("a browser that was offline recovers when it is online again");
         Ok(())
     }
@@ -135,21 +135,21 @@ impl Check<'_> {
         self.leave()?;
         self.load()?;
         self.until_pages(4)?;
-        self.until_told("gap restored")?;
+        self.until_received("gap restored")?;
         self.browser.command(&self.tab, "Page.setWebLifecycleState", json!({ "state": "frozen" }))?;
         self.gateway.receive_sms(0, SENDER, "while frozen");
         self.gateway.drop_connections();
         self.send("while frozen and cut off");
         self.browser.command(&self.tab, "Page.setWebLifecycleState", json!({ "state": "active" }))?;
         self.until("the last message", |rows| subjects(rows).last() == Some(&"while frozen and cut off"))?;
-        // Chromium may have discarded the first one, and does not say so. It is told as a gap in any case.
+        // Chromium may have discarded the first one, and does not say so. It is reported as a gap in any case.
         let rows = record(&mut self.browser, &self.tab)?;
         let mut arrived = subjects(&rows);
         arrived.retain(|subject| *subject != "while frozen");
         expect(&arrived, &self.sent)?;
-        let told = since_load(&rows);
-        let gap = told.iter().position(|event| event == "gap unreadable_frame");
-        let recovered = told.iter().rposition(|event| event == "recovered");
+        let received = since_load(&rows);
+        let gap = received.iter().position(|event| event == "gap unreadable_frame");
+        let recovered = received.iter().rposition(|event| event == "recovered");
         expect(&[gap.is_some() && gap < recovered], &[true])?;
         self.sent = subjects(&rows).into_iter().map(str::to_owned).collect();
         self.done("what a page may have missed while it was frozen is a gap");
@@ -159,46 +159,46 @@ impl Check<'_> {
     fn hands_over_to_another_tab(&mut self) -> Result<()> {
         let second = self.browser.open(self.url)?;
         let first = std::mem::replace(&mut self.tab, second);
-        self.until_told("queued")?;
+        self.until_received("queued")?;
         expect(&[self.gateway.with_gateway(|g, _| g.connections().count())], &[1])?;
         self.browser.close(&first)?;
-        self.until_told("recovered")?;
+        self.until_received("recovered")?;
         // The record is that of the tab.
         self.sent.clear();
         self.send("to the second tab");
-        let told = self.nothing_is_lost()?;
-        expect(&told, &["queued", "connected recovered", "recovered", "gap restored", "notification"])?;
+        let received = self.nothing_is_lost()?;
+        expect(&received, &["queued", "connected recovered", "recovered", "gap restored", "notification"])?;
         self.done("a second tab waits, and continues the session when the first is gone");
         Ok(())
     }
 
-    fn tells_an_outage_beyond_the_window(&mut self) -> Result<()> {
-        // The next connection is told the shorter window.
+    fn reports_an_outage_beyond_the_window(&mut self) -> Result<()> {
+        // The next connection gets the shorter window.
         self.gateway.with_gateway(|g, _| g.config_mut().recovery_timeout = WINDOW);
         self.leave()?;
         self.load()?;
         self.until_pages(2)?;
-        self.until_told("gap restored")?;
+        self.until_received("gap restored")?;
         self.leave()?;
         self.gateway.receive_sms(0, SENDER, "never to be seen");
         std::thread::sleep(WINDOW + Duration::from_millis(100));
         self.load()?;
         self.until("the gap", |rows| since_load(rows).iter().any(|event| event.starts_with("gap recovery_failed")))?;
         self.send("after the outage");
-        let told = self.nothing_is_lost()?;
-        expect(&told, &["connected lost", "recovery_failed", "gap recovery_failed", "notification"])?;
+        let received = self.nothing_is_lost()?;
+        expect(&received, &["connected lost", "recovery_failed", "gap recovery_failed", "notification"])?;
         self.done("an outage beyond the recovery window is a gap before the next notification");
         Ok(())
     }
 
-    fn tells_a_lost_session(&mut self) -> Result<()> {
+    fn reports_a_lost_session(&mut self) -> Result<()> {
         self.gateway.restart();
         // The first one is that of the outage before.
         let gaps = |rows: &[Value]| since_load(rows).iter().filter(|e| e.starts_with("gap recovery_failed")).count();
         self.until("the second gap", |rows| gaps(rows) == 2)?;
         self.send("after the restart");
-        let told = self.nothing_is_lost()?;
-        expect_end(&told, &["connected lost", "recovery_failed", "gap recovery_failed", "notification"])?;
+        let received = self.nothing_is_lost()?;
+        expect_end(&received, &["connected lost", "recovery_failed", "gap recovery_failed", "notification"])?;
         self.done("a session that the server forgot is a gap, too");
         Ok(())
     }
@@ -207,8 +207,8 @@ impl Check<'_> {
         // Those of lost sessions stay on record.
         let subscriptions = self.gateway.with_gateway(|g, _| g.subscriptions().count());
         self.browser.eval(&self.tab, "client.close()")?;
-        let told = self.until_told("closed")?;
-        expect_end(&told, &["disconnected closed", "closed"])?;
+        let received = self.until_received("closed")?;
+        expect_end(&received, &["disconnected closed", "closed"])?;
         let left = self.browser.eval(&self.tab, "localStorage.length")?;
         let after = self.gateway.with_gateway(|g, _| g.subscriptions().count());
         expect(&[left, json!(after + 1)], &[json!(0), json!(subscriptions)])?;
@@ -234,8 +234,8 @@ impl Check<'_> {
         })
     }
 
-    fn until_told(&mut self, event: &str) -> Result<Vec<String>> {
-        let rows = self.until(event, |rows| since_load(rows).iter().any(|told| told == event))?;
+    fn until_received(&mut self, event: &str) -> Result<Vec<String>> {
+        let rows = self.until(event, |rows| since_load(rows).iter().any(|seen| seen == event))?;
         Ok(since_load(&rows))
     }
 
@@ -245,7 +245,7 @@ impl Check<'_> {
         self.until(&format!("load {count} of the page"), |rows| pages(rows) == count).map(drop)
     }
 
-    /// All that was sent has arrived, once and in order. Returns what the page was told since it was loaded.
+    /// All that was sent has arrived, once and in order. Returns what the page received since it was loaded.
     fn nothing_is_lost(&mut self) -> Result<Vec<String>> {
         let count = self.sent.len();
         let rows = self.until(&format!("{count} notifications"), |rows| subjects(rows).len() >= count)?;
@@ -289,9 +289,9 @@ fn since_load(rows: &[Value]) -> Vec<String> {
     let start = rows.iter().rposition(|row| row["event"] == "page").map_or(0, |at| at + 1);
     let rows = &rows[start..];
     let fresh = rows.iter().any(|row| row["resumption"] == "fresh");
-    let mut told: Vec<String> = rows.iter().map(short).collect();
-    told.retain(|event| fresh || event != "subscribed");
-    told
+    let mut received: Vec<String> = rows.iter().map(short).collect();
+    received.retain(|event| fresh || event != "subscribed");
+    received
 }
 
 fn short(row: &Value) -> String {

@@ -112,7 +112,7 @@ impl Chromium {
     pub(crate) fn until<T>(&mut self, what: &str, mut found: impl FnMut(&mut Self) -> Result<Option<T>>) -> Result<T> {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            // While a page is being replaced there is nobody to answer; the last failure is told.
+            // While a page is being replaced there is nobody to answer; the last failure is reported.
             let failure = match found(self) {
                 Ok(Some(it)) => return Ok(it),
                 Ok(None) => String::new(),

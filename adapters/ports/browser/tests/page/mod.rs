@@ -27,7 +27,7 @@ pub(crate) struct Page {
     /// The backend has no token, for good or for now.
     pub(crate) no_token: Option<bool>,
     /// Events since the last `load` or `subscribed`, in short, and as they came.
-    pub(crate) told: Vec<String>,
+    pub(crate) received: Vec<String>,
     pub(crate) events: Vec<Value>,
     /// Who is logged in, if the page says it.
     pub(crate) user: Option<&'static str>,
@@ -43,7 +43,7 @@ pub(crate) struct Page {
     /// The module's number of the socket, and the gateway's, which goes on over loads.
     socket: Option<(u64, u64)>,
     sockets: u64,
-    /// Things that have happened and are to be told to the module.
+    /// Things that have happened and are to be given to the module.
     inputs: VecDeque<Value>,
     /// Calls that wait for the network.
     waiting: Vec<Value>,
@@ -60,7 +60,7 @@ impl Page {
             network: Network::Up,
             shut: false,
             no_token: None,
-            told: Vec::new(),
+            received: Vec::new(),
             events: Vec::new(),
             user: None,
             answer: Value::Null,
@@ -82,7 +82,7 @@ impl Page {
         page.load();
         page.call(json!({ "do": "subscribe", "filters": [SMS] }));
         page.sms("one");
-        page.told.clear();
+        page.received.clear();
         page
     }
 
@@ -278,9 +278,9 @@ impl Page {
         let name = event["event"].as_str().unwrap();
         match name {
             "snapshot_changed" => return,
-            "notification" => self.told.push(event["body"]["subject"].as_str().unwrap().to_owned()),
-            "response" => self.told.push(format!("{}{}", event["status"], word("via"))),
-            _ => self.told.push(format!("{name}{}{}{}", word("resumption"), word("cause"), word("reason"))),
+            "notification" => self.received.push(event["body"]["subject"].as_str().unwrap().to_owned()),
+            "response" => self.received.push(format!("{}{}", event["status"], word("via"))),
+            _ => self.received.push(format!("{name}{}{}{}", word("resumption"), word("cause"), word("reason"))),
         }
         self.events.push(event);
     }

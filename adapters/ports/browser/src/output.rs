@@ -1,4 +1,4 @@
-//! What the page is told: actions to carry out and events, as JSON objects. The words are those of `watch --json`.
+//! What the page receives: actions to carry out and events, as JSON objects. The words are those of `watch --json`.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ pub(crate) fn event(event: &Event) -> Value {
         }
         Event::SnapshotChanged => json!({ "event": "snapshot_changed" }),
         Event::Closed { reason } => closed(reason),
-        // A new kind of event, which this port does not know to tell.
+        // A new kind of event, which this port does not know.
         _ => json!({ "event": "other" }),
     }
 }
