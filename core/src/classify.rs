@@ -7,6 +7,7 @@ mod reply;
 
 pub use self::api_error::ApiError;
 pub use self::cause::Cause;
+pub(crate) use self::cause::EndedBy;
 pub(crate) use self::codes::Ending;
 pub use self::codes::{CODES, Class, CodeRow, classify, lookup};
 pub(crate) use self::reply::MAX_RETRY_AFTER;

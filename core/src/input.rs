@@ -111,6 +111,28 @@ pub enum Input<'a> {
     Timeout,
 }
 
+impl Input<'_> {
+    /// Whether a call or a connection has ended by it, or a question for a token.
+    pub(crate) const fn is_an_end(&self) -> bool {
+        match self {
+            Self::Authorized { .. }
+            | Self::AuthorizeFailed { .. }
+            | Self::HttpResponse { .. }
+            | Self::HttpFailed { .. }
+            | Self::OpenFailed { .. }
+            | Self::Closed { .. } => true,
+            Self::Opened { .. }
+            | Self::Frame { .. }
+            | Self::SendBlocked { .. }
+            | Self::SendReady { .. }
+            | Self::NetworkChanged { .. }
+            | Self::Unread { .. }
+            | Self::Resumed
+            | Self::Timeout => false,
+        }
+    }
+}
+
 /// One WebSocket message, or what the WebSocket layer made of the bytes that arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {

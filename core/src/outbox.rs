@@ -75,7 +75,19 @@ fn bytes(output: &Output) -> usize {
             let headers = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
             response.body().len() + headers.sum::<usize>()
         }
-        _ => 0,
+        // Little, or cut to a limit.
+        Event::Response { .. }
+        | Event::SubscriptionFailed { .. }
+        | Event::Unsubscribed { .. }
+        | Event::Recovered { .. }
+        | Event::RecoveryFailed { .. }
+        | Event::Retry { .. }
+        | Event::Waiting { .. }
+        | Event::Gap(_)
+        | Event::Disconnected { .. }
+        | Event::ProtocolError { .. }
+        | Event::SnapshotChanged
+        | Event::Closed { .. } => 0,
     }
 }
 

@@ -9,7 +9,7 @@ mod budget;
 use std::time::Duration;
 
 pub(crate) use self::budget::{Budget, MAX_STORED, MINUTE};
-use crate::classify::Cause;
+use crate::classify::{Cause, EndedBy};
 use crate::config::RetryPolicy;
 use crate::output::WaitReason;
 use crate::rng::Rng;
@@ -185,9 +185,9 @@ const fn spends_token(cause: &Cause) -> bool {
 }
 
 fn first_delay(policy: &RetryPolicy, cause: &Cause) -> Duration {
-    match cause {
-        Cause::ServerClosed { .. } | Cause::Unavailable { .. } | Cause::RateLimited { .. } => policy.server_closed,
-        _ => policy.socket_lost,
+    match cause.ended_by() {
+        EndedBy::Server | EndedBy::Service => policy.server_closed,
+        EndedBy::Client | EndedBy::Silence | EndedBy::Transport | EndedBy::Other => policy.socket_lost,
     }
 }
 

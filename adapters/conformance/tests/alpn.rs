@@ -8,14 +8,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use harness::{Async, wait_for};
-use ringcentral_ws_async_std::AsyncStd;
 use ringcentral_ws_conformance::DEADLINE;
 use ringcentral_ws_core::Config;
 use ringcentral_ws_driver::bytes::Bytes;
 use ringcentral_ws_driver::rustls::ClientConfig;
 use ringcentral_ws_driver::{Builder, FixedToken, IoLimits, Runtime, https_client};
-use ringcentral_ws_smol::Smol;
-use ringcentral_ws_tokio::Tokio;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -127,17 +124,17 @@ fn asynchronous<R: Runtime>(Async { name, runtime, block }: Async<R>) {
 
 #[test]
 fn tokio_speaks_what_it_offers() {
-    asynchronous(Async { name: "tokio", runtime: Tokio, block: |work| harness::TOKIO.block_on(work) });
+    asynchronous(harness::on_tokio());
 }
 
 #[test]
 fn smol_speaks_what_it_offers() {
-    asynchronous(Async { name: "smol", runtime: Smol::default(), block: |work| smol::block_on(work) });
+    asynchronous(harness::on_smol());
 }
 
 #[test]
 fn async_std_speaks_what_it_offers() {
-    asynchronous(Async { name: "async-std", runtime: AsyncStd, block: |work| async_std::task::block_on(work) });
+    asynchronous(harness::on_async_std());
 }
 
 #[test]

@@ -13,14 +13,11 @@ use std::time::{Duration, Instant};
 use futures_util::future::{Either, select};
 use harness::{Async, wait_for};
 use ringcentral_ws_api::event_filters::SMS;
-use ringcentral_ws_async_std::AsyncStd;
 use ringcentral_ws_conformance::peer::Peer;
 use ringcentral_ws_conformance::{DEADLINE, fake};
 use ringcentral_ws_core::{Close, Event};
 use ringcentral_ws_driver::bytes::Bytes;
 use ringcentral_ws_driver::{BoxFuture, Builder, FixedToken, IoLimits, Proxy, Runtime, https_client};
-use ringcentral_ws_smol::Smol;
-use ringcentral_ws_tokio::Tokio;
 use socket2::SockRef;
 
 /// The options of a socket: no delay, and the keepalive's time and interval.
@@ -197,36 +194,30 @@ fn check_proxy<R: Runtime>(adapter: &Async<R>, look: fn(&R::Stream) -> Options) 
 
 #[test]
 fn tokio_passes_dead_addresses_of_a_proxy_over() {
-    let tokio = Async { name: "tokio", runtime: Tokio, block: |work| harness::TOKIO.block_on(work) };
-    check_proxy(&tokio, |stream| options(&SockRef::from(stream.as_ref())));
+    check_proxy(&harness::on_tokio(), |stream| options(&SockRef::from(stream.as_ref())));
 }
 
 #[test]
 fn smol_passes_dead_addresses_of_a_proxy_over() {
-    let smol = Async { name: "smol", runtime: Smol::default(), block: |work| smol::block_on(work) };
-    check_proxy(&smol, |stream| options(&SockRef::from(stream)));
+    check_proxy(&harness::on_smol(), |stream| options(&SockRef::from(stream)));
 }
 
 #[test]
 fn async_std_passes_dead_addresses_of_a_proxy_over() {
-    let async_std = Async { name: "async-std", runtime: AsyncStd, block: |work| async_std::task::block_on(work) };
-    check_proxy(&async_std, |stream| options(&SockRef::from(stream)));
+    check_proxy(&harness::on_async_std(), |stream| options(&SockRef::from(stream)));
 }
 
 #[test]
 fn tokio_passes_dead_addresses_over_and_keeps_sockets_alive() {
-    let tokio = Async { name: "tokio", runtime: Tokio, block: |work| harness::TOKIO.block_on(work) };
-    check(tokio, |stream| options(&SockRef::from(stream.as_ref())));
+    check(harness::on_tokio(), |stream| options(&SockRef::from(stream.as_ref())));
 }
 
 #[test]
 fn smol_passes_dead_addresses_over_and_keeps_sockets_alive() {
-    let smol = Async { name: "smol", runtime: Smol::default(), block: |work| smol::block_on(work) };
-    check(smol, |stream| options(&SockRef::from(stream)));
+    check(harness::on_smol(), |stream| options(&SockRef::from(stream)));
 }
 
 #[test]
 fn async_std_passes_dead_addresses_over_and_keeps_sockets_alive() {
-    let async_std = Async { name: "async-std", runtime: AsyncStd, block: |work| async_std::task::block_on(work) };
-    check(async_std, |stream| options(&SockRef::from(stream)));
+    check(harness::on_async_std(), |stream| options(&SockRef::from(stream)));
 }

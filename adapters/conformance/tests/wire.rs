@@ -6,14 +6,11 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::mpsc::channel;
 
-use harness::{Async, Block, wait_for};
-use ringcentral_ws_async_std::AsyncStd;
+use harness::{Async, wait_for};
 use ringcentral_ws_conformance::{DEADLINE, fake};
 use ringcentral_ws_core::HttpFailure;
 use ringcentral_ws_driver::bytes::Bytes;
 use ringcentral_ws_driver::{IoLimits, Runtime, https_client};
-use ringcentral_ws_smol::Smol;
-use ringcentral_ws_tokio::Tokio;
 
 type Answer = Result<http::Response<Bytes>, HttpFailure>;
 type Send = Box<dyn Fn(http::Request<Bytes>) -> Answer>;
@@ -25,12 +22,11 @@ fn on<R: Runtime>(Async { name, runtime, block }: Async<R>) -> (&'static str, Se
 
 /// The HTTPS client of each adapter.
 fn clients() -> Vec<(&'static str, Send)> {
-    let tokio: Block = |work| harness::TOKIO.block_on(work);
     let https = ringcentral_ws_blocking::https_client(IoLimits::default(), None).unwrap();
     vec![
-        on(Async { name: "tokio", runtime: Tokio, block: tokio }),
-        on(Async { name: "smol", runtime: Smol::default(), block: |work| smol::block_on(work) }),
-        on(Async { name: "async-std", runtime: AsyncStd, block: |work| async_std::task::block_on(work) }),
+        on(harness::on_tokio()),
+        on(harness::on_smol()),
+        on(harness::on_async_std()),
         ("blocking", Box::new(move |request| https.send(request))),
     ]
 }
@@ -134,7 +130,7 @@ fn the_call_for_a_websocket_token_says_that_it_has_no_body() {
     };
     let config = ringcentral_ws_core::Config { server: app.server.clone(), ..Default::default() };
     let token = ringcentral_ws_driver::FixedToken::new("token");
-    let builder = ringcentral_ws_driver::Builder::new(Tokio, token).config(config.clone());
+    let builder = ringcentral_ws_driver::Builder::new(harness::on_tokio().runtime, token).config(config.clone());
     let started = wait_for(|work| harness::TOKIO.block_on(work), async { builder.start() }).unwrap();
     check("tokio");
     drop(started);

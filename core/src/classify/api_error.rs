@@ -149,7 +149,7 @@ impl ApiError {
             return row.remedy;
         }
         match self.class() {
-            Class::RefreshToken => "none: a new access token is asked for once",
+            Class::RefreshToken => "none: a new access token is asked for",
             Class::RateLimited => "none: the call is repeated after Retry-After",
             Class::Transient => "none: the call is repeated later",
             _ if self.status == 403 => {

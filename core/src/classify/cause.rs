@@ -107,7 +107,55 @@ pub enum Cause {
     SocketTimeout,
 }
 
+/// What a cause says about who ended a connection, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndedBy {
+    /// The client.
+    Client,
+    /// The server, with a close frame.
+    Server,
+    /// The service, which is away or asks for fewer calls.
+    Service,
+    /// Nobody: the peer fell silent.
+    Silence,
+    /// Nobody: the transport broke.
+    Transport,
+    /// Anything else.
+    Other,
+}
+
 impl Cause {
+    /// Who ended the connection: the first pause (BCK-1), losses on the way (REC-5), and the series of failures (REC-9,
+    /// CON-7) depend on it.
+    pub(crate) const fn ended_by(&self) -> EndedBy {
+        match self {
+            Self::Renewal | Self::Closed => EndedBy::Client,
+            Self::ServerClosed { .. } => EndedBy::Server,
+            Self::Unavailable { .. } | Self::RateLimited { .. } => EndedBy::Service,
+            Self::HeartbeatTimeout | Self::HandshakeTimeout => EndedBy::Silence,
+            Self::SocketLost | Self::SocketTimeout => EndedBy::Transport,
+            Self::MalformedWsc
+            | Self::IdleTimeout
+            | Self::AbsoluteTimeout
+            | Self::TooManyBadFrames
+            | Self::ConnectFailed { .. }
+            | Self::UpgradeRefused { .. }
+            | Self::NoAuthorization
+            | Self::TokenCall(_)
+            | Self::TokenUnreadable
+            | Self::InsecureUri
+            | Self::ForeignUri { .. }
+            | Self::Network { .. }
+            | Self::Credentials { .. }
+            | Self::LoginLimit { .. }
+            | Self::Unauthorized
+            | Self::TokenRefused
+            | Self::Evicted
+            | Self::Forbidden(_)
+            | Self::ConnectionError { .. } => EndedBy::Other,
+        }
+    }
+
     /// A word that stays the same between versions.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

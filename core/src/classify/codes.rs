@@ -22,7 +22,7 @@ pub struct CodeRow {
 pub enum Class {
     /// Nothing: only a change by a person helps.
     Permanent,
-    /// Asks for a new access token, once.
+    /// Asks for a new access token, at most twice in a row ([TOK-4](crate::protocol#tok-4)).
     RefreshToken,
     /// Waits as long as the server says.
     RateLimited,
@@ -73,8 +73,9 @@ const ADD_WEBSOCKET: &str =
 const ADD_NAMED: &str = "add the app permission the message names (\"WebSocket Subscriptions\" for the WebSocket itself), then log in again";
 const USER_RIGHTS: &str = "use an account that has this right, or ask its administrator for it";
 const FILTERS: &str = "correct the event filter the message names";
-const RELOGIN: &str = "none: a new access token is asked for once";
+const RELOGIN: &str = "none: a new access token is asked for";
 const NEW_LOGIN: &str = "log in again: this grant or client is not accepted any more";
+const NEW_WS_TOKEN: &str = "none: a new WebSocket token is fetched, and the session is recovered";
 const RECOVER: &str = "none: the session is recovered";
 const WAIT: &str = "none: the call is repeated after Retry-After";
 const LATER: &str = "none: the call is repeated later";
@@ -148,13 +149,13 @@ pub static CODES: &[CodeRow] = &[
     row("WSG-1003", 0, "the session belongs to another login", Resubscribe,
         "refresh tokens instead of logging in anew, so that sessions can be recovered"),
     row("WSG-1005", 0, "the session had no subscription to recover", Resubscribe, RENEW),
-    // Close codes.
+    // Close codes. `ends` says what the client does; class and remedy say it to readers.
     row("1000", 0, "closed by the server", RecoverSession, RECOVER).ends(Ending::Closed),
     row("1001", 0, "the server is going away", RecoverSession, RECOVER).ends(Ending::Away),
     row("1006", 0, "the connection was lost", RecoverSession, RECOVER).ends(Ending::Lost),
     row("1012", 0, "the service restarts", RecoverSession, RECOVER).ends(Ending::Away),
     row("1013", 0, "the service asks to try again later", RecoverSession, RECOVER).ends(Ending::Away),
-    row("4400", 0, "no authorization", RefreshToken, RELOGIN).ends(Ending::NoAuthorization),
+    row("4400", 0, "no authorization", RecoverSession, NEW_WS_TOKEN).ends(Ending::NoAuthorization),
     // Subscriptions.
     row("SUB-402", 403, "the presence feature is disabled", Permanent, USER_RIGHTS),
     row("SUB-403", 403, "may not monitor this presence", Permanent, USER_RIGHTS),
@@ -245,7 +246,7 @@ mod tests {
             assert!(!CODES[..i].iter().any(|other| other.code == row.code && other.http == row.http), "{}", row.code);
         }
         assert_eq!(lookup("WSG-400").unwrap().class, Class::ForgetWsc);
-        assert_eq!(lookup("4400").unwrap().class, Class::RefreshToken);
+        assert_eq!(lookup("4400").unwrap().class, Class::RecoverSession);
         assert_eq!(lookup(""), None);
     }
 }

@@ -164,15 +164,7 @@ impl Session {
     fn take(&mut self, input: Input<'_>) {
         let now = self.state.now;
         // What has ended needs no end by a timer that is due at the same time (C16).
-        let ended = matches!(
-            input,
-            Input::Authorized { .. }
-                | Input::AuthorizeFailed { .. }
-                | Input::HttpResponse { .. }
-                | Input::HttpFailed { .. }
-                | Input::OpenFailed { .. }
-                | Input::Closed { .. }
-        );
+        let ended = input.is_an_end();
         match input {
             Input::Resumed => self.resumed(now),
             Input::Unread { conn } => self.unread(conn, now),

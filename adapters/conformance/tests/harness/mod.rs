@@ -20,12 +20,19 @@ use ringcentral_ws_tokio::Tokio;
 
 /// All adapters.
 pub(crate) fn all() -> Vec<Box<dyn Harness>> {
-    vec![
-        Box::new(Async { name: "tokio", runtime: Tokio, block: |work| TOKIO.block_on(work) }),
-        Box::new(Async { name: "smol", runtime: Smol::default(), block: |work| smol::block_on(work) }),
-        Box::new(Async { name: "async-std", runtime: AsyncStd, block: |work| async_std::task::block_on(work) }),
-        Box::new(Blocking),
-    ]
+    vec![Box::new(on_tokio()), Box::new(on_smol()), Box::new(on_async_std()), Box::new(Blocking)]
+}
+
+pub(crate) fn on_tokio() -> Async<Tokio> {
+    Async { name: "tokio", runtime: Tokio, block: |work| TOKIO.block_on(work) }
+}
+
+pub(crate) fn on_smol() -> Async<Smol> {
+    Async { name: "smol", runtime: Smol::default(), block: |work| smol::block_on(work) }
+}
+
+pub(crate) fn on_async_std() -> Async<AsyncStd> {
+    Async { name: "async-std", runtime: AsyncStd, block: |work| async_std::task::block_on(work) }
 }
 
 /// tokio's runtime for all tests of a process.

@@ -165,9 +165,8 @@ impl Table {
             let _ = writeln!(text, "| {adapter} | {:.1} | {cpu:.2} | {react:.2} | {close:.2} |", mib(memory));
         }
         for (group, behaviours) in &self.groups {
-            let _ =
-                write!(text, "\n## {group}\n\n| The server | tokio | smol | async-std | blocking | Reported as |\n");
-            text.push_str("|---|---|---|---|---|---|\n");
+            let _ = write!(text, "\n## {group}\n\n| The server | {} | Reported as |\n", ADAPTERS.join(" | "));
+            let _ = writeln!(text, "|---|{}---|", "---|".repeat(ADAPTERS.len()));
             for behaviour in behaviours {
                 let _ = write!(text, "| {} |", behaviour.name);
                 let mut reported: Vec<&str> = Vec::new();

@@ -161,7 +161,13 @@ impl Session {
                     self.begin_attempt(now);
                 }
             }
-            _ => {}
+            ConnectionState::Attempting
+            | ConnectionState::Opening { .. }
+            | ConnectionState::Handshaking { .. }
+            | ConnectionState::Ready { .. }
+            | ConnectionState::Renewing { .. }
+            | ConnectionState::Closing { .. }
+            | ConnectionState::Closed => {}
         }
     }
 
@@ -185,7 +191,14 @@ impl Session {
                     self.probe(now);
                 }
             }
-            _ => {}
+            ConnectionState::Idle
+            | ConnectionState::Offline
+            | ConnectionState::Waiting { .. }
+            | ConnectionState::Attempting
+            | ConnectionState::Opening { .. }
+            | ConnectionState::Handshaking { .. }
+            | ConnectionState::Closing { .. }
+            | ConnectionState::Closed => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::classify::Cause;
+use crate::classify::{Cause, EndedBy};
 use crate::gap::GapCause;
 use crate::retry::MINUTE;
 use crate::session::Session;
@@ -71,7 +71,7 @@ impl Session {
     /// A ready connection ended: whether another client may be the reason, and whether the recovery was of no use (REC-9).
     pub(crate) fn note_short_recovery(&mut self, cause: &Cause, now: Timestamp) {
         let record = self.state.record;
-        let ours = matches!(cause, Cause::Renewal | Cause::Closed);
+        let ours = cause.ended_by() == EndedBy::Client;
         let contended = now < self.state.failures.contended_until && !ours;
         self.state.failures.suspect = if contended { Suspect::Again(self.last_seen()) } else { Suspect::Nobody };
         if record.service == Service::Delivered {
@@ -87,7 +87,7 @@ impl Session {
     /// A ready connection ended. Until when the session rests, if another client takes it again and again (CON-7).
     pub(crate) fn contention_pause(&mut self, cause: &Cause, now: Timestamp) -> Option<Timestamp> {
         if !self.state.record.was_healthy()
-            || !matches!(cause, Cause::ServerClosed { .. })
+            || cause.ended_by() != EndedBy::Server
             || !self.state.subscription.may_be_active()
         {
             return None;

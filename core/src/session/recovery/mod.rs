@@ -4,7 +4,7 @@ pub(crate) mod failures;
 
 use std::time::Duration;
 
-use crate::classify::Cause;
+use crate::classify::{Cause, EndedBy};
 use crate::config::InFlightGaps;
 use crate::gap::GapCause;
 use crate::hosts::HostKind;
@@ -201,8 +201,8 @@ impl Session {
             ConnectionState::Handshaking { recovering, .. } => recovering,
             _ => self.state.connection.was_ready(),
         };
-        let dead = matches!(cause, Cause::HeartbeatTimeout | Cause::HandshakeTimeout);
-        let abrupt = dead || matches!(cause, Cause::SocketLost | Cause::SocketTimeout);
+        let dead = cause.ended_by() == EndedBy::Silence;
+        let abrupt = dead || cause.ended_by() == EndedBy::Transport;
         if !abrupt || !was_of_use || !self.state.subscription.may_be_active() {
             return;
         }

@@ -27,7 +27,14 @@ impl Session {
             ConnectionState::Attempting if self.state.tokens.has_ws_token(now) => self.open(now),
             ConnectionState::Attempting => self.pursue_token(now),
             ConnectionState::Renewing { .. } => self.renew(now),
-            _ => {}
+            ConnectionState::Idle
+            | ConnectionState::Offline
+            | ConnectionState::Waiting { .. }
+            | ConnectionState::Opening { .. }
+            | ConnectionState::Handshaking { .. }
+            | ConnectionState::Ready { .. }
+            | ConnectionState::Closing { .. }
+            | ConnectionState::Closed => {}
         }
     }
 
@@ -54,7 +61,14 @@ impl Session {
         match self.state.connection {
             ConnectionState::Attempting => self.wait_and_say(planned, now),
             ConnectionState::Renewing { .. } => self.renewal_failed(planned.at, now),
-            _ => {}
+            ConnectionState::Idle
+            | ConnectionState::Offline
+            | ConnectionState::Waiting { .. }
+            | ConnectionState::Opening { .. }
+            | ConnectionState::Handshaking { .. }
+            | ConnectionState::Ready { .. }
+            | ConnectionState::Closing { .. }
+            | ConnectionState::Closed => {}
         }
     }
 
@@ -62,7 +76,14 @@ impl Session {
         match self.state.connection {
             ConnectionState::Attempting => self.attempt_failed(cause, cost, floor, now),
             ConnectionState::Renewing { .. } => self.renewal_failed(floor, now),
-            _ => {}
+            ConnectionState::Idle
+            | ConnectionState::Offline
+            | ConnectionState::Waiting { .. }
+            | ConnectionState::Opening { .. }
+            | ConnectionState::Handshaking { .. }
+            | ConnectionState::Ready { .. }
+            | ConnectionState::Closing { .. }
+            | ConnectionState::Closed => {}
         }
     }
 
