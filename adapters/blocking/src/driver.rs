@@ -1,5 +1,7 @@
 //! The one thread that owns a pump and a socket.
 
+use std::time::Duration;
+
 use ringcentral_ws_adapter::{Pump, Turn};
 use ringcentral_ws_core::Timestamp;
 
@@ -21,7 +23,8 @@ impl Driver {
         loop {
             match self.pump.turn(&mut self.io) {
                 Turn::Ended => return,
-                Turn::Again | Turn::Flooded => {}
+                // While commands are never all taken the thread never waits, and only the poller knows what the socket has.
+                Turn::Again | Turn::Flooded => self.io.wait(Duration::ZERO),
                 Turn::Wait { now, until } => self.sleep(now, until),
             }
         }

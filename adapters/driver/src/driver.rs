@@ -12,8 +12,9 @@ use crate::command::Tasks;
 use crate::io::{Io, Polled};
 use crate::runtime::Runtime;
 
-/// Turns in a row after which other tasks of the same thread get theirs.
-const FAIR_TURNS: u32 = 32;
+/// Turns in a row after which other tasks of the same thread get theirs, and the runtime looks at its sockets. Each may
+/// take many commands.
+const FAIR_TURNS: u32 = 4;
 
 /// Runs a session to its end, or until nobody holds a handle any more. To be spawned.
 pub(crate) struct Driver<R: Runtime> {
