@@ -27,6 +27,18 @@ fn answers_to_unknown_calls_are_only_counted() {
     assert_eq!(s.session.state(), SessionState::Connecting);
 }
 
+// CLAUSE C6
+#[test]
+fn messages_that_wait_on_another_connection_are_only_counted() {
+    let mut s = Direct::ready(Config::default());
+    let other = ConnId::from(99);
+    for n in 1..=2 {
+        let outputs = s.input(Input::Unread { conn: other });
+        assert_eq!((outputs.len(), s.session.stats().stale_inputs), (0, n));
+    }
+    assert_eq!(s.session.state(), SessionState::Ready { conn: s.conn });
+}
+
 #[test]
 fn the_checker_lists_open_requests() {
     let mut s = Direct::ready(over_socket());

@@ -270,16 +270,17 @@ impl<R: Replies> Pump<R> {
         self.input(Input::Timeout, io);
     }
 
-    /// Sends what waits for the socket, publishes the newest snapshot when a burst is over, and wakes the application.
+    /// Sends what waits for the socket, publishes the newest snapshot when a burst is over, and wakes the application,
+    /// which then sees the state that belongs to its events.
     fn flush(&mut self, io: &mut impl Io<Replies = R>) {
         self.write_socket(io);
         if !self.flooded {
             self.publish();
         }
-        self.events.flush(self.session.stats());
         if let Phase::Running = self.phase {
             self.show_state();
         }
+        self.events.flush(self.session.stats());
     }
 
     fn show_state(&mut self) {
@@ -306,14 +307,10 @@ impl<R: Replies> Pump<R> {
         io.release();
     }
 
-    /// The last that the application learns. The events that wait stay with it.
+    /// The last that the application learns: `Closed` comes behind the answers to all requests (CLS-2), and the events
+    /// that wait stay with it.
     fn finish(&mut self, io: &mut impl Io<Replies = R>) {
         self.show_state();
-        self.publish();
-        if let Some(event) = self.last.take() {
-            self.events.push(event, None);
-        }
-        self.events.flush(self.session.stats());
         while let Some(command) = io.last_command() {
             if let Command::Close(_, reply) = command {
                 self.closers.push(reply);
@@ -321,6 +318,11 @@ impl<R: Replies> Pump<R> {
                 command.refuse();
             }
         }
+        self.publish();
+        if let Some(event) = self.last.take() {
+            self.events.push(event, None);
+        }
+        self.events.flush(self.session.stats());
         for reply in self.closers.drain(..) {
             R::reply(reply, ());
         }

@@ -1,6 +1,31 @@
 //! Tests of how a turn ends.
 
+use std::sync::Mutex;
+use std::task::Wake;
+
 use super::*;
+use crate::state::Watcher;
+
+/// An application that looks at the state when it is woken.
+struct Look(Watcher, Mutex<Option<ringcentral_ws_core::SessionState>>);
+
+impl Wake for Look {
+    fn wake(self: Arc<Self>) {
+        *self.1.lock().unwrap() = Some(self.0.get().session());
+    }
+}
+
+#[test]
+fn an_application_that_is_woken_for_an_event_sees_the_state_that_belongs_to_it() {
+    let mut driver = Driver::ready(&IoLimits::default());
+    let look = Arc::new(Look(driver.pump.states.watch(), Mutex::default()));
+    let waker = Waker::from(Arc::clone(&look));
+    assert!(driver.events.poll_next(&mut Context::from_waker(&waker)).is_pending());
+    driver.desk.incoming.push_back(Incoming::Closed(CloseInfo { code: None, reason: "".into() }));
+    driver.turn();
+    let seen = *look.1.lock().unwrap();
+    assert!(seen.is_some() && seen == Some(driver.pump.session.state()), "{seen:?}");
+}
 
 // CLAUSE REQ-10
 #[test]
