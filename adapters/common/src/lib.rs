@@ -1,6 +1,6 @@
 //! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
 //!
-//! Nothing here waits, reads or sends: the [`Pump`], which is the thinking part of every driver, the queue of events to
+//! Nothing here waits, reads or sends: the [`Pump`], which is the loop of every driver, the queue of events to
 //! the application, what is the same about every WebSocket ([`SocketState`]), clocks and their jumps, limits of I/O,
 //! addresses, TLS settings, masked debug lines, tracing, proxies, which address is tried when, where downloads may go,
 //! the send queue, the upgrade to a WebSocket and what its end means, logins, how a request came out, and the parts of

@@ -110,14 +110,14 @@ impl<R: Replies> Pump<R> {
                 return;
             };
             self.requests.remove(&id);
-            self.excuse_unread(io);
+            self.report_unread_when_due(io);
             let _ = self.session.cancel(id, self.now);
             self.drain(io);
         }
     }
 
     fn command(&mut self, command: Command<R>, io: &mut impl Io<Replies = R>) {
-        self.excuse_unread(io);
+        self.report_unread_when_due(io);
         let (session, now) = (&mut self.session, self.now);
         match command {
             Command::Subscribe(filters, reply) => R::reply(reply, session.subscribe(filters, now)),
@@ -167,7 +167,7 @@ impl<R: Replies> Pump<R> {
             }
             return;
         }
-        self.excuse_unread(io);
+        self.report_unread_when_due(io);
         match completion {
             Completion::Authorized(id, result) => {
                 self.logins = self.logins.saturating_sub(1);

@@ -84,7 +84,7 @@ impl<R: Replies> Pump<R> {
             Action::AbortHttp { id } => io.abort_call(id),
             Action::Open { conn, url } => {
                 self.debug.opening(conn, &url);
-                (self.connection, self.ahead) = (Connection::Opening(conn), None);
+                (self.connection, self.parked) = (Connection::Opening(conn), None);
                 self.again = true;
                 io.open(conn, url);
             }
@@ -104,7 +104,7 @@ impl<R: Replies> Pump<R> {
     }
 
     pub(super) fn disconnect(&mut self, io: &mut impl Io<Replies = R>) {
-        (self.connection, self.ahead) = (Connection::None, None);
+        (self.connection, self.parked) = (Connection::None, None);
         io.disconnect();
     }
 

@@ -1,4 +1,4 @@
-//! What a driver thinks, once for all drivers, without I/O and without waiting.
+//! The loop of a driver, without I/O: it is the same for all drivers, and never waits.
 
 mod command;
 mod effects;
@@ -48,13 +48,12 @@ pub struct PumpParts {
     pub close_timeout: Duration,
 }
 
-/// The thinking part of a driver: it owns the Session and decides what is done when. It does no I/O: the driver around
-/// it implements [`Io`], calls [`turn`](Self::turn) whenever something may have happened, and waits as the
-/// [`Turn`] says.
+/// The loop of a driver, without I/O: it owns the Session and decides what is done when. The driver around it implements
+/// [`Io`], calls [`turn`](Self::turn) whenever something may have happened, and waits as the [`Turn`] says.
 ///
 /// A turn has these steps, each bounded, so that each has its turn however busy another one is:
 ///
-/// 1. a jump of the clock, and a snapshot that was stored
+/// 1. the clock, which may have jumped, and a snapshot that was stored; in the first turn the session begins instead
 /// 2. commands of the application
 /// 3. completions of calls and logins
 /// 4. messages from the socket, so that what is readable comes before timers that are due (HB-4)
@@ -87,8 +86,8 @@ pub struct Pump<R: Replies> {
     logins: usize,
     /// Logins that were too many.
     refused_logins: Vec<AuthId>,
-    /// A message that was read while the application lets events wait.
-    ahead: Option<Incoming>,
+    /// A message that was read while the application lets events wait: it stays here until there is room.
+    parked: Option<Incoming>,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
     /// When the application asked for the end.
@@ -168,7 +167,7 @@ impl<R: Replies> Pump<R> {
             closers: Vec::new(),
             logins: 0,
             refused_logins: Vec::new(),
-            ahead: None,
+            parked: None,
             unpublished: 0,
             closing_since: None,
             last: None,
@@ -180,7 +179,14 @@ impl<R: Replies> Pump<R> {
     /// Looks at everything once, and carries out what comes of it.
     pub fn turn(&mut self, io: &mut impl Io<Replies = R>) -> Turn {
         self.again = false;
-        self.look_at_clock(io);
+        let jumped = self.read_clock();
+        if let Phase::New(filters) = &mut self.phase {
+            let filters = filters.take();
+            self.begin(filters, io);
+        } else {
+            self.report_suspension(jumped, io);
+            self.report_stored_snapshot(io);
+        }
         if !self.take_commands(io) {
             return Turn::Ended;
         }
@@ -211,30 +217,15 @@ impl<R: Replies> Pump<R> {
         }
     }
 
-    /// The clocks show whether the process was away: they jumped, or a timer is late.
-    fn look_at_clock(&mut self, io: &mut impl Io<Replies = R>) {
+    /// Sets the time of this turn. Whether the clocks show that the process was away.
+    fn read_clock(&mut self) -> bool {
         let reading = self.clock.read();
         self.now = reading.now;
-        if let Phase::New(filters) = &mut self.phase {
-            let filters = filters.take();
-            self.phase = Phase::Running;
-            return self.begin(filters, io);
-        }
-        let late = matches!(self.wait, Wait::Until { at, .. } if self.now.since(at) > self.clock_slack);
-        if reading.jumped || late {
-            if let Connection::Open(_) = self.connection {
-                io.pause_reading();
-            }
-            self.input(Input::Resumed, io);
-        }
-        if self.events.take_stored() {
-            self.excuse_unread(io);
-            let _ = self.session.snapshot_stored(self.now);
-            self.drain(io);
-        }
+        reading.jumped
     }
 
     fn begin(&mut self, filters: Option<Filters>, io: &mut impl Io<Replies = R>) {
+        self.phase = Phase::Running;
         if let Some(filters) = filters {
             // A new session refuses nothing.
             let _ = self.session.subscribe(filters, self.now);
@@ -244,6 +235,26 @@ impl<R: Replies> Pump<R> {
         self.drain(io);
     }
 
+    /// The process was away: the clocks jumped, or a timer is late.
+    fn report_suspension(&mut self, jumped: bool, io: &mut impl Io<Replies = R>) {
+        let late = matches!(self.wait, Wait::Until { at, .. } if self.now.since(at) > self.clock_slack);
+        if jumped || late {
+            if let Connection::Open(_) = self.connection {
+                io.pause_reading();
+            }
+            self.input(Input::Resumed, io);
+        }
+    }
+
+    /// The application has stored a snapshot.
+    fn report_stored_snapshot(&mut self, io: &mut impl Io<Replies = R>) {
+        if self.events.take_stored() {
+            self.report_unread_when_due(io);
+            let _ = self.session.snapshot_stored(self.now);
+            self.drain(io);
+        }
+    }
+
     fn run_timers(&mut self, io: &mut impl Io<Replies = R>) {
         let Wait::Until { at, reason } = self.wait else { return };
         if at > self.now {
@@ -251,11 +262,11 @@ impl<R: Replies> Pump<R> {
         }
         let is_open = matches!(self.connection, Connection::Open(_));
         // What came of a message is lost with the connection, and the next read says so.
-        if reason == TimerKind::Liveness && is_open && self.ahead.is_none() && io.gives_up_within_message() {
+        if reason == TimerKind::Liveness && is_open && self.parked.is_none() && io.gives_up_within_message() {
             self.again = true;
             return;
         }
-        self.excuse_unread(io);
+        self.report_unread_when_due(io);
         self.input(Input::Timeout, io);
     }
 
@@ -292,7 +303,7 @@ impl<R: Replies> Pump<R> {
     fn release(&mut self, io: &mut impl Io<Replies = R>) {
         let until = self.closing_since.unwrap_or(self.now).after(self.close_timeout);
         self.phase = Phase::Ending { until };
-        (self.connection, self.ahead) = (Connection::None, None);
+        (self.connection, self.parked) = (Connection::None, None);
         io.release();
     }
 

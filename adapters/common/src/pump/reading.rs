@@ -36,10 +36,10 @@ impl<R: Replies> Pump<R> {
         io.begin_reading(self.now);
         for _ in 0..BURST {
             let paused = self.must_pause();
-            if self.ahead.is_some() && paused {
+            if self.parked.is_some() && paused {
                 return io.pause_reading();
             }
-            if let Some(incoming) = self.ahead.take() {
+            if let Some(incoming) = self.parked.take() {
                 self.input(Input::Unread { conn }, io);
                 self.received(conn, incoming, io);
             } else {
@@ -50,7 +50,7 @@ impl<R: Replies> Pump<R> {
                     }
                     // It would become an event, for which there is no room.
                     Some(incoming @ (Incoming::Text(_) | Incoming::Binary(_))) if paused => {
-                        self.ahead = Some(incoming);
+                        self.parked = Some(incoming);
                         continue;
                     }
                     Some(incoming) => self.received(conn, incoming, io),
@@ -90,7 +90,7 @@ impl<R: Replies> Pump<R> {
         while let Connection::Open(conn) = self.connection
             && let Some(pressure) = io.flush()
         {
-            self.excuse_unread(io);
+            self.report_unread_when_due(io);
             let input = match pressure {
                 Pressure::Blocked => Input::SendBlocked { conn },
                 Pressure::Ready => Input::SendReady { conn },
@@ -99,13 +99,13 @@ impl<R: Replies> Pump<R> {
         }
         // The end is read behind what came before it.
         let is_open = matches!(self.connection, Connection::Open(_));
-        self.again |= is_open && self.ahead.is_none() && io.is_broken();
+        self.again |= is_open && self.parked.is_none() && io.is_broken();
     }
 
-    /// Whether a message that was read ahead may go on: a request may have left since the socket's turn, whose answer is
+    /// Whether the parked message may go on: a request may have left since the socket's turn, whose answer is
     /// awaited.
     pub(super) fn may_go_on(&mut self) -> bool {
-        self.ahead.is_some() && !self.must_pause()
+        self.parked.is_some() && !self.must_pause()
     }
 
     /// Whether messages must wait for the application.
@@ -114,10 +114,11 @@ impl<R: Replies> Pump<R> {
         load.is_full && must_pause(load, self.session.state(), !self.over_socket.is_empty())
     }
 
-    /// A deadline has come, though messages of the peer still wait for the application. Each call of the session runs
-    /// the timers that are due, a command too, so this comes first.
-    pub(super) fn excuse_unread(&mut self, io: &mut impl Io<Replies = R>) {
-        if self.ahead.is_some()
+    /// A deadline has come while the parked message waits for the application: the session puts off timers that wait for
+    /// messages (`Input::Unread`). Each call of the session runs the timers that are due, a command too, so this comes
+    /// first.
+    pub(super) fn report_unread_when_due(&mut self, io: &mut impl Io<Replies = R>) {
+        if self.parked.is_some()
             && matches!(self.wait, Wait::Until { at, .. } if at <= self.now)
             && let Connection::Open(conn) = self.connection
         {

@@ -326,7 +326,7 @@ fn reading_pauses_while_the_queue_is_full_and_heartbeats_go_on() {
     let mut driver = Driver::ready(&small(2));
     driver.desk.incoming.extend((0..10).map(|_| binary()));
     driver.turns();
-    assert_eq!(driver.desk.incoming.len(), 6, "three events, and a message that is read ahead");
+    assert_eq!(driver.desk.incoming.len(), 6, "three events, and a parked message");
     assert!(driver.desk.done.iter().all(|done| done == "pause"));
     for _ in 0..3 {
         let due = driver.until();
