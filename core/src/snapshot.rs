@@ -168,7 +168,11 @@ impl Snapshot {
         if found > VERSION {
             return Err(newer(found));
         }
-        let snapshot = read.map_err(|e| corrupt(&e))?;
+        let mut snapshot = read.map_err(|e| corrupt(&e))?;
+        if snapshot.active.is_none() {
+            // Earlier builds could leave it behind when a subscription was removed: it says nothing without one.
+            snapshot.unverified = None;
+        }
         snapshot.check()?;
         Ok(snapshot)
     }
@@ -239,7 +243,7 @@ impl Snapshot {
             "a desired subscription with the server's id"
         } else if self.wanted.is_some() && self.removing.is_some() {
             "a subscription that is desired and given up"
-        } else if self.active.is_some() && self.unsure || self.active.is_none() && self.unverified.is_some() {
+        } else if self.active.is_some() && self.unsure {
             "a subscription that is known and not known"
         } else if self.auth.free_at.len() > MAX_STORED {
             "too many calls"

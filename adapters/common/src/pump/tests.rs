@@ -40,7 +40,7 @@ impl Replies for Local {
 
 /// What a test gives to the pump, and what the pump has done.
 #[derive(Default)]
-struct Desk {
+struct ScriptedIo {
     commands: VecDeque<Command<Local>>,
     abandoned: bool,
     cancelled: bool,
@@ -56,7 +56,7 @@ struct Desk {
     read: usize,
 }
 
-impl Io for Desk {
+impl Io for ScriptedIo {
     type Replies = Local;
 
     fn next_command(&mut self) -> Result<Option<Command<Local>>, Abandoned> {
@@ -145,7 +145,7 @@ impl Io for Desk {
 /// A driver whose parts a test moves by hand.
 struct Driver {
     pump: Pump<Local>,
-    desk: Desk,
+    desk: ScriptedIo,
     events: EventReceiver,
     view: SessionView,
     /// In microseconds.
@@ -175,7 +175,7 @@ impl Driver {
             close_timeout: Duration::from_secs(5),
         };
         let view = parts.events.view();
-        Self { pump: Pump::new(parts), desk: Desk::default(), events, view, clock }
+        Self { pump: Pump::new(parts), desk: ScriptedIo::default(), events, view, clock }
     }
 
     /// Connected, and nothing waits.
