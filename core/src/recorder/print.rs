@@ -312,7 +312,24 @@ fn cause(cause: &Cause) -> String {
         }
         Cause::RateLimited { retry_after } => Some(duration(*retry_after)),
         Cause::Unavailable { retry_after } => retry_after.map(duration),
-        _ => None,
+        Cause::SocketLost
+        | Cause::HandshakeTimeout
+        | Cause::HeartbeatTimeout
+        | Cause::MalformedWsc
+        | Cause::IdleTimeout
+        | Cause::AbsoluteTimeout
+        | Cause::Renewal
+        | Cause::TooManyBadFrames
+        | Cause::NoAuthorization
+        | Cause::TokenUnreadable
+        | Cause::InsecureUri
+        | Cause::ForeignUri { .. }
+        | Cause::LoginLimit { .. }
+        | Cause::Unauthorized
+        | Cause::TokenRefused
+        | Cause::Evicted
+        | Cause::Closed
+        | Cause::SocketTimeout => None,
     };
     more.map_or_else(|| cause.as_str().to_owned(), |more| format!("{}({more})", cause.as_str()))
 }
