@@ -67,3 +67,9 @@ fn dense_faults_break_no_promise() {
 fn the_contract_holds_meanwhile() {
     run(&WithContract, 100_000..100_200);
 }
+
+// The only subscription was refused for good, and that was written down. The next one was not, and the process crashed.
+#[test]
+fn what_a_process_did_not_write_down_is_not_owed() {
+    run(&Plain, 94_181_354..94_181_355);
+}

@@ -81,3 +81,10 @@ fn a_process_answers_for_what_it_received() {
         run(&Plain, seed..seed + 1, DAY);
     }
 }
+
+// Another client was said to take a session whose connection the server had ended already. It would have got all that
+// waited there, and not only what came later.
+#[test]
+fn only_sessions_with_a_live_connection_are_taken() {
+    run(&Plain, 91_020_795..91_020_796, DAY);
+}

@@ -281,7 +281,9 @@ impl<M: Maker> DenseRun<M> {
         // The subscription that is written down is desired again, and nothing else.
         (self.asked_for, self.desired, self.confirmed, self.unsubscribing) =
             (asked_for, desired, confirmed, unsubscribing);
-        if !self.asked_for {
+        // One that was refused for good, with none confirmed before it, is no subscription either: what a later process
+        // asked for and did not write down is not owed.
+        if !self.asked_for || self.desired.is_none() && self.confirmed.is_none() && !self.unsubscribing {
             self.oracle.unsubscribed();
         }
         let seed = self.rng.next();
