@@ -88,3 +88,10 @@ fn a_process_answers_for_what_it_received() {
 fn only_sessions_with_a_live_connection_are_taken() {
     run(&Plain, 91_020_795..91_020_796, DAY);
 }
+
+// The call of a renewal was answered 401 after its connection was gone. It was repeated with another login during the wait
+// that the session had announced, and that was no end of this wait.
+#[test]
+fn a_wait_stays_announced_while_a_call_is_repeated() {
+    run(&Plain, 93_112_752..93_112_753, DAY);
+}

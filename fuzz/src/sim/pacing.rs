@@ -47,7 +47,6 @@ impl Pacing {
     pub(crate) fn auth_call(&mut self, call: AuthCall, now: u64, slack: u64) -> Verdict {
         if let AuthCall::Token(_) = call {
             self.token_call = Some(now);
-            self.announced = None;
         }
         self.auth.push_back((now, call));
         let counts = |(at, call): &(u64, AuthCall)| {
