@@ -15,11 +15,11 @@ mod off {
     use ringcentral_ws_core::Session;
 
     /// There is none.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Debug)]
     pub enum RecorderOptions {}
 
     /// There is none.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Debug)]
     pub enum FlightRecorder {}
 
     impl FlightRecorder {
