@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-/// Longest wait that a server, or whoever speaks for one, is believed.
+/// Longest wait that is accepted from a server or a proxy.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 
 /// How much of a rate limit is used up: the `X-Rate-Limit-*` headers. RingCentral sends them with most answers over

@@ -93,7 +93,7 @@ impl Budget {
         self.not_before = self.not_before.max(at);
     }
 
-    /// Whoever refused the last use, or nobody, asks for none before `at`. What was asked for earlier holds no longer.
+    /// The last refusal allows no use before `at`. It replaces what an earlier one said.
     pub(crate) fn set_not_before(&mut self, at: Timestamp) {
         self.not_before = at;
     }

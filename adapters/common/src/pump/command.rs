@@ -104,12 +104,13 @@ impl<R: Replies> Pump<R> {
 
     /// Ends the requests whose callers do not wait any more.
     fn cancel(&mut self, io: &mut impl Io<Replies = R>) {
-        loop {
-            let mut requests = self.requests.iter();
-            let Some(id) = requests.find(|(_, one)| R::is_cancelled(&one.ticket, &one.reply)).map(|(id, _)| *id) else {
-                return;
-            };
-            self.requests.remove(&id);
+        let requests = self.requests.iter();
+        let gone = requests.filter(|(_, one)| R::is_cancelled(&one.ticket, &one.reply)).map(|(id, _)| *id);
+        for id in gone.collect::<Vec<_>>() {
+            // What the ones before caused may have ended it.
+            if self.requests.remove(&id).is_none() {
+                continue;
+            }
             self.report_unread_when_due(io);
             let _ = self.session.cancel(id, self.now);
             self.drain(io);

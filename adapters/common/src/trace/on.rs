@@ -80,7 +80,7 @@ impl SessionSpan {
 #[derive(Debug)]
 pub struct About(Option<(Method, String)>);
 
-/// Shows what a Session puts out. Whoever drains a Session shows it each action and event.
+/// Shows what a Session puts out: its driver passes on each action and event.
 #[derive(Debug)]
 pub struct Tracer {
     session: Span,

@@ -19,7 +19,7 @@ const SILENT_WAIT: Duration = Duration::from_secs(2);
 pub(crate) struct Attempts {
     /// Failed attempts and short-lived connections since the last good connection.
     attempt: u32,
-    /// Whoever refused the last one may ask for none before a moment.
+    /// The last refusal may allow none before a moment.
     budget: Budget,
 }
 
