@@ -73,6 +73,31 @@ impl ConnectionState {
     pub(crate) const fn is_renewing(&self) -> bool {
         matches!(self, Self::Renewing { .. })
     }
+
+    /// What a WebSocket token is fetched for now, if for anything.
+    pub(crate) const fn token_use(&self) -> Option<TokenUse> {
+        match self {
+            Self::Attempting => Some(TokenUse::Attempt),
+            Self::Renewing { .. } => Some(TokenUse::Renewal),
+            Self::Idle
+            | Self::Offline
+            | Self::Waiting { .. }
+            | Self::Opening { .. }
+            | Self::Handshaking { .. }
+            | Self::Ready { .. }
+            | Self::Closing { .. }
+            | Self::Closed => None,
+        }
+    }
+}
+
+/// What a WebSocket token is fetched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenUse {
+    /// The next connection, as there is none.
+    Attempt,
+    /// The connection that takes the place of the live one (HB-6).
+    Renewal,
 }
 
 /// What follows an orderly close.

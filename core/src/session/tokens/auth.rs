@@ -10,7 +10,7 @@ use crate::mask::Masker;
 use crate::output::{Action, AuthReason, CloseReason, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::session::Session;
-use crate::session::connection::ConnectionState;
+use crate::session::connection::TokenUse;
 use crate::session::recovery::StoredSnapshot;
 use crate::session::tokens::{Access, Asking, Doubt, HeldToken, bearer_of};
 use crate::time::Timestamp;
@@ -23,18 +23,11 @@ const MAX_WORDS: usize = 1024;
 impl Session {
     /// Brings the attempt, or the renewal, one step on: an access token, a WebSocket token, the connection.
     pub(crate) fn pursue(&mut self, now: Timestamp) {
-        match self.state.connection {
-            ConnectionState::Attempting if self.state.tokens.has_ws_token(now) => self.open(now),
-            ConnectionState::Attempting => self.pursue_token(now),
-            ConnectionState::Renewing { .. } => self.renew(now),
-            ConnectionState::Idle
-            | ConnectionState::Offline
-            | ConnectionState::Waiting { .. }
-            | ConnectionState::Opening { .. }
-            | ConnectionState::Handshaking { .. }
-            | ConnectionState::Ready { .. }
-            | ConnectionState::Closing { .. }
-            | ConnectionState::Closed => {}
+        match self.state.connection.token_use() {
+            Some(TokenUse::Attempt) if self.state.tokens.has_ws_token(now) => self.open(now),
+            Some(TokenUse::Attempt) => self.pursue_token(now),
+            Some(TokenUse::Renewal) => self.renew(now),
+            None => {}
         }
     }
 
@@ -58,32 +51,18 @@ impl Session {
 
     /// No call is allowed until then.
     pub(crate) fn token_blocked(&mut self, planned: Planned, now: Timestamp) {
-        match self.state.connection {
-            ConnectionState::Attempting => self.wait_and_say(planned, now),
-            ConnectionState::Renewing { .. } => self.renewal_failed(planned.at, now),
-            ConnectionState::Idle
-            | ConnectionState::Offline
-            | ConnectionState::Waiting { .. }
-            | ConnectionState::Opening { .. }
-            | ConnectionState::Handshaking { .. }
-            | ConnectionState::Ready { .. }
-            | ConnectionState::Closing { .. }
-            | ConnectionState::Closed => {}
+        match self.state.connection.token_use() {
+            Some(TokenUse::Attempt) => self.wait_and_say(planned, now),
+            Some(TokenUse::Renewal) => self.renewal_failed(planned.at, now),
+            None => {}
         }
     }
 
     pub(crate) fn token_failed(&mut self, cause: Cause, cost: Cost, floor: Timestamp, now: Timestamp) {
-        match self.state.connection {
-            ConnectionState::Attempting => self.attempt_failed(cause, cost, floor, now),
-            ConnectionState::Renewing { .. } => self.renewal_failed(floor, now),
-            ConnectionState::Idle
-            | ConnectionState::Offline
-            | ConnectionState::Waiting { .. }
-            | ConnectionState::Opening { .. }
-            | ConnectionState::Handshaking { .. }
-            | ConnectionState::Ready { .. }
-            | ConnectionState::Closing { .. }
-            | ConnectionState::Closed => {}
+        match self.state.connection.token_use() {
+            Some(TokenUse::Attempt) => self.attempt_failed(cause, cost, floor, now),
+            Some(TokenUse::Renewal) => self.renewal_failed(floor, now),
+            None => {}
         }
     }
 
@@ -204,7 +183,7 @@ impl Session {
             self.arm(TimerKind::Refresh, now.after(stated.max(self.config.retry.penalty)));
             return;
         }
-        if permanent && matches!(self.state.connection, ConnectionState::Attempting) {
+        if permanent && self.state.connection.token_use() == Some(TokenUse::Attempt) {
             return self.terminate(CloseReason::Permanent(cause), false, now);
         }
         self.token_failed(cause, cost, now.after(stated), now);

@@ -12,7 +12,7 @@ use crate::input::HttpFailure;
 use crate::output::{Action, CloseReason, HttpPurpose, WaitReason};
 use crate::retry::{Cost, Planned};
 use crate::session::Session;
-use crate::session::connection::ConnectionState;
+use crate::session::connection::TokenUse;
 use crate::session::tokens::{Doubt, Fetching, OneUse, SPREAD, WsToken, YOUNG};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -184,13 +184,13 @@ impl Session {
 
     fn wait_for_token(&mut self, wait: Duration, now: Timestamp) {
         let at = now.after(wait);
-        match self.state.connection {
-            ConnectionState::Attempting => {
+        match self.state.connection.token_use() {
+            Some(TokenUse::Attempt) => {
                 let planned = Planned { at, reason: WaitReason::TokenSpread };
                 self.attempt_failed_until(Cause::TokenRefused, planned, now);
             }
-            ConnectionState::Renewing { .. } => self.renewal_failed(at, now),
-            _ => {}
+            Some(TokenUse::Renewal) => self.renewal_failed(at, now),
+            None => {}
         }
     }
 }
