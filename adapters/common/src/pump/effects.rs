@@ -1,7 +1,7 @@
 //! What the session asks for.
 
 use ringcentral_ws_core::{
-    Action, AuthId, AuthReason, Event, HttpId, HttpPurpose, Input, Output, Purpose, Secret, Wait,
+    Action, AuthId, AuthReason, ConnId, Event, HttpId, HttpPurpose, Input, Output, Purpose, Secret, Wait,
 };
 
 use super::{Answered, Connection, Io, Phase, Pump, Replies};
@@ -68,17 +68,9 @@ impl<R: Replies> Pump<R> {
                 if let Purpose::Request(id) = purpose {
                     self.over_socket.insert(id);
                 }
-                self.debug.frame("->", &text);
-                if self.connection == Connection::Open(conn) {
-                    io.send(text);
-                }
+                self.send(conn, text, io);
             }
-            Action::Resubscribe { conn, text } => {
-                self.debug.frame("->", &text);
-                if self.connection == Connection::Open(conn) {
-                    io.send(text);
-                }
-            }
+            Action::Resubscribe { conn, text } => self.send(conn, text, io),
             Action::Authorize { id, reason, last } => self.authorize(id, reason, last, io),
             Action::Http { id, purpose, request } => self.call(id, purpose, *request, io),
             Action::AbortHttp { id } => io.abort_call(id),
@@ -100,6 +92,13 @@ impl<R: Replies> Pump<R> {
             }
             Action::Drop { .. } => {}
             other => self.debug.note(|| format!("an action this driver does not know: {other:?}")),
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, text: String, io: &mut impl Io<Replies = R>) {
+        self.debug.frame("->", &text);
+        if self.connection == Connection::Open(conn) {
+            io.send(text);
         }
     }
 
