@@ -14,6 +14,7 @@ use crate::clock::{Clock, ClockTimes};
 use crate::content::{CONTENT_HOST, ContentHosts};
 use crate::debug::{Debug, DebugSink};
 use crate::events::{EventReceiver, SessionView, event_queue};
+use crate::health::Vitals;
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
 use crate::net::Net;
 use crate::proxy::ProxyChoice;
@@ -104,6 +105,7 @@ impl Settings {
         config.identity = config.identity.or(identity);
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let clock = Clock::new(self.limits.clock_slack, look);
+        let vitals = Vitals::new(&clock, &config, self.limits.clock_slack);
         let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
         let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
         let (server, allow_insecure) = (config.server.clone(), config.allow_insecure);
@@ -119,7 +121,7 @@ impl Settings {
         let (states, limits) = (StateSender::new(), Arc::new(self.limits));
         Ok(Prepared {
             events,
-            view: sender.view(),
+            view: sender.view(vitals),
             states: states.watch(),
             recorder,
             span: tracer.session(),

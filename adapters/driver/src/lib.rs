@@ -58,8 +58,8 @@ pub use futures_util::future::BoxFuture;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
-    ClockTimes, ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError,
-    StartError, TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,
+    ClockTimes, ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError,
+    RequestError, StartError, TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,
 };
 pub use ringcentral_ws_api::event_filters as filters;
 pub use ringcentral_ws_api::*;

@@ -13,6 +13,7 @@ use std::time::Instant;
 use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 use self::weight::{replaced, weight};
+use crate::health::{Health, Pulse, Vitals};
 use crate::limits::IoLimits;
 
 /// Places that a queue keeps while it is empty.
@@ -30,6 +31,7 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>) -> (EventSende
         abandoned: false,
         snapshot,
         stats: Stats::default(),
+        pulse: Pulse::default(),
         unstored,
         sleepers: 0,
         receiver: None,
@@ -96,6 +98,8 @@ struct State {
     abandoned: bool,
     snapshot: Option<Snapshot>,
     stats: Stats,
+    /// As the driver left it with its last turn.
+    pulse: Pulse,
     /// What the application has stored, as far as is known, is an orderly end.
     unstored: bool,
     /// Threads that wait for an event.
@@ -142,19 +146,31 @@ impl Shared {
 
 /// What the handles of a client see of its session.
 #[derive(Clone, Debug)]
-pub struct SessionView(Arc<Shared>);
+pub struct SessionView {
+    shared: Arc<Shared>,
+    vitals: Arc<Vitals>,
+}
 
 impl SessionView {
     /// The snapshot that came with the events taken so far (PST-4).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.0.lock().snapshot.clone()
+        self.shared.lock().snapshot.clone()
     }
 
     /// The session's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.lock().stats
+        self.shared.lock().stats
+    }
+
+    /// The health of the client now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let state = self.shared.lock();
+        let (pulse, driver_is_gone) = (state.pulse, state.ended);
+        drop(state);
+        Health::of(&pulse, driver_is_gone, &self.vitals)
     }
 }
 
@@ -279,11 +295,16 @@ impl EventSender {
         self.unannounced = true;
     }
 
-    /// Wakes the application if there is something new for it, and shows it these counters.
-    pub fn flush(&mut self, stats: Stats) {
+    /// Shows the handles what the driver knows now, before the end of its turn.
+    pub fn show(&self, pulse: Pulse) {
+        self.shared.lock().pulse = pulse;
+    }
+
+    /// Wakes the application if there is something new for it, and shows it these counters and this pulse.
+    pub fn flush(&mut self, stats: Stats, pulse: Pulse) {
         let announced = std::mem::take(&mut self.unannounced);
         let mut state = self.shared.lock();
-        state.stats = stats;
+        (state.stats, state.pulse) = (stats, pulse);
         if announced {
             let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
             drop(state);
@@ -335,8 +356,8 @@ impl EventSender {
 
     /// What the handles of the client see.
     #[must_use]
-    pub fn view(&self) -> SessionView {
-        SessionView(Arc::clone(&self.shared))
+    pub fn view(&self, vitals: Vitals) -> SessionView {
+        SessionView { shared: Arc::clone(&self.shared), vitals: Arc::new(vitals) }
     }
 }
 

@@ -57,7 +57,12 @@ impl<R: Replies> Pump<R> {
                 self.publish();
                 self.last = Some(event);
             }
-            event => self.events.push(event, None),
+            event => {
+                if let Event::Subscribed(info) = &event {
+                    self.has_disabled = !info.disabled.is_empty();
+                }
+                self.events.push(event, None);
+            }
         }
     }
 

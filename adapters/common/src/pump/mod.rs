@@ -20,6 +20,7 @@ pub use self::io::{Abandoned, Completion, Io};
 use crate::clock::Clock;
 use crate::debug::Debug;
 use crate::events::EventSender;
+use crate::health::Pulse;
 use crate::limits::IoLimits;
 use crate::socket::Incoming;
 use crate::state::StateSender;
@@ -88,6 +89,10 @@ pub struct Pump<R: Replies> {
     refused_logins: Vec<AuthId>,
     /// A message that was read while the application lets events wait: it stays here until there is room.
     parked: Option<Incoming>,
+    /// Since when, as the last turn ended.
+    paused_since: Option<Timestamp>,
+    /// The server disabled some of the filters that it confirmed last.
+    has_disabled: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
     /// When the application asked for the end.
@@ -168,6 +173,8 @@ impl<R: Replies> Pump<R> {
             logins: 0,
             refused_logins: Vec::new(),
             parked: None,
+            paused_since: None,
+            has_disabled: false,
             unpublished: 0,
             closing_since: None,
             last: None,
@@ -280,12 +287,26 @@ impl<R: Replies> Pump<R> {
         if let Phase::Running = self.phase {
             self.show_state();
         }
-        self.events.flush(self.session.stats());
+        self.paused_since = self.parked.is_some().then(|| self.paused_since.unwrap_or(self.now));
+        self.events.flush(self.session.stats(), self.pulse());
     }
 
     fn show_state(&mut self) {
         let (session, clock) = (&self.session, &self.clock);
         self.states.set(session.state(), session.subscription(), || clock.reading().now);
+    }
+
+    /// What is shown of the health (`Client::health`).
+    fn pulse(&self) -> Pulse {
+        let session = self.session.session();
+        Pulse {
+            session: session.state(),
+            subscription: session.subscription_as_asked(),
+            has_disabled: self.has_disabled,
+            last_received: session.last_received(),
+            paused_since: self.paused_since,
+            due: self.deadline(),
+        }
     }
 
     /// Puts the newest snapshot behind the events it covers. While an orderly end is under way there is none; the last one
@@ -322,7 +343,7 @@ impl<R: Replies> Pump<R> {
         if let Some(event) = self.last.take() {
             self.events.push(event, None);
         }
-        self.events.flush(self.session.stats());
+        self.events.flush(self.session.stats(), self.pulse());
         for reply in self.closers.drain(..) {
             R::reply(reply, ());
         }

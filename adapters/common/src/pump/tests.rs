@@ -18,6 +18,7 @@ use super::reading::BURST;
 use super::*;
 use crate::clock::ClockTimes;
 use crate::events::{EventReceiver, HANDSHAKE_BACKLOG, SessionView, event_queue};
+use crate::health::Vitals;
 use crate::limits::MAX_LOGINS;
 use crate::sending::Pressure;
 
@@ -174,7 +175,7 @@ impl Driver {
             limits: Arc::new(limits.clone()),
             close_timeout: Duration::from_secs(5),
         };
-        let view = parts.events.view();
+        let view = parts.events.view(Vitals::new(&parts.clock, &Config::default(), limits.clock_slack));
         Self { pump: Pump::new(parts), desk: ScriptedIo::default(), events, view, clock }
     }
 
