@@ -26,6 +26,7 @@ pub mod gzip;
 mod health;
 mod limits;
 mod login;
+pub mod metrics;
 mod net;
 mod proxy;
 mod pump;

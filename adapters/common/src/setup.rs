@@ -16,6 +16,7 @@ use crate::debug::{Debug, DebugSink};
 use crate::events::{EventReceiver, SessionView, event_queue};
 use crate::health::Vitals;
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
+use crate::metrics::Meter;
 use crate::net::Net;
 use crate::proxy::ProxyChoice;
 use crate::pump::PumpParts;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub debug: Option<DebugSink>,
     /// What the flight recorder keeps.
     pub recorder: Option<RecorderOptions>,
+    /// The value of the label `client` of all metrics. Feature `metrics`.
+    pub metrics_label: Option<String>,
 }
 
 impl Default for Settings {
@@ -60,6 +63,7 @@ impl Default for Settings {
             proxy: ProxyChoice::Environment,
             debug: None,
             recorder: None,
+            metrics_label: None,
         }
     }
 }
@@ -117,7 +121,8 @@ impl Settings {
         };
         let session = Recorded::maybe(session, self.recorder);
         let recorder = session.recorder().cloned();
-        let (sender, events) = event_queue(&self.limits, self.snapshot);
+        let meter = Meter::new(self.metrics_label.as_deref());
+        let (sender, events) = event_queue(&self.limits, self.snapshot, meter.queue());
         let (states, limits) = (StateSender::new(), Arc::new(self.limits));
         Ok(Prepared {
             events,
@@ -141,6 +146,7 @@ impl Settings {
                 states,
                 debug: Debug::new(self.debug),
                 tracer,
+                meter,
                 limits,
                 close_timeout,
             },

@@ -15,6 +15,7 @@ use ringcentral_ws_core::{Event, Snapshot, Stats};
 use self::weight::{replaced, weight};
 use crate::health::{Health, Pulse, Vitals};
 use crate::limits::IoLimits;
+use crate::metrics::QueueMeter;
 
 /// Places that a queue keeps while it is empty.
 const SMALL: usize = 4;
@@ -22,7 +23,7 @@ const SMALL: usize = 4;
 /// Both ends of a queue with these limits (`event_queue`, `event_bytes`). `snapshot` is the one that the session was
 /// restored from.
 #[must_use]
-pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>) -> (EventSender, EventReceiver) {
+pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>, meter: QueueMeter) -> (EventSender, EventReceiver) {
     let unstored = snapshot.as_ref().is_some_and(Snapshot::is_detached);
     let state = State {
         queue: VecDeque::new(),
@@ -42,6 +43,7 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>) -> (EventSende
         arrived: Condvar::new(),
         capacity: limits.event_queue.max(1),
         most_bytes: limits.event_bytes,
+        meter,
     });
     let sender = EventSender { shared: Arc::clone(&shared), load: Load::default(), unannounced: false, unstored };
     (sender, EventReceiver { shared })
@@ -76,6 +78,7 @@ struct Shared {
     arrived: Condvar,
     capacity: usize,
     most_bytes: usize,
+    meter: QueueMeter,
 }
 
 /// An event, and the snapshot that is true once it has been taken.
@@ -138,6 +141,7 @@ impl Shared {
             }
             queued.event
         });
+        self.meter.waiting(state.queue.len(), state.bytes);
         is_waited_for |= self.load(state).is_eased_since(earlier);
         let driver = if is_waited_for { state.driver.clone() } else { None };
         (event, driver)
@@ -200,6 +204,9 @@ impl EventReceiver {
         // Not under the lock: it may be the last of its task, and an end of the queue goes with it.
         drop(replaced);
         driver.into_iter().for_each(Waker::wake);
+        if let Poll::Ready(Some(event)) = &polled {
+            self.shared.meter.taken(event);
+        }
         polled
     }
 
@@ -214,8 +221,10 @@ impl EventReceiver {
                 driver.wake();
                 state = self.shared.lock();
             }
-            if event.is_some() {
-                return Some(event);
+            if let Some(event) = event {
+                drop(state);
+                self.shared.meter.taken(&event);
+                return Some(Some(event));
             }
             if !state.queue.is_empty() {
                 continue;
@@ -250,6 +259,7 @@ impl Drop for EventReceiver {
         state.unstored = false;
         state.bytes = 0;
         let left = (std::mem::take(&mut state.queue), state.receiver.take());
+        self.shared.meter.waiting(0, 0);
         let driver = state.driver.clone();
         drop(state);
         drop(left);
@@ -305,6 +315,7 @@ impl EventSender {
         let announced = std::mem::take(&mut self.unannounced);
         let mut state = self.shared.lock();
         (state.stats, state.pulse) = (stats, pulse);
+        self.shared.meter.waiting(state.queue.len(), state.bytes);
         if announced {
             let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
             drop(state);

@@ -27,7 +27,7 @@ fn queue(event_queue: usize, event_bytes: usize) -> (EventSender, EventReceiver)
 }
 
 fn event_queue_of(event_queue: usize, event_bytes: usize, snapshot: Option<Snapshot>) -> (EventSender, EventReceiver) {
-    super::event_queue(&IoLimits { event_queue, event_bytes, ..IoLimits::default() }, snapshot)
+    super::event_queue(&IoLimits { event_queue, event_bytes, ..IoLimits::default() }, snapshot, QueueMeter::default())
 }
 
 fn vitals() -> Vitals {

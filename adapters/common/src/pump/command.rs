@@ -154,6 +154,7 @@ impl<R: Replies> Pump<R> {
         match self.session.request(*request, self.now) {
             Ok(id) => {
                 self.tracer.requested(id, about);
+                self.meter.requested(id, self.now);
                 let streamed = streamed.map(|streamed| *streamed);
                 self.requests.insert(id, Pending { ticket, reply, streamed, body: None });
             }

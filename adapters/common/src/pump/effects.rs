@@ -41,6 +41,7 @@ impl<R: Replies> Pump<R> {
 
     fn emit(&mut self, event: Event) {
         self.tracer.event(&event);
+        self.meter.event(&event, self.now);
         match event {
             Event::Response { id, outcome } => {
                 self.over_socket.remove(&id);

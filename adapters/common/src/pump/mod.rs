@@ -22,6 +22,7 @@ use crate::debug::Debug;
 use crate::events::EventSender;
 use crate::health::Pulse;
 use crate::limits::IoLimits;
+use crate::metrics::Meter;
 use crate::socket::Incoming;
 use crate::state::StateSender;
 use crate::trace::Tracer;
@@ -43,6 +44,8 @@ pub struct PumpParts {
     pub debug: Debug,
     /// Where spans and events of `tracing` go.
     pub tracer: Tracer,
+    /// Where metrics go.
+    pub meter: Meter,
     /// Limits of input and output.
     pub limits: Arc<IoLimits>,
     /// How long the end of the session may take (`Config::close_timeout`).
@@ -69,6 +72,7 @@ pub struct Pump<R: Replies> {
     states: StateSender,
     debug: Debug,
     tracer: Tracer,
+    meter: Meter,
     close_timeout: Duration,
     snapshot_every: usize,
     clock_slack: Duration,
@@ -160,6 +164,7 @@ impl<R: Replies> Pump<R> {
             states: parts.states,
             debug: parts.debug,
             tracer: parts.tracer,
+            meter: parts.meter,
             close_timeout: parts.close_timeout,
             snapshot_every: parts.limits.snapshot_every,
             clock_slack: parts.limits.clock_slack,
@@ -288,12 +293,19 @@ impl<R: Replies> Pump<R> {
             self.show_state();
         }
         self.paused_since = self.parked.is_some().then(|| self.paused_since.unwrap_or(self.now));
-        self.events.flush(self.session.stats(), self.pulse());
+        self.show();
     }
 
     fn show_state(&mut self) {
         let (session, clock) = (&self.session, &self.clock);
         self.states.set(session.state(), session.subscription(), || clock.reading().now);
+    }
+
+    /// Shows how things stand, and wakes the application.
+    fn show(&mut self) {
+        let pulse = self.pulse();
+        self.meter.turn(self.session.session(), &pulse, &self.clock);
+        self.events.flush(self.session.stats(), pulse);
     }
 
     /// What is shown of the health (`Client::health`).
@@ -343,7 +355,7 @@ impl<R: Replies> Pump<R> {
         if let Some(event) = self.last.take() {
             self.events.push(event, None);
         }
-        self.events.flush(self.session.stats(), self.pulse());
+        self.show();
         for reply in self.closers.drain(..) {
             R::reply(reply, ());
         }
