@@ -15,7 +15,13 @@ pub(super) fn unix_millis(text: &str) -> Option<u64> {
         return None;
     }
     let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset(zone)?;
-    let millis = if fraction.is_empty() { 0 } else { number(format!("{fraction:0<3}").get(..3)?)? };
+    let digits = fraction.get(..fraction.len().min(3))?;
+    let millis = match digits.len() {
+        0 => 0,
+        1 => number(digits)? * 100,
+        2 => number(digits)? * 10,
+        _ => number(digits)?,
+    };
     u64::try_from(seconds * 1_000 + millis).ok()
 }
 
@@ -33,8 +39,9 @@ fn offset(zone: &str) -> Option<i64> {
         b'-' => -1,
         _ => return None,
     };
-    let digits = number(&zone[1..].replacen(':', "", 1))?;
-    Some(east * (digits / 100 * 3_600 + digits % 100 * 60))
+    let (hours, minutes) = (number(zone.get(1..3)?)?, zone.get(3..)?);
+    let minutes = number(minutes.strip_prefix(':').unwrap_or(minutes))?;
+    Some(east * (hours * 3_600 + minutes * 60))
 }
 
 /// Days since 1970 of a date of the Gregorian calendar. Years begin in March here, so that the leap day is the last.
