@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::field::{Id, count, list, text};
+use super::field::{Id, count, list, text, texts};
 
 /// A subscription as the REST API shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -27,7 +27,7 @@ pub struct SubscriptionInfo {
     #[serde(deserialize_with = "count")]
     pub expires_in: Option<u64>,
     /// What it listens to, with `~` replaced by ids.
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "texts")]
     pub event_filters: Vec<String>,
     /// What was refused.
     #[serde(deserialize_with = "list")]
