@@ -111,6 +111,11 @@ fn a_subscription_has_its_status() {
     };
     assert_eq!(info.status.as_deref(), Some("Active"));
     assert_eq!(info.event_filters, ["/a\u{fffd}", "7"]);
+    assert!(info.is_active() && info.problems().is_empty());
+    let hook = r#"{"id":"s","status":"Blacklisted","deliveryMode":{"transportType":"WebHook"}}"#;
+    let Payload::Subscription(info) = payload(event, hook) else { panic!() };
+    let problems: Vec<_> = info.problems().iter().map(|problem| problem.as_str()).collect();
+    assert!(!info.is_active() && problems == ["not_active", "no_filters", "other_transport"], "{problems:?}");
 }
 
 #[test]
@@ -122,7 +127,6 @@ fn unknown_events_and_bodies_that_do_not_fit_are_kept_whole() {
     assert!(why.starts_with("the body does not fit a message: expected a sequence"), "{why}");
 }
 
-// CLAUSE SEC-1
 #[test]
 fn why_it_does_not_fit_quotes_nothing_of_the_body() {
     for body in [
@@ -184,7 +188,6 @@ impl Numbers {
     }
 }
 
-// CLAUSE FRM-1
 #[test]
 fn nothing_a_server_writes_makes_it_panic() {
     let mut numbers = Numbers(1);
