@@ -2,11 +2,10 @@
 //! says so first.
 //!
 //! ```no_run
-//! use ringcentral_ws_blocking::filters::{SMS, VOICEMAIL};
-//! use ringcentral_ws_blocking::{Client, Jwt};
+//! use ringcentral_ws_blocking::{Client, Filter, Jwt};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (_client, events) = Client::builder(Jwt::from_env()?).filters([SMS, VOICEMAIL]).start()?;
+//! let (_client, events) = Client::builder(Jwt::from_env()?).filters([Filter::sms(), Filter::voicemail()]).start()?;
 //! for event in events {
 //!     println!("{event:?}");
 //! }
@@ -59,7 +58,6 @@ pub use ringcentral_ws_adapter::{
     ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError, RequestError,
     StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
-pub use ringcentral_ws_api::event_filters as filters;
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
 pub use rustls;

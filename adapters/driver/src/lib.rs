@@ -62,7 +62,6 @@ pub use ringcentral_ws_adapter::{
     ClockTimes, ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError,
     RequestError, StartError, TlsError, TlsSettings, default_tls, keep_alive, metrics, trace, with_query,
 };
-pub use ringcentral_ws_api::event_filters as filters;
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
 pub use runtime::Runtime;
