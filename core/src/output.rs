@@ -2,6 +2,7 @@
 
 mod action;
 mod event;
+mod line;
 mod outcome;
 
 pub use self::action::{Action, AuthReason, HttpPurpose, Purpose};

@@ -67,7 +67,7 @@ fn events(bad: &str) -> Vec<Event> {
     };
     let mut events = vec![
         Event::Subscribed(Box::new(info)),
-        Event::SubscriptionFailed { id, error: Box::new(error()), retry_at: None },
+        Event::SubscriptionFailed { id, error: Box::new(error()), retry_at: None, delay: None },
         Event::RecoveryFailed { conn, code: Some(text()) },
         Event::Gap(gap(GapCause::RecoveryFailed(Some(text())))),
         Event::Gap(gap(GapCause::WindowPassed)),
