@@ -55,8 +55,8 @@ pub use events::Events;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
-    ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError, StartError,
-    TlsError, TlsSettings, default_tls, trace, with_query,
+    ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError, Response,
+    StartError, TlsError, TlsSettings, default_tls, trace, with_query,
 };
 pub use ringcentral_ws_api::event_filters as filters;
 pub use ringcentral_ws_api::*;

@@ -59,7 +59,7 @@ pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
     ClockTimes, ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError,
-    StartError, TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,
+    Response, StartError, TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,
 };
 pub use ringcentral_ws_api::event_filters as filters;
 pub use ringcentral_ws_api::*;
