@@ -2,6 +2,7 @@
 
 mod action;
 mod event;
+mod line;
 mod outcome;
 mod subscription;
 

@@ -56,7 +56,7 @@ pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
     ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError, RequestError,
-    StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
+    Response, StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

@@ -33,6 +33,7 @@ mod pump;
 mod query;
 mod recording;
 mod request;
+mod response;
 mod sending;
 mod setup;
 mod socket;
@@ -70,7 +71,8 @@ pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
 pub use query::with_query;
 pub use recording::{FlightRecorder, Recorded};
-pub use request::{Answer, RequestError, frame, response};
+pub use request::{Answer, RequestError, frame, request_to, request_with_json, response};
+pub use response::Response;
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]
 pub use setup::names as setup_names;

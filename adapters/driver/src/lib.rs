@@ -60,7 +60,7 @@ pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
     ClockTimes, ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError,
-    RequestError, StartError, TlsError, TlsSettings, default_tls, keep_alive, metrics, trace, with_query,
+    RequestError, Response, StartError, TlsError, TlsSettings, default_tls, keep_alive, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

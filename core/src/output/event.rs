@@ -47,8 +47,10 @@ pub enum Event {
         id: SubscriptionId,
         /// The refusal.
         error: Box<ApiError>,
-        /// When it is tried again; `None`: not before the next call of `subscribe`.
+        /// When it is tried again, on the driver's clock; `None`: not before the next call of `subscribe`.
         retry_at: Option<Timestamp>,
+        /// How long that is from when this event was made.
+        delay: Option<Duration>,
     },
     /// The server removed the subscription, and nothing of it is delivered any more ([SUB-7](crate::protocol#sub-7)). A
     /// subscription that was never confirmed cannot be removed, because its id is unknown: the server lets it expire.
@@ -78,9 +80,9 @@ pub enum Event {
         attempt: u32,
         /// Why the attempt failed.
         cause: Cause,
-        /// When the next one begins.
+        /// When the next one begins, on the driver's clock. Only a driver can read it: everybody else uses `delay`.
         at: Timestamp,
-        /// How long that is from now.
+        /// How long that is from when this event was made.
         delay: Duration,
         /// The reason of the wait.
         reason: WaitReason,
@@ -90,9 +92,9 @@ pub enum Event {
     Waiting {
         /// The reason of the wait.
         reason: WaitReason,
-        /// When it ends.
+        /// When it ends, on the driver's clock. Only a driver can read it: everybody else uses `delay`.
         at: Timestamp,
-        /// How long that is from now.
+        /// How long that is from when this event was made.
         delay: Duration,
     },
     /// Notifications may have been lost ([REC-5](crate::protocol#rec-5)). It always comes before the next notification.

@@ -97,7 +97,6 @@ impl<R: Replies> Pump<R> {
                 self.disconnect(io);
             }
             Action::Drop { .. } => {}
-            other => self.debug.note(|| format!("an action this driver does not know: {other:?}")),
         }
     }
 

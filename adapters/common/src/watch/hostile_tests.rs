@@ -7,13 +7,13 @@ use http::HeaderMap;
 use ringcentral_ws_core::classify::ApiError;
 use ringcentral_ws_core::{
     Body, Cause, Certainty, CloseReason, ConnId, DisabledFilter, Event, Filters, Gap, GapCause, Phase, SubscriptionId,
-    SubscriptionInfo, Timestamp, UnixMillis, WaitReason,
+    SubscriptionInfo, Timestamp, UnixMillis, Via, WaitReason,
 };
 use serde_json::{Value, json};
 
 use super::{human, json};
 use crate::terminal::escape;
-use crate::{Debug, RequestError};
+use crate::{Debug, RequestError, Response};
 
 /// Each begins and ends with a letter.
 const HOSTILE: [&str; 12] = [
@@ -69,7 +69,7 @@ fn events(bad: &str) -> Vec<Event> {
     };
     let mut events = vec![
         Event::Subscribed(Box::new(info)),
-        Event::SubscriptionFailed { id, error: Box::new(error()), retry_at: None },
+        Event::SubscriptionFailed { id, error: Box::new(error()), retry_at: None, delay: None },
         Event::RecoveryFailed { conn, code: Some(text()) },
         Event::Gap(gap(GapCause::RecoveryFailed(Some(text())))),
         Event::Gap(gap(GapCause::WindowPassed)),
@@ -130,7 +130,7 @@ fn a_line_of_json_is_one_line_and_says_what_was_said() {
         for (sent, expected) in [(raw, json!({ "text": bad, "n": 1.5 })), (bad.to_owned(), json!(bad))] {
             let response = http::Response::builder().header("x", "a\u{85}\u{202e}z");
             let response = response.body(Body::from(sent)).unwrap();
-            let value = check(&json::response(&json!(bad), &Ok(response)));
+            let value = check(&json::response(&json!(bad), &Ok(Response::new(response, Via::Https))));
             assert_eq!((&value["body"], &value["id"]), (&expected, &json!(bad)));
             assert_eq!(value["headers"]["x"], "a\u{85}\u{202e}z");
         }
