@@ -15,8 +15,9 @@ const CLIENT_ID: [&str; 2] = ["RC_APP_CLIENT_ID", "RINGCENTRAL_CLIENT_ID"];
 const CLIENT_SECRET: [&str; 2] = ["RC_APP_CLIENT_SECRET", "RINGCENTRAL_CLIENT_SECRET"];
 const JWT: [&str; 2] = ["RC_USER_JWT", "RINGCENTRAL_JWT_TOKEN"];
 
-/// Why the environment holds no credentials.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why the environment holds no credentials. `Debug` is the text too, because it is what a `main` that returns the error
+/// prints.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EnvError {
     /// None of the variables is set.
@@ -45,6 +46,12 @@ impl fmt::Display for EnvError {
             }
             Self::BadServer(name) => write!(f, "{name} is no address such as {DEFAULT_SERVER}"),
         }
+    }
+}
+
+impl fmt::Debug for EnvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -106,6 +113,7 @@ mod tests {
     fn halves_are_named() {
         assert_eq!(read(&[("RC_USER_JWT", " ")]).unwrap_err(), EnvError::Nothing);
         let error = read(&[("RC_USER_JWT", "j"), ("RINGCENTRAL_CLIENT_ID", "i")]).unwrap_err().to_string();
+        assert_eq!(format!("{:?}", read(&[]).unwrap_err()), EnvError::Nothing.to_string(), "what `main` prints");
         assert!(error.contains("RC_APP_CLIENT_SECRET (or RINGCENTRAL_CLIENT_SECRET)"), "{error}");
         assert!(!error.contains("JWT") && !error.contains("CLIENT_ID"), "{error}");
         assert!(matches!(read(&[("RC_SERVER_URL", "https://h")]), Err(EnvError::Missing(names)) if names.len() == 3));

@@ -89,6 +89,12 @@ fn only_sessions_with_a_live_connection_are_taken() {
     run(&Plain, 91_020_795..91_020_796, DAY);
 }
 
+// A process was suspended before it carried out what its session had decided. The session counts a call when it decides it.
+#[test]
+fn a_call_counts_when_it_is_decided() {
+    run(&Plain, 93_111_009..93_111_010, DAY);
+}
+
 // The call of a renewal was answered 401 after its connection was gone. It was repeated with another login during the wait
 // that the session had announced, and that was no end of this wait.
 #[test]

@@ -8,10 +8,11 @@ use std::sync::mpsc::sync_channel;
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::FlightRecorder;
 use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, RequestError, Settings, StartError, response};
+use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Body, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
 use crate::command::{Answered, Command, Pending, Remote, Signals};
-use crate::credentials::CredentialSource;
+use crate::credentials::{CredentialSource, Jwt};
 use crate::download::Download;
 use crate::driver::Driver;
 use crate::events::Events;
@@ -34,6 +35,15 @@ impl Client {
     /// Begins a client.
     pub fn builder(credentials: impl CredentialSource) -> Builder {
         Builder::new(credentials)
+    }
+
+    /// Begins a client with the login by JWT that the environment holds: [`Jwt::from_env`] names the variables.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError`] names the variables that are missing or wrong.
+    pub fn from_env() -> Result<Builder, EnvError> {
+        Ok(Self::builder(Jwt::from_env()?))
     }
 
     /// Subscribes to these event filters, in place of those before ([SUB-1](ringcentral_ws_core::protocol#sub-1)). The

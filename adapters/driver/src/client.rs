@@ -9,10 +9,11 @@ use ringcentral_ws_adapter::FlightRecorder;
 use ringcentral_ws_adapter::{
     ContentHosts, Pump, Request, RequestError, SessionView, Settings, StartError, Streamed, Watcher, response,
 };
+use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
 use crate::command::{Answered, Command};
-use crate::credentials::CredentialSource;
+use crate::credentials::{CredentialSource, Jwt};
 use crate::download::Download;
 use crate::driver::Driver;
 use crate::events::Events;
@@ -39,6 +40,16 @@ impl<R: Runtime + Default> Client<R> {
     /// Begins a client on the runtime that is running here.
     pub fn builder(credentials: impl CredentialSource) -> Builder<R> {
         Builder::new(R::default(), credentials)
+    }
+
+    /// Begins a client on the runtime that is running here, with the login by JWT that the environment holds:
+    /// [`Jwt::from_env`] names the variables.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError`] names the variables that are missing or wrong.
+    pub fn from_env() -> Result<Builder<R>, EnvError> {
+        Ok(Self::builder(Jwt::from_env()?))
     }
 }
 

@@ -66,6 +66,8 @@ pub(crate) struct Client<S> {
     pub(crate) calls: BTreeSet<HttpId>,
     /// Not everything was drained.
     pub(crate) undrained: bool,
+    /// It was suspended undrained: when what it does first after waking was decided, in true time.
+    pub(crate) decided_at: Option<u64>,
     pub(crate) suspended: bool,
     /// The socket is not read.
     pub(crate) not_reading: bool,
@@ -125,6 +127,7 @@ impl<S> Client<S> {
             ending_conn: None,
             calls: BTreeSet::new(),
             undrained: false,
+            decided_at: None,
             suspended: false,
             not_reading: false,
             inbox: VecDeque::new(),
@@ -179,6 +182,13 @@ impl<S> Client<S> {
         Timestamp::from_micros(now.wrapping_add(self.shift).saturating_sub(back))
     }
 
+    /// The process wakes up. What was not drained was decided before it slept.
+    pub(crate) fn wakes(&mut self) {
+        if self.undrained {
+            self.decided_at = Some(self.session_time);
+        }
+    }
+
     /// The true time of what the session says happened then, in milliseconds rounded twice.
     pub(crate) fn truly(&self, at: u64) -> u64 {
         match self.misdated {
@@ -204,6 +214,7 @@ impl<S> Client<S> {
         self.link = None;
         self.calls.clear();
         self.undrained = false;
+        self.decided_at = None;
         self.suspended = false;
         self.not_reading = false;
         self.inbox.clear();

@@ -110,7 +110,7 @@ impl<M: Maker> World<M> {
                 Output::Event(event) => self.on_event(client, event),
                 // There is nothing to do before this.
                 Output::Wait(wait) => {
-                    c.undrained = false;
+                    (c.undrained, c.decided_at) = (false, None);
                     c.wake = match wait {
                         Wait::Until { at, .. } => c.true_time(at),
                         Wait::ForInput | Wait::Finished => u64::MAX,
@@ -263,7 +263,10 @@ impl<M: Maker> World<M> {
 
     fn auth_call(&mut self, client: usize, call: AuthCall) {
         let slack = self.slack();
-        let verdict = self.clients[client].pacing.auth_call(call, self.now, slack);
+        let c = &mut self.clients[client];
+        // The session counts a call when it decides it.
+        let at = c.decided_at.take().unwrap_or(self.now);
+        let verdict = c.pacing.auth_call(call, at, slack);
         if self.counts_time() {
             self.judge(verdict);
         }

@@ -51,7 +51,7 @@ impl Pacing {
         self.auth.push_back((now, call));
         let counts = |(at, call): &(u64, AuthCall)| {
             let rounded = if *call == AuthCall::Before { ROUNDED } else { 0 };
-            now - at + slack + rounded <= MINUTE
+            now.saturating_sub(*at) + slack + rounded <= MINUTE
         };
         self.auth.retain(counts);
         if self.auth.len() > AUTH_CALLS {

@@ -424,6 +424,7 @@ impl<M: Maker> World<M> {
         let c = &mut self.clients[client];
         c.not_reading = false;
         if std::mem::take(&mut c.suspended) {
+            c.wakes();
             c.faulted_at = Some(self.now);
             if noticed {
                 self.input(client, Input::Resumed);
