@@ -1,0 +1,29 @@
+//! How to write programs with this crate. The same chapters are in the repository, in `docs/guide`.
+//!
+//! | chapter | what it is about |
+//! |---|---|
+//! | [`first`] | from nothing to the first SMS, without an account or with one |
+//! | [`restarts`] | a program that is stopped, killed and started again, and misses nothing in silence |
+//! | [`gaps`] | what a `Gap` says, and how to fetch what is missing |
+//! | [`many`] | one process with many clients: logins, limits, memory |
+
+/// Chapters link to each other as files, which are modules here: the first definition of a link counts.
+macro_rules! chapters {
+    ($($name:ident $file:literal)*) => {
+        chapters! { $($name $file)*; concat!($("[", stringify!($name), "]: ", stringify!($name), "\n",)* "\n") }
+    };
+    ($($name:ident $file:literal)*; $links:expr) => {
+        $(chapters! { @ $name $file $links })*
+    };
+    (@ $name:ident $file:literal $links:expr) => {
+        #[doc = $links]
+        #[doc = include_str!(concat!("../guide/", $file))]
+        pub mod $name {}
+    };
+}
+chapters! {
+    first "first.md"
+    restarts "restarts.md"
+    gaps "gaps.md"
+    many "many.md"
+}
