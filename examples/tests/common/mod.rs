@@ -1,0 +1,104 @@
+//! A stand-in server, and programs that run against it.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ringcentral_ws_gateway::{Server, ServerConfig};
+
+/// Nothing here takes this long; it only turns a hang into a failure.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A stand-in server with its default user.
+pub(crate) fn server() -> Server {
+    Server::start(ServerConfig::default()).expect("a port of the loopback")
+}
+
+/// Waits until it is so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < end, "never: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A program under test. It is killed when this is dropped.
+pub(crate) struct Program {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Program {
+    /// Starts it with the credentials of the first user.
+    pub(crate) fn start(path: &str, server: &Server, change: impl FnOnce(&mut Command)) -> Self {
+        let (app, jwt) = server.with_gateway(|g, _| (g.config().app.clone(), g.config().users[0].jwt.clone()));
+        let mut command = Command::new(path);
+        command.env("RC_SERVER_URL", server.http_url()).env("RC_APP_CLIENT_ID", app.client_id);
+        command.env("RC_APP_CLIENT_SECRET", app.client_secret).env("RC_USER_JWT", jwt);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        change(&mut command);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (sender, lines) = channel();
+        let out: Box<dyn Read + Send> = Box::new(child.stdout.take().expect("a pipe"));
+        let err: Box<dyn Read + Send> = Box::new(child.stderr.take().expect("a pipe"));
+        for stream in [out, err] {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// Reads lines of stdout and stderr up to one that contains this, and returns it.
+    pub(crate) fn line(&mut self, part: &str) -> String {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(part) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("no line with {part:?} in time; it said {:#?}", self.seen),
+                Err(RecvTimeoutError::Disconnected) => panic!("it ended without {part:?}; it said {:#?}", self.seen),
+            }
+        }
+    }
+
+    /// As Ctrl-C does. Unix only.
+    pub(crate) fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
+    }
+
+    /// Kills it at once.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_until("the program ends", || {
+            status = self.child.try_wait().expect("a child");
+            status.is_some()
+        });
+        status.expect("it ended")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
