@@ -5,6 +5,7 @@
 //! | [`first`] | from nothing to the first SMS, without an account or with one |
 //! | [`restarts`] | a program that is stopped, killed and started again, and misses nothing in silence |
 //! | [`gaps`] | what a `Gap` says, and how to fetch what is missing |
+//! | [`calls`] | REST calls, downloads, logins, TLS and proxies |
 //! | [`many`] | one process with many clients: logins, limits, memory |
 //! | [`operations`] | logs, shutdown, permissions, error codes |
 //! | [`testing`] | your handler against the stand-in, with faults on command |
@@ -35,6 +36,7 @@ chapters! {
     first "first.md"
     restarts "restarts.md"
     gaps "gaps.md"
+    calls "calls.md"
     many "many.md"
     operations "operations.md"
     testing "testing.md"
