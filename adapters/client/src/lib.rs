@@ -76,6 +76,9 @@ pub use ringcentral_ws_driver::{
 pub use ringcentral_ws_tokio::{Builder, Client};
 pub use {bytes, http, rustls, url};
 
+#[cfg(any(doc, all(doctest, feature = "tokio", feature = "blocking")))]
+pub mod guide;
+
 /// The client on tokio. `Client` and `Builder` are those of the root.
 #[cfg(feature = "tokio")]
 pub mod tokio {

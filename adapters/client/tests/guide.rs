@@ -1,0 +1,95 @@
+//! The guide says what the code says, and its chapters are complete.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ringcentral_ws::GapCause;
+use ringcentral_ws::classify::CODES;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("guide")
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(folder().join(name)).unwrap()
+}
+
+#[test]
+fn the_table_of_codes_is_that_of_the_code() {
+    let text = read("operations.md");
+    let (before, rest) = text.split_once("--test guide -->\n").expect("the marker");
+    let (old, after) = rest.split_once("<!-- end -->").expect("the end");
+    let mut table = "| Code | HTTP | Meaning | Class | What to do |\n|---|---|---|---|---|\n".to_owned();
+    for row in CODES {
+        let http = row.http.map(|status| status.to_string()).unwrap_or_default();
+        let _ = writeln!(table, "| `{}` | {http} | {} | `{:?}` | {} |", row.code, row.meaning, row.class, row.remedy);
+    }
+    if std::env::var_os("UPDATE_GUIDE").is_some() {
+        fs::write(folder().join("operations.md"), format!("{before}--test guide -->\n{table}<!-- end -->{after}"))
+            .unwrap();
+    } else {
+        assert_eq!(old, table, "UPDATE_GUIDE=1 writes it anew");
+    }
+}
+
+#[test]
+fn the_table_of_gaps_has_every_cause() {
+    let causes = [
+        GapCause::RecoveryFailed(None),
+        GapCause::WindowPassed,
+        GapCause::RecoveryAbandoned,
+        GapCause::ReplayOverflow,
+        GapCause::ReplayInterrupted,
+        GapCause::Restored,
+        GapCause::QueueOverflow,
+        GapCause::UnreadableFrame,
+        GapCause::SubscriptionLost,
+        GapCause::InFlight,
+        GapCause::Contended,
+    ];
+    let text = read("gaps.md");
+    let rows: BTreeSet<_> =
+        text.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4).collect();
+    for cause in &causes {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{}` |", cause.as_str())));
+        let row = row.unwrap_or_else(|| panic!("{} is missing", cause.as_str()));
+        assert!(row.ends_with(&format!("| {} |", cause.certainty().as_str())), "{row}");
+    }
+    assert_eq!(rows.len(), causes.len(), "{rows:?}");
+}
+
+#[test]
+fn each_chapter_is_listed_everywhere_and_its_links_lead_somewhere() {
+    let (index, module) = (read("README.md"), include_str!("../src/guide.rs"));
+    let mut chapters = 0;
+    for entry in fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let text = read(&name);
+        if name != "README.md" {
+            chapters += 1;
+            let stem = name.trim_end_matches(".md");
+            assert!(index.contains(&format!("]({name})")), "{name} is not in the index");
+            assert!(module.contains(&format!("    {stem} \"{name}\"")), "{name} is no module");
+            assert!(module.contains(&format!("//! | [`{stem}`] |")), "{name} is not in the module's table");
+        }
+        // Those within the text are files in the documentation as well; only the index is none of its modules.
+        assert!(
+            name == "README.md" || !text.contains("](") || !text.contains(".md)"),
+            "{name}: define its links at the end"
+        );
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).chain(definitions(&text)) {
+            let file = link.split('#').next().unwrap();
+            // Through the symbolic link `guide` the path would begin in another folder.
+            let path = fs::canonicalize(folder()).unwrap().join(file);
+            assert!(link.starts_with("https://") || path.exists(), "{name}: {link}");
+        }
+    }
+    assert_eq!(chapters, module.lines().filter(|line| line.starts_with("    ") && line.ends_with(".md\"")).count());
+}
+
+/// The targets of link definitions.
+fn definitions(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| line.starts_with('[')).filter_map(|line| Some(line.split_once("]: ")?.1))
+}
