@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use net::{Answer, DEADLINE, connect, end, frame, http, log_in, send, subscribe, text};
-use ringcentral_ws_gateway::{Fate, Server, ServerConfig};
+use ringcentral_ws_gateway::{CallPlan, Fate, MessageKind, Server, ServerConfig};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -239,6 +239,31 @@ fn scripted_failures_and_overload_answer_with_their_headers() {
 }
 
 #[test]
+fn a_fax_is_sent_and_a_recording_fetched_over_http() {
+    let (server, authorization) = start();
+    server.with_gateway(|gateway, _| gateway.config_mut().fax_delay = Duration::from_millis(1));
+    let extension = "/restapi/v1.0/account/~/extension/~";
+    let form = "--b\r\nContent-Disposition: form-data; name=\"json\"\r\nContent-Type: application/json\r\n\r\n\
+                {\"to\":[{\"phoneNumber\":\"+16505550100\"}]}\r\n--b\r\n\
+                Content-Disposition: form-data; name=\"attachment\"; filename=\"a.txt\"\r\n\r\nhello\r\n--b--\r\n";
+    let headers = [("Authorization", &*authorization), ("Content-Type", "multipart/form-data; boundary=b")];
+    let answer = http(server.address(), "POST", &format!("{extension}/fax"), &headers, form);
+    assert_eq!((answer.status, &answer.json()["messageStatus"]), (200, &json!("Queued")));
+    let get = |path: &str| http(server.address(), "GET", path, &headers[..1], "");
+    let path = format!("{extension}/message-store/{}", answer.json()["id"]);
+    let deadline = Instant::now() + DEADLINE;
+    while get(&path).json()["messageStatus"] != "Sent" {
+        assert!(Instant::now() < deadline, "it was never sent");
+    }
+    assert!(server.call(0, &CallPlan::inbound("+16505550100").recorded()).is_some());
+    let log = get(&format!("{extension}/call-log")).json();
+    let link = log["records"][0]["recording"]["contentUri"].as_str().unwrap();
+    let recording = get(link.strip_prefix(&server.http_url()).unwrap());
+    assert_eq!((recording.status, recording.body.len(), recording.body[252]), (200, 65_536, 1));
+    assert!(server.receive(0, MessageKind::Fax, "+16505550100", "") > 0);
+}
+
+#[test]
 fn pages_of_other_origins_may_call_the_service_but_not_command_it() {
     let (server, authorization) = start();
     let ask = [
@@ -295,7 +320,14 @@ async fn everything_can_be_commanded_over_http() {
     assert_eq!(frame(&mut socket).await[1]["body"]["subject"], "hi");
     control("raw", json!({"text": "?"}));
     assert_eq!(text(&mut socket).await, "?");
+    let call = json!({"recorded": true, "ring_ms": 0, "talk_ms": 0, "from": "+16505550111"});
+    assert!(control("call", call).1["id"].as_u64().is_some());
+    assert_eq!(control("call", json!({"user": 9})).0, 400);
     for (name, body) in [
+        ("fax", json!({})),
+        ("pager", json!({"from": "102"})),
+        ("call", json!({"outbound": true, "answered": false})),
+        ("call", json!({"voicemail": "Call back"})),
         ("delay", json!({"ms": 0})),
         ("split", json!({"bytes": 0})),
         ("duplicate", json!({"count": 0})),

@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::server::refusals::Refuse;
 use crate::server::shared::Shared;
-use crate::{Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt};
+use crate::{CallPlan, Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt};
 
 /// How long [`Server::refuse_connections`] waits for the listener to follow.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -145,6 +145,16 @@ impl Server {
     /// An SMS arrives for a user, with its notifications. Returns its message id.
     pub fn receive_sms(&self, user: usize, from: &str, text: &str) -> u64 {
         self.with_gateway(|gateway, now| gateway.receive(user, MessageKind::Sms, from, text, now).0)
+    }
+
+    /// A message of any kind arrives for a user; see [`Gateway::receive`]. Returns its message id.
+    pub fn receive(&self, user: usize, kind: MessageKind, from: &str, text: &str) -> u64 {
+        self.with_gateway(|gateway, now| gateway.receive(user, kind, from, text, now).0)
+    }
+
+    /// A call of a user begins; see [`Gateway::call`]. Returns its `sessionId`; `None` if there is no such user.
+    pub fn call(&self, user: usize, plan: &CallPlan) -> Option<u64> {
+        self.with_gateway(|gateway, now| gateway.call(user, plan, now).map(|(id, _)| id))
     }
 
     /// What the server saw so far.
