@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use lexopt::{Arg, Parser, ValueExt};
-use ringcentral_ws_gateway::{GatewayEvent, Server, ServerConfig, UserConfig};
+use ringcentral_ws_gateway::{GatewayEvent, Server, ServerConfig};
 
 const HELP: &str = "\
 A stand-in for RingCentral's servers: OAuth, REST and the WebSocket gateway.
@@ -88,7 +88,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Err
             Arg::Long("ca-file") => options.ca_file = Some(parser.value()?.into()),
             Arg::Long("seed") => gateway.seed = parser.value()?.parse()?,
             Arg::Long("users") => match parser.value()?.parse()? {
-                users @ 1..=10_000 => gateway.users = (0..users).map(UserConfig::numbered).collect(),
+                users @ 1..=10_000 => options.server = options.server.users(users),
                 _ => return Err("--users must be 1 to 10000".into()),
             },
             Arg::Long("traffic") => {

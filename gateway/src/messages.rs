@@ -12,6 +12,12 @@ use crate::text;
 const BOUNDARY: &str = "Boundary_20_32057915_1351669531796";
 
 impl Gateway {
+    /// The stored messages of a user, sent and received, oldest first, as the REST resource shows them.
+    pub fn messages(&self, user: usize) -> impl Iterator<Item = Value> + '_ {
+        let ids = self.messages.users.get(&user).into_iter().flatten();
+        ids.filter_map(move |(id, _)| self.message_json(user, *id, ""))
+    }
+
     /// A message arrives for a user: it is stored and makes the notifications a real one makes. Returns its
     /// id and what became of the notifications. `from` is a phone number, or the extension number for a
     /// [`Pager`](MessageKind::Pager).

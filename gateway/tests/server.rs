@@ -3,6 +3,7 @@
 #[path = "support/net.rs"]
 mod net;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -236,6 +237,47 @@ fn scripted_failures_and_overload_answer_with_their_headers() {
     assert_eq!(wstoken().status, 200);
     server.overload(429, Duration::from_secs(60));
     assert_eq!(wstoken().status, 429);
+}
+
+#[tokio::test]
+async fn a_program_under_test_gets_its_credentials_and_is_waited_for() {
+    let server = Server::start(ServerConfig::default().users(3)).unwrap();
+    let env = server.env_of(2);
+    assert_eq!(
+        env.each_ref().map(|(name, _)| *name),
+        ["RC_SERVER_URL", "RC_APP_CLIENT_ID", "RC_APP_CLIENT_SECRET", "RC_USER_JWT"]
+    );
+    let values = [server.http_url(), server.client_id(), server.client_secret(), "gateway.user-2.jwt".to_owned()];
+    assert_eq!(env.map(|(_, value)| value), values);
+    assert_eq!(server.env()[3].1, server.jwt(0));
+    assert!(!server.wait_until(Duration::from_millis(1), |gateway| gateway.subscriptions().next().is_some()));
+    let server = Arc::new(server);
+    let test = tokio::task::spawn_blocking({
+        let server = Arc::clone(&server);
+        move || {
+            assert!(server.wait_until(DEADLINE, |gateway| gateway.subscriptions().next().is_some()));
+            server.receive_sms(0, "+16505550100", "Hello");
+            let is_answer = |message: Value| message["subject"] == "Got it" && message["direction"] == "Outbound";
+            server.wait_until(DEADLINE, |gateway| gateway.messages(0).any(is_answer))
+        }
+    });
+    // The program: it answers an SMS.
+    let authorization = log_in(&server);
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    subscribe(&mut socket, &[SMS]).await;
+    let from = frame(&mut socket).await[1]["body"]["from"].clone();
+    let meta = json!({"type": "ClientRequest", "messageId": "a", "method": "POST",
+        "path": "/restapi/v1.0/account/~/extension/~/sms"});
+    let answer = json!({"from": {"phoneNumber": "+16502240000"}, "to": [from], "text": "Got it"});
+    send(&mut socket, &json!([meta, answer])).await;
+    assert!(test.await.unwrap());
+}
+
+#[test]
+#[should_panic = "the stand-in has no user 1"]
+fn the_jwt_of_nobody_is_a_mistake_of_the_test() {
+    let _ = start().0.jwt(1);
 }
 
 #[test]

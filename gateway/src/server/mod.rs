@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::server::refusals::Refuse;
 use crate::server::shared::Shared;
-use crate::{CallPlan, Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt};
+use crate::{CallPlan, Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt, UserConfig};
 
 /// How long [`Server::refuse_connections`] waits for the listener to follow.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,6 +45,15 @@ impl Default for ServerConfig {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         Self { listen, public_host: None, tls: false, gateway: GatewayConfig::default() }
+    }
+}
+
+impl ServerConfig {
+    /// With so many users in one account, each with an extension, a number and a JWT of its own.
+    #[must_use]
+    pub fn users(mut self, count: u32) -> Self {
+        self.gateway.users = (0..count).map(UserConfig::numbered).collect();
+        self
     }
 }
 
@@ -118,6 +127,55 @@ impl Server {
         self.with_gateway(|gateway, _| gateway.config().ws_url.clone())
     }
 
+    /// The client id of the one application it knows.
+    #[must_use]
+    pub fn client_id(&self) -> String {
+        self.with_gateway(|gateway, _| gateway.config().app.client_id.clone())
+    }
+
+    /// The client secret of the application.
+    #[must_use]
+    pub fn client_secret(&self) -> String {
+        self.with_gateway(|gateway, _| gateway.config().app.client_secret.clone())
+    }
+
+    /// The JWT that logs a user in. Users are numbered from 0; see [`ServerConfig::users`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such user.
+    #[must_use]
+    pub fn jwt(&self, user: usize) -> String {
+        let jwt = self.with_gateway(|gateway, _| gateway.config().users.get(user).map(|user| user.jwt.clone()));
+        jwt.unwrap_or_else(|| panic!("the stand-in has no user {user}: start it with ServerConfig::users"))
+    }
+
+    /// The environment of a program that is to use this server as the first user: `RC_SERVER_URL`, `RC_APP_CLIENT_ID`,
+    /// `RC_APP_CLIENT_SECRET` and `RC_USER_JWT`.
+    ///
+    /// # Panics
+    ///
+    /// If it was started without users.
+    #[must_use]
+    pub fn env(&self) -> [(&'static str, String); 4] {
+        self.env_of(0)
+    }
+
+    /// The same for another user.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such user.
+    #[must_use]
+    pub fn env_of(&self, user: usize) -> [(&'static str, String); 4] {
+        [
+            ("RC_SERVER_URL", self.http_url()),
+            ("RC_APP_CLIENT_ID", self.client_id()),
+            ("RC_APP_CLIENT_SECRET", self.client_secret()),
+            ("RC_USER_JWT", self.jwt(user)),
+        ]
+    }
+
     /// The certificate of the CA as PEM text; `None` without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
@@ -134,6 +192,13 @@ impl Server {
     /// not call the server: it would wait for itself.
     pub fn with_gateway<R>(&self, work: impl FnOnce(&mut Gateway, u64) -> R) -> R {
         self.shared.call(work)
+    }
+
+    /// Waits until something is true of the gateway, without a fixed pause: a subscription is there, a message was
+    /// sent. Returns whether it became true within the time. The closure must not call the server.
+    #[must_use]
+    pub fn wait_until(&self, time: Duration, holds: impl FnMut(&Gateway) -> bool) -> bool {
+        self.shared.wait_until(time, holds)
     }
 
     /// Makes a notification; see [`Gateway::notify`].
