@@ -16,7 +16,7 @@ use ringcentral_ws_gateway::{Server, ServerConfig};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
-const FILTER: &str = "/restapi/v1.0/account/~/extension/~/presence";
+const FILTER: &str = "/restapi/v1.0/account/~/extension/~/message-store";
 
 /// A folder that goes away.
 struct Folder(PathBuf);
@@ -48,7 +48,7 @@ fn server() -> Server {
 
 fn start(server: &Server, file: &Path) -> Program {
     Program::start(env!("CARGO_BIN_EXE_archive"), server, |command| {
-        command.arg(file).arg(FILTER);
+        command.arg(file);
     })
 }
 
@@ -203,7 +203,42 @@ fn an_orderly_end_loses_nothing_and_makes_no_gap() {
     }
     let mut program = start(&server, &file);
     wait_until("the rest is archived", || has_archived(&file, books.len() as u64));
-    let (there, missing, gaps) = check(&file, &books);
-    assert_eq!((there, missing, gaps), (books.len(), 0, 0));
+    assert_eq!(check(&file, &books), (books.len(), 0, 0));
+    start(&server, &file).line("is in use");
     program.kill();
+}
+
+#[test]
+fn a_session_that_cannot_be_used_makes_a_gap() {
+    let (folder, server, mut books) = (Folder::new("unusable"), server(), Books::new());
+    let file = folder.file();
+    let mut program = start(&server, &file);
+    program.line("archiving");
+    notify(&server, &mut books);
+    wait_until("it is archived", || has_archived(&file, 1));
+    program.interrupt();
+    assert!(program.end().success());
+    let db = Connection::open(&file).expect("the archive");
+    db.execute("UPDATE state SET value = 'torn' WHERE key = 'session'", []).expect("an update");
+    drop(db);
+    notify(&server, &mut books);
+    let mut program = start(&server, &file);
+    program.line("archiving");
+    notify(&server, &mut books);
+    wait_until("the rest is archived", || has_archived(&file, 3));
+    assert_eq!(check(&file, &books), (2, 1, 1));
+    program.kill();
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (folder, server) = (Folder::new("private"), server());
+    start(&server, &folder.file()).line("archiving");
+    for file in std::fs::read_dir(&folder.0).expect("a folder").map(|entry| entry.expect("a file").path()) {
+        let mode = std::fs::metadata(&file).expect("a file").permissions().mode();
+        assert!(mode & 0o077 == 0 || file.to_string_lossy().contains(".lock"), "{}: {mode:o}", file.display());
+    }
 }
