@@ -43,6 +43,7 @@ impl Drop for Folder {
 fn server() -> Server {
     let mut config = ServerConfig::default();
     config.gateway.ws_token.rate_limit = None;
+    config.gateway.max_subscriptions = usize::MAX; // Those of lost sessions count for a day.
     Server::start(config).expect("a port of the loopback")
 }
 
