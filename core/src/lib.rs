@@ -50,7 +50,7 @@ pub use ids::*;
 pub use input::*;
 pub use loopback::{is_loopback, is_loopback_host};
 pub use mask::{Masker, mask};
-pub use notification::Notification;
+pub use notification::{NotANotification, Notification};
 pub use output::*;
 pub use secret::*;
 pub use session::{Close, OverHttps, RequestOptions, Session, SessionState, SubscriptionState};

@@ -1,5 +1,7 @@
 //! The handle of a client, and how to make one.
 
+mod health;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;

@@ -23,8 +23,10 @@ pub mod gzip;
 #[cfg(not(feature = "gzip"))]
 #[path = "uncompressed.rs"]
 pub mod gzip;
+mod health;
 mod limits;
 mod login;
+pub mod metrics;
 mod net;
 mod proxy;
 mod pump;
@@ -50,12 +52,13 @@ pub use call::{
     Call, TOO_MANY_PROVISIONAL, body_broke_off, body_is_late, body_is_too_large, ended_early, head_is_late, not_found,
     tls_failed, tls_to, too_many_provisional,
 };
-pub use clock::{Clock, ClockTimes, Reading};
+pub use clock::{Clock, ClockTimes, ClockView, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
 pub use events::{EventReceiver, EventSender, Load, SessionView, event_queue};
 pub use frames::{FrameCounts, FrameTracker};
+pub use health::{Health, NotReady, Pulse, Vitals};
 pub use limits::{
     IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES, TURN_FRAMES,
 };

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::outcome::RequestOutcome;
+use super::subscription::SubscriptionInfo;
 use crate::classify::{ApiError, Cause};
-use crate::filters::{DisabledFilter, Filters};
 use crate::gap::Gap;
 use crate::ids::{ConnId, RequestId, SubscriptionId};
 use crate::input::Unreadable;
@@ -39,7 +39,7 @@ pub enum Event {
         /// ConnectionDetails, whole ([CON-6](crate::protocol#con-6)).
         details: Box<ConnectionDetails>,
     },
-    /// The server confirmed the subscription.
+    /// The server confirmed the subscription. [`SubscriptionInfo::problems`] says what is wrong with it nevertheless.
     Subscribed(Box<SubscriptionInfo>),
     /// The server refused a call for the subscription ([SUB-5](crate::protocol#sub-5)).
     SubscriptionFailed {
@@ -212,23 +212,6 @@ impl Resumption {
             Self::Lost => "lost",
         }
     }
-}
-
-/// The subscription as the server confirmed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionInfo {
-    /// The call of `subscribe`.
-    pub id: SubscriptionId,
-    /// The server's id of the subscription.
-    pub server_id: Box<str>,
-    /// The filters of the call.
-    pub requested: Filters,
-    /// The filters as the server stored them: with ids in place of `~`, and some parameters rewritten.
-    pub filters: Vec<Box<str>>,
-    /// Filters that the server disabled although the call succeeded ([SUB-6](crate::protocol#sub-6)).
-    pub disabled: Vec<DisabledFilter>,
-    /// Seconds until the subscription expires. The server renews it by itself ([SUB-9](crate::protocol#sub-9)).
-    pub expires_in: Option<u64>,
 }
 
 /// What was wrong with a message of the server.

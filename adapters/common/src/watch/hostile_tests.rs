@@ -57,6 +57,8 @@ fn events(bad: &str) -> Vec<Event> {
         filters: vec![text(), text()],
         disabled: vec![off],
         expires_in: None,
+        status: Some(text()),
+        transport: Some(text()),
     };
     let gap = |cause| Gap {
         certainty: Certainty::Probable,
@@ -92,9 +94,11 @@ fn nothing_hostile_reaches_a_person() {
     for bad in HOSTILE {
         for event in events(bad) {
             let lines = human::event(&event).unwrap();
-            let filters =
-                if let Event::Subscribed(info) = &event { info.filters.len() + info.disabled.len() } else { 0 };
-            assert_eq!(lines.lines().count(), 1 + filters, "no line is forged: {lines:?}");
+            let more = match &event {
+                Event::Subscribed(info) => info.filters.len() + info.disabled.len() + info.problems().len(),
+                _ => 0,
+            };
+            assert_eq!(lines.lines().count(), 1 + more, "no line is forged: {lines:?}");
             lines.split('\n').for_each(check);
         }
         let bodies = [

@@ -55,10 +55,12 @@ pub fn event(event: &Event) -> Option<String> {
                 .iter()
                 .map(|d| json!({ "filter": d.filter, "reason": d.reason, "message": d.message }))
                 .collect();
-            Line::new("subscribed")
-                .with("id", &info.server_id)
-                .with("filters", &info.filters)
-                .with("disabled", disabled)
+            let line = Line::new("subscribed").with("id", &info.server_id).with("filters", &info.filters);
+            let line = line.with("disabled", disabled);
+            let problems = info.problems();
+            let problems = problems.iter().map(|p| json!({ "problem": p.as_str(), "message": p.to_string() }));
+            let problems: Vec<Value> = problems.collect();
+            if problems.is_empty() { line } else { line.with("problems", problems) }
         }
         Event::SubscriptionFailed { error, retry_at, .. } => Line::new("error")
             .with("kind", "subscription_failed")

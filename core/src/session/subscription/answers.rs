@@ -103,6 +103,8 @@ impl Session {
             filters: reply.filters,
             disabled: reply.disabled,
             expires_in: reply.expires_in,
+            status: reply.status,
+            transport: reply.transport,
         })));
         for item in held {
             match item {
