@@ -3,24 +3,19 @@
 //!     cargo run -p ringcentral-ws-examples --bin archive -- archive.db
 //!
 //! Needs the credentials in the environment (README.md) and the app permission ReadMessages. Ctrl-C ends it.
-//!
 //! `entry` has a row for each notification, once and in order. A row with `gap` says why notifications between the rows
 //! around it may be missing. Rows and the snapshot that covers them are committed together, so the next run knows what
 //! the archive has. The file opens the session and the login: keep it like a password.
 
 use std::sync::Mutex;
 
-use ringcentral_ws::{Client, Close, CloseReason, Event, Jwt, Snapshot, UnixMillis};
+use ringcentral_ws::{Client, Close, CloseReason, Event, Filter, Jwt, Snapshot, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, params};
 
 const SCHEMA: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, uuid TEXT, event TEXT, body TEXT,
         gap TEXT, since_ms INTEGER, until_ms INTEGER);
     CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT, at INTEGER DEFAULT (unixepoch()));";
-const FILTERS: [&str; 2] = [
-    "/restapi/v1.0/account/~/extension/~/message-store",
-    "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS",
-];
 const NOTIFICATION: &str = "INSERT INTO entry (uuid, event, body) VALUES (?1, ?2, ?3)";
 const GAP: &str = "INSERT INTO entry (gap, since_ms, until_ms) VALUES (?1, ?2, ?3)";
 
@@ -63,12 +58,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (Some(token), Ok(store)) = (&tokens.refresh_token, store.lock()) else { return };
         write(&store, "login", token.expose()).map(drop).unwrap_or_else(|error| eprintln!("login not kept: {error}"));
     });
-    let server = login.app().server.clone();
-    let (session, token) = (read(&db, "session")?, read(&db, "login")?);
+    let (server, session, token) = (login.app().server.clone(), read(&db, "session")?, read(&db, "login")?);
     if let (Some(_), Some((token, _))) = (&session, token) {
         login = login.with_refresh_token(token);
     }
-    let mut builder = Client::builder(login).filters(FILTERS);
+    let mut builder = Client::builder(login).filters([Filter::message_store(), Filter::sms()]);
     if let Some((json, saved)) = session {
         // One that cannot be used makes a gap since it was saved.
         let lost = |_| Snapshot::lost(&server, UnixMillis(u64::from(saved) * 1000));
@@ -77,9 +71,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, mut events) = builder.start()?;
     let stop = client.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.close(Close::Detach).await;
-        }
+        tokio::signal::ctrl_c().await.expect("a handler of Ctrl-C");
+        stop.close(Close::Detach).await;
     });
 
     let mut pending = Vec::new();

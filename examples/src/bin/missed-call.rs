@@ -12,7 +12,7 @@ use std::error::Error;
 use std::pin::pin;
 
 use ringcentral_ws::payloads::TelephonySession;
-use ringcentral_ws::{Client, Close, Event};
+use ringcentral_ws::{Client, Close, Event, Filter};
 use tokio::signal::ctrl_c;
 
 /// Calls remembered at once; beyond it the oldest is forgotten.
@@ -76,8 +76,7 @@ impl Calls {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let filters = ["/restapi/v1.0/account/~/extension/~/telephony/sessions"];
-    let (client, mut events) = Client::from_env()?.filters(filters).start()?;
+    let (client, mut events) = Client::from_env()?.filters([Filter::telephony_sessions()]).start()?;
     let (mut calls, mut stop) = (Calls::default(), pin!(ctrl_c()));
     loop {
         let event = tokio::select! { event = events.next() => event, _ = &mut stop => break };
