@@ -118,6 +118,24 @@ impl Server {
         self.with_gateway(|gateway, _| gateway.config().ws_url.clone())
     }
 
+    /// The id of the app it knows.
+    #[must_use]
+    pub fn client_id(&self) -> String {
+        self.with_gateway(|gateway, _| gateway.config().app.client_id.clone())
+    }
+
+    /// The secret of that app.
+    #[must_use]
+    pub fn client_secret(&self) -> String {
+        self.with_gateway(|gateway, _| gateway.config().app.client_secret.clone())
+    }
+
+    /// The JWT that logs in its first user; empty if it has no users.
+    #[must_use]
+    pub fn jwt(&self) -> String {
+        self.with_gateway(|gateway, _| gateway.config().users.first().map(|user| user.jwt.clone()).unwrap_or_default())
+    }
+
     /// The certificate of the CA as PEM text; `None` without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {

@@ -45,13 +45,12 @@ pub(crate) fn get(path: &str) -> http::Request<Body> {
 }
 
 pub(crate) fn app(server: &Server) -> ClientApp {
-    let (id, secret) =
-        server.with_gateway(|g, _| (g.config().app.client_id.clone(), g.config().app.client_secret.clone()));
-    ClientApp { server: server.http_url().parse().unwrap(), client_id: id, client_secret: Some(secret.into()) }
+    let client_secret = Some(server.client_secret().into());
+    ClientApp { server: server.http_url().parse().unwrap(), client_id: server.client_id(), client_secret }
 }
 
 pub(crate) fn credentials(server: &Server) -> Jwt {
-    Jwt::new(app(server), server.with_gateway(|g, _| g.config().users[0].jwt.clone()))
+    Jwt::new(app(server), server.jwt())
 }
 
 pub(crate) use ringcentral_ws_conformance::settings::quick as config;
