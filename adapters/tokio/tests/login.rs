@@ -78,6 +78,27 @@ async fn a_restart_with_kept_tokens_needs_no_token_call() {
     client.close(Close::Revoke).await;
 }
 
+#[tokio::test]
+async fn a_refresh_that_was_killed_before_its_tokens_were_kept_costs_no_login() {
+    let server = server();
+    let store = Arc::new(Mutex::new(None));
+    let sink = Arc::clone(&store);
+    let source = credentials(&server).on_tokens(move |tokens| *sink.lock().unwrap() = Some(tokens.clone()));
+    let (client, _events) = Client::builder(source).config(config()).start().unwrap();
+    assert_eq!(client.request(get("/restapi/v1.0/account/~")).await.unwrap().status().as_u16(), 200);
+    client.close(Close::Detach).await;
+    let kept: TokenSet = store.lock().unwrap().take().unwrap();
+    // The server takes the refresh token, and nobody keeps what it answers.
+    let https = https_client(Tokio, IoLimits::default(), None).unwrap();
+    let answer = https.send(app(&server).refresh_request(kept.refresh_token.as_ref().unwrap())).await.unwrap();
+    assert_eq!((answer.status().as_u16(), server.observations().token_calls), (200, 2));
+    let login = RefreshToken::from_tokens(app(&server), kept);
+    let (client, _events) = Client::builder(login).config(config()).start().unwrap();
+    assert_eq!(client.request(get("/restapi/v1.0/account/~")).await.unwrap().status().as_u16(), 200);
+    assert_eq!(server.observations().token_calls, 3, "the kept access token is dead, the refresh token is not");
+    client.close(Close::Revoke).await;
+}
+
 /// Panics the first time.
 struct Nervous(Jwt, AtomicU64);
 

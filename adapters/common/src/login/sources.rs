@@ -144,9 +144,10 @@ macro_rules! login_sources {
             #[doc = $called]
             ///
             /// The callback comes before any use: no session and no other client has the new access token until it
-            /// returns. Make the set durable before that, in a file that is never half written, and a program that is
-            /// killed at any moment has tokens that work. If it cannot be written, return all the same: this run goes on
-            /// with the set, and the next set is handed over too.
+            /// returns. The service lets a spent refresh token work for up to an hour while what came of it is unused, and
+            /// for seconds after that. So make the set durable before the callback returns, in a file that is never half
+            /// written: a program that is killed at any moment then has tokens that work. If the set cannot be written,
+            /// return all the same: this run goes on with it, and the next set is handed over too.
             ///
             /// ```no_run
             #[doc = $names]
