@@ -65,7 +65,7 @@ pub use limits::{
 };
 #[doc(hidden)]
 pub use login::names as login_names;
-pub use login::{FixedToken, Login, LoginNext, login_now};
+pub use login::{FixedToken, Login, LoginNext, login_aged, login_now};
 pub use net::Net;
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
