@@ -1,4 +1,4 @@
-//! The settings of a Session: every number that it obeys, by name.
+//! The settings of a Session. Every number that it uses has a name here.
 
 use std::time::Duration;
 
@@ -29,11 +29,11 @@ pub struct Config {
     /// `https://platform.ringcentral.com`.
     #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::url"))]
     pub server: Url,
-    /// The owner of the session: server, app and user, as a hash ([TOK-10](crate::protocol#tok-10)). It is written into
-    /// snapshots from the first `connect` on. A snapshot of another owner is refused
-    /// ([`RestoreError::OtherIdentity`](crate::RestoreError::OtherIdentity)); one without an owner, as earlier versions
-    /// wrote it, is accepted. Default `None`: nothing is compared, and a restored session keeps its owner. The adapters
-    /// set it if the credential source knows it.
+    /// The owner of the session: a hash of server, app and user ([TOK-10](crate::protocol#tok-10)). Snapshots contain
+    /// it from the first `connect` on. A snapshot of another owner is refused
+    /// ([`RestoreError::OtherIdentity`](crate::RestoreError::OtherIdentity)). A snapshot without an owner is accepted.
+    /// Default `None`: owners are not compared, and a restored session keeps its owner. The adapters set it if the
+    /// credential source knows it.
     #[cfg_attr(feature = "recorder", serde(skip))]
     pub identity: Option<Identity>,
     /// The header `X-User-Agent` of every REST call, unless the request has one. Default `ringcentral-ws-rs/` and the
@@ -42,7 +42,7 @@ pub struct Config {
     /// Whether REST requests go over the WebSocket when they can ([REQ-5](crate::protocol#req-5)), and over HTTPS only
     /// when they must. Default off.
     pub rest_over_websocket: bool,
-    /// Whether a lost connection is replaced by itself ([REC-6](crate::protocol#rec-6)). If not, the session waits for
+    /// Whether the session reconnects by itself after a loss ([REC-6](crate::protocol#rec-6)). If not, it waits for
     /// [`recover`](crate::Session::recover). Default on.
     pub auto_recover: bool,
     /// Whether connections without TLS are allowed ([TOK-8](crate::protocol#tok-8)). Plain `http` to this machine is
@@ -55,23 +55,23 @@ pub struct Config {
     /// recovery token, so any other host is refused ([`Cause::ForeignUri`](crate::Cause::ForeignUri)). A recovery token
     /// goes only to hosts of the same entry that gave it. Default none.
     pub websocket_hosts: Vec<String>,
-    /// The longest time from the order to open a connection to its ConnectionDetails ([CON-2](crate::protocol#con-2)).
-    /// Default 15 s.
+    /// The longest time from `Action::Open` to the server's ConnectionDetails ([CON-2](crate::protocol#con-2)). Default
+    /// 15 s.
     pub handshake_timeout: Duration,
-    /// The silence after which a heartbeat is sent ([HB-1](crate::protocol#hb-1)). Default 30 s. The shortest value is
-    /// [`MIN_HEARTBEAT_INTERVAL`], because each answer would otherwise bring the next heartbeat as fast as the network
-    /// is. Heartbeats cannot be turned off.
+    /// The silence after which a heartbeat is sent ([HB-1](crate::protocol#hb-1)). Default 30 s, at least
+    /// [`MIN_HEARTBEAT_INTERVAL`]. Heartbeats cannot be turned off.
     pub heartbeat_interval: Duration,
-    /// The silence after a heartbeat that means that the peer is dead ([HB-2](crate::protocol#hb-2)). Default 10 s.
+    /// The silence after a heartbeat after which the connection is given up ([HB-2](crate::protocol#hb-2)). Default 10
+    /// s.
     pub heartbeat_timeout: Duration,
     /// The same after the machine woke up ([HB-4](crate::protocol#hb-4)). Default 3 s.
     pub wake_timeout: Duration,
     /// The deadline of a REST request that names none ([REQ-4](crate::protocol#req-4)). Default 60 s.
     pub request_timeout: Duration,
-    /// The longest time of the call for a connection token, and of a question to the credential source. Default 30 s.
+    /// The longest time of a call for a connection token, and the longest wait for the credential source. Default 30 s.
     pub token_timeout: Duration,
-    /// The last part of a connection token's life in which it is not used any more ([TOK-7](crate::protocol#tok-7)).
-    /// Its life is at most a minute. A fifth of the life is taken if that is shorter. Default 5 s.
+    /// How long before its expiry a connection token is not used any more ([TOK-7](crate::protocol#tok-7)); at most a
+    /// fifth of its life, which is at most a minute. Default 5 s.
     pub token_margin: Duration,
     /// The longest time of [`close`](crate::Session::close) ([CLS-1](crate::protocol#cls-1)). Default 5 s.
     pub close_timeout: Duration,
