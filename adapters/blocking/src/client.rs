@@ -91,7 +91,8 @@ impl Client {
         self.remote.view.snapshot()
     }
 
-    /// The state of the session.
+    /// The state of the session. Its times are those of the client's own clock: for the time of the next attempt read
+    /// [`ConnectionState::next_try`](crate::ConnectionState::next_try) of [`states`](Self::states).
     #[must_use]
     pub fn state(&self) -> SessionState {
         self.remote.states.get().session()

@@ -97,7 +97,8 @@ impl<R> Client<R> {
         self.view.snapshot()
     }
 
-    /// The state of the session.
+    /// The state of the session. Its times are those of the client's own clock: for the time of the next attempt read
+    /// [`ConnectionState::next_try`](crate::ConnectionState::next_try) of [`states`](Self::states).
     #[must_use]
     pub fn state(&self) -> SessionState {
         self.states.get().session()
