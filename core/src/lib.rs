@@ -2,6 +2,7 @@
 //!
 //! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation
 //! has the loop and the contract. The module [`protocol`] has the rules that it follows.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod body;

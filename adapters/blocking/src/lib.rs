@@ -28,6 +28,7 @@
 //! says what is missing.
 //!
 //! Whoever logs everything leaves out the targets in [`trace::LOUD_TARGETS`]: other crates write tokens there.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abort;
 mod calls;

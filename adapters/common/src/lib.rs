@@ -6,6 +6,7 @@
 //! the send queue, the upgrade to a WebSocket and what its end means, logins, how a request came out, and the parts of
 //! the `watch` program that only think, with the private files that it keeps. Programs depend on an adapter, such as
 //! `ringcentral-ws-tokio`, which re-exports what they need of this crate.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod below;

@@ -28,6 +28,7 @@
 //! What is no feature, and why: HTTPS, because every connection begins with calls over it (the login, the WebSocket
 //! token), so REST calls and downloads bring no dependency of their own; serde, because the protocol is JSON, and
 //! snapshots and payload types cost a few derived functions beside it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod command;
