@@ -1,5 +1,6 @@
 #![cfg_attr(feature = "server", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "server"), doc = "A stand-in for RingCentral's servers, without I/O.")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
 mod call_log;
