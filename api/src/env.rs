@@ -15,8 +15,9 @@ const CLIENT_ID: [&str; 2] = ["RC_APP_CLIENT_ID", "RINGCENTRAL_CLIENT_ID"];
 const CLIENT_SECRET: [&str; 2] = ["RC_APP_CLIENT_SECRET", "RINGCENTRAL_CLIENT_SECRET"];
 const JWT: [&str; 2] = ["RC_USER_JWT", "RINGCENTRAL_JWT_TOKEN"];
 
-/// Why the environment holds no credentials. `Debug` is the text too, because it is what a `main` that returns the error
-/// prints.
+/// Why the environment holds no usable credentials, and what to set.
+///
+/// `Debug` prints the same sentence as `Display`, because that is what a `main` shows which returns the error.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EnvError {
@@ -24,8 +25,13 @@ pub enum EnvError {
     Nothing,
     /// Some are set, these are not: each pair holds the two spellings.
     Missing(Vec<[&'static str; 2]>),
-    /// The server is no `http` or `https` address.
-    BadServer(&'static str),
+    /// The server is not an `http` or `https` URL.
+    BadServer {
+        /// The variable.
+        name: &'static str,
+        /// What it is set to; `None` where that may be a secret in the wrong place.
+        value: Option<Box<str>>,
+    },
 }
 
 impl fmt::Display for EnvError {
@@ -44,7 +50,13 @@ impl fmt::Display for EnvError {
                 }
                 Ok(())
             }
-            Self::BadServer(name) => write!(f, "{name} is no address such as {DEFAULT_SERVER}"),
+            Self::BadServer { name, value } => {
+                f.write_str(name)?;
+                if let Some(value) = value {
+                    write!(f, " ({value:?})")?;
+                }
+                write!(f, " is not a URL; expected, for example, {DEFAULT_SERVER}")
+            }
         }
     }
 }
@@ -64,7 +76,7 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// When nothing or only a part is set, or the server is no address.
+    /// [`EnvError`]: nothing or only a part is set, or the server is not a URL.
     pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let find = |names: [&'static str; 2]| {
             let set = |name: &'static str| get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
@@ -79,11 +91,19 @@ impl Login {
             return Err(EnvError::Missing(given.into_iter().filter(|(_, is)| !is).map(|(names, _)| names).collect()));
         };
         let (name, server) = server.unwrap_or((SERVER[0], DEFAULT_SERVER.to_owned()));
-        let server = Url::parse(&server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let server = server.ok_or(EnvError::BadServer(name))?;
+        let url = Url::parse(&server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let server = url.ok_or_else(|| EnvError::BadServer { name, value: shown(&server) })?;
         let client_secret = Some(Secret::new(secret.1.as_str()));
         Ok(Self::jwt(ClientApp { server, client_id: id.1.clone(), client_secret }, jwt.1.as_str()))
     }
+}
+
+/// A value that was meant as the server's address, unless it may be a secret that was put into the wrong variable.
+fn shown(value: &str) -> Option<Box<str>> {
+    let is_address = value.contains(['.', ':']) && value.len() <= 100;
+    // A JWT has dots too.
+    let may_be_secret = value.starts_with("eyJ") || value.contains(['@', '?']);
+    (is_address && !may_be_secret).then(|| value.into())
 }
 
 #[cfg(test)]
@@ -120,7 +140,27 @@ mod tests {
         let all = [("RC_APP_CLIENT_ID", "i"), ("RC_APP_CLIENT_SECRET", "s"), ("RC_USER_JWT", "j")];
         for bad in ["platform", "ftp://h", "http://"] {
             let vars: Vec<_> = all.into_iter().chain([("RC_SERVER_URL", bad)]).collect();
-            assert_eq!(read(&vars).unwrap_err(), EnvError::BadServer("RC_SERVER_URL"), "{bad}");
+            assert!(matches!(read(&vars), Err(EnvError::BadServer { name: "RC_SERVER_URL", .. })), "{bad}");
         }
+    }
+
+    // CLAUSE SEC-1
+    #[test]
+    fn what_main_shows_says_what_to_set() {
+        let all = [("RC_APP_CLIENT_ID", "i"), ("RC_APP_CLIENT_SECRET", "s"), ("RC_USER_JWT", "j")];
+        let shown = |server: &str| {
+            let vars: Vec<_> = all.into_iter().chain([("RC_SERVER_URL", server)]).collect();
+            format!("{:?}", read(&vars).unwrap_err())
+        };
+        assert_eq!(
+            shown("platform.ringcentral.com"),
+            "RC_SERVER_URL (\"platform.ringcentral.com\") is not a URL; expected, for example, \
+             https://platform.ringcentral.com"
+        );
+        for secret in ["eyJhbGciOi.hunter2.x", "hunter2-Hunter2_hunter2", "user:hunter2@h"] {
+            let shown = shown(secret);
+            assert!(shown.starts_with("RC_SERVER_URL is not a URL") && !shown.contains("unter2"), "{shown}");
+        }
+        assert!(format!("{:?}", read(&[]).unwrap_err()).contains("set RC_APP_CLIENT_ID, RC_APP_CLIENT_SECRET and"));
     }
 }

@@ -1,24 +1,30 @@
 //! Where notifications may have been lost, how sure that is, and why ([REC-5](crate::protocol#rec-5)).
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
+use crate::terminal::escape;
 use crate::time::UnixMillis;
+
+/// How far beyond both ends of a [`Gap`] a query looks: notifications may have been on their way, and the clocks of server
+/// and client differ.
+const MARGIN: Duration = Duration::from_secs(60);
 
 /// A stretch of time in which notifications may have been lost.
 ///
 /// It covers everything that the server sent after the notification `after` and before the next notification. Its event
-/// comes before that notification. The application can fetch what is missing over REST:
+/// comes before that notification. The application can fetch what is missing over REST, and drop what it has already:
 ///
 /// ```
-/// use ringcentral_ws_core::{Certainty, Event, Gap};
+/// use ringcentral_ws_core::{Certainty, Event};
 ///
-/// # fn list_messages(since: u64, until: u64, stop_at: Option<&str>) {}
 /// fn on_event(event: &Event) {
-///     if let Event::Gap(Gap { cause, certainty, after, since, until, .. }) = event {
-///         eprintln!("notifications may be missing: {cause}");
-///         if *certainty >= Certainty::Probable {
-///             // Begin a little earlier: notifications may have been on their way at `since`.
-///             list_messages(since.0.saturating_sub(60_000), until.0, after.as_deref());
+///     if let Event::Gap(gap) = event {
+///         // "notifications from 2023-11-14T22:13:20.000Z to … are probably lost: the server could not …"
+///         eprintln!("{gap}");
+///         if gap.certainty >= Certainty::Probable {
+///             // With a client: `client.get(&gap.message_store_query()).await?`
+///             println!("GET {}", gap.message_store_query());
 ///         }
 ///     }
 /// }
@@ -31,12 +37,76 @@ pub struct Gap {
     pub certainty: Certainty,
     /// The `uuid` of the last notification delivered before it, if there was one, up to 1024 bytes of it.
     pub after: Option<Box<str>>,
-    /// When the last frame before the loss was received, by this machine's clock. A notification that the server sent
-    /// just before may still have been on its way. To fetch what is missing, begin earlier, by the latency and by the
-    /// difference of the clocks; `after` says what is known already.
+    /// When the last frame before the loss was received, by this machine's clock; 0 if that is unknown. A notification
+    /// that the server sent just before may still have been on its way. To fetch what is missing, begin earlier, by the
+    /// latency and by the difference of the clocks; `after` says what is known already.
     pub since: UnixMillis,
-    /// The moment from which delivery is continuous again.
+    /// The moment from which delivery is continuous again, by this machine's clock.
     pub until: UnixMillis,
+}
+
+impl Gap {
+    /// [`since`](Self::since) as a [`SystemTime`]; the beginning of 1970 if that time is unknown.
+    #[must_use]
+    pub fn since_time(&self) -> SystemTime {
+        self.since.to_system_time()
+    }
+
+    /// [`until`](Self::until) as a [`SystemTime`].
+    #[must_use]
+    pub fn until_time(&self) -> SystemTime {
+        self.until.to_system_time()
+    }
+
+    /// The path of a GET request that lists the user's messages of this stretch of time: SMS, faxes, voicemail and pager
+    /// messages, at most 1000 in an answer. Add `page` for more, or other parameters, with `with_query` of the adapters.
+    /// Calls, presence and team messages are not in the message store.
+    ///
+    /// It begins a minute before `since`, because notifications may have been on their way then, and ends a minute after
+    /// `until`, because the clocks of server and client differ. So the answer may list messages that are known already.
+    /// If `since` is unknown it has no `dateFrom`, and the server begins a day before its end.
+    ///
+    /// ```
+    /// use ringcentral_ws_core::{Gap, GapCause, UnixMillis};
+    ///
+    /// let gap = Gap {
+    ///     cause: GapCause::WindowPassed,
+    ///     certainty: GapCause::WindowPassed.certainty(),
+    ///     after: None,
+    ///     since: UnixMillis(1_700_000_000_000),
+    ///     until: UnixMillis(1_700_000_300_000),
+    /// };
+    /// assert_eq!(
+    ///     gap.message_store_query(),
+    ///     "/restapi/v1.0/account/~/extension/~/message-store\
+    ///      ?dateFrom=2023-11-14T22:12:20.000Z&dateTo=2023-11-14T22:19:20.000Z&perPage=1000"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn message_store_query(&self) -> String {
+        let mut path = "/restapi/v1.0/account/~/extension/~/message-store?".to_owned();
+        if self.since.0 > 0 {
+            path += &format!("dateFrom={}&", self.since.before(MARGIN));
+        }
+        path + &format!("dateTo={}&perPage=1000", self.until.after(MARGIN))
+    }
+}
+
+impl fmt::Display for Gap {
+    /// One sentence with both times, such as `notifications from 2023-11-14T22:13:20.000Z to 2023-11-14T22:18:20.000Z
+    /// are probably lost: the server no longer knew the subscription`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("notifications ")?;
+        if self.since.0 > 0 {
+            write!(f, "from {} ", self.since)?;
+        }
+        let lost = match self.certainty {
+            Certainty::Possible => "may be",
+            Certainty::Probable => "are probably",
+            Certainty::Certain => "are",
+        };
+        write!(f, "to {} {lost} lost: {}", self.until, escape(&self.cause.to_string()))
+    }
 }
 
 /// How sure it is that something is missing in a [`Gap`]. Later variants are surer, and compare as greater.
@@ -150,5 +220,38 @@ impl fmt::Display for GapCause {
             Self::InFlight => "the connection was silent before it broke; what was sent last may not have arrived",
             Self::Contended => "another client uses the same session and received what came meanwhile",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(since: u64) -> Gap {
+        let cause = GapCause::RecoveryFailed(Some("WSG-1\u{1b}[31m".into()));
+        let (since, until) = (UnixMillis(since), UnixMillis(1_700_000_300_000));
+        Gap { certainty: cause.certainty(), cause, after: None, since, until }
+    }
+
+    // CLAUSE REC-5 SEC-5
+    #[test]
+    fn a_gap_is_one_sentence_with_its_times() {
+        assert_eq!(
+            gap(1_700_000_000_000).to_string(),
+            "notifications from 2023-11-14T22:13:20.000Z to 2023-11-14T22:18:20.000Z are probably lost: \
+             the server could not continue the session (WSG-1\\u{1b}[31m)"
+        );
+        assert!(gap(0).to_string().starts_with("notifications to 2023-11-14T22:18:20.000Z are"));
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn a_gap_is_asked_for_over_rest() {
+        let gap_of = gap(1_700_000_000_000);
+        assert_eq!(gap_of.until_time().duration_since(gap_of.since_time()).unwrap(), Duration::from_secs(300));
+        assert!(gap_of.message_store_query().contains("?dateFrom=2023-11-14T22:12:20.000Z&dateTo="));
+        assert!(gap(30_000).message_store_query().contains("?dateFrom=1970-01-01T00:00:00.000Z&"));
+        assert!(gap(0).message_store_query().contains("message-store?dateTo=2023-11-14T22:19:20.000Z&"));
+        assert_eq!(gap(0).since_time(), SystemTime::UNIX_EPOCH);
     }
 }

@@ -1,5 +1,6 @@
 //! Inputs: what happened outside of a Session.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -288,6 +289,18 @@ impl From<HttpFailure> for AuthFailure {
     }
 }
 
+impl fmt::Display for AuthFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no access token: ")?;
+        if let Some(code) = &self.code {
+            write!(f, "{code}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for AuthFailure {}
+
 /// Why an HTTPS call has no response, and how far it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpFailure {
@@ -298,6 +311,15 @@ pub struct HttpFailure {
     /// One line for people, without secrets.
     pub message: Box<str>,
 }
+
+impl fmt::Display for HttpFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sent = if self.not_sent { "nothing was sent" } else { "it may have run" };
+        write!(f, "the HTTPS call failed at {}: {}; {sent}", self.phase, self.message)
+    }
+}
+
+impl std::error::Error for HttpFailure {}
 
 /// The steps of a connection or call, in order: a later one compares as greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -315,6 +337,18 @@ pub enum Phase {
     Response,
 }
 
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "the name lookup",
+            Self::Tcp => "the TCP connection",
+            Self::Tls => "the TLS handshake",
+            Self::Request => "the request",
+            Self::Response => "the response",
+        })
+    }
+}
+
 /// Why a WebSocket did not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenFailure {
@@ -329,6 +363,18 @@ pub struct OpenFailure {
     pub message: Box<str>,
 }
 
+impl fmt::Display for OpenFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the WebSocket did not open, it failed at {}", self.phase)?;
+        if let Some(status) = self.status {
+            write!(f, " (HTTP {status})")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for OpenFailure {}
+
 /// How a connection ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CloseInfo {
@@ -336,4 +382,25 @@ pub struct CloseInfo {
     pub code: Option<u16>,
     /// The reason of the close frame, or the transport's error, for people.
     pub reason: Box<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_errors_that_say_what_happened() {
+        let message = || Box::from("reset by peer");
+        let http = HttpFailure { phase: Phase::Request, not_sent: false, message: message() };
+        let open = OpenFailure { phase: Phase::Response, status: Some(403), retry_after: None, message: message() };
+        let auth = AuthFailure { code: Some("OAU-213".into()), ..AuthFailure::permanent("the token is not valid") };
+        let errors: [(Box<dyn std::error::Error + Send + Sync>, &str); 3] = [
+            (http.into(), "the HTTPS call failed at the request: reset by peer; it may have run"),
+            (open.into(), "the WebSocket did not open, it failed at the response (HTTP 403): reset by peer"),
+            (auth.into(), "no access token: OAU-213: the token is not valid"),
+        ];
+        for (error, shown) in errors {
+            assert_eq!(error.to_string(), shown);
+        }
+    }
 }

@@ -2,6 +2,10 @@
 //!
 //! [`Session`] is the protocol as a value: inputs and commands go in, actions and events come out. Its documentation
 //! has the loop and the contract. The module [`protocol`] has the rules that it follows.
+//!
+//! Most programs do not use this crate, but a client that brings sockets, timers and HTTPS along, such as
+//! `ringcentral-ws-tokio`. This one is for other runtimes, for tests and for simulations. [`http`], [`bytes`] and
+//! [`url`], of which its public types are made, are re-exported.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -35,22 +39,25 @@ mod session;
 mod shown;
 mod snapshot;
 mod stats;
+pub mod terminal;
 mod time;
 mod timers;
 mod wire;
 
 pub use body::*;
+pub use bytes;
 pub use classify::{ApiError, Cause, RateLimit};
 pub use config::*;
 pub use error::*;
 pub use filters::*;
 pub use gap::*;
+pub use http;
 pub use identity::{Identity, NotAnIdentity};
 pub use ids::*;
 pub use input::*;
 pub use loopback::{is_loopback, is_loopback_host};
 pub use mask::{Masker, mask};
-pub use notification::Notification;
+pub use notification::{NotANotification, Notification};
 pub use output::*;
 pub use secret::*;
 pub use session::{Close, OverHttps, RequestOptions, Session, SessionState, SubscriptionState};
@@ -58,4 +65,5 @@ pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use time::*;
 pub use timers::TimerKind;
+pub use url;
 pub use wire::{ConnectionDetails, RecoveryState, ServerLimits, Wsc};

@@ -1,10 +1,12 @@
 //! A notification as the application gets it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::wire::NotificationFields;
+use crate::wire::{NotificationFields, Payload, parse};
 
 /// What a notification that is held counts beside its text, in bytes: its place, and what the allocator adds.
 pub(crate) const ITEM: usize = 128;
@@ -64,6 +66,46 @@ impl Notification {
             ends[i] = u32::try_from(text.len()).unwrap_or(u32::MAX);
         }
         Self { text, ends, present }
+    }
+
+    /// Reads a notification as the server writes it: for tests of code that handles notifications, and for what was
+    /// stored elsewhere. `json` is the object with `uuid`, `event`, `timestamp`, `subscriptionId`, `ownerId` and `body`,
+    /// or the whole frame around it. It is read as a session reads it: what is missing, or has the wrong type, is left
+    /// out.
+    ///
+    /// ```
+    /// use ringcentral_ws_core::Notification;
+    ///
+    /// let n = Notification::from_json(
+    ///     r#"{
+    ///         "uuid": "6242343638330007102",
+    ///         "event": "/restapi/v1.0/account/809646016/extension/62264425016/presence",
+    ///         "timestamp": "2025-07-30T18:12:45.034Z",
+    ///         "subscriptionId": "7e4a7486-8df9-4195-8aef-b8d81d3345f6",
+    ///         "ownerId": "62264425016",
+    ///         "body": {"telephonyStatus": "Ringing"}
+    ///     }"#,
+    /// )?;
+    /// assert!(n.event().ends_with("/presence"));
+    /// assert_eq!(n.body(), r#"{"telephonyStatus": "Ringing"}"#);
+    /// # Ok::<(), ringcentral_ws_core::NotANotification>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotANotification`]: the text is no JSON, no object, or a frame of another kind.
+    pub fn from_json(json: &str) -> Result<Self, NotANotification> {
+        let raw: &RawValue = serde_json::from_str(json).map_err(|error| NotANotification(error.to_string().into()))?;
+        let frame = match raw.get().as_bytes().first() {
+            Some(b'{') => Cow::Owned(format!(r#"[{{"type":"ServerNotification"}},{}]"#, raw.get())),
+            Some(b'[') => Cow::Borrowed(raw.get()),
+            _ => return Err(NotANotification("it is neither an object nor a frame".into())),
+        };
+        let message = parse(&frame).map_err(|_| NotANotification("it is no frame of the server".into()))?;
+        let Payload::Notification(fields) = &message.payload else {
+            return Err(NotANotification("it is a frame without a notification".into()));
+        };
+        Ok(Self::new(message.meta.message_id.as_deref(), fields))
     }
 
     fn piece(&self, i: usize) -> Option<&str> {
@@ -163,6 +205,23 @@ fn fnv1a(text: &str) -> u128 {
     text.bytes().fold(BASIS, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
+/// The text is no notification: see [`Notification::from_json`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotANotification(Box<str>);
+
+impl fmt::Display for NotANotification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the text is no notification ({}): give the object that the server sends, with uuid, event, timestamp, \
+             subscriptionId, ownerId and body",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for NotANotification {}
+
 impl fmt::Debug for Notification {
     /// Shows how long the content is, never what it says.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -195,6 +254,38 @@ mod tests {
         assert_eq!(n.parse::<Option<u8>>().unwrap(), None);
         let fields = NotificationFields { timestamp: Some("2025".into()), ..Default::default() };
         assert_eq!(Notification::new(None, &fields).timestamp(), Some("2025"));
+    }
+
+    #[test]
+    fn it_is_read_as_a_session_reads_it() {
+        let n = Notification::from_json(
+            r#" {"uuid":7,"event":"/e?a=\u00e9","timestamp":[],"ownerId":"5","new":{},"body":{"a": 1.50}} "#,
+        )
+        .unwrap();
+        assert_eq!((n.uuid(), n.event(), n.body()), ("7", "/e?a=é", r#"{"a": 1.50}"#));
+        assert_eq!((n.timestamp(), n.subscription_id(), n.owner_id()), (None, None, Some("5")));
+        let frame = r#"[{"type":"ServerNotification","messageId":"m"},{"event":"/e"}]"#;
+        let n = Notification::from_json(frame).unwrap();
+        assert_eq!((n.uuid(), n.event(), n.body()), ("m", "/e", "null"));
+        let pushed = include_str!("../tests/fixtures/event-telephony-account-apns.json");
+        assert!(Notification::from_json(pushed).unwrap().event().ends_with("/telephony/sessions"));
+        assert_eq!(Notification::from_json("{}").unwrap().uuid(), "");
+    }
+
+    #[test]
+    fn what_is_no_notification_is_refused_with_words() {
+        for (text, why) in [
+            ("", "EOF"),
+            ("{} x", "trailing"),
+            (r#"{},{"event":"/e"}"#, "trailing"),
+            ("7", "neither an object nor a frame"),
+            ("[]", "no frame of the server"),
+            (r#"[{"type":"Heartbeat","messageId":"m"}]"#, "without a notification"),
+            (r#"[{"type":"ServerNotification"},[1]]"#, "without a notification"),
+        ] {
+            let error = Notification::from_json(text).unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains("subscriptionId"), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 mod action;
 mod event;
+mod line;
 mod outcome;
+mod subscription;
 
 pub use self::action::{Action, AuthReason, HttpPurpose, Purpose};
-pub use self::event::{CloseReason, Event, ProtocolError, Resumption, SubscriptionInfo, WaitReason};
+pub use self::event::{CloseReason, Event, ProtocolError, Resumption, WaitReason};
 pub use self::outcome::{RequestOutcome, Via};
+pub use self::subscription::{SubscriptionInfo, SubscriptionProblem};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
 

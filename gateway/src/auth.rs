@@ -4,7 +4,7 @@ use crate::config::micros;
 use crate::gateway::Gateway;
 use crate::http::{Body, HttpRequest, HttpResponse, Reply};
 use crate::limit::{Limiter, Verdict};
-use crate::oauth::{Denied, Grant};
+use crate::oauth::{Challenge, Denied, Grant};
 use crate::output::GatewayEvent;
 use crate::rest::Call;
 use crate::text;
@@ -162,9 +162,8 @@ impl Gateway {
                 user.map(|user| self.log_in(user))
             }
             "authorization_code" => {
-                let verifier = text::lookup(&form, "code_verifier").map(str::to_owned);
-                let code = self.oauth.take_code(field("code"));
-                let code = code.filter(|code| code.verifier.is_none() || code.verifier == verifier);
+                let verifier = text::lookup(&form, "code_verifier");
+                let code = self.oauth.take_code(field("code")).filter(|code| code.is_good_with(verifier));
                 code.map(|code| self.log_in(code.user))
             }
             "refresh_token" => self.renew(field("refresh_token")),
@@ -260,12 +259,14 @@ impl Gateway {
         if field("client_id") != Some(&self.config.app.client_id) {
             return oauth_error(400, "invalid_client", "OAU-153", "Unknown client");
         }
+        let challenge = field("code_challenge").map(|text| Challenge::new(text, field("code_challenge_method")));
+        let Some(challenge) = challenge.map_or(Some(None), |known| known.map(Some)) else {
+            return oauth_error(400, "invalid_request", "OAU-109", "code_challenge_method must be S256 or plain");
+        };
         let hint = field("login_hint");
         let user = self.config.users.iter().position(|u| hint == Some(&u.name) || hint == Some(&u.phone_number));
         let code = text::token_text(&self.rng.uuid());
-        // A plain challenge is compared; an S256 one is accepted unseen.
-        let plain = field("code_challenge").filter(|_| field("code_challenge_method") != Some("S256"));
-        self.oauth.add_code(code.clone(), user.unwrap_or(0), plain.map(str::to_owned));
+        self.oauth.add_code(code.clone(), user.unwrap_or(0), challenge);
         let mut answer = form_urlencoded::Serializer::new(String::new());
         answer.append_pair("code", &code);
         if let Some(state) = field("state") {

@@ -76,10 +76,14 @@ pub struct GatewayConfig {
     pub pong_timeout: Duration,
     /// Sending an SMS also makes the notifications it would make (on).
     pub sms_notifies: bool,
-    /// Size in bytes of the recording of a voicemail (65536).
+    /// How long a fax is `Queued` before it is `Sent` (2 s).
+    pub fax_delay: Duration,
+    /// Size in bytes of the recording of a voicemail or a call, and of a fax that arrived (65536).
     pub recording_size: u64,
     /// How many messages the message store of a user keeps (1000).
     pub message_store_size: usize,
+    /// How many calls the call log of a user keeps (1000).
+    pub call_log_size: usize,
     /// How many events are kept for [`Gateway::poll_event`](crate::Gateway::poll_event) (4096); the
     /// oldest are given up and counted.
     pub event_log_size: usize,
@@ -128,8 +132,10 @@ impl Default for GatewayConfig {
             ping_interval: None,
             pong_timeout: Duration::from_secs(10),
             sms_notifies: true,
+            fax_delay: Duration::from_secs(2),
             recording_size: 65_536,
             message_store_size: 1000,
+            call_log_size: 1000,
             event_log_size: 4096,
             error_close_code: 1000,
             auth_close_code: 1008,

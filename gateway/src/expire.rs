@@ -30,6 +30,8 @@ impl Gateway {
             Timer::Window(session) => self.expire_window(session),
             Timer::Subscription(key) => self.expire_subscription(key),
             Timer::AccessToken(oauth) => self.expire_access_token(oauth),
+            Timer::Fax(user, id) => self.fax_left(user, id),
+            Timer::Call(number) => self.step_call(number),
             Timer::OAuthEnd(oauth) => match self.oauth.ends_at(oauth) {
                 Some(at) if at > self.now => self.timers.set(at, timer),
                 Some(_) => self.end_oauth(oauth),

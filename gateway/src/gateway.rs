@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
+use crate::calls::Calls;
 use crate::config::{GatewayConfig, micros};
 use crate::faults::Faults;
 use crate::limit::Limiter;
 use crate::oauth::{OAuthId, OAuthStore};
 use crate::output::{FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, Observations};
+use crate::presence::Presence;
 use crate::session::{Session, Subscriptions};
 use crate::store::MessageStore;
 use crate::text::{self, SplitMix};
@@ -41,6 +43,8 @@ pub struct Gateway {
     pub(crate) by_oauth: BTreeMap<OAuthId, BTreeSet<u64>>,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) messages: MessageStore,
+    pub(crate) calls: Calls,
+    pub(crate) presence: BTreeMap<usize, Presence>,
     pub(crate) timers: Timers,
     pub(crate) replies: BTreeMap<u64, (u64, String)>,
     pub(crate) faults: Faults,
@@ -106,6 +110,8 @@ impl Gateway {
             by_oauth: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             messages: MessageStore::default(),
+            calls: Calls::default(),
+            presence: BTreeMap::new(),
             timers: Timers::default(),
             replies: BTreeMap::new(),
             faults: Faults::default(),

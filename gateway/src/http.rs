@@ -126,7 +126,7 @@ pub(crate) enum Body {
     },
     /// So many bytes, made where they are needed; not possible over the socket.
     Binary {
-        content_type: &'static str,
+        content_type: String,
         len: u64,
     },
 }
@@ -169,7 +169,7 @@ impl Reply {
             Body::Json(_) => Some("application/json".to_owned()),
             Body::Multipart { boundary, .. } => Some(format!("multipart/mixed; boundary={boundary}")),
             Body::Text { content_type, .. } => Some(content_type.clone()),
-            Body::Binary { content_type, .. } => Some((*content_type).to_owned()),
+            Body::Binary { content_type, .. } => Some(content_type.clone()),
         }
     }
 }

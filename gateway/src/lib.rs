@@ -2,10 +2,13 @@
 #![cfg_attr(not(feature = "server"), doc = "A stand-in for RingCentral's servers, without I/O.")]
 
 mod auth;
+mod call_log;
+mod calls;
 mod config;
 mod connect;
 mod expire;
 mod faults;
+mod fax;
 mod frame;
 mod gateway;
 mod http;
@@ -13,9 +16,12 @@ mod inbound;
 mod inject;
 mod limit;
 mod messages;
+mod multipart;
 mod notify;
 mod oauth;
 mod output;
+mod pager;
+mod presence;
 mod rest;
 mod session;
 mod store;
@@ -25,6 +31,7 @@ mod timers;
 mod wstoken;
 
 pub use auth::Login;
+pub use calls::CallPlan;
 pub use config::{AppConfig, GatewayConfig, OAuthConfig, UserConfig, WsTokenConfig};
 pub use expire::ConnectionTimeout;
 pub use gateway::Gateway;

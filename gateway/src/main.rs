@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use lexopt::{Arg, Parser, ValueExt};
-use ringcentral_ws_gateway::{GatewayEvent, Server, ServerConfig, UserConfig};
+use ringcentral_ws_gateway::{GatewayEvent, Server, ServerConfig};
 
 const HELP: &str = "\
 A stand-in for RingCentral's servers: OAuth, REST and the WebSocket gateway.
@@ -24,6 +24,8 @@ Usage: ringcentral-ws-gateway [OPTIONS]
       --traffic MS           an SMS arrives for the first user every so many milliseconds
       --no-single-use        a WebSocket token opens any number of connections
       --no-rate-limit        do not limit calls of the WebSocket token endpoint
+      --token-rate-limit N   calls of the OAuth token endpoint a minute, for all users together; beyond it 429 with
+                             Retry-After [no limit]
       --access-token-life S  life of an access token [3600]
       --recovery-timeout S   how long a lost session can be recovered [180]
       --recovery-buffer N    notifications kept for a lost session [100]
@@ -88,7 +90,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Err
             Arg::Long("ca-file") => options.ca_file = Some(parser.value()?.into()),
             Arg::Long("seed") => gateway.seed = parser.value()?.parse()?,
             Arg::Long("users") => match parser.value()?.parse()? {
-                users @ 1..=10_000 => gateway.users = (0..users).map(UserConfig::numbered).collect(),
+                users @ 1..=10_000 => options.server = options.server.users(users),
                 _ => return Err("--users must be 1 to 10000".into()),
             },
             Arg::Long("traffic") => {
@@ -97,6 +99,10 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Err
             }
             Arg::Long("no-single-use") => gateway.ws_token.single_use = false,
             Arg::Long("no-rate-limit") => gateway.ws_token.rate_limit = None,
+            Arg::Long("token-rate-limit") => match parser.value()?.parse()? {
+                0 => return Err("--token-rate-limit must be at least 1".into()),
+                limit => gateway.oauth.token_rate_limit = Some(limit),
+            },
             Arg::Long("access-token-life") => gateway.oauth.access_token_lifetime = seconds(&mut parser)?,
             Arg::Long("recovery-timeout") => gateway.recovery_timeout = seconds(&mut parser)?,
             Arg::Long("recovery-buffer") => gateway.recovery_buffer_size = parser.value()?.parse()?,
@@ -206,10 +212,12 @@ mod tests {
 
     #[test]
     fn options_reach_the_configuration() {
-        let options = options(&["--no-single-use", "--seed=7", "--users", "3", "--recovery-buffer", "5"]).unwrap();
+        let all = ["--no-single-use", "--seed=7", "--users", "3", "--recovery-buffer", "5", "--token-rate-limit=4"];
+        let options = options(&all).unwrap();
         let gateway = options.server.gateway;
         assert!(!gateway.ws_token.single_use);
         assert_eq!((gateway.seed, gateway.users.len(), gateway.recovery_buffer_size), (7, 3, 5));
+        assert_eq!(gateway.oauth.token_rate_limit, Some(4));
     }
 
     // CLAUSE SEC-5
@@ -223,7 +231,15 @@ mod tests {
 
     #[test]
     fn bad_usage_is_reported_in_one_line() {
-        for bad in [&["--bogus"][..], &["--seed"], &["--seed", "x"], &["--ca-file", "f"], &["--users=0"], &["extra"]] {
+        for bad in [
+            &["--bogus"][..],
+            &["--seed"],
+            &["--seed", "x"],
+            &["--ca-file", "f"],
+            &["--users=0"],
+            &["--token-rate-limit=0"],
+            &["extra"],
+        ] {
             let error = options(bad).err().unwrap();
             assert!(!error.is_empty() && !error.contains('\n'), "{error}");
         }

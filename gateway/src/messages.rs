@@ -1,52 +1,84 @@
-//! SMS and voicemails: how they arrive, and the REST resources that read, change and delete them.
+//! Messages of all kinds: how they arrive, and the REST resources that read, change and delete them.
 
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 use crate::http::{Body, Reply};
 use crate::output::Receipt;
-use crate::rest::{Call, not_found};
-use crate::store::{Message, MessageKind};
+use crate::rest::{Call, Page, not_found};
+use crate::store::{Document, Fax, Message, MessageKind, Party};
 use crate::text;
 
 const BOUNDARY: &str = "Boundary_20_32057915_1351669531796";
 
 impl Gateway {
+    /// The stored messages of a user, sent and received, oldest first, as the REST resource shows them.
+    pub fn messages(&self, user: usize) -> impl Iterator<Item = Value> + '_ {
+        let ids = self.messages.users.get(&user).into_iter().flatten();
+        ids.filter_map(move |(id, _)| self.message_json(user, *id, ""))
+    }
+
     /// A message arrives for a user: it is stored and makes the notifications a real one makes. Returns its
-    /// id and what became of the notifications.
+    /// id and what became of the notifications. `from` is a phone number, or the extension number for a
+    /// [`Pager`](MessageKind::Pager).
     pub fn receive(&mut self, user: usize, kind: MessageKind, from: &str, text: &str, now: u64) -> (u64, Vec<Receipt>) {
         self.advance(now);
         let mut receipts = Vec::new();
-        let to = self.config.users.get(user).map_or_else(String::new, |u| u.phone_number.clone());
-        let id = self.store(user, kind, true, [from, &to], text);
-        let Some(body) = self.message_json(user, id, "") else { return (id, receipts) };
-        let extension = self.expand("/restapi/v1.0/account/~/extension/~", user);
-        let event = match kind {
-            MessageKind::Sms => format!("{extension}/message-store/instant?type=SMS"),
-            MessageKind::VoiceMail => format!("{extension}/voicemail"),
-        };
-        self.deliver(&event, &body.to_string(), &mut receipts);
-        self.store_changed(user, kind, 1, &mut receipts);
+        let id = self.take_in(user, kind, from, text, &mut receipts);
         (id, receipts)
     }
 
-    fn store(&mut self, user: usize, kind: MessageKind, inbound: bool, [from, to]: [&str; 2], text: &str) -> u64 {
-        let ms = self.unix_ms();
-        let message = Message {
-            kind,
-            inbound,
-            from: from.to_owned(),
-            to: to.to_owned(),
-            text: text.to_owned(),
-            created_ms: ms,
-            modified_ms: ms,
-            read: !inbound,
+    /// [`receive`](Self::receive) at the present time, from within timers too.
+    pub(crate) fn take_in(
+        &mut self,
+        user: usize,
+        kind: MessageKind,
+        from: &str,
+        text: &str,
+        receipts: &mut Vec<Receipt>,
+    ) -> u64 {
+        let to = self.config.users.get(user).map_or("", |user| match kind {
+            MessageKind::Pager => &user.extension_number,
+            MessageKind::Sms | MessageKind::VoiceMail | MessageKind::Fax => &user.phone_number,
+        });
+        let to = vec![Party::of(kind, to)];
+        let mut message = self.message(kind, "Received", Party::of(kind, from), to, text);
+        if kind == MessageKind::Fax {
+            let document = Document { content_type: "application/pdf".to_owned(), len: self.config.recording_size };
+            message.fax = Some(Fax { resolution: "High".to_owned(), pages: 1, documents: vec![document] });
+        }
+        let id = self.messages.insert(user, message, self.config.message_store_size);
+        let Some(body) = self.message_json(user, id, "") else { return id };
+        let event = match kind {
+            MessageKind::Sms => Some("message-store/instant?type=SMS"),
+            MessageKind::VoiceMail => Some("voicemail"),
+            MessageKind::Fax => Some("fax?direction=Inbound"),
+            MessageKind::Pager => None,
         };
-        self.messages.insert(user, message, self.config.message_store_size)
+        if let Some(event) = event {
+            let event = self.expand(&format!("/restapi/v1.0/account/~/extension/~/{event}"), user);
+            self.deliver(&event, &body.to_string(), receipts);
+        }
+        self.store_changed(user, kind, 1, receipts);
+        id
+    }
+
+    /// A message of now; whether it came in or goes out is seen from its status.
+    pub(crate) fn message(
+        &self,
+        kind: MessageKind,
+        status: &'static str,
+        from: Party,
+        to: Vec<Party>,
+        text: &str,
+    ) -> Message {
+        let (ms, inbound) = (self.unix_ms(), status == "Received");
+        let text = text.to_owned();
+        Message { kind, inbound, status, from, to, text, fax: None, created_ms: ms, modified_ms: ms, read: !inbound }
     }
 
     /// The `message-store` event: counts, no content.
-    fn store_changed(&mut self, user: usize, kind: MessageKind, new: u32, receipts: &mut Vec<Receipt>) {
+    pub(crate) fn store_changed(&mut self, user: usize, kind: MessageKind, new: u32, receipts: &mut Vec<Receipt>) {
         let Some(config) = self.config.users.get(user) else { return };
         let body = json!({
             "accountId": config.account_id,
@@ -69,21 +101,25 @@ impl Gateway {
         else {
             return Reply::error(400, "CMN-101", "Parameters [from], [to] and [text] are required");
         };
-        let id = self.store(call.user, MessageKind::Sms, false, [&from, &to], &text);
+        let message =
+            self.message(MessageKind::Sms, "Sent", Party::Phone(from.clone()), vec![Party::Phone(to.clone())], &text);
+        let id = self.messages.insert(call.user, message, self.config.message_store_size);
         if self.config.sms_notifies {
             let mut receipts = Vec::new();
             self.store_changed(call.user, MessageKind::Sms, 1, &mut receipts);
             if let Some(receiver) = self.config.users.iter().position(|user| user.phone_number == to) {
-                self.receive(receiver, MessageKind::Sms, &from, &text, self.now);
+                self.take_in(receiver, MessageKind::Sms, &from, &text, &mut receipts);
             }
         }
         self.message_reply(call, id)
     }
 
+    /// The newest first, of the kinds, the direction and the time that the query names.
     pub(crate) fn list_messages(&self, call: &Call<'_>) -> Reply {
-        let (page, per_page) = (call.number("page", 1).max(1), call.number("perPage", 100).clamp(1, 1000));
-        let kind = text::lookup(&call.query, "messageType");
-        let direction = text::lookup(&call.query, "direction");
+        let page = match Page::of(call) {
+            Ok(page) => page,
+            Err(reply) => return reply,
+        };
         let base = self.link_base(call);
         let found: Vec<u64> = self
             .messages
@@ -92,24 +128,16 @@ impl Gateway {
             .into_iter()
             .flatten()
             .rev()
-            .filter(|(_, message)| kind.is_none_or(|kind| kind == message.kind.name()))
-            .filter(|(_, message)| direction.is_none_or(|wanted| wanted == direction_of(message)))
+            .filter(|(_, message)| call.allows("messageType", message.kind.name()))
+            .filter(|(_, message)| call.allows("direction", direction_of(message)))
+            .filter(|(_, message)| call.allows("readStatus", read_status(message)))
+            .filter(|(_, message)| page.covers(message.created_ms))
             .map(|(id, _)| *id)
             .collect();
-        let records: Vec<Value> = found
-            .iter()
-            .skip((page - 1).saturating_mul(per_page))
-            .take(per_page)
-            .filter_map(|id| self.message_json(call.user, *id, &base))
-            .collect();
-        let paging = json!({
-            "page": page,
-            "perPage": per_page,
-            "totalElements": found.len(),
-            "totalPages": found.len().div_ceil(per_page),
-        });
+        let records: Vec<Value> =
+            page.cut(&found).iter().filter_map(|id| self.message_json(call.user, *id, &base)).collect();
         let uri = format!("{base}{}", self.expand("/restapi/v1.0/account/~/extension/~/message-store", call.user));
-        Reply::json(json!({"uri": uri, "records": records, "paging": paging}).to_string())
+        page.reply(&uri, &records, found.len())
     }
 
     /// One message, or a batch of up to 30 as a multipart body with status 207.
@@ -160,8 +188,7 @@ impl Gateway {
             _ => return Reply::error_with(400, "CMN-101", "Parameter [readStatus] is invalid", Some("readStatus")),
         };
         let (id, now) = (id.parse().unwrap_or(0), self.unix_ms());
-        let message = self.messages.users.get_mut(&call.user).and_then(|store| store.get_mut(&id));
-        let Some(message) = message else { return not_found("messageId") };
+        let Some(message) = self.messages.get_mut(call.user, id) else { return not_found("messageId") };
         (message.read, message.modified_ms) = (read, now);
         let kind = message.kind;
         self.store_changed(call.user, kind, 0, &mut Vec::new());
@@ -176,22 +203,27 @@ impl Gateway {
         Reply::no_content()
     }
 
-    pub(crate) fn message_content(&self, call: &Call<'_>, id: &str) -> Reply {
+    pub(crate) fn message_content(&self, call: &Call<'_>, id: &str, attachment: &str) -> Reply {
         let id = id.parse().unwrap_or(0);
-        match self.messages.get(call.user, id) {
-            None => not_found("messageId"),
-            Some(message) if message.kind == MessageKind::Sms => {
-                let content_type = "text/plain;charset=utf-8".to_owned();
-                Reply::new(200, Body::Text { content_type, text: message.text.clone() })
+        let Some(message) = self.messages.get(call.user, id) else { return not_found("messageId") };
+        if message.kind.is_text() {
+            let content_type = "text/plain;charset=utf-8".to_owned();
+            return Reply::new(200, Body::Text { content_type, text: message.text.clone() });
+        }
+        let Some(fax) = &message.fax else {
+            let content_type = "audio/x-wav".to_owned();
+            return Reply::new(200, Body::Binary { content_type, len: self.config.recording_size });
+        };
+        let number = attachment.parse::<u64>().ok().and_then(|number| usize::try_from(number.checked_sub(id)?).ok());
+        match number.and_then(|number| fax.documents.get(number)) {
+            Some(Document { content_type, len }) => {
+                Reply::new(200, Body::Binary { content_type: content_type.clone(), len: *len })
             }
-            Some(_) => {
-                let len = self.config.recording_size;
-                Reply::new(200, Body::Binary { content_type: "audio/x-wav", len })
-            }
+            None => not_found("attachmentId"),
         }
     }
 
-    fn message_reply(&self, call: &Call<'_>, id: u64) -> Reply {
+    pub(crate) fn message_reply(&self, call: &Call<'_>, id: u64) -> Reply {
         match self.message_json(call.user, id, &self.link_base(call)) {
             Some(message) => Reply::json(message.to_string()),
             None => not_found("messageId"),
@@ -199,45 +231,70 @@ impl Gateway {
     }
 
     /// What goes before the path of a link in an answer to this call.
-    fn link_base(&self, call: &Call<'_>) -> String {
+    pub(crate) fn link_base(&self, call: &Call<'_>) -> String {
         self.uri(call, "")
     }
 
-    fn message_json(&self, user: usize, id: u64, base: &str) -> Option<Value> {
+    pub(crate) fn message_json(&self, user: usize, id: u64, base: &str) -> Option<Value> {
         let message = self.messages.get(user, id)?;
         let owner = self.config.users.get(user)?;
         let path = self.expand(&format!("/restapi/v1.0/account/~/extension/~/message-store/{id}"), user);
-        let attachment = match message.kind {
-            MessageKind::Sms => json!({
-                "id": id, "uri": format!("{base}{path}/content/{id}"), "type": "Text", "contentType": "text/plain",
-            }),
-            MessageKind::VoiceMail => json!({
-                // A recording is a file on a host of its own: its link is absolute wherever it stands.
-                "id": id, "uri": format!("{}{path}/content/{id}", self.config.base_url),
-                "type": "AudioRecording", "contentType": "audio/x-wav", "size": self.config.recording_size,
-            }),
-        };
-        Some(json!({
+        let mut value = json!({
             "uri": format!("{base}{path}"),
             "id": id,
-            "to": [{"phoneNumber": message.to}],
-            "from": {"phoneNumber": message.from},
+            "to": message.to.iter().map(Party::json).collect::<Vec<_>>(),
+            "from": message.from.json(),
             "type": message.kind.name(),
             "creationTime": text::iso(message.created_ms),
             "lastModifiedTime": text::iso(message.modified_ms),
-            "readStatus": if message.read { "Read" } else { "Unread" },
+            "readStatus": read_status(message),
             "priority": "Normal",
-            "attachments": [attachment],
+            "attachments": self.attachments(id, message, &path, base),
             "direction": direction_of(message),
             "availability": "Alive",
             "subject": message.text,
-            "messageStatus": if message.inbound { "Received" } else { "Sent" },
+            "messageStatus": message.status,
             "eventType": "Create",
             "owner": {"extensionId": owner.extension_id.to_string(), "extensionType": "User", "name": owner.name},
-        }))
+        });
+        if let Some(fax) = &message.fax {
+            value["faxResolution"] = json!(fax.resolution);
+            value["faxPageCount"] = json!(fax.pages);
+        }
+        if message.kind == MessageKind::Pager {
+            value["conversationId"] = json!(id);
+            value["pgToDepartment"] = json!(false);
+        }
+        Some(value)
+    }
+
+    fn attachments(&self, id: u64, message: &Message, path: &str, base: &str) -> Value {
+        // A recording or a document is a file on a host of its own: its link is absolute wherever it stands.
+        let host = &self.config.base_url;
+        if message.kind.is_text() {
+            let uri = format!("{base}{path}/content/{id}");
+            return json!([{"id": id, "uri": uri, "type": "Text", "contentType": "text/plain"}]);
+        }
+        let Some(fax) = &message.fax else {
+            return json!([{
+                "id": id, "uri": format!("{host}{path}/content/{id}"),
+                "type": "AudioRecording", "contentType": "audio/x-wav", "size": self.config.recording_size,
+            }]);
+        };
+        let documents = (id..).zip(&fax.documents).map(|(id, document)| {
+            json!({
+                "id": id, "uri": format!("{host}{path}/content/{id}"),
+                "type": "RenderedDocument", "contentType": document.content_type, "size": document.len,
+            })
+        });
+        documents.collect()
     }
 }
 
 fn direction_of(message: &Message) -> &'static str {
     if message.inbound { "Inbound" } else { "Outbound" }
+}
+
+fn read_status(message: &Message) -> &'static str {
+    if message.read { "Read" } else { "Unread" }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::gateway::Gateway;
 use crate::output::{Fate, FrameKind, GatewayEvent, LossCause, Receipt};
-use crate::session::Stored;
+use crate::session::{Filter, Stored};
 use crate::text;
 
 impl Gateway {
@@ -49,6 +49,16 @@ impl Gateway {
     }
 
     pub(crate) fn deliver(&mut self, event: &str, body: &str, receipts: &mut Vec<Receipt>) {
+        self.deliver_each(event, &|_| body, receipts);
+    }
+
+    /// A notification whose body depends on what the filter asks for.
+    pub(crate) fn deliver_each<'b>(
+        &mut self,
+        event: &str,
+        body: &dyn Fn(&Filter) -> &'b str,
+        receipts: &mut Vec<Receipt>,
+    ) {
         // Byte by byte: most events are short and have no query.
         let end = event.bytes().position(|byte| byte == b'?').unwrap_or(event.len());
         let (path, query) = (&event[..end], event.get(end + 1..).unwrap_or_default());
@@ -64,13 +74,20 @@ impl Gateway {
     }
 
     /// The notification as the session of this subscription sees it, if one of its filters matches.
-    fn stored_for(&mut self, key: u64, path: &str, query: &str, body: &str) -> Option<(u64, Stored)> {
+    fn stored_for<'b>(
+        &mut self,
+        key: u64,
+        path: &str,
+        query: &str,
+        body: &dyn Fn(&Filter) -> &'b str,
+    ) -> Option<(u64, Stored)> {
         let uuid = self.next_uuid();
         let ms = self.unix_ms();
         let subscription = self.subscriptions.all.get(&key)?;
         let session = subscription.session?;
         let filter = subscription.filters.iter().find(|filter| filter.accepts(path, query))?;
         let owner = self.config.users.get(subscription.user)?.extension_id;
+        let body = body(filter);
         let mut text = String::with_capacity(180 + filter.json.len() + body.len());
         text.push_str("{\"uuid\":\"");
         text::push_number(&mut text, uuid);

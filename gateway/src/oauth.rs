@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use sha2::{Digest, Sha256};
+
 use crate::config::{OAuthConfig, micros};
 use crate::text::{self, SplitMix};
 
@@ -65,7 +67,42 @@ const MAX_CODES: usize = 1000;
 #[derive(Debug, Clone)]
 pub(crate) struct Code {
     pub(crate) user: usize,
-    pub(crate) verifier: Option<String>,
+    pub(crate) challenge: Option<Challenge>,
+}
+
+/// What the application has to prove that redeems a code (PKCE).
+#[derive(Debug, Clone)]
+pub(crate) enum Challenge {
+    Plain(String),
+    S256(String),
+}
+
+impl Challenge {
+    /// From the parameters of the authorization request; `None` for a method that is not known.
+    pub(crate) fn new(challenge: &str, method: Option<&str>) -> Option<Self> {
+        match method {
+            None | Some("plain") => Some(Self::Plain(challenge.to_owned())),
+            Some("S256") => Some(Self::S256(challenge.to_owned())),
+            Some(_) => None,
+        }
+    }
+
+    fn is_met_by(&self, verifier: &str) -> bool {
+        match self {
+            Self::Plain(challenge) => challenge == verifier,
+            Self::S256(challenge) => {
+                let digest = Sha256::digest(verifier.as_bytes());
+                *challenge == data_encoding::BASE64URL_NOPAD.encode(&digest)
+            }
+        }
+    }
+}
+
+impl Code {
+    /// A code that was asked for without a challenge needs no verifier.
+    pub(crate) fn is_good_with(&self, verifier: Option<&str>) -> bool {
+        self.challenge.as_ref().is_none_or(|challenge| verifier.is_some_and(|verifier| challenge.is_met_by(verifier)))
+    }
 }
 
 impl OAuthStore {
@@ -170,11 +207,11 @@ impl OAuthStore {
         Some(session.refresh.as_ref().map_or(session.access_expires, |r| r.expires))
     }
 
-    pub(crate) fn add_code(&mut self, code: String, user: usize, verifier: Option<String>) {
+    pub(crate) fn add_code(&mut self, code: String, user: usize, challenge: Option<Challenge>) {
         if self.codes.len() >= MAX_CODES {
             self.codes.pop_first();
         }
-        self.codes.insert(code, Code { user, verifier });
+        self.codes.insert(code, Code { user, challenge });
     }
 
     pub(crate) fn take_code(&mut self, code: &str) -> Option<Code> {

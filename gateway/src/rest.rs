@@ -1,6 +1,6 @@
 //! The REST resources, the same over HTTP and over the socket.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 use crate::http::{Body, Reply};
@@ -31,6 +31,64 @@ impl Call<'_> {
     pub(crate) fn number(&self, name: &str, default: usize) -> usize {
         text::lookup(&self.query, name).and_then(|value| value.parse().ok()).unwrap_or(default)
     }
+
+    /// Whether a parameter of the query has this value, or does not narrow the list. It may be there several times.
+    pub(crate) fn allows(&self, name: &str, value: &str) -> bool {
+        let mut asked = self.query.iter().filter(|(key, _)| key == name).peekable();
+        asked.peek().is_none() || asked.any(|(_, other)| other == value)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Which part of a list a call asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page {
+    page: usize,
+    per_page: usize,
+    from_ms: u64,
+    to_ms: u64,
+}
+
+impl Page {
+    /// From `page`, `perPage`, `dateFrom` and `dateTo`; a date that is none is refused. Without dates the list is
+    /// whole, where the real service shows a day.
+    pub(crate) fn of(call: &Call<'_>) -> Result<Self, Reply> {
+        let date = |name: &str, default: u64| match text::lookup(&call.query, name) {
+            None => Ok(default),
+            Some(date) => text::parse_iso(date).ok_or_else(|| {
+                let message = format!("Parameter [{name}] is invalid");
+                Reply::error_with(400, "CMN-101", &message, Some(name))
+            }),
+        };
+        Ok(Self {
+            page: call.number("page", 1).max(1),
+            per_page: call.number("perPage", 100).clamp(1, 1000),
+            from_ms: date("dateFrom", 0)?,
+            to_ms: date("dateTo", u64::MAX)?,
+        })
+    }
+
+    pub(crate) fn covers(&self, unix_ms: u64) -> bool {
+        (self.from_ms..=self.to_ms).contains(&unix_ms)
+    }
+
+    pub(crate) fn cut<T: Copy>(&self, all: &[T]) -> Vec<T> {
+        all.iter().skip((self.page - 1).saturating_mul(self.per_page)).take(self.per_page).copied().collect()
+    }
+
+    pub(crate) fn reply(&self, uri: &str, records: &[Value], total: usize) -> Reply {
+        let paging = json!({
+            "page": self.page,
+            "perPage": self.per_page,
+            "totalElements": total,
+            "totalPages": total.div_ceil(self.per_page),
+        });
+        Reply::json(json!({"uri": uri, "records": records, "paging": paging}).to_string())
+    }
 }
 
 pub(crate) fn no_such_uri() -> Reply {
@@ -58,14 +116,13 @@ impl Gateway {
                     return not_found("accountId");
                 }
                 match rest {
-                    [] => self.account_info(call),
                     ["extension", extension, rest @ ..] => {
                         if !self.own(call.user, extension, |user| user.extension_id) {
                             return not_found("extensionId");
                         }
                         self.extension_resource(call, rest)
                     }
-                    _ => no_such_uri(),
+                    _ => self.account_resource(call, rest),
                 }
             }
             _ => self.test_resource(call, rest),
@@ -76,16 +133,38 @@ impl Gateway {
         segment == "~" || self.config.users.get(user).is_some_and(|user| segment.parse() == Ok(id(user)))
     }
 
+    fn account_resource(&mut self, call: &Call<'_>, rest: &[&str]) -> Reply {
+        match (rest, call.method) {
+            ([], "GET") => self.account_info(call),
+            (["presence"], "GET") => self.list_presence(call),
+            (["call-log"], "GET") => self.list_calls(call, true),
+            (["call-log", id], "GET") => self.read_call(call, id, true),
+            (["recording", id], "GET") => self.recording_info(call, id),
+            (["recording", id, "content"], "GET") => self.recording_content(call, id),
+            ([] | ["presence"] | ["call-log"] | ["call-log" | "recording", _] | ["recording", _, "content"], _) => {
+                bad_method()
+            }
+            _ => no_such_uri(),
+        }
+    }
+
     fn extension_resource(&mut self, call: &Call<'_>, rest: &[&str]) -> Reply {
         match (rest, call.method) {
             ([], "GET") => self.extension_info(call),
             (["sms"], "POST") => self.send_sms(call),
+            (["fax"], "POST") => self.send_fax(call),
+            (["company-pager"], "POST") => self.send_pager(call),
+            (["presence"], "GET") => self.read_presence(call),
+            (["presence"], "PUT") => self.update_presence(call),
+            (["call-log"], "GET") => self.list_calls(call, false),
+            (["call-log", id], "GET") => self.read_call(call, id, false),
             (["message-store"], "GET") => self.list_messages(call),
             (["message-store", ids], "GET") => self.read_messages(call, ids),
             (["message-store", id], "PUT") => self.update_message(call, id),
             (["message-store", id], "DELETE") => self.delete_message(call, id),
-            (["message-store", id, "content", _], "GET") => self.message_content(call, id),
-            ([] | ["sms"] | ["message-store", ..], _) => bad_method(),
+            (["message-store", id, "content", attachment], "GET") => self.message_content(call, id, attachment),
+            ([] | ["sms" | "fax" | "company-pager" | "presence" | "call-log"] | ["call-log", _], _) => bad_method(),
+            (["message-store", ..], _) => bad_method(),
             _ => no_such_uri(),
         }
     }
@@ -136,7 +215,7 @@ impl Gateway {
                 reply
             }
             ["_large", len] => match len.parse() {
-                Ok(len) => Reply::new(200, Body::Binary { content_type: "application/octet-stream", len }),
+                Ok(len) => Reply::new(200, Body::Binary { content_type: "application/octet-stream".to_owned(), len }),
                 Err(_) => no_such_uri(),
             },
             _ => no_such_uri(),
@@ -149,7 +228,7 @@ impl Gateway {
 fn echo(call: &Call<'_>) -> Reply {
     let headers: Vec<_> = call.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("authorization")).collect();
     Reply::json(
-        serde_json::json!({
+        json!({
             "method": call.method,
             "path": call.path,
             "query": call.query,

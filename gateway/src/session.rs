@@ -109,8 +109,15 @@ impl Filter {
         self.expanded.split_once('?').map_or(self.expanded.as_str(), |(path, _)| path)
     }
 
+    /// Whether a parameter of the filter has this value.
+    pub(crate) fn asks(&self, key: &str, value: &str) -> bool {
+        let query = self.expanded.split_once('?').map_or("", |(_, query)| query);
+        text::pairs(query).iter().any(|(k, v)| k == key && v == value)
+    }
+
     /// Whether an event with this path and query is for this filter. A parameter that only one side names
-    /// does not matter: `type=SMS` narrows a filter, `sipData=true` merely decorates it.
+    /// does not matter: `type=SMS` narrows a filter, `sipData=true` merely decorates it. Of a parameter with several
+    /// values, such as `statusCode`, one has to be the event's.
     pub(crate) fn accepts(&self, path: &str, query: &str) -> bool {
         let (own_path, own_query) = self.expanded.split_once('?').unwrap_or((&self.expanded, ""));
         if own_path != path {
@@ -119,8 +126,9 @@ impl Filter {
         if own_query.is_empty() || query.is_empty() || own_query == query {
             return true;
         }
-        let theirs = text::pairs(query);
-        text::pairs(own_query).iter().all(|(key, value)| text::lookup(&theirs, key).is_none_or(|other| other == value))
+        let (own, theirs) = (text::pairs(own_query), text::pairs(query));
+        let names = |key: &str, value: &str| own.iter().any(|(k, v)| k == key && v == value);
+        own.iter().all(|(key, _)| text::lookup(&theirs, key).is_none_or(|other| names(key, other)))
     }
 }
 
@@ -279,5 +287,9 @@ mod tests {
         assert!(!sms.accepts("/a/message-store/instant", "type=MMS"));
         assert!(!sms.accepts("/a/message-store", "type=SMS"));
         assert!(filter("/a/presence?sipData=true").accepts("/a/presence", "detailed=true"));
+        let calls = filter("/a/telephony/sessions?statusCode=Answered&statusCode=Disconnected&direction=Inbound");
+        assert!(calls.accepts("/a/telephony/sessions", "direction=Inbound&statusCode=Disconnected"));
+        assert!(!calls.accepts("/a/telephony/sessions", "direction=Inbound&statusCode=Setup"));
+        assert!(!calls.accepts("/a/telephony/sessions", "direction=Outbound&statusCode=Answered"));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 /// What a stored message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
@@ -9,6 +11,10 @@ pub enum MessageKind {
     Sms,
     /// A voicemail; its recording is available over HTTPS only.
     VoiceMail,
+    /// A fax; its pages are available over HTTPS only. `text` is its subject.
+    Fax,
+    /// A message between extensions of the account; it comes from an extension number.
+    Pager,
 }
 
 impl MessageKind {
@@ -16,17 +22,71 @@ impl MessageKind {
         match self {
             Self::Sms => "SMS",
             Self::VoiceMail => "VoiceMail",
+            Self::Fax => "Fax",
+            Self::Pager => "Pager",
         }
     }
+
+    /// Whether the content is text, which the subject shows.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Sms | Self::Pager)
+    }
+}
+
+/// Who a message is from or to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Party {
+    Phone(String),
+    Extension(String),
+}
+
+impl Party {
+    /// A party as messages of this kind name it.
+    pub(crate) fn of(kind: MessageKind, number: &str) -> Self {
+        match kind {
+            MessageKind::Pager => Self::Extension(number.to_owned()),
+            MessageKind::Sms | MessageKind::VoiceMail | MessageKind::Fax => Self::Phone(number.to_owned()),
+        }
+    }
+
+    pub(crate) fn number(&self) -> &str {
+        match self {
+            Self::Phone(number) | Self::Extension(number) => number,
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        match self {
+            Self::Phone(number) => json!({"phoneNumber": number}),
+            Self::Extension(number) => json!({"extensionNumber": number}),
+        }
+    }
+}
+
+/// A document of a fax, without its bytes: they are filler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(crate) content_type: String,
+    pub(crate) len: u64,
+}
+
+/// What a fax has beside what every message has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fax {
+    pub(crate) resolution: String,
+    pub(crate) pages: usize,
+    pub(crate) documents: Vec<Document>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) kind: MessageKind,
     pub(crate) inbound: bool,
-    pub(crate) from: String,
-    pub(crate) to: String,
+    pub(crate) status: &'static str,
+    pub(crate) from: Party,
+    pub(crate) to: Vec<Party>,
     pub(crate) text: String,
+    pub(crate) fax: Option<Fax>,
     pub(crate) created_ms: u64,
     pub(crate) modified_ms: u64,
     pub(crate) read: bool,
@@ -56,5 +116,9 @@ impl MessageStore {
 
     pub(crate) fn get(&self, user: usize, id: u64) -> Option<&Message> {
         self.users.get(&user)?.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, user: usize, id: u64) -> Option<&mut Message> {
+        self.users.get_mut(&user)?.get_mut(&id)
     }
 }

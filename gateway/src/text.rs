@@ -195,6 +195,56 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
+/// Milliseconds since 1970 of a time in ISO 8601, such as `2025-08-20T22:23:55.169Z`; without a time of day or a zone
+/// midnight and UTC. `None` for what is no such time, or before 1970.
+pub(crate) fn parse_iso(text: &str) -> Option<u64> {
+    let digits = |range: std::ops::Range<usize>| -> Option<u64> {
+        let part = text.get(range).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?;
+        part.parse().ok()
+    };
+    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
+    let separators = (text.get(4..5)?, text.get(7..8)?) == ("-", "-");
+    if !separators || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let day_ms = days(year, month, day)?.checked_mul(86_400_000)?;
+    let Some(rest) = text.get(10..).filter(|rest| !rest.is_empty()) else { return Some(day_ms) };
+    let (hour, minute, second) = (digits(11..13)?, digits(14..16)?, digits(17..19)?);
+    let separators = (rest.get(..1)?, rest.get(3..4)?, rest.get(6..7)?) == ("T", ":", ":");
+    if !separators || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let mut ms = day_ms + ((hour * 60 + minute) * 60 + second) * 1000;
+    let mut zone = rest.get(9..)?;
+    if let Some(fraction) = zone.strip_prefix('.') {
+        let end = fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len());
+        ms += format!("{:0<3}", &fraction[..end]).get(..3).filter(|_| end > 0)?.parse::<u64>().ok()?;
+        zone = &fraction[end..];
+    }
+    let offset = match zone {
+        "" | "Z" | "z" => return Some(ms),
+        zone => {
+            let hhmm = zone.get(1..)?.replace(':', "");
+            let number: u64 = hhmm.parse().ok().filter(|_| hhmm.len() == 4)?;
+            (number / 100 * 60 + number % 100) * 60_000
+        }
+    };
+    match zone.get(..1)? {
+        "+" => ms.checked_sub(offset),
+        "-" => Some(ms + offset),
+        _ => None,
+    }
+}
+
+/// The number of a calendar date since 1970-01-01; the reverse of [`civil`].
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year = if month <= 2 { year.checked_sub(1)? } else { year };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+    (era * 146_097 + of_era).checked_sub(719_468)
+}
+
 /// The pairs of a query string or a form.
 pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
     if query.contains(['%', '+']) {
@@ -225,6 +275,38 @@ mod tests {
         push_iso(&mut out, 1_599_515_402_737, "+0000");
         assert_eq!(out, "2020-09-07T21:50:02.737+0000");
         assert_eq!(http_date(1_755_728_635_169), "Wed, 20 Aug 2025 22:23:55 GMT");
+    }
+
+    #[test]
+    fn times_are_read_as_they_are_printed() {
+        for ms in [0, 1_755_728_635_169, 1_709_208_000_001, 951_782_400_000, 4_102_444_799_999] {
+            assert_eq!(parse_iso(&iso(ms)), Some(ms));
+        }
+        for (text, ms) in [
+            ("2025-08-20", 1_755_648_000_000),
+            ("2025-08-20T22:23:55Z", 1_755_728_635_000),
+            ("2025-08-20T22:23:55.1", 1_755_728_635_100),
+            ("2025-08-21T00:23:55.1699999+02:00", 1_755_728_635_169),
+            ("2025-08-20T15:23:55-0700", 1_755_728_635_000),
+        ] {
+            assert_eq!(parse_iso(text), Some(ms), "{text}");
+        }
+        for bad in [
+            "",
+            "now",
+            "2025",
+            "2025-13-01",
+            "2025-08-20T",
+            "2025-08-20T22:23",
+            "2025-08-20 22:23:55",
+            "2025-08-20T22:23:55.Z",
+            "2025-08-20T22:23:55+2",
+            "2025-08-20T22:23:55é",
+            "1969-12-31",
+            "+025-08-20",
+        ] {
+            assert_eq!(parse_iso(bad), None, "{bad}");
+        }
     }
 
     #[test]

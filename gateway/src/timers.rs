@@ -15,6 +15,10 @@ pub(crate) enum Timer {
     Subscription(u64),
     AccessToken(u64),
     OAuthEnd(u64),
+    /// A fax of a user leaves.
+    Fax(usize, u64),
+    /// The next step of a call.
+    Call(u64),
 }
 
 #[derive(Debug, Default)]

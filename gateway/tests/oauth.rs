@@ -166,21 +166,56 @@ fn revoking_ends_the_session_and_its_socket() {
     assert!(refresh(&mut bench, &token["refresh_token"]).is_err());
 }
 
-#[test]
-fn an_authorization_code_is_good_once() {
-    let mut bench = bench();
-    let target = "/restapi/oauth/authorize?response_type=code&client_id=gateway-client-id\
-                  &redirect_uri=http%3A%2F%2Flocalhost%2Fcb&state=s%201&code_challenge=plain-text";
-    let response = bench.g.http(&HttpRequest::new("GET", target), 0);
-    let location = response.get("Location").unwrap();
+/// An authorization code, asked for with these parameters; the answer if there is none.
+fn code(bench: &mut Bench, parameters: &str) -> Result<String, (u16, String)> {
+    let target = format!(
+        "/restapi/oauth/authorize?response_type=code&client_id=gateway-client-id\
+         &redirect_uri=http%3A%2F%2Flocalhost%2Fcb&state=s%201&{parameters}"
+    );
+    let response = bench.g.http(&HttpRequest::new("GET", &target), 0);
+    let Some(location) = response.get("Location") else {
+        return Err((response.status, json(&response)["error"].as_str().unwrap().to_owned()));
+    };
     let (_, query) = location.split_once("http://localhost/cb?code=").unwrap();
     let (code, state) = query.split_once('&').unwrap();
     assert_eq!((response.status, state), (302, "state=s+1"));
-    let form = format!("grant_type=authorization_code&code={code}&redirect_uri=x&code_verifier=plain-text");
+    Ok(code.to_owned())
+}
+
+#[test]
+fn an_authorization_code_is_good_once() {
+    let mut bench = bench();
+    let code = code(&mut bench, "").unwrap();
+    let form = format!("grant_type=authorization_code&code={code}&redirect_uri=x");
     assert_eq!(bench.token(&form).status, 200);
     assert_eq!(bench.token(&form).status, 400);
     let code = bench.g.authorization_code(0);
     assert_eq!(bench.token(&format!("grant_type=authorization_code&code={code}")).status, 200);
+}
+
+#[test]
+fn a_code_with_a_challenge_is_good_with_its_verifier_only() {
+    // The pair of RFC 7636, appendix B.
+    let (verifier, s256) =
+        ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let mut bench = bench();
+    for (challenge, method, presented, good) in [
+        (s256, "&code_challenge_method=S256", Some(verifier), true),
+        (s256, "&code_challenge_method=S256", Some(s256), false),
+        (s256, "&code_challenge_method=S256", None, false),
+        (verifier, "&code_challenge_method=plain", Some(verifier), true),
+        (verifier, "", Some(verifier), true),
+        (verifier, "", Some("another"), false),
+        (verifier, "", None, false),
+    ] {
+        let code = code(&mut bench, &format!("code_challenge={challenge}{method}")).unwrap();
+        let presented = presented.map_or(String::new(), |verifier| format!("&code_verifier={verifier}"));
+        let answer = bench.token(&format!("grant_type=authorization_code&code={code}{presented}"));
+        let expected = if good { (200, None) } else { (400, Some("invalid_grant")) };
+        assert_eq!((answer.status, json(&answer)["error"].as_str()), expected, "{challenge}{method}{presented}");
+    }
+    let refused = code(&mut bench, "code_challenge=x&code_challenge_method=S512");
+    assert_eq!(refused, Err((400, "invalid_request".to_owned())));
 }
 
 #[test]

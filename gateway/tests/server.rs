@@ -3,11 +3,12 @@
 #[path = "support/net.rs"]
 mod net;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use net::{Answer, DEADLINE, connect, end, frame, http, log_in, send, subscribe, text};
-use ringcentral_ws_gateway::{Fate, Server, ServerConfig};
+use ringcentral_ws_gateway::{CallPlan, Fate, MessageKind, Server, ServerConfig};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -238,6 +239,72 @@ fn scripted_failures_and_overload_answer_with_their_headers() {
     assert_eq!(wstoken().status, 429);
 }
 
+#[tokio::test]
+async fn a_program_under_test_gets_its_credentials_and_is_waited_for() {
+    let server = Server::start(ServerConfig::default().users(3)).unwrap();
+    let env = server.env_of(2);
+    assert_eq!(
+        env.each_ref().map(|(name, _)| *name),
+        ["RC_SERVER_URL", "RC_APP_CLIENT_ID", "RC_APP_CLIENT_SECRET", "RC_USER_JWT"]
+    );
+    let values = [server.http_url(), server.client_id(), server.client_secret(), "gateway.user-2.jwt".to_owned()];
+    assert_eq!(env.map(|(_, value)| value), values);
+    assert_eq!(server.env()[3].1, server.jwt(0));
+    assert!(!server.wait_until(Duration::from_millis(1), |gateway| gateway.subscriptions().next().is_some()));
+    let server = Arc::new(server);
+    let test = tokio::task::spawn_blocking({
+        let server = Arc::clone(&server);
+        move || {
+            assert!(server.wait_until(DEADLINE, |gateway| gateway.subscriptions().next().is_some()));
+            server.receive_sms(0, "+16505550100", "Hello");
+            let is_answer = |message: Value| message["subject"] == "Got it" && message["direction"] == "Outbound";
+            server.wait_until(DEADLINE, |gateway| gateway.messages(0).any(is_answer))
+        }
+    });
+    // The program: it answers an SMS.
+    let authorization = log_in(&server);
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    subscribe(&mut socket, &[SMS]).await;
+    let from = frame(&mut socket).await[1]["body"]["from"].clone();
+    let meta = json!({"type": "ClientRequest", "messageId": "a", "method": "POST",
+        "path": "/restapi/v1.0/account/~/extension/~/sms"});
+    let answer = json!({"from": {"phoneNumber": "+16502240000"}, "to": [from], "text": "Got it"});
+    send(&mut socket, &json!([meta, answer])).await;
+    assert!(test.await.unwrap());
+}
+
+#[test]
+#[should_panic = "the stand-in has no user 1"]
+fn the_jwt_of_nobody_is_a_mistake_of_the_test() {
+    let _ = start().0.jwt(1);
+}
+
+#[test]
+fn a_fax_is_sent_and_a_recording_fetched_over_http() {
+    let (server, authorization) = start();
+    server.with_gateway(|gateway, _| gateway.config_mut().fax_delay = Duration::from_millis(1));
+    let extension = "/restapi/v1.0/account/~/extension/~";
+    let form = "--b\r\nContent-Disposition: form-data; name=\"json\"\r\nContent-Type: application/json\r\n\r\n\
+                {\"to\":[{\"phoneNumber\":\"+16505550100\"}]}\r\n--b\r\n\
+                Content-Disposition: form-data; name=\"attachment\"; filename=\"a.txt\"\r\n\r\nhello\r\n--b--\r\n";
+    let headers = [("Authorization", &*authorization), ("Content-Type", "multipart/form-data; boundary=b")];
+    let answer = http(server.address(), "POST", &format!("{extension}/fax"), &headers, form);
+    assert_eq!((answer.status, &answer.json()["messageStatus"]), (200, &json!("Queued")));
+    let get = |path: &str| http(server.address(), "GET", path, &headers[..1], "");
+    let path = format!("{extension}/message-store/{}", answer.json()["id"]);
+    let deadline = Instant::now() + DEADLINE;
+    while get(&path).json()["messageStatus"] != "Sent" {
+        assert!(Instant::now() < deadline, "it was never sent");
+    }
+    assert!(server.call(0, &CallPlan::inbound("+16505550100").recorded()).is_some());
+    let log = get(&format!("{extension}/call-log")).json();
+    let link = log["records"][0]["recording"]["contentUri"].as_str().unwrap();
+    let recording = get(link.strip_prefix(&server.http_url()).unwrap());
+    assert_eq!((recording.status, recording.body.len(), recording.body[252]), (200, 65_536, 1));
+    assert!(server.receive(0, MessageKind::Fax, "+16505550100", "") > 0);
+}
+
 #[test]
 fn pages_of_other_origins_may_call_the_service_but_not_command_it() {
     let (server, authorization) = start();
@@ -295,7 +362,14 @@ async fn everything_can_be_commanded_over_http() {
     assert_eq!(frame(&mut socket).await[1]["body"]["subject"], "hi");
     control("raw", json!({"text": "?"}));
     assert_eq!(text(&mut socket).await, "?");
+    let call = json!({"recorded": true, "ring_ms": 0, "talk_ms": 0, "from": "+16505550111"});
+    assert!(control("call", call).1["id"].as_u64().is_some());
+    assert_eq!(control("call", json!({"user": 9})).0, 400);
     for (name, body) in [
+        ("fax", json!({})),
+        ("pager", json!({"from": "102"})),
+        ("call", json!({"outbound": true, "answered": false})),
+        ("call", json!({"voicemail": "Call back"})),
         ("delay", json!({"ms": 0})),
         ("split", json!({"bytes": 0})),
         ("duplicate", json!({"count": 0})),

@@ -4,12 +4,12 @@
 //! `ringcentral-ws-smol`, which has the same API, or `ringcentral-ws-tokio`.
 //!
 //! ```no_run
-//! use ringcentral_ws_async_std::filters::{SMS, VOICEMAIL};
-//! use ringcentral_ws_async_std::{Client, Jwt};
+//! use ringcentral_ws_async_std::{Client, Filter, Jwt};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! async_std::task::block_on(async {
-//!     let (_client, mut events) = Client::builder(Jwt::from_env()?).filters([SMS, VOICEMAIL]).start()?;
+//!     let (_client, mut events) =
+//!         Client::builder(Jwt::from_env()?).filters([Filter::sms(), Filter::voicemail()]).start()?;
 //!     while let Some(event) = events.next().await {
 //!         println!("{event:?}");
 //!     }

@@ -1,5 +1,8 @@
 //! The handle of a client, and how to make one.
 
+mod health;
+mod requests;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -7,13 +10,12 @@ use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::FlightRecorder;
-use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, RequestError, Settings, StartError, response};
+use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, Settings, StartError};
 use ringcentral_ws_api::EnvError;
-use ringcentral_ws_core::{Body, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
+use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
-use crate::command::{Answered, Command, Pending, Remote, Signals};
+use crate::command::{Command, Remote, Signals};
 use crate::credentials::{CredentialSource, Jwt};
-use crate::download::Download;
 use crate::driver::Driver;
 use crate::events::Events;
 use crate::https::{Https, HttpsSender};
@@ -23,7 +25,7 @@ use crate::states::StateWatch;
 /// A running session. Clones are handles of the same one and may go to other threads.
 ///
 /// A thread of its own owns the session and the socket. It ends after [`Client::close`], after a permanent failure, and
-/// at once when the last `Client`, the [`Events`] and every [`Pending`] are dropped.
+/// at once when the last `Client`, the [`Events`] and every [`Pending`](crate::Pending) are dropped.
 #[derive(Clone)]
 pub struct Client {
     recorder: Option<FlightRecorder>,
@@ -76,59 +78,6 @@ impl Client {
     /// [`CommandError`]; nothing has changed.
     pub fn recover(&self) -> Result<(), CommandError<()>> {
         self.remote.ask(Command::Recover).unwrap_or(Err(CommandError::Closed(())))
-    }
-
-    /// Makes a REST request over the WebSocket or over HTTPS ([REQ-5](ringcentral_ws_core::protocol#req-5)), and waits
-    /// for its end. Every status is a response; its extension [`Via`](ringcentral_ws_core::Via) is the way that it
-    /// came.
-    ///
-    /// It may be called in the loop that takes events: notifications that come before the answer wait in the queue, up
-    /// to `IoLimits::event_bytes`. Above that limit reading stops, and the request ends with its deadline and may have
-    /// run. So take events between two requests of that loop, or make the requests in a thread of their own or over
-    /// HTTPS.
-    ///
-    /// The URI is a path such as `/restapi/v1.0/account/~`. The extension
-    /// [`RequestOptions`](ringcentral_ws_core::RequestOptions) sets the deadline, and whether the request may be
-    /// repeated.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`], which says whether the request may have run.
-    pub fn request(&self, request: http::Request<Body>) -> Result<http::Response<Body>, RequestError> {
-        self.start_request(request).wait()
-    }
-
-    /// Like [`request`](Self::request), without waiting for the end. Several may be under way.
-    pub fn start_request(&self, request: http::Request<Body>) -> Pending {
-        Pending::start(&self.remote, request, None)
-    }
-
-    /// Makes a REST request over HTTPS, waits for the head of the response, and lets the body be read as it arrives:
-    /// for recordings, faxes and other large bodies. The deadline of the request covers the head; each read may take
-    /// `IoLimits::download_read`.
-    ///
-    /// The URI is a path, or an absolute address that the server gave (`contentUri`). An address or redirect must lead
-    /// to the server or to a content host ([`Builder::content_hosts`]), because the access token goes there. The body
-    /// of an error is read at once.
-    ///
-    /// ```no_run
-    /// # use ringcentral_ws_blocking::{Body, Client, http};
-    /// # fn save(client: &Client, content_uri: &str) -> Result<(), Box<dyn std::error::Error>> {
-    /// let response = client.download(http::Request::get(content_uri).body(Body::empty())?)?;
-    /// std::io::copy(&mut response.into_body(), &mut std::fs::File::create("voicemail.mp3")?)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`], which says whether the request may have run. Of the body:
-    /// [`DownloadError`](crate::DownloadError).
-    pub fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
-        let (request, streamed) = self.content.streamed(request)?;
-        let Answered { answer, body } = Pending::start(&self.remote, request, Some(streamed)).answered()?;
-        // What has no body to stream was read at once.
-        Ok(response(answer)?.map(|whole| body.unwrap_or_else(|| Download::whole(whole.as_bytes().clone()))))
     }
 
     /// Ends the session, and returns when it has ended, within `Config::close_timeout`

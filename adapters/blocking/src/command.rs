@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
-use ringcentral_ws_adapter::{Replies, Request, RequestError, SessionView, Streamed, Watcher, response};
+use ringcentral_ws_adapter::{Replies, Request, RequestError, Response, SessionView, Streamed, Watcher, response};
 use ringcentral_ws_core::{Body, Cause, CommandError};
 
 use crate::download::Download;
@@ -111,7 +111,7 @@ impl Pending {
     /// # Errors
     ///
     /// [`RequestError`], which says whether the request may have run.
-    pub fn wait(self) -> Result<http::Response<Body>, RequestError> {
+    pub fn wait(self) -> Result<Response, RequestError> {
         response(self.answered()?.answer)
     }
 
@@ -124,7 +124,7 @@ impl Pending {
 
     /// Waits no longer than `limit`; `None` when it has not ended by then. Once it has given the end, further calls
     /// report that the session has ended.
-    pub fn wait_timeout(&mut self, limit: Duration) -> Option<Result<http::Response<Body>, RequestError>> {
+    pub fn wait_timeout(&mut self, limit: Duration) -> Option<Result<Response, RequestError>> {
         if let Some(refused) = self.refused.take() {
             return Some(Err(refused));
         }

@@ -2,11 +2,10 @@
 //! says so first.
 //!
 //! ```no_run
-//! use ringcentral_ws_blocking::filters::{SMS, VOICEMAIL};
-//! use ringcentral_ws_blocking::{Client, Jwt};
+//! use ringcentral_ws_blocking::{Client, Filter, Jwt};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (_client, events) = Client::builder(Jwt::from_env()?).filters([SMS, VOICEMAIL]).start()?;
+//! let (_client, events) = Client::builder(Jwt::from_env()?).filters([Filter::sms(), Filter::voicemail()]).start()?;
 //! for event in events {
 //!     println!("{event:?}");
 //! }
@@ -23,7 +22,8 @@
 //! All are additive: `webpki-roots` (default), `native-roots` and `platform-verifier` say whose certificates are
 //! trusted, `ring` (default) and `aws-lc-rs` what encrypts (see [`TlsSettings`]); `tracing` (default) gives spans and
 //! events (see [`trace`]); `gzip` (default) asks for compressed answers to HTTPS calls and unpacks them;
-//! `recorder` (default) has the flight recorder, which costs nothing until [`Builder::flight_recorder`] asks for it. Without
+//! `recorder` (default) has the flight recorder, which costs nothing until [`Builder::flight_recorder`] asks for it;
+//! `metrics` gives counters, gauges and histograms (see [`metrics`]). Without
 //! certificates or provider, [`Builder::tls`] must be given, else [`Builder::start`]
 //! says what is missing.
 //!
@@ -55,10 +55,9 @@ pub use events::Events;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
-    ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError, StartError,
-    TlsError, TlsSettings, default_tls, trace, with_query,
+    ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError, RequestError,
+    Response, StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
-pub use ringcentral_ws_api::event_filters as filters;
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
 pub use rustls;

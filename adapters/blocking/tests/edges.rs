@@ -69,7 +69,7 @@ fn calls_that_are_never_answered_do_not_pile_up() {
     for _ in 0..200 {
         let mut request = get("/restapi/v1.0/account/~");
         let timeout = Some(Duration::from_millis(10));
-        request.extensions_mut().insert(RequestOptions { timeout, repeat_if_safe: false });
+        request.extensions_mut().insert(RequestOptions { timeout, ..RequestOptions::default() });
         match client.request(request).unwrap_err() {
             RequestError::TimedOut { .. } => {}
             RequestError::NotSent(_) => refused += 1,

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ringcentral_ws_blocking::filters::SMS;
-use ringcentral_ws_blocking::{Body, Client, ClientApp, Close, Config, Event, Events, Jwt, http};
+use ringcentral_ws_blocking::{Body, Client, ClientApp, Close, Config, Event, Events, Filter, Jwt, http};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
@@ -27,7 +26,8 @@ fn a_flood_of_commands_does_not_keep_the_socket_from_its_turn() {
     let url = server.http_url().parse().unwrap();
     let app = ClientApp { server: url, client_id: app.client_id, client_secret: Some(app.client_secret.into()) };
     let config = Config { rest_over_websocket: true, ..Config::default() };
-    let (client, mut events) = Client::builder(Jwt::new(app, jwt)).config(config).filters([SMS]).start().unwrap();
+    let (client, mut events) =
+        Client::builder(Jwt::new(app, jwt)).config(config).filters([Filter::sms()]).start().unwrap();
     assert!(comes(&mut events, |event| matches!(event, Event::Subscribed(_))));
     // It is refused, but only after it was read to its end: the callers are faster than the thread that reads it.
     let body = Body::from(format!("{{\"a\":\"{}", "x".repeat(256 << 10)));

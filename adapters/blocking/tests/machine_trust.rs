@@ -6,8 +6,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use ringcentral_ws_api::ClientApp;
-use ringcentral_ws_api::event_filters::SMS;
+use ringcentral_ws_api::{ClientApp, Filter};
 use ringcentral_ws_blocking::{Client, Jwt, default_tls};
 use ringcentral_ws_core::{Close, Event};
 use ringcentral_ws_gateway::{Server, ServerConfig};
@@ -24,8 +23,11 @@ fn first_notification(account: &Account) -> Result<(), String> {
     let secret = Some(client_secret.clone().into());
     let app = ClientApp { server, client_id: client_id.clone(), client_secret: secret };
     let tls = default_tls().map_err(|error| error.to_string())?;
-    let (client, mut events) =
-        Client::builder(Jwt::new(app, jwt.clone())).filters([SMS]).tls(tls).start().map_err(|e| e.to_string())?;
+    let (client, mut events) = Client::builder(Jwt::new(app, jwt.clone()))
+        .filters([Filter::sms()])
+        .tls(tls)
+        .start()
+        .map_err(|e| e.to_string())?;
     loop {
         match events.next_timeout(DEADLINE).map_err(|_| "nothing came")?.ok_or("it ended")? {
             Event::Subscribed(_) => break,

@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_blocking::ClientApp;
-use ringcentral_ws_blocking::filters::SMS;
 use ringcentral_ws_blocking::{
-    Body, Builder, Client, Close, CommandError, Config, Event, Events, Filters, FixedToken, IoLimits, Jwt,
+    Body, Builder, Client, Close, CommandError, Config, Event, Events, Filter, Filters, FixedToken, IoLimits, Jwt,
     RefreshToken, RequestError, SessionState, StartError, TimedOut, Via, http,
 };
 use ringcentral_ws_conformance::until as until_so;
@@ -27,7 +26,7 @@ fn app(server: &Server) -> (ClientApp, String) {
 
 fn builder(server: &Server) -> Builder {
     let (app, jwt) = app(server);
-    Client::builder(Jwt::new(app, jwt)).filters([SMS])
+    Client::builder(Jwt::new(app, jwt)).filters([Filter::sms()])
 }
 
 fn get(path: &str) -> http::Request<Body> {
@@ -179,7 +178,7 @@ fn an_answer_behind_unread_messages_is_not_late() {
     };
     // The answer comes behind the others, and the queue takes only a few, changes of the snapshot among them.
     wait(&|| client.stats().notifications >= 1);
-    client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).unwrap();
+    client.subscribe(Filters::new([Filter::sms(), Filter::presence()]).unwrap()).unwrap();
     // The deadline of the call shows as a probe; were it taken at its word, the connection would be gone.
     let before = client.stats().heartbeats;
     wait(&|| client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. }));
@@ -196,7 +195,7 @@ fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
     let config = Config { request_timeout: Duration::from_millis(300), ..Config::default() };
     let (client, mut events) = crowded(&server, config, 100);
     until_so(DEADLINE, "reading stops", || client.stats().notifications >= 1);
-    client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).unwrap();
+    client.subscribe(Filters::new([Filter::sms(), Filter::presence()]).unwrap()).unwrap();
     let before = client.stats().heartbeats;
     let past = || client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. });
     std::thread::scope(|scope| {
@@ -245,12 +244,12 @@ fn a_refresh_token_is_enough_and_rotates() {
         }
     };
     let (client, mut events) =
-        Client::builder(Jwt::new(app.clone(), jwt).on_tokens(keep(&kept))).filters([SMS]).start().unwrap();
+        Client::builder(Jwt::new(app.clone(), jwt).on_tokens(keep(&kept))).filters([Filter::sms()]).start().unwrap();
     subscribed(&mut events);
     client.close(Close::Revoke);
     let token = kept.lock().unwrap().last().cloned().unwrap();
     let login = RefreshToken::new(app, token.as_str()).on_tokens(keep(&kept));
-    let (client, mut events) = Client::builder(login).filters([SMS]).start().unwrap();
+    let (client, mut events) = Client::builder(login).filters([Filter::sms()]).start().unwrap();
     subscribed(&mut events);
     client.close(Close::Revoke);
     let kept = kept.lock().unwrap();
@@ -292,7 +291,7 @@ fn nothing_is_received_before_the_end_of_a_rest_is_written_down() {
     let server = server();
     let (app, jwt) = app(&server);
     let login = Arc::new(Jwt::new(app, jwt));
-    let (client, mut events) = Client::builder(Arc::clone(&login)).filters([SMS]).start().unwrap();
+    let (client, mut events) = Client::builder(Arc::clone(&login)).filters([Filter::sms()]).start().unwrap();
     subscribed(&mut events);
     client.close(Close::Detach);
     assert!(events.by_ref().last().is_some());

@@ -1,7 +1,7 @@
 //! A clock that is monotonic, and goes on while the machine sleeps where the system has such a clock.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use ringcentral_ws_core::{ClockReading, Timestamp, UnixMillis};
@@ -39,7 +39,7 @@ pub struct Reading {
 
 /// A clock for one session; its time begins at [`Timestamp::ZERO`].
 pub struct Clock {
-    look: Box<dyn Fn() -> ClockTimes + Send + Sync>,
+    look: Arc<dyn Fn() -> ClockTimes + Send + Sync>,
     origin: Duration,
     last: ClockTimes,
     slack: Duration,
@@ -49,7 +49,7 @@ impl Clock {
     /// The clock that `look` sees. Clocks that differ by more than `slack` mean that the machine slept.
     pub fn new(slack: Duration, look: impl Fn() -> ClockTimes + Send + Sync + 'static) -> Self {
         let last = look();
-        Self { look: Box::new(look), origin: last.boot, last, slack }
+        Self { look: Arc::new(look), origin: last.boot, last, slack }
     }
 
     /// What a Session is made with.
@@ -66,6 +66,12 @@ impl Clock {
         self.observe(times)
     }
 
+    /// The same time for others to read.
+    #[must_use]
+    pub fn view(&self) -> ClockView {
+        ClockView { look: Arc::clone(&self.look), origin: self.origin }
+    }
+
     fn observe(&mut self, times: ClockTimes) -> Reading {
         let since = |new: Duration, old: Duration| new.saturating_sub(old);
         let (boot, mono) = (since(times.boot, self.last.boot), since(times.mono, self.last.mono));
@@ -76,7 +82,33 @@ impl Clock {
     }
 
     fn stamp(&self, times: ClockTimes) -> Timestamp {
-        Timestamp::ZERO.after(times.boot.saturating_sub(self.origin))
+        stamp(times, self.origin)
+    }
+}
+
+fn stamp(times: ClockTimes, origin: Duration) -> Timestamp {
+    Timestamp::ZERO.after(times.boot.saturating_sub(origin))
+}
+
+/// Reads the time of a [`Clock`], from any thread.
+#[derive(Clone)]
+pub struct ClockView {
+    look: Arc<dyn Fn() -> ClockTimes + Send + Sync>,
+    origin: Duration,
+}
+
+impl ClockView {
+    /// The time now by the session's clock, and by the wall clock since 1970.
+    #[must_use]
+    pub fn now(&self) -> (Timestamp, Duration) {
+        let times = (self.look)();
+        (stamp(times, self.origin), times.wall)
+    }
+}
+
+impl fmt::Debug for ClockView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClockView").finish_non_exhaustive()
     }
 }
 
@@ -131,5 +163,7 @@ mod tests {
         let first = c.read();
         assert!(first.now >= Timestamp::ZERO && c.read().now >= first.now);
         assert!(c.reading().unix.0 > 1_500_000_000_000);
+        let (now, wall) = c.view().now();
+        assert!(now >= first.now && wall > Duration::from_secs(1_500_000_000));
     }
 }

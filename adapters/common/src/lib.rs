@@ -23,14 +23,17 @@ pub mod gzip;
 #[cfg(not(feature = "gzip"))]
 #[path = "uncompressed.rs"]
 pub mod gzip;
+mod health;
 mod limits;
 mod login;
+pub mod metrics;
 mod net;
 mod proxy;
 mod pump;
 mod query;
 mod recording;
 mod request;
+mod response;
 mod sending;
 mod setup;
 mod socket;
@@ -50,12 +53,13 @@ pub use call::{
     Call, TOO_MANY_PROVISIONAL, body_broke_off, body_is_late, body_is_too_large, ended_early, head_is_late, not_found,
     tls_failed, tls_to, too_many_provisional,
 };
-pub use clock::{Clock, ClockTimes, Reading};
+pub use clock::{Clock, ClockTimes, ClockView, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
 pub use events::{EventReceiver, EventSender, Load, SessionView, event_queue};
 pub use frames::{FrameCounts, FrameTracker};
+pub use health::{Health, NotReady, Pulse, Vitals};
 pub use limits::{
     IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES, TURN_FRAMES,
 };
@@ -67,7 +71,8 @@ pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
 pub use query::with_query;
 pub use recording::{FlightRecorder, Recorded};
-pub use request::{Answer, RequestError, frame, response};
+pub use request::{Answer, RequestError, frame, request_to, request_with_json, response};
+pub use response::Response;
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]
 pub use setup::names as setup_names;

@@ -43,7 +43,7 @@ pub enum ProxyError {
 impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Address => "the proxy is no address such as http://proxy.example:3128",
+            Self::Address => "the proxy's address is not one; expected, for example, http://proxy.example:3128",
             Self::Scheme => "the proxy's address must begin with http://",
         })
     }

@@ -1,9 +1,15 @@
-//! How a request of the application came out.
+//! Requests of the application: how they are made, and how they came out.
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use ringcentral_ws_core::{Body, Cause, CommandError, RequestOutcome};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use ringcentral_ws_core::{Body, Cause, CommandError, InvalidReason, RequestOutcome};
+use serde::Serialize;
+
+use crate::response::Response;
+
+/// Most characters of a path that an error shows.
+const SHOWN: usize = 200;
 
 /// The driver's answer to a request: its outcome, or why it was not accepted.
 pub type Answer = Result<RequestOutcome, CommandError<Request<Body>>>;
@@ -20,18 +26,54 @@ pub fn frame(method: &Method, headers: &mut HeaderMap, body_bytes: usize) {
     }
 }
 
-/// The result of a request for the application. The response has the extension `Via`, the way that the request went.
+/// A request without a body, for a path of the server.
+///
+/// # Errors
+///
+/// [`RequestError::InvalidPath`].
+pub fn request_to(method: Method, path: &str) -> Result<Request<Body>, RequestError> {
+    let bad = |why: String| {
+        // The query may have what a user wrote, or a key.
+        let path = path.split('?').next().unwrap_or_default().chars().take(SHOWN).collect::<String>();
+        RequestError::InvalidPath { path: path.into(), why: why.into() }
+    };
+    if !path.starts_with('/') && !path.contains("://") {
+        return Err(bad(InvalidReason::RelativePath.to_string()));
+    }
+    let odd = path.chars().find(|c| !c.is_ascii_graphic());
+    if let Some(odd) = odd {
+        return Err(bad(format!("{odd:?} must be percent-encoded; `with_query` writes queries")));
+    }
+    let uri: Uri = path.parse().map_err(|error: http::uri::InvalidUri| bad(error.to_string()))?;
+    let mut request = Request::new(Body::empty());
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    Ok(request)
+}
+
+/// A request with `value` as its body in JSON.
+///
+/// # Errors
+///
+/// [`RequestError::InvalidPath`] and [`RequestError::InvalidBody`].
+pub fn request_with_json<T: Serialize + ?Sized>(
+    method: Method,
+    path: &str,
+    value: &T,
+) -> Result<Request<Body>, RequestError> {
+    let mut request = request_to(method, path)?;
+    *request.body_mut() = Body::json(value).map_err(RequestError::InvalidBody)?;
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(request)
+}
+
+/// The result of a request for the application.
 ///
 /// # Errors
 ///
 /// [`RequestError`], which says whether the request may have run.
-pub fn response(answer: Answer) -> Result<Response<Body>, RequestError> {
+pub fn response(answer: Answer) -> Result<Response, RequestError> {
     match answer {
-        Ok(RequestOutcome::Response { response, via }) => {
-            let mut response = (*response).map(Body::from);
-            response.extensions_mut().insert(via);
-            Ok(response)
-        }
+        Ok(RequestOutcome::Response { response, via }) => Ok(Response::new((*response).map(Body::from), via)),
         Ok(RequestOutcome::NotSent(cause)) => Err(RequestError::NotSent(cause)),
         Ok(RequestOutcome::TimedOut { sent }) => Err(RequestError::TimedOut { sent }),
         Ok(RequestOutcome::Cancelled { sent }) => Err(RequestError::Cancelled { sent }),
@@ -45,6 +87,15 @@ pub fn response(answer: Answer) -> Result<Response<Body>, RequestError> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RequestError {
+    /// No request can be made to this path. Nothing was sent.
+    InvalidPath {
+        /// The path as it was given, without its query.
+        path: Box<str>,
+        /// What is wrong with it.
+        why: Box<str>,
+    },
+    /// The body cannot be written as JSON. Nothing was sent.
+    InvalidBody(serde_json::Error),
     /// The request was not accepted. Nothing was sent, and the request is handed back; [`CommandError`] says why.
     Refused(Box<CommandError<Request<Body>>>),
     /// The request did not run. Repeating it is safe.
@@ -68,7 +119,7 @@ impl RequestError {
     #[must_use]
     pub const fn may_have_run(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::NotSent(_) => false,
+            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Refused(_) | Self::NotSent(_) => false,
             Self::Unknown(_) => true,
             Self::TimedOut { sent } | Self::Cancelled { sent } => *sent,
         }
@@ -78,7 +129,7 @@ impl RequestError {
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Refused(_) | Self::NotSent(_) => "not_sent",
+            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Refused(_) | Self::NotSent(_) => "not_sent",
             Self::Unknown(_) => "unknown",
             Self::TimedOut { .. } => "timed_out",
             Self::Cancelled { .. } => "cancelled",
@@ -90,6 +141,8 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ran = |sent: bool| if sent { "it may have run" } else { "it was not sent" };
         match self {
+            Self::InvalidPath { path, why } => write!(f, "the path {path:?} cannot be requested: {why}"),
+            Self::InvalidBody(error) => write!(f, "the body cannot be written as JSON: {error}"),
             Self::Refused(why) => write!(f, "the request was refused: {why}"),
             Self::NotSent(cause) => write!(f, "the request was not sent: {cause}"),
             Self::Unknown(cause) => write!(f, "the request has no answer and may have run: {cause}"),
@@ -103,9 +156,37 @@ impl std::error::Error for RequestError {}
 
 #[cfg(test)]
 mod tests {
-    use ringcentral_ws_core::InvalidReason;
-
     use super::*;
+
+    // CLAUSE SEC-1
+    #[test]
+    fn a_bad_path_is_refused_with_words_and_without_its_query() {
+        for (path, why) in [
+            ("restapi/v1.0/account/~", "must begin with `/`"),
+            ("", "must begin with `/`"),
+            ("/restapi/v1.0/a b?key=hunter2", "' ' must be percent-encoded"),
+            ("/p?q=\u{202e}hunter2", r"'\u{202e}' must be percent-encoded"),
+            ("http://", "cannot be requested: "),
+        ] {
+            let error = request_to(Method::GET, path).unwrap_err();
+            let shown = error.to_string();
+            assert!(shown.contains(why) && !shown.contains("hunter2"), "{shown}");
+            assert!(!error.may_have_run() && error.as_str() == "not_sent");
+        }
+        let request = request_to(Method::DELETE, "/restapi/v1.0/p?a=%20b").unwrap();
+        assert_eq!((request.method(), request.uri().query()), (&Method::DELETE, Some("a=%20b")));
+    }
+
+    // CLAUSE REQ-1
+    #[test]
+    fn a_value_is_sent_as_json_and_named_so() {
+        let request = request_with_json(Method::POST, "/p", &["a"]).unwrap();
+        assert_eq!(request.headers()[header::CONTENT_TYPE], "application/json");
+        assert_eq!(request.body(), &Body::from(r#"["a"]"#));
+        let keys = std::collections::BTreeMap::from([(["a"], 1)]);
+        let error = request_with_json(Method::PUT, "/p", &keys).unwrap_err();
+        assert!(error.to_string().contains("cannot be written as JSON") && !error.may_have_run());
+    }
 
     // CLAUSE SEC-1 SEC-6
     #[test]

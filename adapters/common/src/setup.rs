@@ -14,7 +14,9 @@ use crate::clock::{Clock, ClockTimes};
 use crate::content::{CONTENT_HOST, ContentHosts};
 use crate::debug::{Debug, DebugSink};
 use crate::events::{EventReceiver, SessionView, event_queue};
+use crate::health::Vitals;
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
+use crate::metrics::Meter;
 use crate::net::Net;
 use crate::proxy::ProxyChoice;
 use crate::pump::PumpParts;
@@ -45,6 +47,8 @@ pub struct Settings {
     pub debug: Option<DebugSink>,
     /// What the flight recorder keeps.
     pub recorder: Option<RecorderOptions>,
+    /// The value of the label `client` of all metrics. Feature `metrics`.
+    pub metrics_label: Option<String>,
 }
 
 impl Default for Settings {
@@ -59,6 +63,7 @@ impl Default for Settings {
             proxy: ProxyChoice::Environment,
             debug: None,
             recorder: None,
+            metrics_label: None,
         }
     }
 }
@@ -104,6 +109,7 @@ impl Settings {
         config.identity = config.identity.or(identity);
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let clock = Clock::new(self.limits.clock_slack, look);
+        let vitals = Vitals::new(&clock, &config, self.limits.clock_slack);
         let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
         let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
         let (server, allow_insecure) = (config.server.clone(), config.allow_insecure);
@@ -115,11 +121,12 @@ impl Settings {
         };
         let session = Recorded::maybe(session, self.recorder);
         let recorder = session.recorder().cloned();
-        let (sender, events) = event_queue(&self.limits, self.snapshot);
+        let meter = Meter::new(self.metrics_label.as_deref());
+        let (sender, events) = event_queue(&self.limits, self.snapshot, meter.queue());
         let (states, limits) = (StateSender::new(), Arc::new(self.limits));
         Ok(Prepared {
             events,
-            view: sender.view(),
+            view: sender.view(vitals),
             states: states.watch(),
             recorder,
             span: tracer.session(),
@@ -139,6 +146,7 @@ impl Settings {
                 states,
                 debug: Debug::new(self.debug),
                 tracer,
+                meter,
                 limits,
                 close_timeout,
             },

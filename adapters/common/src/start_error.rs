@@ -7,8 +7,9 @@ use ringcentral_ws_core::{FilterError, RestoreError};
 use crate::proxy::ProxyError;
 use crate::tls::TlsError;
 
-/// Why a client was not started.
-#[derive(Debug)]
+/// Why a client was not started, and what to do about it.
+///
+/// `Debug` prints the same sentence as `Display`, because that is what a `main` shows which returns the error.
 #[non_exhaustive]
 pub enum StartError {
     /// A filter cannot be one.
@@ -21,7 +22,7 @@ pub enum StartError {
     Tls(TlsError),
     /// The server has no TLS and is not this machine.
     InsecureServer,
-    /// No runtime is running here: start the client from inside of one. Clients on threads need none.
+    /// No async runtime is running here. Call `start` inside of one. Clients on threads need none.
     NoRuntime(io::Error),
     /// The system gave no random seed, no poller or no thread.
     System(io::Error),
@@ -54,18 +55,56 @@ impl From<RestoreError> for StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Filter(error) => error.fmt(f),
-            Self::Snapshot(error) => error.fmt(f),
-            Self::Proxy(error) => write!(f, "{error}; see HTTPS_PROXY and ALL_PROXY"),
-            Self::Tls(error) => error.fmt(f),
+            Self::Filter(error) => fmt::Display::fmt(error, f),
+            Self::Snapshot(error) => fmt::Display::fmt(error, f),
+            Self::Proxy(error) => {
+                write!(f, "{error}; correct HTTPS_PROXY or ALL_PROXY in the environment, or set `proxy` of the builder")
+            }
+            Self::Tls(error) => fmt::Display::fmt(error, f),
             Self::InsecureServer => f.write_str(
                 "the server's address is not https, so credentials would travel in the clear: use https, a loopback \
                  address, or set `allow_insecure`",
             ),
-            Self::NoRuntime(error) => write!(f, "no async runtime is running here: {error}"),
-            Self::System(error) => write!(f, "the system refused what a client needs: {error}"),
+            Self::NoRuntime(error) => write!(
+                f,
+                "no async runtime is running here ({error}): call `start` inside of one, for example in an \
+                 `async fn main` with #[tokio::main]"
+            ),
+            Self::System(error) => write!(
+                f,
+                "the system refused a random seed, a poller or a thread ({error}): check the limits of processes and \
+                 open files (ulimit -u, ulimit -n)"
+            ),
         }
     }
 }
 
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for StartError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_main_shows_says_what_to_do() {
+        let io = || io::Error::other("no");
+        for (error, remedy) in [
+            (StartError::InsecureServer, "use https"),
+            (StartError::NoRuntime(io()), "#[tokio::main]"),
+            (StartError::System(io()), "ulimit -n"),
+            (StartError::Proxy(ProxyError::Scheme), "correct HTTPS_PROXY"),
+            (StartError::Tls(TlsError::NoRoots), "turn on the feature `webpki-roots`"),
+            (StartError::Snapshot(RestoreError::OtherServer), "start without it"),
+            (StartError::Filter(FilterError::Empty), "give at least one"),
+        ] {
+            let shown = format!("{error:?}");
+            assert!(shown.contains(remedy) && shown == error.to_string(), "{shown}");
+        }
+    }
+}

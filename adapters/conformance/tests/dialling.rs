@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use harness::{Async, wait_for};
-use ringcentral_ws_api::event_filters::SMS;
+use ringcentral_ws_api::Filter;
 use ringcentral_ws_conformance::peer::Peer;
 use ringcentral_ws_conformance::{DEADLINE, fake};
 use ringcentral_ws_core::{Close, Event};
@@ -137,7 +137,8 @@ fn through<R: Runtime>(
     let hosts = Arc::clone(&looking.hosts);
     let mut config = peer.setup().config;
     config.server = peer.http_url().parse().unwrap();
-    let builder = Builder::new(looking, FixedToken::new("token")).config(config).filters([SMS]).limits(limits.clone());
+    let builder =
+        Builder::new(looking, FixedToken::new("token")).config(config).filters([Filter::sms()]).limits(limits.clone());
     let proxy = Proxy::new("http://proxy.example:3128").unwrap();
     let last = wait_for(*block, async {
         let (client, mut events) = builder.proxy(Some(proxy)).start().unwrap();

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 
 use data_encoding::{BASE64, BASE64URL};
 use harness::records::{self, Forms, Search, is_loud};
-use ringcentral_ws_api::ClientApp;
-use ringcentral_ws_api::event_filters::SMS;
+use ringcentral_ws_api::{ClientApp, Filter};
 use ringcentral_ws_conformance::scenarios::Scenario;
 use ringcentral_ws_conformance::{Outcome, World, run, scenarios};
 use ringcentral_ws_core::{Body, Close, Config, Event, Filters, OverHttps, RequestOutcome, Via};
@@ -69,7 +68,7 @@ fn port() {
         let config = Config { rest_over_websocket: true, ..Config::default() };
         let mut port = Port::new(app, jwt.into(), config, 7).unwrap();
         let now = port.now();
-        port.session.subscribe(Filters::new([SMS]).unwrap(), now).unwrap();
+        port.session.subscribe(Filters::new([Filter::sms()]).unwrap(), now).unwrap();
         port.session.connect(now).unwrap();
         port
     };

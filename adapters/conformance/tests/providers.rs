@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_api::ClientApp;
-use ringcentral_ws_api::event_filters::SMS;
+use ringcentral_ws_api::{ClientApp, Filter};
 use ringcentral_ws_conformance::DEADLINE;
 use ringcentral_ws_core::{Body, Close, Event};
 use ringcentral_ws_driver::rustls::crypto::CryptoProvider;
@@ -25,7 +24,7 @@ async fn on_tokio(server: &Server, provider: Provider) {
     let (app, jwt) = app(server);
     let tls = settings(server).provider(provider).build().unwrap();
     let login = ringcentral_ws_driver::Jwt::new(app, jwt);
-    let (client, mut events) = Builder::new(Tokio, login).filters([SMS]).tls(tls).start().unwrap();
+    let (client, mut events) = Builder::new(Tokio, login).filters([Filter::sms()]).tls(tls).start().unwrap();
     let limit = Tokio.sleep(DEADLINE);
     let seen = async {
         while let Some(event) = events.next().await {
@@ -48,7 +47,7 @@ fn on_threads(server: &Server, provider: ringcentral_ws_blocking::Provider) {
     let (app, jwt) = app(server);
     let tls = settings(server).provider(provider).build().unwrap();
     let login = ringcentral_ws_blocking::Jwt::new(app, jwt);
-    let builder = ringcentral_ws_blocking::Client::builder(login).filters([SMS]).tls(tls);
+    let builder = ringcentral_ws_blocking::Client::builder(login).filters([Filter::sms()]).tls(tls);
     let (client, mut events) = builder.start().unwrap();
     loop {
         match events.next_timeout(DEADLINE).unwrap().expect("it goes on") {

@@ -110,7 +110,7 @@ fn rest() {
     let mut tracer = Tracer::new(&"https://h.example".parse().unwrap(), false);
     let refusal = http::Response::builder().status(403).body("{\"errorCode\":\"CMN-101\"}").unwrap();
     let error = Box::new(ApiError::from_response(&refusal).unwrap());
-    tracer.event(&SessionEvent::SubscriptionFailed { id: SubscriptionId::from(1), error, retry_at: None });
+    tracer.event(&SessionEvent::SubscriptionFailed { id: SubscriptionId::from(1), error, retry_at: None, delay: None });
     tracer.event(&SessionEvent::Unsubscribed { id: SubscriptionId::from(1) });
 }
 

@@ -1,20 +1,20 @@
 //! The handle of a client, and how to make one.
 
+mod health;
+mod requests;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_channel::Sender;
 use ringcentral_ws_adapter::FlightRecorder;
-use ringcentral_ws_adapter::{
-    ContentHosts, Pump, Request, RequestError, SessionView, Settings, StartError, Streamed, Watcher, response,
-};
+use ringcentral_ws_adapter::{ContentHosts, Pump, SessionView, Settings, StartError, Watcher};
 use ringcentral_ws_api::EnvError;
-use ringcentral_ws_core::{Body, Cause, Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
+use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
-use crate::command::{Answered, Command};
+use crate::command::Command;
 use crate::credentials::{CredentialSource, Jwt};
-use crate::download::Download;
 use crate::driver::Driver;
 use crate::events::Events;
 use crate::https::{Https, HttpsSender};
@@ -84,62 +84,6 @@ impl<R> Client<R> {
     /// [`CommandError`]; nothing has changed.
     pub async fn recover(&self) -> Result<(), CommandError<()>> {
         self.ask(Command::Recover).await.unwrap_or(Err(CommandError::Closed(())))
-    }
-
-    /// Makes a REST request over the WebSocket or over HTTPS ([REQ-5](ringcentral_ws_core::protocol#req-5)). Every
-    /// status is a response; its extension [`Via`](ringcentral_ws_core::Via) is the way that it came. Dropping the
-    /// future cancels the request.
-    ///
-    /// It may be awaited in the loop that takes events: notifications that come before the answer wait in the queue, up
-    /// to `IoLimits::event_bytes`. Above that limit reading stops, and the request ends with its deadline and may have
-    /// run. So take events between two requests of that loop, or make the requests in a task of their own or over
-    /// HTTPS.
-    ///
-    /// The URI is a path such as `/restapi/v1.0/account/~`. The extension
-    /// [`RequestOptions`](ringcentral_ws_core::RequestOptions) sets the deadline, and whether the request may be
-    /// repeated.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`], which says whether the request may have run.
-    pub async fn request(&self, request: http::Request<Body>) -> Result<http::Response<Body>, RequestError> {
-        response(self.call(request, None).await?.answer)
-    }
-
-    async fn call(&self, request: http::Request<Body>, streamed: Option<Streamed>) -> Result<Answered, RequestError> {
-        // Made first, so dropped last: by then the reply's end is gone, and a request not yet taken is never sent.
-        let mut guard = CancelOnDrop(Some(&self.cancels));
-        let (reply, answer) = async_channel::bounded(1);
-        let (request, streamed) = (Box::new(request), streamed.map(Box::new));
-        let command = Command::Request(Request { request, streamed, ticket: (), reply });
-        if let Err(refused) = self.commands.send(command).await {
-            guard.0 = None;
-            let Command::Request(Request { request, .. }) = refused.into_inner() else {
-                return Err(RequestError::NotSent(Cause::Closed));
-            };
-            return Err(RequestError::Refused(Box::new(CommandError::Closed(*request))));
-        }
-        let answer = answer.recv().await;
-        guard.0 = None;
-        answer.map_err(|_| RequestError::Unknown(Cause::Closed))
-    }
-
-    /// Makes a REST request over HTTPS whose body is read as it arrives: for recordings, faxes and other large bodies.
-    /// The deadline of the request covers the head of the response; each read may take `IoLimits::download_read`.
-    ///
-    /// The URI is a path, or an absolute address that the server gave (`contentUri`). An address or redirect must lead
-    /// to the server or to a content host ([`Builder::content_hosts`]), because the access token goes there. The body
-    /// of an error is read at once.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`], which says whether the request may have run. Of the body:
-    /// [`DownloadError`](crate::DownloadError).
-    pub async fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
-        let (request, streamed) = self.content.streamed(request)?;
-        let Answered { answer, body } = self.call(request, Some(streamed)).await?;
-        // What has no body to stream was read at once.
-        Ok(response(answer)?.map(|whole| body.unwrap_or_else(|| Download::whole(whole.as_bytes().clone()))))
     }
 
     /// Ends the session, and returns when it has ended, within `Config::close_timeout`

@@ -19,6 +19,7 @@
 //! | `tracing` | on | spans and events: [`trace`] has the table, and the targets of other crates that show secrets |
 //! | `gzip` | on | asks for compressed answers to HTTPS calls and unpacks them |
 //! | `recorder` | on | the flight recorder, which costs nothing until [`Builder::flight_recorder`] asks for it |
+//! | `metrics` | | counters, gauges and histograms for the `metrics` crate: [`metrics`] has the table |
 //! | `watch` | | the program behind the adapters' `watch` examples |
 //!
 //! rustls's process-wide provider is never used. Without certificates or provider, [`Builder::tls`] must be given, else
@@ -58,10 +59,9 @@ pub use futures_util::future::BoxFuture;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
-    ClockTimes, ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError,
-    StartError, TlsError, TlsSettings, default_tls, keep_alive, trace, with_query,
+    ClockTimes, ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError,
+    RequestError, Response, StartError, TlsError, TlsSettings, default_tls, keep_alive, metrics, trace, with_query,
 };
-pub use ringcentral_ws_api::event_filters as filters;
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
 pub use runtime::Runtime;

@@ -1,12 +1,12 @@
 //! The RingCentral WebSocket client on smol: every notification once and in order, or a gap report says so first.
 //!
 //! ```no_run
-//! use ringcentral_ws_smol::filters::{SMS, VOICEMAIL};
-//! use ringcentral_ws_smol::{Client, Jwt};
+//! use ringcentral_ws_smol::{Client, Filter, Jwt};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! smol::block_on(async {
-//!     let (_client, mut events) = Client::builder(Jwt::from_env()?).filters([SMS, VOICEMAIL]).start()?;
+//!     let (_client, mut events) =
+//!         Client::builder(Jwt::from_env()?).filters([Filter::sms(), Filter::voicemail()]).start()?;
 //!     while let Some(event) = events.next().await {
 //!         println!("{event:?}");
 //!     }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ringcentral_ws_driver::{Body, Config};
-use ringcentral_ws_driver::{Client, RequestError, http};
+use ringcentral_ws_driver::{Client, RequestError, Response, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, Received, Watch, World};
 
 const CALLS: usize = 25;
 
-type Ended = Result<http::Response<Body>, RequestError>;
+type Ended = Result<Response, RequestError>;
 
 struct Stage {
     world: World,

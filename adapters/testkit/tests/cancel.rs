@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use futures_util::AsyncReadExt;
-use ringcentral_ws_driver::filters::{PRESENCE, SMS};
-use ringcentral_ws_driver::{Body, Close, Config, Filters, OverHttps, SessionState};
+use ringcentral_ws_driver::{Body, Close, Config, Filter, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Link, Machine, Received, Watch, World};
@@ -30,7 +29,7 @@ fn stage(rest_over_websocket: bool) -> Stage {
     let mut config = Config { rest_over_websocket, ..Config::default() };
     config.limits.active_requests = 1;
     let limits = IoLimits { command_queue: 1, ..IoLimits::default() };
-    let (client, events) = world.builder().filters([SMS]).config(config).limits(limits).start().unwrap();
+    let (client, events) = world.builder().filters([Filter::sms()]).config(config).limits(limits).start().unwrap();
     let mut watch = Watch::new(events);
     world.settle();
     watch.take();
@@ -68,7 +67,8 @@ impl Stage {
     fn check(mut self, subscribed: bool) {
         if !subscribed {
             let client = self.client.clone();
-            self.finish(Call::new(async move { client.subscribe(Filters::new([SMS]).unwrap()).await })).unwrap();
+            self.finish(Call::new(async move { client.subscribe(Filters::new([Filter::sms()]).unwrap()).await }))
+                .unwrap();
             self.world.settle();
         }
         self.notify();
@@ -168,7 +168,7 @@ fn commands() {
     let begin = || stage(true);
     let subscribe = |stage: &mut Stage| {
         let client = stage.client.clone();
-        Call::new(async move { client.subscribe(Filters::new([SMS, PRESENCE]).unwrap()).await })
+        Call::new(async move { client.subscribe(Filters::new([Filter::sms(), Filter::presence()]).unwrap()).await })
     };
     at_every_point("subscribe", begin, subscribe, |stage, _| stage.check(true));
     let recover = |stage: &mut Stage| {
@@ -228,7 +228,9 @@ fn unsubscribe() {
             let numbers = stage.watch.numbers();
             assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
             let client = stage.client.clone();
-            stage.finish(Call::new(async move { client.subscribe(Filters::new([SMS]).unwrap()).await })).unwrap();
+            stage
+                .finish(Call::new(async move { client.subscribe(Filters::new([Filter::sms()]).unwrap()).await }))
+                .unwrap();
             stage.world.settle();
             stage.notify();
             stage.world.settle();

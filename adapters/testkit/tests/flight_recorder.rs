@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_driver::filters::SMS;
 use ringcentral_ws_driver::recorder::{MIN_LIMIT, Recording};
-use ringcentral_ws_driver::{Body, Close};
+use ringcentral_ws_driver::{Body, Close, Filter};
 use ringcentral_ws_driver::{Client, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, Received, Watch, World};
@@ -19,7 +18,7 @@ fn replay(client: &Client<Machine>) -> usize {
 #[test]
 fn a_client_that_records_can_be_replayed_at_any_time_and_after_its_end() {
     let mut world = World::new(11, GatewayConfig::default());
-    let (client, events) = world.builder().filters([SMS]).flight_recorder(256 << 10).start().unwrap();
+    let (client, events) = world.builder().filters([Filter::sms()]).flight_recorder(256 << 10).start().unwrap();
     let mut watch = Watch::new(events);
     world.settle();
     for second in 0..30 {
@@ -54,7 +53,7 @@ fn a_client_that_records_can_be_replayed_at_any_time_and_after_its_end() {
 #[test]
 fn a_day_of_recording_holds_its_limit_and_its_last_hour() {
     let mut world = World::new(12, GatewayConfig::default());
-    let (client, events) = world.builder().filters([SMS]).flight_recorder(MIN_LIMIT).start().unwrap();
+    let (client, events) = world.builder().filters([Filter::sms()]).flight_recorder(MIN_LIMIT).start().unwrap();
     let mut watch = Watch::new(events);
     for _ in 0..24 {
         world.server.notify();

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ringcentral_ws_driver::ClientApp;
-use ringcentral_ws_driver::filters::SMS;
-use ringcentral_ws_driver::{AccessToken, AuthFailure, Body, Close, CommandError, Filters, Secret};
+use ringcentral_ws_driver::{AccessToken, AuthFailure, Body, Close, CommandError, Filter, Filters, Secret};
 use ringcentral_ws_driver::{
     BoxFuture, Client, CredentialSource, Jwt, RefreshToken, RequestError, Runtime, TokenRequest, http,
 };
@@ -36,7 +35,7 @@ fn stage() -> Stage {
     let source = RefreshToken::new(app, token.as_str()).on_tokens(move |tokens| {
         store.lock().unwrap().extend(tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()));
     });
-    let (client, events) = world.builder_with(source).filters([SMS]).start().unwrap();
+    let (client, events) = world.builder_with(source).filters([Filter::sms()]).start().unwrap();
     while world.server.gateway().0.observations().token_calls == 0 {
         world.work().expect("it logs in");
     }
@@ -103,7 +102,10 @@ fn a_slow_answer_is_waited_for_while_commands_are_refused() {
     let client = stage.client.clone();
     let request = http::Request::get("/restapi/v1.0/account/~").body(Body::empty()).unwrap();
     let mut late = Call::new(async move {
-        (client.request(request).await.map(drop), client.subscribe(Filters::new([SMS]).unwrap()).await.map(drop))
+        (
+            client.request(request).await.map(drop),
+            client.subscribe(Filters::new([Filter::sms()]).unwrap()).await.map(drop),
+        )
     });
     let mut again = stage.close(Close::Revoke);
     while !late.poll() {
@@ -169,7 +171,7 @@ fn a_token_that_came_too_late_is_used_by_the_next_try() {
         let mut world = World::new(seed, GatewayConfig::default());
         // A moment longer than the session waits.
         let source = Slow(world.login(), world.machine.clone(), Duration::from_millis(30_001), Mutex::default());
-        let (_client, events) = world.builder_with(source).filters([SMS]).start().unwrap();
+        let (_client, events) = world.builder_with(source).filters([Filter::sms()]).start().unwrap();
         let mut watch = Watch::new(events);
         world.pass(Duration::from_secs(50));
         watch.take();

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_driver::filters::SMS;
-use ringcentral_ws_driver::{Body, Close, SessionState};
+use ringcentral_ws_driver::{Body, Close, Filter, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Link, Machine, Received, Step, Watch, World};
@@ -25,7 +24,7 @@ fn subscribed() -> Hour {
     let mut world = World::new(3, GatewayConfig::default());
     world.machine.set_link(Link { capacity: 16 << 10, ..Link::default() });
     let limits = IoLimits { event_queue: QUEUE, ..IoLimits::default() };
-    let (client, events) = world.builder().filters([SMS]).limits(limits).start().unwrap();
+    let (client, events) = world.builder().filters([Filter::sms()]).limits(limits).start().unwrap();
     let mut watch = Watch::new(events);
     world.settle();
     watch.take();

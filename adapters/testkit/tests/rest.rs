@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringcentral_ws_driver::filters::SMS;
-use ringcentral_ws_driver::{Body, Close, Snapshot};
+use ringcentral_ws_driver::{Body, Close, Filter, Snapshot};
 use ringcentral_ws_driver::{Client, Events, Jwt, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, Received, Watch, World};
@@ -20,7 +19,7 @@ struct Rest {
 fn at_rest() -> Rest {
     let mut world = World::new(5, GatewayConfig::default());
     let login = Arc::new(world.login());
-    let (client, events) = world.builder_with(Arc::clone(&login)).filters([SMS]).start().unwrap();
+    let (client, events) = world.builder_with(Arc::clone(&login)).filters([Filter::sms()]).start().unwrap();
     let mut watch = Watch::new(events);
     world.pass(Duration::from_secs(1));
     watch.take();

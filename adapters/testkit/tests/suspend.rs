@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_driver::Client;
 use ringcentral_ws_driver::SessionState;
-use ringcentral_ws_driver::filters::SMS;
+use ringcentral_ws_driver::{Client, Filter};
 use ringcentral_ws_gateway::{Fate, GatewayConfig};
 use ringcentral_ws_testkit::{Machine, Received, Watch, World};
 
@@ -30,7 +29,7 @@ struct Nap {
 
 fn nap(time: Duration, network: Network) -> Nap {
     let mut world = World::new(5, GatewayConfig::default());
-    let (client, events) = world.builder().filters([SMS]).start().unwrap();
+    let (client, events) = world.builder().filters([Filter::sms()]).start().unwrap();
     let mut watch = Watch::new(events);
     // Not at a moment when a timer is due.
     world.pass(Duration::from_millis(3_700));
@@ -120,7 +119,7 @@ fn sleeps_beyond_the_recovery_window_are_reported() {
 fn asleep_at_any_moment() {
     for moment in 0..120 {
         let mut world = World::new(moment, GatewayConfig::default());
-        let (client, events) = world.builder().filters([SMS]).start().unwrap();
+        let (client, events) = world.builder().filters([Filter::sms()]).start().unwrap();
         let mut watch = Watch::new(events);
         for step in 0..moment {
             world.step();

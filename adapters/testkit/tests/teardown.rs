@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ringcentral_ws_driver::filters::{PRESENCE, SMS};
-use ringcentral_ws_driver::{Body, Close, Config, Filters, OverHttps, SessionState};
+use ringcentral_ws_driver::{Body, Close, Config, Filter, Filters, OverHttps, SessionState};
 use ringcentral_ws_driver::{Client, IoLimits, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Link, Machine, Received, Step, Watch, World};
@@ -43,7 +42,8 @@ fn begin(seed: u64) -> Life {
     let config = Config { rest_over_websocket: random.u64(..2) == 0, ..Config::default() };
     let event_queue = if random.u64(..2) == 0 { 1 } else { 1024 };
     let limits = IoLimits { event_queue, command_queue: 1 + random.u64(..4) as usize, ..IoLimits::default() };
-    let (client, events) = world.builder().filters([SMS]).config(config).limits(limits).start().expect("it starts");
+    let (client, events) =
+        world.builder().filters([Filter::sms()]).config(config).limits(limits).start().expect("it starts");
     let watch = Some(Watch::new(events));
     let listens = random.u64(..2) == 0;
     Life { random, world, client: Some(client), watch, calls: Vec::new(), listens, closing: false }
@@ -84,9 +84,9 @@ impl Life {
     fn command(&mut self) {
         let Some(client) = self.client.clone() else { return };
         self.calls.push(match self.random.u64(..4) {
-            0 => {
-                Call::new(async move { drop(client.subscribe(Filters::new([SMS, PRESENCE]).expect("filters")).await) })
-            }
+            0 => Call::new(async move {
+                drop(client.subscribe(Filters::new([Filter::sms(), Filter::presence()]).expect("filters")).await)
+            }),
             1 => Call::new(async move { drop(client.unsubscribe().await) }),
             2 => Call::new(async move { drop(client.recover().await) }),
             _ => Call::new(async move { client.network_changed(true).await }),

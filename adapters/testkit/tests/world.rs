@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_driver::Close;
-use ringcentral_ws_driver::filters::SMS;
+use ringcentral_ws_driver::{Close, Filter};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Received, Watch, World};
 
 #[test]
 fn a_day_in_memory() {
     let mut world = World::new(1, GatewayConfig::default());
-    let (client, events) = world.builder().filters([SMS]).start().unwrap();
+    let (client, events) = world.builder().filters([Filter::sms()]).start().unwrap();
     let mut watch = Watch::new(events);
     world.settle();
     watch.take();

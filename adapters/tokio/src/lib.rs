@@ -1,11 +1,11 @@
 //! The RingCentral WebSocket client on tokio: every notification once and in order, or a gap report says so first.
 //!
 //! ```no_run
-//! use ringcentral_ws_tokio::filters::{SMS, VOICEMAIL};
-//! use ringcentral_ws_tokio::{Client, Jwt};
+//! use ringcentral_ws_tokio::{Client, Filter, Jwt};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let (_client, mut events) = Client::builder(Jwt::from_env()?).filters([SMS, VOICEMAIL]).start()?;
+//! let (_client, mut events) =
+//!     Client::builder(Jwt::from_env()?).filters([Filter::sms(), Filter::voicemail()]).start()?;
 //! while let Some(event) = events.next().await {
 //!     println!("{event:?}");
 //! }

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
-use ringcentral_ws_tokio::filters::SMS;
 use ringcentral_ws_tokio::{
-    Client, Close, CommandError, Config, Event, Events, Filters, GapCause, IoLimits, Jwt, OverHttps, RequestError,
-    SessionState, StartError, Via, rustls,
+    Client, Close, CommandError, Config, Event, Events, Filter, Filters, GapCause, IoLimits, Jwt, OverHttps,
+    RequestError, SessionState, StartError, Via, rustls,
 };
 
 // CLAUSE REC-2 REC-3
@@ -336,7 +335,7 @@ async fn an_answer_behind_unread_messages_is_not_late() {
     let config = Config { request_timeout: Duration::from_secs(1), ..config() };
     let (client, mut events) = crowded(&server, config, 100).await;
     until_so("reading stops", || client.stats().notifications > 0).await;
-    client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).await.unwrap();
+    client.subscribe(Filters::new([Filter::sms(), Filter::presence()]).unwrap()).await.unwrap();
     // The deadline of the call shows as a probe; were it taken at its word, the connection would be gone.
     let before = client.stats().heartbeats;
     let past = || client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. });
@@ -356,7 +355,7 @@ async fn an_answer_behind_unread_messages_is_not_late_because_of_a_command() {
     let config = Config { request_timeout: Duration::from_millis(500), ..config() };
     let (client, mut events) = crowded(&server, config, 100).await;
     until_so("reading stops", || client.stats().notifications > 0).await;
-    client.subscribe(Filters::new([SMS, "/restapi/v1.0/account/~/extension/~/presence"]).unwrap()).await.unwrap();
+    client.subscribe(Filters::new([Filter::sms(), Filter::presence()]).unwrap()).await.unwrap();
     let before = client.stats().heartbeats;
     let past = || client.stats().heartbeats > before || !matches!(client.state(), SessionState::Ready { .. });
     let commands = async {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// An identifier, whether the server wrote it as a number or as a string.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -63,6 +64,10 @@ impl<'de> Deserialize<'de> for Id {
             fn visit_i64<E: Error>(self, number: i64) -> Result<Id, E> {
                 Ok(Id(number.to_string().into()))
             }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Id, E> {
+                Ok(Id(number.to_string().into()))
+            }
         }
         deserializer.deserialize_any(Any)
     }
@@ -73,25 +78,45 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.0))
 }
 
-/// Text in which half a surrogate pair, such as `\ud83d` alone, is U+FFFD: services that cut a text by length leave
-/// some, JSON allows it, and a `String` cannot hold it.
+/// A list of texts that may be `null`.
+pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(list::<D, Text>(deserializer)?.into_iter().map(|text| text.0).collect())
+}
+
+/// Text, or a number as it was written. Half a surrogate pair, such as `\ud83d` alone, is U+FFFD: services that cut a
+/// text by length leave some, JSON allows it, and a `String` cannot hold it.
 struct Text(String);
 
 impl<'de> Deserialize<'de> for Text {
+    /// As raw JSON first: no reader of serde takes both halves of pairs and numbers.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match raw.get().as_bytes().first() {
+            Some(b'"') => serde_json::from_str(raw.get()).map(|Unescaped(text)| Self(text)).map_err(D::Error::custom),
+            Some(b'-' | b'0'..=b'9') => Ok(Self(raw.get().to_owned())),
+            _ => Err(D::Error::custom("expected a string")),
+        }
+    }
+}
+
+/// A JSON string without its escapes.
+struct Unescaped(String);
+
+impl<'de> Deserialize<'de> for Unescaped {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;
         impl Visitor<'_> for Any {
-            type Value = Text;
+            type Value = Unescaped;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text.to_owned()))
+            fn visit_str<E: Error>(self, text: &str) -> Result<Unescaped, E> {
+                Ok(Unescaped(text.to_owned()))
             }
 
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Text, E> {
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Unescaped, E> {
                 let mut text = String::with_capacity(bytes.len());
                 for chunk in bytes.utf8_chunks() {
                     text.push_str(chunk.valid());
@@ -100,16 +125,17 @@ impl<'de> Deserialize<'de> for Text {
                         text.push(char::REPLACEMENT_CHARACTER);
                     }
                 }
-                Ok(Text(text))
+                Ok(Unescaped(text))
             }
         }
         deserializer.deserialize_bytes(Any)
     }
 }
 
-/// A list that may be `null`.
+/// A list that may be `null`, or hold some.
 pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    let items: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
+    Ok(items.unwrap_or_default().into_iter().flatten().collect())
 }
 
 /// A whole number, or the same in quotes; `null` and what is neither count as missing.

@@ -1,8 +1,10 @@
-//! The content of common notifications as types, for [`Notification::parse`](ringcentral_ws_core::Notification::parse).
+//! The content of common notifications as types. [`Payload`] chooses the type by the event;
+//! [`Notification::parse`](ringcentral_ws_core::Notification::parse) reads one that is known.
 //!
-//! They take what the service is known to send and do not insist: ids may be numbers or strings, every field may be
-//! missing or `null`, unknown fields are skipped, and words are strings because the service adds new ones. Half a
-//! surrogate pair in a text is U+FFFD. Times are text as the server wrote it (ISO 8601, UTC).
+//! They take what the service is known to send and do not insist: ids may be numbers or strings, a number where text is
+//! due is that text, every field may be missing or `null`, unknown fields are skipped, and words are strings because the
+//! service adds new ones. Half a surrogate pair in a text is U+FFFD. Times are text as the server wrote it (ISO 8601,
+//! UTC). They are read by `serde_json` only, and not from within `#[serde(flatten)]` or an untagged enum.
 //!
 //! ```
 //! # use ringcentral_ws_api::payloads::InstantMessage;
@@ -15,6 +17,7 @@
 
 mod field;
 mod message;
+mod payload;
 mod presence;
 mod subscription;
 mod team;
@@ -24,6 +27,7 @@ pub use self::field::Id;
 pub use self::message::{
     Attachment, Conversation, Fax, InstantMessage, MessageChange, MessageStoreChange, Owner, Person, Voicemail,
 };
+pub use self::payload::{NotificationExt, Payload};
 pub use self::presence::{ActiveCall, Dnd, Presence, SipData};
 pub use self::subscription::{DeliveryMode, DisabledFilter, SubscriptionInfo};
 pub use self::team::{Mention, TeamPost};
@@ -124,7 +128,7 @@ mod tests {
         assert_eq!((post.mentions[0].name.as_deref(), post.title), (Some("😀\u{fffd}"), None));
         let sms: InstantMessage = serde_json::from_str(r#"{"id":7,"subject":"\ud83d"}"#).unwrap();
         assert_eq!(sms.subject.as_deref(), Some("\u{fffd}"));
-        for bad in [r#"{"subject":7}"#, r#"{"subject":[104]}"#, r#"{"subject":{}}"#] {
+        for bad in [r#"{"subject":true}"#, r#"{"subject":[104]}"#, r#"{"subject":{}}"#] {
             assert!(serde_json::from_str::<InstantMessage>(bad).is_err(), "{bad}");
         }
     }

@@ -9,8 +9,10 @@ use crate::secret::{Secret, SecretUrl};
 ///
 /// An asynchronous action is completed by exactly one [`Input`](crate::Input) with the same id. The table in the
 /// documentation of [`Session`](crate::Session) lists them.
+///
+/// The enum is exhaustive on purpose, as [`Output`](crate::Output) is: a driver that ignores an action leaves the session
+/// waiting for an input that never comes, so a new action must break the build of the driver.
 #[derive(Clone)]
-#[non_exhaustive]
 pub enum Action {
     /// Ask the credential source for an access token. Completed by `Authorized` or `AuthorizeFailed`.
     Authorize {

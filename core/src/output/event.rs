@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::outcome::RequestOutcome;
+use super::subscription::SubscriptionInfo;
 use crate::classify::{ApiError, Cause};
-use crate::filters::{DisabledFilter, Filters};
 use crate::gap::Gap;
 use crate::ids::{ConnId, RequestId, SubscriptionId};
 use crate::input::Unreadable;
@@ -39,7 +39,7 @@ pub enum Event {
         /// ConnectionDetails, whole ([CON-6](crate::protocol#con-6)).
         details: Box<ConnectionDetails>,
     },
-    /// The server confirmed the subscription.
+    /// The server confirmed the subscription. [`SubscriptionInfo::problems`] says what is wrong with it nevertheless.
     Subscribed(Box<SubscriptionInfo>),
     /// The server refused a call for the subscription ([SUB-5](crate::protocol#sub-5)).
     SubscriptionFailed {
@@ -47,8 +47,10 @@ pub enum Event {
         id: SubscriptionId,
         /// The refusal.
         error: Box<ApiError>,
-        /// When it is tried again; `None`: not before the next call of `subscribe`.
+        /// When it is tried again, on the driver's clock; `None`: not before the next call of `subscribe`.
         retry_at: Option<Timestamp>,
+        /// How long that is from when this event was made.
+        delay: Option<Duration>,
     },
     /// The server removed the subscription, and nothing of it is delivered any more ([SUB-7](crate::protocol#sub-7)). A
     /// subscription that was never confirmed cannot be removed, because its id is unknown: the server lets it expire.
@@ -78,9 +80,9 @@ pub enum Event {
         attempt: u32,
         /// Why the attempt failed.
         cause: Cause,
-        /// When the next one begins.
+        /// When the next one begins, on the driver's clock. Only a driver can read it: everybody else uses `delay`.
         at: Timestamp,
-        /// How long that is from now.
+        /// How long that is from when this event was made.
         delay: Duration,
         /// The reason of the wait.
         reason: WaitReason,
@@ -90,9 +92,9 @@ pub enum Event {
     Waiting {
         /// The reason of the wait.
         reason: WaitReason,
-        /// When it ends.
+        /// When it ends, on the driver's clock. Only a driver can read it: everybody else uses `delay`.
         at: Timestamp,
-        /// How long that is from now.
+        /// How long that is from when this event was made.
         delay: Duration,
     },
     /// Notifications may have been lost ([REC-5](crate::protocol#rec-5)). It always comes before the next notification.
@@ -212,23 +214,6 @@ impl Resumption {
             Self::Lost => "lost",
         }
     }
-}
-
-/// The subscription as the server confirmed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionInfo {
-    /// The call of `subscribe`.
-    pub id: SubscriptionId,
-    /// The server's id of the subscription.
-    pub server_id: Box<str>,
-    /// The filters of the call.
-    pub requested: Filters,
-    /// The filters as the server stored them: with ids in place of `~`, and some parameters rewritten.
-    pub filters: Vec<Box<str>>,
-    /// Filters that the server disabled although the call succeeded ([SUB-6](crate::protocol#sub-6)).
-    pub disabled: Vec<DisabledFilter>,
-    /// Seconds until the subscription expires. The server renews it by itself ([SUB-9](crate::protocol#sub-9)).
-    pub expires_in: Option<u64>,
 }
 
 /// What was wrong with a message of the server.

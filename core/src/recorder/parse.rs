@@ -16,7 +16,7 @@ use crate::filters::Filters;
 use crate::input::{
     AccessToken, AuthFailure, AuthFailureKind, CloseInfo, Frame, HttpFailure, Input, OpenFailure, Phase, Unreadable,
 };
-use crate::session::{Close, OverHttps, RequestOptions};
+use crate::session::{Close, RequestOptions};
 use crate::time::Timestamp;
 
 /// Largest text read: more than any recorder writes.
@@ -317,11 +317,9 @@ impl<'a> Words<'a> {
     fn request(&mut self) -> Parsed<http::Request<Body>> {
         let mut request = http::Request::new(Body::empty());
         *request.method_mut() = self.word().parse().map_err(|_| "no HTTP method")?;
-        let options = RequestOptions { timeout: self.seconds("timeout")?, repeat_if_safe: self.flag("repeat") };
-        request.extensions_mut().insert(options);
-        if self.flag("https") {
-            request.extensions_mut().insert(OverHttps);
-        }
+        let (timeout, repeat_if_safe) = (self.seconds("timeout")?, self.flag("repeat"));
+        let over_https = self.flag("https");
+        request.extensions_mut().insert(RequestOptions { timeout, repeat_if_safe, over_https });
         *request.uri_mut() = self.json::<String>("path")?.parse().map_err(|_| "a bad path")?;
         *request.headers_mut() = self.headers()?;
         *request.body_mut() = match self.word() {

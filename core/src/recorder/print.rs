@@ -16,7 +16,7 @@ use crate::mask::{Names, mask_code};
 use crate::output::{
     Action, CloseReason, Event, Output, ProtocolError, Purpose, RequestOutcome, SubscriptionInfo, Wait,
 };
-use crate::session::{OverHttps, RequestOptions};
+use crate::session::RequestOptions;
 use crate::time::Timestamp;
 use crate::wire::parse;
 
@@ -123,12 +123,12 @@ fn auth_failure(id: &str, failure: &AuthFailure) -> String {
 
 /// A REST call: of its headers and its body what decides the way it goes.
 pub(crate) fn request(request: &Request<Body>, names: &mut Names) -> String {
-    let options = request.extensions().get::<RequestOptions>().copied().unwrap_or_default();
+    let options = RequestOptions::of(request);
     let mut out = format!("request {}{}", request.method(), optional("timeout", options.timeout));
     if options.repeat_if_safe {
         out += " repeat";
     }
-    if request.extensions().get::<OverHttps>().is_some() {
+    if options.over_https {
         out += " https";
     }
     out += &format!(" {} {}", quoted(&uri(request.uri(), names)), kept_headers(request.headers()));
@@ -249,7 +249,7 @@ fn event(event: &Event, names: &mut Names) -> String {
             format!("connected {conn} {}{}", resumption.as_str(), limits.collect::<String>())
         }
         Event::Subscribed(info) => subscribed(info, names),
-        Event::SubscriptionFailed { id, error, retry_at } => {
+        Event::SubscriptionFailed { id, error, retry_at, .. } => {
             let again = retry_at.map_or("never".to_owned(), time);
             format!("subscription-failed {id} {} again={again}", refusal(error))
         }

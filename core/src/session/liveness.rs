@@ -127,6 +127,12 @@ impl Liveness {
         self.closed.unwrap_or(self.last_seen)
     }
 
+    /// When the last frame came that proves life. After a sleep, on a connection that was ready before it, that is the
+    /// last one before the sleep: a later one may have waited. `ready`: since when the connection is.
+    pub(crate) fn last_proof(&self, ready: Timestamp) -> Timestamp {
+        self.slept.filter(|slept| ready <= slept.seen).map_or(self.last_seen, |slept| slept.seen)
+    }
+
     /// How long nothing has come.
     pub(crate) fn silence(&self, now: Timestamp) -> Duration {
         now.since(self.last_seen)
@@ -281,11 +287,14 @@ mod tests {
         liveness.sleep_ended(7);
         liveness.seen(at(100));
         assert_eq!(liveness.last_seen(CLOCK), UnixMillis(10_000), "it may have waited");
+        assert_eq!(liveness.last_proof(at(5)), at(10));
+        assert_eq!(liveness.last_proof(at(20)), at(100), "the connection was made after the sleep");
         liveness.sleep_ended(9);
         liveness.heartbeat_answered(8);
         assert_eq!(liveness.last_seen(CLOCK), UnixMillis(10_000), "the second sleep is not over");
         liveness.heartbeat_answered(9);
         assert_eq!((liveness.last_seen(CLOCK), liveness.is_behind_a_sleep()), (UnixMillis(100_000), false));
+        assert_eq!(liveness.last_proof(at(5)), at(100));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod checkpoint;
 mod connection;
 mod delivery;
+mod health;
 mod liveness;
 mod persist;
 mod recovery;

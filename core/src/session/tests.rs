@@ -89,3 +89,45 @@ fn what_a_call_changes_is_followed_up_at_once() {
     assert_ne!(id, "");
     assert!(!follows(&session));
 }
+
+#[test]
+fn what_was_asked_last_counts() {
+    use SubscriptionState::{Active, None, Pending, Refused};
+    let filters = |path: &str| Filters::new([path]).unwrap();
+    let answer = |session: &mut Session, status: u16, body: &str| {
+        let id = drain(session);
+        frame(session, &format!(r#"[{{"type":"ClientRequest","messageId":"{id}","status":{status}}},{body}]"#));
+    };
+    let mut session = ready();
+    assert_eq!((session.subscription_as_asked(), session.last_received()), (None, Some(NOW)));
+    session.subscribe(filters("/a"), NOW).unwrap();
+    assert_eq!(session.subscription_as_asked(), Pending);
+    answer(&mut session, 200, r#"{"id":"s"}"#);
+    assert_eq!(session.subscription_as_asked(), Active);
+    session.subscribe(filters("/b"), NOW).unwrap();
+    assert_eq!((session.subscription(), session.subscription_as_asked()), (Active, Pending));
+    answer(&mut session, 400, r#"{"errorCode":"SUB-508"}"#);
+    assert_eq!((session.subscription(), session.subscription_as_asked()), (Active, Refused));
+    session.subscribe(filters("/c"), NOW).unwrap();
+    answer(&mut session, 200, r#"{"id":"s"}"#);
+    assert_eq!(session.subscription_as_asked(), Active);
+    session.unsubscribe(NOW).unwrap();
+    assert_eq!(session.subscription_as_asked(), Pending);
+    answer(&mut session, 204, "{}");
+    assert_eq!(session.subscription_as_asked(), None);
+}
+
+#[test]
+fn the_window_counts_from_the_last_sign_of_life_while_there_is_no_connection() {
+    let mut session = ready();
+    session.subscribe(Filters::new(["/a"]).unwrap(), NOW).unwrap();
+    let id = drain(&mut session);
+    frame(&mut session, &format!(r#"[{{"type":"ClientRequest","messageId":"{id}","status":200}},{{"id":"s"}}]"#));
+    assert_eq!(session.recovery_window_end(), None, "it is connected");
+    let close = crate::input::CloseInfo::default();
+    session.handle_input(Input::Closed { conn: ConnId(1), close }, Timestamp::from_secs(9)).unwrap();
+    drain(&mut session);
+    let end = NOW.after(session.config().recovery_timeout);
+    assert_eq!(session.recovery_window_end(), Some(end));
+    assert_eq!(session.last_received(), Some(NOW));
+}

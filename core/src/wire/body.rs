@@ -165,6 +165,8 @@ pub(crate) struct SubscriptionReply {
     pub(crate) filters: Vec<Box<str>>,
     pub(crate) disabled: Vec<DisabledFilter>,
     pub(crate) expires_in: Option<u64>,
+    pub(crate) status: Option<Box<str>>,
+    pub(crate) transport: Option<Box<str>>,
 }
 
 /// Reads the answer to a POST or PUT; nothing when it names no subscription. Of filters, which are reported and not
@@ -174,6 +176,7 @@ pub(crate) fn subscription_reply(json: &str, masker: &Masker) -> Option<Subscrip
     let mut filters = Vec::new();
     let mut disabled = Vec::new();
     let mut expires_in = None;
+    let (mut status, mut transport) = (None, None);
     each_field(json, |key, value| match key {
         "id" => id = boxed(value).filter(|id| (1..=MAX_ID).contains(&id.len())),
         "eventFilters" => drop(each_item(value.get(), |item| {
@@ -187,9 +190,15 @@ pub(crate) fn subscription_reply(json: &str, masker: &Masker) -> Option<Subscrip
             }
         })),
         "expiresIn" => expires_in = number(value),
+        "status" => status = masked_text(value, MAX_CODE, masker),
+        "deliveryMode" => drop(each_field(value.get(), |key, value| {
+            if key == "transportType" {
+                transport = masked_text(value, MAX_CODE, masker);
+            }
+        })),
         _ => {}
     });
-    Some(SubscriptionReply { id: id?, filters, disabled, expires_in })
+    Some(SubscriptionReply { id: id?, filters, disabled, expires_in, status, transport })
 }
 
 /// A bare string is taken for the filter's name, so that no refusal is lost.
@@ -265,8 +274,25 @@ mod tests {
         assert_eq!(reply.disabled.len(), 2);
         assert_eq!((&*reply.disabled[0].reason, &*reply.disabled[0].message), ("SUB-405", "no"));
         assert_eq!(&*reply.disabled[1].filter, "/c");
+        assert_eq!((reply.status, reply.transport), (None, None));
         assert_eq!(subscription_reply(r#"{"eventFilters":[]}"#, &Masker::new()), None);
         assert_eq!(subscription_reply("null", &Masker::new()), None);
+    }
+
+    #[test]
+    fn status_and_transport_are_masked_and_cut() {
+        let json = format!(
+            r#"{{"id":"s","status":"a hunter2 {}","deliveryMode":{{"transportType":7,"x":[]}}}}"#,
+            "x".repeat(999)
+        );
+        let mut masker = Masker::new();
+        masker.learn("hunter2");
+        let reply = subscription_reply(&json, &masker).unwrap();
+        let status = reply.status.unwrap();
+        assert!(status.starts_with("a *** x") && status.len() == MAX_CODE, "{status}");
+        assert_eq!(reply.transport.as_deref(), Some("7"));
+        let odd = subscription_reply(r#"{"id":"s","status":{},"deliveryMode":"WebSocket"}"#, &masker).unwrap();
+        assert_eq!((odd.status, odd.transport), (None, None));
     }
 
     // CLAUSE TOK-6 TOK-7

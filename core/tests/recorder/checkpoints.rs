@@ -29,7 +29,7 @@ fn no_checkpoint_is_made_of_what_is_not_kept() {
         }),
         ("http", |s| {
             let mut request = http::Request::get("/repeated").body(Body::empty()).unwrap();
-            request.extensions_mut().insert(RequestOptions { timeout: None, repeat_if_safe: true });
+            request.extensions_mut().insert(RequestOptions::new().repeatable());
             s.request(request, Timestamp::ZERO).unwrap();
             drain(s);
             idle_for_long(s);

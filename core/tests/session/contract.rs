@@ -132,7 +132,7 @@ fn a_refused_call_does_not_move_the_clock() {
     assert!(matches!(late, Err(CommandError::NotDrained(_))));
     while !matches!(session.poll_output(), Output::Wait(_)) {}
     let mut request = get("/r");
-    request.extensions_mut().insert(RequestOptions { timeout: Some(Duration::from_secs(2)), repeat_if_safe: false });
+    request.extensions_mut().insert(RequestOptions::new().deadline(Duration::from_secs(2)));
     session.request(request, Timestamp::from_secs(5)).unwrap();
     let at = Timestamp::from_secs(7);
     assert_eq!(session.poll_output(), Output::Wait(Wait::Until { at, reason: TimerKind::Request }));

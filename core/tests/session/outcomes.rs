@@ -147,7 +147,11 @@ impl Stage {
         *request.uri_mut() = format!("/r/{number}").parse().unwrap();
         let timeout =
             self.random.choice([None, None, None, Some(Duration::ZERO), Some(Duration::from_secs(3))]).unwrap();
-        request.extensions_mut().insert(RequestOptions { repeat_if_safe: repeatable, timeout });
+        request.extensions_mut().insert(RequestOptions {
+            repeat_if_safe: repeatable,
+            timeout,
+            ..RequestOptions::default()
+        });
         if self.random.usize(..3) == 0 {
             request.extensions_mut().insert(OverHttps);
         }

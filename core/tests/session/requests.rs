@@ -74,7 +74,7 @@ fn cancelling_a_queued_request_leaves_the_others() {
 
 fn repeatable(uri: &str) -> http::Request<Body> {
     let mut request = get(uri);
-    request.extensions_mut().insert(RequestOptions { repeat_if_safe: true, timeout: None });
+    request.extensions_mut().insert(RequestOptions::new().repeatable());
     request
 }
 

@@ -31,7 +31,6 @@ fn action(action: &Action) -> String {
         Action::Resubscribe { conn, text } => format!("resubscribe {conn}: {}", call(text)),
         Action::Close { conn, code, reason } => format!("close {conn} {code} {reason}"),
         Action::Drop { conn } => format!("drop {conn}"),
-        other => format!("{other:?}"),
     }
 }
 
@@ -62,7 +61,7 @@ fn event(event: &Event) -> String {
             let disabled: Vec<&str> = info.disabled.iter().map(|d| &*d.filter).collect();
             format!("subscribed #{} as {} disabled {disabled:?}", info.id, info.server_id)
         }
-        Event::SubscriptionFailed { id, error, retry_at } => {
+        Event::SubscriptionFailed { id, error, retry_at, .. } => {
             let again = retry_at.map_or("never".to_owned(), |at| at.to_string());
             format!(
                 "subscription #{id} failed: {} {}; again {again}",

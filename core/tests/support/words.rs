@@ -244,7 +244,8 @@ impl Words {
     }
 
     pub fn request(mut self) -> http::Request<Body> {
-        let options = RequestOptions { timeout: self.duration("timeout"), repeat_if_safe: self.flag("repeat") };
+        let (timeout, repeat_if_safe) = (self.duration("timeout"), self.flag("repeat"));
+        let options = RequestOptions { timeout, repeat_if_safe, ..RequestOptions::default() };
         let (media, body) = (self.value("type"), self.value("body"));
         let accept = self.value("accept");
         let (method, path) = (self.words.pop_front().unwrap(), self.words.pop_front().unwrap());

@@ -74,6 +74,11 @@ impl Program {
         }
     }
 
+    /// The lines after the last one read, up to its end.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        self.lines.iter().collect()
+    }
+
     /// As Ctrl-C does. Unix only.
     pub(crate) fn interrupt(&self) {
         let id = self.child.id().to_string();

@@ -89,7 +89,6 @@ impl<M: Maker> DenseRun<M> {
                 }
                 self.cut();
             }
-            other => self.judge(violated("contract", format!("an unknown action {other:?}"))),
         }
     }
 

@@ -218,7 +218,7 @@ impl<M: Maker> DenseRun<M> {
         let Ok(mut request) = Request::get(format!("/r{number}")).body(Body::empty()) else { return };
         let timeout = *self.rng.pick(&[None, Some(Duration::from_secs(3))]);
         let repeat_if_safe = self.chance(50);
-        request.extensions_mut().insert(RequestOptions { repeat_if_safe, timeout });
+        request.extensions_mut().insert(RequestOptions { repeat_if_safe, timeout, ..RequestOptions::default() });
         if self.chance(20) {
             request.extensions_mut().insert(OverHttps);
         }

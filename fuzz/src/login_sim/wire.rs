@@ -95,7 +95,6 @@ impl<M: Maker> World<M> {
                     self.hang_up(link);
                 }
             }
-            other => self.judge(violated("contract", format!("an unknown action {other:?}"))),
         }
     }
 

@@ -148,7 +148,7 @@ impl<M: Maker> World<M> {
             request.uri(own).body(Body::empty())
         };
         let Ok(mut request) = request else { return };
-        request.extensions_mut().insert(RequestOptions { timeout, repeat_if_safe });
+        request.extensions_mut().insert(RequestOptions { timeout, repeat_if_safe, ..RequestOptions::default() });
         let now = c.time(self.now);
         let Some(session) = &mut c.session else { return };
         if let Ok(id) = session.request(request, now) {

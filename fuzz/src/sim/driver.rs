@@ -196,7 +196,6 @@ impl<M: Maker> World<M> {
                 trace!(self, "{client}: aborts http {id}");
                 self.clients[client].calls.remove(&id);
             }
-            other => self.judge(violated("contract", format!("an unknown action {other:?}"))),
         }
     }
 

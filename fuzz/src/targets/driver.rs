@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use ringcentral_ws_core::{Body, Close, Config, Filters, OverHttps};
-use ringcentral_ws_driver::filters::{PRESENCE, SMS};
-use ringcentral_ws_driver::{Client, IoLimits};
+use ringcentral_ws_driver::{Client, Filter, IoLimits};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Link, Machine, Received, Step, Watch, World};
 
@@ -80,7 +79,7 @@ impl Play {
         let event_queue = if style & 8 != 0 { 2 } else { 1024 };
         let command_queue = if style & 16 != 0 { 1 } else { 32 };
         let limits = IoLimits { event_queue, command_queue, send_max: 64 << 10, ..IoLimits::default() };
-        let started = world.builder().filters([SMS]).config(config).limits(limits).start();
+        let started = world.builder().filters([Filter::sms()]).config(config).limits(limits).start();
         let Ok((client, events)) = started else { panic!("it does not start") };
         if style & 32 != 0 {
             world.settle();
@@ -129,7 +128,11 @@ impl Play {
                 while let Some(Ok(_)) = body.chunk().await {}
             }),
             13 => Call::new(async move {
-                let filters = if how & 1 == 0 { Filters::new([SMS]) } else { Filters::new([SMS, PRESENCE]) };
+                let filters = if how & 1 == 0 {
+                    Filters::new([Filter::sms()])
+                } else {
+                    Filters::new([Filter::sms(), Filter::presence()])
+                };
                 let Ok(filters) = filters else { return };
                 drop(client.subscribe(filters).await);
             }),

@@ -173,7 +173,6 @@ impl<S: Subject> Player<S> {
             Action::Drop { .. } => self.hang_up(),
             Action::Send { text, purpose, .. } => self.messages.push_back((id_of(text), *purpose)),
             Action::Resubscribe { text, .. } => self.messages.push_back((id_of(text), Purpose::Subscribe)),
-            _ => {}
         }
     }
 
@@ -268,7 +267,7 @@ impl<S: Subject> Player<S> {
         let path = ["/restapi/v1.0/a", "/restapi/v1.0/b/content/1", "/restapi/oauth/c", "x"][usize::from(kind / 4 % 4)];
         let body = [Body::empty(), Body::from("{}"), Body::from("[1]")][usize::from(kind / 16 % 3)].clone();
         let Ok(mut request) = http::Request::builder().method(method).uri(path).body(body) else { return };
-        request.extensions_mut().insert(RequestOptions { timeout: None, repeat_if_safe: kind > 127 });
+        request.extensions_mut().insert(RequestOptions { repeat_if_safe: kind > 127, ..RequestOptions::default() });
         if let Ok(id) = self.session.request(request, self.now) {
             self.requests.insert(id);
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::server::refusals::{Refusals, Refuse};
 use crate::server::shared::Shared;
-use crate::{ConnectionTimeout, Fate, HttpRequest, HttpResponse, MessageKind, Receipt};
+use crate::{CallPlan, ConnectionTimeout, Fate, HttpRequest, HttpResponse, MessageKind, Receipt};
 
 /// The members of a request, with defaults.
 struct ControlRequest(Value);
@@ -100,25 +100,45 @@ fn look(name: &str, query: &str, shared: &Shared) -> Answer {
 /// Things that happen to users.
 fn happen(name: &str, control: &ControlRequest, shared: &Shared) -> Answer {
     let user = control.small("user", 0usize);
-    let from = control.text("from").unwrap_or("+16505550100");
+    let from = control.text("from").unwrap_or(if name == "pager" { "101" } else { "+16505550100" });
     let text = control.text("text").unwrap_or("Hello");
+    let take_in = |kind| {
+        let (id, receipts) = shared.call(|g, now| g.receive(user, kind, from, text, now));
+        (Some(id), receipts)
+    };
     let (id, receipts) = match name {
         "notify" => {
             let Some(event) = control.text("event") else { return Some(Err("event is missing")) };
             let body = control.0.get("body").map_or_else(|| "{}".to_owned(), Value::to_string);
             (None, shared.call(|g, now| g.notify(event, &body, now)))
         }
-        "sms" => {
-            let (id, receipts) = shared.call(|g, now| g.receive(user, MessageKind::Sms, from, text, now));
-            (Some(id), receipts)
-        }
-        "voicemail" => {
-            let (id, receipts) = shared.call(|g, now| g.receive(user, MessageKind::VoiceMail, from, text, now));
-            (Some(id), receipts)
-        }
+        "sms" => take_in(MessageKind::Sms),
+        "voicemail" => take_in(MessageKind::VoiceMail),
+        "fax" => take_in(MessageKind::Fax),
+        "pager" => take_in(MessageKind::Pager),
+        "call" => match shared.call(|g, now| g.call(user, &call_plan(control, from), now)) {
+            Some((id, receipts)) => (Some(id), receipts),
+            None => return Some(Err("there is no such user")),
+        },
         _ => return None,
     };
     Some(Ok(json!({"id": id, "receipts": receipts.iter().map(receipt).collect::<Vec<_>>()})))
+}
+
+/// Of the members `outbound`, `answered`, `recorded`, `voicemail`, `ring_ms` and `talk_ms`.
+fn call_plan(control: &ControlRequest, other: &str) -> CallPlan {
+    let flag = |name: &str, default: bool| control.0.get(name).and_then(Value::as_bool).unwrap_or(default);
+    let plan = if flag("outbound", false) { CallPlan::outbound(other) } else { CallPlan::inbound(other) };
+    let time = |name: &str| Duration::from_millis(control.number(name, 0));
+    let mut plan = plan.ringing(time("ring_ms")).talking(time("talk_ms"));
+    if flag("recorded", false) {
+        plan = plan.recorded();
+    }
+    match control.text("voicemail") {
+        Some(text) => plan.voicemail(text),
+        None if flag("answered", true) => plan,
+        None => plan.missed(),
+    }
 }
 
 fn receipt(receipt: &Receipt) -> Value {

@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::server::refusals::Refuse;
 use crate::server::shared::Shared;
-use crate::{Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt};
+use crate::{CallPlan, Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt, UserConfig};
 
 /// How long [`Server::refuse_connections`] waits for the listener to follow.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,6 +45,15 @@ impl Default for ServerConfig {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         Self { listen, public_host: None, tls: false, gateway: GatewayConfig::default() }
+    }
+}
+
+impl ServerConfig {
+    /// With so many users in one account, each with an extension, a number and a JWT of its own.
+    #[must_use]
+    pub fn users(mut self, count: u32) -> Self {
+        self.gateway.users = (0..count).map(UserConfig::numbered).collect();
+        self
     }
 }
 
@@ -118,6 +127,55 @@ impl Server {
         self.with_gateway(|gateway, _| gateway.config().ws_url.clone())
     }
 
+    /// The client id of the one application it knows.
+    #[must_use]
+    pub fn client_id(&self) -> String {
+        self.with_gateway(|gateway, _| gateway.config().app.client_id.clone())
+    }
+
+    /// The client secret of the application.
+    #[must_use]
+    pub fn client_secret(&self) -> String {
+        self.with_gateway(|gateway, _| gateway.config().app.client_secret.clone())
+    }
+
+    /// The JWT that logs a user in. Users are numbered from 0; see [`ServerConfig::users`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such user.
+    #[must_use]
+    pub fn jwt(&self, user: usize) -> String {
+        let jwt = self.with_gateway(|gateway, _| gateway.config().users.get(user).map(|user| user.jwt.clone()));
+        jwt.unwrap_or_else(|| panic!("the stand-in has no user {user}: start it with ServerConfig::users"))
+    }
+
+    /// The environment of a program that is to use this server as the first user: `RC_SERVER_URL`, `RC_APP_CLIENT_ID`,
+    /// `RC_APP_CLIENT_SECRET` and `RC_USER_JWT`.
+    ///
+    /// # Panics
+    ///
+    /// If it was started without users.
+    #[must_use]
+    pub fn env(&self) -> [(&'static str, String); 4] {
+        self.env_of(0)
+    }
+
+    /// The same for another user.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such user.
+    #[must_use]
+    pub fn env_of(&self, user: usize) -> [(&'static str, String); 4] {
+        [
+            ("RC_SERVER_URL", self.http_url()),
+            ("RC_APP_CLIENT_ID", self.client_id()),
+            ("RC_APP_CLIENT_SECRET", self.client_secret()),
+            ("RC_USER_JWT", self.jwt(user)),
+        ]
+    }
+
     /// The certificate of the CA as PEM text; `None` without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
@@ -136,6 +194,13 @@ impl Server {
         self.shared.call(work)
     }
 
+    /// Waits until something is true of the gateway, without a fixed pause: a subscription is there, a message was
+    /// sent. Returns whether it became true within the time. The closure must not call the server.
+    #[must_use]
+    pub fn wait_until(&self, time: Duration, holds: impl FnMut(&Gateway) -> bool) -> bool {
+        self.shared.wait_until(time, holds)
+    }
+
     /// Makes a notification; see [`Gateway::notify`].
     pub fn notify(&self, event: &str, body: &Value) -> Vec<Receipt> {
         let body = body.to_string();
@@ -145,6 +210,16 @@ impl Server {
     /// An SMS arrives for a user, with its notifications. Returns its message id.
     pub fn receive_sms(&self, user: usize, from: &str, text: &str) -> u64 {
         self.with_gateway(|gateway, now| gateway.receive(user, MessageKind::Sms, from, text, now).0)
+    }
+
+    /// A message of any kind arrives for a user; see [`Gateway::receive`]. Returns its message id.
+    pub fn receive(&self, user: usize, kind: MessageKind, from: &str, text: &str) -> u64 {
+        self.with_gateway(|gateway, now| gateway.receive(user, kind, from, text, now).0)
+    }
+
+    /// A call of a user begins; see [`Gateway::call`]. Returns its `sessionId`; `None` if there is no such user.
+    pub fn call(&self, user: usize, plan: &CallPlan) -> Option<u64> {
+        self.with_gateway(|gateway, now| gateway.call(user, plan, now).map(|(id, _)| id))
     }
 
     /// What the server saw so far.

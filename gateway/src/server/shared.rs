@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -20,6 +20,8 @@ pub(super) struct Shared {
     started: Instant,
     /// Notified after every call: deadlines may have moved.
     pub(super) moved: Notify,
+    /// The same for threads.
+    changed: Condvar,
     delay_us: AtomicU64,
     pub(super) split: Arc<AtomicUsize>,
     pub(super) loopback: bool,
@@ -75,6 +77,7 @@ impl Shared {
             inner: Mutex::new(Inner { gateway, links: BTreeMap::new(), next_conn: 0 }),
             started: Instant::now(),
             moved: Notify::new(),
+            changed: Condvar::new(),
             delay_us: AtomicU64::new(0),
             split: Arc::new(AtomicUsize::new(0)),
             loopback,
@@ -88,8 +91,23 @@ impl Shared {
         let result = work(&mut inner.gateway, self.now());
         self.pass_on(&mut inner);
         drop(inner);
-        self.moved.notify_one();
+        self.note_change();
         result
+    }
+
+    /// Waits until something holds of the gateway, which is looked at after each change; `false` after the time.
+    pub(super) fn wait_until(&self, time: Duration, mut holds: impl FnMut(&Gateway) -> bool) -> bool {
+        let (_inner, waited) = self
+            .changed
+            .wait_timeout_while(self.lock(), time, |inner| !holds(&inner.gateway))
+            .unwrap_or_else(PoisonError::into_inner);
+        !waited.timed_out()
+    }
+
+    /// Deadlines may have moved, and what somebody waits for may have come.
+    fn note_change(&self) {
+        self.moved.notify_one();
+        self.changed.notify_all();
     }
 
     /// A text frame arrived. On a half-open socket it was never read.
@@ -101,7 +119,7 @@ impl Shared {
             self.pass_on(&mut inner);
         }
         drop(inner);
-        self.moved.notify_one();
+        self.note_change();
     }
 
     /// An upgrade request: the gateway's answer, and the orders that follow from it.
@@ -121,7 +139,7 @@ impl Shared {
         }
         self.pass_on(&mut inner);
         drop(inner);
-        self.moved.notify_one();
+        self.note_change();
         (upgrade, Orders { conn, queue, cut })
     }
 
@@ -137,7 +155,7 @@ impl Shared {
         undelivered.extend(link.into_iter().flat_map(|link| link.undelivered));
         inner.gateway.ws_lost(orders.conn, &undelivered, now);
         drop(inner);
-        self.moved.notify_one();
+        self.note_change();
     }
 
     pub(super) fn half_open(&self) {
@@ -161,7 +179,7 @@ impl Shared {
         inner.gateway.reset(None, now);
         self.pass_on(&mut inner);
         drop(inner);
-        self.moved.notify_one();
+        self.note_change();
     }
 
     pub(super) fn set_delay(&self, delay: Duration) {

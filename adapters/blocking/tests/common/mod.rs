@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use ringcentral_ws_blocking::ClientApp;
-use ringcentral_ws_blocking::filters::SMS;
-use ringcentral_ws_blocking::{Body, Builder, Client, Event, Events, Jwt, TlsSettings, http};
+use ringcentral_ws_blocking::{Body, Builder, Client, Event, Events, Filter, Jwt, TlsSettings, http};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
@@ -19,7 +18,7 @@ pub(crate) fn app(server: &Server) -> (ClientApp, String) {
 
 pub(crate) fn builder(server: &Server) -> Builder {
     let (app, jwt) = app(server);
-    Client::builder(Jwt::new(app, jwt)).filters([SMS])
+    Client::builder(Jwt::new(app, jwt)).filters([Filter::sms()])
 }
 
 /// A server with TLS, and a client that trusts its certificate authority.

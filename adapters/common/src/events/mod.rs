@@ -13,7 +13,9 @@ use std::time::Instant;
 use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 use self::weight::{replaced, weight};
+use crate::health::{Health, Pulse, Vitals};
 use crate::limits::IoLimits;
+use crate::metrics::QueueMeter;
 
 /// Places that a queue keeps while it is empty.
 const SMALL: usize = 4;
@@ -21,7 +23,7 @@ const SMALL: usize = 4;
 /// Both ends of a queue with these limits (`event_queue`, `event_bytes`). `snapshot` is the one that the session was
 /// restored from.
 #[must_use]
-pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>) -> (EventSender, EventReceiver) {
+pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>, meter: QueueMeter) -> (EventSender, EventReceiver) {
     let unstored = snapshot.as_ref().is_some_and(Snapshot::is_detached);
     let state = State {
         queue: VecDeque::new(),
@@ -30,6 +32,7 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>) -> (EventSende
         abandoned: false,
         snapshot,
         stats: Stats::default(),
+        pulse: Pulse::default(),
         unstored,
         sleepers: 0,
         receiver: None,
@@ -40,6 +43,7 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>) -> (EventSende
         arrived: Condvar::new(),
         capacity: limits.event_queue.max(1),
         most_bytes: limits.event_bytes,
+        meter,
     });
     let sender = EventSender { shared: Arc::clone(&shared), load: Load::default(), unannounced: false, unstored };
     (sender, EventReceiver { shared })
@@ -74,6 +78,7 @@ struct Shared {
     arrived: Condvar,
     capacity: usize,
     most_bytes: usize,
+    meter: QueueMeter,
 }
 
 /// An event, and the snapshot that is true once it has been taken.
@@ -96,6 +101,8 @@ struct State {
     abandoned: bool,
     snapshot: Option<Snapshot>,
     stats: Stats,
+    /// As the driver left it with its last turn.
+    pulse: Pulse,
     /// What the application has stored, as far as is known, is an orderly end.
     unstored: bool,
     /// Threads that wait for an event.
@@ -134,6 +141,7 @@ impl Shared {
             }
             queued.event
         });
+        self.meter.waiting(state.queue.len(), state.bytes);
         is_waited_for |= self.load(state).is_eased_since(earlier);
         let driver = if is_waited_for { state.driver.clone() } else { None };
         (event, driver)
@@ -142,19 +150,31 @@ impl Shared {
 
 /// What the handles of a client see of its session.
 #[derive(Clone, Debug)]
-pub struct SessionView(Arc<Shared>);
+pub struct SessionView {
+    shared: Arc<Shared>,
+    vitals: Arc<Vitals>,
+}
 
 impl SessionView {
     /// The snapshot that came with the events taken so far (PST-4).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.0.lock().snapshot.clone()
+        self.shared.lock().snapshot.clone()
     }
 
     /// The session's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.lock().stats
+        self.shared.lock().stats
+    }
+
+    /// The health of the client now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let state = self.shared.lock();
+        let (pulse, driver_is_gone) = (state.pulse, state.ended);
+        drop(state);
+        Health::of(&pulse, driver_is_gone, &self.vitals)
     }
 }
 
@@ -184,6 +204,9 @@ impl EventReceiver {
         // Not under the lock: it may be the last of its task, and an end of the queue goes with it.
         drop(replaced);
         driver.into_iter().for_each(Waker::wake);
+        if let Poll::Ready(Some(event)) = &polled {
+            self.shared.meter.taken(event);
+        }
         polled
     }
 
@@ -198,8 +221,10 @@ impl EventReceiver {
                 driver.wake();
                 state = self.shared.lock();
             }
-            if event.is_some() {
-                return Some(event);
+            if let Some(event) = event {
+                drop(state);
+                self.shared.meter.taken(&event);
+                return Some(Some(event));
             }
             if !state.queue.is_empty() {
                 continue;
@@ -234,6 +259,7 @@ impl Drop for EventReceiver {
         state.unstored = false;
         state.bytes = 0;
         let left = (std::mem::take(&mut state.queue), state.receiver.take());
+        self.shared.meter.waiting(0, 0);
         let driver = state.driver.clone();
         drop(state);
         drop(left);
@@ -279,11 +305,17 @@ impl EventSender {
         self.unannounced = true;
     }
 
-    /// Wakes the application if there is something new for it, and shows it these counters.
-    pub fn flush(&mut self, stats: Stats) {
+    /// Shows the handles what the driver knows now, before the end of its turn.
+    pub fn show(&self, pulse: Pulse) {
+        self.shared.lock().pulse = pulse;
+    }
+
+    /// Wakes the application if there is something new for it, and shows it these counters and this pulse.
+    pub fn flush(&mut self, stats: Stats, pulse: Pulse) {
         let announced = std::mem::take(&mut self.unannounced);
         let mut state = self.shared.lock();
-        state.stats = stats;
+        (state.stats, state.pulse) = (stats, pulse);
+        self.shared.meter.waiting(state.queue.len(), state.bytes);
         if announced {
             let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
             drop(state);
@@ -335,8 +367,8 @@ impl EventSender {
 
     /// What the handles of the client see.
     #[must_use]
-    pub fn view(&self) -> SessionView {
-        SessionView(Arc::clone(&self.shared))
+    pub fn view(&self, vitals: Vitals) -> SessionView {
+        SessionView { shared: Arc::clone(&self.shared), vitals: Arc::new(vitals) }
     }
 }
 

@@ -27,7 +27,12 @@ fn queue(event_queue: usize, event_bytes: usize) -> (EventSender, EventReceiver)
 }
 
 fn event_queue_of(event_queue: usize, event_bytes: usize, snapshot: Option<Snapshot>) -> (EventSender, EventReceiver) {
-    super::event_queue(&IoLimits { event_queue, event_bytes, ..IoLimits::default() }, snapshot)
+    super::event_queue(&IoLimits { event_queue, event_bytes, ..IoLimits::default() }, snapshot, QueueMeter::default())
+}
+
+fn vitals() -> Vitals {
+    let clock = crate::clock::Clock::new(Duration::from_secs(2), crate::clock::ClockTimes::system);
+    Vitals::new(&clock, &ringcentral_ws_core::Config::default(), Duration::from_secs(2))
 }
 
 fn number(event: Event) -> u64 {
@@ -107,9 +112,9 @@ fn each_end_is_woken_when_something_has_changed_for_it() {
     (0..3).for_each(|n| sender.push(recovered(n), None));
     assert!(!sender.await_application(&driving));
     assert_eq!(application.take(), 0, "one wake for a burst");
-    sender.flush(Stats::default());
+    sender.flush(Stats::default(), Pulse::default());
     assert_eq!((application.take(), driver.take()), (1, 0));
-    sender.flush(Stats::default());
+    sender.flush(Stats::default(), Pulse::default());
     assert_eq!(application.take(), 0, "nothing is new");
     assert!(events.poll_next(&mut cx).is_ready());
     assert_eq!(driver.take(), 0, "it is still full");
@@ -151,11 +156,11 @@ fn the_driver_is_woken_when_less_keeps_it_from_reading() {
 fn the_room_of_a_burst_is_given_back_in_a_quiet_turn() {
     let (mut sender, mut events) = queue(1024, 1 << 20);
     (0..100).for_each(|n| sender.push(recovered(n), None));
-    sender.flush(Stats::default());
-    sender.flush(Stats::default());
+    sender.flush(Stats::default(), Pulse::default());
+    sender.flush(Stats::default(), Pulse::default());
     assert_eq!(numbers(&mut events).len(), 100);
     assert!(sender.shared.lock().queue.capacity() >= 100);
-    sender.flush(Stats::default());
+    sender.flush(Stats::default(), Pulse::default());
     assert_eq!(sender.shared.lock().queue.capacity(), 0);
 }
 
@@ -180,7 +185,7 @@ fn a_thread_waits_for_events_and_for_the_end() {
         (first, events.wait_next(None))
     });
     sender.push(recovered(7), None);
-    sender.flush(Stats::default());
+    sender.flush(Stats::default(), Pulse::default());
     drop(sender);
     assert_eq!(waiting.join().unwrap(), (Some(Some(recovered(7))), Some(None)));
 }
@@ -192,7 +197,7 @@ fn a_snapshot_shows_once_taken_and_is_stored_once_the_next_is_asked_for() {
     let restored = Snapshot::lost(&server, UnixMillis(1));
     let (mut sender, mut events) = event_queue_of(8, 1 << 20, Some(restored.clone()));
     let newer = Snapshot::lost(&server, UnixMillis(2));
-    let view = sender.view();
+    let view = sender.view(vitals());
     sender.push(Event::SnapshotChanged, Some(newer.clone()));
     assert_eq!(view.snapshot().map(|s| s.to_json()), Some(restored.to_json()));
     assert_eq!(events.wait_next(None), Some(Some(Event::SnapshotChanged)));

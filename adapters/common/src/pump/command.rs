@@ -121,8 +121,17 @@ impl<R: Replies> Pump<R> {
         self.report_unread_when_due(io);
         let (session, now) = (&mut self.session, self.now);
         match command {
-            Command::Subscribe(filters, reply) => R::reply(reply, session.subscribe(filters, now)),
-            Command::Unsubscribe(reply) => R::reply(reply, session.unsubscribe(now)),
+            Command::Subscribe(filters, reply) => {
+                let answer = session.subscribe(filters, now);
+                // Whoever asks for the health after the answer must not see the subscription before.
+                self.events.show(self.pulse());
+                R::reply(reply, answer);
+            }
+            Command::Unsubscribe(reply) => {
+                let answer = session.unsubscribe(now);
+                self.events.show(self.pulse());
+                R::reply(reply, answer);
+            }
             Command::Recover(reply) => R::reply(reply, session.recover(now)),
             Command::Network(online) => return self.input(Input::NetworkChanged { online }, io),
             Command::Close(mode, reply) => {
@@ -145,6 +154,7 @@ impl<R: Replies> Pump<R> {
         match self.session.request(*request, self.now) {
             Ok(id) => {
                 self.tracer.requested(id, about);
+                self.meter.requested(id, self.now);
                 let streamed = streamed.map(|streamed| *streamed);
                 self.requests.insert(id, Pending { ticket, reply, streamed, body: None });
             }

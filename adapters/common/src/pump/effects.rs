@@ -41,6 +41,7 @@ impl<R: Replies> Pump<R> {
 
     fn emit(&mut self, event: Event) {
         self.tracer.event(&event);
+        self.meter.event(&event, self.now);
         match event {
             Event::Response { id, outcome } => {
                 self.over_socket.remove(&id);
@@ -57,7 +58,12 @@ impl<R: Replies> Pump<R> {
                 self.publish();
                 self.last = Some(event);
             }
-            event => self.events.push(event, None),
+            event => {
+                if let Event::Subscribed(info) = &event {
+                    self.has_disabled = !info.disabled.is_empty();
+                }
+                self.events.push(event, None);
+            }
         }
     }
 
@@ -91,7 +97,6 @@ impl<R: Replies> Pump<R> {
                 self.disconnect(io);
             }
             Action::Drop { .. } => {}
-            other => self.debug.note(|| format!("an action this driver does not know: {other:?}")),
         }
     }
 

@@ -20,7 +20,9 @@ pub use self::io::{Abandoned, Completion, Io};
 use crate::clock::Clock;
 use crate::debug::Debug;
 use crate::events::EventSender;
+use crate::health::Pulse;
 use crate::limits::IoLimits;
+use crate::metrics::Meter;
 use crate::socket::Incoming;
 use crate::state::StateSender;
 use crate::trace::Tracer;
@@ -42,6 +44,8 @@ pub struct PumpParts {
     pub debug: Debug,
     /// Where spans and events of `tracing` go.
     pub tracer: Tracer,
+    /// Where metrics go.
+    pub meter: Meter,
     /// Limits of input and output.
     pub limits: Arc<IoLimits>,
     /// How long the end of the session may take (`Config::close_timeout`).
@@ -68,6 +72,7 @@ pub struct Pump<R: Replies> {
     states: StateSender,
     debug: Debug,
     tracer: Tracer,
+    meter: Meter,
     close_timeout: Duration,
     snapshot_every: usize,
     clock_slack: Duration,
@@ -88,6 +93,10 @@ pub struct Pump<R: Replies> {
     refused_logins: Vec<AuthId>,
     /// A message that was read while the application lets events wait: it stays here until there is room.
     parked: Option<Incoming>,
+    /// Since when, as the last turn ended.
+    paused_since: Option<Timestamp>,
+    /// The server disabled some of the filters that it confirmed last.
+    has_disabled: bool,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
     /// When the application asked for the end.
@@ -155,6 +164,7 @@ impl<R: Replies> Pump<R> {
             states: parts.states,
             debug: parts.debug,
             tracer: parts.tracer,
+            meter: parts.meter,
             close_timeout: parts.close_timeout,
             snapshot_every: parts.limits.snapshot_every,
             clock_slack: parts.limits.clock_slack,
@@ -168,6 +178,8 @@ impl<R: Replies> Pump<R> {
             logins: 0,
             refused_logins: Vec::new(),
             parked: None,
+            paused_since: None,
+            has_disabled: false,
             unpublished: 0,
             closing_since: None,
             last: None,
@@ -280,12 +292,33 @@ impl<R: Replies> Pump<R> {
         if let Phase::Running = self.phase {
             self.show_state();
         }
-        self.events.flush(self.session.stats());
+        self.paused_since = self.parked.is_some().then(|| self.paused_since.unwrap_or(self.now));
+        self.show();
     }
 
     fn show_state(&mut self) {
         let (session, clock) = (&self.session, &self.clock);
         self.states.set(session.state(), session.subscription(), || clock.reading().now);
+    }
+
+    /// Shows how things stand, and wakes the application.
+    fn show(&mut self) {
+        let pulse = self.pulse();
+        self.meter.turn(self.session.session(), &pulse, &self.clock);
+        self.events.flush(self.session.stats(), pulse);
+    }
+
+    /// What is shown of the health (`Client::health`).
+    fn pulse(&self) -> Pulse {
+        let session = self.session.session();
+        Pulse {
+            session: session.state(),
+            subscription: session.subscription_as_asked(),
+            has_disabled: self.has_disabled,
+            last_received: session.last_received(),
+            paused_since: self.paused_since,
+            due: self.deadline(),
+        }
     }
 
     /// Puts the newest snapshot behind the events it covers. While an orderly end is under way there is none; the last one
@@ -322,7 +355,7 @@ impl<R: Replies> Pump<R> {
         if let Some(event) = self.last.take() {
             self.events.push(event, None);
         }
-        self.events.flush(self.session.stats());
+        self.show();
         for reply in self.closers.drain(..) {
             R::reply(reply, ());
         }

@@ -40,6 +40,7 @@ impl<R: Replies> Pump<R> {
                 return io.pause_reading();
             }
             if let Some(incoming) = self.parked.take() {
+                self.paused_since = None;
                 self.input(Input::Unread { conn }, io);
                 self.received(conn, incoming, io);
             } else {

@@ -18,7 +18,9 @@ use super::reading::BURST;
 use super::*;
 use crate::clock::ClockTimes;
 use crate::events::{EventReceiver, HANDSHAKE_BACKLOG, SessionView, event_queue};
+use crate::health::Vitals;
 use crate::limits::MAX_LOGINS;
+use crate::metrics::{Meter, QueueMeter};
 use crate::sending::Pressure;
 
 /// Callers are tests.
@@ -162,7 +164,7 @@ impl Driver {
         };
         let clocks = Clock::new(limits.clock_slack, look);
         let session = Session::new(config, 1, clocks.reading());
-        let (sender, events) = event_queue(limits, None);
+        let (sender, events) = event_queue(limits, None, QueueMeter::default());
         let parts = PumpParts {
             session: Recorded::maybe(session, None),
             clock: clocks,
@@ -171,10 +173,11 @@ impl Driver {
             states: StateSender::new(),
             debug: Debug::default(),
             tracer: Tracer::new(&Config::default().server, false),
+            meter: Meter::new(None),
             limits: Arc::new(limits.clone()),
             close_timeout: Duration::from_secs(5),
         };
-        let view = parts.events.view();
+        let view = parts.events.view(Vitals::new(&parts.clock, &Config::default(), limits.clock_slack));
         Self { pump: Pump::new(parts), desk: ScriptedIo::default(), events, view, clock }
     }
 

@@ -102,5 +102,13 @@ macro_rules! settings_methods {
             self.settings.recorder = Some(bytes.into());
             self
         }
+
+        /// Adds the label `client` with this value to all [`metrics`](crate::metrics) of this client. Use few names, and no
+        /// data of users: a store of metrics keeps each for long. Feature `metrics`.
+        #[cfg(feature = "metrics")]
+        pub fn metrics_label(mut self, name: impl Into<String>) -> Self {
+            self.settings.metrics_label = Some(name.into());
+            self
+        }
     };
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_api::ClientApp;
-use ringcentral_ws_api::event_filters::SMS;
+use ringcentral_ws_api::{ClientApp, Filter};
 use ringcentral_ws_core::{Config, Event, RetryPolicy, Secret};
 use url::Url;
 
@@ -40,7 +39,7 @@ pub struct DemoServer {
 pub type StartDemo = Box<dyn FnOnce() -> Result<DemoServer, String> + Send>;
 
 /// The filter of the demonstration.
-pub const FILTER: &str = SMS;
+pub const FILTER: Filter = Filter::sms();
 
 /// Settings that make the demonstration short.
 #[must_use]

@@ -7,13 +7,13 @@ use http::HeaderMap;
 use ringcentral_ws_core::classify::ApiError;
 use ringcentral_ws_core::{
     Body, Cause, Certainty, CloseReason, ConnId, DisabledFilter, Event, Filters, Gap, GapCause, Phase, SubscriptionId,
-    SubscriptionInfo, Timestamp, UnixMillis, WaitReason,
+    SubscriptionInfo, Timestamp, UnixMillis, Via, WaitReason,
 };
 use serde_json::{Value, json};
 
 use super::{human, json};
 use crate::terminal::escape;
-use crate::{Debug, RequestError};
+use crate::{Debug, RequestError, Response};
 
 /// Each begins and ends with a letter.
 const HOSTILE: [&str; 12] = [
@@ -57,6 +57,8 @@ fn events(bad: &str) -> Vec<Event> {
         filters: vec![text(), text()],
         disabled: vec![off],
         expires_in: None,
+        status: Some(text()),
+        transport: Some(text()),
     };
     let gap = |cause| Gap {
         certainty: Certainty::Probable,
@@ -67,7 +69,7 @@ fn events(bad: &str) -> Vec<Event> {
     };
     let mut events = vec![
         Event::Subscribed(Box::new(info)),
-        Event::SubscriptionFailed { id, error: Box::new(error()), retry_at: None },
+        Event::SubscriptionFailed { id, error: Box::new(error()), retry_at: None, delay: None },
         Event::RecoveryFailed { conn, code: Some(text()) },
         Event::Gap(gap(GapCause::RecoveryFailed(Some(text())))),
         Event::Gap(gap(GapCause::WindowPassed)),
@@ -92,9 +94,11 @@ fn nothing_hostile_reaches_a_person() {
     for bad in HOSTILE {
         for event in events(bad) {
             let lines = human::event(&event).unwrap();
-            let filters =
-                if let Event::Subscribed(info) = &event { info.filters.len() + info.disabled.len() } else { 0 };
-            assert_eq!(lines.lines().count(), 1 + filters, "no line is forged: {lines:?}");
+            let more = match &event {
+                Event::Subscribed(info) => info.filters.len() + info.disabled.len() + info.problems().len(),
+                _ => 0,
+            };
+            assert_eq!(lines.lines().count(), 1 + more, "no line is forged: {lines:?}");
             lines.split('\n').for_each(check);
         }
         let bodies = [
@@ -126,7 +130,7 @@ fn a_line_of_json_is_one_line_and_says_what_was_said() {
         for (sent, expected) in [(raw, json!({ "text": bad, "n": 1.5 })), (bad.to_owned(), json!(bad))] {
             let response = http::Response::builder().header("x", "a\u{85}\u{202e}z");
             let response = response.body(Body::from(sent)).unwrap();
-            let value = check(&json::response(&json!(bad), &Ok(response)));
+            let value = check(&json::response(&json!(bad), &Ok(Response::new(response, Via::Https))));
             assert_eq!((&value["body"], &value["id"]), (&expected, &json!(bad)));
             assert_eq!(value["headers"]["x"], "a\u{85}\u{202e}z");
         }

@@ -26,6 +26,7 @@ fn subscribed(info: &SubscriptionInfo) -> Vec<String> {
     lines.extend(info.filters.iter().map(ToString::to_string));
     let refused = info.disabled.iter();
     lines.extend(refused.map(|off| format!("refused: {} ({}: {})", off.filter, off.reason, off.message)));
+    lines.extend(info.problems().iter().map(|problem| format!("NOT DELIVERED: {problem}")));
     lines
 }
 
@@ -129,7 +130,7 @@ pub fn advice(cause: &Cause) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use ringcentral_ws_core::{Timestamp, WaitReason};
+    use ringcentral_ws_core::{Filters, SubscriptionId, Timestamp, WaitReason};
 
     use super::*;
 
@@ -144,5 +145,49 @@ mod tests {
             "waiting        the login waits: 60 token calls a minute for one app; 2 wait before this one; next in 61.0 s"
         );
         assert!(retry(Cause::SocketLost).starts_with("retry          attempt 1 failed: "));
+    }
+
+    fn info() -> SubscriptionInfo {
+        SubscriptionInfo {
+            id: SubscriptionId::from(1),
+            server_id: "s".into(),
+            requested: Filters::new(["/a"]).unwrap(),
+            filters: vec!["/a".into()],
+            disabled: Vec::new(),
+            expires_in: None,
+            status: Some("Active".into()),
+            transport: Some("WebSocket".into()),
+        }
+    }
+
+    fn shown(info: SubscriptionInfo) -> Vec<String> {
+        event(&Event::Subscribed(Box::new(info))).unwrap().split(INDENT).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_subscription_that_is_as_it_should_be_has_its_filters_only() {
+        assert_eq!(shown(info()), ["subscribed     1 filter(s)", "/a"]);
+        assert_eq!(shown(SubscriptionInfo { status: None, transport: None, ..info() }).len(), 2);
+    }
+
+    #[test]
+    fn a_subscription_that_is_not_active_is_said_to_be_so() {
+        for status in ["Blacklisted", "Suspended"] {
+            let lines = shown(SubscriptionInfo { status: Some(status.into()), ..info() });
+            let line = format!("NOT DELIVERED: the subscription is {status} and not active");
+            assert!(lines.len() == 3 && lines[2].starts_with(&line), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_subscription_without_filters_is_said_to_have_none() {
+        let lines = shown(SubscriptionInfo { filters: Vec::new(), ..info() });
+        assert!(lines[1].starts_with("NOT DELIVERED: the subscription has no event filter"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_subscription_of_another_transport_is_said_to_deliver_elsewhere() {
+        let lines = shown(SubscriptionInfo { transport: Some("WebHook".into()), ..info() });
+        assert!(lines[2].starts_with("NOT DELIVERED: the subscription delivers by WebHook"), "{lines:?}");
     }
 }

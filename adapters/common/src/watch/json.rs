@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
-use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, Gap, GapCause, ProtocolError, Via, WaitReason};
+use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, Gap, GapCause, ProtocolError, WaitReason};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::RequestError;
 use crate::terminal::escape_json;
+use crate::{RequestError, Response};
 
 /// One line in the making. `event` always comes first.
 #[must_use]
@@ -55,10 +55,12 @@ pub fn event(event: &Event) -> Option<String> {
                 .iter()
                 .map(|d| json!({ "filter": d.filter, "reason": d.reason, "message": d.message }))
                 .collect();
-            Line::new("subscribed")
-                .with("id", &info.server_id)
-                .with("filters", &info.filters)
-                .with("disabled", disabled)
+            let line = Line::new("subscribed").with("id", &info.server_id).with("filters", &info.filters);
+            let line = line.with("disabled", disabled);
+            let problems = info.problems();
+            let problems = problems.iter().map(|p| json!({ "problem": p.as_str(), "message": p.to_string() }));
+            let problems: Vec<Value> = problems.collect();
+            if problems.is_empty() { line } else { line.with("problems", problems) }
         }
         Event::SubscriptionFailed { error, retry_at, .. } => Line::new("error")
             .with("kind", "subscription_failed")
@@ -128,7 +130,7 @@ fn closed(reason: &CloseReason) -> Line {
 
 /// The line for the end of a request.
 #[must_use]
-pub fn response(id: &Value, result: &Result<http::Response<Body>, RequestError>) -> String {
+pub fn response(id: &Value, result: &Result<Response, RequestError>) -> String {
     let line = Line::new("response").with("id", id);
     match result {
         Ok(response) => {
@@ -141,9 +143,8 @@ pub fn response(id: &Value, result: &Result<http::Response<Body>, RequestError>)
                 }
                 all.push_str(&value);
             }
-            let via = response.extensions().get::<Via>().copied().unwrap_or(Via::Https);
             let line = line.with("outcome", "response").with("status", response.status().as_u16());
-            with_body(line.with("headers", headers), response.body()).with("via", via.as_str()).end()
+            with_body(line.with("headers", headers), response.body()).with("via", response.via().as_str()).end()
         }
         Err(error) => line.with("outcome", error.as_str()).with("message", error.to_string()).end(),
     }
@@ -307,7 +308,7 @@ fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use ringcentral_ws_core::{
-        Cause, Certainty, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis, Unreadable,
+        Cause, Certainty, ConnId, Gap, RequestId, RequestOutcome, Timestamp, UnixMillis, Unreadable, Via,
     };
 
     use super::*;
@@ -377,12 +378,14 @@ mod tests {
 
     #[test]
     fn responses_show_their_way() {
-        let mut reply = http::Response::builder().status(200).header("a", "1").header("a", "2");
-        reply.extensions_mut().unwrap().insert(Via::WebSocket);
-        let line = response(&json!("x"), &Ok(reply.body(Body::from("{\n\"n\":1.50}".to_owned())).unwrap()));
+        let reply = http::Response::builder().status(200).header("a", "1").header("a", "2");
+        let reply = reply.body(Body::from("{\n\"n\":1.50}")).unwrap();
+        let line = response(&json!("x"), &Ok(Response::new(reply, Via::WebSocket)));
         let expected = r#"{"event":"response","id":"x","outcome":"response","status":200,"headers":{"a":"1, 2"},"body":{"n":1.50},"via":"websocket"}"#;
         assert_eq!(line, expected);
-        let raw = |body: &'static [u8]| response(&Value::Null, &Ok(http::Response::new(Body::from(body))));
+        let raw = |body: &'static [u8]| {
+            response(&Value::Null, &Ok(Response::new(http::Response::new(Body::from(body)), Via::Https)))
+        };
         assert!(raw(b"{\"n\":1.50}").contains(r#""body":{"n":1.50},"#));
         assert!(raw(b"no\njson").contains(r#""body":"no\njson""#));
         assert!(raw(b"\xff\xfe").contains(r#""body":null,"body_bytes":2"#));

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use ringcentral_ws_api::{ClientApp, EnvError, TokenSet, event_filters};
+use ringcentral_ws_api::{ClientApp, EnvError, Filter, TokenSet};
 use ringcentral_ws_core::{Config, Identity, Secret, Snapshot, recorder};
 
 use super::args::{self, Ask, Options};
@@ -58,11 +58,11 @@ pub fn credentials<J>(
 pub fn claim(name: &str, options: &mut Options, is_demo: bool) -> Result<Files, u8> {
     if is_demo {
         terminal::complain(name, "no credentials in the environment, so this is a demonstration; see --help");
-        if !options.filters.iter().any(|filter| filter == demo::FILTER) {
-            options.filters.push(demo::FILTER.to_owned());
+        if !options.filters.iter().any(|filter| *filter == demo::FILTER.as_str()) {
+            options.filters.push(demo::FILTER.into());
         }
     } else if options.filters.is_empty() && !options.json && options.state.is_none() {
-        let why = format!("no event filter: give at least one, such as {}", event_filters::PRESENCE);
+        let why = format!("no event filter: give at least one, such as {}", Filter::presence());
         return Err(complain(name, &why, USAGE));
     }
     let files = Files::claim(options).map_err(|why| complain(name, &why.to_string(), USAGE))?;

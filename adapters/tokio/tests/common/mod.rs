@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 use ringcentral_ws_tokio::ClientApp;
-use ringcentral_ws_tokio::filters::SMS;
-use ringcentral_ws_tokio::{Body, Builder, Client, Event, Events, Jwt, http, rustls};
+use ringcentral_ws_tokio::{Body, Builder, Client, Event, Events, Filter, Jwt, http, rustls};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -58,7 +57,7 @@ pub(crate) fn credentials(server: &Server) -> Jwt {
 pub(crate) use ringcentral_ws_conformance::settings::quick as config;
 
 pub(crate) fn builder(server: &Server) -> Builder {
-    Client::builder(credentials(server)).filters([SMS]).config(config())
+    Client::builder(credentials(server)).filters([Filter::sms()]).config(config())
 }
 
 /// Takes events up to the first for which `found` gives something.

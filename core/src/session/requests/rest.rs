@@ -23,8 +23,7 @@ impl Session {
     ///
     /// The URI is a path that begins with `/`, with or without a query. Scheme and host may be given if they are the
     /// configured server's. The headers `Authorization`, `Host`, `Content-Length` and `Transfer-Encoding` are left off.
-    /// [`RequestOptions`] and [`OverHttps`](crate::OverHttps) are read from the extensions, and over HTTPS all
-    /// extensions reach [`Action::Http`].
+    /// [`RequestOptions`] are read from the extensions, and over HTTPS all extensions reach [`Action::Http`].
     ///
     /// # Errors
     ///
@@ -46,7 +45,7 @@ impl Session {
         if self.state.requests.queued() >= self.config.limits.queued_requests {
             return Err(CommandError::Full(request));
         }
-        let options = request.extensions().get::<RequestOptions>().copied().unwrap_or_default();
+        let options = RequestOptions::of(&request);
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let id = self.state.requests.accept(Entry {
             deadline: now.after(options.timeout.unwrap_or(self.config.request_timeout)),

@@ -7,7 +7,7 @@ use crate::body::Body;
 use crate::error::InvalidReason;
 use crate::loopback::is_loopback;
 use crate::session::Session;
-use crate::session::requests::options::OverHttps;
+use crate::session::requests::options::RequestOptions;
 
 pub(super) const USER_AGENT: &str = "x-user-agent";
 /// Longest address that the `http` crate holds, in bytes.
@@ -90,7 +90,7 @@ fn needs_https(request: &Request<Body>) -> bool {
     let body = request.body().as_bytes();
     let other_body = !body.is_empty() && (!sent.is_empty() && !is_json(sent) || std::str::from_utf8(body).is_err());
     let other_wanted = !desired.is_empty() && !is_json(desired) && !desired.contains("*/*");
-    let asked = request.extensions().get::<OverHttps>().is_some();
+    let asked = RequestOptions::of(request).over_https;
     asked || path.starts_with("/restapi/oauth/") || binary_path || other_body || other_wanted
 }
 
@@ -103,6 +103,7 @@ fn is_object_or_string(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::requests::options::OverHttps;
 
     // CLAUSE REQ-5
     #[test]
@@ -112,6 +113,8 @@ mod tests {
             |request: http::request::Builder, body: &'static [u8]| needs_https(&request.body(body.into()).unwrap());
         assert!(!needs(plain(), b"") && !needs(plain().header("content-type", "application/json"), b"{}"));
         assert!(needs(plain().extension(OverHttps), b""));
+        assert!(needs(plain().extension(RequestOptions::new().over_https()), b""));
+        assert!(!needs(plain().extension(RequestOptions::new().repeatable()), b""));
         assert!(needs(plain().header("content-type", "multipart/form-data; boundary=b"), b"--b"));
         assert!(needs(plain(), b"\xff") && needs(plain().header("accept", "audio/mpeg"), b""));
         assert!(needs(Request::post("/restapi/oauth/token"), b""));

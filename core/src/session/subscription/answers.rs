@@ -103,6 +103,8 @@ impl Session {
             filters: reply.filters,
             disabled: reply.disabled,
             expires_in: reply.expires_in,
+            status: reply.status,
+            transport: reply.transport,
         })));
         for item in held {
             match item {
@@ -160,7 +162,8 @@ impl Session {
             Some(at) => self.arm(TimerKind::Subscribe, at),
             None => self.accept_refusal(id, &kind, now),
         }
-        self.out.emit(Event::SubscriptionFailed { id, error: Box::new(error), retry_at });
+        let delay = retry_at.map(|at| at.since(now));
+        self.out.emit(Event::SubscriptionFailed { id, error: Box::new(error), retry_at, delay });
     }
 
     /// Refused for good: what the server has is what is desired.

@@ -5,8 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ringcentral_ws_core::{Body, Close, Event};
-use ringcentral_ws_driver::filters::SMS;
-use ringcentral_ws_driver::{Client, Events};
+use ringcentral_ws_driver::{Client, Events, Filter};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Held, Link, Machine, Stall, World};
 
@@ -54,7 +53,7 @@ impl<'p> Play<'p> {
         if oracle {
             world.machine.watch_streams();
         }
-        let started = world.builder().filters([SMS]).config(config()).limits(io(style & 0x20 != 0)).start();
+        let started = world.builder().filters([Filter::sms()]).config(config()).limits(io(style & 0x20 != 0)).start();
         let Ok((client, events)) = started else { panic!("it does not start") };
         let mut play = Self {
             run,

@@ -159,7 +159,6 @@ impl<S: Subject> World<S> {
                 Out::Resubscribe
             }
             Action::Send { text, purpose, .. } => self.read_send(&text, purpose)?,
-            other => return Err(self.report(&format!("the model knows no {other:?}"))),
         })
     }
 

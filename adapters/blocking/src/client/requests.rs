@@ -1,0 +1,158 @@
+//! REST requests of a client.
+
+use http::Method;
+use ringcentral_ws_adapter::{RequestError, Response, request_to, request_with_json, response};
+use ringcentral_ws_core::{Body, RequestOptions};
+use serde::Serialize;
+
+use super::Client;
+use crate::command::{Answered, Pending};
+use crate::download::Download;
+
+impl Client {
+    /// Makes a GET request and waits for its answer.
+    ///
+    /// Requests go over HTTPS, or over the WebSocket with
+    /// [`Config::rest_over_websocket`](ringcentral_ws_core::Config::rest_over_websocket)
+    /// ([REQ-5](ringcentral_ws_core::protocol#req-5)). Every status is a response; [`Response::error_for_status`] makes
+    /// errors of those from 400 on. The path begins with `/`, and its query is percent-encoded, as
+    /// [`with_query`](crate::with_query) writes it.
+    ///
+    /// Over the WebSocket an answer comes in line with the notifications. While one is awaited, notifications are read
+    /// and put into the event queue, up to `IoLimits::event_bytes` (64 MiB). When the queue is that full, reading stops
+    /// and the answer is stuck behind the events: the request times out, and may have run. So where many notifications
+    /// come, do not make requests in the thread that takes events; make them on another one.
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_blocking::Client;
+    /// # fn run(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let me = client.get("/restapi/v1.0/account/~/extension/~")?.error_for_status()?;
+    /// let me: serde_json::Value = me.json()?;
+    /// println!("{}", me["name"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub fn get(&self, path: &str) -> Result<Response, RequestError> {
+        self.request(request_to(Method::GET, path)?)
+    }
+
+    /// Makes a POST request with `value` as its body in JSON. What [`get`](Self::get) says holds here too.
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_blocking::Client;
+    /// # fn run(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let sms = serde_json::json!({
+    ///     "from": { "phoneNumber": "+16505550100" },
+    ///     "to": [{ "phoneNumber": "+16505550101" }],
+    ///     "text": "hello",
+    /// });
+    /// client.post("/restapi/v1.0/account/~/extension/~/sms", &sms)?.error_for_status()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]. If it [`may_have_run`](RequestError::may_have_run), sending it again may do it twice.
+    pub fn post<T: Serialize + ?Sized>(&self, path: &str, value: &T) -> Result<Response, RequestError> {
+        self.request(request_with_json(Method::POST, path, value)?)
+    }
+
+    /// Makes a PUT request with `value` as its body in JSON. What [`get`](Self::get) says holds here too.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub fn put<T: Serialize + ?Sized>(&self, path: &str, value: &T) -> Result<Response, RequestError> {
+        self.request(request_with_json(Method::PUT, path, value)?)
+    }
+
+    /// Makes a DELETE request without a body. What [`get`](Self::get) says holds here too.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub fn delete(&self, path: &str) -> Result<Response, RequestError> {
+        self.request(request_to(Method::DELETE, path)?)
+    }
+
+    /// Makes a REST request with any method, headers and body. What [`get`](Self::get) says holds here too.
+    ///
+    /// Multipart and other bodies that are no JSON, requests for binary content, and paths below `/restapi/oauth/` go
+    /// over HTTPS always. For a body of JSON set the header `Content-Type: application/json`.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub fn request(&self, request: http::Request<Body>) -> Result<Response, RequestError> {
+        self.start_request(request).wait()
+    }
+
+    /// Makes a REST request with [`RequestOptions`]: a deadline of its own, a repetition after a lost connection, or HTTPS
+    /// whatever the configuration says. They replace options among the request's extensions.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use ringcentral_ws_blocking::{Body, RequestOptions, http};
+    /// # use ringcentral_ws_blocking::Client;
+    /// # fn run(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = http::Request::get("/restapi/v1.0/account/~").body(Body::empty())?;
+    /// let options = RequestOptions::new().deadline(Duration::from_secs(5)).repeatable();
+    /// let response = client.request_with(request, options)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub fn request_with(
+        &self,
+        mut request: http::Request<Body>,
+        options: RequestOptions,
+    ) -> Result<Response, RequestError> {
+        request.extensions_mut().insert(options);
+        self.request(request)
+    }
+
+    /// Starts a REST request without waiting for its answer, which [`Pending`] gives. Several may be under way.
+    /// [`RequestOptions`] are read from the request's extensions.
+    pub fn start_request(&self, request: http::Request<Body>) -> Pending {
+        Pending::start(&self.remote, request, None)
+    }
+
+    /// Makes a REST request over HTTPS, waits for the head of the response, and lets the body be read as it arrives:
+    /// for recordings, faxes and other large bodies. The deadline of the request covers the head; each read may take
+    /// `IoLimits::download_read`.
+    ///
+    /// The URI is a path, or an absolute address that the server gave (`contentUri`). An address or redirect must lead
+    /// to the server or to a content host ([`Builder::content_hosts`]), because the access token goes there. The body
+    /// of an error is read at once.
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_blocking::{Body, Client, http};
+    /// # fn save(client: &Client, content_uri: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let response = client.download(http::Request::get(content_uri).body(Body::empty())?)?;
+    /// std::io::copy(&mut response.into_body(), &mut std::fs::File::create("voicemail.mp3")?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run. Of the body:
+    /// [`DownloadError`](crate::DownloadError).
+    pub fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
+        let (request, streamed) = self.content.streamed(request)?;
+        let Answered { answer, body } = Pending::start(&self.remote, request, Some(streamed)).answered()?;
+        // What has no body to stream was read at once.
+        Ok(response(answer)?
+            .into_inner()
+            .map(|whole| body.unwrap_or_else(|| Download::whole(whole.as_bytes().clone()))))
+    }
+}

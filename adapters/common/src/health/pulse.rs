@@ -1,0 +1,58 @@
+//! What a driver leaves behind with each turn, so that its health can be seen while it does not run.
+
+use std::time::Duration;
+
+use ringcentral_ws_core::{Config, SessionState, SubscriptionState, Timestamp};
+
+use crate::clock::{Clock, ClockView};
+
+/// What a driver knew at the end of its last turn. It holds no durations, so it does not age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// The state of the session.
+    pub session: SessionState,
+    /// The state of what the application asked for last.
+    pub subscription: SubscriptionState,
+    /// The server confirmed it, but disabled some of the filters.
+    pub has_disabled: bool,
+    /// When the last frame came that proves life.
+    pub last_received: Option<Timestamp>,
+    /// Since when a message waits for the application.
+    pub paused_since: Option<Timestamp>,
+    /// When the driver looks again at the latest.
+    pub due: Option<Timestamp>,
+}
+
+impl Default for Pulse {
+    /// Before the first turn, which is due at once.
+    fn default() -> Self {
+        Self {
+            session: SessionState::Idle,
+            subscription: SubscriptionState::None,
+            has_disabled: false,
+            last_received: None,
+            paused_since: None,
+            due: Some(Timestamp::ZERO),
+        }
+    }
+}
+
+/// What a [`Pulse`] is measured against.
+#[derive(Clone, Debug)]
+pub struct Vitals {
+    /// The clock of the driver. It also counts the time in which nothing runs.
+    pub clock: ClockView,
+    /// A driver that is later than this does not run.
+    pub slack: Duration,
+    /// A server that is silent for longer may be gone.
+    pub silence: Duration,
+}
+
+impl Vitals {
+    /// For a session with these settings.
+    #[must_use]
+    pub fn new(clock: &Clock, config: &Config, slack: Duration) -> Self {
+        let answered = config.heartbeat_interval.saturating_add(config.heartbeat_timeout);
+        Self { clock: clock.view(), slack, silence: answered.saturating_add(slack) }
+    }
+}

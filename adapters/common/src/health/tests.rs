@@ -1,0 +1,124 @@
+//! What is shown of each state, with the clock in the test's hand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ringcentral_ws_core::{Config, ConnId, Timestamp, WaitReason};
+
+use super::*;
+use crate::clock::{Clock, ClockTimes};
+
+/// The clock in seconds, and what is measured with it.
+fn vitals() -> (Arc<AtomicU64>, Vitals) {
+    let clock = Arc::new(AtomicU64::new(0));
+    let shown = Arc::clone(&clock);
+    let look = move || {
+        let now = Duration::from_secs(shown.load(Ordering::SeqCst));
+        ClockTimes { boot: now, mono: Duration::ZERO, wall: now + Duration::from_secs(1_700_000_000) }
+    };
+    let slack = Duration::from_secs(2);
+    let vitals = Vitals::new(&Clock::new(slack, look), &Config::default(), slack);
+    (clock, vitals)
+}
+
+fn ready() -> Pulse {
+    Pulse {
+        session: SessionState::Ready { conn: ConnId::from(1) },
+        subscription: SubscriptionState::Active,
+        last_received: Some(Timestamp::from_secs(10)),
+        due: Some(Timestamp::from_secs(40)),
+        ..Pulse::default()
+    }
+}
+
+#[test]
+fn a_driver_that_does_not_run_looks_old() {
+    let (clock, vitals) = vitals();
+    let look = |at: u64| {
+        clock.store(at, Ordering::SeqCst);
+        Health::of(&ready(), false, &vitals)
+    };
+    let health = look(11);
+    assert!(health.is_ready() && health.connected && health.subscribed_as_wanted == Some(true));
+    assert_eq!(health.last_proof_of_life, Some(Duration::from_secs(1)));
+    assert_eq!(health.last_proof_of_life_at(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_010)));
+    assert_eq!(health.to_string(), "ready; the server was last heard 1.0 s ago");
+    assert!(look(42).is_ready(), "a heartbeat is due, and within the slack");
+    let asleep = look(43);
+    assert_eq!((asleep.reason, asleep.driver_late), (Some(NotReady::DriverLate), Some(Duration::from_secs(3))));
+    assert_eq!(asleep.last_proof_of_life, Some(Duration::from_secs(33)), "the monotonic clock has not moved");
+    assert!(asleep.to_string().contains("; it is 3.0 s late;"), "{asleep}");
+    // Never polled at all.
+    let unborn = Health::of(&Pulse::default(), false, &vitals);
+    assert_eq!((unborn.reason, unborn.last_proof_of_life), (Some(NotReady::DriverLate), None));
+    // Gone.
+    let gone = Health::of(&ready(), true, &vitals);
+    assert!(gone.ended && !gone.connected && gone.driver_late.is_none() && gone.reason == Some(NotReady::Ended));
+}
+
+#[test]
+fn silence_and_a_pause_of_reading_are_told_apart() {
+    let (clock, vitals) = vitals();
+    let running = Pulse { due: None, ..ready() };
+    clock.store(52, Ordering::SeqCst);
+    assert!(Health::of(&running, false, &vitals).is_ready(), "30 s, 10 s and the slack");
+    let paused = Pulse { paused_since: Some(Timestamp::from_secs(20)), ..running };
+    let short = Health::of(&paused, false, &vitals);
+    assert!(short.is_ready() && short.reading_paused == Some(Duration::from_secs(32)));
+    assert_eq!(short.to_string(), "ready; reading has paused for 32.0 s; the server was last heard 42.0 s ago");
+    clock.store(53, Ordering::SeqCst);
+    assert_eq!(Health::of(&running, false, &vitals).reason, Some(NotReady::Silent));
+    assert_eq!(Health::of(&paused, false, &vitals).reason, Some(NotReady::ReadingPaused));
+}
+
+#[test]
+fn the_reason_is_the_first_thing_in_the_way() {
+    let (clock, vitals) = vitals();
+    clock.store(11, Ordering::SeqCst);
+    let of = |session, subscription, has_disabled| {
+        Health::of(&Pulse { session, subscription, has_disabled, ..ready() }, false, &vitals)
+    };
+    let (on, active) = (ready().session, SubscriptionState::Active);
+    let until = Timestamp::from_secs(14);
+    let waiting = of(SessionState::Waiting { attempt: 3, until, reason: WaitReason::RetryAfter }, active, false);
+    assert_eq!((waiting.next_try, waiting.failed_attempts), (Some(Duration::from_secs(3)), 3));
+    assert_eq!(waiting.reason, Some(NotReady::Waiting(WaitReason::RetryAfter)));
+    assert_eq!(
+        waiting.to_string(),
+        "not ready: waiting for the next attempt: the server asked to wait; next try in 3.0 s, 3 failed; \
+         the server was last heard 1.0 s ago"
+    );
+    let nothing = of(on, SubscriptionState::None, false);
+    assert!(nothing.is_ready() && nothing.subscribed_as_wanted.is_none());
+    assert!(nothing.to_string().starts_with("ready; nothing is subscribed;"), "{nothing}");
+    for (session, subscription, has_disabled, reason) in [
+        (SessionState::Idle, active, false, NotReady::NotStarted),
+        (SessionState::Connecting, active, false, NotReady::Connecting),
+        (SessionState::AwaitingStore, active, false, NotReady::AwaitingStore),
+        (SessionState::Offline, active, false, NotReady::Offline),
+        (SessionState::Closing, active, false, NotReady::Closing),
+        (SessionState::Closed, active, false, NotReady::Ended),
+        (on, SubscriptionState::Pending, false, NotReady::SubscriptionPending),
+        (on, SubscriptionState::Refused, true, NotReady::SubscriptionRefused),
+        (on, active, true, NotReady::FiltersDisabled),
+    ] {
+        let health = of(session, subscription, has_disabled);
+        assert_eq!(health.reason, Some(reason), "{health}");
+        assert!(!health.to_string().contains('\n') && !health.is_ready());
+        assert_eq!(health.connected, session == on);
+        assert_eq!(health.ended, session == SessionState::Closed);
+    }
+}
+
+#[test]
+fn as_json_the_units_are_in_the_names() {
+    let (clock, vitals) = vitals();
+    clock.store(12, Ordering::SeqCst);
+    let json = serde_json::to_value(Health::of(&ready(), false, &vitals)).unwrap();
+    let expected = serde_json::json!({
+        "ready": true, "reason": null, "connected": true, "subscribed_as_wanted": true,
+        "last_proof_of_life_seconds": 2.0, "next_try_seconds": null, "failed_attempts": 0,
+        "reading_paused_seconds": null, "driver_late_seconds": null, "ended": false,
+    });
+    assert_eq!(json, expected);
+}

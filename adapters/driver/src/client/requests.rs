@@ -1,0 +1,162 @@
+//! REST requests of a client.
+
+use http::Method;
+use ringcentral_ws_adapter::{Request, RequestError, Response, Streamed, request_to, request_with_json, response};
+use ringcentral_ws_core::{Body, Cause, CommandError, RequestOptions};
+use serde::Serialize;
+
+use super::{CancelOnDrop, Client};
+use crate::command::{Answered, Command};
+use crate::download::Download;
+
+impl<R> Client<R> {
+    /// Makes a GET request and waits for its answer.
+    ///
+    /// Requests go over HTTPS, or over the WebSocket with
+    /// [`Config::rest_over_websocket`](ringcentral_ws_core::Config::rest_over_websocket)
+    /// ([REQ-5](ringcentral_ws_core::protocol#req-5)). Every status is a response; [`Response::error_for_status`] makes
+    /// errors of those from 400 on. The path begins with `/`, and its query is percent-encoded, as
+    /// [`with_query`](crate::with_query) writes it.
+    ///
+    /// Over the WebSocket an answer comes in line with the notifications. While one is awaited, notifications are read
+    /// and put into the event queue, up to `IoLimits::event_bytes` (64 MiB). When the queue is that full, reading stops
+    /// and the answer is stuck behind the events: the request times out, and may have run. So where many notifications
+    /// come, do not await requests in the task that takes events; spawn them.
+    ///
+    /// Dropping the future cancels the request.
+    ///
+    /// ```
+    /// # use ringcentral_ws_driver::Client;
+    /// # async fn run<R>(client: &Client<R>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let me = client.get("/restapi/v1.0/account/~/extension/~").await?.error_for_status()?;
+    /// let me: serde_json::Value = me.json()?;
+    /// println!("{}", me["name"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub async fn get(&self, path: &str) -> Result<Response, RequestError> {
+        self.request(request_to(Method::GET, path)?).await
+    }
+
+    /// Makes a POST request with `value` as its body in JSON. What [`get`](Self::get) says holds here too.
+    ///
+    /// ```
+    /// # use ringcentral_ws_driver::Client;
+    /// # async fn run<R>(client: &Client<R>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let sms = serde_json::json!({
+    ///     "from": { "phoneNumber": "+16505550100" },
+    ///     "to": [{ "phoneNumber": "+16505550101" }],
+    ///     "text": "hello",
+    /// });
+    /// client.post("/restapi/v1.0/account/~/extension/~/sms", &sms).await?.error_for_status()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]. If it [`may_have_run`](RequestError::may_have_run), sending it again may do it twice.
+    pub async fn post<T: Serialize + ?Sized>(&self, path: &str, value: &T) -> Result<Response, RequestError> {
+        self.request(request_with_json(Method::POST, path, value)?).await
+    }
+
+    /// Makes a PUT request with `value` as its body in JSON. What [`get`](Self::get) says holds here too.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub async fn put<T: Serialize + ?Sized>(&self, path: &str, value: &T) -> Result<Response, RequestError> {
+        self.request(request_with_json(Method::PUT, path, value)?).await
+    }
+
+    /// Makes a DELETE request without a body. What [`get`](Self::get) says holds here too.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub async fn delete(&self, path: &str) -> Result<Response, RequestError> {
+        self.request(request_to(Method::DELETE, path)?).await
+    }
+
+    /// Makes a REST request with any method, headers and body. What [`get`](Self::get) says holds here too.
+    ///
+    /// Multipart and other bodies that are no JSON, requests for binary content, and paths below `/restapi/oauth/` go
+    /// over HTTPS always. For a body of JSON set the header `Content-Type: application/json`.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub async fn request(&self, request: http::Request<Body>) -> Result<Response, RequestError> {
+        response(self.call(request, None).await?.answer)
+    }
+
+    /// Makes a REST request with [`RequestOptions`]: a deadline of its own, a repetition after a lost connection, or HTTPS
+    /// whatever the configuration says. They replace options among the request's extensions.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use ringcentral_ws_driver::{Body, RequestOptions, http};
+    /// # use ringcentral_ws_driver::Client;
+    /// # async fn run<R>(client: &Client<R>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = http::Request::get("/restapi/v1.0/account/~").body(Body::empty())?;
+    /// let options = RequestOptions::new().deadline(Duration::from_secs(5)).repeatable();
+    /// let response = client.request_with(request, options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run.
+    pub async fn request_with(
+        &self,
+        mut request: http::Request<Body>,
+        options: RequestOptions,
+    ) -> Result<Response, RequestError> {
+        request.extensions_mut().insert(options);
+        self.request(request).await
+    }
+
+    /// Makes a REST request over HTTPS whose body is read as it arrives: for recordings, faxes and other large bodies.
+    /// The deadline of the request covers the head of the response; each read may take `IoLimits::download_read`.
+    ///
+    /// The URI is a path, or an absolute address that the server gave (`contentUri`). An address or redirect must lead
+    /// to the server or to a content host ([`Builder::content_hosts`]), because the access token goes there. The body
+    /// of an error is read at once.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], which says whether the request may have run. Of the body:
+    /// [`DownloadError`](crate::DownloadError).
+    pub async fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
+        let (request, streamed) = self.content.streamed(request)?;
+        let Answered { answer, body } = self.call(request, Some(streamed)).await?;
+        // What has no body to stream was read at once.
+        Ok(response(answer)?
+            .into_inner()
+            .map(|whole| body.unwrap_or_else(|| Download::whole(whole.as_bytes().clone()))))
+    }
+
+    async fn call(&self, request: http::Request<Body>, streamed: Option<Streamed>) -> Result<Answered, RequestError> {
+        // Made first, so dropped last: by then the reply's end is gone, and a request not yet taken is never sent.
+        let mut guard = CancelOnDrop(Some(&self.cancels));
+        let (reply, answer) = async_channel::bounded(1);
+        let (request, streamed) = (Box::new(request), streamed.map(Box::new));
+        let command = Command::Request(Request { request, streamed, ticket: (), reply });
+        if let Err(refused) = self.commands.send(command).await {
+            guard.0 = None;
+            let Command::Request(Request { request, .. }) = refused.into_inner() else {
+                return Err(RequestError::NotSent(Cause::Closed));
+            };
+            return Err(RequestError::Refused(Box::new(CommandError::Closed(*request))));
+        }
+        let answer = answer.recv().await;
+        guard.0 = None;
+        answer.map_err(|_| RequestError::Unknown(Cause::Closed))
+    }
+}

@@ -1,0 +1,90 @@
+//! Archives notifications in a SQLite file, and goes on where it ended, was killed, or lost the power.
+//!
+//!     cargo run -p ringcentral-ws-examples --bin archive -- archive.db
+//!
+//! Needs the credentials in the environment (README.md) and the app permission ReadMessages. Ctrl-C ends it.
+//! `entry` has a row for each notification, once and in order. A row with `gap` says why notifications between the rows
+//! around it may be missing. Rows and the snapshot that covers them are committed together, so the next run knows what
+//! the archive has. The file opens the session and the login: keep it like a password.
+
+use std::sync::Mutex;
+
+use ringcentral_ws::{Client, Close, CloseReason, Event, Filter, Jwt, Snapshot, UnixMillis};
+use rusqlite::{Connection, OptionalExtension, params};
+
+const SCHEMA: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, uuid TEXT, event TEXT, body TEXT,
+        gap TEXT, since_ms INTEGER, until_ms INTEGER);
+    CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT, at INTEGER DEFAULT (unixepoch()));";
+const NOTIFICATION: &str = "INSERT INTO entry (uuid, event, body) VALUES (?1, ?2, ?3)";
+const GAP: &str = "INSERT INTO entry (gap, since_ms, until_ms) VALUES (?1, ?2, ?3)";
+
+fn read(db: &Connection, key: &str) -> rusqlite::Result<Option<(String, u32)>> {
+    let (query, row) = ("SELECT value, at FROM state WHERE key = ?1", |r: &rusqlite::Row<'_>| r.try_into());
+    db.query_row(query, [key], row).optional()
+}
+
+fn write(db: &Connection, key: &str, value: &str) -> rusqlite::Result<usize> {
+    db.execute("REPLACE INTO state (key, value) VALUES (?1, ?2)", [key, value])
+}
+
+/// After a crash either all of it is there or nothing.
+fn commit(db: &mut Connection, events: &mut Vec<Event>, snapshot: &Snapshot) -> rusqlite::Result<()> {
+    let rows = db.transaction()?;
+    for event in events.drain(..) {
+        match event {
+            Event::Notification(n) => rows.execute(NOTIFICATION, [n.uuid(), n.event(), n.body()])?,
+            Event::Gap(g) => rows.execute(GAP, params![g.cause.as_str(), g.since.0 as i64, g.until.0 as i64])?,
+            _ => 0,
+        };
+    }
+    write(&rows, "session", &snapshot.to_json())?;
+    rows.commit()
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let path = std::env::args().nth(1).unwrap_or_else(|| "archive.db".to_owned());
+    // Two at once would spoil the order. One that was killed locks nobody out.
+    let lock = Connection::open(format!("{path}.lock"))?;
+    lock.execute_batch("BEGIN EXCLUSIVE").map_err(|error| format!("{path} is in use: {error}"))?;
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(std::fs::File::options().create(true).append(true), 0o600).open(&path)?;
+    let (mut db, store) = (Connection::open(&path)?, Mutex::new(Connection::open(&path)?));
+    db.execute_batch(SCHEMA)?;
+
+    // The server continues a session for the login that made it, so the login is kept too.
+    let mut login = Jwt::from_env()?.on_tokens(move |tokens| {
+        let (Some(token), Ok(store)) = (&tokens.refresh_token, store.lock()) else { return };
+        write(&store, "login", token.expose()).map(drop).unwrap_or_else(|error| eprintln!("login not kept: {error}"));
+    });
+    let (server, session, token) = (login.app().server.clone(), read(&db, "session")?, read(&db, "login")?);
+    if let (Some(_), Some((token, _))) = (&session, token) {
+        login = login.with_refresh_token(token);
+    }
+    let mut builder = Client::builder(login).filters([Filter::message_store(), Filter::sms()]);
+    if let Some((json, saved)) = session {
+        // One that cannot be used makes a gap since it was saved.
+        let lost = |_| Snapshot::lost(&server, UnixMillis(u64::from(saved) * 1000));
+        builder = builder.restore(Snapshot::from_json(&json).unwrap_or_else(lost));
+    }
+    let (client, mut events) = builder.start()?;
+    let stop = client.clone();
+    tokio::spawn(async move {
+        tokio::signal::ctrl_c().await.expect("a handler of Ctrl-C");
+        stop.close(Close::Detach).await;
+    });
+
+    let mut pending = Vec::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Notification(_) | Event::Gap(_) => pending.push(event),
+            // Everything taken so far is covered by this snapshot.
+            Event::SnapshotChanged => commit(&mut db, &mut pending, &client.snapshot().ok_or("no snapshot")?)?,
+            Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+            Event::Subscribed(_) => eprintln!("archiving to {path}"),
+            other => eprintln!("{other:?}"),
+        }
+    }
+    Ok(())
+}

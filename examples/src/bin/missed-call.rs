@@ -1,0 +1,99 @@
+//! Prints a line for each missed call: a call to the extension that ended without being answered.
+//!
+//!     cargo run -p ringcentral-ws-examples --bin missed-call
+//!
+//! It needs the credentials in the environment (see README.md) and the app permission CallControl. Ctrl-C ends it.
+//!
+//! Each missed call is one line, however many of its parties end. What happened during a gap is unknown: a call that was
+//! ringing then counts as missed only if the server itself says so.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::pin::pin;
+
+use ringcentral_ws::payloads::TelephonySession;
+use ringcentral_ws::{Client, Close, Event, Filter};
+use tokio::signal::ctrl_c;
+
+/// Calls remembered at once; beyond it the oldest is forgotten.
+const MAX_CALLS: usize = 1000;
+
+/// What is known of a call to the extension.
+#[derive(Clone, Copy, PartialEq)]
+enum Call {
+    /// It began before this program, or in a gap.
+    Unsure,
+    Ringing,
+    /// It was answered, or its line is printed.
+    Done,
+}
+
+#[derive(Default)]
+struct Calls(VecDeque<(String, Call)>);
+
+impl Calls {
+    /// Who called, if this is the moment at which a call is missed.
+    fn missed(&mut self, session: &TelephonySession) -> Option<String> {
+        let party = session.parties.iter().find(|party| party.direction.as_deref() == Some("Inbound"))?;
+        let call = self.call(session.telephony_session_id.as_ref()?.as_str());
+        let missed = match (party.status.as_ref()?.code.as_deref()?, *call) {
+            ("Setup" | "Proceeding", Call::Unsure) => {
+                *call = Call::Ringing;
+                false
+            }
+            ("Answered", _) => {
+                *call = Call::Done;
+                false
+            }
+            ("VoiceMail", Call::Unsure | Call::Ringing) | ("Disconnected", Call::Ringing) => true,
+            ("Disconnected", Call::Unsure) => party.missed_call == Some(true),
+            _ => false,
+        };
+        if !missed {
+            return None;
+        }
+        *call = Call::Done;
+        let from = party.from.as_ref()?;
+        Some(from.phone_number.clone().or(from.name.clone()).unwrap_or_else(|| "an unknown number".into()))
+    }
+
+    fn call(&mut self, id: &str) -> &mut Call {
+        let at = self.0.iter().position(|(known, _)| known == id).unwrap_or_else(|| {
+            if self.0.len() == MAX_CALLS {
+                self.0.pop_front();
+            }
+            self.0.push_back((id.to_owned(), Call::Unsure));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
+    }
+
+    /// From now on it is not known which of them were answered.
+    fn gap(&mut self) {
+        self.0.retain(|(_, call)| *call == Call::Done);
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let (client, mut events) = Client::from_env()?.filters([Filter::telephony_sessions()]).start()?;
+    let (mut calls, mut stop) = (Calls::default(), pin!(ctrl_c()));
+    loop {
+        let event = tokio::select! { event = events.next() => event, _ = &mut stop => break };
+        match event {
+            Some(Event::Notification(n)) => {
+                if let Some(caller) = calls.missed(&n.parse()?) {
+                    println!("missed call from {caller:?} at {}", n.timestamp().unwrap_or("an unknown time"));
+                }
+            }
+            Some(Event::Gap(gap)) => {
+                eprintln!("calls may be missing here: {}", gap.cause);
+                calls.gap();
+            }
+            Some(other) => eprintln!("{other:?}"),
+            None => break,
+        }
+    }
+    client.close(Close::Revoke).await;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! A call that nobody answered is one line.
+
+mod common;
+
+use common::{Program, server};
+use ringcentral_ws_gateway::Server;
+use serde_json::json;
+
+const EVENT: &str = "/restapi/v1.0/account/~/extension/~/telephony/sessions";
+
+fn call(server: &Server, id: &str, steps: &[&str]) {
+    for (i, code) in steps.iter().enumerate() {
+        let party = json!({
+            "direction": "Inbound", "from": { "phoneNumber": format!("+1650555{id}") }, "status": { "code": code },
+            "missedCall": id == "0104" && *code == "Disconnected",
+        });
+        server.notify(EVENT, &json!({ "telephonySessionId": id, "sequence": i, "parties": [party] }));
+    }
+}
+
+fn ended(program: &mut Program) -> Vec<String> {
+    program.interrupt();
+    assert!(program.end().success());
+    program.rest().into_iter().filter(|line| line.contains("missed call")).collect()
+}
+
+#[test]
+fn only_what_nobody_answered_is_missed() {
+    let server = server();
+    let mut program = Program::start(env!("CARGO_BIN_EXE_missed-call"), &server, |_| {});
+    program.line("Subscribed");
+    call(&server, "0101", &["Setup", "Proceeding", "Answered", "Disconnected"]);
+    call(&server, "0102", &["Setup", "Proceeding", "VoiceMail", "Disconnected"]);
+    call(&server, "0103", &["Setup", "Proceeding"]);
+    // Already answered before this program could see it.
+    call(&server, "0106", &["Disconnected"]);
+    // The end comes after a cut, twice.
+    server.drop_connections();
+    server.duplicate_next(9);
+    call(&server, "0103", &["Disconnected"]);
+    call(&server, "0103", &["Disconnected"]);
+    assert!(program.line("missed call").contains("+16505550102"));
+    assert!(program.line("missed call").contains("+16505550103"));
+    assert_eq!(ended(&mut program), [""; 0], "no other line");
+}
+
+#[test]
+fn what_a_gap_hides_is_missed_only_if_the_server_says_so() {
+    let server = server();
+    let mut program = Program::start(env!("CARGO_BIN_EXE_missed-call"), &server, |_| {});
+    program.line("Subscribed");
+    for id in ["0104", "0105"] {
+        call(&server, id, &["Setup", "Proceeding"]);
+    }
+    server.restart();
+    program.line("may be missing");
+    for id in ["0105", "0104"] {
+        call(&server, id, &["Disconnected"]);
+        call(&server, id, &["Disconnected"]);
+    }
+    assert!(program.line("missed call").contains("+16505550104"));
+    assert_eq!(ended(&mut program), [""; 0], "no other line");
+}

@@ -1,0 +1,332 @@
+//! Calls: made on command, told step by step, and kept in a log.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::config::micros;
+use crate::gateway::Gateway;
+use crate::output::Receipt;
+use crate::session::Filter;
+use crate::store::MessageKind;
+use crate::text;
+use crate::timers::Timer;
+
+/// The course of a call: who calls, how long it rings, what comes of it. See [`Gateway::call`].
+///
+/// Without more it is answered and ends at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use ringcentral_ws_gateway::CallPlan;
+///
+/// let plan = CallPlan::inbound("+16505550100").ringing(Duration::from_secs(4)).talking(Duration::from_secs(60)).recorded();
+/// let missed = CallPlan::inbound("+16505550100").voicemail("Please call back");
+/// assert_ne!(plan, missed);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallPlan {
+    pub(crate) other: String,
+    pub(crate) is_inbound: bool,
+    pub(crate) is_answered: bool,
+    pub(crate) is_recorded: bool,
+    pub(crate) voicemail: Option<String>,
+    ringing: Duration,
+    talking: Duration,
+}
+
+impl CallPlan {
+    /// This number calls the user.
+    #[must_use]
+    pub fn inbound(from: &str) -> Self {
+        Self {
+            other: from.to_owned(),
+            is_inbound: true,
+            is_answered: true,
+            is_recorded: false,
+            voicemail: None,
+            ringing: Duration::ZERO,
+            talking: Duration::ZERO,
+        }
+    }
+
+    /// The user calls this number.
+    #[must_use]
+    pub fn outbound(to: &str) -> Self {
+        Self { is_inbound: false, ..Self::inbound(to) }
+    }
+
+    /// It rings so long (0).
+    #[must_use]
+    pub fn ringing(mut self, time: Duration) -> Self {
+        self.ringing = time;
+        self
+    }
+
+    /// The call, or the message left, lasts so long (0).
+    #[must_use]
+    pub fn talking(mut self, time: Duration) -> Self {
+        self.talking = time;
+        self
+    }
+
+    /// Nobody answers.
+    #[must_use]
+    pub fn missed(mut self) -> Self {
+        self.is_answered = false;
+        self
+    }
+
+    /// Nobody answers an inbound call, and the caller leaves a message.
+    #[must_use]
+    pub fn voicemail(mut self, text: &str) -> Self {
+        self.is_answered = false;
+        self.voicemail = Some(text.to_owned());
+        self
+    }
+
+    /// The conversation is recorded, if there is one.
+    #[must_use]
+    pub fn recorded(mut self) -> Self {
+        self.is_recorded = true;
+        self
+    }
+
+    pub(crate) fn direction(&self) -> &'static str {
+        if self.is_inbound { "Inbound" } else { "Outbound" }
+    }
+
+    pub(crate) fn has_recording(&self) -> bool {
+        self.is_recorded && self.is_answered
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Ringing,
+    Talking,
+    LeavingMessage,
+}
+
+/// A call that goes on.
+#[derive(Debug)]
+struct LiveCall {
+    user: usize,
+    plan: CallPlan,
+    stage: Stage,
+    started_ms: u64,
+    sequence: u64,
+}
+
+/// A call that is over.
+#[derive(Debug, Clone)]
+pub(crate) struct CallRecord {
+    pub(crate) number: u64,
+    pub(crate) plan: CallPlan,
+    pub(crate) started_ms: u64,
+    pub(crate) duration_ms: u64,
+    pub(crate) voicemail: Option<u64>,
+}
+
+/// The calls of all users.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    live: BTreeMap<u64, LiveCall>,
+    /// The newest of each user last.
+    pub(crate) log: BTreeMap<usize, VecDeque<CallRecord>>,
+    next: u64,
+}
+
+/// Calls are numbered from here, to look like real ones.
+const FIRST: u64 = 402_936_341_000;
+/// Calls going on at most; the steps of further ones are taken at once.
+const MAX_LIVE: usize = 100;
+
+impl Calls {
+    pub(crate) fn telephony_status(&self, user: usize) -> &'static str {
+        let stages = || self.live.values().filter(|call| call.user == user).map(|call| call.stage);
+        match () {
+            () if stages().any(|stage| stage == Stage::Talking) => "CallConnected",
+            () if stages().any(|stage| stage == Stage::Ringing) => "Ringing",
+            () => "NoCall",
+        }
+    }
+}
+
+impl Gateway {
+    /// A call of a user begins: notifications of the telephony session (`Setup`, `Proceeding`, then `Answered`, or
+    /// `VoiceMail`, then `Disconnected`), changes of presence, a record in the call log, and the voicemail. Steps that
+    /// take no time are taken at once, later ones in [`handle_timeout`](Self::handle_timeout).
+    ///
+    /// Returns the `sessionId` of the call and what became of the first notifications; `None` if there is no such user.
+    pub fn call(&mut self, user: usize, plan: &CallPlan, now: u64) -> Option<(u64, Vec<Receipt>)> {
+        self.advance(now);
+        self.config.users.get(user)?;
+        self.calls.next += 1;
+        let number = FIRST + self.calls.next;
+        let mut plan = plan.clone();
+        if self.calls.live.len() >= MAX_LIVE {
+            (plan.ringing, plan.talking) = (Duration::ZERO, Duration::ZERO);
+        }
+        let ringing = plan.ringing;
+        let call = LiveCall { user, plan, stage: Stage::Ringing, started_ms: self.unix_ms(), sequence: 0 };
+        self.calls.live.insert(number, call);
+        let mut receipts = Vec::new();
+        self.telephony(number, "Setup", &mut receipts);
+        self.telephony(number, "Proceeding", &mut receipts);
+        self.presence_changed(user, &mut receipts);
+        self.go_on(number, ringing, &mut receipts);
+        Some((number, receipts))
+    }
+
+    /// The time of the present stage is over.
+    pub(crate) fn step_call(&mut self, number: u64) {
+        self.go_on(number, Duration::ZERO, &mut Vec::new());
+    }
+
+    fn go_on(&mut self, number: u64, mut pause: Duration, receipts: &mut Vec<Receipt>) {
+        while pause.is_zero() {
+            let Some(call) = self.calls.live.get_mut(&number) else { return };
+            let (user, stage) = (call.user, call.stage);
+            let leaves_message = call.plan.is_inbound && call.plan.voicemail.is_some();
+            let status = match stage {
+                Stage::Ringing if call.plan.is_answered => {
+                    call.stage = Stage::Talking;
+                    "Answered"
+                }
+                Stage::Ringing if leaves_message => {
+                    call.stage = Stage::LeavingMessage;
+                    "VoiceMail"
+                }
+                _ => return self.hang_up(number, receipts),
+            };
+            pause = call.plan.talking;
+            self.telephony(number, status, receipts);
+            self.presence_changed(user, receipts);
+        }
+        self.timers.set(self.now.saturating_add(micros(pause)), Timer::Call(number));
+    }
+
+    fn hang_up(&mut self, number: u64, receipts: &mut Vec<Receipt>) {
+        self.telephony(number, "Disconnected", receipts);
+        let Some(call) = self.calls.live.remove(&number) else { return };
+        let user = call.user;
+        // Presence has shown it already when the caller was sent to the mailbox.
+        if call.stage != Stage::LeavingMessage {
+            self.presence_changed(user, receipts);
+        }
+        let voicemail = match &call.plan.voicemail {
+            Some(text) if call.stage == Stage::LeavingMessage => {
+                let from = call.plan.other.clone();
+                Some(self.take_in(user, MessageKind::VoiceMail, &from, text, receipts))
+            }
+            _ => None,
+        };
+        let duration_ms = self.unix_ms().saturating_sub(call.started_ms);
+        let record = CallRecord { number, plan: call.plan, started_ms: call.started_ms, duration_ms, voicemail };
+        let log = self.calls.log.entry(user).or_default();
+        log.push_back(record);
+        if log.len() > self.config.call_log_size {
+            log.pop_front();
+        }
+    }
+
+    /// The notification of the telephony session, to the user and to the account.
+    fn telephony(&mut self, number: u64, status: &str, receipts: &mut Vec<Receipt>) {
+        let id = self.telephony_session_id(number);
+        let (time, seed) = (text::iso(self.unix_ms()), self.config.seed);
+        let Some(call) = self.calls.live.get_mut(&number) else { return };
+        let Some(user) = self.config.users.get(call.user) else { return };
+        call.sequence += 1;
+        let missed = status == "Disconnected" && call.stage == Stage::Ringing && call.plan.is_inbound;
+        let own = json!({
+            "phoneNumber": user.phone_number, "name": user.name, "extensionId": user.extension_id.to_string(),
+        });
+        let other = json!({"phoneNumber": call.plan.other});
+        let (from, to) = if call.plan.is_inbound { (other, own) } else { (own, other) };
+        let mut party = json!({
+            "id": format!("p-{}-1", &id[2..]),
+            "extensionId": user.extension_id.to_string(),
+            "accountId": user.account_id.to_string(),
+            "direction": call.plan.direction(),
+            "from": from,
+            "to": to,
+            "status": {"code": status},
+            "missedCall": missed,
+            "standAlone": false,
+            "muted": false,
+        });
+        let mut body = json!({
+            "sequence": call.sequence,
+            "sessionId": number.to_string(),
+            "telephonySessionId": id,
+            "serverId": format!("10.62.25.{}.GATEWAY", seed % 250 + 1),
+            "eventTime": time,
+            "accountId": user.account_id.to_string(),
+            "parties": [party],
+            "origin": {"type": "Call"},
+        });
+        let mut bodies = [body.to_string(), String::new()];
+        if call.plan.has_recording() && call.stage == Stage::Talking {
+            party["recordings"] = json!([{"id": recording_id(number).to_string(), "active": status == "Answered"}]);
+            body["parties"] = json!([party]);
+        }
+        bodies[1] = body.to_string();
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("direction", call.plan.direction())
+            .append_pair("missedCall", if missed { "true" } else { "false" })
+            .append_pair("statusCode", status)
+            .append_pair("phoneNumber", &call.plan.other)
+            .finish();
+        let user = call.user;
+        let body = |filter: &Filter| bodies[usize::from(filter.asks("withRecordings", "true"))].as_str();
+        for path in ["/restapi/v1.0/account/~/extension/~", "/restapi/v1.0/account/~"] {
+            let event = format!("{}/telephony/sessions?{query}", self.expand(path, user));
+            self.deliver_each(&event, &body, receipts);
+        }
+    }
+
+    pub(crate) fn telephony_session_id(&self, number: u64) -> String {
+        let mut id = "s-".to_owned();
+        for value in [text::mix(self.config.seed ^ number), number] {
+            text::push_digits(&mut id, value, 16, 16);
+        }
+        id
+    }
+
+    /// The calls that detailed presence shows.
+    pub(crate) fn active_calls(&self, user: usize, sip: bool) -> Vec<Value> {
+        let Some(own) = self.config.users.get(user).map(|user| &user.phone_number) else { return Vec::new() };
+        let calls = self.calls.live.iter();
+        let shown = calls.filter(|(_, call)| call.user == user && call.stage != Stage::LeavingMessage);
+        shown
+            .map(|(number, call)| {
+                let id = self.telephony_session_id(*number);
+                let (from, to) = if call.plan.is_inbound { (&call.plan.other, own) } else { (own, &call.plan.other) };
+                let mut value = json!({
+                    "id": &id[2..],
+                    "direction": call.plan.direction(),
+                    "queueCall": false,
+                    "from": from,
+                    "to": to,
+                    "telephonyStatus": if call.stage == Stage::Talking { "CallConnected" } else { "Ringing" },
+                    "sessionId": number.to_string(),
+                    "startTime": text::iso(call.started_ms),
+                    "partyId": format!("p-{}-1", &id[2..]),
+                    "telephonySessionId": id,
+                });
+                if sip {
+                    value["sipData"] =
+                        json!({"toTag": "gateway", "fromTag": &id[2..], "remoteUri": "-", "localUri": "-"});
+                }
+                value
+            })
+            .collect()
+    }
+}
+
+/// The id of the recording of a call.
+pub(crate) fn recording_id(number: u64) -> u64 {
+    number + 1_000_000_000
+}
