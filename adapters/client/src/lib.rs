@@ -58,6 +58,7 @@
 //! | `tracing` | on | spans and events: [`trace`] has the table, and the targets of other crates that show secrets |
 //! | `metrics` | | counters, gauges and histograms: [`metrics`] has the table |
 //! | `gzip` | on | asks for compressed answers to HTTPS calls and unpacks them |
+//! | `metrics` | | counters, gauges and histograms for the `metrics` crate: [`metrics`] has the table |
 //! | `recorder` | on | the flight recorder, which costs nothing until `Builder::flight_recorder` asks for it |
 //!
 //! Without a feature that brings certificates, or without a provider, `Builder::tls` must be given, else `start` says what
