@@ -56,7 +56,6 @@
 //! | `ring` | on | encrypts with ring |
 //! | `aws-lc-rs` | | encrypts with AWS-LC; when `ring` is on too, only if [`TlsSettings::provider`] asks for it |
 //! | `tracing` | on | spans and events: [`trace`] has the table, and the targets of other crates that show secrets |
-//! | `metrics` | | counters, gauges and histograms: [`metrics`] has the table |
 //! | `gzip` | on | asks for compressed answers to HTTPS calls and unpacks them |
 //! | `metrics` | | counters, gauges and histograms for the `metrics` crate: [`metrics`] has the table |
 //! | `recorder` | on | the flight recorder, which costs nothing until `Builder::flight_recorder` asks for it |
