@@ -23,7 +23,7 @@
 //! ```
 //!
 //! `from_env` reads the credentials from the environment: [`Login::from_vars`] names the variables. `builder` takes any
-//! other source of access tokens.
+//! other source of access tokens. The [`guide`] goes on from here: restarts, gaps, many accounts, operations, testing.
 //!
 //! # What is where
 //!
