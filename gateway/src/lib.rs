@@ -45,4 +45,4 @@ pub use store::MessageKind;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
-pub use server::{Server, ServerConfig};
+pub use server::{Script, ScriptError, Server, ServerConfig};
