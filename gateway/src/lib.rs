@@ -38,7 +38,7 @@ pub use gateway::Gateway;
 pub use http::{HttpRequest, HttpResponse};
 pub use output::{
     Fate, FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, LossReport, Observations, Receipt, Recovery,
-    Upgrade,
+    SessionStatus, Upgrade,
 };
 pub use store::MessageKind;
 

@@ -8,11 +8,15 @@ use crate::server::command::{self, Command};
 use crate::server::refusals::Refusals;
 use crate::server::script::{self, Script};
 use crate::server::shared::Shared;
+use crate::server::status;
 use crate::{HttpRequest, HttpResponse};
 
 pub(super) fn answer(request: &HttpRequest, refuse: &Refusals, shared: &Arc<Shared>) -> HttpResponse {
     let (path, query) = request.path_and_query();
     let name = path.trim_start_matches("/_gateway/");
+    if request.method == "GET" && name.is_empty() {
+        return status::page();
+    }
     let members = match request.body.as_slice() {
         [] => Map::new(),
         body => match serde_json::from_slice(body) {
@@ -45,27 +49,27 @@ fn start_script(members: &Map<String, Value>, refuse: &Refusals, shared: &Arc<Sh
 
 fn look(name: &str, query: &str, shared: &Shared) -> Option<Value> {
     Some(match name {
-        "observations" => shared.call(|g, _| json!(g.observations())),
+        "observations" => shared.look(|g, _, _| json!(g.observations())),
         "events" => {
             let query = crate::text::pairs(query);
             let since: u64 = crate::text::lookup(&query, "since").and_then(|n| n.parse().ok()).unwrap_or(0);
             // It may be given back, and more than 2^53 - 1 is not read exactly in every language.
             let since = since.min((1 << 53) - 1);
-            shared.call(|g, _| {
+            shared.look(|g, _, _| {
                 let events: Vec<_> = g.events_since(since).collect();
                 let next = events.last().map_or(since, |(number, _)| number + 1);
                 json!({"next": next, "events": events.iter().map(|(_, event)| event).collect::<Vec<_>>()})
             })
         }
-        "connections" => shared.call(|g, _| {
+        "connections" => shared.look(|g, _, _| {
             let connections = g.connections().map(|conn| json!({"conn": conn, "session": g.session_of(conn)}));
             json!(connections.collect::<Vec<_>>())
         }),
-        "subscriptions" => shared.call(|g, _| {
+        "subscriptions" => shared.look(|g, _, _| {
             let subscriptions = g.subscriptions().map(|(id, filters)| json!({"id": id, "eventFilters": filters}));
             json!(subscriptions.collect::<Vec<_>>())
         }),
-        "credentials" => shared.call(|g, _| {
+        "credentials" => shared.look(|g, _, _| {
             let config = g.config();
             json!({
                 "server": config.base_url,
@@ -74,6 +78,8 @@ fn look(name: &str, query: &str, shared: &Shared) -> Option<Value> {
                 "jwt": config.users.first().map(|user| &user.jwt),
             })
         }),
+        "sessions" => shared.look(|g, _, _| json!(g.sessions().collect::<Vec<_>>())),
+        "state" => status::state(shared, &mut status::Seen::default()),
         _ => return None,
     })
 }

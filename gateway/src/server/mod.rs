@@ -5,11 +5,13 @@ mod command;
 mod control;
 mod cors;
 mod foreign;
+mod frames;
 mod http;
 mod refusals;
 mod script;
 mod shared;
 mod socket;
+mod status;
 mod stream;
 mod tls;
 
