@@ -39,11 +39,11 @@ pub use gateway::Gateway;
 pub use http::{HttpRequest, HttpResponse};
 pub use output::{
     Fate, FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, LossReport, Observations, Receipt, Recovery,
-    Upgrade,
+    SessionStatus, Upgrade,
 };
 pub use store::MessageKind;
 
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
-pub use server::{Server, ServerConfig};
+pub use server::{Script, ScriptError, Server, ServerConfig};
