@@ -17,6 +17,11 @@ pub(crate) fn server() -> Server {
     Server::start(ServerConfig::default()).expect("a port of the loopback")
 }
 
+/// Waits until a program has subscribed.
+pub(crate) fn subscribed(server: &Server) {
+    assert!(server.wait_until(DEADLINE, |gateway| gateway.subscriptions().next().is_some()), "never subscribed");
+}
+
 /// Waits until it is so.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
