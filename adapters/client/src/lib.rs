@@ -57,14 +57,15 @@
 //! | `aws-lc-rs` | | encrypts with AWS-LC; when `ring` is on too, only if [`TlsSettings::provider`] asks for it |
 //! | `tracing` | on | spans and events: [`trace`] has the table, and the targets of other crates that show secrets |
 //! | `gzip` | on | asks for compressed answers to HTTPS calls and unpacks them |
+//! | `metrics` | | counters, gauges and histograms for the `metrics` crate: [`metrics`] has the table |
 //! | `recorder` | on | the flight recorder, which costs nothing until `Builder::flight_recorder` asks for it |
 //!
 //! Without a feature that brings certificates, or without a provider, `Builder::tls` must be given, else `start` says what
 //! is missing ([`StartError::Tls`]).
 
 pub use ringcentral_ws_adapter::{
-    ConnectionState, DownloadError, FixedToken, IoLimits, Provider, Proxy, ProxyError, RequestError, StartError,
-    TlsError, TlsSettings, default_tls, trace, with_query,
+    ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError, RequestError,
+    Response, StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
