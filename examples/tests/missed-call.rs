@@ -56,7 +56,7 @@ fn what_a_gap_hides_is_missed_only_if_the_server_says_so() {
         call(&server, id, &["Setup", "Proceeding"]);
     }
     server.restart();
-    program.line("may be missing");
+    program.line("probably lost");
     for id in ["0105", "0104"] {
         call(&server, id, &["Disconnected"]);
         call(&server, id, &["Disconnected"]);

@@ -10,14 +10,14 @@
 use std::sync::Mutex;
 
 use ringcentral_ws::{Client, Close, CloseReason, Event, Filter, Jwt, Snapshot, UnixMillis};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 const SCHEMA: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, uuid TEXT, event TEXT, body TEXT,
-        gap TEXT, since_ms INTEGER, until_ms INTEGER);
+        gap TEXT, since TEXT, until TEXT);
     CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT, at INTEGER DEFAULT (unixepoch()));";
 const NOTIFICATION: &str = "INSERT INTO entry (uuid, event, body) VALUES (?1, ?2, ?3)";
-const GAP: &str = "INSERT INTO entry (gap, since_ms, until_ms) VALUES (?1, ?2, ?3)";
+const GAP: &str = "INSERT INTO entry (gap, since, until) VALUES (?1, ?2, ?3)";
 
 fn read(db: &Connection, key: &str) -> rusqlite::Result<Option<(String, u32)>> {
     let (query, row) = ("SELECT value, at FROM state WHERE key = ?1", |r: &rusqlite::Row<'_>| r.try_into());
@@ -34,7 +34,7 @@ fn commit(db: &mut Connection, events: &mut Vec<Event>, snapshot: &Snapshot) -> 
     for event in events.drain(..) {
         match event {
             Event::Notification(n) => rows.execute(NOTIFICATION, [n.uuid(), n.event(), n.body()])?,
-            Event::Gap(g) => rows.execute(GAP, params![g.cause.as_str(), g.since.0 as i64, g.until.0 as i64])?,
+            Event::Gap(g) => rows.execute(GAP, [g.cause.as_str(), &g.since.to_string(), &g.until.to_string()])?,
             _ => 0,
         };
     }
@@ -82,8 +82,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             // Everything taken so far is covered by this snapshot.
             Event::SnapshotChanged => commit(&mut db, &mut pending, &client.snapshot().ok_or("no snapshot")?)?,
             Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
-            Event::Subscribed(_) => eprintln!("archiving to {path}"),
-            other => eprintln!("{other:?}"),
+            other => eprintln!("{other}"),
         }
     }
     Ok(())

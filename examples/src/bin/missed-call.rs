@@ -80,10 +80,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 }
             }
             Some(Event::Gap(gap)) => {
-                eprintln!("calls may be missing here: {}", gap.cause);
+                eprintln!("{gap}");
                 calls.gap();
             }
-            Some(other) => eprintln!("{other:?}"),
+            Some(Event::SnapshotChanged) => {}
+            Some(other) => eprintln!("{other}"),
             None => break,
         }
     }
