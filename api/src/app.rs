@@ -98,6 +98,11 @@ impl ClientApp {
         Identity::named(&self.server, &self.client_id, user)
     }
 
+    /// Which server and app it is, without a user.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::of_parts(&self.server, &self.client_id, &["app"])
+    }
+
     fn basic(&self, secret: &Secret) -> String {
         BASE64.encode(format!("{}:{}", self.client_id, secret.expose()).as_bytes())
     }

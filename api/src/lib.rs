@@ -23,6 +23,7 @@ mod login_tests;
 mod multipart;
 pub mod payloads;
 mod pkce;
+mod stored;
 mod tokens;
 
 pub use app::ClientApp;
@@ -35,4 +36,5 @@ pub use multipart::{Multipart, Part};
 pub use payloads::{NotificationExt, Payload};
 pub use pkce::{Callback, Pkce};
 pub use ringcentral_ws_core::{Identity, NotAnIdentity};
+pub use stored::ForeignTokens;
 pub use tokens::TokenSet;

@@ -9,7 +9,7 @@ use ringcentral_ws_core::classify::ApiError;
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Identity, Masker, Secret, Timestamp};
 
 use crate::tokens::refusal;
-use crate::{ClientApp, LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, TokenSet};
+use crate::{ClientApp, ForeignTokens, LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, TokenSet};
 
 /// A cached token is given to another client only while it has this much life left, or a fifth of its life.
 const WORTH_GIVING: Duration = Duration::from_secs(60);
@@ -80,6 +80,8 @@ pub struct Login {
     jwt: Option<Secret>,
     held: Option<Held>,
     refresh: Option<Secret>,
+    /// Why it began without the tokens it was given.
+    foreign: Option<ForeignTokens>,
     call: Call,
     key: LoginKey,
     identity: Option<Identity>,
@@ -120,8 +122,9 @@ impl Login {
         Self { refresh: Some(token), ..Self::bare(app, key) }
     }
 
-    /// Starts from the answer to a login made at `now`, such as the exchange of an authorization code. Its access
-    /// token is used first.
+    /// Starts from the answer to a login, such as the exchange of an authorization code, or from a stored set; `tokens`
+    /// are as old as they are at `now` ([`TokenSet::aged`]). Their access token is used first. Tokens that are stored for
+    /// another server or app are not used, and the first question for one fails and says so.
     #[must_use]
     pub fn from_tokens(app: ClientApp, tokens: TokenSet, now: Timestamp) -> Self {
         let key = match (&tokens.owner_id, &tokens.refresh_token) {
@@ -133,13 +136,15 @@ impl Login {
         if let Some(owner) = &tokens.owner_id {
             login.set_user(owner);
         }
-        login.keep(&tokens, now);
+        login.identity = tokens.identity.or(login.identity);
+        login.foreign = login.set_tokens(&tokens, now).err();
         login
     }
 
     fn bare(app: ClientApp, key: LoginKey) -> Self {
         let (limits, acquired) = (LoginLimits::default(), Timestamp::ZERO);
-        Self { app, jwt: None, held: None, refresh: None, call: Call::None, key, identity: None, limits, acquired }
+        let (jwt, held, refresh, foreign) = (None, None, None, None);
+        Self { app, jwt, held, refresh, foreign, call: Call::None, key, identity: None, limits, acquired }
     }
 
     /// The limits that its calls keep, in place of the default ones.
@@ -169,6 +174,24 @@ impl Login {
     /// Tries this refresh token, kept from an earlier run, before the JWT. With it a restart can recover.
     pub fn set_refresh_token(&mut self, token: impl Into<Secret>) {
         self.refresh = Some(token.into());
+    }
+
+    /// Begins with these tokens, kept from an earlier run: the access token is given while it is good, then the refresh
+    /// token is used, and the JWT only after both. `tokens` are as old as they are at `now` ([`TokenSet::aged`]).
+    ///
+    /// # Errors
+    ///
+    /// They were issued to another login than this; nothing of them is used. A set that does not say whose it is, such
+    /// as one just parsed, is taken for this login's.
+    pub fn set_tokens(&mut self, tokens: &TokenSet, now: Timestamp) -> Result<(), ForeignTokens> {
+        if tokens.app.is_some_and(|app| app != self.app.identity()) {
+            return Err(ForeignTokens::App);
+        }
+        if tokens.identity.zip(self.identity).is_some_and(|(theirs, ours)| theirs != ours) {
+            return Err(ForeignTokens::User);
+        }
+        self.keep(tokens, now);
+        Ok(())
     }
 
     /// The app it logs in to.
@@ -282,7 +305,7 @@ impl Login {
         let (call, request) = match (&self.refresh, &self.jwt) {
             (Some(refresh), _) => (Call::Refresh, self.app.refresh_request(refresh)),
             (None, Some(jwt)) => (Call::Jwt, self.app.jwt_request(jwt)),
-            (None, None) => return LoginStep::Failed(nothing_left()),
+            (None, None) => return LoginStep::Failed(nothing_left(self.foreign)),
         };
         self.make(call, request, limiter, now)
     }
@@ -300,7 +323,9 @@ impl Login {
         LoginCall::new(&self.app, self.key, kind, self.limits)
     }
 
-    fn issued(&mut self, tokens: TokenSet, now: Timestamp) -> LoginStep {
+    fn issued(&mut self, mut tokens: TokenSet, now: Timestamp) -> LoginStep {
+        let owner = tokens.owner_id.as_deref().map(|owner| self.app.user_identity(owner));
+        (tokens.app, tokens.identity) = (Some(self.app.identity()), self.identity.or(owner));
         let life = self.keep(&tokens, now);
         let token = AccessToken { secret: tokens.access_token.clone(), expires_in: Some(life) };
         LoginStep::Token { token, issued: Some(Box::new(tokens)) }
@@ -354,6 +379,7 @@ fn is_grant_refused(failure: &AuthFailure) -> bool {
     failure.is_permanent() && !matches!(failure.code.as_deref(), Some("invalid_client" | "OAU-146" | "OAU-153"))
 }
 
-fn nothing_left() -> AuthFailure {
-    AuthFailure::permanent("no refresh token is left: the user must log in again")
+fn nothing_left(foreign: Option<ForeignTokens>) -> AuthFailure {
+    let left = "no refresh token is left: the user must log in again";
+    AuthFailure::permanent(foreign.map_or_else(|| left.to_owned(), |foreign| foreign.to_string()))
 }

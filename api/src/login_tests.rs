@@ -251,6 +251,9 @@ fn a_login_is_known_by_its_user() {
         refresh_expires_in: None,
         scope: None,
         owner_id: Some(owner.into()).filter(|_| owner != "none" && owner != "unknown"),
+        issued_at: None,
+        app: None,
+        identity: None,
     };
     let of = |owner| Login::from_tokens(app(), tokens(owner), Timestamp::ZERO).key();
     let keys = [

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use ringcentral_ws_core::classify::{ApiError, Class, lookup};
 use ringcentral_ws_core::json::{Text, each_field, number};
-use ringcentral_ws_core::{AuthFailure, AuthFailureKind, Masker, Secret};
+use ringcentral_ws_core::{AuthFailure, AuthFailureKind, Identity, Masker, Secret, UnixMillis};
 
 /// Life of an access token whose answer does not say it: the shortest the server gives.
 const SHORTEST_LIFE: u64 = 600;
@@ -16,23 +16,60 @@ const RATE_PENALTY: Duration = Duration::from_secs(60);
 const MAX_TEXT: usize = 64 << 10;
 
 /// The tokens of a login or a refresh.
+///
+/// A set can be stored: [`Serialize`](serde::Serialize) and [`Deserialize`](serde::Deserialize) write and read it whole.
+/// That writes the tokens out on purpose, and who has them is the user: store them where nobody else reads, such as a
+/// file of mode 0600. `Debug` does not show them. What a login hands to `on_tokens` knows its age and whose it is, so
+/// that a later start counts the time between, and a login of another app or user refuses it.
+///
+/// ```
+/// # use ringcentral_ws_api::TokenSet;
+/// # fn store(tokens: &TokenSet) -> Result<(), serde_json::Error> {
+/// let json = serde_json::to_string(tokens)?;
+/// let again: TokenSet = serde_json::from_str(&json)?;
+/// assert_eq!(again, *tokens);
+/// # Ok(())
+/// # }
+/// # let answer = http::Response::new(r#"{"access_token":"a","expires_in":60}"#.into());
+/// # store(&TokenSet::parse(&answer).unwrap()).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSet {
     /// The access token.
     pub access_token: Secret,
-    /// Its life from now.
+    /// Its life, counted from [`issued_at`](Self::issued_at), or from now if that is not known. Stored in whole seconds.
     pub expires_in: Duration,
     /// The refresh token: for one use only. `None` when the app is not allowed one.
     pub refresh_token: Option<Secret>,
-    /// Its life from now.
+    /// Its life, counted like that of the access token.
     pub refresh_expires_in: Option<Duration>,
     /// The permissions granted.
     pub scope: Option<Box<str>>,
     /// The extension that logged in.
     pub owner_id: Option<Box<str>>,
+    /// When they were issued. A credential source says it in what it hands to `on_tokens`. Say it yourself of an answer
+    /// that you have just parsed and store for later.
+    pub issued_at: Option<UnixMillis>,
+    /// Which server and app they were issued for; a login says it of what it got.
+    pub app: Option<Identity>,
+    /// Whose they are; a login says it of what it got, if it knows.
+    pub identity: Option<Identity>,
 }
 
 impl TokenSet {
+    /// The same as they are at `now`: what they have lived since [`issued_at`](Self::issued_at) is gone from their lives.
+    /// A clock that was put back makes them no younger than new.
+    #[must_use]
+    pub fn aged(mut self, now: UnixMillis) -> Self {
+        if let Some(issued) = self.issued_at {
+            let age = Duration::from_millis(now.0.saturating_sub(issued.0));
+            self.expires_in = self.expires_in.saturating_sub(age);
+            self.refresh_expires_in = self.refresh_expires_in.map(|life| life.saturating_sub(age));
+            self.issued_at = Some(now);
+        }
+        self
+    }
+
     /// Reads the answer to one of the token requests.
     ///
     /// # Errors
@@ -103,6 +140,9 @@ impl TokenSet {
             refresh_expires_in: refresh_life.map(Duration::from_secs),
             scope,
             owner_id,
+            issued_at: None,
+            app: None,
+            identity: None,
         };
         whole.then_some(set)
     }

@@ -1,4 +1,4 @@
-//! The settings of a Session: every number that it obeys, by name.
+//! The settings of a Session. Every number that it uses has a name here.
 
 use std::time::Duration;
 
@@ -29,11 +29,11 @@ pub struct Config {
     /// `https://platform.ringcentral.com`.
     #[cfg_attr(feature = "recorder", serde(with = "crate::serde_forms::url"))]
     pub server: Url,
-    /// The owner of the session: server, app and user, as a hash ([TOK-10](crate::protocol#tok-10)). It is written into
-    /// snapshots from the first `connect` on. A snapshot of another owner is refused
-    /// ([`RestoreError::OtherIdentity`](crate::RestoreError::OtherIdentity)); one without an owner, as earlier versions
-    /// wrote it, is accepted. Default `None`: nothing is compared, and a restored session keeps its owner. The adapters
-    /// set it if the credential source knows it.
+    /// The owner of the session: a hash of server, app and user ([TOK-10](crate::protocol#tok-10)). Snapshots contain
+    /// it from the first `connect` on. A snapshot of another owner is refused
+    /// ([`RestoreError::OtherIdentity`](crate::RestoreError::OtherIdentity)). A snapshot without an owner is accepted.
+    /// Default `None`: owners are not compared, and a restored session keeps its owner. The adapters set it if the
+    /// credential source knows it.
     #[cfg_attr(feature = "recorder", serde(skip))]
     pub identity: Option<Identity>,
     /// The header `X-User-Agent` of every REST call, unless the request has one. Default `ringcentral-ws-rs/` and the
@@ -42,7 +42,7 @@ pub struct Config {
     /// Whether REST requests go over the WebSocket when they can ([REQ-5](crate::protocol#req-5)), and over HTTPS only
     /// when they must. Default off.
     pub rest_over_websocket: bool,
-    /// Whether a lost connection is replaced by itself ([REC-6](crate::protocol#rec-6)). If not, the session waits for
+    /// Whether the session reconnects by itself after a loss ([REC-6](crate::protocol#rec-6)). If not, it waits for
     /// [`recover`](crate::Session::recover). Default on.
     pub auto_recover: bool,
     /// Whether connections without TLS are allowed ([TOK-8](crate::protocol#tok-8)). Plain `http` to this machine is
@@ -55,23 +55,23 @@ pub struct Config {
     /// recovery token, so any other host is refused ([`Cause::ForeignUri`](crate::Cause::ForeignUri)). A recovery token
     /// goes only to hosts of the same entry that gave it. Default none.
     pub websocket_hosts: Vec<String>,
-    /// The longest time from the order to open a connection to its ConnectionDetails ([CON-2](crate::protocol#con-2)).
-    /// Default 15 s.
+    /// The longest time from `Action::Open` to the server's ConnectionDetails ([CON-2](crate::protocol#con-2)). Default
+    /// 15 s.
     pub handshake_timeout: Duration,
-    /// The silence after which a heartbeat is sent ([HB-1](crate::protocol#hb-1)). Default 30 s. The shortest value is
-    /// [`MIN_HEARTBEAT_INTERVAL`], because each answer would otherwise bring the next heartbeat as fast as the network
-    /// is. Heartbeats cannot be turned off.
+    /// The silence after which a heartbeat is sent ([HB-1](crate::protocol#hb-1)). Default 30 s, at least
+    /// [`MIN_HEARTBEAT_INTERVAL`]. Heartbeats cannot be turned off.
     pub heartbeat_interval: Duration,
-    /// The silence after a heartbeat that means that the peer is dead ([HB-2](crate::protocol#hb-2)). Default 10 s.
+    /// The silence after a heartbeat after which the connection is given up ([HB-2](crate::protocol#hb-2)). Default 10
+    /// s.
     pub heartbeat_timeout: Duration,
     /// The same after the machine woke up ([HB-4](crate::protocol#hb-4)). Default 3 s.
     pub wake_timeout: Duration,
     /// The deadline of a REST request that names none ([REQ-4](crate::protocol#req-4)). Default 60 s.
     pub request_timeout: Duration,
-    /// The longest time of the call for a connection token, and of a question to the credential source. Default 30 s.
+    /// The longest time of a call for a connection token, and the longest wait for the credential source. Default 30 s.
     pub token_timeout: Duration,
-    /// The last part of a connection token's life in which it is not used any more ([TOK-7](crate::protocol#tok-7)).
-    /// Its life is at most a minute. A fifth of the life is taken if that is shorter. Default 5 s.
+    /// How long before its expiry a connection token is not used any more ([TOK-7](crate::protocol#tok-7)); at most a
+    /// fifth of its life, which is at most a minute. Default 5 s.
     pub token_margin: Duration,
     /// The longest time of [`close`](crate::Session::close) ([CLS-1](crate::protocol#cls-1)). Default 5 s.
     pub close_timeout: Duration,
@@ -91,33 +91,33 @@ pub struct Config {
 
 /// Which losses of a connection are a gap even if the session is recovered ([REC-5](crate::protocol#rec-5)).
 ///
-/// A server replays only what it could not send. What it wrote into a connection that was already dead may count as
-/// sent, and is then lost. The client cannot see that; it can only see how long the connection was silent.
+/// A server replays only what it could not send. What it wrote into a dead connection may count as sent, and is lost.
+/// The client cannot detect that. It only knows how long the connection was silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum InFlightGaps {
-    /// None.
+    /// No loss. Use it only if losing a few notifications without a `Gap` is acceptable.
     Off,
-    /// Losses after a silence: nothing arrived for longer than the heartbeat interval before the connection ended
-    /// without a close frame, or a heartbeat was not answered, or a connection that presented the recovery token
-    /// stayed silent until its handshake timed out.
+    /// Losses after a silence. There are three kinds: nothing had arrived for longer than the heartbeat interval when
+    /// the connection ended without a close frame; a heartbeat was not answered; or a connection that presented the
+    /// recovery token stayed silent until its handshake timed out.
     #[default]
     AfterSilence,
-    /// Every loss without a close frame.
+    /// Every connection that ends without a close frame.
     EveryLoss,
 }
 
 /// Delays and budgets of attempts to connect ([BCK-1](crate::protocol#bck-1), [BCK-2](crate::protocol#bck-2),
 /// [BCK-3](crate::protocol#bck-3)).
 ///
-/// Attempts stay within both budgets whatever the delays are, and a refused subscription waits at least 10 ms.
+/// Whatever the delays are, attempts stay within `auth_calls_per_minute` and `attempts_per_minute`. A refused
+/// subscription waits at least 10 ms.
 ///
 /// An attempt that fails before anything leaves the machine (name lookup, TCP, TLS) costs no call of the server's
 /// limit, so it is repeated every few seconds. An attempt that the server may have seen costs a call, so these are
-/// spread over the minute. One attempt is placed right before each end of the recovery window. The window has two ends,
-/// because only the server knows when it began to count: at the last frame that arrived, or at the loss as it was
-/// noticed.
+/// spread over the minute. One more attempt is made right before the recovery window ends. Only the server knows
+/// whether the window began with the last frame or with the loss, so there are two such moments.
 ///
 /// ```
 /// use ringcentral_ws_core::{Config, RetryPolicy};
@@ -130,35 +130,36 @@ pub enum InFlightGaps {
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct RetryPolicy {
-    /// The longest delay of the first retry after a lost socket; the delay is uniform. Sessions that wait for the same
-    /// moment, such as the end of a `Retry-After`, are spread over three quarters of it. Default 2 s.
+    /// The longest delay of the first retry after a lost socket; the delay is random between zero and this. Sessions
+    /// that wait for the same moment, such as the end of a `Retry-After`, are spread over three quarters of it. Default
+    /// 2 s.
     pub socket_lost: Duration,
     /// The longest delay of the first retry after the server closed the connection. Default 5 s.
     pub server_closed: Duration,
-    /// The longest delay after an attempt that failed before anything left the machine; the shortest is two fifths of
-    /// it. It holds while a session can be recovered. Default 4.5 s.
+    /// The longest delay after an attempt that failed before anything left the machine, while a session can be
+    /// recovered. The shortest is two fifths of it. Default 4.5 s.
     pub unsent: Duration,
-    /// The longest delay after such an attempt when no session can be recovered; the shortest is half of it.
-    /// Default 16 s.
+    /// The longest delay after such an attempt when no session can be recovered. The shortest is half of it. Default 16
+    /// s.
     pub unsent_later: Duration,
-    /// The delay after the `n`-th attempt in a row that the server may have seen is this times 2^n, give or take an
-    /// eighth. Default 2 s.
+    /// After the `n`-th failed attempt in a row that the server may have seen, the delay is this times 2^n, plus or
+    /// minus an eighth. Default 2 s.
     pub base: Duration,
-    /// The longest such delay, unless a budget or `Retry-After` ask for more. Default 12 s.
+    /// The longest such delay. A budget or `Retry-After` can make it longer. Default 12 s.
     pub max: Duration,
-    /// Most calls of the rate-limit group Auth in any 60 s ([TOK-2](crate::protocol#tok-2)): the calls for connection
-    /// tokens, and the questions to the credential source. A call that never left the machine does not count. Near the
-    /// end of a recovery window the last call is kept for a try right before it. Default 5, the documented limit for
+    /// Most calls of the rate-limit group Auth in any 60 s ([TOK-2](crate::protocol#tok-2)): calls for connection
+    /// tokens, and requests to the credential source. A call that was not sent does not count. Near the end of a
+    /// recovery window the last call is kept for the attempt right before that end. Default 5, the documented limit for
     /// each user and app.
     pub auth_calls_per_minute: usize,
     /// Most attempts to connect in any 60 s, whatever becomes of them ([BCK-3](crate::protocol#bck-3)). Default 30.
     pub attempts_per_minute: usize,
     /// The wait after a 429 without `Retry-After` ([TOK-3](crate::protocol#tok-3)). Default 60 s.
     pub penalty: Duration,
-    /// The last stretch before each end of the recovery window in which a try is made ([BCK-2](crate::protocol#bck-2)).
-    /// Its last eighth is left out. Default 4.9 s.
+    /// How long before each end of the recovery window the last attempt begins, at the earliest
+    /// ([BCK-2](crate::protocol#bck-2)). It begins before the last eighth of this time. Default 4.9 s.
     pub last_chance: Duration,
-    /// The wait of a session that another client opens again and again ([CON-7](crate::protocol#con-7)), give or take a
+    /// The wait of a session that another client opens repeatedly ([CON-7](crate::protocol#con-7)), plus or minus a
     /// quarter. A new session begins after it. Default 60 s.
     pub contended: Duration,
     /// The wait after a subscription was refused because there are too many ([SUB-5](crate::protocol#sub-5)). Default
@@ -166,8 +167,8 @@ pub struct RetryPolicy {
     pub subscription_limit: Duration,
 }
 
-/// Limits of a Session's memory ([SEC-3](crate::protocol#sec-3)). Everything whose size the server chooses is limited
-/// in bytes, here or by a constant.
+/// Limits of a Session's memory ([SEC-3](crate::protocol#sec-3)). Everything whose size the server chooses has a limit
+/// in bytes, either here or a constant.
 ///
 /// Beside `held_bytes` a session keeps these texts of the server:
 ///
@@ -181,9 +182,8 @@ pub struct RetryPolicy {
 ///   within one frame;
 /// - the places of losses among held notifications, no more than there are notifications.
 ///
-/// The answer to a request belongs to its caller: one frame over the socket, and over HTTPS what the driver accepts.
-/// The text of ConnectionDetails belongs to its event. A session keeps neither, but both count for `held_bytes` while
-/// they wait as outputs.
+/// A session does not keep the answer to a request (at most one frame over the WebSocket, and over HTTPS what the
+/// driver accepts), nor the text of ConnectionDetails. Both count for `held_bytes` while they wait as outputs.
 ///
 /// ```
 /// use ringcentral_ws_core::{SessionLimits, Config};
@@ -196,17 +196,17 @@ pub struct RetryPolicy {
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "recorder", serde(default))]
 pub struct SessionLimits {
-    /// Most REST requests that wait for their turn ([REQ-2](crate::protocol#req-2)). Their bodies belong to the caller
-    /// and have no other limit. Default 256.
+    /// Most REST requests that wait in the queue ([REQ-2](crate::protocol#req-2)). The size of their bodies is not
+    /// limited. Default 256.
     pub queued_requests: usize,
-    /// Most requests in flight on each way. The server may name a lower limit for the WebSocket
-    /// ([REQ-2](crate::protocol#req-2)). Default 10.
+    /// Most requests in flight over the WebSocket, and most over HTTPS. The server may name a lower limit for the
+    /// WebSocket ([REQ-2](crate::protocol#req-2)). Default 10.
     pub active_requests: usize,
     /// Most notifications that are held until the answer to `subscribe` ([SUB-3](crate::protocol#sub-3)). Default 256.
     pub held_notifications: usize,
-    /// Most bytes that are held because of the server ([SEC-3](crate::protocol#sec-3)): notifications that wait for the
-    /// answer to `subscribe`, notifications that wait for the end of a replay, and outputs that are not drained,
-    /// together. A notification counts its texts and 128 bytes. Default 64 MiB. Above the limit
+    /// Most bytes that are held ([SEC-3](crate::protocol#sec-3)): notifications that wait for the answer to
+    /// `subscribe`, notifications that wait for the end of a replay, and outputs that are not drained, together. A
+    /// notification counts its texts and 128 bytes. Default 64 MiB. Above the limit:
     ///
     /// - the oldest notifications that wait for an answer are dropped, with a certain [`Gap`](crate::Gap)
     ///   (`queue_overflow`);
@@ -219,10 +219,10 @@ pub struct SessionLimits {
     pub headers: usize,
     /// Unreadable messages in a row after which the connection is dropped ([FRM-1](crate::protocol#frm-1)). Default 16.
     pub bad_frames: usize,
-    /// Outputs in the queue from which on inputs are refused with [`NotDrained`](crate::NotDrained); see `held_bytes`
-    /// too. Default 1024.
+    /// When this many outputs wait, inputs are refused with [`NotDrained`](crate::NotDrained). See also `held_bytes`.
+    /// Default 1024.
     pub undrained: usize,
-    /// Largest recovery buffer of the server that is believed, in notifications; at most 4096. Default 1000.
+    /// If the server names a larger recovery buffer, this one is assumed, in notifications; at most 4096. Default 1000.
     pub recovery_buffer: usize,
 }
 

@@ -1,8 +1,9 @@
-//! Errors of the API: a call was used in a wrong way, and nothing has changed.
+//! Errors of calls that are used in a wrong way. Such a call changes nothing.
 
 use std::fmt;
 
-/// Outputs wait. Call [`poll_output`](crate::Session::poll_output) until it returns `Wait`, then repeat the call.
+/// Outputs are waiting: call [`poll_output`](crate::Session::poll_output) until it returns `Wait`, then repeat the
+/// call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotDrained;
 
@@ -14,13 +15,13 @@ impl fmt::Display for NotDrained {
 
 impl std::error::Error for NotDrained {}
 
-/// A command that was refused. It hands the argument back, and nothing has changed.
+/// A command that was refused, with its argument. Nothing has changed.
 ///
 /// `Debug` does not show the argument, because a request contains its caller's query and headers.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandError<T> {
-    /// Outputs wait: drain them, then repeat the call. See [`NotDrained`](crate::NotDrained).
+    /// Outputs are waiting: drain them, then repeat the call. See [`NotDrained`](crate::NotDrained).
     NotDrained(T),
     /// The queue of requests is full: repeat the call when a request has ended.
     Full(T),
@@ -94,7 +95,7 @@ impl std::error::Error for InvalidReason {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// It is cut, damaged, or no snapshot at all; with a line for people.
+    /// It is truncated, damaged, or something else than a snapshot. The text says where.
     Corrupt(Box<str>),
     /// A newer version of this library wrote it.
     Newer {

@@ -1,4 +1,4 @@
-//! Where notifications may have been lost, how sure that is, and why ([REC-5](crate::protocol#rec-5)).
+//! Gaps: when notifications may have been lost, how certain that is, and why ([REC-5](crate::protocol#rec-5)).
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use crate::terminal::escape;
 use crate::time::UnixMillis;
 
-/// How far beyond both ends of a [`Gap`] a query looks: notifications may have been on their way, and the clocks of server
-/// and client differ.
+/// How far beyond both ends of a [`Gap`] a query looks: notifications may have been on their way, and the clocks of
+/// server and client differ.
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// A stretch of time in which notifications may have been lost.
@@ -33,9 +33,10 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub struct Gap {
     /// Why notifications may have been lost.
     pub cause: GapCause,
-    /// How sure the loss is.
+    /// How certain the loss is.
     pub certainty: Certainty,
-    /// The `uuid` of the last notification delivered before it, if there was one, up to 1024 bytes of it.
+    /// The `uuid` of the last notification that was delivered before the gap; `None` if there was none. At most its
+    /// first 1024 bytes.
     pub after: Option<Box<str>>,
     /// When the last frame before the loss was received, by this machine's clock; 0 if that is unknown. A notification
     /// that the server sent just before may still have been on its way. To fetch what is missing, begin earlier, by the
@@ -58,13 +59,13 @@ impl Gap {
         self.until.to_system_time()
     }
 
-    /// The path of a GET request that lists the user's messages of this stretch of time: SMS, faxes, voicemail and pager
-    /// messages, at most 1000 in an answer. Add `page` for more, or other parameters, with `with_query` of the adapters.
-    /// Calls, presence and team messages are not in the message store.
+    /// The path of a GET request that lists the user's messages of this stretch of time: SMS, faxes, voicemail and
+    /// pager messages, at most 1000 in an answer. Add `page` for more, or other parameters, with `with_query` of the
+    /// adapters. Calls, presence and team messages are not in the message store.
     ///
-    /// It begins a minute before `since`, because notifications may have been on their way then, and ends a minute after
-    /// `until`, because the clocks of server and client differ. So the answer may list messages that are known already.
-    /// If `since` is unknown it has no `dateFrom`, and the server begins a day before its end.
+    /// It begins a minute before `since`, because notifications may have been on their way then, and ends a minute
+    /// after `until`, because the clocks of server and client differ. So the answer may list messages that are known
+    /// already. If `since` is unknown it has no `dateFrom`, and the server begins a day before its end.
     ///
     /// ```
     /// use ringcentral_ws_core::{Gap, GapCause, UnixMillis};
@@ -109,14 +110,14 @@ impl fmt::Display for Gap {
     }
 }
 
-/// How sure it is that something is missing in a [`Gap`]. Later variants are surer, and compare as greater.
+/// How certain it is that something is missing in a [`Gap`]. A more certain one compares as greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Certainty {
-    /// A loss cannot be excluded. On a quiet account most likely nothing is missing.
+    /// A loss cannot be excluded. If the account had little traffic, most likely nothing is missing.
     Possible,
-    /// Everything that the server sent in this time is missing, if it sent something.
+    /// If the server sent something in this time, it is missing.
     Probable,
-    /// Notifications were received and dropped.
+    /// Notifications are missing: they were received and dropped.
     Certain,
 }
 
@@ -140,29 +141,31 @@ pub enum GapCause {
     RecoveryFailed(Option<Box<str>>),
     /// Twice the recovery window passed before a connection could be made.
     WindowPassed,
-    /// The session was given up: three connections in a row that presented its recovery token were refused, or ended
-    /// before anything was delivered ([REC-9](crate::protocol#rec-9)).
+    /// The session was given up, because three connections in a row that presented its recovery token were refused or
+    /// ended before anything was delivered ([REC-9](crate::protocol#rec-9)).
     RecoveryAbandoned,
     /// The server replayed as many notifications as its buffer holds, those of other subscriptions included. Older ones
     /// may have fallen out.
     ReplayOverflow,
-    /// The end of a replay is unknown, and so is its size. The connection broke in the middle of it, or the heartbeat
-    /// that marks the end was not answered in time, or the replay was larger than
+    /// It is unknown whether a replay was complete. The connection broke in the middle of it, or the heartbeat that
+    /// marks its end was not answered in time, or the replay was larger than
     /// [`SessionLimits::held_bytes`](crate::SessionLimits::held_bytes).
     ReplayInterrupted,
-    /// The session was restored from a snapshot that was not that of an orderly end. What arrived after it is unknown.
+    /// The session was restored from a snapshot, and the run that wrote it did not end in an orderly way. What that run
+    /// received after the snapshot is unknown.
     Restored,
-    /// More notifications than can be held came before the subscription was confirmed, or larger ones.
+    /// Before the subscription was confirmed, more notifications came than can be held, in number or in bytes.
     QueueOverflow,
     /// An unreadable frame may have been a notification.
     UnreadableFrame,
-    /// The server no longer knew the subscription (404), or it answered an update with another subscription, or it made
-    /// one whose confirmation was lost.
+    /// The server no longer knew the subscription (404), or answered an update with another subscription, or the
+    /// confirmation of a new one was lost.
     SubscriptionLost,
-    /// The connection was silent before it broke. What the server wrote into it last may have been lost on the way; see
+    /// The connection was silent before it broke. What the server sent last may not have arrived; see
     /// [`Config::in_flight_gaps`](crate::Config::in_flight_gaps).
     InFlight,
-    /// Another client opened the same session and received what came meanwhile ([CON-7](crate::protocol#con-7)).
+    /// Another client opened the same session, and received the notifications of that time
+    /// ([CON-7](crate::protocol#con-7)).
     Contended,
 }
 
@@ -185,7 +188,7 @@ impl GapCause {
         }
     }
 
-    /// How sure a loss of this cause is.
+    /// How certain a loss of this cause is.
     #[must_use]
     pub const fn certainty(&self) -> Certainty {
         match self {

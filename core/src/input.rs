@@ -95,12 +95,13 @@ pub enum Input<'a> {
         /// Whether there is a network now.
         online: bool,
     },
-    /// Messages of the connection have waited unread, because the application is slow. Give it at two moments:
+    /// Messages of the connection are waiting unread, because the application is slow. Give it at two moments:
     ///
-    /// - In place of [`Timeout`](Self::Timeout) when a deadline came meanwhile. The peer is alive, and the answer that
-    ///   a timer waits for may be among the messages, so such timers are put off ([HB-3](crate::protocol#hb-3)).
-    /// - Right before the first of these messages. Nobody knows when they arrived, so silence counts from before they
-    ///   waited until a heartbeat that is sent now is answered ([REC-5](crate::protocol#rec-5)).
+    /// - In place of [`Timeout`](Self::Timeout), when a deadline comes while messages wait. The peer is alive, and the
+    ///   answer that a timer waits for may be among the messages, so such timers are postponed
+    ///   ([HB-3](crate::protocol#hb-3)).
+    /// - Right before the first of these messages is given. It is unknown when they arrived, so the connection counts
+    ///   as silent since before they waited, until a new heartbeat is answered ([REC-5](crate::protocol#rec-5)).
     Unread {
         /// The connection.
         conn: ConnId,
@@ -229,8 +230,8 @@ pub struct AuthFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthFailureKind {
-    /// Only a change by a person helps. A live connection goes on. The session ends as soon as it needs a token and has
-    /// none.
+    /// Retries cannot solve it; a person has to change something. A live connection goes on. The session ends when it
+    /// needs a token and has none.
     Permanent,
     /// The call of the login got no answer.
     Network {
@@ -251,7 +252,7 @@ pub enum AuthFailureKind {
 }
 
 impl AuthFailure {
-    /// A failure that only a change by a person mends. `message` is one line for people, without secrets.
+    /// A failure that retries cannot solve. `message` is one line for people, without secrets.
     #[must_use]
     pub fn permanent(message: impl Into<Box<str>>) -> Self {
         Self::new(AuthFailureKind::Permanent, message)
@@ -269,7 +270,7 @@ impl AuthFailure {
         Self { kind, code: None, message: message.into(), retry_after: None }
     }
 
-    /// Whether only a change by a person helps.
+    /// Whether retries cannot solve it, and a person has to change something.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
         matches!(self.kind, AuthFailureKind::Permanent)
@@ -306,7 +307,7 @@ impl std::error::Error for AuthFailure {}
 pub struct HttpFailure {
     /// Where it failed.
     pub phase: Phase,
-    /// Whether no byte of the request left. Then it cannot have run, and repeating it is safe.
+    /// Whether no byte of the request was sent. Then it cannot have run, and repeating it is safe.
     pub not_sent: bool,
     /// One line for people, without secrets.
     pub message: Box<str>,

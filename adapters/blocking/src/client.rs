@@ -22,10 +22,10 @@ use crate::https::{Https, HttpsSender};
 use crate::io::{Io, IoParts, WAKE};
 use crate::states::StateWatch;
 
-/// A running session. Clones are handles of the same one and may go to other threads.
+/// A handle of a running session. Clones are handles of the same session, and may go to other threads.
 ///
-/// A thread of its own owns the session and the socket. It ends after [`Client::close`], after a permanent failure, and
-/// at once when the last `Client`, the [`Events`] and every [`Pending`](crate::Pending) are dropped.
+/// A thread owns the session and the socket. It ends after [`Client::close`] and after a permanent failure. When the
+/// last `Client`, the [`Events`] and every [`Pending`](crate::Pending) are dropped it ends at once.
 #[derive(Clone)]
 pub struct Client {
     recorder: Option<FlightRecorder>,
@@ -49,7 +49,8 @@ impl Client {
     }
 
     /// Subscribes to these event filters, in place of those before ([SUB-1](ringcentral_ws_core::protocol#sub-1)). The
-    /// result is the id of the call; the server's answer comes as an event.
+    /// server's answer comes as an event, [`Subscribed`](ringcentral_ws_core::Event::Subscribed) or
+    /// [`SubscriptionFailed`](ringcentral_ws_core::Event::SubscriptionFailed), with the id that this call returns.
     ///
     /// # Errors
     ///
@@ -70,8 +71,8 @@ impl Client {
         self.remote.ask(Command::Unsubscribe).unwrap_or(Err(CommandError::Closed(())))
     }
 
-    /// Connects now, inside the budgets. Does nothing on a live connection
-    /// ([REC-7](ringcentral_ws_core::protocol#rec-7)).
+    /// Connects now instead of after the wait, as far as the budgets of attempts and calls allow. Does nothing while
+    /// there is a connection ([REC-7](ringcentral_ws_core::protocol#rec-7)).
     ///
     /// # Errors
     ///
@@ -80,34 +81,35 @@ impl Client {
         self.remote.ask(Command::Recover).unwrap_or(Err(CommandError::Closed(())))
     }
 
-    /// Ends the session, and returns when it has ended, within `Config::close_timeout`
-    /// ([CLS-1](ringcentral_ws_core::protocol#cls-1)). It waits for a login under way, so that its refresh token is
-    /// handed over (`on_tokens`), but not for events to be taken. Of several calls the mode of the first counts.
+    /// Ends the session, and returns when it has ended, at most after `Config::close_timeout`
+    /// ([CLS-1](ringcentral_ws_core::protocol#cls-1)). Events need not be taken meanwhile. If a login is under way it
+    /// waits for its end, so that `on_tokens` gets the new refresh token. If it is called twice, the first mode counts.
     pub fn close(&self, mode: Close) {
         let _ = self.remote.ask(|reply| Command::Close(mode, reply));
     }
 
-    /// Reports that the machine gained or lost its network, if the application knows. The next attempt is pulled
-    /// forward ([BCK-4](ringcentral_ws_core::protocol#bck-4)).
+    /// Reports that the machine gained or lost its network, for applications that know. With a network the next attempt
+    /// begins sooner ([BCK-4](ringcentral_ws_core::protocol#bck-4)).
     pub fn network_changed(&self, online: bool) {
         let _ = self.remote.send(Command::Network(online));
     }
 
-    /// The snapshot with which another process can continue the session; `None` before the first. It changes when the
-    /// application takes `Event::SnapshotChanged`, so it never covers an event that was not taken
-    /// ([PST-4](ringcentral_ws_core::protocol#pst-4)).
+    /// The snapshot with which another process, or the next run, can continue the session; `None` before the first one.
+    /// It changes when the application takes `Event::SnapshotChanged`, so it never covers an event that the application
+    /// has not seen ([PST-4](ringcentral_ws_core::protocol#pst-4)).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.remote.view.snapshot()
     }
 
-    /// The state of the session.
+    /// The state of the session. Its times are those of the client's own clock: for the time of the next attempt read
+    /// [`ConnectionState::next_try`](crate::ConnectionState::next_try) of [`states`](Self::states).
     #[must_use]
     pub fn state(&self) -> SessionState {
         self.remote.states.get().session()
     }
 
-    /// The state as a value that can be watched, with the state of the subscription and the time of the next attempt.
+    /// Watches the state of the session and its subscription, and the time of the next attempt.
     #[must_use]
     pub fn states(&self) -> StateWatch {
         StateWatch::new(self.remote.states.clone())
@@ -119,8 +121,9 @@ impl Client {
         self.remote.view.stats()
     }
 
-    /// The recording of the last inputs and outputs, also after the end; `None` without [`Builder::flight_recorder`].
-    /// `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` replays and draws it.
+    /// The recording of the last inputs and outputs, with secrets masked, also after the end of the session. `None`
+    /// without [`Builder::flight_recorder`]. `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` replays and draws
+    /// it.
     #[must_use]
     pub fn flight_record(&self) -> Option<String> {
         self.recorder.as_ref().map(FlightRecorder::dump)
@@ -149,7 +152,7 @@ impl Builder {
 
     ringcentral_ws_adapter::settings_methods!(debug: "It is called on the I/O thread and must not block.");
 
-    /// Uses another HTTP client for all HTTPS calls, logins included; the WebSocket stays the driver's. Limits, proxy
+    /// Uses another HTTP client for all HTTPS calls, logins included. The WebSocket is not affected. Limits, proxy
     /// and TLS settings are its own, and it has to end its calls itself when the client ends. Downloads through it are
     /// streamed if it implements [`HttpsSender::stream`].
     pub fn http_client(mut self, client: impl HttpsSender + 'static) -> Self {

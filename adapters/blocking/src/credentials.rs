@@ -13,37 +13,37 @@ use url::Url;
 pub use self::login::{Jwt, RefreshToken};
 use crate::https::HttpsSender;
 
-/// A question to a [`CredentialSource`].
+/// What a [`CredentialSource`] is asked.
 pub struct TokenRequest<'a> {
-    /// Why a token is wanted.
+    /// Why a token is needed.
     pub reason: AuthReason,
-    /// The token this client was given last. With [`AuthReason::Refused`] it must not be given again.
+    /// The last token that this client got. If the reason is [`AuthReason::Refused`], give another one.
     pub held: Option<&'a Secret>,
-    /// Makes the calls.
+    /// Makes HTTPS calls.
     pub https: &'a dyn HttpsSender,
 }
 
 /// Gives access tokens. It is called on a thread of its own and may block; one source may serve several clients.
 ///
-/// The call is run to its end, also when the session has stopped waiting for it, so that a rotated refresh token is not
-/// lost: [`Client::close`](crate::Client::close) waits for it, within `Config::close_timeout`. Only that limit, and the
-/// drop of the last handle, end its HTTPS calls on the way.
+/// The call runs to its end even if the session does not wait for it any more, so that a new refresh token is not lost.
+/// [`Client::close`](crate::Client::close) waits for it, up to `Config::close_timeout`. Its HTTPS calls are aborted in
+/// two cases: that time has passed, or the last handle of the client was dropped.
 pub trait CredentialSource: Send + Sync + 'static {
-    /// An access token that is good now.
+    /// An access token that is valid now.
     ///
     /// # Errors
     ///
     /// [`AuthFailure`], which says whether trying again can help.
     fn access_token(&self, request: TokenRequest<'_>) -> Result<AccessToken, AuthFailure>;
 
-    /// The server the credentials are for; used unless the configuration names another.
+    /// The server that the credentials belong to. It is used unless the configuration names another one.
     fn server(&self) -> Option<&Url> {
         None
     }
 
-    /// Whose the tokens are, if that is known: stored sessions are bound to it, unless
-    /// [`Config::identity`](ringcentral_ws_core::Config::identity) names another. It must stay the same while the user and
-    /// the app do.
+    /// The owner of the tokens (server, app and user), if it is known. Snapshots are bound to it, unless
+    /// [`Config::identity`](ringcentral_ws_core::Config::identity) names another owner. Return the same value for the
+    /// same user and app each time.
     fn identity(&self) -> Option<Identity> {
         None
     }

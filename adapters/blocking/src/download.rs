@@ -10,11 +10,12 @@ use ringcentral_ws_core::HttpFailure;
 
 use crate::abort::Abort;
 
-/// A body that is being downloaded: an [`io::Read`]. Beside the reader's own buffer it holds at most some 150 KiB,
-/// which are the connection's; while it is not read the server waits. Each read has `IoLimits::download_read`.
+/// A response body that is read as it arrives: an [`io::Read`]. It holds about 150 KiB, the buffers of the connection.
+/// While it is not read, TCP makes the server wait. Each read may take `IoLimits::download_read`.
 ///
-/// It ends with the client: after [`Client::close`](crate::Client::close), or when the last handle is dropped, a read
-/// fails at once, also one that another thread waits in. Dropping it ends the connection.
+/// Reading fails at once after [`Client::close`](crate::Client::close), and when the last handle of the client is
+/// dropped ([`DownloadError::ClientEnded`]); so does a read that another thread waits in. Dropping the download closes
+/// its connection.
 pub struct Download {
     /// `None` once it has ended.
     body: Option<Box<dyn Read + Send>>,
@@ -29,8 +30,9 @@ pub struct Download {
 }
 
 impl Download {
-    /// The body that another HTTP client reads ([`HttpsSender::stream`](crate::HttpsSender::stream)). The first error
-    /// ends it, and becomes [`DownloadError::Stalled`] if its kind is `TimedOut`, else [`DownloadError::BrokenOff`].
+    /// A body that another HTTP client reads, for [`HttpsSender::stream`](crate::HttpsSender::stream). The first error
+    /// ends it. It becomes [`DownloadError::Stalled`] if its kind is `TimedOut`, otherwise
+    /// [`DownloadError::BrokenOff`].
     pub fn from_reader(body: impl Read + Send + 'static) -> Self {
         let body: Box<dyn Read + Send> = Box::new(body);
         Self { body: Some(body), whole: Bytes::new(), received: 0, length: None, broken: None, abort: None }
@@ -45,7 +47,7 @@ impl Download {
         Self { length, abort: Some(abort), ..self }
     }
 
-    /// Bytes read so far.
+    /// How many bytes have been read.
     #[must_use]
     pub const fn received(&self) -> u64 {
         self.received
@@ -80,15 +82,15 @@ impl Download {
 }
 
 impl AsRef<[u8]> for Download {
-    /// All of the body when the status is no success, for
-    /// [`ApiError::from_response`](ringcentral_ws_core::ApiError::from_response); else nothing.
+    /// The whole body if the status is an error, for
+    /// [`ApiError::from_response`](ringcentral_ws_core::ApiError::from_response); otherwise empty.
     fn as_ref(&self) -> &[u8] {
         &self.whole
     }
 }
 
 impl Read for Download {
-    /// Errors hold a [`DownloadError`], see [`DownloadError::of`]. Each further read reports the first one again.
+    /// Errors contain a [`DownloadError`], see [`DownloadError::of`]. Each further read reports the first one again.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone().into());

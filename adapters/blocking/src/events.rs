@@ -12,12 +12,13 @@ use crate::timed_out::TimedOut;
 
 /// The events of a client, in order: an iterator that waits for each, and ends after [`Event::Closed`].
 ///
-/// The queue is bounded (`IoLimits::event_queue`, `IoLimits::event_bytes`). When it is full, the socket is not read,
-/// and TCP makes the server wait; heartbeats, deadlines and commands go on. While the answer to a request over the
-/// socket is awaited, reading goes on until `event_bytes` wait: see [`Client::request`](crate::Client::request).
+/// The queue has a limit in number (`IoLimits::event_queue`, 1024) and in bytes (`IoLimits::event_bytes`, 64 MiB). When
+/// it is full, the client stops reading the WebSocket, and TCP makes the server wait. Heartbeats, deadlines and
+/// commands go on. While the answer to a request over the WebSocket is awaited, only the limit in bytes counts; see
+/// [`Client::get`](crate::Client::get).
 ///
-/// When [`Event::SnapshotChanged`] is taken, [`Client::snapshot`](crate::Client::snapshot) shows the new snapshot, so a
-/// snapshot never covers an event that was not taken ([PST-4](ringcentral_ws_core::protocol#pst-4)).
+/// [`Client::snapshot`](crate::Client::snapshot) changes when [`Event::SnapshotChanged`] is taken from the queue. So a
+/// snapshot never covers an event that the application has not seen ([PST-4](ringcentral_ws_core::protocol#pst-4)).
 pub struct Events {
     queue: EventReceiver,
     /// Keeps the client's thread alive.
@@ -29,7 +30,7 @@ impl Events {
         Self { queue, _alive: alive }
     }
 
-    /// The next event, if it comes within `limit`; `Ok(None)` after the last one of a session that has ended.
+    /// Waits for the next event, no longer than `limit`; `Ok(None)` after [`Event::Closed`].
     ///
     /// # Errors
     ///

@@ -34,17 +34,17 @@ const HEADS: usize = 4 * BUFFER;
 
 /// Makes HTTPS calls.
 pub trait HttpsSender: Send + Sync {
-    /// Sends one request with an absolute URI and waits for the answer, within the limits of
-    /// [`IoLimits`](crate::IoLimits). Any status is a success; redirects are not followed.
+    /// Sends one request with an absolute URI and returns the whole answer, within the limits of
+    /// [`IoLimits`](crate::IoLimits). Every status is `Ok`. Redirects are not followed.
     ///
     /// # Errors
     ///
     /// [`HttpFailure`], which says the step and whether the request may have run.
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure>;
 
-    /// The same, but leaves the body to be read as it comes: for [`Client::download`](crate::Client::download), which
-    /// follows redirects itself. Without an implementation of yours the body is read whole, by [`send`](Self::send).
-    /// Make the body by [`Download::from_reader`].
+    /// Sends one request and returns the head of its answer; the body is read later, as it arrives.
+    /// [`Client::download`](crate::Client::download) calls it, and follows redirects itself. Make the body with
+    /// [`Download::from_reader`]. The default reads the whole body into memory with [`send`](Self::send).
     ///
     /// # Errors
     ///

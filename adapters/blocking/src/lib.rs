@@ -13,21 +13,21 @@
 //! # }
 //! ```
 //!
-//! One thread owns the [`Session`] and the socket. It never waits for the application, so
-//! a slow consumer stops neither heartbeats nor deadlines. Whatever can only block (names, connecting, HTTPS calls,
-//! credentials) has a thread of its own while it lasts.
+//! One thread owns the [`Session`] and the socket. It never waits for the application, so a slow consumer stops neither
+//! heartbeats nor deadlines. Work that blocks (name lookup, connecting, HTTPS calls, credentials) runs on threads of
+//! its own.
 //!
 //! # Features
 //!
 //! All are additive: `webpki-roots` (default), `native-roots` and `platform-verifier` say whose certificates are
 //! trusted, `ring` (default) and `aws-lc-rs` what encrypts (see [`TlsSettings`]); `tracing` (default) gives spans and
-//! events (see [`trace`]); `gzip` (default) asks for compressed answers to HTTPS calls and unpacks them;
-//! `recorder` (default) has the flight recorder, which costs nothing until [`Builder::flight_recorder`] asks for it;
-//! `metrics` gives counters, gauges and histograms (see [`metrics`]). Without
-//! certificates or provider, [`Builder::tls`] must be given, else [`Builder::start`]
-//! says what is missing.
+//! events (see [`trace`]); `gzip` (default) asks for compressed answers to HTTPS calls and unpacks them; `recorder`
+//! (default) has the flight recorder, which costs nothing until [`Builder::flight_recorder`] asks for it; `metrics` gives
+//! counters, gauges and histograms (see [`metrics`]). Without certificates or provider, [`Builder::tls`] must be given,
+//! else [`Builder::start`] says what is missing.
 //!
-//! Whoever logs everything leaves out the targets in [`trace::LOUD_TARGETS`]: other crates write tokens there.
+//! If you log at the levels DEBUG or TRACE, leave out the targets in [`trace::LOUD_TARGETS`]: other crates write tokens
+//! there.
 
 mod abort;
 mod calls;

@@ -6,10 +6,10 @@ use ringcentral_ws_adapter::{ConnectionState, Watcher};
 
 use crate::timed_out::TimedOut;
 
-/// Watches where a session stands: a value that can be looked at and waited for, and an iterator of its changes.
+/// Watches the state of a client: read it, wait for a change, or iterate over the changes.
 ///
-/// It does not keep the session running. Of several changes since the last look only the newest is seen, but the last
-/// one, to closed, never escapes. A clone has seen what the original has.
+/// It does not keep the session running. Changes that come faster than they are read are merged: the newest one is
+/// seen. The change to closed is always seen. A clone starts where the original is.
 #[derive(Clone, Debug)]
 pub struct StateWatch(Watcher);
 
@@ -18,7 +18,7 @@ impl StateWatch {
         Self(watcher)
     }
 
-    /// The state now, whether it was seen or not.
+    /// The state now.
     #[must_use]
     pub fn get(&self) -> ConnectionState {
         self.0.get()

@@ -20,9 +20,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const ACCOUNT: &str = "/restapi/v1.0/account/~";
 
 fn app(server: &Server) -> ClientApp {
-    let app = server.with_gateway(|g, _| g.config().app.clone());
-    let server = server.http_url().parse().unwrap();
-    ClientApp { server, client_id: app.client_id, client_secret: Some(app.client_secret.into()) }
+    let client_secret = Some(server.client_secret().into());
+    ClientApp { server: server.http_url().parse().unwrap(), client_id: server.client_id(), client_secret }
 }
 
 fn status(client: &Client) -> u16 {
@@ -62,6 +61,34 @@ fn a_login_by_authorization_code_lives_on_its_refresh_token() {
     assert!(reason.contains("log in again"), "{reason}");
 }
 
+#[test]
+fn a_restart_with_kept_tokens_needs_no_token_call() {
+    let server = Server::start(ServerConfig::default()).unwrap();
+    let store = Arc::new(Mutex::new(String::new()));
+    let keep = |store: &Arc<Mutex<String>>| {
+        let store = Arc::clone(store);
+        move |tokens: &TokenSet| *store.lock().unwrap() = serde_json::to_string(tokens).unwrap()
+    };
+    let kept = || serde_json::from_str::<TokenSet>(&store.lock().unwrap()).unwrap();
+    let jwt = || Jwt::new(app(&server), server.jwt(0)).on_tokens(keep(&store));
+    let calls = || server.observations().token_calls;
+    let (client, _events) = Client::builder(jwt()).start().unwrap();
+    assert_eq!((status(&client), calls()), (200, 1));
+    client.close(Close::Detach);
+    let (client, events) = Client::builder(jwt().with_tokens(kept()).unwrap()).start().unwrap();
+    assert_eq!((status(&client), calls()), (200, 1), "the access token is good");
+    server.with_gateway(|g, now| g.expire_access_tokens(now));
+    assert_eq!((status(&client), calls()), (200, 2), "refreshed");
+    // It ends without a word, and what it had at that moment is in the store.
+    drop((client, events));
+    let login = RefreshToken::from_tokens(app(&server), kept()).on_tokens(keep(&store));
+    let (client, _events) = Client::builder(login).start().unwrap();
+    assert_eq!((status(&client), calls()), (200, 2));
+    server.with_gateway(|g, now| g.expire_access_tokens(now));
+    assert_eq!((status(&client), calls()), (200, 3), "the refresh token in the store was the new one");
+    client.close(Close::Revoke);
+}
+
 /// Counts.
 struct Mine(Arc<dyn HttpsSender>, Arc<AtomicU64>);
 
@@ -77,7 +104,7 @@ fn an_http_client_of_the_users_makes_all_calls() {
     let server = Server::start(ServerConfig::default()).unwrap();
     let calls = Arc::new(AtomicU64::new(0));
     let mine = Mine(https_client(IoLimits::default(), None).unwrap(), Arc::clone(&calls));
-    let jwt = server.with_gateway(|g, _| g.config().users[0].jwt.clone());
+    let jwt = server.jwt(0);
     let source = Arc::new(Jwt::new(app(&server), jwt));
     let (client, _events) = Client::builder(Arc::clone(&source)).http_client(mine).start().unwrap();
     assert_eq!(status(&client), 200);
@@ -142,7 +169,7 @@ impl CredentialSource for Slow {
 #[test]
 fn a_token_that_came_too_late_is_used_by_the_next_try() {
     let server = Server::start(ServerConfig::default()).unwrap();
-    let jwt = server.with_gateway(|g, _| g.config().users[0].jwt.clone());
+    let jwt = server.jwt(0);
     let (let_go, held) = channel();
     let source = Slow(Jwt::new(app(&server), jwt.as_str()), Mutex::new((None, held)));
     let server_url = server.http_url().parse().unwrap();
@@ -164,7 +191,7 @@ fn a_token_that_came_too_late_is_used_by_the_next_try() {
 #[test]
 fn a_wait_for_the_ceiling_of_the_app_is_reported() {
     let server = Server::start(ServerConfig::default()).unwrap();
-    let jwt = server.with_gateway(|g, _| g.config().users[0].jwt.clone());
+    let jwt = server.jwt(0);
     let limits = LoginLimits::default().app_ceiling(Some(1)).on_loopback(true);
     let start = || Client::builder(Jwt::new(app(&server), jwt.as_str()).login_limits(limits)).start().unwrap();
     let (first, _events) = start();

@@ -14,16 +14,17 @@ use crate::request::RequestError;
 /// Where RingCentral keeps content.
 pub const CONTENT_HOST: &str = "ringcentral.com";
 
-/// Why a download ended too early. What was received is good: ask for the rest with [`range`](Self::range).
+/// Why a download ended too early. The bytes before it are correct: ask for the rest with the header of
+/// [`range`](Self::range).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DownloadError {
-    /// Nothing came within `IoLimits::download_read`.
+    /// No byte arrived within `IoLimits::download_read`.
     Stalled {
         /// Bytes received.
         received: u64,
     },
-    /// The connection ended before the body did.
+    /// The connection ended in the middle of the body.
     BrokenOff {
         /// Bytes received.
         received: u64,
@@ -38,7 +39,7 @@ pub enum DownloadError {
 }
 
 impl DownloadError {
-    /// Bytes received before.
+    /// How many bytes were received before.
     #[must_use]
     pub const fn received(&self) -> u64 {
         match self {
@@ -46,7 +47,7 @@ impl DownloadError {
         }
     }
 
-    /// The one inside of an error of reading.
+    /// The download error inside of an [`io::Error`], if there is one.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
@@ -91,7 +92,8 @@ pub struct ContentHosts {
 }
 
 impl ContentHosts {
-    /// The access token goes along, so the host must be trusted and the way encrypted.
+    /// Whether a download may go to this address: its host is trusted and the connection is encrypted, because the
+    /// access token goes with it.
     #[must_use]
     pub fn allow(&self, url: &Url) -> bool {
         if url.origin() == self.server.origin() {
@@ -106,12 +108,11 @@ impl ContentHosts {
         (url.scheme() == "https" || plain_ok) && self.hosts.iter().any(below)
     }
 
-    /// Splits a request of the application whose answer is streamed: what the Session is asked for, which knows the
-    /// server only, so it is given the path, and where its call is to go.
+    /// Splits a download into the request for the Session, which has only a path, and the host that its call goes to.
     ///
     /// # Errors
     ///
-    /// [`RequestError::Refused`] when that host is no content host.
+    /// [`RequestError::Refused`]: the host is neither the server nor a content host.
     pub fn streamed(&self, mut request: Request<Body>) -> Result<(Request<Body>, Streamed), RequestError> {
         let mut origin = None;
         if request.uri().authority().is_some() {

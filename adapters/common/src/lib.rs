@@ -1,11 +1,14 @@
 //! What the adapters of [`ringcentral_ws_core`] have in common, whether they are asynchronous or not.
 //!
-//! Nothing here waits, reads or sends: the [`Pump`], which is the loop of every driver, the queue of events to
-//! the application, what is the same about every WebSocket ([`SocketState`]), clocks and their jumps, limits of I/O,
-//! addresses, TLS settings, masked debug lines, tracing, proxies, which address is tried when, where downloads may go,
-//! the send queue, the upgrade to a WebSocket and what its end means, logins, how a request came out, and the parts of
-//! the `watch` program that only think, with the private files that it keeps. Programs depend on an adapter, such as
-//! `ringcentral-ws-tokio`, which re-exports what they need of this crate.
+//! Nothing here waits, reads or sends. Programs depend on an adapter, such as `ringcentral-ws-tokio`, which re-exports
+//! what they need of this crate. It has:
+//!
+//! - the [`Pump`], the loop of every driver, and the queue of events for the application;
+//! - the state of a WebSocket ([`SocketState`]), its upgrade, and the send queue;
+//! - clocks, limits of I/O, TLS settings, proxies, and the order in which addresses are tried;
+//! - requests, their answers and errors, downloads, and logins;
+//! - masked debug lines and tracing;
+//! - the parts of the `watch` program that do no I/O, and the private files that it keeps.
 
 mod address;
 mod below;
@@ -65,7 +68,7 @@ pub use limits::{
 };
 #[doc(hidden)]
 pub use login::names as login_names;
-pub use login::{FixedToken, Login, LoginNext, login_now};
+pub use login::{FixedToken, Login, LoginNext, login_aged, login_now};
 pub use net::Net;
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};

@@ -53,8 +53,8 @@ impl MessageLimits {
 
 /// Limits of input and output: time-outs of each step, sizes of buffers and queues.
 ///
-/// `Default` suits a service on the open internet. Values that would keep a client busy with itself are corrected by
-/// [`usable`](Self::usable) when the client starts.
+/// `Default` suits a service on the open internet. When a client starts, [`usable`](Self::usable) corrects values that
+/// are too small or too large.
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,8 +70,8 @@ pub struct IoLimits {
     pub dns: Duration,
     /// The longest time to connect, over all addresses of the host together. Default 10 s.
     pub tcp: Duration,
-    /// The time after which the next address of the host is tried beside the one before, if that has not failed yet
-    /// (RFC 8305). At least 10 ms, and short enough that each address has its turn within `tcp`. Default 250 ms.
+    /// When a host has several addresses, the next one is tried after this time, beside the attempts before (RFC 8305).
+    /// At least 10 ms. It is shortened so that all addresses are tried within `tcp`. Default 250 ms.
     pub attempt_delay: Duration,
     /// The silence after which the system probes a connection (TCP keep-alive), so that firewalls and routers do not
     /// forget it. Whole seconds, from 1 to 32767; `None` turns probes off. Default 15 s.
@@ -94,40 +94,41 @@ pub struct IoLimits {
     pub idle_connections: usize,
     /// How long such a connection is kept. Default 20 s.
     pub idle_time: Duration,
-    /// The read and the write buffer of a WebSocket, in bytes; 1 MiB at most. Default 4 KiB. While many messages arrive
-    /// the async driver uses 64 KiB more for reading, and gives them back afterwards.
+    /// Size of the read buffer and of the write buffer of a WebSocket, in bytes; at most 1 MiB. Default 4 KiB. While
+    /// many messages arrive, the async clients use 64 KiB more for reading.
     pub socket_buffer: usize,
-    /// Bytes that wait to be sent from which on the session holds requests back. Default 64 KiB.
+    /// When this many bytes wait to be sent, the session sends no more requests. Default 64 KiB.
     pub send_high: usize,
-    /// Bytes that wait to be sent down to which it does so. Default 16 KiB.
+    /// When no more than this many bytes wait, it sends requests again. Default 16 KiB.
     pub send_low: usize,
-    /// Bytes that wait to be sent from which on the connection is dropped, beside one message that the WebSocket has
-    /// taken and `pong_max`. Default 64 MiB.
+    /// When this many bytes wait to be sent, the connection is dropped. One message that the WebSocket has taken and
+    /// `pong_max` come on top. Default 64 MiB.
     pub send_max: usize,
-    /// Bytes of answers to pings from which on the connection is dropped, because the server does not read them. At
-    /// least 16 KiB; default 64 KiB.
+    /// When this many bytes of answers to pings wait to be sent, the connection is dropped: the server does not read
+    /// them. At least 16 KiB. Default 64 KiB.
     pub pong_max: usize,
-    /// Events that wait for the application from which on reading stops. Default 1024. While the answer to a request
-    /// over the socket is awaited, reading goes on until `event_bytes` wait
-    /// ([REQ-10](ringcentral_ws_core::protocol#req-10)).
+    /// When this many events wait for the application, the WebSocket is not read. While the answer to a request over
+    /// the WebSocket is awaited, only `event_bytes` counts ([REQ-10](ringcentral_ws_core::protocol#req-10)). Default
+    /// 1024.
     pub event_queue: usize,
-    /// Bytes of events and of their snapshots that wait for the application from which on reading stops. What two more
-    /// messages cause may come on top. Default 64 MiB.
+    /// When events and snapshots of this many bytes wait for the application, the WebSocket is not read. The events of
+    /// two more messages may come on top. Default 64 MiB.
     pub event_bytes: usize,
-    /// Most commands that wait for the driver before their callers wait, from 1 to 65536. Default 32.
+    /// How many commands may wait for the client's task or thread; above that their callers wait. From 1 to 65536.
+    /// Default 32.
     pub command_queue: usize,
-    /// A timer that is this late, or clocks that differ by this much, mean that the machine or the process was
-    /// suspended. At least 100 ms; default 2 s.
+    /// When a timer is this late, or the clocks of the system differ by this much, the machine or the process was
+    /// suspended. At least 100 ms. Default 2 s.
     pub clock_slack: Duration,
-    /// The longest sleep of the I/O task or thread. It bounds how late a wake-up of the machine is noticed. At least 10
-    /// ms; default 10 s.
+    /// The longest sleep of the client's task or thread. It limits how late it is noticed that the machine woke up. At
+    /// least 10 ms. Default 10 s.
     pub longest_sleep: Duration,
-    /// Messages in a row after which a snapshot is published at the latest. Default 64.
+    /// While messages come without a pause, a new snapshot is published after this many of them. Default 64.
     pub snapshot_every: usize,
 }
 
 impl IoLimits {
-    /// The same limits, with values that cannot be had or would keep a client busy with itself corrected.
+    /// The same limits, with each value within the range that its documentation names.
     #[must_use]
     pub fn usable(mut self) -> Self {
         self.socket_buffer = self.socket_buffer.min(1 << 20);

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use ringcentral_ws_api::{
     self as api, ClientApp, Identity, LoginCall, LoginLimiter, LoginStep, LoginWait, TokenBudget, TokenSet,
 };
-use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Secret, Timestamp};
+use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, ClockReading, HttpFailure, Secret, Timestamp};
 
 pub use self::sources::FixedToken;
 use crate::clock::{Clock, ClockTimes};
@@ -20,7 +20,7 @@ use crate::clock::{Clock, ClockTimes};
 /// What [`login_sources`](crate::login_sources) names of the logins.
 #[doc(hidden)]
 pub mod names {
-    pub use ringcentral_ws_api::{ClientApp, EnvError, Login, LoginLimiter, LoginLimits, TokenSet};
+    pub use ringcentral_ws_api::{ClientApp, EnvError, ForeignTokens, Login, LoginLimiter, LoginLimits, TokenSet};
     pub use ringcentral_ws_core::Secret;
 }
 
@@ -114,7 +114,9 @@ impl<L> Login<L> {
             LoginStep::Call(request) => LoginNext::Call(request),
             LoginStep::Failed(failure) => LoginNext::Done(Err(failure)),
             LoginStep::Token { token, issued } => {
-                if let (Some(callback), Some(issued)) = (&self.callback, issued) {
+                if let (Some(callback), Some(mut issued)) = (&self.callback, issued) {
+                    issued.issued_at = Some(login_clock().unix);
+                    issued.identity = self.identity.or(issued.identity);
                     callback(&issued);
                 }
                 LoginNext::Done(Ok(token))
@@ -172,8 +174,17 @@ impl LoginLimiter for Limiter {
 
 /// Logins outlive clients, so they have a clock of their own. It goes on while the machine sleeps, as the server's does.
 pub fn login_now() -> Timestamp {
+    login_clock().now
+}
+
+/// Tokens that were stored, with the age they have now.
+pub fn login_aged(tokens: TokenSet) -> TokenSet {
+    tokens.aged(login_clock().unix)
+}
+
+fn login_clock() -> ClockReading {
     static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock::new(Duration::ZERO, ClockTimes::system));
-    CLOCK.reading().now
+    CLOCK.reading()
 }
 
 #[cfg(test)]

@@ -33,10 +33,10 @@ pub struct Proxy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// It is no address such as `http://user:password@proxy.example:3128`.
+    /// It is not an address. An address looks like `http://user:password@proxy.example:3128`.
     Address,
-    /// Its scheme is not `http`. TLS to the proxy and SOCKS are not supported; the connection through the tunnel has
-    /// TLS of its own.
+    /// Its scheme is not `http`. TLS to the proxy and SOCKS are not supported. Data is encrypted all the same: TLS runs
+    /// inside of the tunnel.
     Scheme,
 }
 
@@ -57,7 +57,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// [`ProxyError`]: it is no such address.
+    /// [`ProxyError`]: it is not such an address.
     pub fn new(address: &str) -> Result<Self, ProxyError> {
         let whole = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         let url = Url::parse(&whole).map_err(|_| ProxyError::Address)?;
@@ -91,7 +91,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// [`ProxyError`]: the variable holds no usable address.
+    /// [`ProxyError`]: the value of the variable is not a usable address.
     pub fn from_env() -> Result<Option<Self>, ProxyError> {
         Self::read(|name| std::env::var(name).ok())
     }

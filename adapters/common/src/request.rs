@@ -96,20 +96,20 @@ pub enum RequestError {
     },
     /// The body cannot be written as JSON. Nothing was sent.
     InvalidBody(serde_json::Error),
-    /// The request was not accepted. Nothing was sent, and the request is handed back; [`CommandError`] says why.
+    /// The client did not accept the request, and hands it back. Nothing was sent. [`CommandError`] says why.
     Refused(Box<CommandError<Request<Body>>>),
-    /// The request did not run. Repeating it is safe.
+    /// The request did not reach the server, or was not carried out. Repeating it is safe.
     NotSent(Cause),
-    /// The request left, and no answer will come. It may have run.
+    /// The request was sent, and its answer was lost. It may have run.
     Unknown(Cause),
     /// The deadline passed.
     TimedOut {
-        /// Whether the request had left. Then it may have run.
+        /// Whether the request was sent. Then it may have run.
         sent: bool,
     },
     /// The request was cancelled.
     Cancelled {
-        /// Whether the request had left. Then it may have run.
+        /// Whether the request was sent. Then it may have run.
         sent: bool,
     },
 }

@@ -24,8 +24,9 @@ use crate::states::StateWatch;
 
 /// A handle of a running session. Clones are handles of the same session.
 ///
-/// A task owns the session and the socket. It ends after [`Client::close`], after a permanent failure, and at once when
-/// the last `Client` and the [`Events`] are dropped. All futures are cancel-safe; dropping a request cancels it.
+/// A task owns the session and the socket. It ends after [`Client::close`] and after a permanent failure. When the last
+/// `Client` and the [`Events`] are dropped it ends at once. All futures are cancel-safe. Dropping the future of a
+/// request cancels the request.
 pub struct Client<R> {
     recorder: Option<FlightRecorder>,
     view: SessionView,
@@ -55,7 +56,8 @@ impl<R: Runtime + Default> Client<R> {
 
 impl<R> Client<R> {
     /// Subscribes to these event filters, in place of those before ([SUB-1](ringcentral_ws_core::protocol#sub-1)). The
-    /// result is the id of the call; the server's answer comes as an event.
+    /// server's answer comes as an event, [`Subscribed`](ringcentral_ws_core::Event::Subscribed) or
+    /// [`SubscriptionFailed`](ringcentral_ws_core::Event::SubscriptionFailed), with the id that this call returns.
     ///
     /// # Errors
     ///
@@ -76,8 +78,8 @@ impl<R> Client<R> {
         self.ask(Command::Unsubscribe).await.unwrap_or(Err(CommandError::Closed(())))
     }
 
-    /// Connects now, inside the budgets. Does nothing on a live connection
-    /// ([REC-7](ringcentral_ws_core::protocol#rec-7)).
+    /// Connects now instead of after the wait, as far as the budgets of attempts and calls allow. Does nothing while
+    /// there is a connection ([REC-7](ringcentral_ws_core::protocol#rec-7)).
     ///
     /// # Errors
     ///
@@ -86,34 +88,35 @@ impl<R> Client<R> {
         self.ask(Command::Recover).await.unwrap_or(Err(CommandError::Closed(())))
     }
 
-    /// Ends the session, and returns when it has ended, within `Config::close_timeout`
-    /// ([CLS-1](ringcentral_ws_core::protocol#cls-1)). It waits for a login under way, so that its refresh token is
-    /// handed over (`on_tokens`), but not for events to be taken. Of several calls the mode of the first counts.
+    /// Ends the session, and returns when it has ended, at most after `Config::close_timeout`
+    /// ([CLS-1](ringcentral_ws_core::protocol#cls-1)). Events need not be taken meanwhile. If a login is under way it
+    /// waits for its end, so that `on_tokens` gets the new refresh token. If it is called twice, the first mode counts.
     pub async fn close(&self, mode: Close) {
         let _ = self.ask(|reply| Command::Close(mode, reply)).await;
     }
 
-    /// Reports that the machine gained or lost its network, if the application knows. The next attempt is pulled
-    /// forward ([BCK-4](ringcentral_ws_core::protocol#bck-4)).
+    /// Reports that the machine gained or lost its network, for applications that know. With a network the next attempt
+    /// begins sooner ([BCK-4](ringcentral_ws_core::protocol#bck-4)).
     pub async fn network_changed(&self, online: bool) {
         let _ = self.commands.send(Command::Network(online)).await;
     }
 
-    /// The snapshot with which another process can continue the session; `None` before the first. It changes when the
-    /// application takes `Event::SnapshotChanged`, so it never covers an event that was not taken
-    /// ([PST-4](ringcentral_ws_core::protocol#pst-4)).
+    /// The snapshot with which another process, or the next run, can continue the session; `None` before the first one.
+    /// It changes when the application takes `Event::SnapshotChanged`, so it never covers an event that the application
+    /// has not seen ([PST-4](ringcentral_ws_core::protocol#pst-4)).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.view.snapshot()
     }
 
-    /// The state of the session.
+    /// The state of the session. Its times are those of the client's own clock: for the time of the next attempt read
+    /// [`ConnectionState::next_try`](crate::ConnectionState::next_try) of [`states`](Self::states).
     #[must_use]
     pub fn state(&self) -> SessionState {
         self.states.get().session()
     }
 
-    /// The state as a value that can be watched, with the state of the subscription and the time of the next attempt.
+    /// Watches the state of the session and its subscription, and the time of the next attempt.
     #[must_use]
     pub fn states(&self) -> StateWatch {
         StateWatch(self.states.clone())
@@ -125,8 +128,9 @@ impl<R> Client<R> {
         self.view.stats()
     }
 
-    /// The recording of the last inputs and outputs, also after the end; `None` without [`Builder::flight_recorder`].
-    /// `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` replays and draws it.
+    /// The recording of the last inputs and outputs, with secrets masked, also after the end of the session. `None`
+    /// without [`Builder::flight_recorder`]. `cargo run -p ringcentral-ws-fuzz --bin replay -- FILE` replays and draws
+    /// it.
     #[must_use]
     pub fn flight_record(&self) -> Option<String> {
         self.recorder.as_ref().map(FlightRecorder::dump)
@@ -188,7 +192,7 @@ impl<R: Runtime> Builder<R> {
 
     ringcentral_ws_adapter::settings_methods!(debug: "It is called from the driver's task and must not block.");
 
-    /// Uses another HTTP client for all HTTPS calls, logins included; the WebSocket stays the driver's. Limits, proxy
+    /// Uses another HTTP client for all HTTPS calls, logins included. The WebSocket is not affected. Limits, proxy
     /// and TLS settings are its own. Downloads through it are streamed if it implements [`HttpsSender::stream`].
     pub fn http_client(mut self, client: impl HttpsSender + 'static) -> Self {
         self.http_client = Some(Arc::new(client));

@@ -15,33 +15,33 @@ use url::Url;
 pub use self::login::{Jwt, RefreshToken};
 use crate::https::HttpsSender;
 
-/// A question to a [`CredentialSource`].
+/// What a [`CredentialSource`] is asked.
 pub struct TokenRequest<'a> {
-    /// Why a token is wanted.
+    /// Why a token is needed.
     pub reason: AuthReason,
-    /// The token this client was given last. With [`AuthReason::Refused`] it must not be given again.
+    /// The last token that this client got. If the reason is [`AuthReason::Refused`], give another one.
     pub held: Option<&'a Secret>,
-    /// Makes the calls.
+    /// Makes HTTPS calls.
     pub https: &'a dyn HttpsSender,
 }
 
-/// Gives access tokens. One source may serve several clients; it must answer each call, in any order.
+/// Gives access tokens. One source may serve several clients, and may be called again before it has answered.
 ///
-/// The future is run to its end, also when the session has stopped waiting for it, so that a rotated refresh token is
-/// not lost: [`Client::close`](crate::Client::close) waits for it, within `Config::close_timeout`. Only that limit, and
-/// the drop of the last handle, drop it on the way.
+/// The future runs to its end even if the session does not wait for it any more, so that a new refresh token is not
+/// lost. [`Client::close`](crate::Client::close) waits for it, up to `Config::close_timeout`. It is dropped early in
+/// two cases: that time has passed, or the last handle of the client was dropped.
 pub trait CredentialSource: Send + Sync + 'static {
-    /// An access token that is good now.
+    /// An access token that is valid now.
     fn access_token<'a>(&'a self, request: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>>;
 
-    /// The server the credentials are for; used unless the configuration names another.
+    /// The server that the credentials belong to. It is used unless the configuration names another one.
     fn server(&self) -> Option<&Url> {
         None
     }
 
-    /// Whose the tokens are, if that is known: stored sessions are bound to it, unless
-    /// [`Config::identity`](ringcentral_ws_core::Config::identity) names another. It must stay the same while the user and
-    /// the app do.
+    /// The owner of the tokens (server, app and user), if it is known. Snapshots are bound to it, unless
+    /// [`Config::identity`](ringcentral_ws_core::Config::identity) names another owner. Return the same value for the
+    /// same user and app each time.
     fn identity(&self) -> Option<Identity> {
         None
     }

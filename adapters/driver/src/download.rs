@@ -16,11 +16,11 @@ use ringcentral_ws_core::HttpFailure;
 /// Fused: reading beyond the end is allowed, and not every stream allows it.
 type Chunks = stream::Fuse<Pin<Box<dyn Stream<Item = Result<Bytes, DownloadError>> + Send>>>;
 
-/// A body that is being downloaded: a stream of chunks, and an [`AsyncRead`] of `futures-io`. It holds a chunk at a
-/// time, at most some 100 KiB with the connection's buffers; while it is not read the server waits.
+/// A response body that is read as it arrives: a stream of chunks, and an [`AsyncRead`] of `futures-io`. It holds one
+/// chunk at a time, about 100 KiB with the buffers of the connection. While it is not read, TCP makes the server wait.
 ///
-/// It ends with the client: after [`Client::close`](crate::Client::close), or when the last handle is dropped, whoever
-/// reads it learns so at once. Dropping it ends the connection.
+/// Reading fails at once after [`Client::close`](crate::Client::close), and when the last handle of the client is
+/// dropped ([`DownloadError::ClientEnded`]). Dropping the download closes its connection.
 pub struct Download {
     chunks: Chunks,
     /// Read, and not taken by `poll_read` yet.
@@ -40,8 +40,8 @@ impl Download {
         Self { chunks: chunks.fuse(), rest: Bytes::new(), whole: Bytes::new(), received: 0, length: None, client: None }
     }
 
-    /// The body that another HTTP client reads ([`HttpsSender::stream`](crate::HttpsSender::stream)). The first error
-    /// ends it, and becomes [`DownloadError::BrokenOff`].
+    /// A body that another HTTP client reads, for [`HttpsSender::stream`](crate::HttpsSender::stream). The first error
+    /// ends it and becomes [`DownloadError::BrokenOff`].
     pub fn from_stream<E: fmt::Display>(chunks: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Self {
         let counted = chunks.scan((0_u64, false), |(received, ended), chunk| {
             let next = match chunk {
@@ -83,7 +83,7 @@ impl Download {
         Ok(all.freeze())
     }
 
-    /// Bytes taken so far.
+    /// How many bytes have been read.
     #[must_use]
     pub const fn received(&self) -> u64 {
         self.received
@@ -121,8 +121,8 @@ fn none() -> Chunks {
 }
 
 impl AsRef<[u8]> for Download {
-    /// All of the body when the status is no success, for
-    /// [`ApiError::from_response`](ringcentral_ws_core::ApiError::from_response); else nothing.
+    /// The whole body if the status is an error, for
+    /// [`ApiError::from_response`](ringcentral_ws_core::ApiError::from_response); otherwise empty.
     fn as_ref(&self) -> &[u8] {
         &self.whole
     }
@@ -142,7 +142,7 @@ impl Stream for Download {
 }
 
 impl AsyncRead for Download {
-    /// Errors hold a [`DownloadError`].
+    /// Errors contain a [`DownloadError`].
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         while self.rest.is_empty() {
             match ready!(self.poll_some(cx)) {

@@ -26,14 +26,15 @@ use crate::dial::dial;
 use crate::download::Download;
 use crate::runtime::{Runtime, within};
 
-/// Makes HTTPS calls. Object safe, so that credential sources need not know the runtime.
+/// Makes HTTPS calls. The trait is dyn-compatible, so credential sources do not depend on the runtime.
 pub trait HttpsSender: Send + Sync {
-    /// Sends one request with an absolute URI. Any status is a success; redirects are not followed.
+    /// Sends one request with an absolute URI and returns the whole answer. Every status is `Ok`. Redirects are not
+    /// followed.
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>>;
 
-    /// The same, but leaves the body to be read as it comes: for [`Client::download`](crate::Client::download), which
-    /// follows redirects itself. Without an implementation of yours the body is read whole, by [`send`](Self::send).
-    /// Make the body by [`Download::from_stream`].
+    /// Sends one request and returns the head of its answer; the body is read later, as it arrives.
+    /// [`Client::download`](crate::Client::download) calls it, and follows redirects itself. Make the body with
+    /// [`Download::from_stream`]. The default reads the whole body into memory with [`send`](Self::send).
     fn stream(self: Arc<Self>, request: Request<Bytes>) -> BoxFuture<'static, Result<Response<Download>, HttpFailure>>
     where
         Self: 'static,

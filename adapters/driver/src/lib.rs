@@ -1,9 +1,10 @@
 //! The async driver of [`ringcentral_ws_core`], generic over the runtime.
 //!
-//! A runtime is five methods ([`Runtime`]); crates such as `ringcentral-ws-tokio` bring one and re-export the rest.
-//! The driver adds what the sans-IO [`Session`] leaves out: names, TCP, TLS, HTTPS,
-//! WebSocket, clocks, credentials, and a [`Client`] with its stream of [`Events`]. It decides nothing about the
-//! protocol.
+//! Programs use it through a crate of a runtime, such as `ringcentral-ws-tokio`, which re-exports all of it. A runtime
+//! is five methods ([`Runtime`]).
+//!
+//! The driver adds what the sans-IO [`Session`] leaves out: name lookup, TCP, TLS, HTTPS, WebSocket, clocks and
+//! credentials, and a [`Client`] with its stream of [`Events`]. All decisions about the protocol are the session's.
 //!
 //! # Features
 //!
@@ -22,13 +23,12 @@
 //! | `metrics` | | counters, gauges and histograms for the `metrics` crate: [`metrics`] has the table |
 //! | `watch` | | the program behind the adapters' `watch` examples |
 //!
-//! rustls's process-wide provider is never used. Without certificates or provider, [`Builder::tls`] must be given, else
-//! [`Builder::start`] says what is missing ([`StartError::Tls`]); only a server on this machine that speaks in the
-//! clear needs neither.
+//! The process-wide provider of rustls is never used. If the features for certificates or for the provider are off,
+//! call [`Builder::tls`]; otherwise [`Builder::start`] fails and says what is missing ([`StartError::Tls`]). Only a
+//! plain HTTP server on this machine needs neither.
 //!
-//! What is no feature, and why: HTTPS, because every connection begins with calls over it (the login, the WebSocket
-//! token), so REST calls and downloads bring no dependency of their own; serde, because the protocol is JSON, and
-//! snapshots and payload types cost a few derived functions beside it.
+//! HTTPS and serde are always there. Every connection begins with HTTPS calls (the login, the WebSocket token), so REST
+//! calls and downloads add no dependency. The protocol is JSON, so serde is there for snapshots and payload types too.
 
 mod client;
 mod command;

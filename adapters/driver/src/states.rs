@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use ringcentral_ws_adapter::{ConnectionState, Watcher};
 
-/// Watches where a session stands: a value that can be looked at, awaited, and read as a stream of its changes.
+/// Watches the state of a client: read it, await a change, or read the changes as a stream.
 ///
-/// It does not keep the session running. Of several changes since the last look only the newest is seen, but the last
-/// one, to closed, never escapes. A clone has seen what the original has.
+/// It does not keep the session running. Changes that come faster than they are read are merged: the newest one is
+/// seen. The change to closed is always seen. A clone starts where the original is.
 ///
 /// ```no_run
 /// # async fn show<R>(client: &ringcentral_ws_driver::Client<R>) {
@@ -24,7 +24,7 @@ use ringcentral_ws_adapter::{ConnectionState, Watcher};
 pub struct StateWatch(pub(crate) Watcher);
 
 impl StateWatch {
-    /// The state now, whether it was seen or not.
+    /// The state now.
     #[must_use]
     pub fn get(&self) -> ConnectionState {
         self.0.get()
@@ -36,8 +36,8 @@ impl StateWatch {
         poll_fn(|cx| self.0.poll_changed(cx)).await
     }
 
-    /// The first state, from the present one on, that is as wanted; `None` when the session ended without it. Dropping
-    /// the future loses nothing but the changes it has looked at.
+    /// Waits until the state satisfies `wanted`, and returns it; at once if it does now. `None`: the session ended
+    /// before. Changes that were seen on the way are not returned again.
     pub async fn wait_for(&mut self, mut wanted: impl FnMut(&ConnectionState) -> bool) -> Option<ConnectionState> {
         let mut state = self.0.see();
         while !wanted(&state) {

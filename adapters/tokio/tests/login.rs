@@ -2,8 +2,8 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::*;
@@ -47,6 +47,56 @@ async fn a_login_by_authorization_code_lives_on_its_refresh_token() {
     source.revoke(&*https).await.unwrap();
     let reason = closed(&mut events).await;
     assert!(reason.contains("log in again"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_restart_with_kept_tokens_needs_no_token_call() {
+    let server = server();
+    let store = Arc::new(Mutex::new(String::new()));
+    let keep = |store: &Arc<Mutex<String>>| {
+        let store = Arc::clone(store);
+        move |tokens: &TokenSet| *store.lock().unwrap() = serde_json::to_string(tokens).unwrap()
+    };
+    let kept = || serde_json::from_str::<TokenSet>(&store.lock().unwrap()).unwrap();
+    let jwt = || credentials(&server).on_tokens(keep(&store));
+    let calls = || server.observations().token_calls;
+    let ask = async |client: &Client| client.request(get("/restapi/v1.0/account/~")).await.unwrap().status().as_u16();
+    let (client, _events) = Client::builder(jwt()).config(config()).start().unwrap();
+    assert_eq!((ask(&client).await, calls()), (200, 1));
+    client.close(Close::Detach).await;
+    let (client, events) = Client::builder(jwt().with_tokens(kept()).unwrap()).config(config()).start().unwrap();
+    assert_eq!((ask(&client).await, calls()), (200, 1), "the access token is good");
+    server.with_gateway(|g, now| g.expire_access_tokens(now));
+    assert_eq!((ask(&client).await, calls()), (200, 2), "refreshed");
+    // It ends without a word, and what it had at that moment is in the store.
+    drop((client, events));
+    let login = RefreshToken::from_tokens(app(&server), kept()).on_tokens(keep(&store));
+    let (client, _events) = Client::builder(login).config(config()).start().unwrap();
+    assert_eq!((ask(&client).await, calls()), (200, 2));
+    server.with_gateway(|g, now| g.expire_access_tokens(now));
+    assert_eq!((ask(&client).await, calls()), (200, 3), "the refresh token in the store was the new one");
+    client.close(Close::Revoke).await;
+}
+
+#[tokio::test]
+async fn a_refresh_that_was_killed_before_its_tokens_were_kept_costs_no_login() {
+    let server = server();
+    let store = Arc::new(Mutex::new(None));
+    let sink = Arc::clone(&store);
+    let source = credentials(&server).on_tokens(move |tokens| *sink.lock().unwrap() = Some(tokens.clone()));
+    let (client, _events) = Client::builder(source).config(config()).start().unwrap();
+    assert_eq!(client.request(get("/restapi/v1.0/account/~")).await.unwrap().status().as_u16(), 200);
+    client.close(Close::Detach).await;
+    let kept: TokenSet = store.lock().unwrap().take().unwrap();
+    // The server takes the refresh token, and nobody keeps what it answers.
+    let https = https_client(Tokio, IoLimits::default(), None).unwrap();
+    let answer = https.send(app(&server).refresh_request(kept.refresh_token.as_ref().unwrap())).await.unwrap();
+    assert_eq!((answer.status().as_u16(), server.observations().token_calls), (200, 2));
+    let login = RefreshToken::from_tokens(app(&server), kept);
+    let (client, _events) = Client::builder(login).config(config()).start().unwrap();
+    assert_eq!(client.request(get("/restapi/v1.0/account/~")).await.unwrap().status().as_u16(), 200);
+    assert_eq!(server.observations().token_calls, 3, "the kept access token is dead, the refresh token is not");
+    client.close(Close::Revoke).await;
 }
 
 /// Panics the first time.

@@ -242,6 +242,6 @@ pub enum CloseReason {
     Revoked,
     /// `close(Detach)`: the last snapshot can be restored within the recovery window.
     Detached,
-    /// An error that only a change by a person mends; the cause says which.
+    /// An error that retries cannot solve. The cause says what to change.
     Permanent(Cause),
 }

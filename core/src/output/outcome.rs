@@ -28,18 +28,18 @@ pub enum RequestOutcome {
         /// The way that the request went.
         via: Via,
     },
-    /// The request did not run: it never left, or the server refused its access token. Repeating it is safe.
+    /// The request did not run: it was not sent, or the server refused its access token. Repeating it is safe.
     NotSent(Cause),
-    /// The request left, and no answer will come. It may have run.
+    /// The request was sent, and its answer was lost. It may have run.
     Unknown(Cause),
     /// The deadline passed ([REQ-4](crate::protocol#req-4)).
     TimedOut {
-        /// Whether the request had left. Then it may have run.
+        /// Whether the request was sent. Then it may have run.
         sent: bool,
     },
     /// The application cancelled the request.
     Cancelled {
-        /// Whether the request had left. Then it may have run.
+        /// Whether the request was sent. Then it may have run.
         sent: bool,
     },
 }

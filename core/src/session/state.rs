@@ -108,13 +108,13 @@ pub enum Close {
 pub enum SessionState {
     /// `connect` has not been called.
     Idle,
-    /// The next attempt comes at `until`.
+    /// The session waits for the next attempt.
     Waiting {
         /// Failed attempts and short-lived connections since the last good connection.
         attempt: u32,
-        /// When.
+        /// When the next attempt begins, on the driver's clock. With a client read `next_try` of its `states` instead.
         until: Timestamp,
-        /// What it waits for.
+        /// Why it waits.
         reason: WaitReason,
     },
     /// An attempt is under way.

@@ -96,8 +96,9 @@ fn each_code_in_the_reply_to_a_post() {
             let outputs = s.frame(&format!(r#"[{{"type":"{kind}","messageId":"{id}","status":{status}}},{body}]"#));
             let failed: Vec<_> = events(&outputs)
                 .filter_map(|e| match e {
-                    Event::SubscriptionFailed { error, retry_at, .. } => {
-                        Some((error, retry_at.map(|at| at.since(s.now))))
+                    Event::SubscriptionFailed { error, retry_at, delay, .. } => {
+                        assert_eq!(*delay, retry_at.map(|at| at.since(s.now)), "readable without the driver's clock");
+                        Some((error, *delay))
                     }
                     _ => None,
                 })

@@ -24,7 +24,9 @@ pub(super) fn weight(event: &Event, has_snapshot: bool) -> usize {
         Event::Subscribed(info) => {
             let disabled = info.disabled.iter().map(|one| one.filter.len() + one.reason.len() + one.message.len());
             let filters = info.filters.iter().map(|filter| filter.len() + size_of::<Box<str>>());
-            info.server_id.len() + filters.sum::<usize>() + disabled.map(|texts| texts + EVENT).sum::<usize>()
+            let words = [&info.status, &info.transport].into_iter().flatten().map(|word| word.len());
+            let words = info.server_id.len() + words.sum::<usize>();
+            words + filters.sum::<usize>() + disabled.map(|texts| texts + EVENT).sum::<usize>()
         }
         Event::SubscriptionFailed { error, .. } => {
             error.message.len() + error.errors.iter().map(|(code, message)| code.len() + message.len()).sum::<usize>()

@@ -30,11 +30,12 @@ impl FixedToken {
 /// `CredentialSource` for them, and makes the calls.
 ///
 /// `lock` holds the [`Login`](ringcentral_ws_api::Login) while a call is made; `unshared` looks into a lock that
-/// nobody else has yet; `callback` says where the callback of `on_tokens` is called.
+/// nobody else has yet; `callback` says where the callback of `on_tokens` is called, and `names` brings what the example
+/// there uses.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! login_sources {
-    (lock: $lock:ty, unshared: $unshared:expr, callback: $called:literal) => {
+    (lock: $lock:ty, unshared: $unshared:expr, callback: $called:literal, names: $names:literal) => {
         /// Logs in with a JWT, once; from then on it refreshes. A new login is a new session on the server, which
         /// cannot recover the notifications of the old one, so the JWT is used again only when the refresh token is
         /// refused.
@@ -81,6 +82,23 @@ macro_rules! login_sources {
                 self
             }
 
+            /// Begins with these tokens, kept from an earlier run by [`on_tokens`](Self::on_tokens). While their access
+            /// token is good a restart needs no call of the token service; then it refreshes, and the JWT is used only
+            /// when the refresh token is refused.
+            ///
+            /// # Errors
+            ///
+            /// [`ForeignTokens`](ringcentral_ws_api::ForeignTokens): they were stored for another server, app or user.
+            /// Nothing of them is used.
+            pub fn with_tokens(
+                mut self,
+                tokens: $crate::login_names::TokenSet,
+            ) -> Result<Self, $crate::login_names::ForeignTokens> {
+                let machine = ($unshared)(self.0.machine_mut());
+                machine.set_tokens(&$crate::login_aged(tokens), $crate::login_now())?;
+                Ok(self)
+            }
+
             /// The app it logs in to.
             #[must_use]
             pub const fn app(&self) -> &$crate::login_names::ClientApp {
@@ -105,22 +123,57 @@ macro_rules! login_sources {
             }
 
             /// Starts from the answer to a login, such as the exchange of an authorization code
-            /// ([`Pkce`](ringcentral_ws_api::Pkce)). Its access token is used first.
+            /// ([`Pkce`](ringcentral_ws_api::Pkce)), or from tokens kept by [`on_tokens`](Self::on_tokens). Their access
+            /// token is used first, while it is good. Tokens that were stored for another server or app are not used: the
+            /// session ends, and says so.
             #[must_use]
             pub fn from_tokens(app: $crate::login_names::ClientApp, tokens: $crate::login_names::TokenSet) -> Self {
+                let tokens = $crate::login_aged(tokens);
                 let login = $crate::login_names::Login::from_tokens(app, tokens, $crate::login_now());
                 Self($crate::Login::new(login, <$lock>::new))
             }
         }
 
-        $crate::login_sources!(settings of Jwt, $unshared, $called);
-        $crate::login_sources!(settings of RefreshToken, $unshared, $called);
+        $crate::login_sources!(settings of Jwt, $unshared, $called, $names);
+        $crate::login_sources!(settings of RefreshToken, $unshared, $called, $names);
     };
-    (settings of $source:ident, $unshared:expr, $called:literal) => {
+    (settings of $source:ident, $unshared:expr, $called:literal, $names:literal) => {
         impl $source {
-            /// Calls `callback` with each new set of tokens, for instance to keep the refresh token for the next run:
-            /// it replaces the one before.
+            /// Calls `callback` with each new set of tokens, to keep it for the next run: it replaces the one before,
+            /// whose refresh token is spent.
             #[doc = $called]
+            ///
+            /// The callback comes before any use: no session and no other client has the new access token until it
+            /// returns. The service lets a spent refresh token work for up to an hour while what came of it is unused, and
+            /// for seconds after that. So make the set durable before the callback returns, in a file that is never half
+            /// written: a program that is killed at any moment then has tokens that work. If the set cannot be written,
+            /// return all the same: this run goes on with it, and the next set is handed over too.
+            ///
+            /// ```no_run
+            #[doc = $names]
+            /// use std::io::{self, Write};
+            /// use std::path::{Path, PathBuf};
+            ///
+            /// fn keep(path: &Path, tokens: &TokenSet) -> io::Result<()> {
+            ///     let new = path.with_extension("new");
+            ///     let mut file = std::fs::File::create(&new)?; // On Unix with mode 0600: these are secrets.
+            ///     file.write_all(&serde_json::to_vec(tokens)?)?;
+            ///     file.sync_all()?;
+            ///     std::fs::rename(new, path)
+            /// }
+            ///
+            /// let path = PathBuf::from("tokens.json");
+            /// let mut login = Jwt::from_env()?;
+            /// if let Ok(kept) = std::fs::read(&path) {
+            ///     login = login.with_tokens(serde_json::from_slice(&kept)?)?;
+            /// }
+            /// let login = login.on_tokens(move |tokens| {
+            ///     if let Err(error) = keep(&path, tokens) {
+            ///         eprintln!("the tokens cannot be kept, so the next start logs in anew: {error}");
+            ///     }
+            /// });
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             #[must_use]
             pub fn on_tokens(mut self, callback: impl Fn(&$crate::login_names::TokenSet) + Send + Sync + 'static) -> Self {
                 self.0.on_tokens(callback);
@@ -170,7 +223,7 @@ mod tests {
         lock.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    crate::login_sources!(lock: Lock, unshared: unshared, callback: "It is called by the test.");
+    crate::login_sources!(lock: Lock, unshared: unshared, callback: "It is called by the test.", names: "");
 
     /// Answers from a script, from its end, and keeps what was asked.
     #[derive(Default)]
@@ -290,5 +343,46 @@ mod tests {
         assert_eq!(script.asked(), 2);
         assert_eq!(*seen.lock().unwrap(), ["r1", "r2"]);
         assert!(!format!("{source:?}").contains("cs"), "no secret in Debug");
+    }
+
+    #[test]
+    fn tokens_are_kept_before_they_are_used_and_a_restart_begins_with_them() {
+        let store = Arc::new(Mutex::new(Vec::<String>::new()));
+        let keep = |store: &Arc<Mutex<Vec<String>>>| {
+            let store = Arc::clone(store);
+            move |tokens: &api::TokenSet| store.lock().unwrap().push(serde_json::to_string(tokens).unwrap())
+        };
+        let kept = || serde_json::from_str::<api::TokenSet>(store.lock().unwrap().last().unwrap()).unwrap();
+        let jwt = || Jwt::new(app("https://localhost"), "j").on_tokens(keep(&store));
+        let script = Script::new(&[SECOND, FIRST]);
+        let source = jwt();
+        {
+            let mut machine = source.0.machine().lock().unwrap();
+            let LoginNext::Call(call) = source.0.begin(&mut machine, AuthReason::Missing, None) else { panic!() };
+            let next = source.0.answered(&mut machine, script.send(*call));
+            assert_eq!(store.lock().unwrap().len(), 1, "kept before anybody has the token");
+            assert!(matches!(next, LoginNext::Done(Ok(_))));
+        }
+        let restarted = jwt().with_tokens(kept()).unwrap();
+        assert_eq!(ask(&restarted.0, &script, None).unwrap(), "a1");
+        assert_eq!((script.asked(), store.lock().unwrap().len()), (1, 1), "no call of the token service");
+        assert_eq!(ask(&restarted.0, &script, Some("a1")).unwrap(), "a2");
+        assert!(script.asked.borrow()[1].windows(16).any(|part| part == b"refresh_token=r1"));
+        let restarted = RefreshToken::from_tokens(app("https://localhost"), kept());
+        assert_eq!(ask(&restarted.0, &script, None).unwrap(), "a2");
+        assert_eq!(restarted.0.identity(), jwt().0.identity(), "the sessions stay this user's");
+        let other = Jwt::new(app("https://localhost"), "k").with_tokens(kept());
+        assert_eq!(other.unwrap_err(), api::ForeignTokens::User);
+        assert_eq!(script.asked(), 2);
+    }
+
+    #[test]
+    fn tokens_that_were_stored_long_ago_are_renewed_first() {
+        let mut tokens = api::TokenSet::parse(&Response::new(Bytes::from(FIRST))).unwrap();
+        tokens.issued_at = Some(ringcentral_ws_core::UnixMillis(1_700_000_000_000));
+        let script = Script::new(&[SECOND]);
+        let source = Jwt::new(app("https://localhost"), "j").with_tokens(tokens).unwrap();
+        assert_eq!(ask(&source.0, &script, None).unwrap(), "a2");
+        assert!(script.asked.borrow()[0].windows(16).any(|part| part == b"refresh_token=r1"));
     }
 }

@@ -117,7 +117,7 @@ impl<R: Replies> Pump<R> {
         }
     }
 
-    fn command(&mut self, command: Command<R>, io: &mut impl Io<Replies = R>) {
+    pub(super) fn command(&mut self, command: Command<R>, io: &mut impl Io<Replies = R>) {
         self.report_unread_when_due(io);
         let (session, now) = (&mut self.session, self.now);
         match command {

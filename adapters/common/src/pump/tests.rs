@@ -1,5 +1,6 @@
 //! Tests of the pump: no socket, no thread and no runtime is needed for them.
 
+mod health;
 mod turn_end;
 
 use std::cell::{Cell, RefCell};

@@ -22,8 +22,8 @@ macro_rules! settings_methods {
             self
         }
 
-        /// Subscribes to these event filters as soon as there is a connection. Without any, nothing is subscribed until
-        /// [`Client::subscribe`]; a restored session keeps its own.
+        /// Subscribes to these event filters as soon as there is a connection. Without filters nothing is subscribed
+        /// until [`Client::subscribe`] is called. A restored session keeps the filters that it had.
         pub fn filters<I>(mut self, filters: I) -> Self
         where
             I: IntoIterator,
@@ -33,7 +33,8 @@ macro_rules! settings_methods {
             self
         }
 
-        /// The settings of the session. If they name the server of production, the server of the credentials is used.
+        /// The settings of the session. If their server is the default, production, the server of the credentials is
+        /// used instead.
         pub fn config(mut self, config: $crate::setup_names::Config) -> Self {
             self.settings.config = config;
             self
@@ -50,10 +51,10 @@ macro_rules! settings_methods {
         /// refuses it with other credentials. Then start with [`Snapshot::lost`](ringcentral_ws_core::Snapshot::lost)
         /// in its place, which reports a gap.
         ///
-        /// The snapshot of an orderly end says that nothing was received since, which would be wrong after a crash. So
-        /// its session opens no socket until the application has taken the first
-        /// [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged) and asks for the next event. By then the
-        /// application must have stored the new snapshot.
+        /// The snapshot of an orderly end says that nothing was received since. After a crash of this run that would be
+        /// wrong. So the client connects only when the application has taken the first
+        /// [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged) and asks for the next event. Store the new
+        /// snapshot in between.
         pub fn restore(mut self, snapshot: $crate::setup_names::Snapshot) -> Self {
             self.settings.snapshot = Some(snapshot);
             self

@@ -1,12 +1,12 @@
 //! What goes to the `tracing` crate. With the feature `tracing` (default) off, all of this does nothing.
 //!
-//! The vocabulary is part of the API: names, targets, levels and fields change as other public things do. The name is
-//! both the metadata's and the message. No secret is in any field; of addresses only host, port and path are shown.
+//! Names, targets, levels and fields are part of the API, and change only as other public items do. The message of an
+//! event is its name. No field has a secret; of addresses only host, port and path are shown.
 //!
 //! # Spans
 //!
-//! The driver runs within `session`, so what a credential source or a TLS library logs belongs to it too. It begins in
-//! `Builder::start`, as a child of the span that is current there.
+//! The client's task or thread runs within the span `session`, so the records of a credential source or a TLS library
+//! are in it too. It begins in `Builder::start`, as a child of the span that is current there.
 //!
 //! | span | target | level | fields | |
 //! |---|---|---|---|---|
@@ -44,23 +44,23 @@
 //!
 //! # The records of other crates
 //!
-//! The crates below write records of their own, by `tracing` or by `log`. What they say about connections, TLS, threads and
-//! timers shows no secret. Three targets do at the levels DEBUG and TRACE: `tungstenite::protocol` writes every frame, and
-//! with it the recovery token, `ureq_proto` every byte of an HTTPS call, and `ureq` queries (both on threads only). No
-//! feature of theirs silences them, and they ask nobody but the logger of the process. So whoever logs everything leaves
-//! these out, for instance with `env_logger` or `tracing-subscriber`:
+//! Dependencies write records of their own, with `tracing` or `log`. Those about connections, TLS, threads and timers
+//! show no secret. Three targets show secrets at the levels DEBUG and TRACE: `tungstenite::protocol` (every frame, with
+//! the recovery token), and on threads `ureq_proto` (every byte of an HTTPS call) and `ureq` (queries). No feature
+//! turns them off. So if you log at these levels, leave these targets out, for instance with `env_logger` or
+//! `tracing-subscriber`:
 //!
 //! ```text
 //! RUST_LOG=trace,tungstenite::protocol=info,ureq=info,ureq_proto=info
 //! ```
 //!
-//! [`LOUD_TARGETS`] has their names, for filters that are made in code; a test that logs everything keeps the list whole and
-//! short. `rustls` was looked at with its feature `logging` on, as another dependency of a program may have it. TLS settings
-//! of yours with a `KeyLog` give away all that is encrypted. What records of `ringcentral_ws::frames` show beside masked
-//! secrets are the messages themselves: what users write, and paths and queries of calls over the socket.
+//! [`LOUD_TARGETS`] has their names, for filters that are made in code. A test that logs everything keeps the list
+//! complete. It was checked with the feature `logging` of `rustls`, which another dependency of a program may turn on.
+//! TLS settings with a `KeyLog` reveal everything that is encrypted. Records of `ringcentral_ws::frames` mask secrets,
+//! but show the messages: what users write, and the paths and queries of requests over the WebSocket.
 
-/// Targets of other crates whose records show secrets at the levels DEBUG and TRACE, those below them (`…::…`) included:
-/// let none through that is less than INFO. See [the records of other crates](self#the-records-of-other-crates).
+/// Targets of other crates whose records show secrets at the levels DEBUG and TRACE, with all targets below them
+/// (`…::…`). Let only INFO and above through. See [the records of other crates](self#the-records-of-other-crates).
 pub const LOUD_TARGETS: &[&str] = &["tungstenite::protocol", "ureq", "ureq_proto"];
 
 #[cfg(not(feature = "tracing"))]

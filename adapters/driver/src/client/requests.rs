@@ -94,8 +94,8 @@ impl<R> Client<R> {
         response(self.call(request, None).await?.answer)
     }
 
-    /// Makes a REST request with [`RequestOptions`]: a deadline of its own, a repetition after a lost connection, or HTTPS
-    /// whatever the configuration says. They replace options among the request's extensions.
+    /// Makes a REST request with [`RequestOptions`]: a deadline of its own, a repetition after a lost connection, or
+    /// HTTPS whatever the configuration says. They replace options among the request's extensions.
     ///
     /// ```
     /// use std::time::Duration;
@@ -122,12 +122,15 @@ impl<R> Client<R> {
         self.request(request).await
     }
 
-    /// Makes a REST request over HTTPS whose body is read as it arrives: for recordings, faxes and other large bodies.
-    /// The deadline of the request covers the head of the response; each read may take `IoLimits::download_read`.
+    /// Makes a REST request over HTTPS whose body is read as it arrives, for recordings, faxes and other large content.
+    /// It returns when the head of the answer is there; that is what the deadline of the request limits. Each read of
+    /// the body may take `IoLimits::download_read`.
     ///
-    /// The URI is a path, or an absolute address that the server gave (`contentUri`). An address or redirect must lead
-    /// to the server or to a content host ([`Builder::content_hosts`]), because the access token goes there. The body
-    /// of an error is read at once.
+    /// The URI is a path, or an absolute address that the server gave, such as the `contentUri` of a message. The
+    /// access token goes with it, so it must lead to the server or a content host
+    /// ([`Builder::content_hosts`](crate::Builder::content_hosts)), and so must redirects, which are followed. The body
+    /// of an error status is read at once, for
+    /// [`ApiError::from_response`](ringcentral_ws_core::ApiError::from_response).
     ///
     /// # Errors
     ///

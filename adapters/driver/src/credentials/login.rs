@@ -15,7 +15,8 @@ type Lock = Mutex<api::Login>;
 login_sources!(
     lock: Lock,
     unshared: Lock::get_mut,
-    callback: "It is called from the driver's task and must not block."
+    callback: "It is called from the driver's task and must not block.",
+    names: "# use ringcentral_ws_driver::{Jwt, TokenSet};"
 );
 
 /// What is left for a source that logs in: its calls.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
 use ringcentral_ws_tokio::ClientApp;
-use ringcentral_ws_tokio::{Body, Builder, Client, Event, Events, Filter, Jwt, http, rustls};
+use ringcentral_ws_tokio::{Body, Builder, Client, Event, Events, Filter, Jwt, NotificationExt, Payload, http, rustls};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -45,13 +45,12 @@ pub(crate) fn get(path: &str) -> http::Request<Body> {
 }
 
 pub(crate) fn app(server: &Server) -> ClientApp {
-    let (id, secret) =
-        server.with_gateway(|g, _| (g.config().app.client_id.clone(), g.config().app.client_secret.clone()));
-    ClientApp { server: server.http_url().parse().unwrap(), client_id: id, client_secret: Some(secret.into()) }
+    let client_secret = Some(server.client_secret().into());
+    ClientApp { server: server.http_url().parse().unwrap(), client_id: server.client_id(), client_secret }
 }
 
 pub(crate) fn credentials(server: &Server) -> Jwt {
-    Jwt::new(app(server), server.with_gateway(|g, _| g.config().users[0].jwt.clone()))
+    Jwt::new(app(server), server.jwt(0))
 }
 
 pub(crate) use ringcentral_ws_conformance::settings::quick as config;
@@ -82,7 +81,10 @@ pub(crate) async fn subscribed(events: &mut Events) -> String {
 /// The text of the next SMS. A gap on the way is a failure.
 pub(crate) async fn text(events: &mut Events) -> String {
     until(events, |e| match e {
-        Event::Notification(n) => Some(n.parse::<serde_json::Value>().unwrap()["subject"].as_str().unwrap().to_owned()),
+        Event::Notification(n) => match n.payload() {
+            Payload::InstantMessage(sms) => Some(sms.subject.unwrap()),
+            other => panic!("{other:?}"),
+        },
         Event::Gap(gap) => panic!("{gap:?}"),
         _ => None,
     })
