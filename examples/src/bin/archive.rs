@@ -55,15 +55,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The server continues a session for the login that made it, so the login is kept too.
     let mut login = Jwt::from_env()?.on_tokens(move |tokens| {
-        let (Some(token), Ok(store)) = (&tokens.refresh_token, store.lock()) else { return };
-        write(&store, "login", token.expose()).map(drop).unwrap_or_else(|error| eprintln!("login not kept: {error}"));
+        let (Ok(json), Ok(store)) = (serde_json::to_string(tokens), store.lock()) else { return };
+        write(&store, "login", &json).map(drop).unwrap_or_else(|error| eprintln!("the login is not kept: {error}"));
     });
-    let (server, session, token) = (login.app().server.clone(), read(&db, "session")?, read(&db, "login")?);
-    if let (Some(_), Some((token, _))) = (&session, token) {
-        login = login.with_refresh_token(token);
+    if let Some((json, _)) = read(&db, "login")? {
+        login = login.with_tokens(serde_json::from_str(&json)?)?;
     }
+    let server = login.app().server.clone();
     let mut builder = Client::builder(login).filters([Filter::message_store(), Filter::sms()]);
-    if let Some((json, saved)) = session {
+    if let Some((json, saved)) = read(&db, "session")? {
         // One that cannot be used makes a gap since it was saved.
         let lost = |_| Snapshot::lost(&server, UnixMillis(u64::from(saved) * 1000));
         builder = builder.restore(Snapshot::from_json(&json).unwrap_or_else(lost));
