@@ -142,7 +142,7 @@ fn survive(name: &str, kills: u32, failures: u32) {
     let (folder, server) = (Folder::new(name), Arc::new(server()));
     let file = folder.file();
     let mut program = start(&server, &file);
-    program.line("archiving");
+    program.line("subscribed to");
     let traffic = Traffic::start(&server, Duration::from_millis(8));
     wait_until("a row", || has_archived(&file, 1));
     let mut random = fastrand::Rng::with_seed(7);
@@ -161,7 +161,7 @@ fn survive(name: &str, kills: u32, failures: u32) {
         forget_calls(&file);
         program = start(&server, &file);
     }
-    program.line("archiving");
+    program.line("subscribed to");
     let mut books = traffic.end();
     let last = notify(&server, &mut books);
     wait_until("the last one is archived", || has_archived(&file, last));
@@ -192,7 +192,7 @@ fn an_orderly_end_loses_nothing_and_makes_no_gap() {
     let file = folder.file();
     for _ in 0..3 {
         let mut program = start(&server, &file);
-        program.line("archiving");
+        program.line("subscribed to");
         let last = notify(&server, &mut books);
         wait_until("it is archived", || has_archived(&file, last));
         program.interrupt();
@@ -214,7 +214,7 @@ fn a_session_that_cannot_be_used_makes_a_gap() {
     let (folder, server, mut books) = (Folder::new("unusable"), server(), Books::new());
     let file = folder.file();
     let mut program = start(&server, &file);
-    program.line("archiving");
+    program.line("subscribed to");
     notify(&server, &mut books);
     wait_until("it is archived", || has_archived(&file, 1));
     program.interrupt();
@@ -224,7 +224,7 @@ fn a_session_that_cannot_be_used_makes_a_gap() {
     drop(db);
     notify(&server, &mut books);
     let mut program = start(&server, &file);
-    program.line("archiving");
+    program.line("subscribed to");
     notify(&server, &mut books);
     wait_until("the rest is archived", || has_archived(&file, 3));
     assert_eq!(check(&file, &books), (2, 1, 1));
@@ -237,7 +237,7 @@ fn nobody_else_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
 
     let (folder, server) = (Folder::new("private"), server());
-    start(&server, &folder.file()).line("archiving");
+    start(&server, &folder.file()).line("subscribed to");
     for file in std::fs::read_dir(&folder.0).expect("a folder").map(|entry| entry.expect("a file").path()) {
         let mode = std::fs::metadata(&file).expect("a file").permissions().mode();
         assert!(mode & 0o077 == 0 || file.to_string_lossy().contains(".lock"), "{}: {mode:o}", file.display());

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Program, server};
-use ringcentral_ws_gateway::Server;
+use common::{Program, server, subscribed};
+use ringcentral_ws_gateway::{CallPlan, Server};
 use serde_json::json;
 
 const EVENT: &str = "/restapi/v1.0/account/~/extension/~/telephony/sessions";
@@ -28,10 +28,14 @@ fn ended(program: &mut Program) -> Vec<String> {
 fn only_what_nobody_answered_is_missed() {
     let server = server();
     let mut program = Program::start(env!("CARGO_BIN_EXE_missed-call"), &server, |_| {});
-    program.line("Subscribed");
-    call(&server, "0101", &["Setup", "Proceeding", "Answered", "Disconnected"]);
-    call(&server, "0102", &["Setup", "Proceeding", "VoiceMail", "Disconnected"]);
+    subscribed(&server);
     call(&server, "0103", &["Setup", "Proceeding"]);
+    server.call(0, &CallPlan::outbound("+16505550107").missed());
+    server.call(0, &CallPlan::inbound("+16505550101"));
+    server.call(0, &CallPlan::inbound("+16505550102").voicemail("Please call back"));
+    assert!(program.line("missed call").contains("+16505550102"));
+    server.call(0, &CallPlan::inbound("+16505550108").missed());
+    assert!(program.line("missed call").contains("+16505550108"));
     // Already answered before this program could see it.
     call(&server, "0106", &["Disconnected"]);
     // The end comes after a cut, twice.
@@ -39,7 +43,6 @@ fn only_what_nobody_answered_is_missed() {
     server.duplicate_next(9);
     call(&server, "0103", &["Disconnected"]);
     call(&server, "0103", &["Disconnected"]);
-    assert!(program.line("missed call").contains("+16505550102"));
     assert!(program.line("missed call").contains("+16505550103"));
     assert_eq!(ended(&mut program), [""; 0], "no other line");
 }
@@ -48,12 +51,12 @@ fn only_what_nobody_answered_is_missed() {
 fn what_a_gap_hides_is_missed_only_if_the_server_says_so() {
     let server = server();
     let mut program = Program::start(env!("CARGO_BIN_EXE_missed-call"), &server, |_| {});
-    program.line("Subscribed");
+    subscribed(&server);
     for id in ["0104", "0105"] {
         call(&server, id, &["Setup", "Proceeding"]);
     }
     server.restart();
-    program.line("may be missing");
+    program.line("probably lost");
     for id in ["0105", "0104"] {
         call(&server, id, &["Disconnected"]);
         call(&server, id, &["Disconnected"]);

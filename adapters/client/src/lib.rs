@@ -62,6 +62,7 @@
 //!
 //! Without a feature that brings certificates, or without a provider, `Builder::tls` must be given, else `start` says what
 //! is missing ([`StartError::Tls`]).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use ringcentral_ws_adapter::{
     ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError, RequestError,

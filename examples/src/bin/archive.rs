@@ -10,14 +10,14 @@
 use std::sync::Mutex;
 
 use ringcentral_ws::{Client, Close, CloseReason, Event, Filter, Jwt, Snapshot, UnixMillis};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 const SCHEMA: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, uuid TEXT, event TEXT, body TEXT,
-        gap TEXT, since_ms INTEGER, until_ms INTEGER);
+        gap TEXT, since TEXT, until TEXT);
     CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT, at INTEGER DEFAULT (unixepoch()));";
 const NOTIFICATION: &str = "INSERT INTO entry (uuid, event, body) VALUES (?1, ?2, ?3)";
-const GAP: &str = "INSERT INTO entry (gap, since_ms, until_ms) VALUES (?1, ?2, ?3)";
+const GAP: &str = "INSERT INTO entry (gap, since, until) VALUES (?1, ?2, ?3)";
 
 fn read(db: &Connection, key: &str) -> rusqlite::Result<Option<(String, u32)>> {
     let (query, row) = ("SELECT value, at FROM state WHERE key = ?1", |r: &rusqlite::Row<'_>| r.try_into());
@@ -34,7 +34,7 @@ fn commit(db: &mut Connection, events: &mut Vec<Event>, snapshot: &Snapshot) -> 
     for event in events.drain(..) {
         match event {
             Event::Notification(n) => rows.execute(NOTIFICATION, [n.uuid(), n.event(), n.body()])?,
-            Event::Gap(g) => rows.execute(GAP, params![g.cause.as_str(), g.since.0 as i64, g.until.0 as i64])?,
+            Event::Gap(g) => rows.execute(GAP, [g.cause.as_str(), &g.since.to_string(), &g.until.to_string()])?,
             _ => 0,
         };
     }
@@ -55,15 +55,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The server continues a session for the login that made it, so the login is kept too.
     let mut login = Jwt::from_env()?.on_tokens(move |tokens| {
-        let (Some(token), Ok(store)) = (&tokens.refresh_token, store.lock()) else { return };
-        write(&store, "login", token.expose()).map(drop).unwrap_or_else(|error| eprintln!("login not kept: {error}"));
+        let (Ok(json), Ok(store)) = (serde_json::to_string(tokens), store.lock()) else { return };
+        write(&store, "login", &json).map(drop).unwrap_or_else(|error| eprintln!("the login is not kept: {error}"));
     });
-    let (server, session, token) = (login.app().server.clone(), read(&db, "session")?, read(&db, "login")?);
-    if let (Some(_), Some((token, _))) = (&session, token) {
-        login = login.with_refresh_token(token);
+    if let Some((json, _)) = read(&db, "login")? {
+        login = login.with_tokens(serde_json::from_str(&json)?)?;
     }
+    let server = login.app().server.clone();
     let mut builder = Client::builder(login).filters([Filter::message_store(), Filter::sms()]);
-    if let Some((json, saved)) = session {
+    if let Some((json, saved)) = read(&db, "session")? {
         // One that cannot be used makes a gap since it was saved.
         let lost = |_| Snapshot::lost(&server, UnixMillis(u64::from(saved) * 1000));
         builder = builder.restore(Snapshot::from_json(&json).unwrap_or_else(lost));
@@ -82,8 +82,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             // Everything taken so far is covered by this snapshot.
             Event::SnapshotChanged => commit(&mut db, &mut pending, &client.snapshot().ok_or("no snapshot")?)?,
             Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
-            Event::Subscribed(_) => eprintln!("archiving to {path}"),
-            other => eprintln!("{other:?}"),
+            other => eprintln!("{other}"),
         }
     }
     Ok(())

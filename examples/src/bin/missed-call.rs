@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::pin::pin;
 
-use ringcentral_ws::payloads::TelephonySession;
-use ringcentral_ws::{Client, Close, Event, Filter};
+use ringcentral_ws::payloads::{Id, TelephonySession};
+use ringcentral_ws::{Client, Close, Event, Filter, NotificationExt, Payload};
 use tokio::signal::ctrl_c;
 
 /// Calls remembered at once; beyond it the oldest is forgotten.
@@ -29,40 +29,31 @@ enum Call {
 }
 
 #[derive(Default)]
-struct Calls(VecDeque<(String, Call)>);
+struct Calls(VecDeque<(Id, Call)>);
 
 impl Calls {
     /// Who called, if this is the moment at which a call is missed.
     fn missed(&mut self, session: &TelephonySession) -> Option<String> {
         let party = session.parties.iter().find(|party| party.direction.as_deref() == Some("Inbound"))?;
-        let call = self.call(session.telephony_session_id.as_ref()?.as_str());
-        let missed = match (party.status.as_ref()?.code.as_deref()?, *call) {
-            ("Setup" | "Proceeding", Call::Unsure) => {
-                *call = Call::Ringing;
-                false
-            }
-            ("Answered", _) => {
-                *call = Call::Done;
-                false
-            }
-            ("VoiceMail", Call::Unsure | Call::Ringing) | ("Disconnected", Call::Ringing) => true,
-            ("Disconnected", Call::Unsure) => party.missed_call == Some(true),
-            _ => false,
+        let call = self.call(session.telephony_session_id.as_ref()?);
+        let (next, missed) = match (party.status.as_ref()?.code.as_deref()?, *call) {
+            ("Setup" | "Proceeding", Call::Unsure) => (Call::Ringing, false),
+            ("Answered", _) => (Call::Done, false),
+            ("VoiceMail", Call::Unsure) | ("VoiceMail" | "Disconnected", Call::Ringing) => (Call::Done, true),
+            ("Disconnected", Call::Unsure) => (Call::Done, party.missed_call == Some(true)),
+            (_, same) => (same, false),
         };
-        if !missed {
-            return None;
-        }
-        *call = Call::Done;
-        let from = party.from.as_ref()?;
+        *call = next;
+        let from = party.from.as_ref().filter(|_| missed)?;
         Some(from.phone_number.clone().or(from.name.clone()).unwrap_or_else(|| "an unknown number".into()))
     }
 
-    fn call(&mut self, id: &str) -> &mut Call {
+    fn call(&mut self, id: &Id) -> &mut Call {
         let at = self.0.iter().position(|(known, _)| known == id).unwrap_or_else(|| {
             if self.0.len() == MAX_CALLS {
                 self.0.pop_front();
             }
-            self.0.push_back((id.to_owned(), Call::Unsure));
+            self.0.push_back((id.clone(), Call::Unsure));
             self.0.len() - 1
         });
         &mut self.0[at].1
@@ -82,15 +73,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let event = tokio::select! { event = events.next() => event, _ = &mut stop => break };
         match event {
             Some(Event::Notification(n)) => {
-                if let Some(caller) = calls.missed(&n.parse()?) {
+                if let Payload::TelephonySession(session) = n.payload()
+                    && let Some(caller) = calls.missed(&session)
+                {
                     println!("missed call from {caller:?} at {}", n.timestamp().unwrap_or("an unknown time"));
                 }
             }
             Some(Event::Gap(gap)) => {
-                eprintln!("calls may be missing here: {}", gap.cause);
+                eprintln!("{gap}");
                 calls.gap();
             }
-            Some(other) => eprintln!("{other:?}"),
+            Some(Event::SnapshotChanged) => {}
+            Some(other) => eprintln!("{other}"),
             None => break,
         }
     }

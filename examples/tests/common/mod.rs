@@ -17,6 +17,11 @@ pub(crate) fn server() -> Server {
     Server::start(ServerConfig::default()).expect("a port of the loopback")
 }
 
+/// Waits until a program has subscribed.
+pub(crate) fn subscribed(server: &Server) {
+    assert!(server.wait_until(DEADLINE, |gateway| gateway.subscriptions().next().is_some()), "never subscribed");
+}
+
 /// Waits until it is so.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
@@ -44,9 +49,10 @@ impl Program {
         change(&mut command);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{path}: {error}"));
         let (sender, lines) = channel();
-        let out: Box<dyn Read + Send> = Box::new(child.stdout.take().expect("a pipe"));
-        let err: Box<dyn Read + Send> = Box::new(child.stderr.take().expect("a pipe"));
-        for stream in [out, err] {
+        // `change` may have put something else in the place of a pipe.
+        let out = child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+        let err = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+        for stream in [out, err].into_iter().flatten() {
             let sender = sender.clone();
             thread::spawn(move || {
                 for line in BufReader::new(stream).lines().map_while(Result::ok) {
