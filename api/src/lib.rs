@@ -6,6 +6,7 @@
 //! `ringcentral-ws-core` asks for access tokens and does not care where they come from; this crate is where.
 //!
 //! [`Session`]: ringcentral_ws_core::Session
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod app;

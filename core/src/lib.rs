@@ -6,6 +6,7 @@
 //! Most programs do not use this crate, but a client that brings sockets, timers and HTTPS along, such as
 //! `ringcentral-ws-tokio`. This one is for other runtimes, for tests and for simulations. [`http`], [`bytes`] and
 //! [`url`], of which its public types are made, are re-exported.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod body;

@@ -8,7 +8,7 @@ use crate::config::{GatewayConfig, micros};
 use crate::faults::Faults;
 use crate::limit::Limiter;
 use crate::oauth::{OAuthId, OAuthStore};
-use crate::output::{FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, Observations};
+use crate::output::{FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, Observations, SessionStatus};
 use crate::presence::Presence;
 use crate::session::{Session, Subscriptions};
 use crate::store::MessageStore;
@@ -186,6 +186,24 @@ impl Gateway {
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Sessions alive, the newest first.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionStatus> + '_ {
+        self.sessions.iter().rev().map(|(id, session)| {
+            let subscription = session.subscription.and_then(|key| self.subscriptions.all.get(&key));
+            let filters = subscription.map_or(&[][..], |subscription| &subscription.filters);
+            let window = micros(self.config.recovery_timeout);
+            SessionStatus {
+                session: *id,
+                user: self.oauth.get(session.oauth).map_or(0, |oauth| oauth.user),
+                conn: session.conn,
+                recoverable_until: session.conn.is_none().then(|| session.detached_at.saturating_add(window)),
+                filters: filters.iter().map(|filter| filter.expanded.clone()).collect(),
+                buffered: session.buffer.len(),
+                ledger: session.ledger,
+            }
+        })
     }
 
     /// OAuth sessions alive.

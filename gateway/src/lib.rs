@@ -1,5 +1,6 @@
 #![cfg_attr(feature = "server", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "server"), doc = "A stand-in for RingCentral's servers, without I/O.")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
 mod call_log;
@@ -38,11 +39,11 @@ pub use gateway::Gateway;
 pub use http::{HttpRequest, HttpResponse};
 pub use output::{
     Fate, FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, LossReport, Observations, Receipt, Recovery,
-    Upgrade,
+    SessionStatus, Upgrade,
 };
 pub use store::MessageKind;
 
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
-pub use server::{Server, ServerConfig};
+pub use server::{Script, ScriptError, Server, ServerConfig};

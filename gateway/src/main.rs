@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use lexopt::{Arg, Parser, ValueExt};
-use ringcentral_ws_gateway::{GatewayEvent, Server, ServerConfig};
+use ringcentral_ws_gateway::{GatewayEvent, Script, Server, ServerConfig};
 
 const HELP: &str = "\
 A stand-in for RingCentral's servers: OAuth, REST and the WebSocket gateway.
@@ -22,6 +22,7 @@ Usage: ringcentral-ws-gateway [OPTIONS]
       --seed N               seed of all ids and tokens [1]
       --users N              users who can log in, 1 to 10000 [1]
       --traffic MS           an SMS arrives for the first user every so many milliseconds
+      --script FILE          what happens when, a line each such as: after 3s drop (see the README)
       --no-single-use        a WebSocket token opens any number of connections
       --no-rate-limit        do not limit calls of the WebSocket token endpoint
       --token-rate-limit N   calls of the OAuth token endpoint a minute, for all users together; beyond it 429 with
@@ -47,6 +48,7 @@ struct Options {
     server: ServerConfig,
     ca_file: Option<PathBuf>,
     traffic: Option<Duration>,
+    script: Option<PathBuf>,
     quiet: bool,
 }
 
@@ -80,7 +82,8 @@ fn main() -> ExitCode {
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Error> {
     let mut parser = Parser::from_iter(args);
-    let mut options = Options { server: ServerConfig::default(), ca_file: None, traffic: None, quiet: false };
+    let mut options =
+        Options { server: ServerConfig::default(), ca_file: None, traffic: None, script: None, quiet: false };
     while let Some(arg) = parser.next()? {
         let gateway = &mut options.server.gateway;
         match arg {
@@ -97,6 +100,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Err
                 let ms: u64 = parser.value()?.parse()?;
                 options.traffic = Some(Duration::from_millis(ms.max(1)));
             }
+            Arg::Long("script") => options.script = Some(parser.value()?.into()),
             Arg::Long("no-single-use") => gateway.ws_token.single_use = false,
             Arg::Long("no-rate-limit") => gateway.ws_token.rate_limit = None,
             Arg::Long("token-rate-limit") => match parser.value()?.parse()? {
@@ -133,12 +137,16 @@ fn seconds(parser: &mut Parser) -> Result<Duration, lexopt::Error> {
 }
 
 fn run(options: Options) -> io::Result<()> {
+    let script = options.script.as_deref().map(read_script).transpose()?;
     let server = Server::start(options.server)?;
     if let (Some(path), Some(pem)) = (&options.ca_file, server.ca_pem()) {
         std::fs::write(path, pem)?;
     }
     let mut out = io::stdout().lock();
     introduce(&server, &mut out)?;
+    if let Some(script) = script {
+        server.run_script(&script).map_err(io::Error::other)?;
+    }
     let mut seen = 0;
     let mut messages = 0u64;
     let mut next_message = Instant::now();
@@ -153,6 +161,21 @@ fn run(options: Options) -> io::Result<()> {
         }
         if !options.quiet {
             seen = report(&server, seen, &mut out)?;
+        }
+    }
+}
+
+/// The text of a script that is good.
+fn read_script(path: &Path) -> io::Result<String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{} cannot be read: {error}", path.display())))?;
+    match text.parse::<Script>() {
+        Ok(_) => Ok(text),
+        Err(error) => {
+            let lines = error.lines().iter();
+            let lines: Vec<String> =
+                lines.map(|(line, message)| format!("{}:{line}: {message}", path.display())).collect();
+            Err(io::Error::other(lines.join("\n")))
         }
     }
 }

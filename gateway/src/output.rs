@@ -271,6 +271,25 @@ pub struct Ledger {
     pub lost: u64,
 }
 
+/// A WebSocket session as it is now; see [`Gateway::sessions`](crate::Gateway::sessions).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SessionStatus {
+    /// Session number.
+    pub session: u64,
+    /// Index of its user in the configuration.
+    pub user: usize,
+    /// The connection it has.
+    pub conn: Option<u64>,
+    /// Until when (µs) it can be recovered, if it has none.
+    pub recoverable_until: Option<u64>,
+    /// Filters of its subscription, as stored; none without a subscription.
+    pub filters: Vec<String>,
+    /// Notifications that wait in its recovery buffer.
+    pub buffered: usize,
+    /// What it was sent so far.
+    pub ledger: Ledger,
+}
+
 /// Counters of what the server saw. Lists keep the newest 1000 entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Observations {

@@ -402,6 +402,32 @@ async fn everything_can_be_commanded_over_http() {
     until(|| std::net::TcpStream::connect(server.address()).is_ok()).await;
 }
 
+#[tokio::test]
+async fn a_script_runs_by_the_clock() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    subscribe(&mut socket, &[SMS]).await;
+    server.run_script("every 5ms 2 times sms again\nat 20ms raw \"the end\"\nafter 5ms close 1012 bye").unwrap();
+    assert_eq!(frame(&mut socket).await[1]["body"]["subject"], "again");
+    assert_eq!(frame(&mut socket).await[1]["body"]["subject"], "again");
+    assert_eq!(text(&mut socket).await, "the end");
+    let Some(Ok(Message::Close(Some(close)))) = end(&mut socket).await else { panic!("no close") };
+    assert_eq!((u16::from(close.code), close.reason.as_str()), (1012, "bye"));
+    let error = server.run_script("at once drop").unwrap_err();
+    assert_eq!(error.lines()[0].0, 1);
+    let post = |script: &str| {
+        let body = json!({ "script": script }).to_string();
+        let answer = http(server.address(), "POST", "/_gateway/script", &[], &body);
+        (answer.status, answer.json()["error"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(post("at 0s sms over"), (200, String::new()));
+    let is_over = |message: Value| message["subject"] == "over";
+    assert!(server.wait_until(DEADLINE, |gateway| gateway.messages(0).any(is_over)));
+    let (status, error) = post("at 0s sms\nat 1s explode");
+    assert_eq!((status, &*error), (400, "line 2: there is no command explode"));
+}
+
 #[test]
 fn with_tls_it_shows_a_certificate_of_its_ca() {
     let server = Server::start(ServerConfig { tls: true, ..ServerConfig::default() }).unwrap();

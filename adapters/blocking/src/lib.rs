@@ -28,6 +28,7 @@
 //!
 //! If you log at the levels DEBUG or TRACE, leave out the targets in [`trace::LOUD_TARGETS`]: other crates write tokens
 //! there.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abort;
 mod calls;

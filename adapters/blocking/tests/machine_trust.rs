@@ -2,6 +2,7 @@
 //!
 //! Run by `.ci/features`, with either feature. A process reads the machine's certificates from the file that
 //! `SSL_CERT_FILE` names, so the test starts itself again with that set.
+#![cfg(feature = "native-roots")]
 
 use std::process::Command;
 use std::time::Duration;

@@ -7,7 +7,8 @@
 //! | [`gaps`] | what a `Gap` says, and how to fetch what is missing |
 //! | [`calls`] | REST calls, downloads, logins, TLS and proxies |
 //! | [`many`] | one process with many clients: logins, limits, memory |
-//! | [`operations`] | logs, shutdown, permissions, error codes |
+//! | [`operations`] | logs, metrics, health, shutdown, rate limits |
+//! | [`codes`] | every code of the server, and what to do about it |
 //! | [`testing`] | your handler against the stand-in, with faults on command |
 //! | [`from_rc_ex_ws`] | each feature of the JavaScript extension `@rc-ex/ws`, and its name here |
 //! | [`fuzzing`] | your own event loop against simulated servers and faults |
@@ -20,6 +21,7 @@ macro_rules! chapters {
             $("[", stringify!($name), "]: ", stringify!($name), "\n",)*
             "[states-picture]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/pictures/states.svg\n",
             "[gateway-readme]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/main/gateway/README.md\n",
+            "[ops]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/ops/README.md\n",
             "[fuzz-readme]: ", env!("CARGO_PKG_REPOSITORY"), "/blob/main/fuzz/README.md\n\n",
         ) }
     };
@@ -39,6 +41,7 @@ chapters! {
     calls "calls.md"
     many "many.md"
     operations "operations.md"
+    codes "codes.md"
     testing "testing.md"
     from_rc_ex_ws "from_rc_ex_ws.md"
     fuzzing "fuzzing.md"

@@ -23,7 +23,7 @@
 //! ```
 //!
 //! `from_env` reads the credentials from the environment: [`Login::from_vars`] names the variables. `builder` takes any
-//! other source of access tokens.
+//! other source of access tokens. The [`guide`] goes on from here: restarts, gaps, many accounts, operations, testing.
 //!
 //! # What is where
 //!
@@ -62,6 +62,7 @@
 //!
 //! Without a feature that brings certificates, or without a provider, `Builder::tls` must be given, else `start` says what
 //! is missing ([`StartError::Tls`]).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use ringcentral_ws_adapter::{
     ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError, RequestError,

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ringcentral_ws::GapCause;
 use ringcentral_ws::classify::CODES;
+use ringcentral_ws::metrics::METRICS;
+use ringcentral_ws::{GapCause, WaitReason};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("guide")
@@ -18,7 +19,7 @@ fn read(name: &str) -> String {
 
 #[test]
 fn the_table_of_codes_is_that_of_the_code() {
-    let text = read("operations.md");
+    let text = read("codes.md");
     let (before, rest) = text.split_once("--test guide -->\n").expect("the marker");
     let (old, after) = rest.split_once("<!-- end -->").expect("the end");
     let mut table = "| Code | HTTP | Meaning | Class | What to do |\n|---|---|---|---|---|\n".to_owned();
@@ -27,8 +28,7 @@ fn the_table_of_codes_is_that_of_the_code() {
         let _ = writeln!(table, "| `{}` | {http} | {} | `{:?}` | {} |", row.code, row.meaning, row.class, row.remedy);
     }
     if std::env::var_os("UPDATE_GUIDE").is_some() {
-        fs::write(folder().join("operations.md"), format!("{before}--test guide -->\n{table}<!-- end -->{after}"))
-            .unwrap();
+        fs::write(folder().join("codes.md"), format!("{before}--test guide -->\n{table}<!-- end -->{after}")).unwrap();
     } else {
         assert_eq!(old, table, "UPDATE_GUIDE=1 writes it anew");
     }
@@ -58,6 +58,26 @@ fn the_table_of_gaps_has_every_cause() {
         assert!(row.ends_with(&format!("| {} |", cause.certainty().as_str())), "{row}");
     }
     assert_eq!(rows.len(), causes.len(), "{rows:?}");
+}
+
+#[test]
+fn the_reasons_of_waits_and_the_metrics_exist() {
+    let text = read("operations.md");
+    let reasons = [
+        WaitReason::Backoff,
+        WaitReason::RetryAfter,
+        WaitReason::AuthBudget,
+        WaitReason::AttemptBudget,
+        WaitReason::LastChance,
+        WaitReason::TokenSpread,
+        WaitReason::Contended,
+    ];
+    for reason in reasons {
+        assert!(text.contains(&format!("| `{}` |", reason.as_str())), "{} is missing", reason.as_str());
+    }
+    for named in text.split('`').filter(|word| word.starts_with("ringcentral_ws_")) {
+        assert!(METRICS.iter().any(|metric| metric.name == named), "there is no metric {named}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! - requests, their answers and errors, downloads, and logins;
 //! - masked debug lines and tracing;
 //! - the parts of the `watch` program that do no I/O, and the private files that it keeps.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod below;

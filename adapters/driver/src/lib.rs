@@ -29,6 +29,7 @@
 //!
 //! HTTPS and serde are always there. Every connection begins with HTTPS calls (the login, the WebSocket token), so REST
 //! calls and downloads add no dependency. The protocol is JSON, so serde is there for snapshots and payload types too.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod command;

@@ -49,7 +49,7 @@ mod tests {
 
     macro_rules! read {
         ($name:literal as $kind:ty) => {
-            serde_json::from_str::<$kind>(&body(include_str!(concat!("../../../core/tests/fixtures/", $name)))).unwrap()
+            serde_json::from_str::<$kind>(&body(include_str!(concat!("../../tests/fixtures/", $name)))).unwrap()
         };
     }
 
@@ -111,10 +111,10 @@ mod tests {
         let read = |text: &str| -> SubscriptionInfo {
             serde_json::from_value(serde_json::from_str::<Value>(text).unwrap()[1].clone()).unwrap()
         };
-        let info = read(include_str!("../../../core/tests/fixtures/subscribe-response-2021.json"));
+        let info = read(include_str!("../../tests/fixtures/subscribe-response-2021.json"));
         assert_eq!((info.event_filters.len(), info.expires_in), (5, Some(86_399)));
         assert_eq!(info.delivery_mode.unwrap().transport_type.as_deref(), Some("WebSocket"));
-        let info = read(include_str!("../../../core/tests/fixtures/subscribe-response-2025.json"));
+        let info = read(include_str!("../../tests/fixtures/subscribe-response-2025.json"));
         assert_eq!((info.status.as_deref(), info.disabled_filters.len()), (Some("Active"), 0));
     }
 

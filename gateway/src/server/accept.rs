@@ -38,6 +38,7 @@ pub(super) async fn serve(
         tokio::select! {
             order = refusals.recv() => {
                 let Some(order) = order else { return };
+                shared.refusing.store(order.on, std::sync::atomic::Ordering::Relaxed);
                 if order.on {
                     listener = None;
                 } else if listener.is_none() {

@@ -10,12 +10,13 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::server::refusals::Refusals;
 use crate::server::shared::Shared;
 use crate::server::stream::Stream;
-use crate::server::{control, cors, foreign, socket};
+use crate::server::{control, cors, foreign, socket, status};
 use crate::{HttpRequest, HttpResponse, Upgrade};
 
 /// Largest request body, in bytes.
@@ -52,7 +53,13 @@ pub(super) async fn answer(
                 "pages and names of other machines may not command the stand-in",
             )));
         }
+        if request.target == "/_gateway/stream" && request.method == "GET" {
+            return Ok(follow(&shared));
+        }
         return Ok(to_hyper(control::answer(&request, &refuse, &shared)));
+    }
+    if request.target == "/_gateway" && shared.loopback {
+        return Ok(to_hyper(HttpResponse::new(308, Vec::new()).header("Location", "/_gateway/")));
     }
     if let Some(permission) = cors::preflight(&request) {
         return Ok(to_hyper(permission));
@@ -93,8 +100,23 @@ fn upgrade(mut request: Request<Incoming>, shared: &Arc<Shared>) -> Response<Rep
     to_hyper(response)
 }
 
+/// The status as server-sent events, for as long as the client listens.
+fn follow(shared: &Arc<Shared>) -> Response<Reply> {
+    let Some(events) = status::follow(shared) else {
+        return to_hyper(HttpResponse::new(503, "too many pages follow the status already"));
+    };
+    let mut response = to_hyper(
+        HttpResponse::new(200, Vec::new())
+            .header("Content-Type", "text/event-stream")
+            .header("Cache-Control", "no-store"),
+    );
+    response.body_mut().events = Some(events);
+    response
+}
+
 fn to_hyper(response: HttpResponse) -> Response<Reply> {
-    let reply = Reply { start: Bytes::from(response.body), offset: 0, filler_len: response.filler_len };
+    let start = Bytes::from(response.body);
+    let reply = Reply { start, offset: 0, filler_len: response.filler_len, events: None };
     let mut answer = Response::new(reply);
     *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in &response.headers {
@@ -105,24 +127,28 @@ fn to_hyper(response: HttpResponse) -> Response<Reply> {
     answer
 }
 
-/// A body in memory, then filler made as the client takes it.
+/// A body in memory, then filler made as the client takes it, then what comes without end.
 pub(super) struct Reply {
     start: Bytes,
     offset: u64,
     filler_len: u64,
+    events: Option<mpsc::Receiver<Bytes>>,
 }
 
 impl Body for Reply {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if !self.start.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.start)))));
         }
         let len = CHUNK.min(self.filler_len - self.offset);
         if len == 0 {
-            return Poll::Ready(None);
+            return match &mut self.events {
+                Some(events) => events.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event)))),
+                None => Poll::Ready(None),
+            };
         }
         let chunk: Vec<u8> = (self.offset..self.offset + len).map(HttpResponse::filler).collect();
         self.offset += len;
@@ -130,10 +156,13 @@ impl Body for Reply {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.start.is_empty() && self.offset == self.filler_len
+        self.start.is_empty() && self.offset == self.filler_len && self.events.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.events.is_some() {
+            return SizeHint::default();
+        }
         SizeHint::with_exact(self.start.len() as u64 + self.filler_len - self.offset)
     }
 }

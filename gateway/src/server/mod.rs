@@ -1,13 +1,17 @@
 //! The stand-in on real sockets.
 
 mod accept;
+mod command;
 mod control;
 mod cors;
 mod foreign;
+mod frames;
 mod http;
 mod refusals;
+mod script;
 mod shared;
 mod socket;
+mod status;
 mod stream;
 mod tls;
 
@@ -22,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 use crate::server::refusals::Refuse;
+pub use crate::server::script::{Script, ScriptError};
 use crate::server::shared::Shared;
 use crate::{CallPlan, Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt, UserConfig};
 
@@ -67,6 +72,7 @@ pub struct Server {
     address: SocketAddr,
     ca: Option<(String, Vec<u8>)>,
     refuse: mpsc::UnboundedSender<Refuse>,
+    runtime: tokio::runtime::Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -100,13 +106,13 @@ impl Server {
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let _ = match runtime {
-                Ok(runtime) => ready.send(Ok(())).map(|()| runtime.block_on(work.run())),
+                Ok(runtime) => ready.send(Ok(runtime.handle().clone())).map(|()| runtime.block_on(work.run())),
                 Err(error) => ready.send(Err(error)),
             };
         };
         let thread = std::thread::Builder::new().name("gateway".to_owned()).spawn(run)?;
-        started.recv().map_err(io::Error::other)??;
-        Ok(Self { shared, address, ca, refuse, stop: Some(stop), thread: Some(thread) })
+        let runtime = started.recv().map_err(io::Error::other)??;
+        Ok(Self { shared, address, ca, refuse, runtime, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The address it listens on.
@@ -226,6 +232,18 @@ impl Server {
     #[must_use]
     pub fn observations(&self) -> Observations {
         self.with_gateway(|gateway, _| gateway.observations())
+    }
+
+    /// Starts a script, whose lines are described at [`Script`]. It runs beside everything else, to its end or that of
+    /// the server; several may run.
+    ///
+    /// # Errors
+    ///
+    /// The lines that are wrong; then nothing of it is run.
+    pub fn run_script(&self, script: &str) -> Result<(), ScriptError> {
+        let script = script.parse()?;
+        self.runtime.spawn(script::run(script, self.refuse.clone(), Arc::clone(&self.shared)));
+        Ok(())
     }
 
     /// Cuts every WebSocket connection with a TCP reset, without a close frame. Half-open ones too.

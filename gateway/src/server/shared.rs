@@ -1,18 +1,22 @@
 //! What the tasks of a server share: the gateway, the way to each socket, and faults of the network.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::server::frames::{FrameLog, Way};
 use crate::{FrameKind, Gateway, GatewayOutput, Upgrade};
 
 /// Frames that may wait for one socket. A client that reads so slowly is cut.
 const MAX_QUEUED: usize = 4096;
+
+/// Pages that follow the status at most.
+const MAX_FOLLOWERS: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -27,6 +31,12 @@ pub(super) struct Shared {
     pub(super) loopback: bool,
     /// While true, new connections are accepted and then nothing.
     pub(super) stall: watch::Sender<bool>,
+    /// Whether nobody listens.
+    pub(super) refusing: AtomicBool,
+    /// Counts changes, for whoever looks now and then.
+    version: AtomicU64,
+    /// Who follows the status.
+    pub(super) followers: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -34,6 +44,7 @@ struct Inner {
     gateway: Gateway,
     links: BTreeMap<u64, Link>,
     next_conn: u64,
+    frames: FrameLog,
 }
 
 /// The way to the task of a socket.
@@ -74,7 +85,7 @@ pub(super) struct Orders {
 impl Shared {
     pub(super) fn new(gateway: Gateway, loopback: bool) -> Self {
         Self {
-            inner: Mutex::new(Inner { gateway, links: BTreeMap::new(), next_conn: 0 }),
+            inner: Mutex::new(Inner { gateway, links: BTreeMap::new(), next_conn: 0, frames: FrameLog::default() }),
             started: Instant::now(),
             moved: Notify::new(),
             changed: Condvar::new(),
@@ -82,7 +93,26 @@ impl Shared {
             split: Arc::new(AtomicUsize::new(0)),
             loopback,
             stall: watch::Sender::new(false),
+            refusing: AtomicBool::new(false),
+            version: AtomicU64::new(0),
+            followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
         }
+    }
+
+    /// Looks at the gateway and the last frames, and changes nothing.
+    pub(super) fn look<R>(&self, work: impl FnOnce(&Gateway, &FrameLog, u64) -> R) -> R {
+        let inner = self.lock();
+        work(&inner.gateway, &inner.frames, self.now())
+    }
+
+    /// Half-open sockets.
+    pub(super) fn half_open_count(&self) -> usize {
+        self.lock().links.values().filter(|link| link.half_open).count()
+    }
+
+    /// The number of changes so far.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
     }
 
     /// Works on the gateway at the present time and passes on what it orders.
@@ -106,6 +136,7 @@ impl Shared {
 
     /// Deadlines may have moved, and what somebody waits for may have come.
     fn note_change(&self) {
+        self.version.fetch_add(1, Ordering::Relaxed);
         self.moved.notify_one();
         self.changed.notify_all();
     }
@@ -115,6 +146,7 @@ impl Shared {
         let half_open = |inner: &Inner| inner.links.get(&conn).is_none_or(|link| link.half_open);
         let mut inner = self.lock();
         if !half_open(&inner) {
+            inner.frames.add(self.now(), conn, Way::In, text);
             inner.gateway.ws_text(conn, text, self.now());
             self.pass_on(&mut inner);
         }
@@ -227,6 +259,9 @@ impl Shared {
         let at = self.due();
         let now = self.now();
         while let Some(output) = inner.gateway.poll() {
+            if let GatewayOutput::Send { conn, text, .. } = &output {
+                inner.frames.add(now, *conn, Way::Out, text);
+            }
             let (conn, what) = match output {
                 GatewayOutput::Send { conn, text, kind: FrameKind::Notification { uuid } } => {
                     (conn, What::Text(text.into(), Some(uuid)))
