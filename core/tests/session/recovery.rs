@@ -249,12 +249,12 @@ fn short_recoveries_before_one_of_use_do_not_count() {
 // CLAUSE REC-9
 #[test]
 fn refusals_of_connections_without_the_recovery_token_do_not_count() {
-    let mut s = Direct::starting(limited(|limits| limits.bad_frames = 1));
-    s.authorize();
-    s.open();
-    s.frame("?");
-    next_connection(&mut s);
-    s.frame("?");
+    let mut s = Direct::ready(limited(|limits| limits.bad_frames = 1));
+    s.closed(None);
+    for _ in 1..=2 {
+        assert!(!next_connection(&mut s).0, "without a subscription there is nothing to recover");
+        s.frame("?");
+    }
     next_connection(&mut s);
     s.frame(&details(DETAILS));
     s.subscribed();
