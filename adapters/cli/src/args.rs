@@ -26,6 +26,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Show notifications as they come, until Ctrl-C
     Tail(TailArgs),
+    /// Walk from the environment to a recovered session, and say of each step what is wrong and how to mend it
+    Doctor(DoctorArgs),
     /// Replay a recording of the flight recorder and compare every output, and draw it
     Replay(ReplayArgs),
     /// Play RingCentral: a server on this machine to try programs against (`stand-in --help` lists its options)
@@ -109,6 +111,30 @@ impl TailArgs {
         }
     }
 }
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = DOCTOR)]
+pub(crate) struct DoctorArgs {
+    /// Event filters to try, as for `tail`; without one the presence of the extension is tried
+    #[arg(value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
+    /// Start a server that plays RingCentral in this process, and walk all steps against it
+    #[arg(long)]
+    pub(crate) stand_in: bool,
+    /// One JSON object a step on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Trust the certificates in FILE (PEM) too; without it those in the file that SSL_CERT_FILE names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+const DOCTOR: &str = "\
+Each step says what it does, and then `ok`, or what is wrong and how to mend it. Steps that need one that failed are left
+out. It logs in once and connects twice, which counts against the five calls a minute of a user and app, and it ends what
+it began on the server.
+
+Exit status: 0 when nothing is wrong, 1 when something is, 2 for bad usage.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArgs {

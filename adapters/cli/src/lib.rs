@@ -4,6 +4,7 @@
 
 mod args;
 mod demo;
+mod doctor;
 mod tail;
 
 use std::ffi::OsString;
@@ -30,6 +31,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match args.command {
         Command::Tail(args) => ExitCode::from(tail::run(args)),
+        Command::Doctor(args) => ExitCode::from(doctor::run(args)),
         Command::Replay(args) => ExitCode::from(replayed(args)),
         Command::StandIn { args } => ringcentral_ws_gateway::program("ringcentral-ws stand-in", args),
         Command::Completions { shell } => ExitCode::from(completions(shell)),

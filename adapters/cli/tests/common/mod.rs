@@ -10,14 +10,14 @@ use ringcentral_ws_gateway::{Server, ServerConfig};
 use serde_json::Value;
 
 /// Generous: nothing here depends on how fast the machine is.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-pub fn server() -> Server {
+pub(crate) fn server() -> Server {
     Server::start(ServerConfig::default()).expect("the loopback serves")
 }
 
 /// The command, with nothing of this process's environment that it would heed.
-pub fn program(args: &[&str]) -> Command {
+pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringcentral-ws"));
     for name in ["SERVER_URL", "APP_CLIENT_ID", "APP_CLIENT_SECRET", "USER_JWT"] {
         command.env_remove(format!("RC_{name}"));
@@ -33,29 +33,29 @@ pub fn program(args: &[&str]) -> Command {
     command
 }
 
-pub fn program_for(server: &Server, args: &[&str]) -> Command {
+pub(crate) fn program_for(server: &Server, args: &[&str]) -> Command {
     let mut command = program(args);
     command.envs(server.env());
     command
 }
 
 /// Runs to the end; status, stdout, stderr.
-pub fn finish(command: &mut Command) -> (i32, String, String) {
+pub(crate) fn finish(command: &mut Command) -> (i32, String, String) {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 /// A command that runs, line by line.
-pub struct Running {
-    pub child: Child,
-    pub stdin: Option<ChildStdin>,
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) stdin: Option<ChildStdin>,
     lines: Receiver<String>,
-    pub all: String,
+    pub(crate) all: String,
 }
 
 impl Running {
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take();
         let (sender, lines) = channel();
@@ -64,12 +64,12 @@ impl Running {
         Self { child, stdin, lines, all: String::new() }
     }
 
-    pub fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
     /// The next line of stdout.
-    pub fn line(&mut self) -> Option<String> {
+    pub(crate) fn line(&mut self) -> Option<String> {
         let line = self.lines.recv_timeout(DEADLINE).ok()?;
         self.all.push_str(&line);
         self.all.push('\n');
@@ -77,7 +77,7 @@ impl Running {
     }
 
     /// The next line that contains this; those before it are skipped.
-    pub fn line_with(&mut self, part: &str) -> String {
+    pub(crate) fn line_with(&mut self, part: &str) -> String {
         loop {
             let Some(line) = self.line() else { panic!("no {part} after\n{}", self.all) };
             if line.contains(part) {
@@ -87,7 +87,7 @@ impl Running {
     }
 
     /// The next object with this `event`; those before it are skipped.
-    pub fn event(&mut self, event: &str) -> Value {
+    pub(crate) fn event(&mut self, event: &str) -> Value {
         loop {
             let Some(line) = self.line() else { panic!("no {event} after\n{}", self.all) };
             let line: Value = serde_json::from_str(&line).expect(&line);
@@ -98,7 +98,7 @@ impl Running {
     }
 
     /// Waits for the end, and gives the status.
-    pub fn end(mut self) -> Option<i32> {
+    pub(crate) fn end(mut self) -> Option<i32> {
         let began = Instant::now();
         while began.elapsed() < DEADLINE {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -47,8 +47,11 @@ pub enum Ask {
 pub const USAGE: &str = "[--json] [--state FILE] [--record FILE] [--rest-over-websocket] [--no-auto-recover] [--auth-calls N] [--ca-file FILE] \
      [--debug] FILTER…";
 
+/// A short name, and its filter.
+type Named = (&'static str, fn() -> Filter);
+
 /// Filters that have a short name.
-const NAMED: [(&str, fn() -> Filter); 11] = [
+const NAMED: [Named; 11] = [
     ("sms", Filter::sms),
     ("message-store", Filter::message_store),
     ("voicemail", Filter::voicemail),

@@ -97,7 +97,7 @@ pub fn start<T>(
             lost()
         }
     };
-    let tls = trusted(name, options)?;
+    let tls = trusted(name, options.ca_file.as_deref())?;
     let begin = |snapshot| begin(Settings { tls: tls.clone(), ..settings(options, app, is_demo, snapshot) });
     let started = match begin(snapshot) {
         Err(StartError::Snapshot(why)) => {
@@ -116,8 +116,8 @@ pub fn start<T>(
 ///
 /// The exit status, after a line on stderr: the file of the option cannot be used. That of the environment may be meant
 /// for other programs, so a fault of it is said and stops nothing.
-pub fn trusted(name: &str, options: &Options) -> Result<Option<Arc<ClientConfig>>, u8> {
-    if let Some(file) = &options.ca_file {
+pub fn trusted(name: &str, ca_file: Option<&Path>) -> Result<Option<Arc<ClientConfig>>, u8> {
+    if let Some(file) = ca_file {
         return trust(file).map(Some).map_err(|why| complain(name, &format!("--ca-file: {why}"), USAGE));
     }
     let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) else { return Ok(None) };
