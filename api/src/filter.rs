@@ -133,8 +133,8 @@ impl Filter {
         self.with("sipData", "true")
     }
 
-    /// With the ids of recordings ([`Party::recordings`](crate::payloads::Party::recordings), `withRecordings=true`): for
-    /// telephony sessions.
+    /// Only calls that are recorded, with the ids of the recordings
+    /// ([`Party::recordings`](crate::payloads::Party::recordings), `withRecordings=true`): for telephony sessions.
     #[must_use]
     pub fn with_recordings(self) -> Self {
         self.with("withRecordings", "true")

@@ -7,12 +7,16 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::time::Duration;
 
 use ringcentral_ws::{Client, Close, Event, Filter, Multipart, NotificationExt, Part, Payload};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 const FAX: &str = "/restapi/v1.0/account/~/extension/~/fax";
 const MESSAGE: &str = "/restapi/v1.0/account/~/extension/~/message-store";
+/// So often its status is read without a notification too.
+const LOOK: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -21,26 +25,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let fax = form(&to, Path::new(&path))?;
     let (client, mut events) = Client::from_env()?.filters([Filter::message_store()]).start()?;
     let (mut fax, mut id, mut status) = (Some(fax), String::new(), String::new());
-    while let Some(event) = events.next().await {
-        match &event {
+    loop {
+        match timeout(LOOK, events.next()).await {
             // Not earlier, so that no change is missed.
-            Event::Subscribed(_) => {
+            Ok(Some(Event::Subscribed(_))) => {
                 if let Some(fax) = fax.take() {
                     let answer: Value = client.request(fax.post(FAX)?).await?.error_for_status()?.json()?;
                     id = answer["id"].as_str().map_or_else(|| answer["id"].to_string(), str::to_owned);
                 }
             }
-            Event::Notification(n) if is_fax(&n.payload()) => {}
-            Event::Gap(_) => {}
-            Event::SubscriptionFailed { .. } | Event::Closed { .. } => return Err(event.to_string().into()),
-            _ => continue,
+            Ok(Some(Event::Notification(n))) if !is_fax(&n.payload()) => continue,
+            Ok(Some(Event::Notification(_) | Event::Gap(_))) | Err(_) => {}
+            Ok(Some(event @ (Event::SubscriptionFailed { delay: None, .. } | Event::Closed { .. }))) => {
+                return Err(event.to_string().into());
+            }
+            Ok(Some(_)) => continue,
+            Ok(None) => return Err("the session has ended".into()),
         }
-        // The notification says that faxes changed, not which and how.
-        let message: Value = client.get(&format!("{MESSAGE}/{id}")).await?.error_for_status()?.json()?;
-        let now = message["messageStatus"].as_str().unwrap_or("unknown");
-        if now != status {
-            now.clone_into(&mut status);
-            println!("fax {id} to {to}: {status}");
+        if id.is_empty() {
+            continue;
+        }
+        match look(&client, &id).await {
+            Ok(now) if now != status => {
+                println!("fax {id} to {to}: {now}");
+                status = now;
+            }
+            Ok(_) => {}
+            Err(error) => eprintln!("fax {id} was handed over, its status cannot be read now: {error}"),
         }
         match &*status {
             "Sent" | "Delivered" => break,
@@ -63,6 +74,12 @@ fn form(to: &str, path: &Path) -> Result<Multipart, Box<dyn Error>> {
     let body = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let json = json!({ "to": [{ "phoneNumber": to }], "faxResolution": "High" });
     Ok(Multipart::new().part(Part::json("json", json.to_string())).part(Part::file("attachment", &name, kind, body)))
+}
+
+/// A notification says that faxes changed, not which and how.
+async fn look(client: &Client, id: &str) -> Result<String, Box<dyn Error>> {
+    let message: Value = client.get(&format!("{MESSAGE}/{id}")).await?.error_for_status()?.json()?;
+    Ok(message["messageStatus"].as_str().unwrap_or("unknown").to_owned())
 }
 
 fn is_fax(payload: &Payload) -> bool {

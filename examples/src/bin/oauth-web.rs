@@ -2,14 +2,14 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin oauth-web -- 127.0.0.1:8080
 //!
-//! It needs `RC_APP_CLIENT_ID`, `RC_APP_CLIENT_SECRET` (and `RC_SERVER_URL` unless it is production), the app permission
-//! ReadMessages, and the redirect address `http://127.0.0.1:8080/callback` in the settings of the app; no JWT. The login is
-//! one by authorization code with PKCE, bound to the browser by a cookie. The tokens live in memory only: to keep them over
-//! a restart give `on_tokens` to the `RefreshToken`. Everybody sees the numbers. Ctrl-C ends it.
+//! It needs server and app in the environment (README.md), no JWT, the app permission ReadMessages, and the redirect address
+//! `http://127.0.0.1:8080/callback` in the settings of the app. The login is one by authorization code with PKCE, bound to
+//! the browser by a cookie. The tokens live in memory; `on_tokens` of `RefreshToken` is the place to keep them. Everybody
+//! sees the numbers. Ctrl-C ends it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -21,6 +21,7 @@ use ringcentral_ws::{
     Callback, Client, ClientApp, Close, Event, Filter, HttpsSender, IoLimits, Pkce, RefreshToken, TokenSet,
     https_client,
 };
+use tokio::sync::Mutex;
 
 /// Logins that were begun and not finished; of more the oldest is forgotten.
 const MAX_LOGINS: usize = 1000;
@@ -53,27 +54,24 @@ impl IntoResponse for Failure {
 
 async fn login(State(site): State<Arc<Site>>) -> Result<impl IntoResponse, Failure> {
     let (mut state, mut verifier) = ([0; 16], [0; 32]);
-    getrandom::fill(&mut state)?;
-    getrandom::fill(&mut verifier)?;
+    getrandom::fill(&mut state).and_then(|()| getrandom::fill(&mut verifier))?;
     let (state, pkce) = (data_encoding::HEXLOWER.encode(&state), Pkce::new(verifier));
     let browser = pkce.authorize_url(&site.app, site.redirect.as_str(), &state);
     let cookie = format!("login={state}; HttpOnly; SameSite=Lax; Path=/callback; Max-Age=600");
-    let mut logins = site.logins.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut logins = site.logins.lock().await;
     logins.push_back((state, pkce));
-    if logins.len() > MAX_LOGINS {
-        logins.pop_front();
-    }
+    let excess = logins.len().saturating_sub(MAX_LOGINS);
+    logins.drain(..excess);
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(browser.as_str())))
 }
 
 async fn callback(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -> Result<Redirect, Failure> {
     // Only the browser that began a login can finish it, and once.
-    let cookies = headers.get(header::COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
+    let cookies = headers.get(header::COOKIE).map(|cookies| cookies.to_str()).transpose()?.unwrap_or_default();
     let state = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("login=")).ok_or("no cookie")?;
-    let begun = {
-        let mut logins = site.logins.lock().unwrap_or_else(PoisonError::into_inner);
-        logins.iter().position(|(known, _)| known == state).and_then(|at| logins.remove(at))
-    };
+    let mut logins = site.logins.lock().await;
+    let begun = logins.iter().position(|(known, _)| known == state).and_then(|at| logins.remove(at));
+    drop(logins);
     let (_, pkce) = begun.ok_or("it was not begun here, or long ago")?;
     let code = match Callback::read(&site.redirect.join(&uri.to_string())?, state) {
         Callback::Code(code) => code,
@@ -84,19 +82,16 @@ async fn callback(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -
     let user = tokens.owner_id.as_deref().ok_or("the answer names no user")?.to_owned();
     let login = RefreshToken::from_tokens(site.app.clone(), tokens).user(&user);
     let (client, mut events) = Client::builder(login).filters([Filter::sms()]).start()?;
-    let old = site.users.lock().unwrap_or_else(PoisonError::into_inner).insert(user.clone(), (client, 0));
+    let old = site.users.lock().await.insert(user.clone(), (client, 0));
     if let Some((client, _)) = old {
         client.close(Close::Revoke).await;
     }
     tokio::spawn(async move {
         while let Some(event) = events.next().await {
-            match event {
-                Event::Notification(_) => {
-                    let mut users = site.users.lock().unwrap_or_else(PoisonError::into_inner);
-                    users.entry(user.clone()).and_modify(|(_, messages)| *messages += 1);
-                }
-                Event::SnapshotChanged => {}
-                other => eprintln!("user {user}: {other}"),
+            if let Event::Notification(_) = event {
+                site.users.lock().await.entry(user.clone()).and_modify(|(_, messages)| *messages += 1);
+            } else if event != Event::SnapshotChanged {
+                eprintln!("user {user}: {event}");
             }
         }
     });
@@ -104,9 +99,9 @@ async fn callback(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -
 }
 
 async fn index(State(site): State<Arc<Site>>) -> String {
-    let users = site.users.lock().unwrap_or_else(PoisonError::into_inner);
+    let users = site.users.lock().await;
     let lines = users.iter().map(|(user, (_, messages))| format!("user {user}: {messages} messages\n"));
-    lines.chain(["Log in at /login.\n".to_owned()]).collect()
+    lines.collect::<String>() + "Log in at /login.\n"
 }
 
 #[tokio::main]

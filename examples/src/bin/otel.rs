@@ -17,13 +17,15 @@ use ringcentral_ws::{Client, Close, Event, Filter, Notification, Stats};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::prelude::*;
 
+type Count = fn(&Stats) -> u64;
+
 /// Instruments that read the client whenever they are exported.
 fn observe(provider: &SdkMeterProvider, client: &Client) {
     let meter = provider.meter("ringcentral_ws");
     let watched = client.clone();
     let connected = move || u64::from(watched.health().connected);
     meter.u64_observable_gauge("ringcentral_ws.connected").with_callback(move |o| o.observe(connected(), &[])).build();
-    let counters: [(&str, fn(&Stats) -> u64); 4] = [
+    let counters: [(_, Count); 4] = [
         ("ringcentral_ws.notifications", |stats| stats.notifications),
         ("ringcentral_ws.gaps", |stats| stats.gaps),
         ("ringcentral_ws.connections", |stats| stats.connections),
@@ -63,8 +65,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     while let Some(event) = events.next().await {
         match event {
             Event::Notification(notification) => handle(&notification),
-            // It is in the spans too, as the event `gap`.
-            Event::Gap(gap) => eprintln!("{gap}"),
+            // They are in the spans too.
+            Event::Gap(_) | Event::Closed { .. } => eprintln!("{event}"),
             _ => {}
         }
     }
