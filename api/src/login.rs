@@ -215,7 +215,7 @@ impl Login {
         if let Some(held) = &self.held {
             let left = held.until.since(now);
             if given != Some(&held.token) && left > held.worth_giving {
-                let token = AccessToken { secret: held.token.clone(), expires_in: Some(left) };
+                let token = AccessToken { secret: held.token.clone(), expires_in: Some(left), cached: true };
                 return LoginStep::Token { token, issued: None };
             }
         }
@@ -327,7 +327,7 @@ impl Login {
         let owner = tokens.owner_id.as_deref().map(|owner| self.app.user_identity(owner));
         (tokens.app, tokens.identity) = (Some(self.app.identity()), self.identity.or(owner));
         let life = self.keep(&tokens, now);
-        let token = AccessToken { secret: tokens.access_token.clone(), expires_in: Some(life) };
+        let token = AccessToken { secret: tokens.access_token.clone(), expires_in: Some(life), cached: false };
         LoginStep::Token { token, issued: Some(Box::new(tokens)) }
     }
 
@@ -359,7 +359,7 @@ pub fn fixed_token(token: &Secret, reason: AuthReason) -> Result<AccessToken, Au
             "the access token was refused, and there is no other: start again with a new one",
         ));
     }
-    Ok(AccessToken { secret: token.clone(), expires_in: None })
+    Ok(AccessToken { secret: token.clone(), expires_in: None, cached: true })
 }
 
 /// What the session is given when a credential source panicked: it tries again later.

@@ -67,6 +67,7 @@ fn show(step: &LoginStep) -> String {
         LoginStep::Token { token, issued } => {
             let left = token.expires_in.map_or(0, |left| left.as_secs());
             let refresh = issued.as_ref().and_then(|set| set.refresh_token.as_ref()).map_or("", |token| token.expose());
+            assert_eq!(token.cached, issued.is_none(), "a call was made for what is new");
             let joint = if issued.is_some() { " new " } else { "" };
             format!("{} for {left}{joint}{refresh}", token.secret.expose())
         }
@@ -351,7 +352,8 @@ fn no_secret_shows() {
     let shown = format!("{:?}{:?}{step:?}", d.login, request.headers());
     assert!(!shown.contains("cs") && !shown.contains("old"), "{shown}");
     assert!(fixed_token(&"t".into(), Refused).unwrap_err().is_permanent());
-    assert_eq!(fixed_token(&"t".into(), Missing).unwrap().expires_in, None::<Duration>);
+    let fixed = fixed_token(&"t".into(), Missing).unwrap();
+    assert_eq!((fixed.expires_in, fixed.cached), (None, true));
 }
 
 /// The request as a server quotes it that writes back what it was sent.

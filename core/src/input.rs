@@ -211,6 +211,9 @@ pub struct AccessToken {
     pub secret: Secret,
     /// How long it is valid from now, if that is known. The session asks for a new one after 80 % of it.
     pub expires_in: Option<Duration>,
+    /// Whether the source had it already and made no call for it. Then, if it lives for at least a minute, the question
+    /// costs no call of the budget ([TOK-2](crate::protocol#tok-2)). If in doubt, `false`.
+    pub cached: bool,
 }
 
 /// Why a credential source gave no token.

@@ -145,7 +145,7 @@ mod tests {
         let kept = Arc::clone(&lines);
         let debug = Debug::new(Some(Arc::new(move |line: &str| kept.lock().unwrap().push(line.to_owned()))));
         let conn = ConnId::from(1);
-        let token = AccessToken { secret: "bearer+value".into(), expires_in: None };
+        let token = AccessToken { secret: "bearer+value".into(), expires_in: None, cached: false };
         assert!(debug.authorized(Ok(token)).is_ok());
         debug.opening(conn, &SecretUrl::new("wss://h/ws?access_token=ws%2Ftoken&wsc=handle-1".parse().unwrap()));
         debug.frame("<-", r#"[{"wsc":{"token":"handle-2"}},"you are handle-1"]"#);

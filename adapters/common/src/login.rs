@@ -256,7 +256,7 @@ mod tests {
     fn a_call_does_not_show_its_body() {
         let call = LoginNext::Call(Box::new(Request::post("/token?hunter2").body(Bytes::from("hunter2")).unwrap()));
         assert_eq!(format!("{call:?}"), "Call(/token)");
-        let token = AccessToken { secret: "hunter2".into(), expires_in: None };
+        let token = AccessToken { secret: "hunter2".into(), expires_in: None, cached: false };
         assert!(!format!("{:?}", LoginNext::Done(Ok(token))).contains("hunter2"));
     }
 

@@ -27,7 +27,7 @@ struct Token;
 
 impl CredentialSource for Token {
     fn access_token<'a>(&'a self, _: TokenRequest<'a>) -> BoxFuture<'a, Result<AccessToken, AuthFailure>> {
-        Box::pin(async { Ok(AccessToken { secret: "token".into(), expires_in: None }) })
+        Box::pin(async { Ok(AccessToken { secret: "token".into(), expires_in: None, cached: false }) })
     }
 
     fn server(&self) -> Option<&Url> {

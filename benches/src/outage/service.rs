@@ -210,7 +210,7 @@ impl Service {
     pub(super) fn login(&self, now: Timestamp, reason: AuthReason) -> After<Result<AccessToken, AuthFailure>> {
         if now >= self.back || self.gives_tokens() {
             let after = if reason == AuthReason::Refused { REFRESH } else { LATENCY };
-            return Some((after, Ok(AccessToken { secret: "a".into(), expires_in: Some(TOKEN_LIFE) })));
+            return Some((after, Ok(AccessToken { secret: "a".into(), expires_in: Some(TOKEN_LIFE), cached: false })));
         }
         let (after, kind) = match self.kind {
             Kind::BlackHole => return None,

@@ -157,7 +157,7 @@ fn a_timer_that_acts_early_is_seen() {
 // CLAUSE C6
 #[test]
 fn an_answer_that_nobody_waits_for_and_that_acts_is_seen() {
-    let token = || crate::AccessToken { secret: "a".into(), expires_in: None };
+    let token = || crate::AccessToken { secret: "a".into(), expires_in: None, cached: false };
     for (known, bad) in [(true, false), (false, true)] {
         let (mut it, id) = asking();
         if !known {
@@ -180,7 +180,7 @@ fn an_answer_that_nobody_waits_for_and_that_acts_is_seen() {
 /// One that has called for a WebSocket token.
 fn fetching() -> Checked {
     let (mut it, id) = asking();
-    let token = crate::AccessToken { secret: "a".into(), expires_in: None };
+    let token = crate::AccessToken { secret: "a".into(), expires_in: None, cached: false };
     it.handle_input(Input::Authorized { id, token: token.clone() }, at(1)).unwrap();
     drain(&mut it);
     assert!(it.is_stale(&Input::Authorized { id, token }));

@@ -236,8 +236,9 @@ impl<'a> Words<'a> {
             "network" => Input::NetworkChanged { online: self.flag("on") },
             "authorized" => {
                 let (id, expires_in) = (self.number::<u64>()?.into(), self.seconds("life")?);
+                let cached = self.flag("cached");
                 let secret = self.json::<String>("token")?.into();
-                Input::Authorized { id, token: AccessToken { secret, expires_in } }
+                Input::Authorized { id, token: AccessToken { secret, expires_in, cached } }
             }
             "authorize-failed" => {
                 let (id, kind) = (self.number::<u64>()?.into(), self.auth_failure_kind()?);

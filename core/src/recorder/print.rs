@@ -60,7 +60,8 @@ pub(crate) fn input(input: &Input<'_>, names: &mut Names, limits: &SessionLimits
                 // As unusable as the secret is.
                 secret.push('\n');
             }
-            format!("authorized {id}{} {}", optional("life", token.expires_in), quoted(&secret))
+            let cached = if token.cached { " cached" } else { "" };
+            format!("authorized {id}{}{cached} {}", optional("life", token.expires_in), quoted(&secret))
         }
         Input::AuthorizeFailed { id, failure } => auth_failure(&id.to_string(), failure),
         Input::HttpResponse { id, response } => {

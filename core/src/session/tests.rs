@@ -40,7 +40,7 @@ fn ready() -> Session {
     let mut session = Session::new(config, 1, ClockReading::default());
     session.connect(NOW).unwrap();
     drain(&mut session);
-    let token = AccessToken { secret: "a".into(), expires_in: None };
+    let token = AccessToken { secret: "a".into(), expires_in: None, cached: false };
     put_in(&mut session, Input::Authorized { id: AuthId(1), token });
     let response = Box::new(http::Response::new(TOKEN.into()));
     put_in(&mut session, Input::HttpResponse { id: HttpId(2), response });

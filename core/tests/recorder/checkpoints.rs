@@ -82,7 +82,7 @@ fn ready() -> Recorded {
     let mut s = Recorded::new(Session::new(config, 1, ClockReading::default()), Options::from(16 << 10));
     s.connect(Timestamp::ZERO).unwrap();
     drain(&mut s);
-    let token = AccessToken { secret: "a".into(), expires_in: None };
+    let token = AccessToken { secret: "a".into(), expires_in: None, cached: false };
     s.handle_input(Input::Authorized { id: 1.into(), token }, Timestamp::ZERO).unwrap();
     drain(&mut s);
     up(&mut s, "");

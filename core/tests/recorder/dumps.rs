@@ -51,7 +51,7 @@ fn codes_and_addresses_of_the_server_are_masked_and_replay() {
             drain(&mut s);
             let text = taped::dump(&s);
             let id = text.rsplit("authorize ").next().unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();
-            let token = AccessToken { secret: "access".into(), expires_in: None };
+            let token = AccessToken { secret: "access".into(), expires_in: None, cached: false };
             s.handle_input(Input::Authorized { id: id.into(), token }, now).unwrap();
             drain(&mut s);
             authorized = true;
@@ -169,7 +169,7 @@ fn a_refused_host_is_not_recorded() {
     let now = Timestamp::ZERO;
     s.connect(now).unwrap();
     drain(&mut s);
-    let token = AccessToken { secret: "access".into(), expires_in: None };
+    let token = AccessToken { secret: "access".into(), expires_in: None, cached: false };
     s.handle_input(Input::Authorized { id: 1.into(), token }, now).unwrap();
     drain(&mut s);
     for (id, host, shown) in

@@ -34,7 +34,7 @@ fn extreme(clock: ClockReading) -> Recorded {
     drain(&mut s);
     s.connect(now).unwrap();
     drain(&mut s);
-    let token = AccessToken { secret: "access".into(), expires_in: Some(Duration::MAX) };
+    let token = AccessToken { secret: "access".into(), expires_in: Some(Duration::MAX), cached: true };
     s.handle_input(Input::Authorized { id: 1.into(), token }, now).unwrap();
     drain(&mut s);
     let body = r#"{"ws_access_token":"ws","uri":"wss://h.ringcentral.com/ws","expires_in":18446744073709551615}"#;

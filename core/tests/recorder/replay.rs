@@ -46,7 +46,7 @@ fn ways_tokens_and_refusals_are_replayed() {
     assert!(s.subscribe(Filters::new(["/a"]).unwrap(), Timestamp::ZERO).is_err());
     assert!(s.handle_input(Input::Timeout, Timestamp::ZERO).is_err());
     drain(&mut s);
-    let token = AccessToken { secret: "line\n".into(), expires_in: None };
+    let token = AccessToken { secret: "line\n".into(), expires_in: None, cached: false };
     s.handle_input(Input::Authorized { id: 1.into(), token }, Timestamp::ZERO).unwrap();
     drain(&mut s);
     let request = http::Request::get("/r").extension(OverHttps).body(Body::empty()).unwrap();
@@ -56,6 +56,25 @@ fn ways_tokens_and_refusals_are_replayed() {
     assert!(dump.contains("0 request GET https \"/r\" {}") && dump.contains(r#"0 authorized 1 "***1\n""#), "{dump}");
     assert!(!dump.contains("\n0 subscribe") && !dump.contains("\n0 timeout"), "{dump}");
     Recording::parse(&dump).unwrap().replay().unwrap();
+}
+
+#[test]
+fn a_token_that_cost_no_call_is_replayed_as_such() {
+    let mut config = Config::default();
+    config.retry.auth_calls_per_minute = 2;
+    let mut s = session(config);
+    s.connect(Timestamp::ZERO).unwrap();
+    drain(&mut s);
+    let token = AccessToken { secret: "a".into(), expires_in: None, cached: true };
+    s.handle_input(Input::Authorized { id: 1.into(), token }, Timestamp::ZERO).unwrap();
+    drain(&mut s);
+    let response = http::Response::builder().status(503).body(bytes::Bytes::new()).unwrap();
+    s.handle_input(Input::HttpResponse { id: 2.into(), response: Box::new(response) }, Timestamp::ZERO).unwrap();
+    drain(&mut s);
+    let dump = dump(&s);
+    Recording::parse(&dump).unwrap().replay().unwrap();
+    let other = dump.replace("authorized 1 cached ", "authorized 1 ");
+    assert!(other != dump && Recording::parse(&other).unwrap().replay().is_err(), "{dump}");
 }
 
 #[test]

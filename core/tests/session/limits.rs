@@ -319,7 +319,7 @@ fn a_confirmation_is_cut_to_the_limits_of_filters() {
 fn tokens_of_a_mebibyte_are_refused() {
     let long = "t".repeat(1 << 20);
     let mut s = Direct::starting(Config::default());
-    let token = AccessToken { secret: long.as_str().into(), expires_in: None };
+    let token = AccessToken { secret: long.as_str().into(), expires_in: None, cached: false };
     let outputs = s.input(Input::Authorized { id: s.login, token });
     assert!(events(&outputs).any(|e| matches!(e, Event::Retry { cause: Cause::Credentials { .. }, .. })));
     for body in [

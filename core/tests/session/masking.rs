@@ -20,7 +20,7 @@ fn all() -> String {
 }
 
 fn give(s: &mut Direct, token: &str) -> Vec<Output> {
-    let token = AccessToken { secret: token.into(), expires_in: None };
+    let token = AccessToken { secret: token.into(), expires_in: None, cached: false };
     s.input(Input::Authorized { id: s.login, token })
 }
 

@@ -168,7 +168,7 @@ impl Stage {
         self.logins.retain(|login| *login != id);
         let input = if self.random.usize(..6) > 0 {
             let expires_in = self.random.choice([None, Some(Duration::from_secs(20))]).unwrap();
-            Input::Authorized { id, token: AccessToken { secret: "access".into(), expires_in } }
+            Input::Authorized { id, token: AccessToken { secret: "access".into(), expires_in, cached: false } }
         } else {
             let retry_after = self.random.choice([None, Some(Duration::from_secs(9))]).unwrap();
             let failure = AuthFailure { retry_after, ..AuthFailure::transient("m") };

@@ -81,7 +81,7 @@ fn repeatable(uri: &str) -> http::Request<Body> {
 /// A request that left over the socket, whose connection broke, and that waits for an access token to go again.
 fn waiting_to_be_repeated() -> (Direct, RequestId) {
     let mut s = Direct::starting(over_socket());
-    let token = AccessToken { secret: "access".into(), expires_in: Some(Duration::from_secs(20)) };
+    let token = AccessToken { secret: "access".into(), expires_in: Some(Duration::from_secs(20)), cached: false };
     s.input(Input::Authorized { id: s.login, token });
     s.open();
     s.frame(&details(DETAILS));

@@ -23,7 +23,7 @@ const WS: &str = "ws-hunter2";
 const WSC: &str = "wsc-hunter3";
 
 fn authorized(s: &mut Direct) -> Vec<Output> {
-    let token = AccessToken { secret: ACCESS.into(), expires_in: None };
+    let token = AccessToken { secret: ACCESS.into(), expires_in: None, cached: false };
     s.input(Input::Authorized { id: s.login, token })
 }
 
@@ -110,7 +110,7 @@ fn no_secret_shows_in_inputs_and_outputs() {
     for frame in [Frame::Text(&text), Frame::Text(&text[1..]), Frame::Binary(SECRET.as_bytes())] {
         let _ = write!(shown, "{:?}", Input::Frame { conn: s.conn, frame });
     }
-    let token = AccessToken { secret: SECRET.into(), expires_in: None };
+    let token = AccessToken { secret: SECRET.into(), expires_in: None, cached: false };
     let _ = write!(shown, "{:?}", Input::Authorized { id: s.login, token });
     assert!(!shown.contains(SECRET) && !shown.contains(&format!("{:?}", SECRET.as_bytes())), "{shown}");
     assert!(shown.contains("POST https://platform.ringcentral.com/restapi/oauth/revoke (13 bytes)"), "{shown}");

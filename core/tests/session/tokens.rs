@@ -12,7 +12,7 @@ use crate::direct::{
 #[test]
 fn failed_refreshes_are_counted() {
     let mut s = Direct::starting(Config::default());
-    let token = AccessToken { secret: "access".into(), expires_in: Some(Duration::from_secs(3600)) };
+    let token = AccessToken { secret: "access".into(), expires_in: Some(Duration::from_secs(3600)), cached: false };
     s.input(Input::Authorized { id: s.login, token });
     for n in 1..=2 {
         s.sleep(Duration::from_secs(if n == 1 { 2900 } else { 100 }));
@@ -90,7 +90,8 @@ fn a_credential_source_is_not_asked_before_its_pause_ends() {
 #[test]
 fn a_token_asked_for_before_the_refusal_is_not_the_second_token() {
     let mut s = Direct::starting(Config::default());
-    let token = |secret: &str| AccessToken { secret: secret.into(), expires_in: Some(Duration::from_secs(100)) };
+    let token =
+        |secret: &str| AccessToken { secret: secret.into(), expires_in: Some(Duration::from_secs(100)), cached: false };
     s.input(Input::Authorized { id: s.login, token: token("one") });
     s.open();
     s.frame(&details(DETAILS));
@@ -123,7 +124,7 @@ fn authorize_names_the_last_accepted_token() {
     };
     let token = |id, secret: &str| {
         let expires_in = Some(Duration::from_secs(1_000));
-        Input::Authorized { id, token: AccessToken { secret: secret.into(), expires_in } }
+        Input::Authorized { id, token: AccessToken { secret: secret.into(), expires_in, cached: false } }
     };
     let mut s = Direct::new(Config::default());
     s.session.connect(s.now).unwrap();
@@ -191,7 +192,7 @@ fn nonsense_in_a_token_reply_never_ends_the_session() {
 #[test]
 fn an_access_token_that_fits_no_header_is_a_failed_attempt() {
     let mut s = Direct::starting(Config::default());
-    let token = AccessToken { secret: "read from a file\n".into(), expires_in: None };
+    let token = AccessToken { secret: "read from a file\n".into(), expires_in: None, cached: false };
     let outputs = s.input(Input::Authorized { id: s.login, token });
     let failed = |e: &Event| matches!(e, Event::Retry { cause: Cause::Credentials { .. }, .. });
     assert_eq!((count(&outputs, failed), actions(&outputs).count()), (1, 0), "{outputs:?}");
@@ -342,7 +343,30 @@ fn refused_at(s: &mut Direct, since: Timestamp, age: Duration) -> Vec<Output> {
 }
 
 fn token(secret: &str, expires_in: Option<Duration>) -> AccessToken {
-    AccessToken { secret: secret.into(), expires_in }
+    AccessToken { secret: secret.into(), expires_in, cached: false }
+}
+
+// CLAUSE TOK-2
+#[test]
+fn a_token_that_the_source_had_already_costs_no_call() {
+    let (short, long) = (Duration::from_millis(59_999), Duration::from_secs(60));
+    for (cached, expires_in, reason) in [
+        (false, None, WaitReason::AuthBudget),
+        (true, Some(short), WaitReason::AuthBudget),
+        (true, Some(long), WaitReason::Backoff),
+        (true, None, WaitReason::Backoff),
+    ] {
+        let mut config = Config::default();
+        config.retry.auth_calls_per_minute = 2;
+        let mut s = Direct::starting(config);
+        s.input(Input::Authorized { id: s.login, token: AccessToken { cached, ..token("one", expires_in) } });
+        let outputs = s.http(503, "");
+        let reasons: Vec<_> = events(&outputs)
+            .into_iter()
+            .filter_map(|event| if let Event::Retry { reason, .. } = event { Some(reason) } else { None })
+            .collect();
+        assert_eq!(reasons, [&reason], "{cached} {expires_in:?}");
+    }
 }
 
 // CLAUSE TOK-4

@@ -78,7 +78,7 @@ impl Direct {
     }
 
     pub fn authorize(&mut self) -> Vec<Output> {
-        let token = AccessToken { secret: "access".into(), expires_in: None };
+        let token = AccessToken { secret: "access".into(), expires_in: None, cached: false };
         self.input(Input::Authorized { id: self.login, token })
     }
 

@@ -173,7 +173,7 @@ impl Rig {
                 self.give(Input::NetworkChanged { online });
             }
             "authorized" => {
-                let token = AccessToken { secret: "access".into(), expires_in: w.duration("life") };
+                let token = AccessToken { secret: "access".into(), expires_in: w.duration("life"), cached: false };
                 self.give(Input::Authorized { id: self.login, token });
             }
             "unauthorized" => {

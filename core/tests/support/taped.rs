@@ -48,7 +48,7 @@ pub fn flown(options: Options) -> Recorded {
     drain(&mut s);
     s.connect(now).unwrap();
     drain(&mut s);
-    let token = AccessToken { secret: SECRETS[0].into(), expires_in: None };
+    let token = AccessToken { secret: SECRETS[0].into(), expires_in: None, cached: false };
     s.handle_input(Input::Authorized { id: 1.into(), token }, now).unwrap();
     drain(&mut s);
     let body = r#"{"ws_access_token":"ws-hunter2","uri":"wss://h.ringcentral.com/ws","expires_in":600,"owner":"4711"}"#;

@@ -26,7 +26,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 pub fn access() -> AccessToken {
-    AccessToken { secret: "access".into(), expires_in: None }
+    AccessToken { secret: "access".into(), expires_in: None, cached: false }
 }
 
 pub fn message_id(text: &str) -> String {

@@ -190,7 +190,7 @@ impl<M: Maker> DenseRun<M> {
     /// Gives it the access token it waits for.
     pub(super) fn log_in(&mut self) -> bool {
         let Some(id) = self.login.take() else { return false };
-        let token = AccessToken { secret: "access".into(), expires_in: None };
+        let token = AccessToken { secret: "access".into(), expires_in: None, cached: false };
         self.input(Input::Authorized { id, token });
         true
     }

@@ -307,7 +307,7 @@ impl<M: Maker> World<M> {
         let secret = login.access.as_str().into();
         let expires_in = Some(self.plan.gateway.oauth.access_token_lifetime);
         self.clients[client].login = Some(login);
-        self.input(client, Input::Authorized { id, token: AccessToken { secret, expires_in } });
+        self.input(client, Input::Authorized { id, token: AccessToken { secret, expires_in, cached: false } });
     }
 
     fn refresh(&mut self, token: &str) -> Option<Login> {

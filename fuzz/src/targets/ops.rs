@@ -192,7 +192,10 @@ impl<S: Subject> Player<S> {
         match self.open.pop_front() {
             Some(Open::Login(id)) if how % 4 < 3 => {
                 let expires_in = (!how.is_multiple_of(4)).then(|| Duration::from_secs(u64::from(how) * 10));
-                self.give(&Input::Authorized { id, token: AccessToken { secret: Secret::from("access"), expires_in } });
+                self.give(&Input::Authorized {
+                    id,
+                    token: AccessToken { secret: Secret::from("access"), expires_in, cached: false },
+                });
             }
             Some(Open::Login(id)) => {
                 let kind = match how {

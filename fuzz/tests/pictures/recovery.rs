@@ -208,7 +208,7 @@ impl Run {
         match action {
             Action::Authorize { id, .. } => {
                 let login = self.gateway.login(0, self.now).unwrap();
-                let token = AccessToken { secret: login.access_token.as_str().into(), expires_in: None };
+                let token = AccessToken { secret: login.access_token.as_str().into(), expires_in: None, cached: false };
                 self.session.handle_input(Input::Authorized { id, token }, Timestamp::from_micros(self.now)).unwrap();
             }
             Action::Http { id, request, .. } => {

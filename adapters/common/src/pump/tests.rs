@@ -261,7 +261,7 @@ impl Driver {
 }
 
 fn token() -> Result<AccessToken, ringcentral_ws_core::AuthFailure> {
-    Ok(AccessToken { secret: "a".into(), expires_in: None })
+    Ok(AccessToken { secret: "a".into(), expires_in: None, cached: false })
 }
 
 /// A message that becomes an event each.

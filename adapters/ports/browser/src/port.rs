@@ -121,7 +121,8 @@ fn perform(session: &mut Session, what: What, now: Timestamp) -> Result<Option<u
 fn input(what: What) -> Result<Input<'static>, String> {
     Ok(match what {
         What::Authorized { id, token, expires_in } => {
-            let token = AccessToken { secret: token.into(), expires_in: expires_in.map(Duration::from_secs) };
+            let token =
+                AccessToken { secret: token.into(), expires_in: expires_in.map(Duration::from_secs), cached: false };
             Input::Authorized { id: AuthId::from(id), token }
         }
         What::AuthorizeFailed { id, permanent, message } => {

@@ -216,7 +216,7 @@ fn login(request: Request<Bytes>, mut masker: Masker) -> Result<AccessToken, Aut
     // A server may quote what it was sent.
     masker.learn_request(&request);
     let tokens = TokenSet::parse_masked(&call(request).map_err(AuthFailure::from)?, &masker)?;
-    Ok(AccessToken { secret: tokens.access_token, expires_in: Some(tokens.expires_in) })
+    Ok(AccessToken { secret: tokens.access_token, expires_in: Some(tokens.expires_in), cached: false })
 }
 
 fn call(request: Request<Bytes>) -> Result<Response<Bytes>, HttpFailure> {

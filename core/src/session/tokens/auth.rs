@@ -19,6 +19,9 @@ use crate::wire::MAX_TOKEN;
 
 /// Longest text of others that is shown, in bytes.
 const MAX_WORDS: usize = 1024;
+/// A token that the source had already is free if it lives at least so long: a source that gives shorter ones is asked
+/// again and again, and may not be asked without a bound.
+const LONG_LIFE: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Brings the attempt, or the renewal, one step on: an access token, a WebSocket token, the connection.
@@ -131,7 +134,7 @@ impl Session {
     }
 
     pub(crate) fn authorized(&mut self, id: AuthId, token: AccessToken, now: Timestamp) {
-        let Some(Asking { anew, .. }) = self.state.tokens.asking.filter(|asking| asking.id == id) else {
+        let Some(Asking { anew, began, .. }) = self.state.tokens.asking.filter(|asking| asking.id == id) else {
             self.stats.stale_inputs += 1;
             return;
         };
@@ -139,6 +142,10 @@ impl Session {
             // It cannot be presented, so it is no answer.
             let failure = AuthFailure::transient(message);
             return self.authorize_failed(id, failure, now);
+        }
+        // No server saw a call.
+        if token.cached && token.expires_in.is_none_or(|life| life >= LONG_LIFE) {
+            self.state.tokens.calls.give_back(began);
         }
         self.state.tokens.asking = None;
         self.state.timers.stop(TimerKind::Authorize);

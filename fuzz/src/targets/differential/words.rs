@@ -41,9 +41,10 @@ impl<S: Subject> World<S> {
         let (login, call, conn) = (self.login, self.call, self.conn);
         let text = self.frame(given);
         let input = match given {
-            In::Authorized => {
-                Input::Authorized { id: login, token: AccessToken { secret: Secret::from("access"), expires_in: None } }
-            }
+            In::Authorized => Input::Authorized {
+                id: login,
+                token: AccessToken { secret: Secret::from("access"), expires_in: None, cached: false },
+            },
             In::LoginFailed(cost) => {
                 let kind = match cost {
                     Cost::Local => AuthFailureKind::Network { phase: Phase::Dns, not_sent: true },
