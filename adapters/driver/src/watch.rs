@@ -6,19 +6,21 @@ use std::ffi::OsString;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_channel::Receiver;
-use futures_util::future::{BoxFuture, Fuse, FusedFuture, FutureExt, pending};
+use futures_util::future::{BoxFuture, Fuse, FusedFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use ringcentral_ws_adapter::ConnectionState;
 use ringcentral_ws_adapter::watch::args::Options;
 use ringcentral_ws_adapter::watch::demo::{self, StartDemo};
 use ringcentral_ws_adapter::watch::interrupt::on_interrupt;
-use ringcentral_ws_adapter::watch::program::{Play, Program};
+use ringcentral_ws_adapter::watch::program::{Play, Program, SILENCE};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::start::{self, KeptLogin};
 use ringcentral_ws_adapter::watch::state::StateFile;
 use ringcentral_ws_adapter::watch::{FAILED, complain, json, read_stdin};
-use ringcentral_ws_core::{Close, Event};
+use ringcentral_ws_core::{Close, Event, SessionState};
 
 use self::watched::Watched;
 use crate::client::{Builder, Client};
@@ -81,6 +83,7 @@ fn room() -> io::Result<()> {
 /// Starts everything.
 fn begin<R: Runtime>(host: Host<R>, mut options: Options) -> Result<Running<R>, u8> {
     let Host { name, runtime, demo } = host;
+    let interrupts = interrupts(name);
     let (credentials, perform) = start::credentials(name, Jwt::from_env(), demo, Jwt::new)?;
     let files = start::claim(name, &mut options, perform.is_some())?;
     let (client, events, reach) =
@@ -91,12 +94,14 @@ fn begin<R: Runtime>(host: Host<R>, mut options: Options) -> Result<Running<R>, 
         read_stdin(move |line| lines.send_blocking(line).is_ok());
     }
     Ok(Running {
-        name,
         program,
         client,
         events,
         runtime,
         commands,
+        interrupts,
+        quiet: None,
+        silence: Fuse::terminated(),
         work: FuturesUnordered::new(),
         cue: Fuse::terminated(),
     })
@@ -129,25 +134,27 @@ fn keep_login(kept: Option<KeptLogin>, mut credentials: Jwt) -> Jwt {
     credentials.on_tokens(move |tokens| kept.keep(tokens))
 }
 
-/// Ready on Ctrl-C.
-async fn interrupt(name: &'static str) {
+/// A message for each Ctrl-C. Handled from the start: the first process of a container gets no signal before that.
+fn interrupts(name: &'static str) -> Receiver<()> {
     let (interrupts, receiver) = async_channel::bounded(1);
-    let notify = move || {
+    on_interrupt(name, move || {
         let _ = interrupts.try_send(());
-    };
-    if !on_interrupt(name, notify) || receiver.recv().await.is_err() {
-        pending::<()>().await;
-    }
+    });
+    receiver
 }
 
 struct Running<R: Runtime> {
-    name: &'static str,
     program: Program,
     client: Client<R>,
     events: Events,
     runtime: R,
     /// Lines of stdin.
     commands: Receiver<Result<String, String>>,
+    interrupts: Receiver<()>,
+    /// Since when something is under way and nothing was shown.
+    quiet: Option<Instant>,
+    /// When that is said.
+    silence: Fuse<BoxFuture<'static, ()>>,
     /// Calls under way; each ends in a line for stdout, or none.
     work: FuturesUnordered<BoxFuture<'static, Option<String>>>,
     /// The pause before the next cue.
@@ -156,7 +163,10 @@ struct Running<R: Runtime> {
 
 impl<R: Runtime> Running<R> {
     async fn run(mut self) -> u8 {
-        let mut interrupt = pin!(interrupt(self.name).fuse());
+        let mut interrupts = pin!(self.interrupts.clone().fuse());
+        let states = self.client.states();
+        self.state(&states.get());
+        let mut states = states.fuse();
         let time_limit = self.program.is_demo().then(|| self.runtime.sleep(demo::TIME_LIMIT));
         let mut time_limit = time_limit.map_or_else(Fuse::terminated, FutureExt::fuse);
         let mut commands = pin!(self.commands.clone().fuse());
@@ -168,13 +178,41 @@ impl<R: Runtime> Running<R> {
                     Some(event) => self.event(&event),
                     None => self.program.end(),
                 },
-                line = commands.select_next_some() => self.line(line),
+                line = commands.next() => match line {
+                    Some(line) => self.line(line),
+                    None => self.commands_ended(),
+                },
                 () = &mut self.cue => self.play(),
-                () = interrupt => self.close(self.program.interrupted()),
+                () = interrupts.select_next_some() => self.close(self.program.interrupted()),
+                state = states.select_next_some() => self.state(&state),
+                () = &mut self.silence => self.takes_long(),
                 () = time_limit => self.program.took_too_long(),
             }
         }
         self.program.finish(|| self.client.flight_record())
+    }
+
+    fn commands_ended(&mut self) {
+        if let Some(mode) = self.program.commands_ended() {
+            self.close(mode);
+        }
+    }
+
+    /// While an attempt is under way its silence is watched.
+    fn state(&mut self, state: &ConnectionState) {
+        if matches!(state.session(), SessionState::Connecting) {
+            self.quiet = Some(Instant::now());
+            self.silence = self.runtime.sleep(SILENCE).fuse();
+        } else {
+            self.quiet = None;
+            self.silence = Fuse::terminated();
+        }
+    }
+
+    fn takes_long(&mut self) {
+        let Some(since) = self.quiet else { return };
+        self.program.takes_long(since.elapsed());
+        self.silence = self.runtime.sleep(5 * SILENCE).fuse();
     }
 
     fn event(&mut self, event: &Event) {
