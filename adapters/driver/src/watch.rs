@@ -1,5 +1,6 @@
 //! The program people run first. Each adapter's `watch` example calls [`run`]; all of them behave the same.
 
+mod source;
 mod watched;
 
 use std::ffi::OsString;
@@ -11,21 +12,22 @@ use std::time::Instant;
 use async_channel::Receiver;
 use futures_util::future::{BoxFuture, Fuse, FusedFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use ringcentral_ws_adapter::ConnectionState;
 use ringcentral_ws_adapter::watch::args::Options;
 use ringcentral_ws_adapter::watch::demo::{self, StartDemo};
 use ringcentral_ws_adapter::watch::interrupt::on_interrupt;
 use ringcentral_ws_adapter::watch::program::{Play, Program, SILENCE};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::start::{self, KeptLogin};
-use ringcentral_ws_adapter::watch::state::StateFile;
-use ringcentral_ws_adapter::watch::{FAILED, complain, json, read_stdin};
+use ringcentral_ws_adapter::watch::{FAILED, USAGE, complain, json, read_stdin};
+use ringcentral_ws_adapter::{ConnectionState, IoLimits, terminal};
 use ringcentral_ws_core::{Close, Event, SessionState};
 
+pub use self::source::Source;
 use self::watched::Watched;
 use crate::client::{Builder, Client};
 use crate::credentials::{CredentialSource, Jwt};
 use crate::events::Events;
+use crate::https::https_client;
 use crate::runtime::Runtime;
 
 /// What an adapter lends to the program.
@@ -84,10 +86,21 @@ fn room() -> io::Result<()> {
 fn begin<R: Runtime>(host: Host<R>, mut options: Options) -> Result<Running<R>, u8> {
     let Host { name, runtime, demo } = host;
     let interrupts = interrupts(name);
-    let (credentials, perform) = start::credentials(name, Jwt::from_env(), demo, Jwt::new)?;
+    let (credentials, perform) = match &options.login {
+        Some(file) => (Source::of_file(name, file).map_err(|why| complain(name, &why, USAGE))?, None),
+        None => {
+            let (jwt, perform) = start::credentials(name, Jwt::from_env(), demo, Jwt::new)?;
+            (Source::Jwt(jwt), perform)
+        }
+    };
     let files = start::claim(name, &mut options, perform.is_some())?;
-    let (client, events, reach) =
-        start_client(name, &runtime, &options, files.state.as_ref(), credentials, perform.is_some())?;
+    let kept = KeptLogin::of(name, files.state.as_ref(), credentials.app(), credentials.identity());
+    let login = Arc::new(Watched { source: credentials.keeping(kept), calls: LoginCalls::default() });
+    let app = login.source.app();
+    let (client, events) = start::start(name, &options, files.state.as_ref(), app, perform.is_some(), |settings| {
+        Builder::new(runtime.clone(), Arc::clone(&login)).settings(settings).start()
+    })?;
+    let reach = Reach::new(app.server.origin().ascii_serialization(), login.calls.clone());
     let program = Program::new(name, options, files, reach, perform);
     let (lines, commands) = async_channel::bounded(16);
     if program.reads_commands() {
@@ -100,38 +113,12 @@ fn begin<R: Runtime>(host: Host<R>, mut options: Options) -> Result<Running<R>, 
         runtime,
         commands,
         interrupts,
+        login,
         quiet: None,
         silence: Fuse::terminated(),
         work: FuturesUnordered::new(),
         cue: Fuse::terminated(),
     })
-}
-
-fn start_client<R: Runtime>(
-    name: &'static str,
-    runtime: &R,
-    options: &Options,
-    file: Option<&StateFile>,
-    credentials: Jwt,
-    is_demo: bool,
-) -> Result<(Client<R>, Events, Reach), u8> {
-    let app = credentials.app().clone();
-    let kept = KeptLogin::of(name, file, &app, credentials.identity());
-    let (calls, server) = (LoginCalls::default(), app.server.origin().ascii_serialization());
-    let credentials = Arc::new(Watched { source: keep_login(kept, credentials), calls: calls.clone() });
-    let (client, events) = start::start(name, options, file, &app, is_demo, |settings| {
-        Builder::new(runtime.clone(), Arc::clone(&credentials)).settings(settings).start()
-    })?;
-    Ok((client, events, Reach::new(server, calls)))
-}
-
-/// With a state file the login is kept too.
-fn keep_login(kept: Option<KeptLogin>, mut credentials: Jwt) -> Jwt {
-    let Some(kept) = kept else { return credentials };
-    if let Some(token) = kept.token() {
-        credentials = credentials.with_refresh_token(token);
-    }
-    credentials.on_tokens(move |tokens| kept.keep(tokens))
 }
 
 /// A message for each Ctrl-C. Handled from the start: the first process of a container gets no signal before that.
@@ -151,6 +138,7 @@ struct Running<R: Runtime> {
     /// Lines of stdin.
     commands: Receiver<Result<String, String>>,
     interrupts: Receiver<()>,
+    login: Arc<Watched<Source>>,
     /// Since when something is under way and nothing was shown.
     quiet: Option<Instant>,
     /// When that is said.
@@ -189,7 +177,22 @@ impl<R: Runtime> Running<R> {
                 () = time_limit => self.program.took_too_long(),
             }
         }
+        if self.program.revokes_login() {
+            self.revoke_login().await;
+        }
         self.program.finish(|| self.client.flight_record())
+    }
+
+    /// Gives the login back. That it is left says stderr, and changes nothing: it expires by itself.
+    async fn revoke_login(&self) {
+        let tls = start::trusted(self.program.name(), self.program.ca_file()).unwrap_or_default();
+        let why = match https_client(self.runtime.clone(), IoLimits::default(), tls) {
+            Ok(https) => self.login.source.revoke(&*https).await.err().map(|failure| failure.message.into_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            terminal::complain(self.program.name(), &format!("the login is left, it could not be given back: {why}"));
+        }
     }
 
     fn commands_ended(&mut self) {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::{Close, CloseReason, Event, Snapshot};
@@ -79,6 +80,24 @@ impl Program {
             state_failed: false,
             demo,
         }
+    }
+
+    /// The program's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The certificates that are trusted too.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.options.ca_file.as_deref()
+    }
+
+    /// Whether the login is to be given back at the end.
+    #[must_use]
+    pub fn revokes_login(&self) -> bool {
+        self.options.revoke_login == Some(true)
     }
 
     /// Whether commands come on stdin.
@@ -203,6 +222,11 @@ impl Program {
                     self.fail(cause.as_str(), &format!("{cause}{}", human::advice(cause)));
                 }
                 self.status.get_or_insert(0);
+                let is_left = self.options.revoke_login == Some(false) && self.options.login.is_none();
+                if is_left && matches!(reason, CloseReason::Revoked) && !self.options.json && self.demo.is_none() {
+                    let left = "the login is left and expires by itself; --revoke-login gives it back";
+                    self.print(Some(format!("               {left}")));
+                }
             }
             _ => {}
         }
