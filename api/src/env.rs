@@ -69,6 +69,38 @@ impl fmt::Debug for EnvError {
 
 impl std::error::Error for EnvError {}
 
+impl ClientApp {
+    /// Reads `RC_SERVER_URL`, `RC_APP_CLIENT_ID` and `RC_APP_CLIENT_SECRET` by `get`, each also in the spelling of the
+    /// SDKs, for programs whose users log in themselves. Empty counts as not set; without a server it is production, and
+    /// without a secret it is a public client.
+    ///
+    /// ```no_run
+    /// let app = ringcentral_ws_api::ClientApp::from_vars(|name| std::env::var(name).ok())?;
+    /// # Ok::<(), ringcentral_ws_api::EnvError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError`]: the client id is not set, or the server is not a URL.
+    pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
+        let Some((_, client_id)) = find(&get, CLIENT_ID) else { return Err(EnvError::Missing(vec![CLIENT_ID])) };
+        let client_secret = find(&get, CLIENT_SECRET).map(|(_, secret)| Secret::new(secret));
+        Ok(Self { server: server(find(&get, SERVER))?, client_id, client_secret })
+    }
+}
+
+/// What is set, and under which name.
+fn find(get: &impl Fn(&str) -> Option<String>, names: [&'static str; 2]) -> Option<(&'static str, String)> {
+    let set = |name: &'static str| get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+    names.into_iter().find_map(|name| set(name).map(|value| (name, value)))
+}
+
+fn server(set: Option<(&'static str, String)>) -> Result<Url, EnvError> {
+    let (name, server) = set.unwrap_or((SERVER[0], DEFAULT_SERVER.to_owned()));
+    let url = Url::parse(&server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| EnvError::BadServer { name, value: shown(&server) })
+}
+
 impl Login {
     /// Reads `RC_SERVER_URL`, `RC_APP_CLIENT_ID`, `RC_APP_CLIENT_SECRET` and `RC_USER_JWT` by `get`, each also in the
     /// spelling of the SDKs: `RINGCENTRAL_SERVER_URL`, `RINGCENTRAL_CLIENT_ID`, `RINGCENTRAL_CLIENT_SECRET`,
@@ -78,23 +110,16 @@ impl Login {
     ///
     /// [`EnvError`]: nothing or only a part is set, or the server is not a URL.
     pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
-        let find = |names: [&'static str; 2]| {
-            let set = |name: &'static str| get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
-            names.into_iter().find_map(|name| set(name).map(|value| (name, value)))
-        };
-        let (server, id, secret, jwt) = (find(SERVER), find(CLIENT_ID), find(CLIENT_SECRET), find(JWT));
-        if server.is_none() && id.is_none() && secret.is_none() && jwt.is_none() {
+        let [host, id, secret, jwt] = [SERVER, CLIENT_ID, CLIENT_SECRET, JWT].map(|names| find(&get, names));
+        if host.is_none() && id.is_none() && secret.is_none() && jwt.is_none() {
             return Err(EnvError::Nothing);
         }
         let (Some(id), Some(secret), Some(jwt)) = (&id, &secret, &jwt) else {
             let given = [(CLIENT_ID, id.is_some()), (CLIENT_SECRET, secret.is_some()), (JWT, jwt.is_some())];
             return Err(EnvError::Missing(given.into_iter().filter(|(_, is)| !is).map(|(names, _)| names).collect()));
         };
-        let (name, server) = server.unwrap_or((SERVER[0], DEFAULT_SERVER.to_owned()));
-        let url = Url::parse(&server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let server = url.ok_or_else(|| EnvError::BadServer { name, value: shown(&server) })?;
         let client_secret = Some(Secret::new(secret.1.as_str()));
-        Ok(Self::jwt(ClientApp { server, client_id: id.1.clone(), client_secret }, jwt.1.as_str()))
+        Ok(Self::jwt(ClientApp { server: server(host)?, client_id: id.1.clone(), client_secret }, jwt.1.as_str()))
     }
 }
 
@@ -142,6 +167,22 @@ mod tests {
             let vars: Vec<_> = all.into_iter().chain([("RC_SERVER_URL", bad)]).collect();
             assert!(matches!(read(&vars), Err(EnvError::BadServer { name: "RC_SERVER_URL", .. })), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_app_needs_its_id_only() {
+        let read = |vars: &[(&str, &str)]| {
+            ClientApp::from_vars(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+        };
+        let public = read(&[("RINGCENTRAL_CLIENT_ID", " i ")]).unwrap();
+        assert_eq!((&*public.client_id, public.server.host_str()), ("i", Some("platform.ringcentral.com")));
+        assert_eq!(public.client_secret, None);
+        let vars = [("RC_APP_CLIENT_ID", "i"), ("RC_APP_CLIENT_SECRET", "s3cret"), ("RC_SERVER_URL", "http://h")];
+        let app = read(&vars).unwrap();
+        assert_eq!((app.client_secret.unwrap().expose(), app.server.as_str()), ("s3cret", "http://h/"));
+        let error = read(&[("RC_APP_CLIENT_SECRET", "s")]).unwrap_err().to_string();
+        assert!(error.contains("RC_APP_CLIENT_ID") && !error.contains("JWT"), "{error}");
+        assert!(read(&[("RC_APP_CLIENT_ID", "i"), ("RC_SERVER_URL", "h")]).is_err());
     }
 
     // CLAUSE SEC-1

@@ -133,6 +133,13 @@ impl Filter {
         self.with("sipData", "true")
     }
 
+    /// Only calls that are recorded, with the ids of the recordings
+    /// ([`Party::recordings`](crate::payloads::Party::recordings), `withRecordings=true`): for telephony sessions.
+    #[must_use]
+    pub fn with_recordings(self) -> Self {
+        self.with("withRecordings", "true")
+    }
+
     /// Only `Inbound` or only `Outbound`: for the message store, for faxes and for telephony sessions.
     #[must_use]
     pub fn direction(self, direction: &str) -> Self {
@@ -237,6 +244,10 @@ mod tests {
         assert_eq!(
             shown(Filter::sms().direction("Inbound").of_extension(5).of_extension(6)),
             "/restapi/v1.0/account/~/extension/6/message-store/instant?type=SMS&direction=Inbound"
+        );
+        assert_eq!(
+            shown(Filter::telephony_sessions().with_recordings()),
+            "/restapi/v1.0/account/~/extension/~/telephony/sessions?withRecordings=true"
         );
         assert_eq!(Filter::team_posts().of_extension(5).of_account(6), Filter::team_posts());
         // A parameter is no path, and a path may end with the id.

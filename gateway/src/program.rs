@@ -188,6 +188,9 @@ fn introduce(server: &Server, out: &mut impl Write) -> io::Result<()> {
     let config = server.with_gateway(|gateway, _| gateway.config().clone());
     writeln!(out, "HTTP            {}", server.http_url())?;
     writeln!(out, "WebSocket       {}", server.ws_url())?;
+    if server.address().ip().is_loopback() {
+        writeln!(out, "Status page     {}/_gateway/", server.http_url())?;
+    }
     writeln!(out, "Credentials of this stand-in, good for nothing else:")?;
     writeln!(out, "  client id     {}", config.app.client_id)?;
     writeln!(out, "  client secret {}", config.app.client_secret)?;

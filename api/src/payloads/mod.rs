@@ -31,7 +31,7 @@ pub use self::payload::{NotificationExt, Payload};
 pub use self::presence::{ActiveCall, Dnd, Presence, SipData};
 pub use self::subscription::{DeliveryMode, DisabledFilter, SubscriptionInfo};
 pub use self::team::{Mention, TeamPost};
-pub use self::telephony::{CallParty, Origin, Party, PartyStatus, TelephonySession};
+pub use self::telephony::{CallParty, Origin, Party, PartyStatus, Recording, TelephonySession};
 
 #[cfg(test)]
 mod tests {

@@ -75,6 +75,21 @@ pub struct Party {
     pub muted: Option<bool>,
     /// SIP data.
     pub sip_data: Option<SipData>,
+    /// What is or was recorded, if the filter asks for it
+    /// ([`Filter::with_recordings`](crate::Filter::with_recordings)).
+    #[serde(deserialize_with = "list")]
+    pub recordings: Vec<Recording>,
+}
+
+/// A recording of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct Recording {
+    /// The recording: its content is at `/restapi/v1.0/account/~/recording/{id}/content` when the call is over.
+    pub id: Option<Id>,
+    /// Whether it is going on.
+    pub active: Option<bool>,
 }
 
 /// One side of a call.

@@ -1,7 +1,9 @@
 //! A stand-in server, and programs that run against it.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -111,5 +113,60 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// An answer to [`get`].
+pub(crate) struct Answer {
+    /// Status line and headers.
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let of = |line: &'_ str| line.split_once(": ").is_some_and(|(found, _)| found.eq_ignore_ascii_case(name));
+        self.head.lines().find(|line| of(line)).and_then(|line| Some(line.split_once(": ")?.1))
+    }
+}
+
+/// Begins a GET of an address `http://host:port/path`; the answer is to be read.
+pub(crate) fn begin_get(url: &str, header: &str) -> TcpStream {
+    let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("an address");
+    let mut stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("{host}: {error}"));
+    stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{header}\r\n").expect("sent");
+    stream
+}
+
+/// A GET; `header` is empty or a line with its end.
+pub(crate) fn get(url: &str, header: &str) -> Answer {
+    let mut answer = String::new();
+    begin_get(url, header).read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    Answer { head: head.to_owned(), body: body.to_owned() }
+}
+
+/// A folder for a test, which is removed when this is dropped.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// An empty one.
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ringcentral-ws-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a folder for the test");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
