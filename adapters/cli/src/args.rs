@@ -26,6 +26,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Show notifications as they come, until Ctrl-C
     Tail(TailArgs),
+    /// Log in by the browser (authorization code with PKCE), and keep the tokens in a file for --login
+    Login(LoginArgs),
     /// Walk from the environment to a recovered session, and say of each step what is wrong and how to mend it
     Doctor(DoctorArgs),
     /// Replay a recording of the flight recorder and compare every output, and draw it
@@ -90,9 +92,42 @@ pub(crate) struct TailArgs {
     /// Trust the certificates in FILE (PEM) too; without it those in the file that SSL_CERT_FILE names
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Use the login in FILE, which `ringcentral-ws login FILE` made, in place of the environment's
+    #[arg(long, value_name = "FILE")]
+    login: Option<PathBuf>,
+    /// Give the login back to the server at the end, and remove the file of --login
+    #[arg(long)]
+    revoke_login: bool,
     /// Show each message on stderr, with secrets masked
     #[arg(long)]
     debug: bool,
+}
+
+const LOGIN: &str = "\
+The app's id comes from the environment, RC_APP_CLIENT_ID (or RINGCENTRAL_CLIENT_ID), and so do its secret, unless it is a
+public app, and the server. The redirect address must be one of those that the developer console has for the app; it is
+listened on here, so it must be of this machine.
+
+FILE gets mode 0600 and holds no secret of the app. One program can use it at a time, because a refresh token is good for
+one use.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = LOGIN)]
+pub(crate) struct LoginArgs {
+    /// Where the tokens go
+    pub(crate) file: PathBuf,
+    /// Address that the browser comes back to; with port 0 any free port is taken
+    #[arg(long, value_name = "URI", default_value = "http://127.0.0.1:8765/")]
+    pub(crate) redirect_uri: String,
+    /// Print the address to open, and open no browser
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Give the login in FILE back to the server, and remove FILE
+    #[arg(long)]
+    pub(crate) revoke: bool,
+    /// Trust the certificates in FILE (PEM) too; without it those in the file that SSL_CERT_FILE names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl TailArgs {
@@ -106,6 +141,8 @@ impl TailArgs {
             record: self.record,
             auth_calls: self.auth_calls.map(std::num::NonZeroUsize::get),
             ca_file: self.ca_file,
+            login: self.login,
+            revoke_login: Some(self.revoke_login),
             debug: self.debug,
             filters: self.filters,
         }
@@ -118,6 +155,9 @@ pub(crate) struct DoctorArgs {
     /// Event filters to try, as for `tail`; without one the presence of the extension is tried
     #[arg(value_name = "FILTER")]
     pub(crate) filters: Vec<String>,
+    /// Use the login in FILE, which `ringcentral-ws login FILE` made, in place of the environment's
+    #[arg(long, value_name = "FILE", conflicts_with = "stand_in")]
+    pub(crate) login: Option<PathBuf>,
     /// Start a server that plays RingCentral in this process, and walk all steps against it
     #[arg(long)]
     pub(crate) stand_in: bool,
@@ -170,7 +210,8 @@ mod tests {
         let command = Args::command();
         let tail = command.find_subcommand("tail").unwrap();
         let help = watch::args::help("watch");
-        for option in tail.get_arguments().filter_map(|arg| arg.get_long()) {
+        let own = ["login", "revoke-login"];
+        for option in tail.get_arguments().filter_map(|arg| arg.get_long()).filter(|name| !own.contains(name)) {
             assert!(help.contains(&format!("--{option}")), "watch has no --{option}");
         }
         let all = watch::args::USAGE.split("--").skip(1).map(|rest| rest.split([' ', ']']).next().unwrap());

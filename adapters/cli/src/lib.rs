@@ -5,6 +5,7 @@
 mod args;
 mod demo;
 mod doctor;
+mod login;
 mod tail;
 
 use std::ffi::OsString;
@@ -31,6 +32,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match args.command {
         Command::Tail(args) => ExitCode::from(tail::run(args)),
+        Command::Login(args) => ExitCode::from(login::run(&args)),
         Command::Doctor(args) => ExitCode::from(doctor::run(args)),
         Command::Replay(args) => ExitCode::from(replayed(args)),
         Command::StandIn { args } => ringcentral_ws_gateway::program("ringcentral-ws stand-in", args),

@@ -1,29 +1,33 @@
 //! The program people run first. Each adapter's `watch` example calls [`run`]; all of them behave the same.
 
+mod source;
 mod watched;
 
 use std::ffi::OsString;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_channel::Receiver;
-use futures_util::future::{BoxFuture, Fuse, FusedFuture, FutureExt, pending};
+use futures_util::future::{BoxFuture, Fuse, FusedFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ringcentral_ws_adapter::watch::args::Options;
 use ringcentral_ws_adapter::watch::demo::{self, StartDemo};
 use ringcentral_ws_adapter::watch::interrupt::on_interrupt;
-use ringcentral_ws_adapter::watch::program::{Play, Program};
+use ringcentral_ws_adapter::watch::program::{Play, Program, SILENCE};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::start::{self, KeptLogin};
-use ringcentral_ws_adapter::watch::state::StateFile;
-use ringcentral_ws_adapter::watch::{FAILED, complain, json, read_stdin};
-use ringcentral_ws_core::{Close, Event};
+use ringcentral_ws_adapter::watch::{FAILED, USAGE, complain, json, read_stdin};
+use ringcentral_ws_adapter::{ConnectionState, IoLimits, terminal};
+use ringcentral_ws_core::{Close, Event, SessionState};
 
+pub use self::source::Source;
 use self::watched::Watched;
 use crate::client::{Builder, Client};
 use crate::credentials::{CredentialSource, Jwt};
 use crate::events::Events;
+use crate::https::https_client;
 use crate::runtime::Runtime;
 
 /// What an adapter lends to the program.
@@ -81,73 +85,64 @@ fn room() -> io::Result<()> {
 /// Starts everything.
 fn begin<R: Runtime>(host: Host<R>, mut options: Options) -> Result<Running<R>, u8> {
     let Host { name, runtime, demo } = host;
-    let (credentials, perform) = start::credentials(name, Jwt::from_env(), demo, Jwt::new)?;
+    let interrupts = interrupts(name);
+    let (credentials, perform) = match &options.login {
+        Some(file) => (Source::of_file(name, file).map_err(|why| complain(name, &why, USAGE))?, None),
+        None => {
+            let (jwt, perform) = start::credentials(name, Jwt::from_env(), demo, Jwt::new)?;
+            (Source::Jwt(jwt), perform)
+        }
+    };
     let files = start::claim(name, &mut options, perform.is_some())?;
-    let (client, events, reach) =
-        start_client(name, &runtime, &options, files.state.as_ref(), credentials, perform.is_some())?;
+    let kept = KeptLogin::of(name, files.state.as_ref(), credentials.app(), credentials.identity());
+    let login = Arc::new(Watched { source: credentials.keeping(kept), calls: LoginCalls::default() });
+    let app = login.source.app();
+    let (client, events) = start::start(name, &options, files.state.as_ref(), app, perform.is_some(), |settings| {
+        Builder::new(runtime.clone(), Arc::clone(&login)).settings(settings).start()
+    })?;
+    let reach = Reach::new(app.server.origin().ascii_serialization(), login.calls.clone());
     let program = Program::new(name, options, files, reach, perform);
     let (lines, commands) = async_channel::bounded(16);
     if program.reads_commands() {
         read_stdin(move |line| lines.send_blocking(line).is_ok());
     }
     Ok(Running {
-        name,
         program,
         client,
         events,
         runtime,
         commands,
+        interrupts,
+        login,
+        quiet: None,
+        silence: Fuse::terminated(),
         work: FuturesUnordered::new(),
         cue: Fuse::terminated(),
     })
 }
 
-fn start_client<R: Runtime>(
-    name: &'static str,
-    runtime: &R,
-    options: &Options,
-    file: Option<&StateFile>,
-    credentials: Jwt,
-    is_demo: bool,
-) -> Result<(Client<R>, Events, Reach), u8> {
-    let app = credentials.app().clone();
-    let kept = KeptLogin::of(name, file, &app, credentials.identity());
-    let (calls, server) = (LoginCalls::default(), app.server.origin().ascii_serialization());
-    let credentials = Arc::new(Watched { source: keep_login(kept, credentials), calls: calls.clone() });
-    let (client, events) = start::start(name, options, file, &app, is_demo, |settings| {
-        Builder::new(runtime.clone(), Arc::clone(&credentials)).settings(settings).start()
-    })?;
-    Ok((client, events, Reach::new(server, calls)))
-}
-
-/// With a state file the login is kept too.
-fn keep_login(kept: Option<KeptLogin>, mut credentials: Jwt) -> Jwt {
-    let Some(kept) = kept else { return credentials };
-    if let Some(token) = kept.token() {
-        credentials = credentials.with_refresh_token(token);
-    }
-    credentials.on_tokens(move |tokens| kept.keep(tokens))
-}
-
-/// Ready on Ctrl-C.
-async fn interrupt(name: &'static str) {
+/// A message for each Ctrl-C. Handled from the start: the first process of a container gets no signal before that.
+fn interrupts(name: &'static str) -> Receiver<()> {
     let (interrupts, receiver) = async_channel::bounded(1);
-    let notify = move || {
+    on_interrupt(name, move || {
         let _ = interrupts.try_send(());
-    };
-    if !on_interrupt(name, notify) || receiver.recv().await.is_err() {
-        pending::<()>().await;
-    }
+    });
+    receiver
 }
 
 struct Running<R: Runtime> {
-    name: &'static str,
     program: Program,
     client: Client<R>,
     events: Events,
     runtime: R,
     /// Lines of stdin.
     commands: Receiver<Result<String, String>>,
+    interrupts: Receiver<()>,
+    login: Arc<Watched<Source>>,
+    /// Since when something is under way and nothing was shown.
+    quiet: Option<Instant>,
+    /// When that is said.
+    silence: Fuse<BoxFuture<'static, ()>>,
     /// Calls under way; each ends in a line for stdout, or none.
     work: FuturesUnordered<BoxFuture<'static, Option<String>>>,
     /// The pause before the next cue.
@@ -156,7 +151,10 @@ struct Running<R: Runtime> {
 
 impl<R: Runtime> Running<R> {
     async fn run(mut self) -> u8 {
-        let mut interrupt = pin!(interrupt(self.name).fuse());
+        let mut interrupts = pin!(self.interrupts.clone().fuse());
+        let states = self.client.states();
+        self.state(&states.get());
+        let mut states = states.fuse();
         let time_limit = self.program.is_demo().then(|| self.runtime.sleep(demo::TIME_LIMIT));
         let mut time_limit = time_limit.map_or_else(Fuse::terminated, FutureExt::fuse);
         let mut commands = pin!(self.commands.clone().fuse());
@@ -168,13 +166,56 @@ impl<R: Runtime> Running<R> {
                     Some(event) => self.event(&event),
                     None => self.program.end(),
                 },
-                line = commands.select_next_some() => self.line(line),
+                line = commands.next() => match line {
+                    Some(line) => self.line(line),
+                    None => self.commands_ended(),
+                },
                 () = &mut self.cue => self.play(),
-                () = interrupt => self.close(self.program.interrupted()),
+                () = interrupts.select_next_some() => self.close(self.program.interrupted()),
+                state = states.select_next_some() => self.state(&state),
+                () = &mut self.silence => self.takes_long(),
                 () = time_limit => self.program.took_too_long(),
             }
         }
+        if self.program.revokes_login() {
+            self.revoke_login().await;
+        }
         self.program.finish(|| self.client.flight_record())
+    }
+
+    /// Gives the login back. That it is left says stderr, and changes nothing: it expires by itself.
+    async fn revoke_login(&self) {
+        let tls = start::trusted(self.program.name(), self.program.ca_file()).unwrap_or_default();
+        let why = match https_client(self.runtime.clone(), IoLimits::default(), tls) {
+            Ok(https) => self.login.source.revoke(&*https).await.err().map(|failure| failure.message.into_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            terminal::complain(self.program.name(), &format!("the login is left, it could not be given back: {why}"));
+        }
+    }
+
+    fn commands_ended(&mut self) {
+        if let Some(mode) = self.program.commands_ended() {
+            self.close(mode);
+        }
+    }
+
+    /// While an attempt is under way its silence is watched.
+    fn state(&mut self, state: &ConnectionState) {
+        if matches!(state.session(), SessionState::Connecting) {
+            self.quiet = Some(Instant::now());
+            self.silence = self.runtime.sleep(SILENCE).fuse();
+        } else {
+            self.quiet = None;
+            self.silence = Fuse::terminated();
+        }
+    }
+
+    fn takes_long(&mut self) {
+        let Some(since) = self.quiet else { return };
+        self.program.takes_long(since.elapsed());
+        self.silence = self.runtime.sleep(5 * SILENCE).fuse();
     }
 
     fn event(&mut self, event: &Event) {

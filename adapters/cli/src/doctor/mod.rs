@@ -14,7 +14,8 @@ use ringcentral_ws_adapter::watch::{USAGE, args, complain, start};
 use ringcentral_ws_adapter::{IoLimits, Target, default_tls};
 use ringcentral_ws_api::{EnvError, Filter};
 use ringcentral_ws_core::{Filters, Secret};
-use ringcentral_ws_driver::{HttpsSender, Jwt, https_client, watch};
+use ringcentral_ws_driver::watch::{Source, start_runtime};
+use ringcentral_ws_driver::{HttpsSender, Jwt, https_client};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use ringcentral_ws_tokio::Tokio;
 use rustls::ClientConfig;
@@ -38,10 +39,10 @@ pub(crate) fn run(args: DoctorArgs) -> u8 {
         Ok(tls) => tls,
         Err(status) => return status,
     };
-    let runtime = watch::start_runtime(NAME, || tokio::runtime::Builder::new_multi_thread().enable_all().build());
+    let runtime = start_runtime(NAME, || tokio::runtime::Builder::new_multi_thread().enable_all().build());
     let mut report = Report::new(args.json);
     let walk = async {
-        walk(&mut report, args.stand_in, filters, tls).await;
+        walk(&mut report, &args, filters, tls).await;
         report.end()
     };
     runtime.map_or_else(|status| status, |runtime| runtime.block_on(walk))
@@ -56,12 +57,14 @@ fn filters(given: &[String]) -> Result<Vec<String>, String> {
     Ok(filters)
 }
 
-async fn walk(report: &mut Report, stand_in: bool, filters: Vec<String>, tls: Option<Arc<ClientConfig>>) {
-    let doing = if stand_in { "starts a server that plays RingCentral" } else { "looks for credentials" };
-    let Some(Login { jwt, _server }) = report.step("environment", doing, async { environment(stand_in) }).await else {
+async fn walk(report: &mut Report, args: &DoctorArgs, filters: Vec<String>, tls: Option<Arc<ClientConfig>>) {
+    let doing = if args.stand_in { "starts a server that plays RingCentral" } else { "looks for credentials" };
+    let kept = Kept::default();
+    let found = async { environment(args, &kept) };
+    let Some(Login { source, _server }) = report.step("environment", doing, found).await else {
         return report.leave_out(&[WAY, SERVICE, SESSION].concat(), "there are no credentials");
     };
-    let server = jwt.app().server.clone();
+    let server = source.app().server.clone();
     let Some(target) = Target::of(&server) else { return };
     if !way(report, &target, tls.as_ref()).await {
         return report.leave_out(&[WAY, SERVICE, SESSION].concat(), "the server is not reached");
@@ -70,13 +73,14 @@ async fn walk(report: &mut Report, stand_in: bool, filters: Vec<String>, tls: Op
         Ok(https) => https,
         Err(_) => return report.leave_out(&[SERVICE, SESSION].concat(), "no HTTPS call can be made"),
     };
-    let kept = Kept::default();
-    let jwt = Arc::new(keep(jwt, &kept));
-    let is_logged_in = service(report, &*https, &jwt, &kept, &server).await;
+    let source = Arc::new(source);
+    let is_logged_in = service(report, &*https, &source, &kept, &server).await;
     if is_logged_in {
-        let maker = Maker { source: Arc::<Jwt>::clone(&jwt), tls, server };
+        let maker = Maker { source: Arc::<Source>::clone(&source), tls, server };
         session(report, &maker, &filters).await;
-        report.step("end", "gives the login back", async { end(&jwt, &*https).await }).await;
+        if let Source::Jwt(jwt) = &*source {
+            report.step("end", "gives the login back", end(jwt, &*https)).await;
+        }
     } else {
         report.leave_out(SESSION, "there is no login");
     }
@@ -88,13 +92,13 @@ const SERVICE: &[&str] = &["service", "login", "permissions"];
 const SESSION: &[&str] = &["token", "upgrade", "subscription", "heartbeat", "recovery"];
 
 struct Login {
-    jwt: Jwt,
+    source: Source,
     /// Kept while it is needed.
     _server: Option<Server>,
 }
 
-fn environment(stand_in: bool) -> Found<Login> {
-    if stand_in {
+fn environment(args: &DoctorArgs, kept: &Kept) -> Found<Login> {
+    if args.stand_in {
         let server = match Server::start(ServerConfig::default()) {
             Ok(server) => server,
             Err(error) => return Found::bad(Problem::new(error, "check the limits of this process (ulimit)")),
@@ -103,27 +107,41 @@ fn environment(stand_in: bool) -> Found<Login> {
             Ok(app) => {
                 let said = format!("it listens on {}", app.server);
                 let jwt = Jwt::new(app, Secret::new(server.jwt(0)));
-                Found::good(Login { jwt, _server: Some(server) }, said)
+                Found::good(Login { source: Source::Jwt(keep(jwt, kept)), _server: Some(server) }, said)
             }
             Err(why) => Found::bad(Problem::new(why, "report this as an error of this program")),
         };
     }
-    let jwt = match Jwt::from_env() {
-        Ok(jwt) => jwt,
-        Err(error @ EnvError::Nothing) => {
-            let mend = "set them, or try `ringcentral-ws doctor --stand-in`, which needs none";
-            return Found::bad(Problem::new(error, mend));
+    let source = match &args.login {
+        Some(file) => {
+            Source::of_file(NAME, file).map_err(|why| Problem::new(why, "make it with `ringcentral-ws login`"))
         }
-        Err(error) => return Found::bad(Problem::new(error, "set them as the message says")),
+        None => by_jwt(kept),
     };
-    let app = jwt.app();
+    let source = match source {
+        Ok(source) => source,
+        Err(problem) => return Found::bad(problem),
+    };
+    let app = source.app();
     let mut problems = Vec::new();
     if !app.server.path().trim_matches('/').is_empty() {
         let what = format!("the server's address has a path, {}, and RingCentral's have none", app.server.path());
         problems.push(Problem::new(what, "remove the path from RC_SERVER_URL").minor());
     }
-    let said = format!("{}, client id {}, a login by JWT", app.server, app.client_id);
-    Found::good(Login { jwt, _server: None }, said).but(problems)
+    let how = if args.login.is_some() { "the login of a file" } else { "a login by JWT" };
+    let said = format!("{}, client id {}, {how}", app.server, app.client_id);
+    Found::good(Login { source, _server: None }, said).but(problems)
+}
+
+fn by_jwt(kept: &Kept) -> Result<Source, Problem> {
+    match Jwt::from_env() {
+        Ok(jwt) => Ok(Source::Jwt(keep(jwt, kept))),
+        Err(error @ EnvError::Nothing) => {
+            let mend = "set them, or try `ringcentral-ws doctor --stand-in`, which needs none";
+            Err(Problem::new(error, mend))
+        }
+        Err(error) => Err(Problem::new(error, "set them as the message says")),
+    }
 }
 
 fn keep(jwt: Jwt, kept: &Kept) -> Jwt {
@@ -170,10 +188,13 @@ async fn way(report: &mut Report, target: &Target, tls: Option<&Arc<ClientConfig
 }
 
 /// Whether there is a login.
-async fn service(report: &mut Report, https: &dyn HttpsSender, jwt: &Arc<Jwt>, kept: &Kept, server: &Url) -> bool {
+async fn service(report: &mut Report, https: &dyn HttpsSender, source: &Source, kept: &Kept, server: &Url) -> bool {
     report.step("service", "asks the server for its version, and its time", service::answers(https, server)).await;
-    let doing = "logs in with the JWT";
-    let Some(login) = report.step("login", doing, service::log_in(https, &**jwt, kept, server)).await else {
+    let doing = match source {
+        Source::Jwt(_) => "logs in with the JWT",
+        Source::Stored { .. } => "asks for an access token with the login of the file",
+    };
+    let Some(login) = report.step("login", doing, service::log_in(https, source, kept, server)).await else {
         report.leave_out(&["permissions"], "there is no login");
         return false;
     };

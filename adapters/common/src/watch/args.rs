@@ -26,6 +26,10 @@ pub struct Options {
     pub auth_calls: Option<usize>,
     /// A file of certificates in PEM that are trusted too.
     pub ca_file: Option<PathBuf>,
+    /// The login of this file in place of the environment's. Not an option of the examples.
+    pub login: Option<PathBuf>,
+    /// Whether the login is given back at the end; `None` where the program has no such option.
+    pub revoke_login: Option<bool>,
     /// Each message on stderr.
     pub debug: bool,
     /// Event filters.
@@ -248,6 +252,8 @@ mod tests {
             no_auto_recover: true,
             auth_calls: Some(7),
             ca_file: Some("c".into()),
+            login: None,
+            revoke_login: None,
             debug: true,
             filters: vec!["/a".into(), "/b".into()],
         };

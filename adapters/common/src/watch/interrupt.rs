@@ -1,4 +1,4 @@
-//! Ctrl-C ends the program also when it is stuck.
+//! Ctrl-C, SIGTERM and SIGHUP end the program also when it is stuck.
 
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,19 +15,48 @@ const LIMIT: Duration = Duration::from_secs(6);
 /// How long it may take to say so. Where nobody reads standard error either, nothing is said.
 const TO_SAY: Duration = Duration::from_millis(200);
 
-/// Calls `notify` for each Ctrl-C, on a thread of its own: a stream that nobody reads may stop those of a runtime. `false`
-/// when the system does not allow it.
+/// Calls `notify` for each Ctrl-C, and on Unix for SIGTERM and SIGHUP too, on a thread of its own: a stream that nobody
+/// reads may stop those of a runtime. `false` when the system does not allow it.
 pub fn on_interrupt(name: &'static str, mut notify: impl FnMut() + Send + 'static) -> bool {
-    let handler = move || {
-        interrupted(name);
+    handle(move |by_hand| {
+        interrupted(name, by_hand);
         notify();
-    };
-    ctrlc::set_handler(handler).is_ok()
+    })
 }
 
-/// Called for each Ctrl-C, before anything that may wait. The first one leaves time for an end in order, because a
-/// stream that nobody reads and that is full stops every write to it for ever. The second one ends the process.
-fn interrupted(name: &'static str) {
+/// Calls `handler` with whether it was Ctrl-C. The first process of a container or namespace gets only signals that it
+/// handles, so it has to handle all that ask for an end.
+#[cfg(unix)]
+fn handle(mut handler: impl FnMut(bool) + Send + 'static) -> bool {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut wanted = vec![SIGINT, SIGTERM];
+    if !is_ignored(SIGHUP) {
+        wanted.push(SIGHUP);
+    }
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else { return false };
+    let run = move || signals.forever().for_each(|signal| handler(signal == SIGINT));
+    Builder::new().name("signals".to_owned()).spawn(run).is_ok()
+}
+
+#[cfg(not(unix))]
+fn handle(mut handler: impl FnMut(bool) + Send + 'static) -> bool {
+    ctrlc::set_handler(move || handler(true)).is_ok()
+}
+
+/// Whether the one who started this process had it ignore the signal, as `nohup` does. Only Linux says so without
+/// `unsafe`.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
+/// Called for each, before anything that may wait. The first one leaves time for an end in order, because a stream that
+/// nobody reads and that is full stops every write to it for ever. A second one by hand ends the process; systems send
+/// several signals at a time when they shut down.
+fn interrupted(name: &'static str, by_hand: bool) {
     static SEEN: AtomicBool = AtomicBool::new(false);
     let end = move || {
         thread::sleep(LIMIT);
@@ -41,7 +70,11 @@ fn interrupted(name: &'static str) {
         }
         exit(FAILED.into())
     };
-    if SEEN.swap(true, Ordering::Relaxed) || Builder::new().name("interrupt".to_owned()).spawn(end).is_err() {
+    if SEEN.swap(true, Ordering::Relaxed) {
+        if by_hand {
+            exit(FAILED.into())
+        }
+    } else if Builder::new().name("interrupt".to_owned()).spawn(end).is_err() {
         exit(FAILED.into())
     }
 }

@@ -99,7 +99,7 @@ pub fn event(event: &Event) -> Option<String> {
         Event::ProtocolError { conn, error } => {
             Line::new("protocol_error").with("conn", conn.get()).with("error", format!("{error:?}"))
         }
-        Event::Closed { reason } => closed(reason),
+        Event::Closed { reason } => closed(reason, None),
         _ => return None,
     };
     Some(line.end())
@@ -118,14 +118,29 @@ fn waits(line: Line, delay: Duration, reason: WaitReason) -> Line {
     line.with("delay_ms", delay).with("waits_for", reason.as_str())
 }
 
-fn closed(reason: &CloseReason) -> Line {
+/// The end of the session. `why` says why it was ended, if that was no command.
+pub(super) fn closed(reason: &CloseReason, why: Option<&str>) -> Line {
     let line = Line::new("closed");
-    match reason {
+    let line = match reason {
         CloseReason::Revoked => line.with("reason", "revoked"),
         CloseReason::Detached => line.with("reason", "detached"),
-        CloseReason::Permanent(cause) => line.with("reason", cause.as_str()).with("message", cause.to_string()),
+        CloseReason::Permanent(cause) => {
+            return line.with("reason", cause.as_str()).with("message", cause.to_string());
+        }
         _ => line.with("reason", "other"),
-    }
+    };
+    if let Some(why) = why { line.with("message", why) } else { line }
+}
+
+/// The end of the program without the session's own.
+pub(super) fn ended(reason: &str, why: &str) -> String {
+    Line::new("closed").with("reason", reason).with("message", why).end()
+}
+
+/// A line that says that something takes long, and what is waited for.
+pub(super) fn progress(what: &str, elapsed: Duration) -> String {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    Line::new("progress").with("elapsed_ms", millis).with("message", what).end()
 }
 
 /// The line for the end of a request.

@@ -7,6 +7,7 @@ mod hostile_tests;
 pub mod human;
 pub mod interrupt;
 pub mod json;
+pub mod login_file;
 pub mod program;
 pub mod reach;
 pub mod record;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::{Close, CloseReason, Event, Snapshot};
@@ -13,6 +14,10 @@ use super::record::Record;
 use super::{FAILED, Files, complain, human, json};
 use crate::terminal;
 
+/// When nothing could be shown for so long while something is under way, that is said. Then again after each five times
+/// of it.
+pub const SILENCE: Duration = Duration::from_millis(1500);
+
 /// A run of the program.
 pub struct Program {
     name: &'static str,
@@ -23,6 +28,14 @@ pub struct Program {
     /// The exit status, once it is decided.
     status: Option<u8>,
     ended: bool,
+    /// What ended it, if nobody asked for that: a word, and a line.
+    failure: Option<(&'static str, String)>,
+    /// The end of the session was shown.
+    closed: bool,
+    /// No more commands come.
+    commands_ended: bool,
+    /// Why the subscription was refused for good, while it is.
+    refused: Option<String>,
     /// The session could not be kept, and it was said.
     state_failed: bool,
     demo: Option<Demonstration>,
@@ -52,7 +65,39 @@ impl Program {
     pub fn new(name: &'static str, options: Options, files: Files, reach: Reach, perform: Option<Perform>) -> Self {
         let demo = perform.map(|perform| Demonstration { perform, director: Director::new(), cues: VecDeque::new() });
         let began = Instant::now();
-        Self { name, options, files, reach, began, status: None, ended: false, state_failed: false, demo }
+        Self {
+            name,
+            options,
+            files,
+            reach,
+            began,
+            status: None,
+            ended: false,
+            failure: None,
+            closed: false,
+            commands_ended: false,
+            refused: None,
+            state_failed: false,
+            demo,
+        }
+    }
+
+    /// The program's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The certificates that are trusted too.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.options.ca_file.as_deref()
+    }
+
+    /// Whether the login is to be given back at the end.
+    #[must_use]
+    pub fn revokes_login(&self) -> bool {
+        self.options.revoke_login == Some(true)
     }
 
     /// Whether commands come on stdin.
@@ -92,14 +137,45 @@ impl Program {
 
     /// The demonstration has had its time.
     pub fn took_too_long(&mut self) {
-        self.fail("the demonstration took too long");
+        self.fail("time_limit", "the demonstration took too long");
         self.ended = true;
     }
 
     /// The exit status. `record` gives what the flight recorder holds.
     pub fn finish(mut self, record: impl FnOnce() -> Option<String>) -> u8 {
         self.files.record.write(self.name, record());
+        if self.options.json && !self.closed {
+            let lost = || ("ended", "the session ended without a word".to_owned());
+            let (reason, why) = self.failure.take().unwrap_or_else(lost);
+            self.print(Some(json::ended(reason, &why)));
+        }
         self.status.unwrap_or(FAILED)
+    }
+
+    /// No more commands come on stdin. Gives the way to close the session if nothing can be waited for any more.
+    pub fn commands_ended(&mut self) -> Option<Close> {
+        self.commands_ended = true;
+        self.given_up()
+    }
+
+    /// A refusal for good is the end when no command can come that asks for something else.
+    fn given_up(&mut self) -> Option<Close> {
+        if !self.commands_ended {
+            return None;
+        }
+        let why = self.refused.take()?;
+        self.fail("subscription_failed", &why);
+        Some(Close::Revoke)
+    }
+
+    /// Says that something takes long, and for how long it has: see [`SILENCE`].
+    pub fn takes_long(&mut self, elapsed: Duration) {
+        let what = self.reach.waits_for();
+        self.print(Some(if self.options.json {
+            json::progress(&what, elapsed)
+        } else {
+            format!("waiting        {what}, for {:.0} s", elapsed.as_secs_f64())
+        }));
     }
 
     /// Shows an event and does what follows from it; `snapshot` is the session as it stands with it. Gives the way to
@@ -110,32 +186,47 @@ impl Program {
         snapshot: Option<&Snapshot>,
         record: impl FnOnce() -> Option<String>,
     ) -> Option<Close> {
-        let line = if self.options.json { json::event(event) } else { human::event(event) };
+        let line = match event {
+            Event::Closed { reason } if self.options.json => {
+                let why = self.failure.as_ref().map(|(_, why)| &**why);
+                Some(json::closed(reason, why).end())
+            }
+            event if self.options.json => json::event(event),
+            event => human::event(event),
+        };
+        self.closed |= matches!(event, Event::Closed { .. });
         self.print(line);
         self.files.on(event);
         if self.files.record.is_wanted() && Record::is_trouble(event) {
             self.files.record.write(self.name, record());
         }
         if let Some(why) = self.reach.on(event) {
-            self.fail(&why);
+            self.fail("unreachable", &why);
             self.ended = true;
             return None;
         }
         let mut close = None;
         match event {
             Event::SnapshotChanged => self.save(snapshot),
-            Event::SubscriptionFailed { error, retry_at: None, .. } if !self.options.json => {
-                self.fail(&format!("{error}; {}", error.remedy()));
-                close = Some(Close::Revoke);
+            Event::SubscriptionFailed { error, retry_at: None, .. } => {
+                self.refused = Some(format!("{error}; {}", error.remedy()));
+                self.commands_ended |= !self.options.json;
+                close = self.given_up();
             }
+            Event::Subscribed(_) | Event::Unsubscribed { .. } => self.refused = None,
             Event::Closed { reason } => {
                 if let (CloseReason::Revoked, Some(file)) = (reason, &self.files.state) {
                     file.forget_login();
                 }
                 if let CloseReason::Permanent(cause) = reason {
-                    self.fail(&format!("{cause}{}", human::advice(cause)));
+                    self.fail(cause.as_str(), &format!("{cause}{}", human::advice(cause)));
                 }
                 self.status.get_or_insert(0);
+                let is_left = self.options.revoke_login == Some(false) && self.options.login.is_none();
+                if is_left && matches!(reason, CloseReason::Revoked) && !self.options.json && self.demo.is_none() {
+                    let left = "the login is left and expires by itself; --revoke-login gives it back";
+                    self.print(Some(format!("               {left}")));
+                }
             }
             _ => {}
         }
@@ -193,8 +284,9 @@ impl Program {
         }
     }
 
-    fn fail(&mut self, why: &str) {
+    fn fail(&mut self, reason: &'static str, why: &str) {
         self.status = Some(complain(self.name, why, FAILED));
+        self.failure.get_or_insert_with(|| (reason, why.to_owned()));
     }
 
     fn save(&mut self, snapshot: Option<&Snapshot>) {

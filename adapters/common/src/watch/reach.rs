@@ -42,24 +42,41 @@ impl Reach {
         None
     }
 
+    /// What is waited for while there is no connection.
+    pub fn waits_for(&self) -> String {
+        let what = if self.login.under_way.load(Ordering::Relaxed) { "the login" } else { "the connection" };
+        format!("{what} to {} is not answered yet", self.server)
+    }
+
     fn is_unreached(&self, cause: &Cause) -> bool {
         match cause {
             Cause::ConnectFailed { phase, .. } | Cause::Network { phase, .. } => is_on_the_way(*phase),
-            Cause::Credentials { .. } => self.login.0.load(Ordering::Relaxed),
+            Cause::Credentials { .. } => self.login.unreached.load(Ordering::Relaxed),
             _ => false,
         }
     }
 }
 
-/// Whether the last call of the credential source got through to a server.
+/// How the last call of the credential source went.
 #[derive(Clone, Debug, Default)]
-pub struct LoginCalls(Arc<AtomicBool>);
+pub struct LoginCalls {
+    /// It did not get through to a server.
+    unreached: Arc<AtomicBool>,
+    /// It has not ended yet.
+    under_way: Arc<AtomicBool>,
+}
 
 impl LoginCalls {
+    /// A call begins.
+    pub fn began(&self) {
+        self.under_way.store(true, Ordering::Relaxed);
+    }
+
     /// How a call ended.
     pub fn ended<T>(&self, result: &Result<T, HttpFailure>) {
         let unreached = result.as_ref().is_err_and(|failure| is_on_the_way(failure.phase));
-        self.0.store(unreached, Ordering::Relaxed);
+        self.unreached.store(unreached, Ordering::Relaxed);
+        self.under_way.store(false, Ordering::Relaxed);
     }
 }
 

@@ -25,6 +25,7 @@ struct WatchedCalls<'a> {
 impl HttpsSender for WatchedCalls<'_> {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>> {
         Box::pin(async move {
+            self.calls.began();
             let result = self.https.send(request).await;
             self.calls.ended(&result);
             result
