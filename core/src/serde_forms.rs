@@ -135,4 +135,17 @@ mod tests {
             assert!(serde_json::from_str::<Exact>(bad).is_err(), "{bad}");
         }
     }
+
+    #[cfg(feature = "recorder")]
+    #[test]
+    fn a_secret_that_may_be_missing_is_read_as_it_was_written() {
+        #[derive(Serialize, Deserialize)]
+        struct Named(#[serde(with = "named_secret_option")] Option<crate::secret::Secret>);
+
+        for (secret, json) in [(Some("name"), r#""name""#), (None, "null")] {
+            assert_eq!(serde_json::to_string(&Named(secret.map(Into::into))).unwrap(), json);
+            let Named(read) = serde_json::from_str(json).unwrap();
+            assert_eq!(read.as_ref().map(crate::secret::Secret::expose), secret);
+        }
+    }
 }

@@ -39,10 +39,11 @@ impl Drop for Folder {
     }
 }
 
-/// A server that lets a program log in as often as this test starts it.
+/// A server that lets a program log in as often as this test starts it, and that replays more than was missed.
 fn server() -> Server {
     let mut config = ServerConfig::default();
     config.gateway.ws_token.rate_limit = None;
+    config.gateway.replay_sent_tail = 20;
     config.gateway.max_subscriptions = usize::MAX; // Those of lost sessions count for a day.
     Server::start(config).expect("a port of the loopback")
 }
@@ -153,6 +154,11 @@ fn survive(name: &str, kills: u32, failures: u32) {
         if fails && random.bool() {
             server.restart();
             thread::sleep(Duration::from_millis(random.u64(..3000)));
+        }
+        if random.u8(..8) == 0 {
+            // An orderly end, which the kill may cut short.
+            program.interrupt();
+            thread::sleep(Duration::from_millis(random.u64(..30)));
         }
         program.kill();
         if fails {

@@ -44,6 +44,10 @@ pub use output::{
 pub use store::MessageKind;
 
 #[cfg(feature = "server")]
+mod program;
+#[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+pub use program::program;
 #[cfg(feature = "server")]
 pub use server::{Script, ScriptError, Server, ServerConfig};

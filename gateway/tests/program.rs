@@ -52,8 +52,11 @@ fn a_script_with_bad_lines_stops_the_program_before_it_listens() {
 fn a_script_is_run() {
     let script = Script::new("good", "at 0s fail /restapi 500\nat 0s call from=+16505550111 # and its voicemail\n");
     let mut running = Running(program().arg("--script").arg(&script.0).spawn().unwrap());
-    let lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
-    let url = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("HTTP").map(|url| url.trim().to_owned()));
-    assert!(url.unwrap().starts_with("http://127.0.0.1:"));
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut after =
+        |name: &str| lines.find_map(|line| line.strip_prefix(name).map(|rest| rest.trim().to_owned())).unwrap();
+    let url = after("HTTP");
+    assert!(url.starts_with("http://127.0.0.1:"));
+    assert_eq!(after("Status page"), format!("{url}/_gateway/"));
     assert!(running.0.try_wait().unwrap().is_none(), "it goes on");
 }

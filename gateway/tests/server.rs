@@ -424,6 +424,10 @@ async fn a_script_runs_by_the_clock() {
     assert_eq!(post("at 0s sms over"), (200, String::new()));
     let is_over = |message: Value| message["subject"] == "over";
     assert!(server.wait_until(DEADLINE, |gateway| gateway.messages(0).any(is_over)));
+    for _ in 0..16 {
+        assert_eq!(post("at 1h drop").0, 200);
+    }
+    assert!(post("at 1h drop").1.starts_with("16 scripts are running"));
     let (status, error) = post("at 0s sms\nat 1s explode");
     assert_eq!((status, &*error), (400, "line 2: there is no command explode"));
 }

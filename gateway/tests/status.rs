@@ -161,8 +161,7 @@ fn the_page_is_for_this_machine_only() {
             assert_eq!(http(server.address(), "GET", path, &[strange], "").status, 403, "{strange:?} {path}");
         }
     }
-    let mut config = ServerConfig::default();
-    config.listen = ([0, 0, 0, 0], 0).into();
+    let config = ServerConfig { listen: ([0, 0, 0, 0], 0).into(), ..ServerConfig::default() };
     let open = Server::start(config).unwrap();
     let address = ([127, 0, 0, 1], open.address().port()).into();
     assert_eq!(http(address, "GET", "/_gateway/", &[], "").status, 401, "not there at all");

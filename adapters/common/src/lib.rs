@@ -8,6 +8,7 @@
 //! - clocks, limits of I/O, TLS settings, proxies, and the order in which addresses are tried;
 //! - requests, their answers and errors, downloads, and logins;
 //! - masked debug lines and tracing;
+//! - the program that replays and draws recordings;
 //! - the parts of the `watch` program that do no I/O, and the private files that it keeps.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -36,6 +37,8 @@ mod proxy;
 mod pump;
 mod query;
 mod recording;
+#[cfg(feature = "replay")]
+pub mod replay;
 mod request;
 mod response;
 mod sending;

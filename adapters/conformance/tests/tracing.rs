@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ringcentral_ws_conformance::{run, scenarios};
-use ringcentral_ws_core::{ApiError, Event as SessionEvent, SubscriptionId};
+use ringcentral_ws_core::{ApiError, Event as SessionEvent, Filters, SubscriptionId, SubscriptionInfo};
 use ringcentral_ws_driver::trace::Tracer;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -112,6 +112,16 @@ fn rest() {
     let error = Box::new(ApiError::from_response(&refusal).unwrap());
     tracer.event(&SessionEvent::SubscriptionFailed { id: SubscriptionId::from(1), error, retry_at: None, delay: None });
     tracer.event(&SessionEvent::Unsubscribed { id: SubscriptionId::from(1) });
+    tracer.event(&SessionEvent::Subscribed(Box::new(SubscriptionInfo {
+        id: SubscriptionId::from(1),
+        server_id: "s".into(),
+        requested: Filters::new(["/a"]).unwrap(),
+        filters: vec!["/a".into()],
+        disabled: Vec::new(),
+        expires_in: None,
+        status: Some("Suspended".into()),
+        transport: None,
+    })));
 }
 
 // CLAUSE SEC-1

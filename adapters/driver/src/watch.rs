@@ -40,8 +40,15 @@ pub struct Host<R> {
 ///
 /// Returns the exit status: 0 after a close, 1 after a permanent error, 2 for bad usage.
 pub async fn run<R: Runtime>(host: Host<R>, args: impl IntoIterator<Item = OsString>) -> u8 {
-    let options = start::ask(host.name, args);
-    match options.and_then(|options| begin(host, options)) {
+    match start::ask(host.name, args) {
+        Ok(options) => run_with(host, options).await,
+        Err(status) => status,
+    }
+}
+
+/// The same with options that were read from another command line, and [checked](Options::checked).
+pub async fn run_with<R: Runtime>(host: Host<R>, options: Options) -> u8 {
+    match begin(host, options) {
         Ok(running) => running.run().await,
         Err(status) => status,
     }

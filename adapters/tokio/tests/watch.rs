@@ -100,7 +100,7 @@ fn mistakes_have_their_status() {
     assert!(status == 0 && out.contains("--rest-over-websocket") && out.contains("Exit status"), "{out}");
     let server = server();
     for (arguments, part) in
-        [(&["--jsn"][..], "--jsn"), (&["sms"], "begin with '/'"), (&["--state"], "--state"), (&[], "filter")]
+        [(&["--jsn"][..], "--jsn"), (&["smss"], "begin with '/'"), (&["--state"], "--state"), (&[], "filter")]
     {
         let (status, out, error) = finish(program_for(&server).args(arguments));
         assert!(status == 2 && out.is_empty() && error.contains(part), "{arguments:?}: {status} {error}");

@@ -267,7 +267,7 @@ fn what_waited_to_be_drained_when_it_ended_may_still_be_aborted_once() {
 #[test]
 fn each_call_that_is_taken_moves_the_clock_and_no_other_does() {
     type Call = fn(&mut Checked, Timestamp);
-    let calls: [Call; 8] = [
+    let calls: [Call; 9] = [
         |it, now| _ = it.handle_input(Input::Timeout, now),
         |it, now| _ = it.connect(now),
         |it, now| _ = it.subscribe(Filters::new(["/a"]).unwrap(), now),
@@ -275,6 +275,7 @@ fn each_call_that_is_taken_moves_the_clock_and_no_other_does() {
         |it, now| _ = it.request(http::Request::new(Body::empty()), now),
         |it, now| _ = it.cancel(RequestId(1), now),
         |it, now| _ = it.recover(now),
+        |it, now| _ = it.snapshot_stored(now),
         |it, now| _ = it.close(Close::Detach, now),
     ];
     for (i, call) in calls.into_iter().enumerate() {

@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(masker.mask(&format!("{secret}{secret} {secret}")), "****** ***");
         assert!(matches!(masker.mask("nothing of it, 100 % & more \\ "), Cow::Borrowed(_)));
         assert!(matches!(Masker::new().mask(secret), Cow::Borrowed(_)));
-        assert!(!format!("{masker:?}").contains("ab"));
+        assert_eq!(format!("{masker:?}"), "Masker(1 known)");
     }
 
     // CLAUSE SEC-6
@@ -407,5 +407,15 @@ mod tests {
         assert_eq!(from_base64("Zh").as_deref(), Some("f"), "whatever the bits left over are");
         assert_eq!(from_base64("a:b"), None);
         assert_eq!(from_base64("//8="), None, "no text");
+    }
+
+    // CLAUSE SEC-6
+    #[test]
+    fn only_what_stands_for_a_character_is_taken_for_it() {
+        let masker = knowing(&["a&b<c>d\"e'f"]);
+        assert_eq!(masker.mask("a&amp;b&lt;c&gt;d&quot;e&apos;f"), "***");
+        assert_eq!(masker.mask("a&lt;b&gt;c&quot;d&apos;e&amp;f"), "a&lt;b&gt;c&quot;d&apos;e&amp;f");
+        let masker = knowing(&["eight88 8"]);
+        assert_eq!(masker.mask("eight88+8 eigh+88+8"), "*** eigh+88+8");
     }
 }

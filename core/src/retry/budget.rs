@@ -232,4 +232,15 @@ mod tests {
         (0..6).for_each(|s| b.take(at(s)));
         assert_eq!(b.free_at.len(), 4);
     }
+
+    // CLAUSE TOK-2 TOK-3
+    #[test]
+    fn the_later_of_budget_and_penalty_is_the_reason() {
+        for (penalty, reason) in [(59, WaitReason::AuthBudget), (61, WaitReason::RetryAfter)] {
+            let mut b = Budget::new(1);
+            b.take(at(0));
+            b.penalty(at(penalty));
+            assert_eq!(b.reason(at(1), WaitReason::AuthBudget), Some(reason));
+        }
+    }
 }

@@ -176,3 +176,18 @@ fn no_setting_makes_a_plan_panic() {
         }
     }
 }
+
+// CLAUSE BCK-1 BCK-2
+#[test]
+fn only_the_first_try_after_a_loss_goes_before_the_call_that_is_kept() {
+    let policy = RetryPolicy::default();
+    let calls = Budget::new(1);
+    let window = Some(Window { first: at(60), last: at(60) });
+    for (cost, attempt, kept) in
+        [(Cost::None, 0, false), (Cost::None, 1, true), (Cost::Call, 0, true), (Cost::Local, 1, false)]
+    {
+        let context = RetryContext { cost, attempt, window, calls: Some(&calls), ..context(&policy) };
+        let next = context.next_attempt(&Cause::SocketLost, &mut Rng::new(1), at(10));
+        assert_eq!(next.reason == WaitReason::LastChance, kept, "{cost:?} {attempt}: {next:?}");
+    }
+}

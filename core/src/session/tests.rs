@@ -4,7 +4,8 @@ use super::*;
 use crate::body::Body;
 use crate::ids::{AuthId, HttpId};
 use crate::input::AccessToken;
-use crate::output::Action;
+use crate::notification::Notification;
+use crate::output::{Action, Event};
 
 const NOW: Timestamp = Timestamp::from_secs(1);
 const TOKEN: &str = r#"{"ws_access_token":"t","uri":"wss://ws.ringcentral.com/ws","expires_in":600}"#;
@@ -130,4 +131,34 @@ fn the_window_counts_from_the_last_sign_of_life_while_there_is_no_connection() {
     let end = NOW.after(session.config().recovery_timeout);
     assert_eq!(session.recovery_window_end(), Some(end));
     assert_eq!(session.last_received(), Some(NOW));
+}
+
+// CLAUSE SEC-3 C2
+#[test]
+fn what_is_held_counts_with_what_waits_to_be_drained() {
+    let long = |uuid: &str| {
+        let body = "b".repeat(100);
+        format!(r#"[{{"type":"ServerNotification"}},{{"uuid":"{uuid}","subscriptionId":"s","body":"{body}"}}]"#)
+    };
+    for waiting in [1, 3] {
+        let mut session = ready();
+        session.subscribe(Filters::new(["/a"]).unwrap(), NOW).unwrap();
+        drain(&mut session);
+        frame(&mut session, &long("1"));
+        frame(&mut session, &long("2"));
+        let held = session.held_bytes();
+        assert!(held > 0);
+        assert_eq!(session.held(), (held, held, session.config.limits.held_bytes));
+        for n in 0..waiting {
+            let text = long(&n.to_string());
+            let notification = crate::wire::parse(&text).unwrap();
+            let crate::wire::Payload::Notification(fields) = notification.payload else { panic!("no notification") };
+            session.out.emit(Event::Notification(Notification::new(None, &fields)));
+        }
+        let all = held + session.out.bytes();
+        session.config.limits.held_bytes = all;
+        assert!(session.clone().handle_input(Input::Timeout, NOW).is_ok());
+        session.config.limits.held_bytes = all - 1;
+        assert!(session.handle_input(Input::Timeout, NOW).is_err(), "{waiting}");
+    }
 }

@@ -187,3 +187,9 @@ fn a_refused_host_is_not_recorded() {
         Recording::parse(&dump).unwrap().replay().unwrap();
     }
 }
+
+#[test]
+fn a_recorded_session_says_whether_it_is_subscribed() {
+    assert!(!session(Config::default()).is_subscribed());
+    assert!(taped::flown(Options::default()).is_subscribed());
+}

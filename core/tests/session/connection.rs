@@ -6,7 +6,7 @@ use ringcentral_ws_core::*;
 
 use crate::direct::{
     DETAILS, Direct, HOSTILE, TOKEN, actions, clock, delivered, details, echo_of, events, gap, get, good,
-    next_connection, notification, notification_of, over_socket, recovered,
+    next_connection, notification, notification_of, over_socket, purposes, recovered,
 };
 
 #[test]
@@ -225,4 +225,32 @@ fn closes_before_the_session_was_lost_are_no_contention() {
     s.frame(&echo_of(&outputs));
     assert!(delivered(&taken(&mut s)).is_empty(), "once in this session");
     assert_eq!(delivered(&taken(&mut s)), ["gap contended"], "twice in this session");
+}
+
+// CLAUSE CON-7
+#[test]
+fn closes_of_connections_without_use_are_no_contention() {
+    let mut s = good();
+    s.closed(Some(1000));
+    assert!(next_connection(&mut s).0);
+    // Neither an answer, nor a notification, nor an echo.
+    s.frame(&recovered(DETAILS));
+    assert!(delivered(&taken(&mut s)).is_empty());
+    assert_eq!(delivered(&taken(&mut s)), ["gap contended"], "the second that counts");
+}
+
+/// Another client that has the session may have put its subscription in place of this one.
+// CLAUSE CON-7 SUB-4
+#[test]
+fn notifications_of_another_subscription_after_a_recovery_make_it_ask_once() {
+    let mut s = good();
+    assert!(purposes(&s.frame(&notification_of("other", 2))).is_empty(), "this session was not away");
+    s.reopen();
+    let outputs = s.frame(&recovered(DETAILS));
+    s.frame(&echo_of(&outputs));
+    assert_eq!(purposes(&s.frame(&notification_of("other", 3))), [Purpose::Update]);
+    assert!(purposes(&s.frame(&notification_of("other", 4))).is_empty(), "it is asked already");
+    s.reply(200, r#"{"id":"s"}"#);
+    assert!(purposes(&s.frame(&notification_of("other", 5))).is_empty(), "it was asked");
+    assert_eq!(delivered(&s.frame(&notification(6))), ["6"]);
 }

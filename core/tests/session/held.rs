@@ -3,8 +3,8 @@
 use ringcentral_ws_core::*;
 
 use crate::direct::{
-    Direct, count, delivered, details, error_body, events, is_gap, is_notification, limited, notification, recovered,
-    unsubscribed,
+    Direct, count, delivered, details, error_body, events, get, is_gap, is_notification, limited, notification,
+    over_socket, recovered, unsubscribed,
 };
 
 // CLAUSE SUB-3 SUB-8
@@ -149,4 +149,21 @@ fn notifications_between_two_posts_wait_for_the_confirmation() {
         assert_eq!(delivered(&outputs), expected);
         assert_eq!(s.session.stats().foreign, if id == "s" { 0 } else { 2 });
     }
+}
+
+// CLAUSE SUB-4
+#[test]
+fn nothing_is_held_for_a_subscription_that_nobody_asked_for() {
+    let mut s = Direct::connecting(over_socket());
+    s.frame(&details(r#""maxActiveRequests":1"#));
+    // The only place is taken: nothing can be asked of the server.
+    s.request(get("/a"));
+    let request = s.message.clone();
+    s.frame(&notification(1));
+    assert_eq!(s.session.stats().foreign, 1);
+    s.subscribe();
+    s.frame(&format!(r#"[{{"type":"ClientRequest","messageId":"{request}","status":204}}]"#));
+    let mut outputs = s.reply(200, r#"{"id":"s"}"#);
+    outputs.extend(s.frame(&notification(2)));
+    assert_eq!(delivered(&outputs), ["2"]);
 }

@@ -90,6 +90,22 @@ fn a_call_or_a_renewal_that_ends_a_dead_connection_is_a_gap() {
     }
 }
 
+// CLAUSE REC-5
+#[test]
+fn silence_counts_once_it_is_longer_than_the_interval_of_heartbeats() {
+    for (silent, expected) in [(30_000_000, "3"), (30_000_001, "gap in_flight")] {
+        let mut s = good();
+        s.frame(&notification(2));
+        s.now = s.now.after(Duration::from_micros(silent));
+        s.closed(None);
+        assert!(next_connection(&mut s).0);
+        let mut outputs = s.frame(&recovered(DETAILS));
+        outputs.extend(s.frame(&echo_of(&outputs)));
+        outputs.extend(s.frame(&notification(3)));
+        assert_eq!(delivered(&outputs).first().map(String::as_str), Some(expected), "{silent}");
+    }
+}
+
 /// A slow application reads the last frame of a connection that has been dead for a while.
 // CLAUSE REC-5 HB-3
 #[test]

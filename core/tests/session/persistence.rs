@@ -304,3 +304,24 @@ fn a_lost_snapshot_is_a_gap() {
     let [Event::Gap(gap), Event::Subscribed(_), Event::Notification(_)] = events[..] else { panic!("{events:?}") };
     assert_eq!((&gap.cause, gap.after.as_deref(), gap.since), (&GapCause::Restored, None, since));
 }
+
+// CLAUSE PST-3 SEC-3
+#[test]
+fn what_is_too_long_in_a_snapshot_is_refused() {
+    let text = stored_text();
+    let wanted = r#""next_subscription":1"#;
+    for (length, good) in [(1023, true), (1024, true), (1025, false)] {
+        let long = "x".repeat(length);
+        let id = text.replacen(r#""server_id":"s""#, &format!(r#""server_id":"{long}""#), 1);
+        let gap = format!(r#"{wanted},"gap":{{"cause":"recovery_failed","code":"{long}","since":0}}"#);
+        for changed in [id, text.replacen(wanted, &gap, 1)] {
+            assert_ne!(changed, text);
+            assert_eq!(Snapshot::from_json(&changed).is_ok(), good, "{length}");
+        }
+    }
+    let (before, _) = text.split_once(r#""auth":"#).unwrap();
+    for (calls, good) in [(63, true), (64, true), (65, false)] {
+        let changed = format!(r#"{before}"auth":{{"free_at":[{}]}}}}"#, vec!["1"; calls].join(","));
+        assert_eq!(Snapshot::from_json(&changed).is_ok(), good, "{calls}");
+    }
+}

@@ -227,3 +227,42 @@ fn every_wait_of_more_than_three_seconds_is_an_event() {
         s.frame(&echo_of(&outputs));
     }
 }
+
+// CLAUSE REC-9
+#[test]
+fn short_recoveries_before_one_of_use_do_not_count() {
+    for echoed in [true, false] {
+        let mut s = good();
+        s.closed(None);
+        for n in 1..=5 {
+            let (handle, _) = next_connection(&mut s);
+            assert!(handle, "attempt {n}");
+            let outputs = s.frame(&recovered(DETAILS));
+            if n == 3 {
+                s.frame(&if echoed { echo_of(&outputs) } else { notification(2) });
+            }
+            s.closed(None);
+        }
+    }
+}
+
+// CLAUSE REC-9
+#[test]
+fn refusals_of_connections_without_the_recovery_token_do_not_count() {
+    let mut s = Direct::ready(limited(|limits| limits.bad_frames = 1));
+    s.closed(None);
+    for _ in 1..=2 {
+        assert!(!next_connection(&mut s).0, "without a subscription there is nothing to recover");
+        s.frame("?");
+    }
+    next_connection(&mut s);
+    s.frame(&details(DETAILS));
+    s.subscribed();
+    s.closed(None);
+    for n in 1..=3 {
+        let (handle, _) = next_connection(&mut s);
+        assert!(handle, "attempt {n}");
+        s.frame("?");
+    }
+    assert!(!next_connection(&mut s).0, "three in a row that carried it");
+}

@@ -5,7 +5,8 @@ use std::time::Duration;
 use ringcentral_ws_core::*;
 
 use crate::direct::{
-    DETAILS, Direct, HOSTILE, TOKEN, actions, clock, count, details, error_body, events, get, outcomes, recovered,
+    DETAILS, Direct, HOSTILE, TOKEN, actions, clock, count, details, echo_of, error_body, events, get, outcomes,
+    recovered,
 };
 
 #[test]
@@ -281,4 +282,127 @@ fn a_restart_keeps_the_used_budget() {
         snapshot = Some(s.session.snapshot().unwrap().to_json());
     }
     assert!(calls > 5, "{calls}: it never came back");
+}
+
+// CLAUSE TOK-6 SEC-3
+#[test]
+fn an_access_token_has_64_kib_at_most() {
+    for (length, good) in [(64 << 10, true), ((64 << 10) + 1, false)] {
+        let mut s = Direct::starting(Config::default());
+        let outputs = s.input(Input::Authorized { id: s.login, token: token(&"e".repeat(length), None) });
+        assert_eq!(actions(&outputs).any(|action| matches!(action, Action::Http { .. })), good, "{length}");
+    }
+}
+
+// CLAUSE TOK-2 TOK-3
+#[test]
+fn the_later_of_pause_and_budget_decides_when_the_source_is_asked() {
+    for (pause, asked) in [(90, 90_000_000), (30, 60_000_001)] {
+        let mut config = Config::default();
+        config.retry.auth_calls_per_minute = 1;
+        let mut s = Direct::new(config);
+        s.session.request(get("/a"), s.now).unwrap();
+        s.drain();
+        s.input(Input::AuthorizeFailed { id: s.login, failure: failure(false, Some(Duration::from_secs(pause))) });
+        s.now = Timestamp::from_secs(1);
+        let outputs = s.request(get("/a"));
+        let retry_after = Timestamp::from_micros(asked).since(s.now);
+        assert_eq!(outcomes(&outputs), [RequestOutcome::NotSent(Cause::RateLimited { retry_after })], "{pause}");
+    }
+}
+
+// CLAUSE TOK-3 PST-1
+#[test]
+fn a_restart_keeps_the_pause_of_the_credential_source() {
+    let mut s = Direct::starting(Config::default());
+    s.input(Input::AuthorizeFailed { id: s.login, failure: failure(false, Some(Duration::from_secs(90))) });
+    let snapshot = s.session.snapshot().unwrap();
+    let mut s = Direct::restored(Config::default(), snapshot);
+    s.sleep(Duration::from_secs(89));
+    assert_eq!(s.session.stats().authorizations, 0);
+    s.sleep(Duration::from_secs(2));
+    assert_eq!(s.session.stats().authorizations, 1);
+}
+
+/// Refuses a token of this age, which was issued at `since`. Calls before that fail.
+fn refused_at(s: &mut Direct, since: Timestamp, age: Duration) -> Vec<Output> {
+    let at = since.after(age);
+    loop {
+        let outputs = s.sleep(Duration::from_secs(1));
+        if actions(&outputs).any(|action| matches!(action, Action::Http { .. })) {
+            if at.since(s.now) < Duration::from_secs(29) {
+                break;
+            }
+            s.http(503, "");
+        }
+    }
+    assert!(s.now < at);
+    s.now = at;
+    s.http(401, EXPIRED)
+}
+
+fn token(secret: &str, expires_in: Option<Duration>) -> AccessToken {
+    AccessToken { secret: secret.into(), expires_in }
+}
+
+// CLAUSE TOK-4
+#[test]
+fn a_token_that_is_refused_after_a_minute_is_replaced_at_once() {
+    for repeated in [false, true] {
+        for (age, young) in [(Duration::from_micros(59_999_999), true), (Duration::from_secs(60), false)] {
+            let mut config = Config::default();
+            (config.retry.auth_calls_per_minute, config.retry.attempts_per_minute) = (100, 100);
+            let mut s = Direct::starting(config);
+            s.input(Input::Authorized { id: s.login, token: token("one", None) });
+            assert_eq!(asks(&s.http(401, EXPIRED)), [AuthReason::Refused]);
+            s.input(Input::Authorized { id: s.login, token: token("two", None) });
+            let issued = s.now;
+            if repeated {
+                s.http(401, EXPIRED);
+                s.sleep(Duration::from_secs(2));
+            }
+            s.http(503, "");
+            let outputs = refused_at(&mut s, issued, age);
+            let expected: &[_] = if young { &[] } else { &[AuthReason::Refused] };
+            assert_eq!(asks(&outputs), expected, "{repeated} {age:?}");
+        }
+    }
+}
+
+// CLAUSE TOK-4
+#[test]
+fn a_token_in_good_use_counts_as_revoked_up_to_five_minutes_after_its_issue() {
+    let minutes = Duration::from_secs(300);
+    let later = minutes + Duration::from_micros(1);
+    let hour = Some(Duration::from_secs(3_600));
+    let short = Some(Duration::from_secs(120));
+    for (expires_in, age, evicted) in [
+        (None, minutes, true),
+        (None, later, false),
+        (hour, minutes, true),
+        (short, Duration::from_secs(120), false),
+        (short, Duration::from_micros(119_999_999), true),
+    ] {
+        let mut s = Direct::starting(Config::default());
+        for round in 1..=3 {
+            s.input(Input::Authorized { id: s.login, token: token(&format!("access-{round}"), expires_in) });
+            let issued = s.now;
+            s.open();
+            s.frame(&details(DETAILS));
+            let lost = age.saturating_sub(Duration::from_secs(28));
+            while s.now < issued.after(lost) {
+                let outputs = s.sleep(Duration::from_secs(1));
+                if outputs.iter().any(|output| matches!(output, Output::Action(Action::Send { .. }))) {
+                    s.frame(&echo_of(&outputs));
+                }
+            }
+            s.closed(None);
+            refused_at(&mut s, issued, age);
+            assert_eq!(
+                s.session.state() == SessionState::Closed,
+                evicted && round == 3,
+                "{expires_in:?} {age:?} {round}"
+            );
+        }
+    }
 }

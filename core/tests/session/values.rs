@@ -205,3 +205,51 @@ fn causes_have_a_word_and_a_line_each() {
     words.dedup();
     assert_eq!(words.len(), causes.len() - 4);
 }
+
+#[test]
+fn a_login_that_did_not_leave_is_named_so() {
+    let network = |not_sent| AuthFailureKind::Network { phase: Phase::Tcp, not_sent };
+    for (kind, not_sent) in [
+        (network(true), true),
+        (network(false), false),
+        (AuthFailureKind::Limited, true),
+        (AuthFailureKind::RateLimited, false),
+        (AuthFailureKind::Permanent, false),
+        (AuthFailureKind::Other, false),
+    ] {
+        assert_eq!(AuthFailure::new(kind, "m").not_sent(), not_sent, "{kind:?}");
+    }
+}
+
+/// A log line that says nothing, or the same of two causes, helps nobody.
+#[test]
+fn each_reason_has_words_of_its_own() {
+    let gaps = [
+        GapCause::RecoveryFailed(Some("WSG-1".into())),
+        GapCause::RecoveryFailed(None),
+        GapCause::WindowPassed,
+        GapCause::RecoveryAbandoned,
+        GapCause::ReplayOverflow,
+        GapCause::ReplayInterrupted,
+        GapCause::Restored,
+        GapCause::QueueOverflow,
+        GapCause::UnreadableFrame,
+        GapCause::SubscriptionLost,
+        GapCause::InFlight,
+        GapCause::Contended,
+    ];
+    let waits = [
+        WaitReason::Backoff,
+        WaitReason::RetryAfter,
+        WaitReason::AuthBudget,
+        WaitReason::AttemptBudget,
+        WaitReason::LastChance,
+        WaitReason::TokenSpread,
+        WaitReason::Contended,
+    ];
+    let words = gaps.iter().map(ToString::to_string).chain(waits.iter().map(ToString::to_string));
+    let mut words: Vec<_> = words.chain([NotAnIdentity.to_string()]).collect();
+    all_differ(&words);
+    words.retain(|text| text.len() < 20);
+    assert!(words.is_empty(), "{words:?}");
+}

@@ -36,6 +36,11 @@ pub const SECRETS: [&str; 6] = ["access-hunter1", "ws-hunter2", "wsc-hunter3", "
 
 /// The recording of a connection, a subscription, a notification, an unreadable frame, and a loss.
 pub fn flight(options: Options) -> String {
+    dump(&flown(options))
+}
+
+/// The session after that.
+pub fn flown(options: Options) -> Recorded {
     let clock = ClockReading { now: Timestamp::ZERO, unix: UnixMillis(1_700_000_000_000) };
     let mut s = Recorded::new(Session::new(Config::default(), 1, clock), options);
     let now = Timestamp::from_millis(1_500);
@@ -62,5 +67,5 @@ pub fn flight(options: Options) -> String {
     let close = CloseInfo { code: Some(1006), reason: "gone".into() };
     s.handle_input(Input::Closed { conn: 1.into(), close }, Timestamp::from_secs(2)).unwrap();
     drain(&mut s);
-    s.recorder().unwrap().dump()
+    s
 }

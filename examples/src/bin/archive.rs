@@ -2,7 +2,7 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin archive -- archive.db
 //!
-//! Needs the credentials in the environment (README.md) and the app permission ReadMessages. Ctrl-C ends it.
+//! Needs the credentials in the environment (README.md) and the app permission Read Messages. Ctrl-C ends it.
 //! `entry` has a row for each notification, once and in order. A row with `gap` says why notifications between the rows
 //! around it may be missing. Rows and the snapshot that covers them are committed together, so the next run knows what
 //! the archive has. The file opens the session and the login: keep it like a password.

@@ -2,10 +2,10 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin missed-call
 //!
-//! It needs the credentials in the environment (see README.md) and the app permission CallControl. Ctrl-C ends it.
+//! It needs the credentials in the environment (see README.md) and the app permission Call Control. Ctrl-C ends it.
 //!
-//! Each missed call is one line, however many of its parties end. What happened during a gap is unknown: a call that was
-//! ringing then counts as missed only if the server itself says so.
+//! Each missed call is one line, however many of its parties end. Whether a call that was ringing in a gap was answered
+//! is unknown: it counts as missed only if the server itself says so.
 
 use std::collections::VecDeque;
 use std::error::Error;

@@ -2,7 +2,7 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin presence-board
 //!
-//! It needs the credentials in the environment (README.md) and the app permission ReadPresence. Ctrl-C ends it.
+//! It needs the credentials in the environment (README.md) and the app permission Read Presence. Ctrl-C ends it.
 //! The whole presence is read after the start and after each gap, so the board is right whatever was missed.
 
 use std::collections::BTreeMap;

@@ -2,8 +2,8 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin sms-auto-reply
 //!
-//! It needs the credentials in the environment (README.md) and the app permissions ReadMessages and SMS. What a gap hides
-//! is answered from the message store, if it is unread there. It never answers its own number or its own words.
+//! It needs the credentials in the environment (README.md) and the app permissions Read Messages and SMS. What a gap
+//! hides is answered from the message store, if it is unread there. It never answers its own number or its own words.
 
 use std::collections::VecDeque;
 use std::error::Error;

@@ -3,7 +3,7 @@
 //!     cargo test -p ringcentral-ws-examples --bin test-your-handler
 //!
 //! The test needs `ringcentral-ws-gateway` as a dev-dependency, and no account. The program counts SMS; it needs the
-//! credentials in the environment (README.md) and the app permission ReadMessages.
+//! credentials in the environment (README.md) and the app permission Read Messages.
 
 use ringcentral_ws::{Client, Event, Filter};
 #[cfg(test)]

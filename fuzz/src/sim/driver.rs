@@ -264,8 +264,8 @@ impl<M: Maker> World<M> {
         let slack = self.slack();
         let c = &mut self.clients[client];
         // The session counts a call when it decides it.
-        let at = c.decided_at.take().unwrap_or(self.now);
-        let verdict = c.pacing.auth_call(call, at, slack);
+        let decided = c.decided_at.take().unwrap_or(self.now);
+        let verdict = c.pacing.auth_call(call, (decided, self.now), slack);
         if self.counts_time() {
             self.judge(verdict);
         }

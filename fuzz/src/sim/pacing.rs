@@ -43,8 +43,9 @@ pub(crate) struct Pacing {
 }
 
 impl Pacing {
-    /// TOK-2. A driver that drains late makes a call later than it was decided, by up to `slack`.
-    pub(crate) fn auth_call(&mut self, call: AuthCall, now: u64, slack: u64) -> Verdict {
+    /// TOK-2. A driver that drains late makes a call later than it was decided, by up to `slack`; one that slept meanwhile
+    /// perhaps at `decided`, for all that can be seen, and counts for the calls after it from then on.
+    pub(crate) fn auth_call(&mut self, call: AuthCall, (decided, now): (u64, u64), slack: u64) -> Verdict {
         if let AuthCall::Token(_) = call {
             self.token_call = Some(now);
         }
@@ -57,6 +58,9 @@ impl Pacing {
         if self.auth.len() > AUTH_CALLS {
             let first = self.auth.front().map_or(now, |(at, _)| *at);
             return violated("token-budget", format!("{} in {} ms", self.auth.len(), (now - first) / 1000));
+        }
+        if let Some((at, _)) = self.auth.back_mut() {
+            *at = decided;
         }
         Ok(())
     }
@@ -150,7 +154,7 @@ mod tests {
         // The first waits 40 ms for its token; the 31st begins a minute after it, and needs none.
         for (last, fine) in [(60 * S + 12, true), (60 * S, false), (60 * S - 30, false)] {
             let mut pacing = Pacing::default();
-            pacing.auth_call(AuthCall::Before, 0, 0).unwrap();
+            pacing.auth_call(AuthCall::Before, (0, 0), 0).unwrap();
             pacing.token_call = Some(0);
             for n in 0..30 {
                 pacing.attempt(40_000 + n * S, 0).unwrap();
@@ -164,10 +168,25 @@ mod tests {
     fn what_may_have_arrived_counts_across_a_restart() {
         let mut pacing = Pacing::default();
         pacing.carried(&[0, S, 2 * S]);
-        pacing.auth_call(AuthCall::Before, 3 * S, 0).unwrap();
-        pacing.auth_call(AuthCall::Before, 4 * S, 0).unwrap();
-        assert!(pacing.clone().auth_call(AuthCall::Before, 59 * S, 0).is_err());
-        assert!(pacing.auth_call(AuthCall::Before, 60 * S, 0).is_ok());
+        pacing.auth_call(AuthCall::Before, (3 * S, 3 * S), 0).unwrap();
+        pacing.auth_call(AuthCall::Before, (4 * S, 4 * S), 0).unwrap();
+        assert!(pacing.clone().auth_call(AuthCall::Before, (59 * S, 59 * S), 0).is_err());
+        assert!(pacing.auth_call(AuthCall::Before, (60 * S, 60 * S), 0).is_ok());
+    }
+
+    // CLAUSE TOK-2
+    #[test]
+    fn a_call_of_a_process_that_slept_counts_from_before_for_the_calls_after_it() {
+        let mut pacing = Pacing::default();
+        for n in 0..5 {
+            pacing.auth_call(AuthCall::Before, (n * S, n * S), 0).unwrap();
+        }
+        assert!(pacing.clone().auth_call(AuthCall::Before, (5 * S, 5 * S), 0).is_err());
+        pacing.auth_call(AuthCall::Before, (5 * S, 90 * S), 0).unwrap();
+        for n in 91..96 {
+            pacing.auth_call(AuthCall::Before, (n * S, n * S), 0).unwrap();
+        }
+        assert!(pacing.auth_call(AuthCall::Before, (96 * S, 96 * S), 0).is_err());
     }
 
     // CLAUSE REC-8

@@ -43,7 +43,13 @@ pub(super) fn answer(request: &HttpRequest, refuse: &Refusals, shared: &Arc<Shar
 fn start_script(members: &Map<String, Value>, refuse: &Refusals, shared: &Arc<Shared>) -> Result<Value, String> {
     let text = members.get("script").and_then(Value::as_str).ok_or("script is missing")?;
     let script: Script = text.parse().map_err(|error: crate::ScriptError| error.to_string())?;
-    tokio::spawn(script::run(script, refuse.clone(), Arc::clone(shared)));
+    let running = Arc::clone(&shared.scripts).try_acquire_owned();
+    let running = running.map_err(|_| "16 scripts are running, wait for one to end or restart the program")?;
+    let run = script::run(script, refuse.clone(), Arc::clone(shared));
+    tokio::spawn(async move {
+        run.await;
+        drop(running);
+    });
     Ok(json!({"done": true}))
 }
 

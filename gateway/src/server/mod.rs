@@ -201,7 +201,7 @@ impl Server {
     }
 
     /// Waits until something is true of the gateway, without a fixed pause: a subscription is there, a message was
-    /// sent. Returns whether it became true within the time. The closure must not call the server.
+    /// sent. Returns whether it became true within the time. It blocks the thread, and the closure must not call the server.
     #[must_use]
     pub fn wait_until(&self, time: Duration, holds: impl FnMut(&Gateway) -> bool) -> bool {
         self.shared.wait_until(time, holds)

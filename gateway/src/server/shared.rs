@@ -17,6 +17,8 @@ const MAX_QUEUED: usize = 4096;
 
 /// Pages that follow the status at most.
 const MAX_FOLLOWERS: usize = 16;
+/// Scripts started over HTTP that run at the same time.
+const MAX_SCRIPTS: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     version: AtomicU64,
     /// Who follows the status.
     pub(super) followers: Arc<Semaphore>,
+    /// Scripts started over HTTP.
+    pub(super) scripts: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -96,6 +100,7 @@ impl Shared {
             refusing: AtomicBool::new(false),
             version: AtomicU64::new(0),
             followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
+            scripts: Arc::new(Semaphore::new(MAX_SCRIPTS)),
         }
     }
 

@@ -32,6 +32,7 @@
 //! | `disconnected` | `ringcentral_ws::connection` | INFO | `conn`, `cause`, `detail`, `reason` | the connection is gone; `reason`: of the close frame or the transport, if there is one |
 //! | `retry` | `ringcentral_ws::connection` | WARN | `attempt`, `cause`, `delay_ms`, `detail` | an attempt failed; the time to the next |
 //! | `subscribed` | `ringcentral_ws::subscription` | INFO | `subscription`, `filters`, `disabled` | it stands: the server's id, how many filters, how many of them it refused |
+//! | `not_delivered` | `ringcentral_ws::subscription` | WARN | `subscription`, `problem`, `detail` | it stands, but nothing comes of it: it is not active, has no filter, or delivers elsewhere |
 //! | `subscription_failed` | `ringcentral_ws::subscription` | WARN | `status`, `code`, `permanent`, `detail` | it was refused |
 //! | `resubscribe` | `ringcentral_ws::subscription` | INFO | `conn` | the server lost it, so it is made anew |
 //! | `unsubscribed` | `ringcentral_ws::subscription` | INFO | | it is gone, as asked |

@@ -197,10 +197,18 @@ impl Tracer {
     fn delivery(&self, event: &Event) {
         let span = self.connection.as_ref().map_or(&self.session, |(_, span)| span);
         match event {
-            Event::Subscribed(info) => emit!(
-                INFO, SUBSCRIPTION, "subscribed", in span,
-                subscription = &*info.server_id, filters = info.filters.len(), disabled = info.disabled.len()
-            ),
+            Event::Subscribed(info) => {
+                emit!(
+                    INFO, SUBSCRIPTION, "subscribed", in span,
+                    subscription = &*info.server_id, filters = info.filters.len(), disabled = info.disabled.len()
+                );
+                for problem in info.problems() {
+                    emit!(
+                        WARN, SUBSCRIPTION, "not_delivered", in span,
+                        subscription = &*info.server_id, problem = problem.as_str(), detail = display(&problem)
+                    );
+                }
+            }
             Event::SubscriptionFailed { error, retry_at, .. } => emit!(
                 WARN, SUBSCRIPTION, "subscription_failed", in span,
                 status = error.status, code = error.code.as_deref(),

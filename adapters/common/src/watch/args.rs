@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use lexopt::prelude::*;
+use ringcentral_ws_api::Filter;
 use ringcentral_ws_core::Filters;
 
 use super::record::is_stdout;
@@ -23,6 +24,8 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// Logins and token calls allowed in a minute, if not as many as RingCentral documents.
     pub auth_calls: Option<usize>,
+    /// A file of certificates in PEM that are trusted too.
+    pub ca_file: Option<PathBuf>,
     /// Each message on stderr.
     pub debug: bool,
     /// Event filters.
@@ -41,12 +44,54 @@ pub enum Ask {
 }
 
 /// The arguments, in one line.
-pub const USAGE: &str = "[--json] [--state FILE] [--record FILE] [--rest-over-websocket] [--no-auto-recover] [--auth-calls N] [--debug] \
-     FILTER…";
+pub const USAGE: &str = "[--json] [--state FILE] [--record FILE] [--rest-over-websocket] [--no-auto-recover] [--auth-calls N] [--ca-file FILE] \
+     [--debug] FILTER…";
+
+/// A short name, and its filter.
+type Named = (&'static str, fn() -> Filter);
+
+/// Filters that have a short name.
+const NAMED: [Named; 11] = [
+    ("sms", Filter::sms),
+    ("message-store", Filter::message_store),
+    ("voicemail", Filter::voicemail),
+    ("fax", Filter::fax),
+    ("presence", Filter::presence),
+    ("detailed-presence", || Filter::presence().detailed()),
+    ("account-presence", Filter::account_presence),
+    ("dnd", Filter::dnd),
+    ("calls", Filter::telephony_sessions),
+    ("account-calls", Filter::account_telephony_sessions),
+    ("team-posts", Filter::team_posts),
+];
+
+/// The names of filters that have a short one, in the order of the help.
+pub fn filter_names() -> impl Iterator<Item = &'static str> {
+    NAMED.iter().map(|(name, _)| *name)
+}
+
+/// The event filter that a short name stands for, or that is written out.
+///
+/// # Errors
+///
+/// One line that names what there is.
+pub fn filter(text: &str) -> Result<String, String> {
+    if let Some((_, filter)) = NAMED.iter().find(|(name, _)| *name == text) {
+        return Ok(filter().into());
+    }
+    if text.starts_with('/') {
+        return Ok(text.to_owned());
+    }
+    let names: Vec<_> = filter_names().collect();
+    Err(format!("{text:?} is no event filter: one has to begin with '/', or to be one of {}", names.join(", ")))
+}
 
 /// What `--help` shows.
 #[must_use]
 pub fn help(name: &str) -> String {
+    let names: Vec<_> = filter_names().collect();
+    let (first, last) = names.split_at(names.len() / 2);
+    let names = format!("{},\n  {}", first.join(", "), last.join(", "));
     format!(
         "Shows RingCentral notifications as they come, until Ctrl-C. A second Ctrl-C ends it at once.
 
@@ -54,6 +99,7 @@ Usage: {name} {USAGE}
 
 FILTER is an event filter, such as
   /restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS
+or a short name: {names}
 
   --json                 one JSON object a line on stdout; commands, one a line, on stdin
   --state FILE           keep the session in FILE and the login in FILE.login, so that the next start continues it;
@@ -66,6 +112,8 @@ FILTER is an event filter, such as
   --no-auto-recover      after a loss wait for the command `recover`
   --auth-calls N         make at most N logins and token calls a minute; 5 if not given, the documented limit of a user
                          and app. With --state it holds over restarts
+  --ca-file FILE         trust the certificates in FILE (PEM) too, such as those of a company's proxy; without it the
+                         file that SSL_CERT_FILE in the environment names
   --debug                show each message on stderr, with secrets masked
   --help, --version
 
@@ -99,12 +147,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
         match arg {
             Long("json") => options.json = true,
             Long("state") => {
-                let file = PathBuf::from(parser.value().map_err(|_| "--state needs the name of a file".to_owned())?);
-                options.state = Some(check_file("--state", file)?);
+                let file = parser.value().map_err(|_| "--state needs the name of a file".to_owned())?;
+                options.state = Some(PathBuf::from(file));
             }
             Long("record") => {
-                let file = PathBuf::from(parser.value().map_err(|_| "--record needs the name of a file".to_owned())?);
-                options.record = Some(check_file("--record", file)?);
+                let file = parser.value().map_err(|_| "--record needs the name of a file".to_owned())?;
+                options.record = Some(PathBuf::from(file));
             }
             Long("rest-over-websocket") => options.rest_over_websocket = true,
             Long("no-auto-recover") => options.no_auto_recover = true,
@@ -112,6 +160,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
                 let number = parser.value().ok().and_then(|value| value.into_string().ok()?.parse().ok());
                 let number = number.filter(|number| *number > 0);
                 options.auth_calls = Some(number.ok_or("--auth-calls needs a number of at least 1")?);
+            }
+            Long("ca-file") => {
+                let file = parser.value().map_err(|_| "--ca-file needs the name of a file".to_owned())?;
+                options.ca_file = Some(PathBuf::from(file));
             }
             Long("debug") => options.debug = true,
             Short('h') | Long("help") => return Ok(Ask::Help),
@@ -122,21 +174,36 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
             other => return Err(format!("{}; --help shows what there is", other.unexpected())),
         }
     }
-    if options.state.is_some() && options.state == options.record {
-        return Err("--state and --record name the same file; give each its own".to_owned());
-    }
-    if options.json && options.record.as_deref().is_some_and(is_stdout) {
-        return Err(
-            "--record: with --json standard output is taken; give the name of a file, or /dev/stderr".to_owned()
-        );
-    }
-    if !options.filters.is_empty() {
-        Filters::new(&options.filters).map_err(|error| error.to_string())?;
-    }
-    Ok(Ask::Watch(options))
+    options.checked().map(Ask::Watch)
 }
 
-fn check_file(option: &str, file: PathBuf) -> Result<PathBuf, String> {
+impl Options {
+    /// The same with the filters written out, when all of it can be done.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what to change.
+    pub fn checked(mut self) -> Result<Self, String> {
+        for (option, file) in [("--state", &self.state), ("--record", &self.record)] {
+            file.as_deref().map_or(Ok(()), |file| check_file(option, file))?;
+        }
+        if self.state.is_some() && self.state == self.record {
+            return Err("--state and --record name the same file; give each its own".to_owned());
+        }
+        if self.json && self.record.as_deref().is_some_and(is_stdout) {
+            return Err(
+                "--record: with --json standard output is taken; give the name of a file, or /dev/stderr".to_owned()
+            );
+        }
+        self.filters = self.filters.iter().map(|text| filter(text)).collect::<Result<_, _>>()?;
+        if !self.filters.is_empty() {
+            Filters::new(&self.filters).map_err(|error| error.to_string())?;
+        }
+        Ok(self)
+    }
+}
+
+fn check_file(option: &str, file: &Path) -> Result<(), String> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         return Err(format!("{option}: the folder {} does not exist", folder.display()));
@@ -144,7 +211,7 @@ fn check_file(option: &str, file: PathBuf) -> Result<PathBuf, String> {
     if file.is_dir() || file.file_name().is_none() {
         return Err(format!("{option}: {} is a folder; give the name of a file", file.display()));
     }
-    Ok(file)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -167,6 +234,8 @@ mod tests {
             "--no-auto-recover",
             "--auth-calls",
             "7",
+            "--ca-file",
+            "c",
             "--debug",
             "/a",
             "/b",
@@ -178,12 +247,15 @@ mod tests {
             rest_over_websocket: true,
             no_auto_recover: true,
             auth_calls: Some(7),
+            ca_file: Some("c".into()),
             debug: true,
             filters: vec!["/a".into(), "/b".into()],
         };
         assert_eq!(read(&all), Ok(Ask::Watch(expected)));
         assert_eq!(read(&[]), Ok(Ask::Watch(Options::default())));
         assert_eq!(read(&["--nope", "-h"]).map_err(|_| ()), Err(()));
+        let Ok(Ask::Watch(named)) = read(&["sms", "detailed-presence"]) else { panic!("short names") };
+        assert_eq!(named.filters, [Filter::sms().to_string(), Filter::presence().detailed().to_string()]);
         assert_eq!(read(&["--help"]), Ok(Ask::Help));
         assert!(help("watch").contains(USAGE));
     }
@@ -201,7 +273,9 @@ mod tests {
             (&["--state", "x", "--record", "x"], "the same file"),
             (&["--json", "--record", "-"], "standard output is taken"),
             (&["--record=/dev/stdout", "--json"], "standard output is taken"),
-            (&["sms"], "does not begin with '/'"),
+            (&["smss"], "begin with '/'"),
+            (&["smss"], "voicemail"),
+            (&["--ca-file"], "needs the name of a file"),
             (&["/a b"], "%20"),
         ] {
             let error = read(args).unwrap_err();

@@ -2,9 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
 
 use ringcentral_ws_api::{ClientApp, EnvError, Filter, TokenSet};
 use ringcentral_ws_core::{Config, Identity, Secret, Snapshot, recorder};
+use rustls::ClientConfig;
 
 use super::args::{self, Ask, Options};
 use super::demo::{self, Perform, StartDemo};
@@ -13,6 +16,7 @@ use super::{FAILED, Files, USAGE, complain};
 use crate::setup::Settings;
 use crate::start_error::StartError;
 use crate::terminal;
+use crate::tls::TlsSettings;
 
 /// What the command line asks to watch; the status to end with when it asks for something else.
 ///
@@ -93,7 +97,8 @@ pub fn start<T>(
             lost()
         }
     };
-    let begin = |snapshot| begin(settings(options, app, is_demo, snapshot));
+    let tls = trusted(name, options.ca_file.as_deref())?;
+    let begin = |snapshot| begin(Settings { tls: tls.clone(), ..settings(options, app, is_demo, snapshot) });
     let started = match begin(snapshot) {
         Err(StartError::Snapshot(why)) => {
             unusable(&why.to_string());
@@ -105,6 +110,28 @@ pub fn start<T>(
     started.map_err(|why| complain(name, &why.to_string(), USAGE))
 }
 
+/// The TLS settings with the certificates that `--ca-file` or `SSL_CERT_FILE` names; `None` without either.
+///
+/// # Errors
+///
+/// The exit status, after a line on stderr: the file of the option cannot be used. That of the environment may be meant
+/// for other programs, so a fault of it is said and stops nothing.
+pub fn trusted(name: &str, ca_file: Option<&Path>) -> Result<Option<Arc<ClientConfig>>, u8> {
+    if let Some(file) = ca_file {
+        return trust(file).map(Some).map_err(|why| complain(name, &format!("--ca-file: {why}"), USAGE));
+    }
+    let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) else { return Ok(None) };
+    Ok(trust(Path::new(&file))
+        .map_err(|why| terminal::complain(name, &format!("SSL_CERT_FILE is not used: {why}")))
+        .ok())
+}
+
+fn trust(file: &Path) -> Result<Arc<ClientConfig>, String> {
+    let pem = std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    let made = TlsSettings::new().trust_pem(&pem).and_then(TlsSettings::build);
+    made.map_err(|error| format!("{}: {error}", file.display()))
+}
+
 fn settings(options: &Options, app: &ClientApp, is_demo: bool, snapshot: Option<Snapshot>) -> Settings {
     let mut config = if is_demo { demo::config(&app.server) } else { Config::default() };
     config.rest_over_websocket = options.rest_over_websocket;
@@ -112,7 +139,7 @@ fn settings(options: &Options, app: &ClientApp, is_demo: bool, snapshot: Option<
     config.retry.auth_calls_per_minute = options.auth_calls.unwrap_or(config.retry.auth_calls_per_minute);
     let mut settings = Settings { config, snapshot, filters: options.filters.clone(), ..Settings::default() };
     if options.debug {
-        settings.debug = Some(std::sync::Arc::new(terminal::note));
+        settings.debug = Some(Arc::new(terminal::note));
     }
     settings.recorder = options.record.as_ref().map(|_| recorder::Options::default());
     settings

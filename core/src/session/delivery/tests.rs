@@ -198,3 +198,22 @@ fn the_surest_cause_of_a_loss_is_reported_once_with_its_bounds() {
     l.flush_gap(Timestamp::from_secs(10), &mut out);
     assert!(drain(&mut out).is_empty());
 }
+
+// CLAUSE REC-5
+#[test]
+fn only_a_loss_that_changes_what_is_noted_is_stored() {
+    use GapCause::{InFlight, UnreadableFrame};
+    for (cause, since, changes) in [
+        (InFlight, 2_000, false),
+        (InFlight, 3_000, false),
+        (InFlight, 1_000, true),
+        (UnreadableFrame, 3_000, true),
+        (UnreadableFrame, 1_000, true),
+    ] {
+        let (mut l, mut out) = ledger();
+        l.lost(InFlight, UnixMillis(2_000), &mut out);
+        assert_eq!(out.pop(), Some(Output::Event(Event::SnapshotChanged)));
+        l.lost(cause.clone(), UnixMillis(since), &mut out);
+        assert_eq!(out.pop().is_some(), changes, "{cause:?} {since}");
+    }
+}
