@@ -71,8 +71,8 @@ impl std::error::Error for EnvError {}
 
 impl ClientApp {
     /// Reads `RC_SERVER_URL`, `RC_APP_CLIENT_ID` and `RC_APP_CLIENT_SECRET` by `get`, each also in the spelling of the
-    /// SDKs, for programs whose users log in themselves. Empty counts as not set; without a server it is production, and
-    /// without a secret it is a public client.
+    /// SDKs, for programs whose users log in themselves. Empty counts as not set. Without a server it is production,
+    /// and without a secret a public client.
     ///
     /// ```no_run
     /// let app = ringcentral_ws_api::ClientApp::from_vars(|name| std::env::var(name).ok())?;

@@ -23,15 +23,23 @@ fn a_visitor_logs_in_and_messages_are_counted() {
     assert!(back.starts_with(site), "{back}");
 
     // Another browser cannot finish this login.
-    for stranger in ["", "Cookie: login=0123\r\n"] {
+    for stranger in ["", "Cookie: login=0123\r\n", "Cookie: login=0123.4567\r\n"] {
         assert!(get(back, stranger).head.starts_with("HTTP/1.1 400"));
     }
     assert!(get(back, &cookie).head.starts_with("HTTP/1.1 303"));
-    // Nor can this one finish it twice.
+    // Nor can this one finish it twice: the code is spent.
     assert!(get(back, &cookie).head.starts_with("HTTP/1.1 400"));
     subscribed(&server);
     server.receive_sms(0, "+16505550100", "Hello");
     server.drop_connections();
     server.receive_sms(0, "+16505550100", "Hello");
     wait_until("both are counted", || get(&format!("{site}/"), "").body.contains(": 2 messages"));
+    // Logging in anew ends the client before.
+    let login = get(&format!("{site}/login"), "");
+    let cookie = format!("Cookie: {}\r\n", login.header("set-cookie").expect("a cookie"));
+    let agreed = get(login.header("location").expect("a redirect"), "");
+    assert!(get(agreed.header("location").expect("a redirect"), &cookie).head.starts_with("HTTP/1.1 303"));
+    wait_until("one client is left", || server.with_gateway(|gateway, _| gateway.subscriptions().count()) == 1);
+    server.receive_sms(0, "+16505550100", "Hello");
+    wait_until("it is counted", || get(&format!("{site}/"), "").body.contains(": 1 messages"));
 }

@@ -14,11 +14,16 @@ fn spans_and_metrics_are_exported() {
     server.receive_sms(0, "+16505550100", "hunter2");
     // The span of the application's own work.
     program.line("Name         : handle");
-    program.line("ringcentral_ws.notifications");
+    program.line("Name         : ringcentral_ws.notifications");
+    program.line("Value        : 1");
     server.drop_connections();
     server.receive_sms(0, "+16505550100", "hunter2");
     program.line("Name         : connection");
-    program.line("ringcentral_ws.recoveries");
+    program.line("Name         : handle");
+    program.line("Name         : ringcentral_ws.notifications");
+    program.line("Value        : 2");
+    program.line("Name         : ringcentral_ws.recoveries");
+    program.line("Value        : 1");
     program.interrupt();
     assert!(program.end().success());
     let rest = program.rest();

@@ -2,8 +2,8 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin fax -- +16505550100 letter.pdf
 //!
-//! It needs the credentials in the environment (README.md) and the app permissions Faxes and ReadMessages. Each change of
-//! its status is a line. It is sent once: if the answer is lost the program says so and sends nothing again.
+//! It needs the credentials in the environment (README.md) and the app permissions Faxes and ReadMessages. Each change
+//! of its status is a line. It is sent once: if the answer is lost the program says so and sends nothing again.
 
 use std::error::Error;
 use std::path::Path;

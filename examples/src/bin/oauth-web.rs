@@ -2,12 +2,12 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin oauth-web -- 127.0.0.1:8080
 //!
-//! It needs server and app in the environment (README.md), no JWT, the app permission ReadMessages, and the redirect address
-//! `http://127.0.0.1:8080/callback` in the settings of the app. The login is one by authorization code with PKCE, bound to
-//! the browser by a cookie. The tokens live in memory; `on_tokens` of `RefreshToken` is the place to keep them. Everybody
-//! sees the numbers. Ctrl-C ends it.
+//! It needs server and app in the environment (README.md), no JWT, the app permission ReadMessages, and the redirect
+//! address `http://127.0.0.1:8080/callback` in the settings of the app. The login is one by authorization code with
+//! PKCE, bound to the browser by a cookie. The tokens live in memory; `on_tokens` of `RefreshToken` is the place to
+//! keep them. Everybody sees the numbers. Ctrl-C ends it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -23,15 +23,11 @@ use ringcentral_ws::{
 };
 use tokio::sync::Mutex;
 
-/// Logins that were begun and not finished; of more the oldest is forgotten.
-const MAX_LOGINS: usize = 1000;
-
 struct Site {
     app: ClientApp,
     /// Where the server sends browsers back to.
     redirect: Url,
     https: Arc<dyn HttpsSender>,
-    logins: Mutex<VecDeque<(String, Pkce)>>,
     /// By the id of the extension.
     users: Mutex<BTreeMap<String, (Client, u64)>>,
 }
@@ -52,27 +48,23 @@ impl IntoResponse for Failure {
     }
 }
 
+/// The browser keeps what belongs to its login; a page cannot read it.
 async fn login(State(site): State<Arc<Site>>) -> Result<impl IntoResponse, Failure> {
     let (mut state, mut verifier) = ([0; 16], [0; 32]);
     getrandom::fill(&mut state).and_then(|()| getrandom::fill(&mut verifier))?;
     let (state, pkce) = (data_encoding::HEXLOWER.encode(&state), Pkce::new(verifier));
     let browser = pkce.authorize_url(&site.app, site.redirect.as_str(), &state);
-    let cookie = format!("login={state}; HttpOnly; SameSite=Lax; Path=/callback; Max-Age=600");
-    let mut logins = site.logins.lock().await;
-    logins.push_back((state, pkce));
-    let excess = logins.len().saturating_sub(MAX_LOGINS);
-    logins.drain(..excess);
+    let login = format!("{state}.{}", pkce.verifier().expose());
+    let cookie = format!("login={login}; HttpOnly; SameSite=Lax; Path=/callback; Max-Age=600");
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(browser.as_str())))
 }
 
 async fn callback(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -> Result<Redirect, Failure> {
-    // Only the browser that began a login can finish it, and once.
+    // Only the browser that began this login can finish it.
     let cookies = headers.get(header::COOKIE).map(|cookies| cookies.to_str()).transpose()?.unwrap_or_default();
-    let state = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("login=")).ok_or("no cookie")?;
-    let mut logins = site.logins.lock().await;
-    let begun = logins.iter().position(|(known, _)| known == state).and_then(|at| logins.remove(at));
-    drop(logins);
-    let (_, pkce) = begun.ok_or("it was not begun here, or long ago")?;
+    let login = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("login=")).ok_or("no cookie")?;
+    let (state, verifier) = login.split_once('.').ok_or("the cookie is no login")?;
+    let pkce = Pkce::from_verifier(verifier);
     let code = match Callback::read(&site.redirect.join(&uri.to_string())?, state) {
         Callback::Code(code) => code,
         other => return Err(format!("{other:?}").into()),
@@ -112,7 +104,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let redirect = Url::parse(&format!("http://{}/callback", listener.local_addr()?))?;
     println!("open {}", redirect.join("/")?);
     let https = https_client(Tokio, IoLimits::default(), None)?;
-    let site = Site { app, redirect, https, logins: Mutex::default(), users: Mutex::default() };
+    let site = Site { app, redirect, https, users: Mutex::default() };
     let pages = Router::new().route("/", get(index)).route("/login", get(login)).route("/callback", get(callback));
     tokio::select! {
         end = async { axum::serve(listener, pages.with_state(Arc::new(site))).await } => end?,

@@ -2,10 +2,10 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin otel
 //!
-//! It needs the credentials in the environment (README.md) and the app permission ReadMessages. To send them elsewhere put
-//! the exporters of `opentelemetry-otlp` in place of those of `opentelemetry-stdout`. `RUST_LOG` chooses what is in the
-//! spans: `ringcentral_ws::trace` has the table, and nothing of it shows a secret. `OTEL_METRIC_EXPORT_INTERVAL` is the time
-//! between two exports of metrics, in milliseconds. Ctrl-C ends it; what is not exported yet is exported then.
+//! It needs the credentials in the environment (README.md) and the app permission ReadMessages. To send them elsewhere
+//! put the exporters of `opentelemetry-otlp` in place of those of `opentelemetry-stdout`. `RUST_LOG` chooses what is in
+//! the spans: `ringcentral_ws::trace` has the table, and nothing of it shows a secret. `OTEL_METRIC_EXPORT_INTERVAL` is
+//! the time between two exports of metrics, in milliseconds. Ctrl-C ends it; what is not exported yet is exported then.
 
 use std::error::Error;
 

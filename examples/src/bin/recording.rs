@@ -3,8 +3,8 @@
 //!     cargo run -p ringcentral-ws-examples --bin recording -- FOLDER
 //!
 //! It needs the credentials in the environment (README.md) and the app permissions CallControl, ReadCallLog and
-//! ReadCallRecording. A file is whole or not there. After a gap the call log of the last day is looked through, and what
-//! is there already is left out. Ctrl-C ends it; a download under way is given up.
+//! ReadCallRecording. A file is whole or not there. After a gap the call log of the last day is looked through, and
+//! what is there already is left out. Ctrl-C ends it; a download under way is given up.
 
 use std::collections::VecDeque;
 use std::error::Error;

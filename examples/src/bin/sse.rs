@@ -2,11 +2,12 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin sse -- 127.0.0.1:8080
 //!
-//! It needs the credentials in the environment (README.md) and the app permissions ReadMessages and ReadPresence. The page
-//! asks nobody for a password: leave it on this machine, or put a server before it that does. Ctrl-C ends it.
+//! It needs the credentials in the environment (README.md) and the app permissions ReadMessages and ReadPresence. The
+//! page asks nobody for a password: leave it on this machine, or put a server before it that does. Ctrl-C ends it.
 //!
 //! A browser sees what comes from its connection on, in order, gaps included. The last 256 events are kept for all
-//! listeners together. One that is further behind is cut with a line that says how many it missed; browsers connect anew.
+//! listeners together. One that is further behind is cut with a line that says how many it missed; browsers connect
+//! anew.
 
 use std::convert::Infallible;
 use std::error::Error;

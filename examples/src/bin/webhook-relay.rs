@@ -6,10 +6,11 @@
 //! machine only. Ctrl-C ends it, and gives up what is not posted; `archive` shows how to go on after a restart.
 //!
 //! The body is `{"event", "timestamp", "body"}`, or `{"gap", "since", "until"}` where notifications may be missing. The
-//! header `Idempotency-Key` is the notification's uuid: a post whose answer was lost comes again, so drop keys you know.
-//! A receiver that is slow or down makes this program read less: 4 MiB wait here, and TCP makes the server wait. If the
-//! server ends the connection it keeps 100 notifications for three minutes; if that is not enough a gap says so. A
-//! receiver that answers with a 4xx (but 408, 425 and 429) does not want the notification: it is printed and left out.
+//! header `Idempotency-Key` is the notification's uuid: a post whose answer was lost comes again, so drop keys you
+//! know. A receiver that is slow or down makes this program read less: 4 MiB wait here, and TCP makes the server wait.
+//! If the server ends the connection it keeps 100 notifications for three minutes; if that is not enough a gap says so.
+//! A receiver that answers with a 4xx (but 408, 425 and 429) does not want the notification: it is printed and left
+//! out.
 
 use std::error::Error;
 use std::sync::Arc;
