@@ -2,15 +2,21 @@
 //! says so first.
 //!
 //! ```no_run
-//! use ringcentral_ws_blocking::{Client, Filter, Jwt};
+//! use ringcentral_ws_blocking::{Client, CloseReason, Event, Filter};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (_client, events) = Client::builder(Jwt::from_env()?).filters([Filter::sms(), Filter::voicemail()]).start()?;
-//! for event in events {
-//!     println!("{event:?}");
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (_client, events) = Client::from_env()?.filters([Filter::sms()]).start()?;
+//!     for event in events {
+//!         match event {
+//!             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
+//!             Event::Gap(gap) => println!("{gap}"),
+//!             Event::SnapshotChanged => {} // for programs that continue after a restart
+//!             Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+//!             other => eprintln!("{other}"),
+//!         }
+//!     }
+//!     Ok(())
 //! }
-//! # Ok(())
-//! # }
 //! ```
 //!
 //! One thread owns the [`Session`] and the socket. It never waits for the application, so a slow consumer stops neither

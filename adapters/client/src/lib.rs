@@ -2,18 +2,19 @@
 //! server sent is delivered once and in order, or a [`Gap`] before the next one says what may be missing.**
 //!
 //! ```no_run
-//! use ringcentral_ws::{Client, Event};
+//! use ringcentral_ws::{Client, CloseReason, Event, Filter};
 //!
 //! # #[cfg(feature = "tokio")]
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let filters = ["/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS"];
-//!     let (_client, mut events) = Client::from_env()?.filters(filters).start()?;
+//!     let (_client, mut events) = Client::from_env()?.filters([Filter::sms()]).start()?;
 //!     while let Some(event) = events.next().await {
 //!         match event {
 //!             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
-//!             Event::Gap(gap) => println!("notifications may be lost: {}", gap.cause),
-//!             _ => {}
+//!             Event::Gap(gap) => println!("{gap}"),
+//!             Event::SnapshotChanged => {} // for programs that continue after a restart
+//!             Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+//!             other => eprintln!("{other}"),
 //!         }
 //!     }
 //!     Ok(())
@@ -90,24 +91,31 @@ pub mod tokio {
 /// The client on smol.
 ///
 /// ```no_run
-/// use ringcentral_ws::smol::Client;
+/// use ringcentral_ws::smol::{Client, CloseReason, Event, Filter};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// smol::block_on(async {
-///     let (_client, mut events) = Client::from_env()?.start()?;
-///     while let Some(event) = events.next().await {
-///         println!("{event:?}");
-///     }
-///     Ok(())
-/// })
-/// # }
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     smol::block_on(async {
+///         let (_client, mut events) = Client::from_env()?.filters([Filter::sms()]).start()?;
+///         while let Some(event) = events.next().await {
+///             match event {
+///                 Event::Notification(n) => println!("{} {}", n.event(), n.body()),
+///                 Event::Gap(gap) => println!("{gap}"),
+///                 Event::SnapshotChanged => {} // for programs that continue after a restart
+///                 Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+///                 other => eprintln!("{other}"),
+///             }
+///         }
+///         Ok(())
+///     })
+/// }
 /// ```
 #[cfg(feature = "smol")]
 pub mod smol {
     pub use ringcentral_ws_smol::*;
 }
 
-/// The client on async-std, which is discontinued: for programs that still run on it.
+/// The client on async-std, which is discontinued: for programs that still run on it. The program of the module `smol`
+/// runs here with `ringcentral_ws::async_std` and `async_std::task::block_on` in place of the names of smol.
 #[cfg(feature = "async-std")]
 pub mod async_std {
     pub use ringcentral_ws_async_std::*;
@@ -116,15 +124,21 @@ pub mod async_std {
 /// The client on threads, without async.
 ///
 /// ```no_run
-/// use ringcentral_ws::blocking::Client;
+/// use ringcentral_ws::blocking::{Client, CloseReason, Event, Filter};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let (_client, events) = Client::from_env()?.start()?;
-/// for event in events {
-///     println!("{event:?}");
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let (_client, events) = Client::from_env()?.filters([Filter::sms()]).start()?;
+///     for event in events {
+///         match event {
+///             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
+///             Event::Gap(gap) => println!("{gap}"),
+///             Event::SnapshotChanged => {} // for programs that continue after a restart
+///             Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+///             other => eprintln!("{other}"),
+///         }
+///     }
+///     Ok(())
 /// }
-/// # Ok(())
-/// # }
 /// ```
 #[cfg(feature = "blocking")]
 pub mod blocking {

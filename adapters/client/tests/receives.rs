@@ -90,14 +90,11 @@ fn example() -> Command {
 
 #[test]
 fn the_first_program_receives() {
-    let (server, app, jwt) = server();
-    let mut command = example();
-    command.env("RC_SERVER_URL", app.server.as_str()).env("RC_APP_CLIENT_ID", app.client_id);
-    command.env("RC_APP_CLIENT_SECRET", app.client_secret.unwrap().expose()).env("RC_USER_JWT", jwt);
-    let mut child = command.spawn().unwrap();
+    let (server, ..) = server();
+    let mut child = example().envs(server.env()).spawn().unwrap();
     // Kept until the end: a program whose messages nobody takes may end.
     let mut progress = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let subscribed = progress.by_ref().take_while(|line| !line.starts_with("Subscribed")).count();
+    let subscribed = progress.by_ref().take_while(|line| !line.starts_with("subscribed")).count();
     server.receive_sms(0, "+16505550100", "Hello");
     let first = BufReader::new(child.stdout.take().unwrap()).lines().next();
     child.kill().unwrap();
@@ -111,4 +108,24 @@ fn the_first_program_says_what_is_missing() {
     let output = example().output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && text.contains("set RC_APP_CLIENT_ID"), "{text}");
+}
+
+#[test]
+fn the_first_program_ends_with_a_status_when_it_cannot_go_on() {
+    let (server, ..) = server();
+    let output = example().envs(server.env()).env("RC_USER_JWT", "revoked").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.lines().last().is_some_and(|line| line.starts_with("Error: ")), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_first_program_leaves_no_subscription_behind() {
+    let (server, ..) = server();
+    let mut child = example().envs(server.env()).stderr(Stdio::null()).spawn().unwrap();
+    assert!(server.wait_until(DEADLINE, |gateway| gateway.subscriptions().next().is_some()));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(server.wait_until(DEADLINE, |gateway| gateway.subscriptions().next().is_none()));
 }

@@ -1,16 +1,22 @@
 //! The RingCentral WebSocket client on tokio: every notification once and in order, or a gap report says so first.
 //!
 //! ```no_run
-//! use ringcentral_ws_tokio::{Client, Filter, Jwt};
+//! use ringcentral_ws_tokio::{Client, CloseReason, Event, Filter};
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let (_client, mut events) =
-//!     Client::builder(Jwt::from_env()?).filters([Filter::sms(), Filter::voicemail()]).start()?;
-//! while let Some(event) = events.next().await {
-//!     println!("{event:?}");
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (_client, mut events) = Client::from_env()?.filters([Filter::sms()]).start()?;
+//!     while let Some(event) = events.next().await {
+//!         match event {
+//!             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
+//!             Event::Gap(gap) => println!("{gap}"),
+//!             Event::SnapshotChanged => {} // for programs that continue after a restart
+//!             Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+//!             other => eprintln!("{other}"),
+//!         }
+//!     }
+//!     Ok(())
 //! }
-//! # Ok(())
-//! # }
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
