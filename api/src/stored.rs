@@ -65,7 +65,9 @@ impl<'de> Deserialize<'de> for TokenSet {
 
 /// Stored tokens belong to another login than the one that was to use them
 /// ([TOK-10](ringcentral_ws_core::protocol#tok-10)). Nothing of them is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// `Debug` prints the same sentence as `Display`, because that is what a `main` shows which returns the error.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignTokens {
     /// They are for another server or app.
@@ -76,11 +78,17 @@ pub enum ForeignTokens {
 
 impl fmt::Display for ForeignTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whose = match self {
-            Self::App => "for another server or app",
-            Self::User => "of another user",
+        let (whose, instead) = match self {
+            Self::App => ("another server or app", "with the settings it was stored with"),
+            Self::User => ("another user", "as that user"),
         };
-        write!(f, "the stored tokens are {whose}, and are not used: delete them, and log in anew")
+        write!(f, "the stored login belongs to {whose}, and is not used: delete it, or start {instead}")
+    }
+}
+
+impl fmt::Debug for ForeignTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -180,7 +188,14 @@ mod tests {
         assert_eq!(other.set_tokens(&tokens(), Timestamp::ZERO), Err(ForeignTokens::App));
         assert!(other.revoke().is_none() && first(&mut other) == Ok(None), "nothing of them is used");
         let error = Login::jwt(app("h"), "k").set_tokens(&tokens(), Timestamp::ZERO).unwrap_err();
-        assert!(error.to_string().contains("of another user") && error.to_string().contains("log in anew"), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "the stored login belongs to another user, and is not used: delete it, or start as that user"
+        );
+        assert_eq!(format!("{error:?}"), error.to_string(), "what `main` prints");
+        let words = "the stored login belongs to another server or app, and is not used: delete it, or start with the \
+                   settings it was stored with";
+        assert_eq!(format!("{:?}", ForeignTokens::App), words);
         // There is no other credential than the set: the failure says what is wrong with it.
         let mut foreign = Login::from_tokens(app("other"), tokens(), Timestamp::ZERO);
         assert!(foreign.revoke().is_none());

@@ -66,7 +66,7 @@ pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
 pub use events::{EventReceiver, EventSender, Load, SessionView, event_queue};
 pub use frames::{FrameCounts, FrameTracker};
-pub use health::{Health, NotReady, Pulse, Vitals};
+pub use health::{Health, LastCause, NotReady, Pulse, Vitals};
 pub use limits::{
     IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES, TURN_FRAMES,
 };

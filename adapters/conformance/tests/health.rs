@@ -165,12 +165,14 @@ fn a_life(half: &impl Half, server: &Server) {
     let out = half.until("waiting", |health| health.failed_attempts > 0);
     assert!(!out.connected && !out.is_ready() && matches!(out.reason, Some(NotReady::Waiting(_))), "{out}");
     assert!(out.next_try.is_some_and(|wait| wait <= Duration::from_secs(120)));
+    assert!(out.last_cause.is_some() && out.to_string().contains("; last failure: "), "{out}");
     assert_eq!(out.subscribed_as_wanted, Some(true), "the last word of the server");
     let later = half.until("later", |health| health.last_proof_of_life > out.last_proof_of_life);
     assert!(!later.is_ready());
     server.refuse_connections(false);
     half.recover();
     let back = half.until("back", Health::is_ready);
+    assert_eq!(back.last_cause, None);
     assert!(back.last_proof_of_life_at() > out.last_proof_of_life_at());
 
     half.subscribe(&[REFUSED]);

@@ -172,7 +172,7 @@ impl SessionView {
     #[must_use]
     pub fn health(&self) -> Health {
         let state = self.shared.lock();
-        let (pulse, driver_is_gone) = (state.pulse, state.ended);
+        let (pulse, driver_is_gone) = (state.pulse.clone(), state.ended);
         drop(state);
         Health::of(&pulse, driver_is_gone, &self.vitals)
     }

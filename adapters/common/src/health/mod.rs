@@ -8,11 +8,15 @@ mod tests;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use ringcentral_ws_core::{SessionState, SubscriptionState};
+use ringcentral_ws_core::terminal::escape;
+use ringcentral_ws_core::{Cause, SessionState, SubscriptionState, WaitReason};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-pub use self::pulse::{Pulse, Vitals};
+pub use self::pulse::{LastCause, Pulse, Vitals};
 pub use self::reason::NotReady;
+
+/// Most characters of the last cause that `Display` shows.
+const SHOWN: usize = 200;
 
 /// The health of a client at one moment: made for readiness probes, so it shows what is known and nothing better.
 ///
@@ -47,6 +51,9 @@ pub struct Health {
     pub next_try: Option<Duration>,
     /// Failed attempts since the last good connection, while the session waits for the next one; otherwise 0.
     pub failed_attempts: u32,
+    /// Why the last attempt failed, or the last connection or the session ended. `None` while a connection is ready, and
+    /// after an orderly end. `Display` shows its first 200 characters, and JSON its word ([`Cause::as_str`]).
+    pub last_cause: Option<Cause>,
     /// How long reading has paused because the application does not take its events.
     pub reading_paused: Option<Duration>,
     /// By how much the driver has missed the time at which it was to run, when that is more than
@@ -90,6 +97,7 @@ impl Health {
             last_proof_of_life: pulse.last_received.map(|at| now.since(at)),
             next_try: None,
             failed_attempts: 0,
+            last_cause: pulse.last_cause.get().cloned(),
             reading_paused: pulse.paused_since.filter(|_| !ended).map(|since| now.since(since)),
             driver_late: pulse.due.filter(|_| !ended).map(|due| now.since(due)).filter(|late| *late > vitals.slack),
             ended,
@@ -116,6 +124,9 @@ impl Health {
         match pulse.session {
             SessionState::Ready { .. } => {}
             SessionState::Idle => return Some(NotReady::NotStarted),
+            SessionState::Waiting { reason: WaitReason::RetryAfter, .. } if pulse.last_cause.is_login_limit() => {
+                return Some(NotReady::LoginLimit);
+            }
             SessionState::Waiting { reason, .. } => return Some(NotReady::Waiting(reason)),
             SessionState::AwaitingStore => return Some(NotReady::AwaitingStore),
             SessionState::Offline => return Some(NotReady::Offline),
@@ -146,6 +157,10 @@ impl fmt::Display for Health {
         if let Some(wait) = self.next_try {
             write!(f, "; next try in {:.1} s, {} failed", wait.as_secs_f64(), self.failed_attempts)?;
         }
+        if let Some(cause) = &self.last_cause {
+            let line = cause.to_string().chars().take(SHOWN).collect::<String>();
+            write!(f, "; last failure: {}", escape(&line))?;
+        }
         if let Some(paused) = self.reading_paused {
             write!(f, "; reading has paused for {:.1} s", paused.as_secs_f64())?;
         }
@@ -162,7 +177,7 @@ impl fmt::Display for Health {
 impl Serialize for Health {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let seconds = |span: Option<Duration>| span.map(|span| span.as_secs_f64());
-        let mut fields = serializer.serialize_struct("Health", 10)?;
+        let mut fields = serializer.serialize_struct("Health", 11)?;
         fields.serialize_field("ready", &self.is_ready())?;
         fields.serialize_field("reason", &self.reason.map(NotReady::as_str))?;
         fields.serialize_field("connected", &self.connected)?;
@@ -170,6 +185,7 @@ impl Serialize for Health {
         fields.serialize_field("last_proof_of_life_seconds", &seconds(self.last_proof_of_life))?;
         fields.serialize_field("next_try_seconds", &seconds(self.next_try))?;
         fields.serialize_field("failed_attempts", &self.failed_attempts)?;
+        fields.serialize_field("last_cause", &self.last_cause.as_ref().map(Cause::as_str))?;
         fields.serialize_field("reading_paused_seconds", &seconds(self.reading_paused))?;
         fields.serialize_field("driver_late_seconds", &seconds(self.driver_late))?;
         fields.serialize_field("ended", &self.ended)?;

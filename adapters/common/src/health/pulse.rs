@@ -1,13 +1,14 @@
 //! What a driver leaves behind with each turn, so that its health can be seen while it does not run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ringcentral_ws_core::{Config, SessionState, SubscriptionState, Timestamp};
+use ringcentral_ws_core::{Cause, CloseReason, Config, Event, SessionState, SubscriptionState, Timestamp};
 
 use crate::clock::{Clock, ClockView};
 
 /// What a driver knew at the end of its last turn. It holds no durations, so it does not age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pulse {
     /// The state of the session.
     pub session: SessionState,
@@ -21,6 +22,38 @@ pub struct Pulse {
     pub paused_since: Option<Timestamp>,
     /// When the driver looks again at the latest.
     pub due: Option<Timestamp>,
+    /// Why the last attempt failed, or the last connection or the session ended.
+    pub last_cause: LastCause,
+}
+
+/// Why the last attempt failed, or the last connection or the session ended; nothing while a connection is ready and
+/// after an orderly end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastCause(Option<Arc<Cause>>);
+
+impl LastCause {
+    /// Notes what this event says about it.
+    pub fn note(&mut self, event: &Event) {
+        self.0 = match event {
+            Event::Retry { cause, .. } | Event::Disconnected { cause, .. } => Some(Arc::new(cause.clone())),
+            Event::Closed { reason: CloseReason::Permanent(cause) } => Some(Arc::new(cause.clone())),
+            Event::Connected { .. } | Event::Closed { .. } => None,
+            _ => return,
+        }
+    }
+
+    /// The cause.
+    #[must_use]
+    pub fn get(&self) -> Option<&Cause> {
+        self.0.as_deref()
+    }
+
+    /// Whether a limit of this program on logins is what the session waits for, though it counts that as a wait that
+    /// it was asked for.
+    #[must_use]
+    pub fn is_login_limit(&self) -> bool {
+        matches!(self.get(), Some(Cause::LoginLimit { .. }))
+    }
 }
 
 impl Default for Pulse {
@@ -33,6 +66,7 @@ impl Default for Pulse {
             last_received: None,
             paused_since: None,
             due: Some(Timestamp::ZERO),
+            last_cause: LastCause::default(),
         }
     }
 }

@@ -16,6 +16,9 @@ pub enum NotReady {
     NotStarted,
     /// The session waits before its next attempt.
     Waiting(WaitReason),
+    /// The next login waits for a limit of this program's own: `LoginLimits`, or those of the `LoginLimiter`
+    /// ([TOK-9](ringcentral_ws_core::protocol#tok-9)). The server was not asked.
+    LoginLimit,
     /// An attempt to connect is under way.
     Connecting,
     /// The session waits until the application has stored its snapshot
@@ -47,6 +50,7 @@ impl NotReady {
             Self::DriverLate => "driver_late",
             Self::NotStarted => "not_started",
             Self::Waiting(_) => "waiting",
+            Self::LoginLimit => "login_limit",
             Self::Connecting => "connecting",
             Self::AwaitingStore => "awaiting_store",
             Self::Offline => "offline",
@@ -67,6 +71,7 @@ impl fmt::Display for NotReady {
             Self::DriverLate => "the driver does not run: its runtime is blocked or stopped, or the machine slept",
             Self::NotStarted => "the driver has not begun yet",
             Self::Waiting(reason) => return write!(f, "waiting for the next attempt: {reason}"),
+            Self::LoginLimit => "waiting for a login that the limits of this program allow (`LoginLimits`)",
             Self::Connecting => "connecting",
             Self::AwaitingStore => "waiting for the application to store the new session",
             Self::Offline => "offline; call `recover`",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ringcentral_ws_core::{Config, ConnId, Timestamp, WaitReason};
+use ringcentral_ws_core::{CloseReason, Config, ConnId, Event, Timestamp, WaitReason};
 
 use super::*;
 use crate::clock::{Clock, ClockTimes};
@@ -62,7 +62,7 @@ fn silence_and_a_pause_of_reading_are_told_apart() {
     let running = Pulse { due: None, ..ready() };
     clock.store(52, Ordering::SeqCst);
     assert!(Health::of(&running, false, &vitals).is_ready(), "30 s, 10 s and the slack");
-    let paused = Pulse { paused_since: Some(Timestamp::from_secs(20)), ..running };
+    let paused = Pulse { paused_since: Some(Timestamp::from_secs(20)), ..running.clone() };
     let short = Health::of(&paused, false, &vitals);
     assert!(short.is_ready() && short.reading_paused == Some(Duration::from_secs(32)));
     assert_eq!(short.to_string(), "ready; reading has paused for 32.0 s; the server was last heard 42.0 s ago");
@@ -110,6 +110,52 @@ fn the_reason_is_the_first_thing_in_the_way() {
     }
 }
 
+fn retry(cause: Cause) -> Event {
+    let (at, delay) = (Timestamp::ZERO, Duration::ZERO);
+    Event::Retry { attempt: 1, cause, at, delay, reason: WaitReason::RetryAfter }
+}
+
+// CLAUSE TOK-9
+#[test]
+fn a_wait_for_a_limit_of_the_program_is_not_the_servers() {
+    let (clock, vitals) = vitals();
+    clock.store(11, Ordering::SeqCst);
+    let waiting = |reason| SessionState::Waiting { attempt: 1, until: Timestamp::from_secs(14), reason };
+    let mut pulse = Pulse { session: waiting(WaitReason::RetryAfter), ..ready() };
+    pulse.last_cause.note(&retry(Cause::LoginLimit { message: "60 a minute; 2 wait".into() }));
+    let limited = Health::of(&pulse, false, &vitals);
+    assert_eq!(
+        limited.to_string(),
+        "not ready: waiting for a login that the limits of this program allow (`LoginLimits`); next try in 3.0 s, \
+         1 failed; last failure: the login waits: 60 a minute; 2 wait; the server was last heard 1.0 s ago"
+    );
+    let json = serde_json::to_value(&limited).unwrap();
+    assert_eq!((&json["reason"], &json["last_cause"]), (&"login_limit".into(), &"login_limit".into()));
+    pulse.session = waiting(WaitReason::AuthBudget);
+    assert_eq!(Health::of(&pulse, false, &vitals).reason, Some(NotReady::Waiting(WaitReason::AuthBudget)));
+}
+
+// CLAUSE SEC-5
+#[test]
+fn it_says_why_the_last_attempt_failed() {
+    let (_, vitals) = vitals();
+    let mut pulse = ready();
+    let look = |pulse: &Pulse| Health::of(pulse, false, &vitals).to_string();
+    let cause = Cause::Credentials { code: None, message: format!("\u{202e}\n{}", "x".repeat(900)).into() };
+    pulse.last_cause.note(&retry(cause.clone()));
+    pulse.last_cause.note(&Event::SnapshotChanged);
+    let shown = look(&pulse);
+    assert!(shown.contains("; last failure: no access token: \\u{202e}") && shown.len() < 400, "{shown}");
+    assert!(!shown.contains('\n'));
+    let conn = ConnId::from(2);
+    pulse.last_cause.note(&Event::Disconnected { conn, cause: Cause::SocketLost, reason: None });
+    assert!(look(&pulse).contains("; last failure: the connection was lost"));
+    pulse.last_cause.note(&Event::Closed { reason: CloseReason::Permanent(cause.clone()) });
+    assert_eq!(pulse.last_cause.get(), Some(&cause));
+    pulse.last_cause.note(&Event::Closed { reason: CloseReason::Detached });
+    assert_eq!(pulse.last_cause.get(), None, "an orderly end is no failure");
+}
+
 #[test]
 fn as_json_the_units_are_in_the_names() {
     let (clock, vitals) = vitals();
@@ -118,7 +164,7 @@ fn as_json_the_units_are_in_the_names() {
     let expected = serde_json::json!({
         "ready": true, "reason": null, "connected": true, "subscribed_as_wanted": true,
         "last_proof_of_life_seconds": 2.0, "next_try_seconds": null, "failed_attempts": 0,
-        "reading_paused_seconds": null, "driver_late_seconds": null, "ended": false,
+        "last_cause": null, "reading_paused_seconds": null, "driver_late_seconds": null, "ended": false,
     });
     assert_eq!(json, expected);
 }

@@ -42,6 +42,7 @@ impl<R: Replies> Pump<R> {
     fn emit(&mut self, event: Event) {
         self.tracer.event(&event);
         self.meter.event(&event, self.now);
+        self.last_cause.note(&event);
         match event {
             Event::Response { id, outcome } => {
                 self.over_socket.remove(&id);

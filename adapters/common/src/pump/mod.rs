@@ -20,7 +20,7 @@ pub use self::io::{Abandoned, Completion, Io};
 use crate::clock::Clock;
 use crate::debug::Debug;
 use crate::events::EventSender;
-use crate::health::Pulse;
+use crate::health::{LastCause, Pulse};
 use crate::limits::IoLimits;
 use crate::metrics::Meter;
 use crate::socket::Incoming;
@@ -97,6 +97,8 @@ pub struct Pump<R: Replies> {
     paused_since: Option<Timestamp>,
     /// The server disabled some of the filters that it confirmed last.
     has_disabled: bool,
+    /// Why the last attempt failed.
+    last_cause: LastCause,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
     /// When the application asked for the end.
@@ -180,6 +182,7 @@ impl<R: Replies> Pump<R> {
             parked: None,
             paused_since: None,
             has_disabled: false,
+            last_cause: LastCause::default(),
             unpublished: 0,
             closing_since: None,
             last: None,
@@ -298,7 +301,8 @@ impl<R: Replies> Pump<R> {
 
     fn show_state(&mut self) {
         let (session, clock) = (&self.session, &self.clock);
-        self.states.set(session.state(), session.subscription(), || clock.reading().now);
+        let limited = self.last_cause.is_login_limit();
+        self.states.set(session.state(), session.subscription(), limited, || clock.reading().now);
     }
 
     /// Shows how things stand, and wakes the application.
@@ -318,6 +322,7 @@ impl<R: Replies> Pump<R> {
             last_received: session.last_received(),
             paused_since: self.paused_since,
             due: self.deadline(),
+            last_cause: self.last_cause.clone(),
         }
     }
 
