@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::calls::{CallRecord, recording_id};
+use crate::call_plan::{CallRecord, recording_id};
 use crate::gateway::Gateway;
 use crate::http::{Body, Reply};
 use crate::rest::{Call, Page, not_found};

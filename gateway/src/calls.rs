@@ -1,10 +1,10 @@
 //! Calls: made on command, told step by step, and kept in a log.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::call_plan::{CallPlan, CallRecord, FIRST, LiveCall, MAX_LIVE, Stage, recording_id};
 use crate::config::micros;
 use crate::gateway::Gateway;
 use crate::output::Receipt;
@@ -12,147 +12,6 @@ use crate::session::Filter;
 use crate::store::MessageKind;
 use crate::text;
 use crate::timers::Timer;
-
-/// The course of a call: who calls, how long it rings, what comes of it. See [`Gateway::call`].
-///
-/// Without more it is answered and ends at once.
-///
-/// ```
-/// use std::time::Duration;
-/// use ringcentral_ws_gateway::CallPlan;
-///
-/// let plan = CallPlan::inbound("+16505550100").ringing(Duration::from_secs(4)).talking(Duration::from_secs(60)).recorded();
-/// let missed = CallPlan::inbound("+16505550100").voicemail("Please call back");
-/// assert_ne!(plan, missed);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallPlan {
-    pub(crate) other: String,
-    pub(crate) is_inbound: bool,
-    pub(crate) is_answered: bool,
-    pub(crate) is_recorded: bool,
-    pub(crate) voicemail: Option<String>,
-    ringing: Duration,
-    talking: Duration,
-}
-
-impl CallPlan {
-    /// This number calls the user.
-    #[must_use]
-    pub fn inbound(from: &str) -> Self {
-        Self {
-            other: from.to_owned(),
-            is_inbound: true,
-            is_answered: true,
-            is_recorded: false,
-            voicemail: None,
-            ringing: Duration::ZERO,
-            talking: Duration::ZERO,
-        }
-    }
-
-    /// The user calls this number.
-    #[must_use]
-    pub fn outbound(to: &str) -> Self {
-        Self { is_inbound: false, ..Self::inbound(to) }
-    }
-
-    /// It rings so long (0).
-    #[must_use]
-    pub fn ringing(mut self, time: Duration) -> Self {
-        self.ringing = time;
-        self
-    }
-
-    /// The call, or the message left, lasts so long (0).
-    #[must_use]
-    pub fn talking(mut self, time: Duration) -> Self {
-        self.talking = time;
-        self
-    }
-
-    /// Nobody answers.
-    #[must_use]
-    pub fn missed(mut self) -> Self {
-        self.is_answered = false;
-        self
-    }
-
-    /// Nobody answers an inbound call, and the caller leaves a message.
-    #[must_use]
-    pub fn voicemail(mut self, text: &str) -> Self {
-        self.is_answered = false;
-        self.voicemail = Some(text.to_owned());
-        self
-    }
-
-    /// The conversation is recorded, if there is one.
-    #[must_use]
-    pub fn recorded(mut self) -> Self {
-        self.is_recorded = true;
-        self
-    }
-
-    pub(crate) fn direction(&self) -> &'static str {
-        if self.is_inbound { "Inbound" } else { "Outbound" }
-    }
-
-    pub(crate) fn has_recording(&self) -> bool {
-        self.is_recorded && self.is_answered
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Ringing,
-    Talking,
-    LeavingMessage,
-}
-
-/// A call that goes on.
-#[derive(Debug)]
-struct LiveCall {
-    user: usize,
-    plan: CallPlan,
-    stage: Stage,
-    started_ms: u64,
-    sequence: u64,
-}
-
-/// A call that is over.
-#[derive(Debug, Clone)]
-pub(crate) struct CallRecord {
-    pub(crate) number: u64,
-    pub(crate) plan: CallPlan,
-    pub(crate) started_ms: u64,
-    pub(crate) duration_ms: u64,
-    pub(crate) voicemail: Option<u64>,
-}
-
-/// The calls of all users.
-#[derive(Debug, Default)]
-pub(crate) struct Calls {
-    live: BTreeMap<u64, LiveCall>,
-    /// The newest of each user last.
-    pub(crate) log: BTreeMap<usize, VecDeque<CallRecord>>,
-    next: u64,
-}
-
-/// Calls are numbered from here, to look like real ones.
-const FIRST: u64 = 402_936_341_000;
-/// Calls going on at most; the steps of further ones are taken at once.
-const MAX_LIVE: usize = 100;
-
-impl Calls {
-    pub(crate) fn telephony_status(&self, user: usize) -> &'static str {
-        let stages = || self.live.values().filter(|call| call.user == user).map(|call| call.stage);
-        match () {
-            () if stages().any(|stage| stage == Stage::Talking) => "CallConnected",
-            () if stages().any(|stage| stage == Stage::Ringing) => "Ringing",
-            () => "NoCall",
-        }
-    }
-}
 
 impl Gateway {
     /// A call of a user begins: notifications of the telephony session (`Setup`, `Proceeding`, then `Answered`, or
@@ -324,9 +183,4 @@ impl Gateway {
             })
             .collect()
     }
-}
-
-/// The id of the recording of a call.
-pub(crate) fn recording_id(number: u64) -> u64 {
-    number + 1_000_000_000
 }

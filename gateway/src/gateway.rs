@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
-use crate::calls::Calls;
+use crate::call_plan::Calls;
 use crate::config::{GatewayConfig, micros};
 use crate::faults::Faults;
 use crate::limit::Limiter;
 use crate::oauth::{OAuthId, OAuthStore};
 use crate::output::{FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, Observations, SessionStatus};
-use crate::presence::Presence;
+use crate::presence_settings::Presence;
 use crate::session::{Session, Subscriptions};
 use crate::store::MessageStore;
 use crate::text::{self, SplitMix};

@@ -4,6 +4,7 @@
 
 mod auth;
 mod call_log;
+mod call_plan;
 mod calls;
 mod config;
 mod connect;
@@ -23,6 +24,7 @@ mod oauth;
 mod output;
 mod pager;
 mod presence;
+mod presence_settings;
 mod rest;
 mod session;
 mod store;
@@ -32,7 +34,7 @@ mod timers;
 mod wstoken;
 
 pub use auth::Login;
-pub use calls::CallPlan;
+pub use call_plan::CallPlan;
 pub use config::{AppConfig, GatewayConfig, OAuthConfig, UserConfig, WsTokenConfig};
 pub use expire::ConnectionTimeout;
 pub use gateway::Gateway;
