@@ -362,7 +362,6 @@ fn a_token_that_the_source_had_already_costs_no_call() {
         s.input(Input::Authorized { id: s.login, token: AccessToken { cached, ..token("one", expires_in) } });
         let outputs = s.http(503, "");
         let reasons: Vec<_> = events(&outputs)
-            .into_iter()
             .filter_map(|event| if let Event::Retry { reason, .. } = event { Some(reason) } else { None })
             .collect();
         assert_eq!(reasons, [&reason], "{cached} {expires_in:?}");
