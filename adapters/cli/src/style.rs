@@ -57,7 +57,7 @@ fn colour(line: &str) -> Option<&'static str> {
     })
 }
 
-/// The line in pieces that fit, broken at spaces where there are some. `at` is its place in the event.
+/// The line in pieces that fit, broken at spaces, else before slashes, where there are some. `at` is its place in the event.
 fn fitted(line: &str, at: usize, width: Option<usize>) -> String {
     let Some(width) = width.filter(|width| *width >= NARROWEST) else { return line.to_owned() };
     let indent = if at == 0 { BEFORE_REST } else { BEFORE_MORE + 2 };
@@ -65,8 +65,9 @@ fn fitted(line: &str, at: usize, width: Option<usize>) -> String {
     let mut rest = line.to_owned();
     while let Some((end, _)) = rest.char_indices().nth(width) {
         let least = rest.char_indices().nth(indent).map_or(0, |(index, _)| index);
-        let space = rest[..end].rfind(' ').filter(|space| *space > least);
-        let (piece, left) = rest.split_at(space.unwrap_or(end));
+        // A path is broken before a slash.
+        let place = [' ', '/'].iter().find_map(|c| rest[..end].rfind(*c).filter(|place| *place > least));
+        let (piece, left) = rest.split_at(place.unwrap_or(end));
         let left = format!("{:indent$}{}", "", left.trim_start());
         pieces.push(piece.trim_end().to_owned());
         rest = left;
