@@ -95,8 +95,9 @@ pub(crate) struct TailArgs {
     /// Use the login in FILE, which `ringcentral-ws login FILE` made, in place of the environment's
     #[arg(long, value_name = "FILE")]
     login: Option<PathBuf>,
-    /// Give the login back to the server at the end, and remove the file of --login
-    #[arg(long)]
+    /// Give the login back to the server at the end, and remove the file of --login; what --state keeps could not be
+    /// continued then
+    #[arg(long, conflicts_with = "state")]
     revoke_login: bool,
     /// Show each message on stderr, with secrets masked
     #[arg(long)]
@@ -131,6 +132,11 @@ pub(crate) struct LoginArgs {
 }
 
 impl TailArgs {
+    /// Whether the output is for programs.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// The options of `watch`, which this command is.
     pub(crate) fn options(self) -> watch::args::Options {
         watch::args::Options {

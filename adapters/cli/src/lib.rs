@@ -6,6 +6,7 @@ mod args;
 mod demo;
 mod doctor;
 mod login;
+mod style;
 mod tail;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use ringcentral_ws_adapter::replay;
 use ringcentral_ws_adapter::terminal::complain;
+use ringcentral_ws_adapter::watch::interrupt::on_interrupt;
 use ringcentral_ws_adapter::watch::{FAILED, USAGE};
 
 use self::args::{Args, Command, ReplayArgs};
@@ -35,7 +37,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(args) => ExitCode::from(login::run(&args)),
         Command::Doctor(args) => ExitCode::from(doctor::run(args)),
         Command::Replay(args) => ExitCode::from(replayed(args)),
-        Command::StandIn { args } => ringcentral_ws_gateway::program("ringcentral-ws stand-in", args),
+        Command::StandIn { args } => stand_in(args),
         Command::Completions { shell } => ExitCode::from(completions(shell)),
         Command::Man => ExitCode::from(manual()),
     }
@@ -56,6 +58,13 @@ fn shown(error: &clap::Error) -> u8 {
     let told: Vec<&str> = told.map(|line| line.trim_start_matches("error: ")).collect();
     complain(NAME, &format!("{}; --help shows what there is", told.join(" ")));
     USAGE
+}
+
+/// The first process of a container gets only signals that it handles, so the end is asked for here.
+fn stand_in(args: Vec<OsString>) -> ExitCode {
+    const NAME: &str = "ringcentral-ws stand-in";
+    on_interrupt(NAME, || std::process::exit(0));
+    ringcentral_ws_gateway::program(NAME, args)
 }
 
 fn replayed(args: ReplayArgs) -> u8 {

@@ -125,6 +125,15 @@ fn json_always_ends_with_why() {
 }
 
 #[test]
+fn a_server_address_with_a_path_is_named_as_the_likely_cause() {
+    let server = server();
+    let mut command = program_for(&server, &["tail", "sms"]);
+    let (status, _, error) = finish(command.env("RC_SERVER_URL", format!("{}/some/path", server.http_url())));
+    assert!(status == 1 && error.contains("/some/path") && error.contains("RC_SERVER_URL"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
 fn a_login_that_is_never_answered_is_no_silence() {
     let server = server();
     server.stall_connections(true);

@@ -15,7 +15,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use ringcentral_ws_adapter::watch::args::Options;
 use ringcentral_ws_adapter::watch::demo::{self, StartDemo};
 use ringcentral_ws_adapter::watch::interrupt::on_interrupt;
-use ringcentral_ws_adapter::watch::program::{Play, Program, SILENCE};
+use ringcentral_ws_adapter::watch::program::{Dress, Play, Program, SILENCE};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::start::{self, KeptLogin};
 use ringcentral_ws_adapter::watch::{FAILED, USAGE, complain, json, read_stdin};
@@ -45,14 +45,15 @@ pub struct Host<R> {
 /// Returns the exit status: 0 after a close, 1 after a permanent error, 2 for bad usage.
 pub async fn run<R: Runtime>(host: Host<R>, args: impl IntoIterator<Item = OsString>) -> u8 {
     match start::ask(host.name, args) {
-        Ok(options) => run_with(host, options).await,
+        Ok(options) => run_with(host, options, None).await,
         Err(status) => status,
     }
 }
 
-/// The same with options that were read from another command line, and [checked](Options::checked).
-pub async fn run_with<R: Runtime>(host: Host<R>, options: Options) -> u8 {
-    match begin(host, options) {
+/// The same with options that were read from another command line, and [checked](Options::checked). `dress` is how lines for
+/// people are shown.
+pub async fn run_with<R: Runtime>(host: Host<R>, options: Options, dress: Option<Dress>) -> u8 {
+    match begin(host, options, dress) {
         Ok(running) => running.run().await,
         Err(status) => status,
     }
@@ -83,7 +84,7 @@ fn room() -> io::Result<()> {
 }
 
 /// Starts everything.
-fn begin<R: Runtime>(host: Host<R>, mut options: Options) -> Result<Running<R>, u8> {
+fn begin<R: Runtime>(host: Host<R>, mut options: Options, dress: Option<Dress>) -> Result<Running<R>, u8> {
     let Host { name, runtime, demo } = host;
     let interrupts = interrupts(name);
     let (credentials, perform) = match &options.login {
@@ -101,7 +102,8 @@ fn begin<R: Runtime>(host: Host<R>, mut options: Options) -> Result<Running<R>, 
         Builder::new(runtime.clone(), Arc::clone(&login)).settings(settings).start()
     })?;
     let reach = Reach::new(app.server.origin().ascii_serialization(), login.calls.clone());
-    let program = Program::new(name, options, files, reach, perform);
+    let reach = reach.at_path(app.server.path());
+    let program = Program::new(name, options, files, reach, perform).dressed(dress);
     let (lines, commands) = async_channel::bounded(16);
     if program.reads_commands() {
         read_stdin(move |line| lines.send_blocking(line).is_ok());

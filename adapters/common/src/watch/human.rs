@@ -77,7 +77,7 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::ProtocolError { error, .. } => format!("protocol error {error:?}"),
         Event::Closed { reason } => match reason {
-            CloseReason::Revoked => "closed         nothing is left on the server".to_owned(),
+            CloseReason::Revoked => "closed         no session is left on the server".to_owned(),
             CloseReason::Detached => "closed         the session can be continued".to_owned(),
             _ => "closed".to_owned(),
         },

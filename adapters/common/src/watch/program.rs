@@ -18,6 +18,10 @@ use crate::terminal;
 /// of it.
 pub const SILENCE: Duration = Duration::from_millis(1500);
 
+/// How a line for people is shown, in place of the seconds since the beginning before it. It is escaped already, and may
+/// have line breaks in it.
+pub type Dress = fn(&str) -> String;
+
 /// A run of the program.
 pub struct Program {
     name: &'static str,
@@ -25,6 +29,7 @@ pub struct Program {
     files: Files,
     reach: Reach,
     began: Instant,
+    dress: Option<Dress>,
     /// The exit status, once it is decided.
     status: Option<u8>,
     ended: bool,
@@ -71,6 +76,7 @@ impl Program {
             files,
             reach,
             began,
+            dress: None,
             status: None,
             ended: false,
             failure: None,
@@ -80,6 +86,13 @@ impl Program {
             state_failed: false,
             demo,
         }
+    }
+
+    /// Shows lines for people like this.
+    #[must_use]
+    pub const fn dressed(mut self, dress: Option<Dress>) -> Self {
+        self.dress = dress;
+        self
     }
 
     /// The program's name.
@@ -219,7 +232,9 @@ impl Program {
                     file.forget_login();
                 }
                 if let CloseReason::Permanent(cause) = reason {
-                    self.fail(cause.as_str(), &format!("{cause}{}", human::advice(cause)));
+                    let likely = self.reach.likely_cause(cause);
+                    let advice = likely.as_deref().unwrap_or_else(|| human::advice(cause));
+                    self.fail(cause.as_str(), &format!("{cause}{advice}"));
                 }
                 self.status.get_or_insert(0);
                 let is_left = self.options.revoke_login == Some(false) && self.options.login.is_none();
@@ -272,6 +287,8 @@ impl Program {
             writeln!(out, "{line}")
         } else if let Some(apart) = line.strip_prefix('\n') {
             writeln!(out, "\n{apart}")
+        } else if let Some(dress) = self.dress {
+            writeln!(out, "{}", dress(&line))
         } else {
             writeln!(out, "{:>6.1} s  {line}", self.began.elapsed().as_secs_f64())
         };
