@@ -5,14 +5,14 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Folder, Program, server, subscribed};
+use common::{Folder, Program, server};
 use ringcentral_ws_gateway::{CallPlan, Server};
 
 fn start(server: &Server, folder: &Folder) -> Program {
-    let program = Program::start(env!("CARGO_BIN_EXE_recording"), server, |command| {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_recording"), server, |command| {
         command.arg(folder.path());
     });
-    subscribed(server);
+    program.line("subscribed to 1 filter");
     program
 }
 
