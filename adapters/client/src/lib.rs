@@ -41,6 +41,13 @@
 //! Credential sources (`Jwt`, `RefreshToken`) and `Events` are one type for all async runtimes, and another one in
 //! `blocking`.
 //!
+//! Most items live in crates below this one, and the examples on their pages import from there (`ringcentral_ws_core`,
+//! `ringcentral_ws_api`, `ringcentral_ws_driver` and others). Take the same names from `ringcentral_ws`: a program needs
+//! no other crate of the family.
+//!
+//! Import names, not `use ringcentral_ws::*`: the modules `tokio`, `smol` and `async_std` would hide the crates of the
+//! same names, and `#[tokio::main]` does not compile then.
+//!
 //! # Features
 //!
 //! All are additive: a feature that another crate turns on takes nothing away.

@@ -32,9 +32,95 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::Handle;
 
-/// A client on tokio. See [`ringcentral_ws_driver::Client`].
+/// A client on tokio: a handle of a running session. Clones are handles of the same session.
+///
+/// ```no_run
+/// use ringcentral_ws_tokio::{Client, Close};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let (client, mut events) = Client::from_env()?.start()?;
+///     tokio::spawn(async move {
+///         while let Some(event) = events.next().await {
+///             eprintln!("{event}");
+///         }
+///     });
+///     let me = client.get("/restapi/v1.0/account/~/extension/~").await?.error_for_status()?;
+///     println!("{}", String::from_utf8_lossy(me.body().as_bytes()));
+///     client.close(Close::Revoke).await;
+///     Ok(())
+/// }
+/// ```
+///
+/// The type behind it is [that of all async runtimes](ringcentral_ws_driver::Client), and so are its methods:
+///
+/// | To | call |
+/// |---|---|
+/// | begin | [`builder`], [`from_env`] |
+/// | change the filters | [`subscribe`], [`unsubscribe`] |
+/// | make REST calls | [`get`], [`post`], [`put`], [`delete`], [`request`], [`request_with`], [`download`] |
+/// | see how it is | [`health`], [`state`], [`states`], [`stats`], [`flight_record`] |
+/// | continue after a restart | [`snapshot`] |
+/// | connect now | [`recover`], [`network_changed`] |
+/// | end | [`close`] |
+///
+/// [`builder`]: ringcentral_ws_driver::Client::builder
+/// [`from_env`]: ringcentral_ws_driver::Client::from_env
+/// [`subscribe`]: ringcentral_ws_driver::Client::subscribe
+/// [`unsubscribe`]: ringcentral_ws_driver::Client::unsubscribe
+/// [`get`]: ringcentral_ws_driver::Client::get
+/// [`post`]: ringcentral_ws_driver::Client::post
+/// [`put`]: ringcentral_ws_driver::Client::put
+/// [`delete`]: ringcentral_ws_driver::Client::delete
+/// [`request`]: ringcentral_ws_driver::Client::request
+/// [`request_with`]: ringcentral_ws_driver::Client::request_with
+/// [`download`]: ringcentral_ws_driver::Client::download
+/// [`health`]: ringcentral_ws_driver::Client::health
+/// [`state`]: ringcentral_ws_driver::Client::state
+/// [`states`]: ringcentral_ws_driver::Client::states
+/// [`stats`]: ringcentral_ws_driver::Client::stats
+/// [`flight_record`]: ringcentral_ws_driver::Client::flight_record
+/// [`snapshot`]: ringcentral_ws_driver::Client::snapshot
+/// [`recover`]: ringcentral_ws_driver::Client::recover
+/// [`network_changed`]: ringcentral_ws_driver::Client::network_changed
+/// [`close`]: ringcentral_ws_driver::Client::close
 pub type Client = ringcentral_ws_driver::Client<Tokio>;
-/// Settings of a client on tokio. See [`ringcentral_ws_driver::Builder`].
+
+/// The settings of a client on tokio before it starts.
+///
+/// ```no_run
+/// use ringcentral_ws_tokio::{Builder, Client, Config, Filter, Jwt};
+///
+/// # fn make() -> Result<Builder, Box<dyn std::error::Error>> {
+/// let config = Config { rest_over_websocket: true, ..Config::default() };
+/// let builder = Client::builder(Jwt::from_env()?).config(config).filters([Filter::sms(), Filter::voicemail()]);
+/// # Ok(builder)
+/// # }
+/// ```
+///
+/// The type behind it is [that of all async runtimes](ringcentral_ws_driver::Builder), and so are its methods. Each but
+/// `start` changes one setting:
+///
+/// | To | call |
+/// |---|---|
+/// | say what to listen to | [`filters`] |
+/// | continue a session | [`restore`] |
+/// | change times and limits | [`config`], [`limits`] |
+/// | change the way to the server | [`tls`], [`proxy`], [`content_hosts`], [`http_client`] |
+/// | watch it | [`debug`], [`flight_recorder`], `metrics_label` (feature `metrics`) |
+/// | start | [`start`] |
+///
+/// [`filters`]: ringcentral_ws_driver::Builder::filters
+/// [`restore`]: ringcentral_ws_driver::Builder::restore
+/// [`config`]: ringcentral_ws_driver::Builder::config
+/// [`limits`]: ringcentral_ws_driver::Builder::limits
+/// [`tls`]: ringcentral_ws_driver::Builder::tls
+/// [`proxy`]: ringcentral_ws_driver::Builder::proxy
+/// [`content_hosts`]: ringcentral_ws_driver::Builder::content_hosts
+/// [`http_client`]: ringcentral_ws_driver::Builder::http_client
+/// [`debug`]: ringcentral_ws_driver::Builder::debug
+/// [`flight_recorder`]: ringcentral_ws_driver::Builder::flight_recorder
+/// [`start`]: ringcentral_ws_driver::Builder::start
 pub type Builder = ringcentral_ws_driver::Builder<Tokio>;
 
 /// The tokio runtime that is running here. It needs its network and time drivers (`enable_all`).
