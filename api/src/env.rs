@@ -1,5 +1,6 @@
 //! A login by JWT, as programs are given it in their environment.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ringcentral_ws_core::Secret;
@@ -32,6 +33,13 @@ pub enum EnvError {
         /// What it is set to; `None` where that may be a secret in the wrong place.
         value: Option<Box<str>>,
     },
+    /// The server's URL has a path, which the calls would go without.
+    ServerWithPath {
+        /// The variable.
+        name: &'static str,
+        /// What it is set to; `None` where that may be a secret in the wrong place.
+        value: Option<Box<str>>,
+    },
 }
 
 impl fmt::Display for EnvError {
@@ -51,14 +59,27 @@ impl fmt::Display for EnvError {
                 Ok(())
             }
             Self::BadServer { name, value } => {
-                f.write_str(name)?;
-                if let Some(value) = value {
-                    write!(f, " ({value:?})")?;
-                }
-                write!(f, " is not a URL; expected, for example, {DEFAULT_SERVER}")
+                let scheme = value.as_deref().and_then(|value| value.split_once("://")).map(|(scheme, _)| scheme);
+                let why = if scheme.is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+                    "must begin with https:// (or http:// for a server on this machine)"
+                } else {
+                    "is not a URL"
+                };
+                refuse_server(f, name, value.as_deref(), why)
+            }
+            Self::ServerWithPath { name, value } => {
+                refuse_server(f, name, value.as_deref(), "must be the address of the server alone, without a path")
             }
         }
     }
+}
+
+fn refuse_server(f: &mut fmt::Formatter<'_>, name: &str, value: Option<&str>, why: &str) -> fmt::Result {
+    f.write_str(name)?;
+    if let Some(value) = value {
+        write!(f, " ({value:?})")?;
+    }
+    write!(f, " {why}; expected, for example, {DEFAULT_SERVER}")
 }
 
 impl fmt::Debug for EnvError {
@@ -81,7 +102,7 @@ impl ClientApp {
     ///
     /// # Errors
     ///
-    /// [`EnvError`]: the client id is not set, or the server is not a URL.
+    /// [`EnvError`]: the client id is not set, or the server is not a URL of a server alone.
     pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let Some((_, client_id)) = find(&get, CLIENT_ID) else { return Err(EnvError::Missing(vec![CLIENT_ID])) };
         let client_secret = find(&get, CLIENT_SECRET).map(|(_, secret)| Secret::new(secret));
@@ -98,7 +119,11 @@ fn find(get: &impl Fn(&str) -> Option<String>, names: [&'static str; 2]) -> Opti
 fn server(set: Option<(&'static str, String)>) -> Result<Url, EnvError> {
     let (name, server) = set.unwrap_or((SERVER[0], DEFAULT_SERVER.to_owned()));
     let url = Url::parse(&server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.ok_or_else(|| EnvError::BadServer { name, value: shown(&server) })
+    let url = url.ok_or_else(|| EnvError::BadServer { name, value: shown(&server) })?;
+    if url.path() != "/" {
+        return Err(EnvError::ServerWithPath { name, value: shown(&server) });
+    }
+    Ok(url)
 }
 
 impl Login {
@@ -108,7 +133,7 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// [`EnvError`]: nothing or only a part is set, or the server is not a URL.
+    /// [`EnvError`]: nothing or only a part is set, or the server is not a URL of a server alone.
     pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, EnvError> {
         let [host, id, secret, jwt] = [SERVER, CLIENT_ID, CLIENT_SECRET, JWT].map(|names| find(&get, names));
         if host.is_none() && id.is_none() && secret.is_none() && jwt.is_none() {
@@ -120,6 +145,23 @@ impl Login {
         };
         let client_secret = Some(Secret::new(secret.1.as_str()));
         Ok(Self::jwt(ClientApp { server: server(host)?, client_id: id.1.clone(), client_secret }, jwt.1.as_str()))
+    }
+}
+
+impl Login {
+    /// The same from pairs of name and value, such as those that a stand-in server gives. Of two with the same name the
+    /// last counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Login::from_vars`].
+    pub fn from_pairs<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self, EnvError>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let vars: BTreeMap<String, String> = pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
+        Self::from_vars(|name| vars.get(name).cloned())
     }
 }
 
@@ -152,6 +194,14 @@ mod tests {
             ("RINGCENTRAL_JWT_TOKEN", "j"),
         ];
         assert_eq!(read(&b).unwrap(), "http://127.0.0.1:8/");
+    }
+
+    #[test]
+    fn pairs_are_read_as_the_environment_is() {
+        let pairs = [("RC_APP_CLIENT_ID", "i"), ("RC_APP_CLIENT_SECRET", "s"), ("RC_USER_JWT", "j")];
+        let server = |last| pairs.into_iter().chain([("RC_SERVER_URL", "http://h"), ("RC_SERVER_URL", last)]);
+        assert_eq!(Login::from_pairs(server("http://h:1/")).unwrap().app().server.as_str(), "http://h:1/");
+        assert_eq!(Login::from_pairs(Vec::<(String, String)>::new()).unwrap_err(), EnvError::Nothing);
     }
 
     #[test]
@@ -202,6 +252,16 @@ mod tests {
             let shown = shown(secret);
             assert!(shown.starts_with("RC_SERVER_URL is not a URL") && !shown.contains("unter2"), "{shown}");
         }
+        for (server, why) in [
+            ("ws://h.example", "must begin with https:// (or http:// for a server on this machine)"),
+            ("htp://h.example", "must begin with https:// (or http:// for a server on this machine)"),
+            ("https://h.example/restapi", "must be the address of the server alone, without a path"),
+        ] {
+            let expected = format!("RC_SERVER_URL ({server:?}) {why}; expected, for example, {DEFAULT_SERVER}");
+            assert_eq!(shown(server), expected);
+        }
+        assert!(shown("http://").contains("is not a URL"));
+        assert!(!shown("https://h/eyJhunter2@?").contains("hunter2"));
         assert!(format!("{:?}", read(&[]).unwrap_err()).contains("set RC_APP_CLIENT_ID, RC_APP_CLIENT_SECRET and"));
     }
 }

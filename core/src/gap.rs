@@ -91,6 +91,19 @@ impl Gap {
         }
         path + &format!("dateTo={}&perPage=1000", self.until.after(MARGIN))
     }
+
+    /// The same for the SMS and MMS that came in during this stretch of time, without all other messages: what a program
+    /// that answers SMS may have missed.
+    ///
+    /// ```
+    /// # fn f(gap: &ringcentral_ws_core::Gap) {
+    /// assert!(gap.missed_sms_query().ends_with("&perPage=1000&messageType=SMS&direction=Inbound"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn missed_sms_query(&self) -> String {
+        self.message_store_query() + "&messageType=SMS&direction=Inbound"
+    }
 }
 
 impl fmt::Display for Gap {
@@ -255,6 +268,7 @@ mod tests {
         assert!(gap_of.message_store_query().contains("?dateFrom=2023-11-14T22:12:20.000Z&dateTo="));
         assert!(gap(30_000).message_store_query().contains("?dateFrom=1970-01-01T00:00:00.000Z&"));
         assert!(gap(0).message_store_query().contains("message-store?dateTo=2023-11-14T22:19:20.000Z&"));
+        assert_eq!(gap(0).missed_sms_query(), gap(0).message_store_query() + "&messageType=SMS&direction=Inbound");
         assert_eq!(gap(0).since_time(), SystemTime::UNIX_EPOCH);
     }
 }

@@ -296,7 +296,8 @@ impl From<HttpFailure> for AuthFailure {
 impl fmt::Display for AuthFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no access token: ")?;
-        if let Some(code) = &self.code {
+        // The message of an answer of the server begins with it.
+        if let Some(code) = self.code.as_deref().filter(|code| !self.message.contains(code)) {
             write!(f, "{code}: ")?;
         }
         f.write_str(&self.message)

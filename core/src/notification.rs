@@ -14,6 +14,9 @@ pub(crate) const ITEM: usize = 128;
 /// How many pieces the text holds: uuid, event, timestamp, subscription id, owner id, body.
 const PIECES: usize = 6;
 
+/// What they are called in JSON.
+const NAMES: [&str; PIECES] = ["uuid", "event", "timestamp", "subscriptionId", "ownerId", "body"];
+
 /// One notification of the server: an id, the event filter that it matched, and a body of JSON.
 ///
 /// A session delivers each notification once. Its texts share one allocation. `Debug` shows how long the body is, and
@@ -106,6 +109,34 @@ impl Notification {
             return Err(NotANotification("it is a frame without a notification".into()));
         };
         Ok(Self::new(message.meta.message_id.as_deref(), fields))
+    }
+
+    /// The notification as the object that [`from_json`](Self::from_json) reads, to store it or to send it on. What the
+    /// server left out is left out, and the body is as the server wrote it.
+    ///
+    /// ```
+    /// use ringcentral_ws_core::Notification;
+    ///
+    /// let json = r#"{"uuid":"7","event":"/presence","body":{"telephonyStatus": "Ringing"}}"#;
+    /// assert_eq!(Notification::from_json(json)?.to_json(), json);
+    /// # Ok::<(), ringcentral_ws_core::NotANotification>(())
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut json = String::with_capacity(self.text.len() + ITEM);
+        for (i, name) in NAMES.iter().enumerate() {
+            let Some(piece) = self.piece(i) else { continue };
+            json.push_str(if json.is_empty() { "{\"" } else { ",\"" });
+            json.push_str(name);
+            json.push_str("\":");
+            // The body is JSON already; a text always has a form in JSON.
+            match serde_json::to_string(piece) {
+                Ok(text) if i < PIECES - 1 => json.push_str(&text),
+                _ => json.push_str(piece),
+            }
+        }
+        json.push_str(if json.is_empty() { "{}" } else { "}" });
+        json
     }
 
     fn piece(&self, i: usize) -> Option<&str> {
@@ -270,6 +301,22 @@ mod tests {
         let pushed = include_str!("../tests/fixtures/event-telephony-account-apns.json");
         assert!(Notification::from_json(pushed).unwrap().event().ends_with("/telephony/sessions"));
         assert_eq!(Notification::from_json("{}").unwrap().uuid(), "");
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for json in [
+            r#"{"uuid":"a\"b\n","event":"/e","timestamp":"t","subscriptionId":"s","ownerId":"7","body":{"a": "\u00e9"}}"#,
+            r#"{"timestamp":"","ownerId":""}"#,
+            r#"{"body":[1]}"#,
+            "{}",
+        ] {
+            let n = Notification::from_json(json).unwrap();
+            assert_eq!(n.to_json(), json);
+            assert_eq!(Notification::from_json(&n.to_json()), Ok(n));
+        }
+        let n = Notification::from_json(r#"[{"type":"ServerNotification","messageId":"m"},{"event":"/e"}]"#).unwrap();
+        assert_eq!(n.to_json(), r#"{"uuid":"m","event":"/e"}"#);
     }
 
     #[test]

@@ -48,6 +48,20 @@ impl Client {
         Ok(Self::builder(Jwt::from_env()?))
     }
 
+    /// The same with the login that these pairs of name and value hold: `Client::from_vars(server.env())` makes a client
+    /// of a stand-in server.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError`] names the variables that are missing or wrong.
+    pub fn from_vars<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Builder, EnvError>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        Ok(Self::builder(Jwt::from_pairs(vars)?))
+    }
+
     /// Subscribes to these event filters, in place of those before ([SUB-1](ringcentral_ws_core::protocol#sub-1)). The
     /// server's answer comes as an event, [`Subscribed`](ringcentral_ws_core::Event::Subscribed) or
     /// [`SubscriptionFailed`](ringcentral_ws_core::Event::SubscriptionFailed), with the id that this call returns.

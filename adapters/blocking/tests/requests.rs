@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::*;
 use ringcentral_ws_blocking::{
-    Close, Config, Gap, GapCause, RequestError, RequestOptions, UnixMillis, Via, http, with_query,
+    Client, Close, Config, Filter, Gap, GapCause, RequestError, RequestOptions, UnixMillis, Via, http, with_query,
 };
 use serde_json::{Value, json};
 
@@ -101,14 +101,14 @@ fn a_request_that_cannot_be_made_says_why() {
 #[test]
 fn what_a_gap_may_have_lost_is_asked_for_with_its_query() {
     let server = server();
-    let (client, mut events) = builder(&server).start().unwrap();
+    let (client, mut events) = Client::from_vars(server.env()).unwrap().filters([Filter::sms()]).start().unwrap();
     subscribed(&mut events);
     server.receive_sms(0, "+16505550199", "lost");
     let (cause, now) = (GapCause::WindowPassed, std::time::SystemTime::now());
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let until = UnixMillis(u64::try_from(now).unwrap());
     let gap = Gap { certainty: cause.certainty(), cause, after: None, since: until, until };
-    let listed: Value = client.get(&gap.message_store_query()).unwrap().error_for_status().unwrap().json().unwrap();
+    let listed: Value = client.get(&gap.missed_sms_query()).unwrap().error_for_status().unwrap().json().unwrap();
     assert!(listed["records"].to_string().contains("lost"), "{listed}");
     client.close(Close::Revoke);
 }

@@ -260,7 +260,7 @@ fn a_refresh_token_is_enough_and_rotates() {
 fn mistakes_are_reported_at_the_start() {
     let server = server();
     let far = Config { server: "http://h.example".parse().unwrap(), ..Config::default() };
-    assert!(matches!(Client::builder(FixedToken::new("t")).config(far).start(), Err(StartError::InsecureServer)));
+    assert!(matches!(Client::builder(FixedToken::new("t")).config(far).start(), Err(StartError::InsecureServer(_))));
     assert!(matches!(builder(&server).filters(["sms"]).start(), Err(StartError::Filter(_))));
     // A fixed token that is refused ends the session.
     let config = Config { server: server.http_url().parse().unwrap(), ..Config::default() };

@@ -125,6 +125,44 @@ impl RequestError {
         }
     }
 
+    /// Whether the same call may succeed later with nothing changed, and cannot run twice by that: it did not run, and
+    /// what was in the way may pass. A call that [`may_have_run`](Self::may_have_run) is not counted in; one that
+    /// changes nothing, such as a GET, may be repeated all the same.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Cancelled { .. } => false,
+            Self::Refused(why) => matches!(**why, CommandError::Full(_) | CommandError::NotDrained(_)),
+            Self::NotSent(cause) => may_pass(cause),
+            Self::Unknown(_) => false,
+            Self::TimedOut { sent } => !sent,
+        }
+    }
+
+    /// What a person can do, in a few words.
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        const FIND_OUT: &str = "find out whether it ran before you repeat it; a GET may be repeated at once";
+        match self {
+            Self::InvalidPath { .. } => "correct the path",
+            Self::InvalidBody(_) => "give a value that JSON can hold, with strings as its keys",
+            Self::Refused(why) => match &**why {
+                CommandError::Full(_) | CommandError::NotDrained(_) => "repeat the call when another one has ended",
+                CommandError::Closed(_) => "start a new client",
+                _ => "correct the request as the message says",
+            },
+            Self::NotSent(Cause::Closed) => "start a new client",
+            Self::NotSent(cause) => match cause.remedy() {
+                Some(remedy) => remedy,
+                None if may_pass(cause) => "repeat the call later: it did not run",
+                None => "correct the app, the login or the settings as the message says",
+            },
+            Self::Unknown(_) | Self::TimedOut { sent: true } => FIND_OUT,
+            Self::TimedOut { sent: false } => "repeat the call later, or give it more time: it did not run",
+            Self::Cancelled { .. } => "none: this program cancelled the call",
+        }
+    }
+
     /// A word such as `timed_out`, which stays the same between versions.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -134,6 +172,21 @@ impl RequestError {
             Self::TimedOut { .. } => "timed_out",
             Self::Cancelled { .. } => "cancelled",
         }
+    }
+}
+
+/// Whether a call that did not run for this cause may do so later, with nothing changed.
+fn may_pass(cause: &Cause) -> bool {
+    match cause {
+        Cause::TokenCall(error) => error.is_retryable(),
+        Cause::Credentials { .. } => cause.remedy().is_none(),
+        Cause::Closed
+        | Cause::Forbidden(_)
+        | Cause::Unauthorized
+        | Cause::Evicted
+        | Cause::InsecureUri
+        | Cause::ForeignUri { .. } => false,
+        _ => true,
     }
 }
 
@@ -186,6 +239,36 @@ mod tests {
         let keys = std::collections::BTreeMap::from([(["a"], 1)]);
         let error = request_with_json(Method::PUT, "/p", &keys).unwrap_err();
         assert!(error.to_string().contains("cannot be written as JSON") && !error.may_have_run());
+    }
+
+    #[test]
+    fn an_error_says_whether_to_repeat_the_call_and_what_to_do() {
+        let credentials = |code: &str, message: &str| {
+            RequestError::NotSent(Cause::Credentials { code: Some(code.into()), message: message.into() })
+        };
+        let wrong = credentials("OAU-146", "HTTP 401 OAU-146: Client authentication is required");
+        let shown = wrong.to_string();
+        assert_eq!(shown.matches("OAU-146").count(), 1, "{shown}");
+        let request = || Request::new(Body::empty());
+        let refused = |why| RequestError::Refused(Box::new(why));
+        for (error, again, remedy) in [
+            (wrong, false, "check the client id and secret"),
+            (credentials("CMN-203", "m"), true, "repeat the call later"),
+            (RequestError::NotSent(Cause::SocketLost), true, "repeat the call later"),
+            (RequestError::NotSent(Cause::Closed), false, "start a new client"),
+            (RequestError::NotSent(Cause::InsecureUri), false, "settings"),
+            (RequestError::Unknown(Cause::SocketLost), false, "find out whether it ran"),
+            (RequestError::TimedOut { sent: true }, false, "find out whether it ran"),
+            (RequestError::TimedOut { sent: false }, true, "more time"),
+            (RequestError::Cancelled { sent: false }, false, "cancelled"),
+            (refused(CommandError::Full(request())), true, "another one has ended"),
+            (refused(CommandError::Closed(request())), false, "start a new client"),
+            (refused(CommandError::Invalid(request(), InvalidReason::Body)), false, "correct the request"),
+            (request_to(Method::GET, "").unwrap_err(), false, "correct the path"),
+        ] {
+            assert!(error.remedy().contains(remedy) && error.is_retryable() == again, "{error}: {}", error.remedy());
+            assert!(!(again && error.may_have_run()), "{error}");
+        }
     }
 
     // CLAUSE SEC-1 SEC-6

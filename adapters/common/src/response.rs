@@ -54,6 +54,15 @@ impl Response {
         serde_json::from_slice(self.answer.body().as_ref())
     }
 
+    /// The body as text, such as that of an error page or of a list in CSV. It does not look at the status.
+    ///
+    /// # Errors
+    ///
+    /// The body is not UTF-8, such as that of a recording.
+    pub fn text(&self) -> Result<&str, std::str::Utf8Error> {
+        std::str::from_utf8(self.answer.body().as_ref())
+    }
+
     /// The response if its status is below 400, else the error that it reports.
     ///
     /// # Errors
@@ -130,6 +139,9 @@ mod tests {
         let refused = response(404, r#"{"errorCode":"CMN-102","message":"not here"}"#);
         assert_eq!(refused.status(), 404);
         assert_eq!(refused.error_for_status().unwrap_err().to_string(), "HTTP 404 CMN-102: not here");
+        assert_eq!((response(200, "né").text(), response(204, "").text()), (Ok("né"), Ok("")));
+        let binary = Response::new(http::Response::new(Body::from(&b"\xff"[..])), Via::Https);
+        assert!(binary.text().is_err());
         assert_eq!(response(200, "x").into_body(), Body::from("x"));
     }
 

@@ -164,7 +164,11 @@ fn settle_server(config: &mut Config, of_credentials: Option<&Url>) -> Result<bo
     if secure || config.allow_insecure || is_loopback(&config.server) {
         Ok(secure)
     } else {
-        Err(StartError::InsecureServer)
+        let url = &config.server;
+        // Neither a password nor a path is shown.
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        let address = format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default());
+        Err(StartError::InsecureServer(address.into()))
     }
 }
 
@@ -179,8 +183,11 @@ mod tests {
         let settle = |mut config: Config, server: &str| settle_server(&mut config, Some(&url(server))).ok();
         assert_eq!(settle(Config::default(), "https://h.example"), Some(true));
         assert_eq!(settle(Config::default(), "http://127.0.0.1:1"), Some(false));
-        let far = url("http://h.example");
-        assert!(matches!(settle_server(&mut Config::default(), Some(&far)), Err(StartError::InsecureServer)));
+        let far = url("http://u:hunter2@h.example:8/hunter2");
+        let Err(StartError::InsecureServer(address)) = settle_server(&mut Config::default(), Some(&far)) else {
+            panic!()
+        };
+        assert_eq!(&*address, "http://h.example:8");
         let allowed = Config { allow_insecure: true, ..Config::default() };
         assert_eq!(settle(allowed, "http://h.example"), Some(false));
         let mut named = Config { server: url("https://named.example"), ..Config::default() };

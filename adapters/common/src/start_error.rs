@@ -20,8 +20,8 @@ pub enum StartError {
     Proxy(ProxyError),
     /// There are no TLS settings.
     Tls(TlsError),
-    /// The server has no TLS and is not this machine.
-    InsecureServer,
+    /// The server, whose address this is, has no TLS and is not this machine.
+    InsecureServer(Box<str>),
     /// No async runtime is running here. Call `start` inside of one. Clients on threads need none.
     NoRuntime(io::Error),
     /// The system gave no random seed, no poller or no thread.
@@ -61,9 +61,11 @@ impl fmt::Display for StartError {
                 write!(f, "{error}; correct HTTPS_PROXY or ALL_PROXY in the environment, or set `proxy` of the builder")
             }
             Self::Tls(error) => fmt::Display::fmt(error, f),
-            Self::InsecureServer => f.write_str(
-                "the server's address is not https, so credentials would travel in the clear: use https, a loopback \
-                 address, or set `allow_insecure`",
+            Self::InsecureServer(address) => write!(
+                f,
+                "the server's address {address} is not https, so credentials would travel in the clear: use https or a \
+                 loopback address; a test network permits it with `.config(Config {{ allow_insecure: true, \
+                 ..Config::default() }})` of the builder"
             ),
             Self::NoRuntime(error) => write!(
                 f,
@@ -95,7 +97,8 @@ mod tests {
     fn what_main_shows_says_what_to_do() {
         let io = || io::Error::other("no");
         for (error, remedy) in [
-            (StartError::InsecureServer, "use https"),
+            (StartError::InsecureServer("http://h".into()), "http://h is not https"),
+            (StartError::InsecureServer("http://h".into()), "`.config(Config { allow_insecure: true, ..Config"),
             (StartError::NoRuntime(io()), "#[tokio::main]"),
             (StartError::System(io()), "ulimit -n"),
             (StartError::Proxy(ProxyError::Scheme), "correct HTTPS_PROXY"),

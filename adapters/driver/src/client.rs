@@ -52,6 +52,20 @@ impl<R: Runtime + Default> Client<R> {
     pub fn from_env() -> Result<Builder<R>, EnvError> {
         Ok(Self::builder(Jwt::from_env()?))
     }
+
+    /// The same with the login that these pairs of name and value hold: `Client::from_vars(server.env())` makes a client
+    /// of a stand-in server.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvError`] names the variables that are missing or wrong.
+    pub fn from_vars<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Builder<R>, EnvError>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        Ok(Self::builder(Jwt::from_pairs(vars)?))
+    }
 }
 
 impl<R> Client<R> {

@@ -313,7 +313,7 @@ fn without_a_runtime_there_is_an_error() {
     assert!(matches!(builder(&server).start(), Err(StartError::NoRuntime(_))));
     let far = Client::builder(ringcentral_ws_tokio::FixedToken::new("t"));
     let far = far.config(Config { server: "http://h.example".parse().unwrap(), ..Config::default() });
-    assert!(matches!(far.start(), Err(StartError::InsecureServer)));
+    assert!(matches!(far.start(), Err(StartError::InsecureServer(_))));
     assert!(matches!(builder(&server).filters(["sms"]).start(), Err(StartError::Filter(_))));
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::codes::{Class, classify, lookup_for};
+use super::codes::{Class, LATER, RELOGIN, WAIT, classify, lookup_for};
 use super::reply::{RateLimit, retry_after_by_date};
 use crate::json::{Text, each_field, each_item};
 use crate::mask::Masker;
@@ -149,9 +149,9 @@ impl ApiError {
             return row.remedy;
         }
         match self.class() {
-            Class::RefreshToken => "none: a new access token is asked for",
-            Class::RateLimited => "none: the call is repeated after Retry-After",
-            Class::Transient => "none: the call is repeated later",
+            Class::RefreshToken => RELOGIN,
+            Class::RateLimited => WAIT,
+            Class::Transient => LATER,
             _ if self.status == 403 => {
                 "check that the app has the permission \"WebSocket Subscriptions\" and those of the filters or the call"
             }
@@ -169,6 +169,9 @@ impl fmt::Display for ApiError {
         write!(f, ": {}", self.message)?;
         if let Some(parameter) = &self.parameter {
             write!(f, " [{parameter}]")?;
+        }
+        if let Some(wait) = self.retry_after {
+            write!(f, " (retry after {} s)", wait.as_secs_f64())?;
         }
         if let Some(id) = &self.request_id {
             write!(f, " (RCRequestId {id})")?;
@@ -284,7 +287,7 @@ mod tests {
     fn errors_are_read_whole() {
         let body = br#"{"errors":[{"errorCode":"CMN-101","message":"a\nb","parameterName":"p"},{"errorCode":"X"}]}"#;
         let error = ApiError::from_reply(400, &headers("1"), body);
-        assert_eq!(error.to_string(), "HTTP 400 CMN-101: a b [p] (RCRequestId r-1)");
+        assert_eq!(error.to_string(), "HTTP 400 CMN-101: a b [p] (retry after 1 s) (RCRequestId r-1)");
         assert_eq!(error.errors.len(), 2);
         let oauth = br#"{"error":"invalid_grant","error_description":"gone"}"#;
         assert_eq!(ApiError::from_reply(400, &HeaderMap::new(), oauth).to_string(), "HTTP 400 invalid_grant: gone");
@@ -317,7 +320,9 @@ mod tests {
         let limit = error.rate_limit.as_ref().unwrap();
         assert_eq!((limit.group.as_deref(), limit.limit, limit.remaining), (Some("heavy"), Some(10), Some(0)));
         assert_eq!(limit.window, Some(Duration::from_secs(60)));
-        assert!(error.is_retryable() && error.remedy().contains("Retry-After"));
+        assert!(error.is_retryable() && error.remedy().starts_with("repeat the call after Retry-After"));
+        let shown = error.to_string();
+        assert_eq!(shown, "HTTP 429 CMN-301: Request rate exceeded (retry after 30 s) (RCRequestId r-1)");
         let refused = Response::builder().status(403).body(&b"<html>"[..]).unwrap();
         let refused = ApiError::from_response(&refused).unwrap();
         assert!(!refused.is_retryable() && refused.rate_limit.is_none());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::api_error::ApiError;
-use super::codes::Ending;
+use super::codes::{Class, Ending, lookup};
 use crate::input::Phase;
 
 /// Why a connection, an attempt, a request or the session came to its end.
@@ -192,6 +192,21 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// What a person can do about it, where a code of the server tells; of other causes `Display` says it, if anything can
+    /// be done.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        match self {
+            Self::TokenCall(error) | Self::Forbidden(error) => Some(error.remedy()),
+            Self::Credentials { code: Some(code), .. } => {
+                lookup(code).filter(|row| row.class == Class::Permanent).map(|row| row.remedy)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -220,8 +235,8 @@ impl fmt::Display for Cause {
                  was sent there; if the host is right, list it in Config::websocket_hosts"
             ),
             Self::Network { phase, message } => write!(f, "the HTTPS call failed ({phase:?}): {message}"),
-            Self::Credentials { code: Some(code), message } => write!(f, "no access token ({code}): {message}"),
-            Self::Credentials { code: None, message } => write!(f, "no access token: {message}"),
+            Self::Credentials { code: Some(code), message } if !message.contains(&**code) => write!(f, "no access token ({code}): {message}"),
+            Self::Credentials { message, .. } => write!(f, "no access token: {message}"),
             Self::LoginLimit { message } => write!(f, "the login waits: {message}"),
             Self::Unauthorized => f.write_str(
                 "new access tokens were refused too: check the app, the user and the server; if other programs log in as \

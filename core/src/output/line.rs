@@ -136,7 +136,14 @@ impl fmt::Display for CloseReason {
         match self {
             Self::Revoked => f.write_str("the application ended the session and its subscription"),
             Self::Detached => f.write_str("the application left the session, which can be continued from its snapshot"),
-            Self::Permanent(cause) => write!(f, "it cannot go on: {cause}"),
+            Self::Permanent(cause) => {
+                let why = cause.to_string();
+                write!(f, "it cannot go on: {why}")?;
+                match cause.remedy().filter(|remedy| !why.contains(remedy)) {
+                    Some(remedy) => write!(f, "; {remedy}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -204,6 +211,18 @@ mod tests {
                 "closed: it cannot go on: the server ended",
             ),
         ];
+        let refused = |code: &str, message: &str| {
+            let cause = Cause::Credentials { code: Some(code.into()), message: message.into() };
+            Event::Closed { reason: CloseReason::Permanent(cause) }.to_string()
+        };
+        assert_eq!(
+            refused("OAU-146", "HTTP 401 OAU-146: Client authentication is required"),
+            "closed: it cannot go on: no access token: HTTP 401 OAU-146: Client authentication is required; check the \
+             client id and secret"
+        );
+        assert_eq!(refused("NEW-1", "no"), "closed: it cannot go on: no access token (NEW-1): no");
+        let denied = Event::Closed { reason: CloseReason::Permanent(Cause::Forbidden(error())) }.to_string();
+        assert_eq!(denied.matches(error().remedy()).count(), 1, "{denied}");
         for (event, start) in events {
             let line = event.to_string();
             assert!(line.starts_with(start) && !line.contains('\n'), "{line}");

@@ -117,7 +117,7 @@ fn remedies_go_by_the_status_where_no_code_is_known() {
     for (status, word) in [
         (401, "a new access token"),
         (429, "after Retry-After"),
-        (503, "repeated later"),
+        (503, "repeat the call later"),
         (403, "WebSocket Subscriptions"),
         (400, "as the message says"),
     ] {

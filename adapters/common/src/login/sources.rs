@@ -75,6 +75,22 @@ macro_rules! login_sources {
                 $crate::login_names::Login::from_vars(get).map(|login| Self($crate::Login::new(login, <$lock>::new)))
             }
 
+            /// The same, from pairs of name and value, such as those of the stand-in server (`server.env()`).
+            ///
+            /// # Errors
+            ///
+            /// As [`Jwt::from_env`].
+            pub fn from_pairs<K, V>(
+                pairs: impl IntoIterator<Item = (K, V)>,
+            ) -> Result<Self, $crate::login_names::EnvError>
+            where
+                K: Into<String>,
+                V: Into<String>,
+            {
+                let login = $crate::login_names::Login::from_pairs(pairs)?;
+                Ok(Self($crate::Login::new(login, <$lock>::new)))
+            }
+
             /// Tries this refresh token, kept from an earlier run, before the JWT. With it a restart can recover.
             #[must_use]
             pub fn with_refresh_token(mut self, token: impl Into<$crate::login_names::Secret>) -> Self {
