@@ -6,7 +6,7 @@ use super::*;
 
 macro_rules! sample {
     ($name:literal) => {
-        include_str!(concat!("../../../core/tests/fixtures/", $name))
+        include_str!(concat!("../../tests/fixtures/", $name))
     };
 }
 
