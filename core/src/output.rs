@@ -27,7 +27,7 @@ use crate::timers::TimerKind;
 /// let wait = loop {
 ///     match session.poll_output() {
 ///         Output::Action(action) => actions.push(action),
-///         Output::Event(event) => println!("{event:?}"),
+///         Output::Event(event) => println!("{event}"),
 ///         Output::Wait(wait) => break wait,
 ///     }
 /// };

@@ -21,9 +21,9 @@ use crate::wire::ConnectionDetails;
 /// fn on(event: Event) {
 ///     match event {
 ///         Event::Notification(n) => println!("{} {}", n.event(), n.body()),
-///         Event::Gap(gap) => println!("notifications may be missing: {}", gap.cause),
-///         Event::Closed { reason } => println!("the end: {reason:?}"),
-///         _ => {}
+///         Event::Gap(gap) => println!("{gap}"),
+///         Event::SnapshotChanged => {}
+///         other => eprintln!("{other}"),
 ///     }
 /// }
 /// ```
@@ -127,8 +127,9 @@ pub enum Event {
     /// at most once a drain, as the last event but `Closed`.
     ///
     /// Store the first one after a restore, and call [`snapshot_stored`](crate::Session::snapshot_stored): a session
-    /// that continues from an orderly end opens no connection before that ([PST-2](crate::protocol#pst-2)). Later ones
-    /// may be skipped. After a crash everything since the stored one may come again, and a `Gap` says that something
+    /// that continues from an orderly end opens no connection before that ([PST-2](crate::protocol#pst-2)). With a
+    /// client there is no such call: asking for the next event is what says that the snapshot was stored, so store it
+    /// before that. Later ones may be skipped. After a crash everything since the stored one may come again, and a `Gap` says that something
     /// may be missing.
     SnapshotChanged,
     /// The session has ended. Nothing follows.

@@ -15,7 +15,8 @@ type Lock = Mutex<api::Login>;
 login_sources!(
     lock: Lock,
     unshared: |lock| Lock::get_mut(lock).unwrap_or_else(PoisonError::into_inner),
-    callback: "It is called on the thread that asked for them.",
+    callback: "It is called on the thread of the login. The session goes on meanwhile, but has no new token until it \
+               returns.",
     names: "# use ringcentral_ws_blocking::{Jwt, TokenSet};"
 );
 

@@ -20,10 +20,11 @@ const SHOWN: usize = 200;
 
 /// The health of a client at one moment: made for readiness probes, so it shows what is known and nothing better.
 ///
-/// It is right at any time: while the driver runs, while it is stuck, and after its end. A server that is gone without
-/// a word is noticed when a heartbeat is not answered, 40 s after its last frame by default
-/// ([HB-2](ringcentral_ws_core::protocol#hb-2)); a driver that does not run, by its first deadline that it misses by
-/// `IoLimits::clock_slack`, which on a connection is the next heartbeat at the latest.
+/// It asks nobody, so it can be read while the driver is stuck, and after its end. Two things show late. A server that
+/// is gone without a word is noticed when a heartbeat is not answered, 40 s after its last frame by default
+/// ([HB-2](ringcentral_ws_core::protocol#hb-2)). A driver that does not run is noticed by the first deadline that it
+/// misses by `IoLimits::clock_slack`, which on a connection is the next heartbeat at the latest. Until then it may look
+/// ready.
 ///
 /// `Display` is one line for people, such as `ready; the server was last heard 0.4 s ago`. As JSON it has the fields
 /// below, durations in seconds with `_seconds` at the end of their names, and `ready`.

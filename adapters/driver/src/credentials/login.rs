@@ -15,7 +15,8 @@ type Lock = Mutex<api::Login>;
 login_sources!(
     lock: Lock,
     unshared: Lock::get_mut,
-    callback: "It is called from the driver's task and must not block.",
+    callback: "It is called in the client's task, which does nothing else meanwhile. Up to some 100 ms for a file and \
+               its `sync_all` are fine. Do not wait for a network or a person: heartbeats wait too.",
     names: "# use ringcentral_ws_driver::{Jwt, TokenSet};"
 );
 
