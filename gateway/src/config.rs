@@ -40,6 +40,9 @@ pub struct GatewayConfig {
     pub subscription_ttl: Duration,
     /// Event filters that contain one of these are refused as `SUB-508`, beside the malformed ones.
     pub invalid_filters: Vec<String>,
+    /// Event filters that RingCentral does not have are refused as `SUB-508`, as the service does. Off by default, so that
+    /// tests may use short ones; the program turns it on.
+    pub known_filters_only: bool,
     /// Event filters that contain one of these come back in `disabledFilters` (partial success).
     pub disabled_filters: Vec<String>,
     /// Also count what the server sends as activity for the idle timeout (off).
@@ -115,6 +118,7 @@ impl Default for GatewayConfig {
             max_subscriptions: 20,
             subscription_ttl: Duration::from_secs(86_400),
             invalid_filters: Vec::new(),
+            known_filters_only: false,
             disabled_filters: Vec::new(),
             idle_counts_outbound: false,
             rotate_wsc_every: None,

@@ -16,6 +16,7 @@ mod gateway;
 mod http;
 mod inbound;
 mod inject;
+mod known;
 mod limit;
 mod messages;
 mod multipart;

@@ -101,6 +101,12 @@ impl Gateway {
         else {
             return Reply::error(400, "CMN-101", "Parameters [from], [to] and [text] are required");
         };
+        if self.config.users.get(call.user).is_none_or(|user| digits(&user.phone_number) != digits(&from)) {
+            let one = r#""message":"Phone number doesn't belong to extension""#;
+            let errors = format!(r#"[{{"errorCode":"MSG-304",{one}}}]"#);
+            let body = format!(r#"{{"errorCode":"FeatureNotAvailable",{one},"errors":{errors}}}"#);
+            return Reply::new(403, Body::Json(body));
+        }
         let message =
             self.message(MessageKind::Sms, "Sent", Party::Phone(from.clone()), vec![Party::Phone(to.clone())], &text);
         let id = self.messages.insert(call.user, message, self.config.message_store_size);
@@ -289,6 +295,11 @@ impl Gateway {
         });
         documents.collect()
     }
+}
+
+/// A phone number without what people put between its digits.
+fn digits(number: &str) -> String {
+    number.chars().filter(char::is_ascii_digit).collect()
 }
 
 fn direction_of(message: &Message) -> &'static str {

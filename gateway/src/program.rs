@@ -34,6 +34,7 @@ Usage: ringcentral-ws-gateway [OPTIONS]
       --absolute-timeout S   age limit of a connection [86400]
       --ping-interval S      interval of WebSocket pings [none]
       --reply-delay MS       time each reply over the socket takes [0]
+      --any-filter           take event filters too that RingCentral does not have, and refuses as SUB-508
       --subscription-id-header  replies to subscribing carry WSG-SubscriptionId, as until about 2022
       --quiet                no progress lines
   -h, --help                 print this
@@ -88,6 +89,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Err
     let mut parser = Parser::from_args(args);
     let mut options =
         Options { server: ServerConfig::default(), ca_file: None, traffic: None, script: None, quiet: false };
+    options.server.gateway.known_filters_only = true;
     while let Some(arg) = parser.next()? {
         let gateway = &mut options.server.gateway;
         match arg {
@@ -119,6 +121,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Err
             Arg::Long("ping-interval") => gateway.ping_interval = Some(seconds(&mut parser)?),
             Arg::Long("reply-delay") => gateway.reply_delay = Duration::from_millis(parser.value()?.parse()?),
             Arg::Long("subscription-id-header") => gateway.subscription_id_header = true,
+            Arg::Long("any-filter") => gateway.known_filters_only = false,
             Arg::Long("quiet") => options.quiet = true,
             Arg::Short('h') | Arg::Long("help") => return Ok(Wanted::Print(HELP.to_owned())),
             Arg::Short('V') | Arg::Long("version") => {
@@ -142,7 +145,8 @@ fn seconds(parser: &mut Parser) -> Result<Duration, lexopt::Error> {
 
 fn run(options: Options) -> io::Result<()> {
     let script = options.script.as_deref().map(read_script).transpose()?;
-    let server = Server::start(options.server)?;
+    let listen = options.server.listen;
+    let server = Server::start(options.server).map_err(|error| cannot_listen(listen, &error))?;
     if let (Some(path), Some(pem)) = (&options.ca_file, server.ca_pem()) {
         std::fs::write(path, pem)?;
     }
@@ -169,6 +173,19 @@ fn run(options: Options) -> io::Result<()> {
     }
 }
 
+/// Says what it could not listen on, where that is why it did not start.
+fn cannot_listen(listen: SocketAddr, error: &io::Error) -> io::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+        io::ErrorKind::PermissionDenied => "the system does not permit it",
+        _ => return io::Error::new(error.kind(), error.to_string()),
+    };
+    let words =
+        format!("cannot listen on {listen} ({error}): {remedy}; give --listen another address, or leave it out");
+    io::Error::new(error.kind(), words)
+}
+
 /// The text of a script that is good.
 fn read_script(path: &Path) -> io::Result<String> {
     let text = std::fs::read_to_string(path)
@@ -185,18 +202,18 @@ fn read_script(path: &Path) -> io::Result<String> {
 }
 
 fn introduce(server: &Server, out: &mut impl Write) -> io::Result<()> {
-    let config = server.with_gateway(|gateway, _| gateway.config().clone());
     writeln!(out, "HTTP            {}", server.http_url())?;
     writeln!(out, "WebSocket       {}", server.ws_url())?;
     if server.address().ip().is_loopback() {
         writeln!(out, "Status page     {}/_gateway/", server.http_url())?;
     }
     writeln!(out, "Credentials of this stand-in, good for nothing else:")?;
-    writeln!(out, "  client id     {}", config.app.client_id)?;
-    writeln!(out, "  client secret {}", config.app.client_secret)?;
-    match config.users.as_slice() {
-        [one] => writeln!(out, "  JWT           {}", one.jwt)?,
-        users => writeln!(out, "  JWTs          {} … gateway.user-{}.jwt", users[0].jwt, users.len() - 1)?,
+    for (name, value) in server.env() {
+        writeln!(out, "export {name}={value}")?;
+    }
+    let users = server.with_gateway(|gateway, _| gateway.config().users.len());
+    if users > 1 {
+        writeln!(out, "JWTs of the other users: {} to {}", server.jwt(1), server.jwt(users - 1))?;
     }
     out.flush()
 }
@@ -242,11 +259,12 @@ mod tests {
     #[test]
     fn options_reach_the_configuration() {
         let all = ["--no-single-use", "--seed=7", "--users", "3", "--recovery-buffer", "5", "--token-rate-limit=4"];
-        let options = options(&all).unwrap();
-        let gateway = options.server.gateway;
+        let gateway = options(&all).unwrap().server.gateway;
         assert!(!gateway.ws_token.single_use);
         assert_eq!((gateway.seed, gateway.users.len(), gateway.recovery_buffer_size), (7, 3, 5));
         assert_eq!(gateway.oauth.token_rate_limit, Some(4));
+        assert!(gateway.known_filters_only, "as the service does");
+        assert!(!self::options(&["--any-filter"]).unwrap().server.gateway.known_filters_only);
     }
 
     // CLAUSE SEC-5

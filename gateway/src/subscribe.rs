@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::config::micros;
 use crate::gateway::Gateway;
 use crate::http::Reply;
+use crate::known::is_known;
 use crate::output::GatewayEvent;
 use crate::rest::{Call, no_such_uri};
 use crate::session::{Filter, Subscription};
@@ -168,7 +169,10 @@ impl Gateway {
             .iter()
             .copied()
             .filter(|f| {
-                !f.starts_with('/') || f.contains(char::is_whitespace) || names(&self.config.invalid_filters, f)
+                !f.starts_with('/')
+                    || f.contains(char::is_whitespace)
+                    || names(&self.config.invalid_filters, f)
+                    || (self.config.known_filters_only && !is_known(f))
             })
             .collect();
         if !invalid.is_empty() {

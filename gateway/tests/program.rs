@@ -58,5 +58,22 @@ fn a_script_is_run() {
     let url = after("HTTP");
     assert!(url.starts_with("http://127.0.0.1:"));
     assert_eq!(after("Status page"), format!("{url}/_gateway/"));
+    assert_eq!(after("export RC_SERVER_URL="), url);
+    assert_eq!(after("export RC_APP_CLIENT_ID="), "gateway-client-id");
+    assert!(!after("export RC_APP_CLIENT_SECRET=").is_empty());
+    assert_eq!(after("export RC_USER_JWT="), "gateway.user-0.jwt");
     assert!(running.0.try_wait().unwrap().is_none(), "it goes on");
+}
+
+#[test]
+fn an_address_in_use_is_named_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = program().args(["--listen", &address]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains(&format!("cannot listen on {address} (")) && said.contains("give --listen another"),
+        "{said}"
+    );
 }

@@ -93,6 +93,9 @@ fn an_sms_is_stored_and_makes_notifications() {
     assert_eq!((&instant["direction"], &instant["subject"]), (&json!("Inbound"), &json!("hi, \"--Boundary\"")));
     assert_eq!(frames[2][1]["body"]["changes"][0]["newCount"], 1);
     bench.g.config_mut().sms_notifies = false;
+    let strange = json!({"from": {"phoneNumber": "+16505550199"}, "to": [{"phoneNumber": own}], "text": "hi"});
+    let refused = bench.call(conn, "POST", &format!("{ME}/sms"), Some(strange));
+    assert_eq!((status(&refused), &refused[1]["errors"][0]["errorCode"]), (403, &json!("MSG-304")));
     let incomplete = bench.call(conn, "POST", &format!("{ME}/sms"), Some(json!({"text": "no one"})));
     assert_eq!(status(&incomplete), 400);
 }

@@ -39,6 +39,21 @@ fn the_reply_has_the_stored_filters_and_a_relative_uri() {
 }
 
 #[test]
+fn invented_filters_are_refused_where_only_known_ones_are_allowed() {
+    for only_known in [false, true] {
+        let mut bench = Bench::new(|config| config.known_filters_only = only_known);
+        let conn = bench.open(None);
+        let reply = bench.call(conn, "POST", SUBSCRIPTION, Some(subscribe_body(&[SMS, "/invented"])));
+        assert_eq!(code(&reply), if only_known { (400, "SUB-508") } else { (200, "") });
+        if only_known {
+            assert_eq!(reply[1]["message"], "Invalid event filters: [/invented]");
+        }
+        let reply = bench.call(conn, "POST", SUBSCRIPTION, Some(subscribe_body(&[SMS, PRESENCE])));
+        assert_eq!(status(&reply), 200);
+    }
+}
+
+#[test]
 fn a_second_subscription_replaces_the_first() {
     let mut bench = bench();
     let (conn, _, first) = bench.subscribed(&[SMS]);

@@ -8,9 +8,13 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use ringcentral_ws_blocking::{Client, Close};
 use ringcentral_ws_conformance::{run, scenarios};
-use ringcentral_ws_core::{ApiError, Event as SessionEvent, Filters, SubscriptionId, SubscriptionInfo};
+use ringcentral_ws_core::{
+    ApiError, Event as SessionEvent, Filters, SubscriptionId, SubscriptionInfo, Timestamp, WaitReason,
+};
 use ringcentral_ws_driver::trace::Tracer;
+use ringcentral_ws_gateway::{Server, ServerConfig};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -111,6 +115,8 @@ fn rest() {
     let refusal = http::Response::builder().status(403).body("{\"errorCode\":\"CMN-101\"}").unwrap();
     let error = Box::new(ApiError::from_response(&refusal).unwrap());
     tracer.event(&SessionEvent::SubscriptionFailed { id: SubscriptionId::from(1), error, retry_at: None, delay: None });
+    let (at, delay) = (Timestamp::ZERO, std::time::Duration::ZERO);
+    tracer.event(&SessionEvent::Waiting { reason: WaitReason::AuthBudget, at, delay });
     tracer.event(&SessionEvent::Unsubscribed { id: SubscriptionId::from(1) });
     tracer.event(&SessionEvent::Subscribed(Box::new(SubscriptionInfo {
         id: SubscriptionId::from(1),
@@ -122,6 +128,14 @@ fn rest() {
         status: Some("Suspended".into()),
         transport: None,
     })));
+}
+
+/// A client that subscribes to nothing.
+fn without_filters() {
+    let server = Server::start(ServerConfig::default()).unwrap();
+    let (client, mut events) = Client::from_vars(server.env()).unwrap().start().unwrap();
+    while !matches!(events.next().expect("it connects"), SessionEvent::Connected { .. }) {}
+    client.close(Close::Revoke);
 }
 
 // CLAUSE SEC-1
@@ -139,6 +153,7 @@ fn all_adapters_report_what_is_documented_and_no_secret() {
             let _ = run(scenario, &*harness);
         }
         rest();
+        without_filters();
         let Seen { rows, values } = std::mem::take(&mut *seen.lock().unwrap());
         let name = harness.name();
         let foreign: Vec<_> = rows.difference(&documented).collect();

@@ -1,7 +1,8 @@
 //! What the session asks for.
 
 use ringcentral_ws_core::{
-    Action, AuthId, AuthReason, ConnId, Event, HttpId, HttpPurpose, Input, Output, Purpose, Secret, Wait,
+    Action, AuthId, AuthReason, ConnId, Event, HttpId, HttpPurpose, Input, Output, Purpose, Resumption, Secret,
+    SubscriptionState, Wait,
 };
 
 use super::{Answered, Connection, Io, Phase, Pump, Replies};
@@ -43,6 +44,11 @@ impl<R: Replies> Pump<R> {
         self.tracer.event(&event);
         self.meter.event(&event, self.now);
         self.last_cause.note(&event);
+        if let Event::Connected { conn, resumption: Resumption::Fresh, .. } = event
+            && self.session.session().subscription_as_asked() == SubscriptionState::None
+        {
+            self.tracer.nothing_subscribed(conn);
+        }
         match event {
             Event::Response { id, outcome } => {
                 self.over_socket.remove(&id);

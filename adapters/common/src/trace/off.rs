@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
-use ringcentral_ws_core::{Action, AuthFailure, Body, Event, RequestId};
+use ringcentral_ws_core::{Action, AuthFailure, Body, ConnId, Event, RequestId};
 use url::Url;
 
 use crate::Target;
@@ -51,6 +51,8 @@ impl Tracer {
     pub const fn action(&mut self, _: &Action) {}
 
     pub const fn event(&mut self, _: &Event) {}
+
+    pub const fn nothing_subscribed(&self, _: ConnId) {}
 
     pub const fn authorized(&self, _: Result<Option<Duration>, &AuthFailure>) {}
 

@@ -194,6 +194,11 @@ impl Tracer {
         }
     }
 
+    /// A new session is connected, and the application has asked for nothing.
+    pub fn nothing_subscribed(&self, conn: ConnId) {
+        emit!(WARN, SUBSCRIPTION, "nothing_subscribed", in self.connection(conn), conn = conn.get());
+    }
+
     fn delivery(&self, event: &Event) {
         let span = self.connection.as_ref().map_or(&self.session, |(_, span)| span);
         match event {
