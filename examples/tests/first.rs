@@ -6,7 +6,7 @@ mod common;
 fn it_prints_an_sms() {
     let server = common::server();
     let mut program = common::Program::start(env!("CARGO_BIN_EXE_first"), &server, |_| {});
-    program.line("Subscribed");
+    program.line("subscribed to 1 filter");
     server.receive_sms(0, "+16505550100", "Hello");
     assert!(program.line("Hello").starts_with("/restapi/"));
 }

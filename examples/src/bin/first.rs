@@ -2,17 +2,24 @@
 //!
 //!     cargo run -p ringcentral-ws-examples --bin first
 
-use ringcentral_ws::{Client, Event};
+use ringcentral_ws::{Client, Close, CloseReason, Event, Filter};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let filters = ["/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS"];
-    let (_client, mut events) = Client::from_env()?.filters(filters).start()?;
+    let (client, mut events) = Client::from_env()?.filters([Filter::sms()]).start()?;
+    tokio::spawn(async move {
+        // Ctrl-C deletes the subscription; the server would keep it otherwise.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            client.close(Close::Revoke).await;
+        }
+    });
     while let Some(event) = events.next().await {
         match event {
             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
-            Event::Gap(gap) => println!("notifications may be lost: {}", gap.cause),
-            other => eprintln!("{other:?}"),
+            Event::Gap(gap) => println!("{gap}"),
+            Event::SnapshotChanged => {} // for programs that continue after a restart
+            Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+            other => eprintln!("{other}"),
         }
     }
     Ok(())
