@@ -102,7 +102,6 @@ fn begin<R: Runtime>(host: Host<R>, mut options: Options, dress: Option<Dress>) 
         Builder::new(runtime.clone(), Arc::clone(&login)).settings(settings).start()
     })?;
     let reach = Reach::new(app.server.origin().ascii_serialization(), login.calls.clone());
-    let reach = reach.at_path(app.server.path());
     let program = Program::new(name, options, files, reach, perform).dressed(dress);
     let (lines, commands) = async_channel::bounded(16);
     if program.reads_commands() {

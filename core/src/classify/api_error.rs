@@ -145,7 +145,9 @@ impl ApiError {
     /// What a person can do.
     #[must_use]
     pub fn remedy(&self) -> &str {
-        if let Some(row) = self.code.as_deref().and_then(|code| lookup_for(self.status, code)) {
+        // The first code may be a general one, such as `FeatureNotAvailable`.
+        let codes = self.code.iter().chain(self.errors.iter().map(|(code, _)| code));
+        if let Some(row) = codes.into_iter().find_map(|code| lookup_for(self.status, code)) {
             return row.remedy;
         }
         match self.class() {
@@ -234,6 +236,14 @@ mod tests {
             assert!(error.remedy().contains("WebSocket Subscriptions"), "{code}");
         }
         assert!(ApiError::from_reply(403, &HeaderMap::new(), b"").remedy().contains("WebSocket Subscriptions"));
+    }
+
+    #[test]
+    fn a_general_code_does_not_hide_the_one_that_says_what_to_do() {
+        let body = br#"{"errorCode":"FeatureNotAvailable","message":"m","errors":[{"errorCode":"MSG-304"}]}"#;
+        let error = ApiError::from_reply(403, &HeaderMap::new(), body);
+        assert_eq!((error.error_code(), error.class()), (Some("FeatureNotAvailable"), Class::Permanent));
+        assert!(error.remedy().contains("phone-number"), "{}", error.remedy());
     }
 
     // CLAUSE TOK-3

@@ -77,6 +77,7 @@ pub(super) const RELOGIN: &str = "none: a new access token is asked for";
 const NEW_LOGIN: &str = "log in again: this grant or client is not accepted any more";
 const NEW_WS_TOKEN: &str = "none: a new WebSocket token is fetched, and the session is recovered";
 const RECOVER: &str = "none: the session is recovered";
+const OWN_NUMBER: &str = "send from a number of the user: /restapi/v1.0/account/~/extension/~/phone-number lists them";
 pub(super) const WAIT: &str = "repeat the call after Retry-After (the client does so with calls of its own)";
 pub(super) const LATER: &str = "repeat the call later (the client does so with calls of its own)";
 const RENEW: &str = "none: the subscription is created again";
@@ -191,6 +192,7 @@ pub static CODES: &[CodeRow] = &[
     row("CMN-404", 403, "not for another extension", Permanent, USER_RIGHTS),
     row("CMN-405", 401, "a login to the extension is needed", RefreshToken, RELOGIN),
     row("CMN-408", 403, "the user lacks the permission the message names", Permanent, USER_RIGHTS),
+    row("MSG-304", 403, "an SMS from a number that is not the user's", Permanent, OWN_NUMBER),
     // Tokens and logins.
     row("OAU-112", 403, "this grant type is refused", Permanent, NEW_LOGIN),
     row("OAU-123", 401, "the access token has expired", RefreshToken, RELOGIN),

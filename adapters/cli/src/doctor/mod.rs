@@ -123,14 +123,9 @@ fn environment(args: &DoctorArgs, kept: &Kept) -> Found<Login> {
         Err(problem) => return Found::bad(problem),
     };
     let app = source.app();
-    let mut problems = Vec::new();
-    if !app.server.path().trim_matches('/').is_empty() {
-        let what = format!("the server's address has a path, {}, and RingCentral's have none", app.server.path());
-        problems.push(Problem::new(what, "remove the path from RC_SERVER_URL").minor());
-    }
     let how = if args.login.is_some() { "the login of a file" } else { "a login by JWT" };
     let said = format!("{}, client id {}, {how}", app.server, app.client_id);
-    Found::good(Login { source, _server: None }, said).but(problems)
+    Found::good(Login { source, _server: None }, said)
 }
 
 fn by_jwt(kept: &Kept) -> Result<Source, Problem> {
@@ -194,7 +189,7 @@ async fn service(report: &mut Report, https: &dyn HttpsSender, source: &Source, 
         Source::Jwt(_) => "logs in with the JWT",
         Source::Stored { .. } => "asks for an access token with the login of the file",
     };
-    let Some(login) = report.step("login", doing, service::log_in(https, source, kept, server)).await else {
+    let Some(login) = report.step("login", doing, service::log_in(https, source, kept)).await else {
         report.leave_out(&["permissions"], "there is no login");
         return false;
     };

@@ -53,15 +53,8 @@ pub(super) async fn answers(https: &dyn HttpsSender, server: &Url) -> Found<()> 
     };
     let (said, problem) = clock::compare(answer.headers(), SystemTime::now());
     let status = answer.status();
-    let has_path = !server.path().trim_matches('/').is_empty();
     let mut found = Found::good((), format!("it answers (HTTP {}); {said}", status.as_u16())).but(problem);
-    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && has_path {
-        let mend = "remove the path from RC_SERVER_URL: RingCentral's addresses have none";
-        found.problems.push(Problem::new(
-            format!("it answers HTTP {}, and the address has a path: {}", status.as_u16(), server.path()),
-            mend,
-        ));
-    } else if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
         found.problems.push(refusal(&ApiError::from_reply(status.as_u16(), answer.headers(), answer.body())));
     }
     found
@@ -77,14 +70,9 @@ pub(super) struct LoggedIn {
 pub(super) type Kept = Arc<Mutex<Option<TokenSet>>>;
 
 /// Logs in.
-pub(super) async fn log_in(
-    https: &dyn HttpsSender,
-    source: &dyn CredentialSource,
-    kept: &Kept,
-    server: &Url,
-) -> Found<LoggedIn> {
+pub(super) async fn log_in(https: &dyn HttpsSender, source: &dyn CredentialSource, kept: &Kept) -> Found<LoggedIn> {
     match source.access_token(TokenRequest { reason: AuthReason::Missing, held: None, https }).await {
-        Err(failure) => Found::bad(login_refused(&failure, server)),
+        Err(failure) => Found::bad(login_refused(&failure)),
         Ok(token) => {
             let tokens = kept.lock().ok().and_then(|mut kept| kept.take());
             let life = token.expires_in.map_or_else(String::new, |life| format!(" for {} s", life.as_secs()));
@@ -100,9 +88,8 @@ pub(super) async fn log_in(
     }
 }
 
-fn login_refused(failure: &AuthFailure, server: &Url) -> Problem {
+fn login_refused(failure: &AuthFailure) -> Problem {
     let code = failure.code.as_deref();
-    let has_path = !server.path().trim_matches('/').is_empty();
     let mend = match (failure.kind, code) {
         (AuthFailureKind::RateLimited, _) => fewer_calls(failure.retry_after),
         (AuthFailureKind::Unavailable, _) => later(failure.retry_after),
@@ -121,9 +108,6 @@ fn login_refused(failure: &AuthFailure, server: &Url) -> Problem {
         }
         (_, Some("OAU-112" | "OAU-250" | "unauthorized_client" | "unsupported_grant_type")) => {
             "turn on the JWT auth flow of the app in the developer console".to_owned()
-        }
-        _ if has_path => {
-            format!("remove the path {} from RC_SERVER_URL: RingCentral's addresses have none", server.path())
         }
         (_, code) => code.and_then(lookup).map_or_else(
             || "check RC_SERVER_URL, RC_APP_CLIENT_ID, RC_APP_CLIENT_SECRET and RC_USER_JWT".to_owned(),

@@ -232,9 +232,7 @@ impl Program {
                     file.forget_login();
                 }
                 if let CloseReason::Permanent(cause) = reason {
-                    let likely = self.reach.likely_cause(cause);
-                    let advice = likely.as_deref().unwrap_or_else(|| human::advice(cause));
-                    self.fail(cause.as_str(), &format!("{cause}{advice}"));
+                    self.fail(cause.as_str(), &format!("{cause}{}", human::advice(cause)));
                 }
                 self.status.get_or_insert(0);
                 let is_left = self.options.revoke_login == Some(false) && self.options.login.is_none();

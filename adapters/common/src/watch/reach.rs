@@ -12,8 +12,6 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug)]
 pub struct Reach {
     server: String,
-    /// The path of the server's address, which RingCentral's have not.
-    path: Option<String>,
     login: LoginCalls,
     failed: u32,
     connected: bool,
@@ -23,7 +21,7 @@ impl Reach {
     /// `server` is what the line names; `login` notes how the calls of the credential source end.
     #[must_use]
     pub const fn new(server: String, login: LoginCalls) -> Self {
-        Self { server, path: None, login, failed: 0, connected: false }
+        Self { server, login, failed: 0, connected: false }
     }
 
     /// The line to end with, once it is clear that the server cannot be reached.
@@ -42,21 +40,6 @@ impl Reach {
             _ => {}
         }
         None
-    }
-
-    /// The path of the server's address.
-    #[must_use]
-    pub fn at_path(mut self, path: &str) -> Self {
-        self.path = (!path.trim_matches('/').is_empty()).then(|| path.to_owned());
-        self
-    }
-
-    /// What is the likely cause of a refusal before the first connection, if the server's address has a path.
-    pub fn likely_cause(&self, cause: &Cause) -> Option<String> {
-        let path = self.path.as_deref().filter(|_| !self.connected)?;
-        matches!(cause, Cause::Credentials { .. } | Cause::TokenCall(_)).then(|| {
-            format!("; likely because of the path {path}, which RingCentral's addresses have not: remove it from RC_SERVER_URL")
-        })
     }
 
     /// What is waited for while there is no connection.
@@ -124,11 +107,6 @@ mod tests {
         for part in ["https://h.example", "refused", "RC_SERVER_URL", "network"] {
             assert!(line.contains(part), "{line}");
         }
-        let refused = Cause::Credentials { code: None, message: "HTTP 404".into() };
-        assert_eq!(reach.likely_cause(&refused), None);
-        reach = reach.at_path("/some/path");
-        assert!(reach.likely_cause(&refused).unwrap().contains("/some/path"));
-        assert_eq!(reach.likely_cause(&Cause::SocketLost), None);
         reach.connected = true;
         assert!((0..9).all(|_| reach.on(&retry(Phase::Tcp)).is_none()));
     }
