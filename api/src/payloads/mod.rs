@@ -19,6 +19,7 @@ mod field;
 mod message;
 mod payload;
 mod presence;
+mod sms;
 mod subscription;
 mod team;
 mod telephony;
@@ -29,6 +30,7 @@ pub use self::message::{
 };
 pub use self::payload::{NotificationExt, Payload};
 pub use self::presence::{ActiveCall, Dnd, Presence, SipData};
+pub use self::sms::MessageList;
 pub use self::subscription::{DeliveryMode, DisabledFilter, SubscriptionInfo};
 pub use self::team::{Mention, TeamPost};
 pub use self::telephony::{CallParty, Origin, Party, PartyStatus, Recording, TelephonySession};
