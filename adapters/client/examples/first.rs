@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
             Event::Gap(gap) => println!("{gap}"),
             Event::SnapshotChanged => {} // for programs that continue after a restart
-            Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+            Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
             other => eprintln!("{other}"),
         }
     }

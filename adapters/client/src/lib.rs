@@ -13,7 +13,7 @@
 //!             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 //!             Event::Gap(gap) => println!("{gap}"),
 //!             Event::SnapshotChanged => {} // for programs that continue after a restart
-//!             Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+//!             Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
 //!             other => eprintln!("{other}"),
 //!         }
 //!     }
@@ -108,7 +108,7 @@ pub mod tokio {
 ///                 Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 ///                 Event::Gap(gap) => println!("{gap}"),
 ///                 Event::SnapshotChanged => {} // for programs that continue after a restart
-///                 Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+///                 Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
 ///                 other => eprintln!("{other}"),
 ///             }
 ///         }
@@ -140,7 +140,7 @@ pub mod async_std {
 ///             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 ///             Event::Gap(gap) => println!("{gap}"),
 ///             Event::SnapshotChanged => {} // for programs that continue after a restart
-///             Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+///             Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
 ///             other => eprintln!("{other}"),
 ///         }
 ///     }

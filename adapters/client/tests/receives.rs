@@ -116,7 +116,8 @@ fn the_first_program_ends_with_a_status_when_it_cannot_go_on() {
     let output = example().envs(server.env()).env("RC_USER_JWT", "revoked").output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.lines().last().is_some_and(|line| line.starts_with("Error: ")), "{text}");
+    let last = text.lines().last().unwrap_or_default();
+    assert!(last.starts_with("Error: ") && last.contains("log in again"), "what to do is missing: {text}");
 }
 
 #[cfg(unix)]

@@ -81,7 +81,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Event::Notification(_) | Event::Gap(_) => pending.push(event),
             // Everything taken so far is covered by this snapshot.
             Event::SnapshotChanged => commit(&mut db, &mut pending, &client.snapshot().ok_or("no snapshot")?)?,
-            Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+            Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
             other => eprintln!("{other}"),
         }
     }

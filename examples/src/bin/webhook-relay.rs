@@ -74,7 +74,7 @@ async fn relay(mut events: Events, receiver: Receiver) -> Result<(), Box<dyn Err
                 let value = json!({ "gap": gap.cause.as_str(), "since": since, "until": until });
                 receiver.post(&format!("gap-{since}-{until}"), value.to_string()).await?;
             }
-            Event::Closed { reason: CloseReason::Permanent(cause) } => return Err(cause.to_string().into()),
+            Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
             Event::SnapshotChanged => {}
             other => eprintln!("{other}"),
         }
