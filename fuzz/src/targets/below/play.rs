@@ -12,15 +12,13 @@ use ringcentral_ws_testkit::{Call, Held, Link, Machine, Stall, World};
 use super::Run;
 use super::limits::{CLOSE, POLL, REQUEST, SLACK, config, io};
 use super::oracle::{Oracle, Received};
-use super::script::{HALF, RUBBISH, UNKNOWN, any_frame, flood, frame, notification, upgrade};
+use super::script::{FORGED, HALF, RUBBISH, UNKNOWN, any_frame, flood, frame, notification, upgrade};
 use crate::targets::driver::Bytes;
 
 /// Calls of the application at once.
 const MAX_CALLS: usize = 12;
 /// Steps at one moment. While the peer never pauses they take time, else it runs in circles.
 const STEPS: usize = 3_000;
-/// Numbers of the notifications that the fuzzer sends begin here; those of the stand-in at 1.
-const FORGED: u64 = 1_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) struct Play<'p> {

@@ -15,6 +15,9 @@ enum Length {
     Huge,
 }
 
+/// Numbers of the notifications that the fuzzer sends begin here; those of the stand-in at 1.
+pub(super) const FORGED: u64 = 1_000_000;
+
 /// A notification that is sent as the fuzzer likes, by its number.
 pub(super) fn notification(number: u64, subscription: &str, padding: usize) -> String {
     format!(
