@@ -35,7 +35,7 @@ const LOOK: u64 = 5 * S;
 /// How often the notifications after the healing are tried: a renewal may come between them.
 const TRIES: usize = 3;
 /// A run that needs more steps than this is going in circles.
-const MAX_STEPS: u64 = 500_000;
+const MAX_STEPS: u64 = 2_000_000;
 
 /// One run.
 pub(crate) struct World<M: Maker> {
