@@ -104,3 +104,9 @@ fn a_call_counts_when_it_is_decided() {
 fn a_wait_stays_announced_while_a_call_is_repeated() {
     run(&Plain, 93_112_752..93_112_753, DAY);
 }
+
+// A busy day: each of its 351,737 notifications was a step, and it was taken for one that goes in circles.
+#[test]
+fn a_busy_day_is_no_circle() {
+    run(&Plain, 95_117_153..95_117_154, DAY);
+}

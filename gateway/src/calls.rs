@@ -1,4 +1,4 @@
-//! Calls: made on command, told step by step, and kept in a log.
+//! Calls: made on command, with a notification of each step, and kept in a log.
 
 use std::time::Duration;
 

@@ -54,9 +54,9 @@ fn shown(error: &clap::Error) -> u8 {
     }
     let text = error.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let told = lines.iter().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    let told: Vec<&str> = told.map(|line| line.trim_start_matches("error: ")).collect();
-    complain(NAME, &format!("{}; --help shows what there is", told.join(" ")));
+    let reason = lines.iter().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let reason: Vec<&str> = reason.map(|line| line.trim_start_matches("error: ")).collect();
+    complain(NAME, &format!("{}; --help shows what there is", reason.join(" ")));
     USAGE
 }
 

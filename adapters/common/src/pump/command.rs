@@ -123,7 +123,7 @@ impl<R: Replies> Pump<R> {
         match command {
             Command::Subscribe(filters, reply) => {
                 let answer = session.subscribe(filters, now);
-                // Whoever asks for the health after the answer must not see the subscription before.
+                // After the answer `health` must not show the subscription as it was before the call.
                 self.events.show(self.pulse());
                 R::reply(reply, answer);
             }
