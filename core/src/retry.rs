@@ -45,8 +45,8 @@ pub(crate) struct RetryContext<'a> {
     /// Whether attempts that cost nothing are still made often: the loss is recent.
     pub(crate) recent: bool,
     pub(crate) window: Option<Window>,
-    /// The server asked for none before this.
-    pub(crate) not_before: Timestamp,
+    /// None is allowed before this, and why.
+    pub(crate) held: Planned,
     pub(crate) attempts: Option<&'a Budget>,
     /// `None`: the next attempt needs no call.
     pub(crate) calls: Option<&'a Budget>,
@@ -63,8 +63,8 @@ impl RetryContext<'_> {
     /// The earliest moment that the budgets and the server allow.
     pub(crate) fn floor(&self, now: Timestamp) -> Planned {
         let mut floor = Planned { at: now, reason: WaitReason::Backoff };
-        if self.not_before > now {
-            floor = Planned { at: self.not_before, reason: WaitReason::RetryAfter };
+        if self.held.at > now {
+            floor = self.held;
         }
         let budgets = [(self.attempts, WaitReason::AttemptBudget), (self.calls, WaitReason::AuthBudget)];
         for (budget, spent) in budgets {
@@ -95,7 +95,7 @@ impl RetryContext<'_> {
             Cost::Local if self.recent => between(policy.unsent / 5 * 2, policy.unsent, rng),
             Cost::Local => between(policy.unsent_later / 2, policy.unsent_later, rng),
             // The server has named the moment.
-            Cost::Call if self.attempt <= 3 && self.not_before > now => Duration::ZERO,
+            Cost::Call if self.attempt <= 3 && self.held.at > now => Duration::ZERO,
             // The WebSocket token is spent; another one is all that is missing (CON-3).
             Cost::Call if self.attempt <= 2 && spends_token(cause) => rng.up_to(policy.socket_lost / 2),
             Cost::None | Cost::Call => {
@@ -178,6 +178,14 @@ fn between(low: Duration, high: Duration, rng: &mut Rng) -> Duration {
 fn around(delay: Duration, divisor: u32, rng: &mut Rng) -> Duration {
     let part = delay / divisor;
     between(delay.saturating_sub(part), delay.saturating_add(part), rng)
+}
+
+/// Who asks for a wait after a failure like this.
+pub(crate) const fn asked_by(cause: &Cause) -> WaitReason {
+    match cause {
+        Cause::LoginLimit { .. } => WaitReason::LoginLimit,
+        _ => WaitReason::RetryAfter,
+    }
 }
 
 const fn spends_token(cause: &Cause) -> bool {

@@ -25,8 +25,6 @@ pub struct ConnectionState {
     session: SessionState,
     subscription: SubscriptionState,
     next_try: Option<Instant>,
-    /// What it waits for is a limit of this program on logins.
-    limited: bool,
 }
 
 impl ConnectionState {
@@ -37,26 +35,13 @@ impl ConnectionState {
             SessionState::Waiting { until, .. } => Instant::now().checked_add(until.since(now)),
             _ => None,
         };
-        Self { session, subscription: SubscriptionState::None, next_try, limited: false }
+        Self { session, subscription: SubscriptionState::None, next_try }
     }
 
     /// The same with the state of the subscription.
     #[must_use]
     pub const fn with_subscription(self, subscription: SubscriptionState) -> Self {
         Self { subscription, ..self }
-    }
-
-    /// The same, of a session whose last attempt failed at a limit of this program on logins, if `limited`.
-    #[must_use]
-    pub const fn with_login_limit(self, limited: bool) -> Self {
-        Self { limited, ..self }
-    }
-
-    /// Whether the session waits for a limit of this program on logins, and the server has not asked it to
-    /// ([TOK-9](ringcentral_ws_core::protocol#tok-9)).
-    #[must_use]
-    pub const fn is_login_limited(&self) -> bool {
-        self.limited && matches!(self.session, SessionState::Waiting { reason: WaitReason::RetryAfter, .. })
     }
 
     /// The state of the subscription.
@@ -115,9 +100,6 @@ impl fmt::Display for ConnectionState {
             SessionState::Waiting { attempt, reason, .. } => {
                 let wait = self.wait().unwrap_or_default().as_secs_f64();
                 write!(f, "waiting: next try in {wait:.1} s, {attempt} failed")?;
-                if self.is_login_limited() {
-                    return f.write_str("; the limits of this program on logins (`LoginLimits`)");
-                }
                 if reason == WaitReason::Backoff { Ok(()) } else { write!(f, "; {reason}") }
             }
             SessionState::Connecting => f.write_str("connecting"),
@@ -183,25 +165,17 @@ impl StateSender {
     #[must_use]
     pub fn new() -> Self {
         let nothing = SubscriptionState::None;
-        let state =
-            ConnectionState { session: SessionState::Idle, subscription: nothing, next_try: None, limited: false };
+        let state = ConnectionState { session: SessionState::Idle, subscription: nothing, next_try: None };
         let inner = Inner { state, version: 0, ended: false, wakers: BTreeMap::new(), next_watcher: 0 };
         let cell = Arc::new(Cell { inner: Mutex::new(inner), changed: Condvar::new() });
         Self { cell, last: (SessionState::Idle, nothing) }
     }
 
-    /// Changes the state, if it is another one. Only then `now` is called. `limited` says whether the last attempt
-    /// failed at a limit of this program on logins.
-    pub fn set(
-        &mut self,
-        session: SessionState,
-        subscription: SubscriptionState,
-        limited: bool,
-        now: impl FnOnce() -> Timestamp,
-    ) {
+    /// Changes the state, if it is another one. Only then `now` is called.
+    pub fn set(&mut self, session: SessionState, subscription: SubscriptionState, now: impl FnOnce() -> Timestamp) {
         if (session, subscription) != self.last {
             self.last = (session, subscription);
-            let state = ConnectionState::new(session, now()).with_subscription(subscription).with_login_limit(limited);
+            let state = ConnectionState::new(session, now()).with_subscription(subscription);
             self.cell.change(|inner| {
                 inner.state = state;
                 inner.version += 1;
@@ -367,11 +341,11 @@ mod tests {
         let waker = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(&waker);
         assert!(watcher.poll_changed(&mut cx).is_pending());
-        sender.set(SessionState::Idle, SubscriptionState::None, false, never);
+        sender.set(SessionState::Idle, SubscriptionState::None, never);
         assert_eq!(count.0.load(Ordering::SeqCst), 0, "nothing has changed");
-        sender.set(SessionState::Connecting, SubscriptionState::None, false, || Timestamp::ZERO);
+        sender.set(SessionState::Connecting, SubscriptionState::None, || Timestamp::ZERO);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
-        sender.set(ready(), SubscriptionState::Active, false, || Timestamp::ZERO);
+        sender.set(ready(), SubscriptionState::Active, || Timestamp::ZERO);
         let mut late = watcher.clone();
         for watcher in [&mut watcher, &mut late] {
             assert!(watcher.poll_changed(&mut cx).map(|s| s.unwrap().is_ready()) == Poll::Ready(true));
@@ -397,9 +371,8 @@ mod tests {
         assert!(text.starts_with("waiting: next try in ") && text.ends_with(" s, 3 failed"), "{text}");
         assert_eq!(ConnectionState::new(ready(), now).wait(), None);
         let limit = SessionState::Waiting { attempt: 1, until, reason: WaitReason::RetryAfter };
-        let text = |limited| ConnectionState::new(limit, now).with_login_limit(limited).to_string();
-        assert!(text(true).ends_with("1 failed; the limits of this program on logins (`LoginLimits`)"));
-        assert!(text(false).ends_with("1 failed; the server asked to wait"));
+        let text = ConnectionState::new(limit, now).to_string();
+        assert!(text.ends_with("1 failed; the server asked to wait"), "{text}");
         let past =
             ConnectionState::new(SessionState::Waiting { attempt: 1, until: now, reason: WaitReason::Backoff }, until);
         assert_eq!(past.wait(), Some(Duration::ZERO));
@@ -439,7 +412,7 @@ mod tests {
         let mut watcher = sender.watch();
         assert_eq!(watcher.wait_changed(Some(Instant::now())), None);
         let waiting = std::thread::spawn(move || watcher.wait_changed(None));
-        sender.set(ready(), SubscriptionState::Active, false, || Timestamp::ZERO);
+        sender.set(ready(), SubscriptionState::Active, || Timestamp::ZERO);
         assert!(waiting.join().unwrap().unwrap().unwrap().is_ready());
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::classify::{MAX_RETRY_AFTER, RateLimit};
 use crate::output::WaitReason;
+use crate::retry::Planned;
 use crate::time::Timestamp;
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -20,18 +21,27 @@ pub(crate) struct Budget {
     limit: usize,
     /// When each use counts no more, in order.
     free_at: VecDeque<Timestamp>,
-    /// A server asked for no use before this (TOK-3).
+    /// No use is allowed before this: a server asked for it (TOK-3), or the program's own limit on logins (TOK-9).
     not_before: Timestamp,
+    /// Which of the two it was.
+    #[cfg_attr(feature = "recorder", serde(default = "asked_by_server"))]
+    held_by: WaitReason,
 }
 
 impl Budget {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), free_at: VecDeque::new(), not_before: Timestamp::ZERO }
+        Self {
+            limit: limit.max(1),
+            free_at: VecDeque::new(),
+            not_before: Timestamp::ZERO,
+            held_by: WaitReason::RetryAfter,
+        }
     }
 
     /// Only what a server asks for counts: no use is taken from it.
     pub(crate) const fn without_limit() -> Self {
-        Self { limit: MAX_KEPT, free_at: VecDeque::new(), not_before: Timestamp::ZERO }
+        let free_at = VecDeque::new();
+        Self { limit: MAX_KEPT, free_at, not_before: Timestamp::ZERO, held_by: WaitReason::RetryAfter }
     }
 
     pub(crate) const fn limit(&self) -> usize {
@@ -47,7 +57,7 @@ impl Budget {
     pub(crate) fn reason(&self, now: Timestamp, spent: WaitReason) -> Option<WaitReason> {
         match self.spent_until(now) {
             Some(at) if at >= self.not_before => Some(spent),
-            _ => (self.not_before > now).then_some(WaitReason::RetryAfter),
+            _ => (self.not_before > now).then_some(self.held_by),
         }
     }
 
@@ -90,16 +100,19 @@ impl Budget {
 
     /// The server allows none before `at`.
     pub(crate) fn penalty(&mut self, at: Timestamp) {
-        self.not_before = self.not_before.max(at);
+        if at > self.not_before {
+            self.hold_until(Planned { at, reason: WaitReason::RetryAfter });
+        }
     }
 
     /// The last refusal allows no use before `at`. It replaces what an earlier one said.
-    pub(crate) fn set_not_before(&mut self, at: Timestamp) {
-        self.not_before = at;
+    pub(crate) const fn hold_until(&mut self, hold: Planned) {
+        self.not_before = hold.at;
+        self.held_by = hold.reason;
     }
 
-    pub(crate) const fn not_before(&self) -> Timestamp {
-        self.not_before
+    pub(crate) const fn held(&self) -> Planned {
+        Planned { at: self.not_before, reason: self.held_by }
     }
 
     /// What an answer says about the limit. It may take uses away, and never gives more than the settings do.
@@ -134,6 +147,11 @@ impl Budget {
         }
         self.not_before = not_before.unwrap_or(self.not_before);
     }
+}
+
+#[cfg(feature = "recorder")]
+const fn asked_by_server() -> WaitReason {
+    WaitReason::RetryAfter
 }
 
 /// A use exactly 60 s old still shares a closed 60 s window, so one microsecond more.

@@ -11,7 +11,7 @@ fn context(policy: &RetryPolicy) -> RetryContext<'_> {
         cost: Cost::None,
         recent: true,
         window: None,
-        not_before: Timestamp::ZERO,
+        held: Planned { at: Timestamp::ZERO, reason: WaitReason::RetryAfter },
         attempts: None,
         calls: None,
     }
@@ -79,7 +79,7 @@ fn the_calls_left_are_spread_over_the_minute() {
 #[test]
 fn who_waits_for_the_same_moment_does_not_leave_it_together() {
     let policy = RetryPolicy::default();
-    let context = RetryContext { not_before: at(30), ..context(&policy) };
+    let context = RetryContext { held: Planned { at: at(30), reason: WaitReason::RetryAfter }, ..context(&policy) };
     within(range(context, &Cause::SocketLost, at(0)), 30_000, 31_500);
     let mut rng = Rng::new(3);
     assert_eq!(context.next_attempt(&Cause::SocketLost, &mut rng, at(0)).reason, WaitReason::RetryAfter);

@@ -368,6 +368,35 @@ fn a_token_that_the_source_had_already_costs_no_call() {
     }
 }
 
+/// The reason of the last wait, as an event says it and as the state does.
+fn wait_reason(s: &Direct, outputs: &[Output]) -> Option<WaitReason> {
+    let SessionState::Waiting { reason, .. } = s.session.state() else { return None };
+    let last = events(outputs).filter_map(|event| match event {
+        Event::Retry { reason, .. } | Event::Waiting { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    assert_eq!(last.last(), Some(reason), "{outputs:?}");
+    Some(reason)
+}
+
+// CLAUSE TOK-9 REC-8
+#[test]
+fn a_wait_for_a_limit_of_the_program_on_logins_is_not_the_servers() {
+    let wait = Duration::from_secs(61);
+    for (kind, reason) in
+        [(AuthFailureKind::Limited, WaitReason::LoginLimit), (AuthFailureKind::RateLimited, WaitReason::RetryAfter)]
+    {
+        let mut s = Direct::starting(Config::default());
+        let failure = AuthFailure { retry_after: Some(wait), ..AuthFailure::new(kind, "m") };
+        let outputs = s.input(Input::AuthorizeFailed { id: s.login, failure });
+        assert_eq!(wait_reason(&s, &outputs), Some(reason), "{kind:?}");
+        // Asked for the connection again, it waits for the same.
+        s.session.recover(s.now).unwrap();
+        let outputs = s.drain();
+        assert_eq!(wait_reason(&s, &outputs), Some(reason), "{kind:?}");
+    }
+}
+
 // CLAUSE TOK-4
 #[test]
 fn a_token_that_is_refused_after_a_minute_is_replaced_at_once() {

@@ -241,6 +241,7 @@ fn each_reason_has_words_of_its_own() {
     let waits = [
         WaitReason::Backoff,
         WaitReason::RetryAfter,
+        WaitReason::LoginLimit,
         WaitReason::AuthBudget,
         WaitReason::AttemptBudget,
         WaitReason::LastChance,

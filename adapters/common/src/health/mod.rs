@@ -125,9 +125,7 @@ impl Health {
         match pulse.session {
             SessionState::Ready { .. } => {}
             SessionState::Idle => return Some(NotReady::NotStarted),
-            SessionState::Waiting { reason: WaitReason::RetryAfter, .. } if pulse.last_cause.is_login_limit() => {
-                return Some(NotReady::LoginLimit);
-            }
+            SessionState::Waiting { reason: WaitReason::LoginLimit, .. } => return Some(NotReady::LoginLimit),
             SessionState::Waiting { reason, .. } => return Some(NotReady::Waiting(reason)),
             SessionState::AwaitingStore => return Some(NotReady::AwaitingStore),
             SessionState::Offline => return Some(NotReady::Offline),

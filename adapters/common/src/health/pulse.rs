@@ -47,13 +47,6 @@ impl LastCause {
     pub fn get(&self) -> Option<&Cause> {
         self.0.as_deref()
     }
-
-    /// Whether a limit of this program on logins is what the session waits for, though it counts that as a wait that
-    /// it was asked for.
-    #[must_use]
-    pub fn is_login_limit(&self) -> bool {
-        matches!(self.get(), Some(Cause::LoginLimit { .. }))
-    }
 }
 
 impl Default for Pulse {

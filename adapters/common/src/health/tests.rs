@@ -112,7 +112,7 @@ fn the_reason_is_the_first_thing_in_the_way() {
 
 fn retry(cause: Cause) -> Event {
     let (at, delay) = (Timestamp::ZERO, Duration::ZERO);
-    Event::Retry { attempt: 1, cause, at, delay, reason: WaitReason::RetryAfter }
+    Event::Retry { attempt: 1, cause, at, delay, reason: WaitReason::LoginLimit }
 }
 
 // CLAUSE TOK-9
@@ -121,7 +121,7 @@ fn a_wait_for_a_limit_of_the_program_is_not_the_servers() {
     let (clock, vitals) = vitals();
     clock.store(11, Ordering::SeqCst);
     let waiting = |reason| SessionState::Waiting { attempt: 1, until: Timestamp::from_secs(14), reason };
-    let mut pulse = Pulse { session: waiting(WaitReason::RetryAfter), ..ready() };
+    let mut pulse = Pulse { session: waiting(WaitReason::LoginLimit), ..ready() };
     pulse.last_cause.note(&retry(Cause::LoginLimit { message: "60 a minute; 2 wait".into() }));
     let limited = Health::of(&pulse, false, &vitals);
     assert_eq!(

@@ -301,8 +301,7 @@ impl<R: Replies> Pump<R> {
 
     fn show_state(&mut self) {
         let (session, clock) = (&self.session, &self.clock);
-        let limited = self.last_cause.is_login_limit();
-        self.states.set(session.state(), session.subscription(), limited, || clock.reading().now);
+        self.states.set(session.state(), session.subscription(), || clock.reading().now);
     }
 
     /// Shows how things stand, and wakes the application.

@@ -351,11 +351,11 @@ mod tests {
             cause,
             at: Timestamp::ZERO,
             delay: Duration::from_secs(61),
-            reason: WaitReason::RetryAfter,
+            reason: WaitReason::LoginLimit,
         };
         assert_eq!(
             event(&waits).unwrap(),
-            r#"{"event":"retry","attempt":1,"cause":"login_limit","delay_ms":61000,"waits_for":"retry_after","message":"the login waits: 60 a minute; 2 wait"}"#
+            r#"{"event":"retry","attempt":1,"cause":"login_limit","delay_ms":61000,"waits_for":"login_limit","message":"the login waits: 60 a minute; 2 wait"}"#
         );
         let gap = Gap {
             cause: GapCause::WindowPassed,

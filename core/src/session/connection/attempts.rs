@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::classify::Cause;
 use crate::output::{Event, WaitReason};
-use crate::retry::{Budget, Cost, Planned, RetryContext};
+use crate::retry::{Budget, Cost, Planned, RetryContext, asked_by};
 use crate::session::Session;
 use crate::session::connection::ConnectionState;
 use crate::time::Timestamp;
@@ -86,7 +86,7 @@ impl Session {
     fn retry_at(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
         self.state.timers.stop(TimerKind::Handshake);
         self.state.attempts.count_failure();
-        self.state.attempts.budget.set_not_before(floor);
+        self.state.attempts.budget.hold_until(Planned { at: floor, reason: asked_by(cause) });
         if *cause == Cause::MalformedWsc {
             self.context(cost, now).floor(now)
         } else {
@@ -120,7 +120,7 @@ impl Session {
             cost,
             recent: now < self.state.recovery.lost_at.after(self.recovery_window()),
             window: self.window(),
-            not_before: self.state.attempts.budget.not_before(),
+            held: self.state.attempts.budget.held(),
             attempts: Some(&self.state.attempts.budget),
             calls: (!self.state.tokens.has_ws_token(now)).then(|| self.state.tokens.calls()),
         }
@@ -136,7 +136,7 @@ impl Session {
     }
 
     pub(crate) fn plan(&mut self, cause: &Cause, cost: Cost, floor: Timestamp, now: Timestamp) -> Planned {
-        self.state.attempts.budget.set_not_before(floor);
+        self.state.attempts.budget.hold_until(Planned { at: floor, reason: asked_by(cause) });
         self.plan_as_of(self.state.attempts.failed(), cause, cost, now)
     }
 

@@ -9,8 +9,8 @@ use crate::classify::{self, ApiError, Cause, Class};
 use crate::gap::GapCause;
 use crate::ids::SubscriptionId;
 use crate::notification::Notification;
-use crate::output::{Event, SubscriptionInfo};
-use crate::retry::{Cost, RetryContext};
+use crate::output::{Event, SubscriptionInfo, WaitReason};
+use crate::retry::{Cost, Planned, RetryContext};
 use crate::session::connection::Service;
 use crate::session::delivery::unconfirmed::Held;
 use crate::session::{Close, Session};
@@ -202,7 +202,7 @@ impl Session {
             cost: Cost::Call,
             recent: false,
             window: None,
-            not_before: floor,
+            held: Planned { at: floor, reason: WaitReason::RetryAfter },
             attempts: None,
             calls: None,
         };

@@ -8,7 +8,7 @@ use crate::input::{AccessToken, AuthFailure, AuthFailureKind};
 use crate::json::beginning;
 use crate::mask::Masker;
 use crate::output::{Action, AuthReason, CloseReason, WaitReason};
-use crate::retry::{Cost, Planned};
+use crate::retry::{Cost, Planned, asked_by};
 use crate::session::Session;
 use crate::session::connection::TokenUse;
 use crate::session::recovery::StoredSnapshot;
@@ -77,7 +77,7 @@ impl Session {
         let floor = self.call_allowed(now);
         let asked = self.state.tokens.logins.earliest(now);
         if asked > now && floor.is_none_or(|floor| floor.at < asked) {
-            return Err(Planned { at: asked, reason: WaitReason::RetryAfter });
+            return Err(Planned { at: asked, reason: self.state.tokens.logins.held().reason });
         }
         if let Some(floor) = floor {
             return Err(floor);
@@ -175,7 +175,6 @@ impl Session {
         }
         let cost = if failure.not_sent() { Cost::Local } else { Cost::Call };
         let stated = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
-        self.state.tokens.logins.set_not_before(now.after(stated));
         let permanent = failure.is_permanent();
         let failure = AuthFailure {
             code: failure.code.map(|code| self.words(&code)),
@@ -183,6 +182,7 @@ impl Session {
             ..failure
         };
         let cause = login_failed(failure, self.config.retry.penalty);
+        self.state.tokens.logins.hold_until(Planned { at: now.after(stated), reason: asked_by(&cause) });
         self.requests_without_token(&cause, now);
         if self.state.tokens.bearer(now).is_some() {
             // The old token is still good: the connection goes on, and the source is asked again.

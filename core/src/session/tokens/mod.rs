@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::ids::{AuthId, HttpId};
 use crate::mask::Masker;
 use crate::outbox::Outbox;
-use crate::output::Action;
-use crate::retry::{Budget, MINUTE};
+use crate::output::{Action, WaitReason};
+use crate::retry::{Budget, MINUTE, Planned};
 use crate::secret::{Secret, SecretUrl};
 use crate::snapshot::StoredAuth;
 use crate::time::{ClockReading, Timestamp, UnixMillis};
@@ -215,7 +215,8 @@ impl Tokens {
         let free_at = stored.free_at.iter().map(|free| at(*free, MINUTE));
         self.calls.restore(free_at, stored.no_call_before.map(|until| at(until, MAX_STORED_PENALTY)), now);
         if let Some(until) = stored.no_login_before {
-            self.logins.set_not_before(at(until, MAX_STORED_PENALTY));
+            let at = at(until, MAX_STORED_PENALTY);
+            self.logins.hold_until(Planned { at, reason: WaitReason::RetryAfter });
         }
     }
 
