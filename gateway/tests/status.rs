@@ -24,7 +24,8 @@ fn state(server: &Server) -> Value {
 /// A page that follows the stream.
 struct Follower {
     stream: TcpStream,
-    read: String,
+    /// What has come and was not looked at. A read may end within a character.
+    read: Vec<u8>,
 }
 
 impl Follower {
@@ -33,25 +34,26 @@ impl Follower {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let request = format!("GET /_gateway/stream HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
         stream.write_all(request.as_bytes()).unwrap();
-        Self { stream, read: String::new() }
+        Self { stream, read: Vec::new() }
     }
 
     /// The next state of which this holds.
     fn until(&mut self, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            assert!(Instant::now() < deadline, "it never came: {}", self.read);
-            while let Some((event, rest)) = self.read.split_once("\n\n") {
+            assert!(Instant::now() < deadline, "it never came: {}", String::from_utf8_lossy(&self.read));
+            while let Some(end) = self.read.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.read.drain(..end + 2).collect();
+                let event = String::from_utf8(event).unwrap();
                 let state = event.split_once("data: ").map(|(_, data)| serde_json::from_str::<Value>(data).unwrap());
-                self.read = rest.to_owned();
                 if let Some(state) = state.filter(&holds) {
                     return state;
                 }
             }
             let mut bytes = [0; 65_536];
             let read = self.stream.read(&mut bytes).unwrap();
-            assert!(read > 0, "the stream ended: {}", self.read);
-            self.read.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+            assert!(read > 0, "the stream ended: {}", String::from_utf8_lossy(&self.read));
+            self.read.extend_from_slice(&bytes[..read]);
         }
     }
 }
