@@ -1,6 +1,8 @@
 //! The command from outside.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod schema;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
