@@ -127,17 +127,23 @@ impl Gateway {
             "origin": {"type": "Call"},
         });
         let mut bodies = [body.to_string(), String::new()];
-        if call.plan.has_recording() && call.stage == Stage::Talking {
+        let is_recorded = call.plan.has_recording() && call.stage == Stage::Talking;
+        if is_recorded {
             party["recordings"] = json!([{"id": recording_id(number).to_string(), "active": status == "Answered"}]);
             body["parties"] = json!([party]);
         }
         bodies[1] = body.to_string();
-        let query = form_urlencoded::Serializer::new(String::new())
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query
             .append_pair("direction", call.plan.direction())
             .append_pair("missedCall", if missed { "true" } else { "false" })
             .append_pair("statusCode", status)
-            .append_pair("phoneNumber", &call.plan.other)
-            .finish();
+            .append_pair("phoneNumber", &call.plan.other);
+        // `true` asks for sessions with recordings only, and `false` for nothing.
+        if !is_recorded {
+            query.append_pair("withRecordings", "false");
+        }
+        let query = query.finish();
         let user = call.user;
         let body = |filter: &Filter| bodies[usize::from(filter.asks("withRecordings", "true"))].as_str();
         for path in ["/restapi/v1.0/account/~/extension/~", "/restapi/v1.0/account/~"] {

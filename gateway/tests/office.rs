@@ -196,6 +196,7 @@ fn a_call_is_told_step_by_step_and_logged_with_its_recording() {
     let mut bench = Bench::new(|_| {});
     let filters = [
         format!("{ME}/telephony/sessions?withRecordings=true"),
+        format!("{ME}/telephony/sessions"),
         format!("{ME}/presence?detailedTelephonyState=true&sipData=true"),
     ];
     let (conn, _, _) = bench.subscribed(&filters.each_ref().map(String::as_str));
@@ -233,6 +234,42 @@ fn a_call_is_told_step_by_step_and_logged_with_its_recording() {
     assert_eq!((content.status, content.filler_len, content.get("Content-Type")), (200, 65_536, Some("audio/mpeg")));
     assert_eq!(status(&bench.call(conn, "GET", &format!("{path}/content"), None)), 400, "over HTTPS only");
     assert_eq!(bench.get(&format!("{ACCOUNT}/recording/1")).status, 404);
+}
+
+#[test]
+fn a_filter_that_asks_for_recordings_gets_no_calls_without() {
+    let mut bench = Bench::new(|_| {});
+    let sessions = format!("{ME}/telephony/sessions");
+    let (all, recorded) = (sessions.clone(), format!("{sessions}?withRecordings=true"));
+    let codes = |bench: &mut Bench, conn| -> Vec<String> {
+        let seen = notifications(bench, conn);
+        let code = |(_, body): &(String, Value)| body["parties"][0]["status"]["code"].as_str().unwrap().to_owned();
+        seen.iter().map(code).collect()
+    };
+    let whole = ["Setup", "Proceeding", "Answered", "Disconnected"];
+    let talk = |bench: &mut Bench| {
+        bench.g.call(0, &CallPlan::inbound("+1"), 0);
+        bench.g.call(0, &CallPlan::inbound("+2").missed().recorded(), 0);
+        bench.g.call(0, &CallPlan::inbound("+3").recorded(), 0);
+    };
+    let (conn, _, _) = bench.subscribed(&[&recorded]);
+    talk(&mut bench);
+    // Before the conversation there is no recording yet.
+    assert_eq!(codes(&mut bench, conn), ["Answered", "Disconnected"]);
+    for filters in [vec![&*all], vec![&*recorded, &*all], vec![&*recorded.replace("true", "false")]] {
+        let (conn, _, _) = bench.subscribed(&filters);
+        talk(&mut bench);
+        let seen = codes(&mut bench, conn);
+        assert_eq!(
+            (&seen[..4], seen.len(), &seen[7..]),
+            (&whole.map(str::to_owned)[..], 11, &whole.map(str::to_owned)[..])
+        );
+    }
+    let ended = format!("{recorded}&statusCode=Disconnected");
+    let (conn, _, _) = bench.subscribed(&[&ended]);
+    talk(&mut bench);
+    let seen = notifications(&mut bench, conn);
+    assert_eq!((seen.len(), &seen[0].1["parties"][0]["recordings"][0]["active"]), (1, &json!(false)));
 }
 
 #[test]

@@ -178,9 +178,9 @@ pub(crate) struct DoctorArgs {
 const DOCTOR: &str = "\
 Each step says what it does, and then `ok`, or what is wrong and how to mend it. Steps that need one that failed are left
 out. It logs in once and connects twice, which counts against the five calls a minute of a user and app, and it ends what
-it began on the server.
+it began on the server, also when a signal interrupts it.
 
-Exit status: 0 when nothing is wrong, 1 when something is, 2 for bad usage.";
+Exit status: 0 when nothing is wrong, 1 when something is, 2 for bad usage, 130 after Ctrl-C, 143 after SIGTERM.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArgs {

@@ -26,7 +26,8 @@ pub(crate) const NAME: &str = "ringcentral-ws";
 
 /// Runs the command. `args` begin with the program's name.
 ///
-/// Returns the exit status: 0 after an orderly end, 1 when something failed for good, 2 for bad usage.
+/// Returns the exit status: 0 after an orderly end, 1 when something failed for good, 2 for bad usage, and for `doctor`
+/// 128 and the number of the signal that interrupted it.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,

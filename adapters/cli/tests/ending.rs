@@ -5,16 +5,11 @@ mod common;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{DEADLINE, Running, finish, program, program_for, server};
+use common::{DEADLINE, Running, finish, program, program_for, server, signal, with_default};
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use serde_json::Value;
 
 const LONG: Duration = DEADLINE;
-
-fn signal(name: &str, pid: u32) {
-    let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();
-    assert!(sent.success());
-}
 
 fn refusing() -> Server {
     let mut config = ServerConfig::default();
@@ -31,18 +26,7 @@ fn last(out: &str) -> Value {
 fn signals_end_it_in_order() {
     let server = server();
     for name in ["INT", "TERM", "HUP"] {
-        // Under `nohup` these tests would hand on that SIGHUP is ignored.
-        let command = program_for(&server, &[]);
-        let mut tail = Running::start(
-            Command::new("env")
-                .arg(format!("--default-signal={name}"))
-                .arg(command.get_program())
-                .args(["tail", "--json", "sms"])
-                .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped()),
-        );
+        let mut tail = Running::start(&mut with_default(name, &program_for(&server, &["tail", "--json", "sms"])));
         tail.event("subscribed");
         signal(name, tail.child.id());
         assert_eq!(tail.event("closed")["reason"], "revoked", "{name}");

@@ -9,6 +9,9 @@ use crate::server::refusals::{Refusals, Refuse};
 use crate::server::shared::Shared;
 use crate::{CallPlan, ConnectionTimeout, Fate, Gateway, HttpResponse, MessageKind, Receipt};
 
+/// Why a command for a user cannot be carried out.
+const NOBODY: &str = "there is no such user";
+
 /// What a member of a command holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -160,13 +163,14 @@ impl Command {
     pub(super) fn carry_out(self, refuse: &Refusals, shared: &Arc<Shared>) -> Result<Value, &'static str> {
         let (id, receipts) = match self {
             Self::Notify { event, body } => (None, shared.call(|g, now| g.notify(&event, &body, now))),
+            Self::Receive { user, .. } | Self::LogOut(user) if !has_user(user, shared) => return Err(NOBODY),
             Self::Receive { kind, user, from, text } => {
                 let (id, receipts) = shared.call(|g, now| g.receive(user, kind, &from, &text, now));
                 (Some(id), receipts)
             }
             Self::Call { user, plan } => {
                 let started = shared.call(|g, now| g.call(user, &plan, now));
-                let (id, receipts) = started.ok_or("there is no such user")?;
+                let (id, receipts) = started.ok_or(NOBODY)?;
                 (Some(id), receipts)
             }
             fault => {
@@ -277,12 +281,17 @@ impl Given<'_> {
             Some(other) => other.to_string(),
         };
         let mut response = HttpResponse::new(self.within("status", 500, 200..=599)?, body);
-        for (name, value) in self.0.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        let headers = self.0.get("headers").map(|headers| headers.as_object().ok_or("headers must be an object"));
+        for (name, value) in headers.transpose()?.into_iter().flatten() {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             response = response.header(name, &value);
         }
         Ok(response)
     }
+}
+
+fn has_user(user: usize, shared: &Shared) -> bool {
+    shared.call(|gateway, _| gateway.config().users.len() > user)
 }
 
 fn receipt(receipt: &Receipt) -> Value {
@@ -320,6 +329,8 @@ fn stall_for(time: Duration, shared: &Arc<Shared>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn command(name: &str, members: &Value) -> Result<Command, String> {
@@ -358,6 +369,22 @@ mod tests {
     }
 
     #[test]
+    fn the_schema_has_every_command_with_its_members() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/schema/stand-in.schema.json");
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let posts = schema["x-resources"].as_object().unwrap().keys();
+        let posts: BTreeSet<&str> = posts.filter_map(|key| key.strip_prefix("POST /_gateway/")).collect();
+        let commands: BTreeSet<&str> = COMMANDS.iter().map(|(name, _)| *name).chain(["script"]).collect();
+        assert_eq!(posts, commands);
+        for (name, members) in COMMANDS {
+            let of_schema = schema["$defs"][format!("post_{name}")]["properties"].as_object().unwrap();
+            let of_schema: BTreeSet<&str> = of_schema.keys().map(String::as_str).collect();
+            let members: BTreeSet<&str> = members.iter().map(|(member, _)| *member).collect();
+            assert_eq!(of_schema, members, "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (name, members, error) in [
             ("explode", json!({}), "there is no command explode"),
@@ -370,6 +397,7 @@ mod tests {
             ("duplicate", json!({"count": 4_294_967_296_u64}), "count is too large"),
             ("call", json!({"recorded": 1}), "recorded must be true or false"),
             ("raw", json!({}), "text is missing"),
+            ("fail", json!({"path": "/p", "headers": "a: b"}), "headers must be an object"),
             ("timeout", json!({}), "kind must be idle or absolute"),
         ] {
             assert_eq!(command(name, &members).unwrap_err(), error);

@@ -41,6 +41,9 @@ pub(super) fn answer(request: &HttpRequest, refuse: &Refusals, shared: &Arc<Shar
 }
 
 fn start_script(members: &Map<String, Value>, refuse: &Refusals, shared: &Arc<Shared>) -> Result<Value, String> {
+    if let Some(other) = members.keys().find(|member| *member != "script") {
+        return Err(format!("script has no member {other}, it has: script"));
+    }
     let text = members.get("script").and_then(Value::as_str).ok_or("script is missing")?;
     let script: Script = text.parse().map_err(|error: crate::ScriptError| error.to_string())?;
     let running = Arc::clone(&shared.scripts).try_acquire_owned();

@@ -2,14 +2,18 @@
 
 mod certificate;
 mod clock;
+mod made;
 mod network;
 mod report;
 mod service;
 mod socket;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
+use ringcentral_ws_adapter::terminal::note;
+use ringcentral_ws_adapter::watch::interrupt::on_signal;
 use ringcentral_ws_adapter::watch::{USAGE, args, complain, start};
 use ringcentral_ws_adapter::{IoLimits, Target, default_tls};
 use ringcentral_ws_api::{EnvError, Filter};
@@ -21,6 +25,7 @@ use ringcentral_ws_tokio::Tokio;
 use rustls::ClientConfig;
 use url::Url;
 
+use self::made::Made;
 use self::report::{Found, Problem, Report};
 use self::service::Kept;
 use self::socket::Maker;
@@ -39,11 +44,29 @@ pub(crate) fn run(args: DoctorArgs) -> u8 {
         Ok(tls) => tls,
         Err(status) => return status,
     };
+    let (signal, mut signals) = tokio::sync::mpsc::unbounded_channel();
+    on_signal(NAME, move |status| {
+        let _ = signal.send(status);
+    });
     let runtime = start_runtime(NAME, || tokio::runtime::Builder::new_multi_thread().enable_all().build());
     let mut report = Report::new(args.json);
     let walk = async {
-        walk(&mut report, &args, filters, tls).await;
-        report.end()
+        let made = Arc::new(Made::default());
+        let interrupted = {
+            let mut walk = pin!(walk(&mut report, &args, filters, tls, &made));
+            tokio::select! {
+                () = &mut walk => None,
+                // The walk stands still, and holds what it has until that is ended.
+                Some(status) = signals.recv() => {
+                    note("interrupted: ends what is on the server");
+                    Some((status, made.end().await))
+                }
+            }
+        };
+        match interrupted {
+            None => report.end(),
+            Some((status, is_clean)) => report.interrupted(status, is_clean),
+        }
     };
     runtime.map_or_else(|status| status, |runtime| runtime.block_on(walk))
 }
@@ -57,7 +80,13 @@ fn filters(given: &[String]) -> Result<Vec<String>, String> {
     Ok(filters)
 }
 
-async fn walk(report: &mut Report, args: &DoctorArgs, filters: Vec<String>, tls: Option<Arc<ClientConfig>>) {
+async fn walk(
+    report: &mut Report,
+    args: &DoctorArgs,
+    filters: Vec<String>,
+    tls: Option<Arc<ClientConfig>>,
+    made: &Arc<Made>,
+) {
     let doing = if args.stand_in { "starts a server that plays RingCentral" } else { "looks for credentials" };
     let kept = Kept::default();
     let found = async { environment(args, &kept) };
@@ -74,12 +103,14 @@ async fn walk(report: &mut Report, args: &DoctorArgs, filters: Vec<String>, tls:
         Err(_) => return report.leave_out(&[SERVICE, SESSION].concat(), "no HTTPS call can be made"),
     };
     let source = Arc::new(source);
-    let is_logged_in = service(report, &*https, &source, &kept, &server).await;
+    made.login(&source, &https);
+    let is_logged_in = service(report, &*https, &source, &kept, &server, made).await;
     if is_logged_in {
-        let maker = Maker { source: Arc::<Source>::clone(&source), tls, server };
+        let maker = Maker { source: Arc::<Source>::clone(&source), tls, server, made: Arc::clone(made) };
         session(report, &maker, &filters).await;
         if let Source::Jwt(jwt) = &*source {
             report.step("end", "gives the login back", end(jwt, &*https)).await;
+            made.forget_login();
         }
     } else {
         report.leave_out(SESSION, "there is no login");
@@ -183,13 +214,23 @@ async fn way(report: &mut Report, target: &Target, tls: Option<&Arc<ClientConfig
 }
 
 /// Whether there is a login.
-async fn service(report: &mut Report, https: &dyn HttpsSender, source: &Source, kept: &Kept, server: &Url) -> bool {
+async fn service(
+    report: &mut Report,
+    https: &dyn HttpsSender,
+    source: &Source,
+    kept: &Kept,
+    server: &Url,
+    made: &Made,
+) -> bool {
     report.step("service", "asks the server for its version, and its time", service::answers(https, server)).await;
     let doing = match source {
         Source::Jwt(_) => "logs in with the JWT",
         Source::Stored { .. } => "asks for an access token with the login of the file",
     };
-    let Some(login) = report.step("login", doing, service::log_in(https, source, kept)).await else {
+    made.logs_in(true);
+    let login = report.step("login", doing, service::log_in(https, source, kept)).await;
+    made.logs_in(false);
+    let Some(login) = login else {
         report.leave_out(&["permissions"], "there is no login");
         return false;
     };

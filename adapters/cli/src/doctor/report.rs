@@ -144,6 +144,23 @@ impl Report {
         }
     }
 
+    /// The last line when somebody ended it; gives the exit status back.
+    pub(super) fn interrupted(&self, status: u8, is_clean: bool) -> u8 {
+        let left = if is_clean {
+            "nothing is left on the server"
+        } else {
+            "not everything could be ended on the server, and what is left expires by itself"
+        };
+        let (steps, wrong, left_out) = (self.steps.len(), self.wrong, self.left_out);
+        if self.json {
+            let line = Line::new("closed").with("reason", "interrupted").with("message", left);
+            print(&line.with("steps", steps).with("wrong", wrong).with("left_out", left_out).end());
+        } else {
+            say(&format!("\nInterrupted after {steps} steps: {left}."));
+        }
+        status
+    }
+
     /// The last line, and the exit status.
     pub(super) fn end(&self) -> u8 {
         let (steps, wrong, left_out) = (self.steps.len(), self.wrong, self.left_out);

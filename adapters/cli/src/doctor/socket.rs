@@ -9,6 +9,7 @@ use ringcentral_ws_tokio::Tokio;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
+use super::made::Made;
 use super::report::{Found, Problem};
 use super::service::{later, refusal};
 
@@ -22,12 +23,21 @@ pub(super) struct Maker {
     pub(super) source: Arc<dyn CredentialSource>,
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) server: url::Url,
+    pub(super) made: Arc<Made>,
 }
 
 /// A session under examination.
 pub(super) struct Patient {
     client: Client<Tokio>,
     events: Events,
+    made: Arc<Made>,
+}
+
+impl Drop for Patient {
+    /// Another handle would keep it alive.
+    fn drop(&mut self) {
+        self.made.forget_session();
+    }
 }
 
 /// How the first attempt ended.
@@ -48,7 +58,10 @@ impl Maker {
             builder = builder.restore(snapshot);
         }
         let started = builder.start().map_err(|error| Problem::new(error, "correct that and try again"));
-        started.map(|(client, events)| Patient { client, events })
+        started.map(|(client, events)| {
+            self.made.session(&client);
+            Patient { client, events, made: Arc::clone(&self.made) }
+        })
     }
 
     /// Asks for the WebSocket token and connects. The second value is what is wrong with the upgrade.

@@ -1,6 +1,8 @@
 //! The command from outside.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod schema;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -115,4 +117,19 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn signal(name: &str, pid: u32) {
+    let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// The same command, with this signal at its default: under `nohup` these tests would hand on that SIGHUP is ignored.
+pub(crate) fn with_default(name: &str, command: &Command) -> Command {
+    let mut outer = Command::new("env");
+    outer.arg(format!("--default-signal={name}")).arg(command.get_program()).args(command.get_args());
+    outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    outer
 }

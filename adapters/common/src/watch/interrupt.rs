@@ -18,29 +18,35 @@ const TO_SAY: Duration = Duration::from_millis(200);
 /// Calls `notify` for each Ctrl-C, and on Unix for SIGTERM and SIGHUP too, on a thread of its own: a stream that nobody
 /// reads may stop those of a runtime. `false` when the system does not allow it.
 pub fn on_interrupt(name: &'static str, mut notify: impl FnMut() + Send + 'static) -> bool {
-    handle(move |by_hand| {
+    on_signal(name, move |_| notify())
+}
+
+/// The same; `notify` gets the exit status that shells give a process which the signal ends, such as 130 for Ctrl-C.
+pub fn on_signal(name: &'static str, mut notify: impl FnMut(u8) + Send + 'static) -> bool {
+    handle(move |by_hand, status| {
         interrupted(name, by_hand);
-        notify();
+        notify(status);
     })
 }
 
-/// Calls `handler` with whether it was Ctrl-C. The first process of a container or namespace gets only signals that it
+/// Calls `handler` with whether it was Ctrl-C, and with the status. The first process of a container or namespace gets only signals that it
 /// handles, so it has to handle all that ask for an end.
 #[cfg(unix)]
-fn handle(mut handler: impl FnMut(bool) + Send + 'static) -> bool {
+fn handle(mut handler: impl FnMut(bool, u8) + Send + 'static) -> bool {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut wanted = vec![SIGINT, SIGTERM];
     if !is_ignored(SIGHUP) {
         wanted.push(SIGHUP);
     }
     let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else { return false };
-    let run = move || signals.forever().for_each(|signal| handler(signal == SIGINT));
+    let status = |signal| u8::try_from(128 + signal).unwrap_or(FAILED);
+    let run = move || signals.forever().for_each(|signal| handler(signal == SIGINT, status(signal)));
     Builder::new().name("signals".to_owned()).spawn(run).is_ok()
 }
 
 #[cfg(not(unix))]
-fn handle(mut handler: impl FnMut(bool) + Send + 'static) -> bool {
-    ctrlc::set_handler(move || handler(true)).is_ok()
+fn handle(mut handler: impl FnMut(bool, u8) + Send + 'static) -> bool {
+    ctrlc::set_handler(move || handler(true, 130)).is_ok()
 }
 
 /// Whether the one who started this process had it ignore the signal, as `nohup` does. Only Linux says so without

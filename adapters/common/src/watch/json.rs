@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use super::args;
 use crate::terminal::escape_json;
 use crate::{RequestError, Response};
 
@@ -249,7 +250,9 @@ pub fn command(line: &str) -> Result<Command, (Option<Value>, String)> {
     let raw: Raw = serde_json::from_str(line).map_err(|error| (None, format!("not a command: {error}")))?;
     Ok(match raw {
         Raw::Subscribe { filters } => {
-            Command::Subscribe(Filters::new(filters).map_err(|error| (None, error.to_string()))?)
+            let filters = filters.iter().map(|text| args::filter(text)).collect::<Result<Vec<_>, _>>();
+            let filters = filters.and_then(|filters| Filters::new(filters).map_err(|error| error.to_string()));
+            Command::Subscribe(filters.map_err(|why| (None, why))?)
         }
         Raw::Unsubscribe {} => Command::Unsubscribe,
         Raw::Recover {} => Command::Recover,
@@ -414,6 +417,8 @@ mod tests {
         assert!(
             matches!(command(r#"{"cmd":"subscribe","filters":["/a"]}"#), Ok(Command::Subscribe(f)) if f.len() == 1)
         );
+        let Ok(Command::Subscribe(named)) = command(r#"{"cmd":"subscribe","filters":["sms"]}"#) else { panic!("sms") };
+        assert!(named.iter().any(|filter| filter.ends_with("message-store/instant?type=SMS")), "{named:?}");
         assert!(matches!(command(r#"{"cmd":"unsubscribe"}"#), Ok(Command::Unsubscribe)));
         assert!(matches!(command(r#"{"cmd":"recover"}"#), Ok(Command::Recover)));
         assert!(matches!(command(r#"{"cmd":"close"}"#), Ok(Command::Close(Close::Revoke))));
@@ -432,6 +437,7 @@ mod tests {
             assert!(matches!(command(bad), Err((None, _))), "{bad}");
         }
         assert!(command(r#"{"cmd":"subscribe","filters":[]}"#).unwrap_err().1.contains("at least one"));
+        assert!(command(r#"{"cmd":"subscribe","filters":["smss"]}"#).unwrap_err().1.contains("sms, "));
         let (id, why) = command(r#"{"cmd":"request","id":7,"path":"/p","query":5}"#).unwrap_err();
         assert_eq!(id, Some(json!(7)));
         assert!(why.contains("query"));
