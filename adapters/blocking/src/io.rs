@@ -242,6 +242,10 @@ impl ringcentral_ws_adapter::Io for Io {
         }
     }
 
+    fn close_kept(&mut self) {
+        self.https.close_kept();
+    }
+
     fn open(&mut self, conn: ConnId, url: SecretUrl) {
         self.disconnect();
         let (https, message) = (Arc::clone(&self.https), self.message);

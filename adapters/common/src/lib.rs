@@ -68,7 +68,8 @@ pub use events::{EventReceiver, EventSender, Load, SessionView, event_queue};
 pub use frames::{FrameCounts, FrameTracker};
 pub use health::{Health, LastCause, NotReady, Pulse, Vitals};
 pub use limits::{
-    IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES, TURN_FRAMES,
+    FIRST_READ, IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES,
+    TURN_FRAMES,
 };
 #[doc(hidden)]
 pub use login::names as login_names;

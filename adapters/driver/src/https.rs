@@ -207,6 +207,13 @@ impl<R: Runtime> Https<R> {
         }
     }
 
+    /// Closes all kept connections.
+    pub(crate) fn close_kept(&self) {
+        let kept = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        // Not under the lock.
+        drop(kept);
+    }
+
     fn keep(&self, connection: Connection) {
         if !connection.is_open() {
             return;

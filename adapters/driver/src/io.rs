@@ -169,6 +169,10 @@ impl<R: Runtime> ringcentral_ws_adapter::Io for Polled<'_, '_, R> {
         }
     }
 
+    fn close_kept(&mut self) {
+        self.io.https.close_kept();
+    }
+
     fn open(&mut self, conn: ConnId, url: SecretUrl) {
         let (https, message) = (Arc::clone(&self.io.https), self.io.message);
         // A verifier of the application's may panic; nothing of the driver is touched by the future.

@@ -33,7 +33,8 @@ impl<R: Runtime + Default> OfTasks<R> {
         if let Some(tls) = server.tls() {
             builder = builder.tls(tls);
         }
-        let (client, events) = builder.config(server.config()).filters(["/quiet"]).start().expect("a good configuration");
+        let (client, events) =
+            builder.config(server.config()).filters(["/quiet"]).start().expect("a good configuration");
         Self(client, events)
     }
 }
@@ -56,7 +57,8 @@ impl OfThreads {
         if let Some(tls) = server.tls() {
             builder = builder.tls(tls);
         }
-        let (client, events) = builder.config(server.config()).filters(["/quiet"]).start().expect("a good configuration");
+        let (client, events) =
+            builder.config(server.config()).filters(["/quiet"]).start().expect("a good configuration");
         Self(client, events)
     }
 }
