@@ -15,6 +15,7 @@
 mod address;
 mod below;
 mod call;
+mod channel;
 mod clock;
 mod content;
 mod debug;
@@ -60,6 +61,7 @@ pub use call::{
     Call, TOO_MANY_PROVISIONAL, body_broke_off, body_is_late, body_is_too_large, ended_early, head_is_late, not_found,
     tls_failed, tls_to, too_many_provisional,
 };
+pub use channel::{Receiver, Sender, channel};
 pub use clock::{Clock, ClockTimes, ClockView, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
