@@ -1,5 +1,6 @@
 //! What the benchmarks share: frames for a session, and one Session with a model of the service in virtual time.
 
+pub mod loopback;
 pub mod outage;
 
 use ringcentral_ws_core::{Action, Input, Output, Purpose, Session, Timestamp, Wait};

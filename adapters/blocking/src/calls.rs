@@ -2,11 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
 use http::Response;
-use ringcentral_ws_adapter::{SessionSpan, client_panicked};
+use ringcentral_ws_adapter::{Sender, SessionSpan, client_panicked};
 use ringcentral_ws_core::{
     AccessToken, AuthFailure, AuthId, ConnId, HttpFailure, HttpId, OpenFailure, Phase, RequestId,
 };

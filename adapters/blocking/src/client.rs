@@ -6,11 +6,10 @@ mod requests;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::FlightRecorder;
-use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, Settings, StartError};
+use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, Settings, StartError, channel};
 use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
@@ -185,7 +184,7 @@ impl Builder {
         let made = self.settings.prepare(server, identity, seed, ClockTimes::system)?;
         let poll = Poll::new().map_err(StartError::System)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
-        let (commands, inbox) = sync_channel(made.net.limits.command_queue);
+        let (commands, inbox) = channel(made.net.limits.command_queue);
         let signals = Arc::new(Signals::default());
         let content = Arc::new(made.net.content.clone());
         let https = Arc::new(Https::new(made.net));

@@ -7,7 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use mio::Waker;
-use ringcentral_ws_adapter::{Replies, Request, RequestError, Response, SessionView, Streamed, Watcher, response};
+use ringcentral_ws_adapter::{
+    Replies, Request, RequestError, Response, Sender, SessionView, Streamed, Watcher, response,
+};
 use ringcentral_ws_core::{Body, Cause, CommandError};
 
 use crate::download::Download;
@@ -47,7 +49,7 @@ pub(crate) struct Signals {
 
 /// The handles' end, shared by all of them. When the last is gone everything ends at once.
 pub(crate) struct Remote {
-    pub(crate) commands: SyncSender<Command>,
+    pub(crate) commands: Sender<Command>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) waker: Arc<Waker>,
     pub(crate) view: SessionView,
@@ -61,7 +63,7 @@ impl Remote {
 
     /// The refused command comes back when the session has ended.
     pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
-        self.commands.send(command).map_err(|refused| refused.0)?;
+        self.commands.send(command)?;
         self.wake();
         Ok(())
     }

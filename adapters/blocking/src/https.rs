@@ -5,7 +5,7 @@ mod download;
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,7 +67,8 @@ pub fn https_client(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Result<
 
 pub(crate) struct Https {
     pub(crate) net: Net,
-    agent: Agent,
+    /// The kept connections live and die with it.
+    agent: Mutex<Agent>,
 }
 
 thread_local! {
@@ -85,27 +86,15 @@ pub(crate) fn abortable<T>(abort: &Abort, work: impl FnOnce() -> T) -> T {
 
 impl Https {
     pub(crate) fn new(net: Net) -> Self {
-        let limits = &net.limits;
-        let head = limits.response_head.min(LONGEST);
-        let config = Config::builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .allow_non_standard_methods(true)
-            .proxy(None)
-            .user_agent("")
-            .input_buffer_size(BUFFER)
-            .output_buffer_size(BUFFER)
-            .max_response_header_size(BUFFER)
-            .max_idle_connections(limits.idle_connections)
-            .max_idle_age(limits.idle_time)
-            .timeout_send_request(Some(head))
-            .timeout_send_body(Some(head))
-            .timeout_recv_response(Some(head))
-            .timeout_recv_body(Some(limits.response_body.min(LONGEST)))
-            .build();
-        let agent = Agent::with_parts(config, Dialer(net.clone()), Later);
-        Self { net, agent }
+        Self { agent: Mutex::new(agent(&net)), net }
+    }
+
+    /// Closes all kept connections. A call under way goes on.
+    pub(crate) fn close_kept(&self) {
+        let fresh = agent(&self.net);
+        let kept = std::mem::replace(&mut *self.agent.lock().unwrap_or_else(PoisonError::into_inner), fresh);
+        // Not under the lock.
+        drop(kept);
     }
 
     /// Makes a call up to the head of its response. The body of one that is streamed has no deadline but that of each
@@ -115,12 +104,35 @@ impl Https {
         let limit = if streamed { None } else { Some(self.net.limits.response_body.min(LONGEST)) };
         let (mut head, body) = request.into_parts();
         frame(&head.method, &mut head.headers, body.len());
-        let configured = self.agent.configure_request(Request::from_parts(head, ()));
+        let agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let configured = agent.configure_request(Request::from_parts(head, ()));
         let request = configured.timeout_recv_body(limit).build();
-        let answer =
-            if body.is_empty() { self.agent.run(request) } else { self.agent.run(request.map(|()| &body[..])) };
+        let answer = if body.is_empty() { agent.run(request) } else { agent.run(request.map(|()| &body[..])) };
         call.ended(answer.map_err(|error| failure(&error, Phase::Request)), Response::status)
     }
+}
+
+fn agent(net: &Net) -> Agent {
+    let limits = &net.limits;
+    let head = limits.response_head.min(LONGEST);
+    let config = Config::builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .allow_non_standard_methods(true)
+        .proxy(None)
+        .user_agent("")
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
+        .max_response_header_size(BUFFER)
+        .max_idle_connections(limits.idle_connections)
+        .max_idle_age(limits.idle_time)
+        .timeout_send_request(Some(head))
+        .timeout_send_body(Some(head))
+        .timeout_recv_response(Some(head))
+        .timeout_recv_body(Some(limits.response_body.min(LONGEST)))
+        .build();
+    Agent::with_parts(config, Dialer(net.clone()), Later)
 }
 
 impl HttpsSender for Https {

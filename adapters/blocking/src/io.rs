@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, TryRecvError, channel, sync_channel};
-use std::task::{Wake, Waker};
+use std::task::{self, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use mio::{Events, Poll, Token};
 use ringcentral_ws_adapter::{
-    Abandoned, Incoming, MessageLimits, Pressure, SessionSpan, client_is_silent, not_dialled, not_opened,
-    opening_panicked,
+    Abandoned, Incoming, MessageLimits, Pressure, Receiver, SessionSpan, channel, client_is_silent, not_dialled,
+    not_opened, opening_panicked,
 };
 use ringcentral_ws_core::{
     AuthId, AuthReason, ConnId, HttpId, OpenFailure, Phase, RequestId, Secret, SecretUrl, Timestamp,
@@ -88,7 +87,8 @@ impl Wake for Alarm {
 
 impl Io {
     pub(crate) fn new(parts: IoParts) -> Self {
-        let (completions, done) = channel();
+        // Each is of a call that is under way, and their number has a limit.
+        let (completions, done) = channel(usize::MAX);
         Self {
             https: parts.https,
             sender: parts.sender,
@@ -133,10 +133,17 @@ impl Io {
         match done {
             Done::Auth(id, result) => {
                 self.logins.remove(&id);
+                if self.logins.is_empty() {
+                    // An empty one keeps its room otherwise.
+                    self.logins = BTreeMap::new();
+                }
                 Some(Completion::Authorized(id, result))
             }
             Done::Http(id, result) => {
                 self.calls.remove(&id)?;
+                if self.calls.is_empty() {
+                    self.calls = BTreeMap::new();
+                }
                 Some(Completion::Answered(id, result))
             }
             Done::Download(id, request, response, body) => {
@@ -171,10 +178,9 @@ impl ringcentral_ws_adapter::Io for Io {
         if self.signals.abandoned.load(Ordering::SeqCst) {
             return Err(Abandoned);
         }
-        match self.inbox.try_recv() {
-            Ok(command) => Ok(Some(command)),
-            Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err(Abandoned),
+        match self.inbox.try_next() {
+            task::Poll::Ready(command) => command.map(Some).ok_or(Abandoned),
+            task::Poll::Pending => Ok(None),
         }
     }
 
@@ -185,17 +191,17 @@ impl ringcentral_ws_adapter::Io for Io {
 
     fn last_command(&mut self) -> Option<Command> {
         self.signals.finished.store(true, Ordering::SeqCst);
-        let command = self.inbox.try_recv().ok();
-        if command.is_none() {
-            // Who asks after this, or was not seen, learns from the closed channel that nothing was sent.
-            self.inbox = sync_channel(0).1;
+        // Who asks after this learns from the closed channel that nothing was sent.
+        self.inbox.close();
+        match self.inbox.try_next() {
+            task::Poll::Ready(command) => command,
+            task::Poll::Pending => None,
         }
-        command
     }
 
     fn next_completion(&mut self) -> Option<Completion> {
         loop {
-            let done = self.done.try_recv().ok()?;
+            let task::Poll::Ready(Some(done)) = self.done.try_next() else { return None };
             if let Some(completion) = self.completion(done) {
                 return Some(completion);
             }
@@ -240,6 +246,10 @@ impl ringcentral_ws_adapter::Io for Io {
         if let Some(abort) = self.calls.remove(&id) {
             abort.fire();
         }
+    }
+
+    fn close_kept(&mut self) {
+        self.https.close_kept();
     }
 
     fn open(&mut self, conn: ConnId, url: SecretUrl) {

@@ -47,6 +47,7 @@ mod driver;
 mod events;
 mod https;
 mod io;
+mod layer;
 mod reach;
 mod socket;
 mod states;

@@ -8,18 +8,19 @@ use ringcentral_ws_adapter::{
     not_dialled, not_opened,
 };
 use ringcentral_ws_core::{OpenFailure, Phase, SecretUrl, Timestamp};
-use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message};
 
 use crate::abort::Abort;
 use crate::dial::dial;
+use crate::layer::Layer;
 use crate::tcp::{Stream, deadline};
 
 /// A full socket is tried again after so many looks at it, if the poller says nothing before.
 const LOOKS: u8 = 64;
 
 /// A WebSocket on a stream that knows more than the WebSocket shows.
-pub(crate) type WebSocket = tungstenite::WebSocket<Tracked<Stream>>;
+pub(crate) type WebSocket = Layer<Tracked<Stream>>;
 
 /// Opens a WebSocket, blocking, with a deadline for each step.
 pub(crate) fn open(
@@ -39,7 +40,7 @@ pub(crate) fn open(
         .write_buffer_size(net.limits.socket_buffer)
         .max_message_size(Some(message.bytes))
         .max_frame_size(Some(message.bytes));
-    Ok(WebSocket::from_partially_read(stream, rest, Role::Client, Some(config)))
+    Ok(Layer::new(stream, rest, config))
 }
 
 /// Asks for the upgrade. What came behind the answer belongs to the WebSocket.
@@ -60,6 +61,8 @@ fn ask(upgrade: &mut Upgrade, stream: &mut Tracked<Stream>) -> Result<Vec<u8>, O
 
 pub(crate) struct Socket {
     socket: WebSocket,
+    /// All that was read has been taken.
+    is_drained: bool,
     /// The same socket as the poller knows it. It reports changes only, so what it said is remembered.
     source: mio::net::TcpStream,
     may_read: bool,
@@ -86,6 +89,7 @@ impl Socket {
         registry.register(&mut source, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self {
             socket,
+            is_drained: false,
             source,
             may_read: true,
             may_write: true,
@@ -153,6 +157,9 @@ impl Socket {
             }
         }
         self.state.note_failed_writes(&self.socket.get_ref().below);
+        if self.is_drained && self.state.is_at_rest(&self.socket.get_ref().below) {
+            self.socket.rest();
+        }
         self.state.queue.pressure()
     }
 
@@ -174,8 +181,14 @@ impl Socket {
         let mut next = None;
         if self.may_read {
             match self.socket.read() {
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => self.may_read = self.is_spent(),
-                read => next = Some(read),
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.may_read = self.is_spent();
+                    self.is_drained = true;
+                }
+                read => {
+                    next = Some(read);
+                    self.is_drained = false;
+                }
             }
             if let Some(Ok(Message::Close(_))) = next {
                 // The answer to the close frame is on its way; what cannot leave now is not worth waiting for.
@@ -218,7 +231,7 @@ mod tests {
         let stream = Stream::Plain(Tcp::new(near));
         let poll = mio::Poll::new().unwrap();
         let message = MessageLimits { bytes: LARGE, finish_by: Duration::from_secs(40) };
-        let socket = WebSocket::from_raw_socket(Tracked::new(stream), Role::Client, None);
+        let socket = WebSocket::new(Tracked::new(stream), Vec::new(), WebSocketConfig::default());
         let mut socket = Socket::new(socket, &IoLimits::default(), message, poll.registry(), Token(1)).unwrap();
         let reader = std::thread::spawn(move || {
             let mut far = tungstenite::WebSocket::from_raw_socket(far, Role::Server, None);

@@ -147,6 +147,12 @@ impl Below {
         self.failed.as_ref()
     }
 
+    /// See [`FrameTracker::is_between_messages`].
+    #[must_use]
+    pub const fn is_between_messages(&self) -> bool {
+        self.frames.is_between_messages()
+    }
+
     /// See [`FrameTracker::is_in_message`].
     #[must_use]
     pub const fn is_in_message(&self) -> bool {

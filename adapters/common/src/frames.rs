@@ -97,6 +97,12 @@ impl FrameTracker {
         }
     }
 
+    /// Whether the last byte was the last of a message, or of a control frame between two messages.
+    #[must_use]
+    pub const fn is_between_messages(&self) -> bool {
+        matches!(self.place, Place::Header { count: 0, .. }) && !self.fragmented
+    }
+
     /// Whether the answer to the upgrade has been read.
     #[must_use]
     pub const fn is_upgraded(&self) -> bool {
@@ -243,6 +249,7 @@ mod tests {
                     at += piece;
                 }
                 assert_eq!(tracker.is_in_message(), *expected, "{end} of {bytes:02x?}");
+                assert!(!(tracker.is_between_messages() && tracker.is_in_message()));
             }
         }
     }

@@ -15,6 +15,7 @@
 mod address;
 mod below;
 mod call;
+mod channel;
 mod clock;
 mod content;
 mod debug;
@@ -60,6 +61,7 @@ pub use call::{
     Call, TOO_MANY_PROVISIONAL, body_broke_off, body_is_late, body_is_too_large, ended_early, head_is_late, not_found,
     tls_failed, tls_to, too_many_provisional,
 };
+pub use channel::{Receiver, Sender, channel};
 pub use clock::{Clock, ClockTimes, ClockView, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
@@ -68,7 +70,8 @@ pub use events::{EventReceiver, EventSender, Load, SessionView, event_queue};
 pub use frames::{FrameCounts, FrameTracker};
 pub use health::{Health, LastCause, NotReady, Pulse, Vitals};
 pub use limits::{
-    IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES, TURN_FRAMES,
+    FIRST_READ, IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES,
+    TURN_FRAMES,
 };
 #[doc(hidden)]
 pub use login::names as login_names;

@@ -32,6 +32,9 @@ pub const TURN_FRAMES: u32 = 4096;
 /// 256 bytes.
 pub const MESSAGE_FRAMES: u32 = 65_536;
 
+/// Most bytes of the first read from a WebSocket at rest, which has no buffer yet.
+pub const FIRST_READ: usize = 4 << 10;
+
 /// Limits of one message of the server, which follow from the settings of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageLimits {
@@ -90,12 +93,14 @@ pub struct IoLimits {
     pub download_read: Duration,
     /// Most redirects that a download follows. Default 5.
     pub redirects: usize,
-    /// Most HTTPS connections that are kept for the next call. Default 2.
+    /// Most HTTPS connections that are kept for the next call. When a WebSocket is ready, none of the calls before is
+    /// kept. Default 2.
     pub idle_connections: usize,
     /// How long such a connection is kept. Default 20 s.
     pub idle_time: Duration,
-    /// Size of the read buffer and of the write buffer of a WebSocket, in bytes; at most 1 MiB. Default 4 KiB. While
-    /// many messages arrive, the async clients use 64 KiB more for reading.
+    /// Size of the read buffer and of the write buffer of a WebSocket, in bytes; at most 1 MiB. Default 4 KiB. It has
+    /// them while messages arrive or leave, and none at rest. While many messages arrive, the async clients use 64 KiB
+    /// more for reading.
     pub socket_buffer: usize,
     /// When this many bytes wait to be sent, the session sends no more requests. Default 64 KiB.
     pub send_high: usize,

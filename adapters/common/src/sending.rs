@@ -89,8 +89,12 @@ impl<M> SendQueue<M> {
     }
 
     /// Nothing waits in the WebSocket's own buffer.
-    pub const fn flushed(&mut self) {
+    pub fn flushed(&mut self) {
         self.pongs = 0;
+        if self.queue.is_empty() {
+            // An idle session keeps no room for messages.
+            self.queue = VecDeque::new();
+        }
     }
 
     /// The next message to send.

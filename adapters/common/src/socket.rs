@@ -36,6 +36,8 @@ pub struct SocketState {
     pub queue: SendQueue<Message>,
     /// Something was handed to the stream since it was last flushed.
     pub dirty: bool,
+    /// A close frame was taken for sending.
+    closing: bool,
     /// How long a message may stay unfinished.
     finish_by: Duration,
     /// One has stayed unfinished for longer.
@@ -49,7 +51,7 @@ impl SocketState {
     #[must_use]
     pub const fn new(limits: &IoLimits, message: MessageLimits) -> Self {
         let queue = SendQueue::new(limits);
-        Self { queue, dirty: false, finish_by: message.finish_by, overdue: false, stuck: false }
+        Self { queue, dirty: false, closing: false, finish_by: message.finish_by, overdue: false, stuck: false }
     }
 
     /// A turn of reading begins.
@@ -80,7 +82,16 @@ impl SocketState {
 
     /// Takes a close frame for sending.
     pub fn queue_close(&mut self, code: u16, reason: &'static str) {
+        self.closing = true;
         self.queue.push_last(Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() })));
+    }
+
+    /// Whether nothing is under way in either direction, once all that was read has been taken: the WebSocket layer has
+    /// nothing to remember.
+    #[must_use]
+    pub fn is_at_rest(&self, below: &Below) -> bool {
+        let sends = self.dirty || self.closing || self.queue.is_over() || !self.queue.is_empty();
+        !sends && below.is_between_messages()
     }
 
     /// Notes a write that failed below the WebSocket, which is not shown it, so that it goes on reading.

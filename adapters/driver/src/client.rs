@@ -7,17 +7,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use async_channel::Sender;
 use ringcentral_ws_adapter::FlightRecorder;
-use ringcentral_ws_adapter::{ContentHosts, Pump, SessionView, Settings, StartError, Watcher};
+use ringcentral_ws_adapter::{ContentHosts, Pump, SessionView, Settings, StartError, Watcher, channel};
 use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
-use crate::command::Command;
+use crate::command::{Cancels, Command, Commands, send};
 use crate::credentials::{CredentialSource, Jwt};
 use crate::driver::Driver;
 use crate::events::Events;
-use crate::https::{Https, HttpsSender};
+use crate::https::{Https, HttpsSender, Lifetime};
 use crate::io::{Io, IoParts};
 use crate::runtime::Runtime;
 use crate::states::StateWatch;
@@ -31,8 +30,8 @@ pub struct Client<R> {
     recorder: Option<FlightRecorder>,
     view: SessionView,
     states: Watcher,
-    commands: Sender<Command>,
-    cancels: Sender<()>,
+    commands: Commands,
+    cancels: Arc<Cancels>,
     content: Arc<ContentHosts>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -112,7 +111,7 @@ impl<R> Client<R> {
     /// Reports that the machine gained or lost its network, for applications that know. With a network the next attempt
     /// begins sooner ([BCK-4](ringcentral_ws_core::protocol#bck-4)).
     pub async fn network_changed(&self, online: bool) {
-        let _ = self.commands.send(Command::Network(online)).await;
+        let _ = send(&self.commands, Command::Network(online)).await;
     }
 
     /// The snapshot with which another process, or the next run, can continue the session; `None` before the first one.
@@ -150,9 +149,9 @@ impl<R> Client<R> {
         self.recorder.as_ref().map(FlightRecorder::dump)
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Option<T> {
+    async fn ask<T>(&self, command: impl FnOnce(async_channel::Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = async_channel::bounded(1);
-        self.commands.send(command(reply)).await.ok()?;
+        send(&self.commands, command(reply)).await.ok()?;
         answer.recv().await.ok()
     }
 }
@@ -164,7 +163,7 @@ impl<R> Clone for Client<R> {
             view: self.view.clone(),
             states: self.states.clone(),
             commands: self.commands.clone(),
-            cancels: self.cancels.clone(),
+            cancels: Arc::clone(&self.cancels),
             content: Arc::clone(&self.content),
             runtime: PhantomData,
         }
@@ -178,13 +177,12 @@ impl<R> fmt::Debug for Client<R> {
 }
 
 /// Wakes the driver when the caller stops waiting.
-struct CancelOnDrop<'a>(Option<&'a Sender<()>>);
+struct CancelOnDrop<'a>(Option<&'a Cancels>);
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(cancels) = self.0 {
-            // When it is full, the driver is yet to look.
-            let _ = cancels.try_send(());
+            cancels.set();
         }
     }
 }
@@ -223,20 +221,18 @@ impl<R: Runtime> Builder<R> {
         let runtime = self.runtime.clone();
         let (server, identity) = (self.credentials.server(), self.credentials.identity());
         let made = self.settings.prepare(server, identity, seed, move || runtime.clocks())?;
-        let (commands, inbox) = async_channel::bounded(made.net.limits.command_queue);
-        let (cancels, cancelled) = async_channel::bounded(1);
+        let (commands, inbox) = channel(made.net.limits.command_queue);
+        let cancels = Arc::<Cancels>::default();
         let content = Arc::new(made.net.content.clone());
         let mut https = Https::new(self.runtime.clone(), made.net);
-        let (alive, client) = async_channel::bounded(1);
-        https.client = Some(client);
+        https.client = Some(Lifetime::default());
         let io = Io::new(IoParts {
             https: Arc::new(https),
-            alive,
             sender: self.http_client,
             credentials: self.credentials,
             message: made.message,
             commands: inbox,
-            cancels: cancelled,
+            cancels: Arc::clone(&cancels),
         });
         let task = made.span.around(Driver::new(Pump::new(made.pump), io));
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;

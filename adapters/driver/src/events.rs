@@ -3,12 +3,11 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use async_channel::Sender;
 use futures_util::Stream;
 use ringcentral_ws_adapter::EventReceiver;
 use ringcentral_ws_core::Event;
 
-use crate::command::Command;
+use crate::command::Commands;
 
 /// The events of a client, in order: a stream that ends after [`Event::Closed`].
 ///
@@ -22,11 +21,11 @@ use crate::command::Command;
 pub struct Events {
     queue: EventReceiver,
     /// Keeps the driver's task alive.
-    _alive: Sender<Command>,
+    _alive: Commands,
 }
 
 impl Events {
-    pub(crate) const fn new(queue: EventReceiver, alive: Sender<Command>) -> Self {
+    pub(crate) const fn new(queue: EventReceiver, alive: Commands) -> Self {
         Self { queue, _alive: alive }
     }
 

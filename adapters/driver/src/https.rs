@@ -4,9 +4,9 @@ mod connection;
 mod download;
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream;
@@ -61,9 +61,42 @@ pub fn https_client<R: Runtime>(
 pub(crate) struct Https<R: Runtime> {
     pub(crate) runtime: R,
     pub(crate) net: Net,
-    /// Closed when the client ends, and with it what it downloads.
-    pub(crate) client: Option<Receiver<Infallible>>,
+    /// Of the client, with which what it downloads ends.
+    pub(crate) client: Option<Lifetime>,
     idle: Mutex<Vec<Idle>>,
+}
+
+/// How long a client lives, for those who wait for its end.
+#[derive(Debug, Default)]
+pub(crate) struct Lifetime(Mutex<Life>);
+
+#[derive(Debug, Default)]
+enum Life {
+    /// Nobody has asked for its end.
+    #[default]
+    Unwatched,
+    /// The channel is closed at its end.
+    Watched(Sender<Infallible>, Receiver<Infallible>),
+    Over,
+}
+
+impl Lifetime {
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closed when the client ends.
+    fn watch(&self) -> Receiver<Infallible> {
+        let mut life = self.life();
+        if let Life::Watched(_, end) = &*life {
+            return end.clone();
+        }
+        let (alive, end) = async_channel::bounded(1);
+        if matches!(*life, Life::Unwatched) {
+            *life = Life::Watched(alive, end.clone());
+        }
+        end
+    }
 }
 
 /// A response whose body is still to be read, and the connection it comes on.
@@ -205,6 +238,28 @@ impl<R: Runtime> Https<R> {
             let now = self.runtime.clocks().boot;
             idle.retain(|kept| now.saturating_sub(kept.since) < self.net.limits.idle_time);
         }
+    }
+
+    /// What is downloaded ends.
+    pub(crate) fn client_ended(&self) {
+        if let Some(client) = &self.client {
+            let life = std::mem::replace(&mut *client.life(), Life::Over);
+            if let Life::Watched(alive, _) = life {
+                alive.close();
+            }
+        }
+    }
+
+    /// Closed when the client ends.
+    fn client_end(&self) -> Option<Receiver<Infallible>> {
+        self.client.as_ref().map(Lifetime::watch)
+    }
+
+    /// Closes all kept connections.
+    pub(crate) fn close_kept(&self) {
+        let kept = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        // Not under the lock.
+        drop(kept);
     }
 
     fn keep(&self, connection: Connection) {

@@ -1,13 +1,11 @@
 //! What the task does for its pump: calls, logins and the socket.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use async_channel::{Receiver, Sender};
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::future::{AbortHandle, BoxFuture, FutureExt, abortable};
@@ -15,7 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use ringcentral_ws_adapter::{Abandoned, Incoming, MessageLimits, Pressure, client_panicked, opening_panicked};
 use ringcentral_ws_core::{AuthId, AuthReason, ConnId, HttpId, OpenFailure, RequestId, Secret, SecretUrl, Timestamp};
 
-use crate::command::{Command, Completion, Inbox, Tasks};
+use crate::command::{Cancels, Command, Completion, Inbox, Tasks};
 use crate::credentials::{CredentialSource, TokenRequest, ask};
 use crate::https::{Https, HttpsSender};
 use crate::runtime::Runtime;
@@ -24,14 +22,12 @@ use crate::socket::{self, Socket};
 /// What a task does its work with.
 pub(crate) struct Io<R: Runtime> {
     pub(crate) https: Arc<Https<R>>,
-    /// Downloads see by it when the client ends.
-    alive: Sender<Infallible>,
     /// Makes the calls: `https` itself, unless the application has a client of its own.
     sender: Arc<dyn HttpsSender>,
     credentials: Arc<dyn CredentialSource>,
     message: MessageLimits,
-    commands: Pin<Box<Inbox>>,
-    cancels: Pin<Box<Receiver<()>>>,
+    commands: Inbox,
+    cancels: Arc<Cancels>,
     link: Link<R::Stream>,
     /// `None` for one that was aborted.
     calls: FuturesUnordered<BoxFuture<'static, Option<Completion>>>,
@@ -42,12 +38,11 @@ pub(crate) struct Io<R: Runtime> {
 /// What an [`Io`] is made of.
 pub(crate) struct IoParts<R: Runtime> {
     pub(crate) https: Arc<Https<R>>,
-    pub(crate) alive: Sender<Infallible>,
     pub(crate) sender: Option<Arc<dyn HttpsSender>>,
     pub(crate) credentials: Arc<dyn CredentialSource>,
     pub(crate) message: MessageLimits,
     pub(crate) commands: Inbox,
-    pub(crate) cancels: Receiver<()>,
+    pub(crate) cancels: Arc<Cancels>,
 }
 
 enum Link<S> {
@@ -62,11 +57,10 @@ impl<R: Runtime> Io<R> {
         Self {
             sender: parts.sender.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),
             https,
-            alive: parts.alive,
             credentials: parts.credentials,
             message: parts.message,
-            commands: Box::pin(parts.commands),
-            cancels: Box::pin(parts.cancels),
+            commands: parts.commands,
+            cancels: parts.cancels,
             link: Link::None,
             calls: FuturesUnordered::new(),
             aborts: BTreeMap::new(),
@@ -90,6 +84,10 @@ impl<R: Runtime> Io<R> {
         while let Poll::Ready(Some(completion)) = Pin::new(&mut self.calls).poll_next(cx) {
             if let Some(Completion::Answered(id, _) | Completion::Streamed { id, .. }) = &completion {
                 self.aborts.remove(id);
+                if self.aborts.is_empty() {
+                    // An empty one keeps its room otherwise.
+                    self.aborts = BTreeMap::new();
+                }
             }
             if completion.is_some() {
                 return completion;
@@ -99,6 +97,13 @@ impl<R: Runtime> Io<R> {
             Poll::Ready(completion) => completion,
             Poll::Pending => None,
         }
+    }
+}
+
+/// However the task ends, what is downloaded ends with it.
+impl<R: Runtime> Drop for Io<R> {
+    fn drop(&mut self) {
+        self.https.client_ended();
     }
 }
 
@@ -112,23 +117,22 @@ impl<R: Runtime> ringcentral_ws_adapter::Io for Polled<'_, '_, R> {
     type Replies = Tasks;
 
     fn next_command(&mut self) -> Result<Option<Command>, Abandoned> {
-        match self.io.commands.as_mut().poll_next(self.cx) {
+        match self.io.commands.poll_next(self.cx) {
             Poll::Ready(command) => command.map(Some).ok_or(Abandoned),
             Poll::Pending => Ok(None),
         }
     }
 
     fn take_cancelled(&mut self) -> bool {
-        let mut cancelled = false;
-        while let Poll::Ready(Some(())) = self.io.cancels.as_mut().poll_next(self.cx) {
-            cancelled = true;
-        }
-        cancelled
+        self.io.cancels.take(self.cx)
     }
 
     fn last_command(&mut self) -> Option<Command> {
         self.io.commands.close();
-        self.io.commands.try_recv().ok()
+        match self.io.commands.try_next() {
+            Poll::Ready(command) => command,
+            Poll::Pending => None,
+        }
     }
 
     fn next_completion(&mut self) -> Option<Completion> {
@@ -169,6 +173,10 @@ impl<R: Runtime> ringcentral_ws_adapter::Io for Polled<'_, '_, R> {
         }
     }
 
+    fn close_kept(&mut self) {
+        self.io.https.close_kept();
+    }
+
     fn open(&mut self, conn: ConnId, url: SecretUrl) {
         let (https, message) = (Arc::clone(&self.io.https), self.io.message);
         // A verifier of the application's may panic; nothing of the driver is touched by the future.
@@ -184,7 +192,7 @@ impl<R: Runtime> ringcentral_ws_adapter::Io for Polled<'_, '_, R> {
     fn release(&mut self) {
         self.io.link = Link::None;
         self.io.calls.clear();
-        self.io.alive.close();
+        self.io.https.client_ended();
     }
 
     fn send(&mut self, text: String) {

@@ -40,6 +40,7 @@ mod driver;
 mod events;
 mod https;
 mod io;
+mod layer;
 mod reach;
 mod reader;
 mod runtime;

@@ -1,13 +1,11 @@
 //! One WebSocket: a bounded queue towards it, whole messages from it, and no waiting anywhere.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::Message;
-use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use futures_io::{AsyncRead, AsyncWrite};
-use futures_util::{AsyncReadExt, AsyncWriteExt, Sink, Stream};
+use futures_util::{AsyncReadExt, AsyncWriteExt, Sink};
 use ringcentral_ws_adapter::{
     Incoming, MessageLimits, Pressure, SocketState, Target, Upgrade, is_in_record, not_dialled, not_opened,
 };
@@ -15,12 +13,15 @@ use ringcentral_ws_core::{OpenFailure, Phase, SecretUrl, Timestamp};
 
 use crate::dial::dial;
 use crate::https::Https;
+use crate::layer::Layer;
 use crate::reader::AdaptiveReader;
 use crate::runtime::{Runtime, within};
 use crate::tls::Transport;
 
 pub(crate) struct Socket<S> {
-    stream: WebSocketStream<AdaptiveReader<Transport<S>>>,
+    layer: Layer<AdaptiveReader<Transport<S>>>,
+    /// All that was read has been taken.
+    is_drained: bool,
     pub(crate) state: SocketState,
 }
 
@@ -42,8 +43,8 @@ pub(crate) async fn open<R: Runtime>(
         .write_buffer_size(limits.socket_buffer)
         .max_message_size(Some(message.bytes))
         .max_frame_size(Some(message.bytes));
-    let stream = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await;
-    Ok(Box::new(Socket { stream, state: SocketState::new(limits, message) }))
+    let layer = Layer::new(stream, rest, config);
+    Ok(Box::new(Socket { layer, is_drained: false, state: SocketState::new(limits, message) }))
 }
 
 /// Asks for the upgrade. What came behind the answer belongs to the WebSocket.
@@ -62,22 +63,22 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(upgrade: &mut Upgrade, stream: &
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A turn of reading begins.
     pub(crate) fn begin_turn(&mut self, now: Timestamp) {
-        self.state.begin_turn(&mut self.stream.get_mut().below, now);
+        self.state.begin_turn(&mut self.layer.get_mut().below, now);
     }
 
     /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
     pub(crate) fn is_spent(&self) -> bool {
-        self.stream.get_ref().below.is_spent()
+        self.layer.get_ref().below.is_spent()
     }
 
     /// The peer is not read for a while, or the process was away: that says nothing about a message under way.
     pub(crate) fn pause(&mut self) {
-        self.state.pause(&mut self.stream.get_mut().below);
+        self.state.pause(&mut self.layer.get_mut().below);
     }
 
     /// Gives up on the peer if it is in the middle of a message, which the next `receive` reports.
     pub(crate) fn gives_up_within_message(&mut self) -> bool {
-        self.state.gives_up_within_message(&self.stream.get_ref().below)
+        self.state.gives_up_within_message(&self.layer.get_ref().below)
     }
 
     /// Sends what it can and says when the Session must know about the queue. Failures show up once everything
@@ -85,20 +86,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Option<Pressure> {
         let queue = &mut self.state.queue;
         while !queue.is_over() && !queue.is_empty() {
-            match Pin::new(&mut self.stream).poll_ready(cx) {
+            match self.layer.sink().poll_ready(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Err(error)) => queue.breaks(&error.to_string()),
                 Poll::Ready(Ok(())) => {
                     let Some(message) = queue.pop() else { break };
                     self.state.dirty = true;
-                    if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
+                    if let Err(error) = self.layer.sink().start_send(message) {
                         queue.breaks(&error.to_string());
                     }
                 }
             }
         }
         if self.state.dirty && !queue.is_over() {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
+            match self.layer.sink().poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => {
                     self.state.dirty = false;
@@ -107,7 +108,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 Poll::Ready(Err(error)) => queue.breaks(&error.to_string()),
             }
         }
-        self.state.note_failed_writes(&self.stream.get_ref().below);
+        self.state.note_failed_writes(&self.layer.get_ref().below);
+        if self.is_drained && self.state.is_at_rest(&self.layer.get_ref().below) {
+            self.layer.rest();
+        }
         self.state.queue.pressure()
     }
 
@@ -116,12 +120,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if let Some(incoming) = self.state.before_read() {
             return Poll::Ready(incoming);
         }
-        let next = Pin::new(&mut self.stream).poll_next(cx);
+        let next = self.layer.poll_next(cx);
+        self.is_drained = next.is_pending();
         if let Poll::Ready(Some(Ok(Message::Close(_)))) = next {
             // The answer to the close frame is on its way; what cannot leave now is not worth waiting for.
-            let _ = Pin::new(&mut self.stream).poll_flush(cx);
+            let _ = self.layer.sink().poll_flush(cx);
         }
-        let AdaptiveReader { stream, below, .. } = self.stream.get_mut();
+        let AdaptiveReader { stream, below, .. } = self.layer.get_mut();
         self.state.note_failed_writes(below);
         let is_in_record = || stream.tls().is_some_and(is_in_record);
         Poll::Ready(match next {
@@ -138,7 +143,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    use async_tungstenite::accept_async;
+    use async_tungstenite::{WebSocketStream, accept_async};
     use futures_util::future::{join, poll_fn};
     use futures_util::{AsyncWriteExt, FutureExt, StreamExt};
 

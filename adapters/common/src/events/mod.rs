@@ -17,9 +17,6 @@ use crate::health::{Health, Pulse, Vitals};
 use crate::limits::IoLimits;
 use crate::metrics::QueueMeter;
 
-/// Places that a queue keeps while it is empty.
-const SMALL: usize = 4;
-
 /// Both ends of a queue with these limits (`event_queue`, `event_bytes`). `snapshot` is the one that the session was
 /// restored from.
 #[must_use]
@@ -194,6 +191,8 @@ impl EventReceiver {
             Some(event) => Poll::Ready(Some(event)),
             None if state.ended => Poll::Ready(None),
             None => {
+                // Nothing comes for a while, perhaps for hours: no room is kept.
+                state.queue = VecDeque::new();
                 if !state.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                     replaced = state.receiver.replace(cx.waker().clone());
                 }
@@ -233,6 +232,8 @@ impl EventReceiver {
                 return Some(None);
             }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            // Nothing comes for a while, perhaps for hours: no room is kept.
+            state.queue = VecDeque::new();
             if left.is_some_and(|left| left.is_zero()) {
                 return None;
             }
@@ -323,8 +324,8 @@ impl EventSender {
                 self.shared.arrived.notify_all();
             }
             receiver.into_iter().for_each(Waker::wake);
-        } else if state.queue.is_empty() && state.queue.capacity() > SMALL {
-            // Nothing is new: the room that a burst took is given back.
+        } else if state.queue.is_empty() && state.queue.capacity() > 0 {
+            // Nothing is new, and the application is busy: the room that a burst took is given back.
             state.queue = VecDeque::new();
         }
     }

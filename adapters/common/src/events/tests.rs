@@ -153,15 +153,27 @@ fn the_driver_is_woken_when_less_keeps_it_from_reading() {
 }
 
 #[test]
-fn the_room_of_a_burst_is_given_back_in_a_quiet_turn() {
+fn the_room_of_a_burst_is_given_back_when_nothing_waits() {
     let (mut sender, mut events) = queue(1024, 1 << 20);
-    (0..100).for_each(|n| sender.push(recovered(n), None));
-    sender.flush(Stats::default(), Pulse::default());
-    sender.flush(Stats::default(), Pulse::default());
-    assert_eq!(numbers(&mut events).len(), 100);
-    assert!(sender.shared.lock().queue.capacity() >= 100);
-    sender.flush(Stats::default(), Pulse::default());
-    assert_eq!(sender.shared.lock().queue.capacity(), 0);
+    let capacity = |sender: &EventSender| sender.shared.lock().queue.capacity();
+    for asks_again in [false, true] {
+        (0..100).for_each(|n| sender.push(recovered(n), None));
+        sender.flush(Stats::default(), Pulse::default());
+        sender.flush(Stats::default(), Pulse::default());
+        for _ in 0..100 {
+            assert!(events.wait_next(None).is_some());
+        }
+        assert!(capacity(&sender) >= 100);
+        if asks_again {
+            assert!(events.wait_next(Some(Instant::now())).is_none());
+        } else {
+            sender.flush(Stats::default(), Pulse::default());
+        }
+        assert_eq!(capacity(&sender), 0);
+    }
+    sender.push(recovered(1), None);
+    assert_eq!(numbers(&mut events), [1]);
+    assert_eq!(capacity(&sender), 0);
 }
 
 #[test]

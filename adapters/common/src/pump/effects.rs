@@ -20,7 +20,12 @@ impl<R: Replies> Pump<R> {
     pub(super) fn drain(&mut self, io: &mut impl Io<Replies = R>) {
         loop {
             match self.session.poll_output() {
-                Output::Event(event) => self.emit(event),
+                Output::Event(event) => {
+                    if let Event::Connected { .. } = event {
+                        io.close_kept();
+                    }
+                    self.emit(event);
+                }
                 Output::Action(action) => self.act(action, io),
                 Output::Wait(wait) => {
                     self.wait = wait;

@@ -65,6 +65,10 @@ pub trait Io {
     /// Gives a call up.
     fn abort_call(&mut self, id: HttpId);
 
+    /// A connection is ready: the HTTPS connections that were kept while it was made are closed. An idle session has no
+    /// use for them, and each has buffers.
+    fn close_kept(&mut self);
+
     /// Opens a WebSocket, in place of what there was.
     fn open(&mut self, conn: ConnId, url: SecretUrl);
 

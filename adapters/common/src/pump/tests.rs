@@ -90,6 +90,8 @@ impl Io for ScriptedIo {
         self.done.push(format!("abort {id}"));
     }
 
+    fn close_kept(&mut self) {}
+
     fn open(&mut self, conn: ConnId, _: SecretUrl) {
         self.done.push(format!("open {conn}"));
     }

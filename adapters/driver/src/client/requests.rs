@@ -6,7 +6,7 @@ use ringcentral_ws_core::{Body, Cause, CommandError, RequestOptions};
 use serde::Serialize;
 
 use super::{CancelOnDrop, Client};
-use crate::command::{Answered, Command};
+use crate::command::{Answered, Command, send};
 use crate::download::Download;
 
 impl<R> Client<R> {
@@ -151,9 +151,9 @@ impl<R> Client<R> {
         let (reply, answer) = async_channel::bounded(1);
         let (request, streamed) = (Box::new(request), streamed.map(Box::new));
         let command = Command::Request(Request { request, streamed, ticket: (), reply });
-        if let Err(refused) = self.commands.send(command).await {
+        if let Err(refused) = send(&self.commands, command).await {
             guard.0 = None;
-            let Command::Request(Request { request, .. }) = refused.into_inner() else {
+            let Command::Request(Request { request, .. }) = refused else {
                 return Err(RequestError::NotSent(Cause::Closed));
             };
             return Err(RequestError::Refused(Box::new(CommandError::Closed(*request))));

@@ -33,7 +33,7 @@ impl<R: Runtime> Https<R> {
     async fn deliver(&self, answer: Response<Download>) -> Result<(Response<Bytes>, Option<Download>), HttpFailure> {
         let (head, body) = answer.into_parts();
         if head.status.is_success() {
-            let body = body.within(self.client.clone(), content_length(&head.headers));
+            let body = body.within(self.client_end(), content_length(&head.headers));
             return Ok((Response::from_parts(head, Bytes::new()), Some(body)));
         }
         let limit = self.net.limits.response_bytes;
