@@ -197,12 +197,16 @@ impl Notification {
         self.text.len() + ITEM
     }
 
-    /// The uuid as a number: decimal ids fill the lower half only, RFC 4122 ids have something in the upper half,
-    /// and any other text is hashed with the top bit set.
+    /// The key by which it is known again.
     pub(crate) fn dedupe_key(&self) -> u128 {
-        let uuid = self.uuid();
-        decimal(uuid).or_else(|| rfc4122(uuid)).unwrap_or_else(|| fnv1a(uuid) | (1 << 127))
+        dedupe_key(self.uuid())
     }
+}
+
+/// The uuid as a number: decimal ids fill the lower half only, RFC 4122 ids have something in the upper half, and any
+/// other text is hashed with the top bit set.
+pub(crate) fn dedupe_key(uuid: &str) -> u128 {
+    decimal(uuid).or_else(|| rfc4122(uuid)).unwrap_or_else(|| fnv1a(uuid) | (1 << 127))
 }
 
 /// A `u64` written the only way it is written without padding.

@@ -10,9 +10,12 @@ use crate::filters::Filters;
 use crate::gap::GapCause;
 use crate::hosts::HostKind;
 use crate::identity::Identity;
+use crate::json::beginning;
+use crate::notification::dedupe_key;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::serde_forms::MAX_EXACT;
+use crate::session::MIN_WINDOW;
 use crate::time::UnixMillis;
 use crate::wire::{MAX_TOKEN, ServerLimits, Wsc};
 
@@ -218,6 +221,43 @@ impl Snapshot {
     #[must_use]
     pub const fn is_detached(&self) -> bool {
         self.detached
+    }
+
+    /// The application has a notification with this [`uuid`](crate::Notification::uuid) that was emitted after the
+    /// snapshot was taken. A session that is restored from it does not deliver the notification again, and a
+    /// [`Gap`](crate::Gap) begins behind it ([PST-6](crate::protocol#pst-6)).
+    ///
+    /// All the rest stays as it was: the end of the process is still reported as a gap since the snapshot was taken. Call
+    /// it in the order in which notifications were emitted, of one session, with none left out. An empty id changes
+    /// nothing. As many are remembered as the session does ([REC-4](crate::protocol#rec-4)).
+    pub fn mark_delivered(&mut self, uuid: &str) {
+        if uuid.is_empty() {
+            return;
+        }
+        let key = dedupe_key(uuid);
+        if !self.recent.contains(&key) {
+            let buffer = self.limits.recovery_buffer_size.map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
+            let window = MIN_WINDOW.max(buffer.saturating_mul(2)).min(MAX_RECENT);
+            // Of a session with a larger window it has at least as many already.
+            if self.recent.len() >= window {
+                self.recent.remove(0);
+            }
+            self.recent.push(key);
+        }
+        self.last = Some(beginning(uuid, MAX_LAST).into());
+    }
+
+    /// Takes over what is left of the budget of calls, and of penalties, from a `newer` snapshot of the same session.
+    /// `true` if that is another amount.
+    ///
+    /// Calls count for the user and app, whatever of the session's events the application has seen
+    /// ([TOK-2](crate::protocol#tok-2)).
+    pub fn adopt_budgets(&mut self, newer: &Self) -> bool {
+        let differs = self.auth != newer.auth;
+        if differs {
+            self.auth.clone_from(&newer.auth);
+        }
+        differs
     }
 
     /// The highest number in use.

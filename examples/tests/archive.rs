@@ -1,6 +1,7 @@
 //! The archive has every notification once and in order, or a gap where one is missing, whatever kills it.
 //!
-//! The long form: `cargo test -p ringcentral-ws-examples --test archive -- --ignored --nocapture`.
+//! The long form: `cargo test -p ringcentral-ws-examples --test archive -- --ignored --nocapture`. `ARCHIVE_KILLS` is the
+//! number of kills in each of its ways, 200 by default.
 
 mod common;
 
@@ -49,9 +50,23 @@ fn server() -> Server {
 }
 
 fn start(server: &Server, file: &Path) -> Program {
+    start_with(server, file, &Way::default())
+}
+
+fn start_with(server: &Server, file: &Path, way: &Way) -> Program {
     Program::start(env!("CARGO_BIN_EXE_archive"), server, |command| {
-        command.arg(file);
+        command.arg(file).args(way.batch.map(|most| most.to_string()));
     })
+}
+
+/// How it is run, and what is done to it.
+#[derive(Default)]
+struct Way {
+    /// Events in one transaction, each acknowledged; 0 for a transaction with each snapshot of the session.
+    batch: Option<usize>,
+    kills: u32,
+    /// How many of them come with a server that loses its sessions.
+    failures: u32,
 }
 
 fn open(file: &Path) -> Connection {
@@ -139,10 +154,11 @@ fn forget_calls(file: &Path) {
     db.execute("UPDATE state SET value = json_remove(value, '$.auth') WHERE key = 'session'", []).expect("an update");
 }
 
-fn survive(name: &str, kills: u32, failures: u32) {
+fn survive(name: &str, way: &Way) {
+    let &Way { kills, failures, .. } = way;
     let (folder, server) = (Folder::new(name), Arc::new(server()));
     let file = folder.file();
-    let mut program = start(&server, &file);
+    let mut program = start_with(&server, &file, way);
     program.line("subscribed to");
     let traffic = Traffic::start(&server, Duration::from_millis(8));
     wait_until("a row", || has_archived(&file, 1));
@@ -165,7 +181,7 @@ fn survive(name: &str, kills: u32, failures: u32) {
             server.restart();
         }
         forget_calls(&file);
-        program = start(&server, &file);
+        program = start_with(&server, &file, way);
     }
     program.line("subscribed to");
     let mut books = traffic.end();
@@ -175,7 +191,7 @@ fn survive(name: &str, kills: u32, failures: u32) {
     let (there, missing, gaps) = check(&file, &books);
     let seen = server.observations();
     println!(
-        "{kills} kills, {} recoveries, {} failed: {there} of {last} archived, {missing} in {gaps} gaps",
+        "{name}: {kills} kills, {} recoveries, {} failed: {there} of {last} archived, {missing} in {gaps} gaps",
         seen.recoveries, seen.recoveries_failed
     );
     assert!(seen.recoveries > 0 && seen.recoveries_failed > 0);
@@ -183,13 +199,29 @@ fn survive(name: &str, kills: u32, failures: u32) {
 
 #[test]
 fn each_notification_is_there_once_or_in_a_gap() {
-    survive("short", 10, 2);
+    survive("batches", &Way { batch: None, kills: 10, failures: 2 });
+}
+
+#[test]
+fn each_notification_is_there_once_or_in_a_gap_with_small_batches() {
+    survive("small-batches", &Way { batch: Some(2), kills: 10, failures: 2 });
+}
+
+#[test]
+fn each_notification_is_there_once_or_in_a_gap_without_acknowledgement() {
+    survive("snapshots", &Way { batch: Some(0), kills: 10, failures: 2 });
 }
 
 #[test]
 #[ignore = "minutes"]
-fn each_notification_is_there_once_or_in_a_gap_after_200_kills() {
-    survive("long", 200, 20);
+fn each_notification_is_there_once_or_in_a_gap_after_many_kills() {
+    let kills = std::env::var("ARCHIVE_KILLS").map_or(200, |kills| kills.parse().expect("a number"));
+    let ways = [("long-batches", None), ("long-small-batches", Some(2)), ("long-snapshots", Some(0))];
+    thread::scope(|scope| {
+        for (name, batch) in ways {
+            scope.spawn(move || survive(name, &Way { batch, kills, failures: (kills / 10).max(1) }));
+        }
+    });
 }
 
 #[test]

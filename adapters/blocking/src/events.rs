@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_adapter::EventReceiver;
+use ringcentral_ws_adapter::{Batch, Delivery, EventReceiver};
 use ringcentral_ws_core::Event;
 
 use crate::command::Remote;
@@ -18,7 +18,8 @@ use crate::timed_out::TimedOut;
 /// [`Client::get`](crate::Client::get).
 ///
 /// [`Client::snapshot`](crate::Client::snapshot) changes when [`Event::SnapshotChanged`] is taken from the queue. So a
-/// snapshot never covers an event that the application has not seen ([PST-4](ringcentral_ws_core::protocol#pst-4)).
+/// snapshot never covers an event that the application has not seen ([PST-4](ringcentral_ws_core::protocol#pst-4)). With
+/// [`Builder::acknowledge`](crate::Builder::acknowledge) it covers what was acknowledged.
 pub struct Events {
     queue: EventReceiver,
     /// Keeps the client's thread alive.
@@ -38,6 +39,51 @@ impl Events {
     pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Event>, TimedOut> {
         // A time beyond the clock's end is no limit.
         self.queue.wait_next(Instant::now().checked_add(limit)).ok_or(TimedOut)
+    }
+
+    /// Waits for the next event, and gives it with the handle that acknowledges it, for clients with
+    /// [`Builder::acknowledge`](crate::Builder::acknowledge); `None` after [`Event::Closed`]. What is acknowledged after
+    /// that still moves the snapshot, so store it once more when all is.
+    pub fn next_delivery(&mut self) -> Option<Delivery> {
+        self.queue.wait_delivery(None).flatten()
+    }
+
+    /// The same, no longer than `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`]: none came. Nothing is lost.
+    pub fn next_delivery_timeout(&mut self, limit: Duration) -> Result<Option<Delivery>, TimedOut> {
+        self.queue.wait_delivery(Instant::now().checked_add(limit)).ok_or(TimedOut)
+    }
+
+    /// Waits for an event, and takes what is there behind it too, up to `max` events, with one handle for all: for programs
+    /// that store many at once. `None` after [`Event::Closed`]. It works without
+    /// [`Builder::acknowledge`](crate::Builder::acknowledge) too. A snapshot that is right behind the last event comes with
+    /// it, so there may be one `SnapshotChanged` more than `max`.
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_blocking::{Event, Snapshot};
+    /// # fn store(_: &[Event], _: Option<Snapshot>) -> std::io::Result<()> { Ok(()) }
+    /// # fn run(mut events: ringcentral_ws_blocking::Events) -> std::io::Result<()> {
+    /// while let Some(batch) = events.next_batch(500) {
+    ///     // Both in one transaction.
+    ///     store(&batch.events, batch.ack.acknowledge_and_take())?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn next_batch(&mut self, max: usize) -> Option<Batch> {
+        self.queue.wait_batch(max, None).flatten()
+    }
+
+    /// The same, no longer than `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`]: none came. Nothing is lost.
+    pub fn next_batch_timeout(&mut self, max: usize, limit: Duration) -> Result<Option<Batch>, TimedOut> {
+        self.queue.wait_batch(max, Instant::now().checked_add(limit)).ok_or(TimedOut)
     }
 }
 

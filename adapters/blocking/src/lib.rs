@@ -63,8 +63,8 @@ pub use events::Events;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use ringcentral_ws_adapter::{
-    ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError, RequestError,
-    Response, StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
+    Ack, Batch, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy,
+    ProxyError, RequestError, Response, StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

@@ -73,8 +73,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use ringcentral_ws_adapter::{
-    ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError, RequestError,
-    Response, StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
+    Ack, Batch, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy,
+    ProxyError, RequestError, Response, StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

@@ -66,7 +66,7 @@ pub use clock::{Clock, ClockTimes, ClockView, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
-pub use events::{EventReceiver, EventSender, Load, SessionView, event_queue};
+pub use events::{Ack, Batch, Delivery, EventReceiver, EventSender, Load, SessionView, event_queue};
 pub use frames::{FrameCounts, FrameTracker};
 pub use health::{Health, LastCause, NotReady, Pulse, Vitals};
 pub use limits::{

@@ -119,6 +119,10 @@ pub struct IoLimits {
     /// When events and snapshots of this many bytes wait for the application, the WebSocket is not read. The events of
     /// two more messages may come on top. Default 64 MiB.
     pub event_bytes: usize,
+    /// With `Builder::acknowledge`: when this many events were taken and are not acknowledged, the WebSocket is not read.
+    /// Their bytes count with those that wait (`event_bytes`), and the events that wait may be taken on top. At least 1.
+    /// Default 1000.
+    pub unacknowledged: usize,
     /// How many commands may wait for the client's task or thread; above that their callers wait. From 1 to 65536.
     /// Default 32.
     pub command_queue: usize,
@@ -138,6 +142,7 @@ impl IoLimits {
     pub fn usable(mut self) -> Self {
         self.socket_buffer = self.socket_buffer.min(1 << 20);
         self.command_queue = self.command_queue.clamp(1, 1 << 16);
+        self.unacknowledged = self.unacknowledged.max(1);
         self.pong_max = self.pong_max.max(16 << 10);
         self.clock_slack = self.clock_slack.max(Duration::from_millis(100));
         self.longest_sleep = self.longest_sleep.max(Duration::from_millis(10));
@@ -168,6 +173,7 @@ impl Default for IoLimits {
             pong_max: 64 << 10,
             event_queue: 1024,
             event_bytes: 64 << 20,
+            unacknowledged: 1000,
             command_queue: 32,
             clock_slack: Duration::from_secs(2),
             longest_sleep: Duration::from_secs(10),

@@ -37,6 +37,8 @@ pub struct Settings {
     pub limits: IoLimits,
     /// The session to continue.
     pub snapshot: Option<Snapshot>,
+    /// The application acknowledges events.
+    pub acknowledge: bool,
     /// TLS settings in place of the default ones.
     pub tls: Option<Arc<ClientConfig>>,
     /// Hosts that downloads may go to beside the server.
@@ -58,6 +60,7 @@ impl Default for Settings {
             config: Config::default(),
             limits: IoLimits::default(),
             snapshot: None,
+            acknowledge: false,
             tls: None,
             content_hosts: vec![CONTENT_HOST.to_owned()],
             proxy: ProxyChoice::Environment,
@@ -122,7 +125,7 @@ impl Settings {
         let session = Recorded::maybe(session, self.recorder);
         let recorder = session.recorder().cloned();
         let meter = Meter::new(self.metrics_label.as_deref());
-        let (sender, events) = event_queue(&self.limits, self.snapshot, meter.queue());
+        let (sender, events) = event_queue(&self.limits, self.snapshot, meter.queue(), self.acknowledge);
         let (states, limits) = (StateSender::new(), Arc::new(self.limits));
         Ok(Prepared {
             events,

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use ringcentral_ws_adapter::EventReceiver;
+use ringcentral_ws_adapter::{Batch, Delivery, EventReceiver};
 use ringcentral_ws_core::Event;
 
 use crate::command::Commands;
@@ -17,7 +17,8 @@ use crate::command::Commands;
 /// [`Client::get`](crate::Client::get).
 ///
 /// [`Client::snapshot`](crate::Client::snapshot) changes when [`Event::SnapshotChanged`] is taken from the queue. So a
-/// snapshot never covers an event that the application has not seen ([PST-4](ringcentral_ws_core::protocol#pst-4)).
+/// snapshot never covers an event that the application has not seen ([PST-4](ringcentral_ws_core::protocol#pst-4)). With
+/// [`Builder::acknowledge`](crate::Builder::acknowledge) it covers what was acknowledged.
 pub struct Events {
     queue: EventReceiver,
     /// Keeps the driver's task alive.
@@ -32,6 +33,45 @@ impl Events {
     /// The next event; `None` after [`Event::Closed`]. The future is cancel-safe: dropping it loses no event.
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|cx| self.queue.poll_next(cx)).await
+    }
+
+    /// The next event with the handle that acknowledges it, for clients with
+    /// [`Builder::acknowledge`](crate::Builder::acknowledge); `None` after [`Event::Closed`]. What is acknowledged after
+    /// that still moves the snapshot, so store it once more when all is. The future is cancel-safe.
+    ///
+    /// ```no_run
+    /// # async fn work(_: ringcentral_ws_driver::Event) -> bool { true }
+    /// # async fn run(mut events: ringcentral_ws_driver::Events) {
+    /// while let Some(delivery) = events.next_delivery().await {
+    ///     // In a task of its own, say; its work may end in any order.
+    ///     if work(delivery.event).await {
+    ///         delivery.ack.acknowledge();
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub async fn next_delivery(&mut self) -> Option<Delivery> {
+        std::future::poll_fn(|cx| self.queue.poll_delivery(cx)).await
+    }
+
+    /// Waits for an event, and takes what is there behind it too, up to `max` events, with one handle for all: for programs
+    /// that store many at once. `None` after [`Event::Closed`]. It works without
+    /// [`Builder::acknowledge`](crate::Builder::acknowledge) too. The future is cancel-safe. A snapshot that is right behind
+    /// the last event comes with it, so there may be one `SnapshotChanged` more than `max`.
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_driver::{Event, Snapshot};
+    /// # fn store(_: &[Event], _: Option<Snapshot>) -> std::io::Result<()> { Ok(()) }
+    /// # async fn run(mut events: ringcentral_ws_driver::Events) -> std::io::Result<()> {
+    /// while let Some(batch) = events.next_batch(500).await {
+    ///     // Both in one transaction.
+    ///     store(&batch.events, batch.ack.acknowledge_and_take())?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn next_batch(&mut self, max: usize) -> Option<Batch> {
+        std::future::poll_fn(|cx| self.queue.poll_batch(max, cx)).await
     }
 }
 

@@ -23,6 +23,7 @@ use std::time::Duration;
 #[cfg(feature = "recorder")]
 pub(crate) use self::checkpoint::Checkpoint;
 use self::connection::ConnectionState;
+pub(crate) use self::delivery::MIN_WINDOW;
 use self::liveness::Pace;
 use self::recovery::StoredSnapshot;
 pub use self::requests::options::{OverHttps, RequestOptions};

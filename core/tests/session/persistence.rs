@@ -325,3 +325,59 @@ fn what_is_too_long_in_a_snapshot_is_refused() {
         assert_eq!(Snapshot::from_json(&changed).is_ok(), good, "{calls}");
     }
 }
+
+// CLAUSE PST-6 REC-4
+#[test]
+fn what_is_marked_as_delivered_does_not_come_again_and_the_gap_begins_behind_it() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.frame(&notification(1));
+    let mut stored = s.session.snapshot().unwrap();
+    (2..=4).for_each(|n| drop(s.frame(&notification(n))));
+    let whole = s.session.snapshot().unwrap();
+    for n in [2, 3, 3] {
+        stored.mark_delivered(&n.to_string());
+    }
+    stored.mark_delivered("");
+    assert_eq!(Snapshot::from_json(&stored.to_json()).as_ref(), Ok(&stored));
+    let mut s = Direct::restored(Config::default(), stored.clone());
+    s.authorize();
+    s.open();
+    s.frame(&recovered(DETAILS));
+    let mut outputs = Vec::new();
+    (1..=5).for_each(|n| outputs.extend(s.frame(&notification(n))));
+    outputs.extend(s.frame(&notification(6)));
+    outputs.extend(s.sleep(Duration::from_secs(11)));
+    assert_eq!(delivered(&outputs), ["gap restored", "4", "5", "6"]);
+    let gap = crate::direct::gap(&outputs).unwrap();
+    assert_eq!((&gap.cause, gap.after.as_deref()), (&GapCause::Restored, Some("3")));
+    // With the last one it is as the session's own.
+    stored.mark_delivered("4");
+    assert_eq!((&stored.to_json().contains("\"4\""), stored), (&true, whole));
+}
+
+// CLAUSE PST-6 PST-1
+#[test]
+fn as_many_are_marked_as_a_session_remembers() {
+    let mut snapshot = Snapshot::lost(&Config::default().server, UnixMillis(1));
+    (0..9_000).for_each(|n| snapshot.mark_delivered(&n.to_string()));
+    let json: serde_json::Value = serde_json::from_str(&snapshot.to_json()).unwrap();
+    let recent = json["recent"].as_array().unwrap();
+    assert_eq!((recent.len(), &json["last"]), (256, &"8999".into()));
+    assert_eq!(recent[255], format!("{:x}", 8_999));
+    snapshot.mark_delivered(&"x".repeat(2_000));
+    assert!(Snapshot::from_json(&snapshot.to_json()).is_ok());
+}
+
+// CLAUSE PST-6 TOK-2
+#[test]
+fn budgets_are_those_of_the_newest_snapshot() {
+    let s = Direct::ready(Config::default());
+    let newer = s.session.snapshot().unwrap();
+    let mut older = Snapshot::lost(&Config::default().server, UnixMillis(1));
+    assert!(older.adopt_budgets(&newer) && !older.adopt_budgets(&newer));
+    let auth =
+        |snapshot: &Snapshot| serde_json::from_str::<serde_json::Value>(&snapshot.to_json()).unwrap()["auth"].take();
+    assert!(auth(&older).is_object());
+    assert_eq!(auth(&older), auth(&newer));
+}

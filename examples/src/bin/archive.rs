@@ -1,15 +1,18 @@
 //! Archives notifications in a SQLite file, and goes on where it ended, was killed, or lost the power.
 //!
-//!     cargo run -p ringcentral-ws-examples --bin archive -- archive.db
+//!     cargo run -p ringcentral-ws-examples --bin archive -- archive.db [500]
 //!
 //! Needs the credentials in the environment (README.md) and the app permission Read Messages. Ctrl-C ends it.
 //! `entry` has a row for each notification, once and in order. A row with `gap` says why notifications between the rows
 //! around it may be missing. Rows and the snapshot that covers them are committed together, so the next run knows what
 //! the archive has. The file opens the session and the login: keep it like a password.
+//!
+//! The number is how many events go into one transaction at most, acknowledged together. With 0 nothing is acknowledged,
+//! and a transaction ends where the session makes a snapshot.
 
 use std::sync::Mutex;
 
-use ringcentral_ws::{Client, Close, CloseReason, Event, Filter, Jwt, Snapshot, UnixMillis};
+use ringcentral_ws::{Batch, Client, Close, CloseReason, Event, Filter, Jwt, Snapshot, UnixMillis};
 use rusqlite::{Connection, OptionalExtension};
 
 const SCHEMA: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -45,6 +48,7 @@ fn commit(db: &mut Connection, events: &mut Vec<Event>, snapshot: &Snapshot) -> 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "archive.db".to_owned());
+    let most = std::env::args().nth(2).map_or(Ok(500), |most| most.parse())?;
     // Two at once would spoil the order. One that was killed locks nobody out.
     let lock = Connection::open(format!("{path}.lock"))?;
     lock.execute_batch("BEGIN EXCLUSIVE").map_err(|error| format!("{path} is in use: {error}"))?;
@@ -68,21 +72,25 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let lost = |_| Snapshot::lost(&server, UnixMillis(u64::from(saved) * 1000));
         builder = builder.restore(Snapshot::from_json(&json).unwrap_or_else(lost));
     }
-    let (client, mut events) = builder.start()?;
-    let stop = client.clone();
+    let (client, mut incoming) = builder.acknowledge(most > 0).start()?;
     tokio::spawn(async move {
         tokio::signal::ctrl_c().await.expect("a handler of Ctrl-C");
-        stop.close(Close::Detach).await;
+        client.close(Close::Detach).await;
     });
 
     let mut pending = Vec::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Event::Notification(_) | Event::Gap(_) => pending.push(event),
-            // Everything taken so far is covered by this snapshot.
-            Event::SnapshotChanged => commit(&mut db, &mut pending, &client.snapshot().ok_or("no snapshot")?)?,
-            Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
-            other => eprintln!("{other}"),
+    while let Some(Batch { mut events, ack }) = incoming.next_batch(most).await {
+        for event in &events {
+            match event {
+                Event::Notification(_) | Event::Gap(_) | Event::SnapshotChanged => {}
+                Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+                other => eprintln!("{other}"),
+            }
+        }
+        pending.append(&mut events);
+        // Everything taken so far is covered by this snapshot.
+        if let Some(snapshot) = ack.acknowledge_and_take() {
+            commit(&mut db, &mut pending, &snapshot)?;
         }
     }
     Ok(())

@@ -1,26 +1,37 @@
 //! The way of events to the application: one bounded queue that never makes the driver wait, whether the application is
 //! a task or a thread.
 
+mod ack;
+mod ledger;
+mod receiver;
 #[cfg(test)]
 mod tests;
 mod weight;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::task::Waker;
 
 use ringcentral_ws_core::{Event, Snapshot, Stats};
 
+pub use self::ack::{Ack, Batch, Delivery};
+use self::ledger::{Ledger, Range};
+pub use self::receiver::EventReceiver;
 use self::weight::{replaced, weight};
-use crate::health::{Health, Pulse, Vitals};
+use crate::health::{Health, Pulse, Unacknowledged, Vitals};
 use crate::limits::IoLimits;
 use crate::metrics::QueueMeter;
 
-/// Both ends of a queue with these limits (`event_queue`, `event_bytes`). `snapshot` is the one that the session was
-/// restored from.
+/// Both ends of a queue with these limits (`event_queue`, `event_bytes`, `unacknowledged`). `snapshot` is the one that the
+/// session was restored from. With `acknowledge` the snapshot that is shown covers what the application has acknowledged,
+/// otherwise what it has taken.
 #[must_use]
-pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>, meter: QueueMeter) -> (EventSender, EventReceiver) {
+pub fn event_queue(
+    limits: &IoLimits,
+    snapshot: Option<Snapshot>,
+    meter: QueueMeter,
+    acknowledge: bool,
+) -> (EventSender, EventReceiver) {
     let unstored = snapshot.as_ref().is_some_and(Snapshot::is_detached);
     let state = State {
         queue: VecDeque::new(),
@@ -31,6 +42,7 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>, meter: QueueMe
         stats: Stats::default(),
         pulse: Pulse::default(),
         unstored,
+        ledger: acknowledge.then(|| Ledger::new(limits.unacknowledged)),
         sleepers: 0,
         receiver: None,
         driver: None,
@@ -42,8 +54,9 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>, meter: QueueMe
         most_bytes: limits.event_bytes,
         meter,
     });
-    let sender = EventSender { shared: Arc::clone(&shared), load: Load::default(), unannounced: false, unstored };
-    (sender, EventReceiver { shared })
+    let (ours, load) = (Arc::clone(&shared), Load::default());
+    let sender = EventSender { shared: ours, load, unannounced: false, unstored, acknowledges: acknowledge };
+    (sender, EventReceiver::new(shared))
 }
 
 /// Events beyond the queue's capacity that may wait while a connection is still being made.
@@ -102,6 +115,8 @@ struct State {
     pulse: Pulse,
     /// What the application has stored, as far as is known, is an orderly end.
     unstored: bool,
+    /// What is to be acknowledged.
+    ledger: Option<Ledger>,
     /// Threads that wait for an event.
     sleepers: usize,
     /// The task that waits for an event.
@@ -116,32 +131,119 @@ impl Shared {
     }
 
     fn load(&self, state: &State) -> Load {
+        if state.abandoned {
+            return Load::default();
+        }
         let backlog = state.queue.len().saturating_sub(self.capacity);
+        let (open, bytes, has_all) =
+            state.ledger.as_ref().map_or((0, 0, false), |ledger| (ledger.open(), ledger.bytes(), ledger.is_full()));
         // One event always fits.
-        let is_heavy = state.bytes >= self.most_bytes && state.queue.len() > 1;
-        Load { is_full: backlog > 0 || is_heavy, is_heavy, backlog }
+        let is_heavy = state.bytes + bytes >= self.most_bytes && state.queue.len() + open > 1;
+        Load { is_full: backlog > 0 || is_heavy || has_all, is_heavy, backlog }
     }
 
-    /// Takes an event, if there is one. The waker is to be woken once the lock is released.
-    fn take(&self, state: &mut State) -> (Option<Event>, Option<Waker>) {
+    /// Acknowledges these. The waker is to be woken once the lock is released.
+    fn acknowledge(&self, state: &mut State, range: Range) -> Option<Waker> {
+        if range.len == 0 {
+            return None;
+        }
+        let earlier = self.load(state);
+        let State { ledger, snapshot, .. } = state;
+        ledger.as_mut()?.acknowledge(range, snapshot);
+        if self.load(state).is_eased_since(earlier) { state.driver.clone() } else { None }
+    }
+
+    /// Takes an event, if there is one, with its number if it is to be acknowledged. The waker is to be woken once the lock
+    /// is released.
+    fn take(&self, state: &mut State) -> (Option<(Event, Option<u64>)>, Option<Waker>) {
         let mut is_waited_for = false;
+        let is_due = state.ledger.as_ref().is_some_and(|ledger| ledger.is_due);
         // Who comes for the next event has stored what came with the last one.
-        if state.unstored && state.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_detached()) {
+        if state.unstored && !is_due && state.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_detached()) {
             state.unstored = false;
             is_waited_for = true;
         }
         let earlier = self.load(state);
-        let event = state.queue.pop_front().map(|queued| {
-            state.bytes -= queued.weight;
-            if let Some(snapshot) = queued.snapshot {
-                state.snapshot = Some(*snapshot);
-            }
-            queued.event
-        });
+        let event = state.next();
         self.meter.waiting(state.queue.len(), state.bytes);
         is_waited_for |= self.load(state).is_eased_since(earlier);
         let driver = if is_waited_for { state.driver.clone() } else { None };
         (event, driver)
+    }
+
+    /// Takes what is there beside the first event, up to `most`, and the snapshot right behind it.
+    fn take_rest(&self, state: &mut State, most: usize, taken: &mut Taken) -> Option<Waker> {
+        let earlier = self.load(state);
+        while taken.events.len() < most
+            && let Some((event, number)) = state.next()
+        {
+            self.meter.taken(&event);
+            taken.push(event, number);
+        }
+        if state.queue.front().is_some_and(|queued| queued.snapshot.is_some())
+            && let Some(queued) = state.queue.pop_front()
+        {
+            state.bytes -= queued.weight;
+            if state.show(queued.snapshot) {
+                self.meter.taken(&queued.event);
+                taken.push(queued.event, None);
+            }
+        }
+        self.meter.waiting(state.queue.len(), state.bytes);
+        if self.load(state).is_eased_since(earlier) { state.driver.clone() } else { None }
+    }
+}
+
+impl State {
+    /// The next event, and its number.
+    fn next(&mut self) -> Option<(Event, Option<u64>)> {
+        if let Some(ledger) = self.ledger.as_mut().filter(|ledger| ledger.is_due) {
+            ledger.announce();
+            return Some((Event::SnapshotChanged, None));
+        }
+        loop {
+            let Queued { event, snapshot, weight } = self.queue.pop_front()?;
+            self.bytes -= weight;
+            let is_snapshot = snapshot.is_some();
+            // One that is not shown yet comes with the acknowledgement of what it covers.
+            if self.show(snapshot) || !is_snapshot {
+                let number = self.ledger.as_mut().and_then(|ledger| ledger.take(&event, weight));
+                return Some((event, number));
+            }
+        }
+    }
+
+    /// Shows the snapshot that covers what was taken, or keeps it until all that is acknowledged. Whether it is shown now.
+    fn show(&mut self, snapshot: Option<Box<Snapshot>>) -> bool {
+        let Some(snapshot) = snapshot else { return false };
+        let Some(ledger) = &mut self.ledger else {
+            self.snapshot = Some(*snapshot);
+            return true;
+        };
+        let is_shown = ledger.cover(snapshot, &mut self.snapshot);
+        if is_shown {
+            // The event that comes with it says so.
+            ledger.announce();
+        }
+        is_shown
+    }
+}
+
+/// Events on their way into a [`Batch`].
+#[derive(Debug, Default)]
+struct Taken {
+    events: Vec<Event>,
+    range: Range,
+    has_snapshot: bool,
+}
+
+impl Taken {
+    fn push(&mut self, event: Event, number: Option<u64>) {
+        self.has_snapshot |= event == Event::SnapshotChanged;
+        self.events.push(event);
+        if let Some(number) = number {
+            self.range.push(number);
+        }
     }
 }
 
@@ -170,101 +272,13 @@ impl SessionView {
     pub fn health(&self) -> Health {
         let state = self.shared.lock();
         let (pulse, driver_is_gone) = (state.pulse.clone(), state.ended);
+        let unacknowledged = state.ledger.as_ref().map(|ledger| Unacknowledged {
+            events: ledger.open(),
+            dropped: ledger.dropped(),
+            is_full: !state.abandoned && (ledger.is_full() || ledger.bytes() >= self.shared.most_bytes),
+        });
         drop(state);
-        Health::of(&pulse, driver_is_gone, &self.vitals)
-    }
-}
-
-/// The application's end of the queue.
-#[derive(Debug)]
-pub struct EventReceiver {
-    shared: Arc<Shared>,
-}
-
-impl EventReceiver {
-    /// The next event; `None` when the session has ended and all were taken. Nothing is lost by not asking again.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let mut state = self.shared.lock();
-        let (event, driver) = self.shared.take(&mut state);
-        let mut replaced = None;
-        let polled = match event {
-            Some(event) => Poll::Ready(Some(event)),
-            None if state.ended => Poll::Ready(None),
-            None => {
-                // Nothing comes for a while, perhaps for hours: no room is kept.
-                state.queue = VecDeque::new();
-                if !state.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                    replaced = state.receiver.replace(cx.waker().clone());
-                }
-                Poll::Pending
-            }
-        };
-        drop(state);
-        // Not under the lock: it may be the last of its task, and an end of the queue goes with it.
-        drop(replaced);
-        driver.into_iter().for_each(Waker::wake);
-        if let Poll::Ready(Some(event)) = &polled {
-            self.shared.meter.taken(event);
-        }
-        polled
-    }
-
-    /// The same for a thread that waits, up to `until`. The outer `None` means that nothing came by then.
-    pub fn wait_next(&mut self, until: Option<Instant>) -> Option<Option<Event>> {
-        let mut state = self.shared.lock();
-        loop {
-            let (event, driver) = self.shared.take(&mut state);
-            if let Some(driver) = driver {
-                // It is woken before a wait, too: what it brings may be what is waited for.
-                drop(state);
-                driver.wake();
-                state = self.shared.lock();
-            }
-            if let Some(event) = event {
-                drop(state);
-                self.shared.meter.taken(&event);
-                return Some(Some(event));
-            }
-            if !state.queue.is_empty() {
-                continue;
-            }
-            if state.ended {
-                return Some(None);
-            }
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            // Nothing comes for a while, perhaps for hours: no room is kept.
-            state.queue = VecDeque::new();
-            if left.is_some_and(|left| left.is_zero()) {
-                return None;
-            }
-            state.sleepers += 1;
-            state = match left {
-                None => self.shared.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => self.shared.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
-            state.sleepers -= 1;
-        }
-    }
-
-    /// How many events wait.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.shared.lock().queue.len()
-    }
-}
-
-impl Drop for EventReceiver {
-    fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.abandoned = true;
-        state.unstored = false;
-        state.bytes = 0;
-        let left = (std::mem::take(&mut state.queue), state.receiver.take());
-        self.shared.meter.waiting(0, 0);
-        let driver = state.driver.clone();
-        drop(state);
-        drop(left);
-        driver.into_iter().for_each(Waker::wake);
+        Health::of(&pulse, driver_is_gone, &self.vitals).with_unacknowledged(unacknowledged)
     }
 }
 
@@ -278,9 +292,17 @@ pub struct EventSender {
     unannounced: bool,
     /// As it was at the last look.
     unstored: bool,
+    /// The application acknowledges events, so there may be more to wait for whenever it takes some.
+    acknowledges: bool,
 }
 
 impl EventSender {
+    /// Whether the application acknowledges events.
+    #[must_use]
+    pub const fn acknowledges(&self) -> bool {
+        self.acknowledges
+    }
+
     /// Puts an event into the queue, with the snapshot that is true once it has been taken. The next
     /// [`flush`](Self::flush) wakes the application.
     pub fn push(&mut self, event: Event, snapshot: Option<Snapshot>) {
@@ -332,7 +354,7 @@ impl EventSender {
 
     /// What waits for the application.
     pub fn load(&mut self) -> Load {
-        if self.load.is_full {
+        if self.load.is_full || self.acknowledges {
             self.load = self.shared.load(&self.shared.lock());
         }
         self.load

@@ -1,8 +1,8 @@
 //! Tests of the queue of events, with both kinds of applications.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Wake;
-use std::time::Duration;
+use std::task::{Context, Poll, Wake};
+use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::{Cause, ConnId, Timestamp, UnixMillis, WaitReason};
 
@@ -27,7 +27,8 @@ fn queue(event_queue: usize, event_bytes: usize) -> (EventSender, EventReceiver)
 }
 
 fn event_queue_of(event_queue: usize, event_bytes: usize, snapshot: Option<Snapshot>) -> (EventSender, EventReceiver) {
-    super::event_queue(&IoLimits { event_queue, event_bytes, ..IoLimits::default() }, snapshot, QueueMeter::default())
+    let limits = IoLimits { event_queue, event_bytes, ..IoLimits::default() };
+    super::event_queue(&limits, snapshot, QueueMeter::default(), false)
 }
 
 fn vitals() -> Vitals {

@@ -12,6 +12,7 @@ use ringcentral_ws_core::terminal::escape;
 use ringcentral_ws_core::{Cause, SessionState, SubscriptionState, WaitReason};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+pub(crate) use self::pulse::Unacknowledged;
 pub use self::pulse::{LastCause, Pulse, Vitals};
 pub use self::reason::NotReady;
 
@@ -57,6 +58,11 @@ pub struct Health {
     pub last_cause: Option<Cause>,
     /// How long reading has paused because the application does not take its events.
     pub reading_paused: Option<Duration>,
+    /// How many events were taken and are not acknowledged: see `Builder::acknowledge`. `None` without it.
+    pub unacknowledged: Option<usize>,
+    /// How many of them never will be: their handles were dropped. While there are any, the snapshot does not move beyond
+    /// them: store no further one, and start again from the stored one.
+    pub dropped_unacknowledged: usize,
     /// By how much the driver has missed the time at which it was to run, when that is more than
     /// `IoLimits::clock_slack`: its runtime is blocked or is not running, or the machine has just slept. All the rest
     /// is what it knew before.
@@ -100,6 +106,8 @@ impl Health {
             failed_attempts: 0,
             last_cause: pulse.last_cause.get().cloned(),
             reading_paused: pulse.paused_since.filter(|_| !ended).map(|since| now.since(since)),
+            unacknowledged: None,
+            dropped_unacknowledged: 0,
             driver_late: pulse.due.filter(|_| !ended).map(|due| now.since(due)).filter(|late| *late > vitals.slack),
             ended,
             reason: None,
@@ -112,6 +120,17 @@ impl Health {
         }
         health.reason = health.find_reason(pulse, vitals);
         health
+    }
+
+    /// The same, with what the application has not acknowledged.
+    pub(crate) fn with_unacknowledged(mut self, unacknowledged: Option<Unacknowledged>) -> Self {
+        if let Some(Unacknowledged { events, dropped, is_full }) = unacknowledged {
+            (self.unacknowledged, self.dropped_unacknowledged) = (Some(events), dropped);
+            if is_full && self.reason == Some(NotReady::ReadingPaused) {
+                self.reason = Some(NotReady::Unacknowledged);
+            }
+        }
+        self
     }
 
     /// What is in the way, the root of it first.
@@ -163,6 +182,13 @@ impl fmt::Display for Health {
         if let Some(paused) = self.reading_paused {
             write!(f, "; reading has paused for {:.1} s", paused.as_secs_f64())?;
         }
+        match (self.unacknowledged, self.dropped_unacknowledged) {
+            (None | Some(0), _) => {}
+            (Some(events), 0) => write!(f, "; events that are not acknowledged: {events}")?,
+            (Some(events), dropped) => {
+                write!(f, "; events that are not acknowledged: {events}, {dropped} of them never will be")?;
+            }
+        }
         if self.subscribed_as_wanted.is_none() && !self.ended {
             f.write_str("; nothing is subscribed")?;
         }
@@ -176,7 +202,7 @@ impl fmt::Display for Health {
 impl Serialize for Health {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let seconds = |span: Option<Duration>| span.map(|span| span.as_secs_f64());
-        let mut fields = serializer.serialize_struct("Health", 11)?;
+        let mut fields = serializer.serialize_struct("Health", 13)?;
         fields.serialize_field("ready", &self.is_ready())?;
         fields.serialize_field("reason", &self.reason.map(NotReady::as_str))?;
         fields.serialize_field("connected", &self.connected)?;
@@ -186,6 +212,14 @@ impl Serialize for Health {
         fields.serialize_field("failed_attempts", &self.failed_attempts)?;
         fields.serialize_field("last_cause", &self.last_cause.as_ref().map(Cause::as_str))?;
         fields.serialize_field("reading_paused_seconds", &seconds(self.reading_paused))?;
+        // Without `Builder::acknowledge` there are no such fields.
+        if let Some(events) = self.unacknowledged {
+            fields.serialize_field("unacknowledged", &events)?;
+            fields.serialize_field("dropped_unacknowledged", &self.dropped_unacknowledged)?;
+        } else {
+            fields.skip_field("unacknowledged")?;
+            fields.skip_field("dropped_unacknowledged")?;
+        }
         fields.serialize_field("driver_late_seconds", &seconds(self.driver_late))?;
         fields.serialize_field("ended", &self.ended)?;
         fields.end()

@@ -26,6 +26,16 @@ pub struct Pulse {
     pub last_cause: LastCause,
 }
 
+/// What the application has taken and not acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unacknowledged {
+    pub(crate) events: usize,
+    /// Those of them whose handles were dropped.
+    pub(crate) dropped: usize,
+    /// They keep the driver from reading.
+    pub(crate) is_full: bool,
+}
+
 /// Why the last attempt failed, or the last connection or the session ended; nothing while a connection is ready and
 /// after an orderly end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -31,6 +31,8 @@ pub enum NotReady {
     /// The application does not take its events, and reading has paused for so long that nobody knows whether the
     /// server is there.
     ReadingPaused,
+    /// The same, because the application does not acknowledge the events that it took.
+    Unacknowledged,
     /// The server was not heard for longer than a heartbeat and its answer take.
     Silent,
     /// The server has not confirmed yet what the application asked for last.
@@ -56,6 +58,7 @@ impl NotReady {
             Self::Offline => "offline",
             Self::Closing => "closing",
             Self::ReadingPaused => "reading_paused",
+            Self::Unacknowledged => "unacknowledged",
             Self::Silent => "silent",
             Self::SubscriptionPending => "subscription_pending",
             Self::SubscriptionRefused => "subscription_refused",
@@ -77,6 +80,7 @@ impl fmt::Display for NotReady {
             Self::Offline => "offline; call `recover`",
             Self::Closing => "the connection is being closed",
             Self::ReadingPaused => "the application does not take its events, so nothing is read",
+            Self::Unacknowledged => "the application does not acknowledge its events, so nothing is read",
             Self::Silent => "the server is silent",
             Self::SubscriptionPending => "the server has not confirmed the subscription yet",
             Self::SubscriptionRefused => "the server refused the subscription; its answer came as an event",

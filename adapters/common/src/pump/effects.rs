@@ -35,7 +35,7 @@ impl<R: Replies> Pump<R> {
                 }
             }
         }
-        if self.unpublished >= self.snapshot_every {
+        if std::mem::take(&mut self.is_turning_point) || self.unpublished >= self.snapshot_every {
             self.publish();
         }
         if self.wait == Wait::Finished
@@ -74,6 +74,7 @@ impl<R: Replies> Pump<R> {
                 if let Event::Subscribed(info) = &event {
                     self.has_disabled = !info.disabled.is_empty();
                 }
+                self.is_turning_point |= self.events.acknowledges() && !matches!(event, Event::Notification(_));
                 self.events.push(event, None);
             }
         }

@@ -101,6 +101,9 @@ pub struct Pump<R: Replies> {
     last_cause: LastCause,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
+    /// Something else than notifications was emitted, and the application acknowledges events: the snapshot that belongs to
+    /// it is not left for later, so that what comes next is never stored with one of a session before.
+    is_turning_point: bool,
     /// When the application asked for the end.
     closing_since: Option<Timestamp>,
     /// The last event, which comes when no login is under way any more.
@@ -184,6 +187,7 @@ impl<R: Replies> Pump<R> {
             has_disabled: false,
             last_cause: LastCause::default(),
             unpublished: 0,
+            is_turning_point: false,
             closing_since: None,
             last: None,
             again: false,

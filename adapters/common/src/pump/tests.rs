@@ -167,7 +167,7 @@ impl Driver {
         };
         let clocks = Clock::new(limits.clock_slack, look);
         let session = Session::new(config, 1, clocks.reading());
-        let (sender, events) = event_queue(limits, None, QueueMeter::default());
+        let (sender, events) = event_queue(limits, None, QueueMeter::default(), false);
         let parts = PumpParts {
             session: Recorded::maybe(session, None),
             clock: clocks,

@@ -60,6 +60,24 @@ macro_rules! settings_methods {
             self
         }
 
+        /// With `true`, [`Client::snapshot`] covers the notifications and gaps that the program has acknowledged, in order,
+        /// instead of those that it has taken ([PST-6](ringcentral_ws_core::protocol#pst-6)). So programs that hand events
+        /// on, or store them in batches, lose nothing silently in a crash. Default `false`.
+        ///
+        /// [`Events::next_delivery`](crate::Events::next_delivery) gives an event with its [`Ack`](crate::Ack), and
+        /// [`Events::next_batch`](crate::Events::next_batch) all that are there with one. What `Events::next` gives is
+        /// acknowledged when the event after it is asked for. [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged)
+        /// comes when the snapshot has moved. When `IoLimits::unacknowledged` events (1000) or `IoLimits::event_bytes` are
+        /// not acknowledged, reading stops, and the health says so.
+        ///
+        /// After the end of the process what was not acknowledged comes again as far as the server sends it again, and
+        /// otherwise a [`Gap`](ringcentral_ws_core::Gap) says so first. What was acknowledged comes again only if the
+        /// snapshot that covers it was not stored.
+        pub fn acknowledge(mut self, acknowledge: bool) -> Self {
+            self.settings.acknowledge = acknowledge;
+            self
+        }
+
         /// TLS settings in place of [`default_tls`](crate::default_tls), made with [`TlsSettings`](crate::TlsSettings)
         /// or by hand. Of the protocols that they offer (ALPN) only HTTP/1.1 counts.
         pub fn tls(mut self, tls: std::sync::Arc<$crate::setup_names::ClientConfig>) -> Self {

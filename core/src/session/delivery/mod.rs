@@ -14,7 +14,7 @@ use crate::snapshot::MAX_LAST;
 use crate::time::{ClockReading, Timestamp, UnixMillis};
 
 /// Fewest notifications remembered, whatever the server's buffer.
-const MIN_WINDOW: usize = 256;
+pub(crate) const MIN_WINDOW: usize = 256;
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]

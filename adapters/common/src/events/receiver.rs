@@ -1,0 +1,188 @@
+//! The application's end of the queue.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use ringcentral_ws_core::Event;
+
+use super::ledger::Range;
+use super::{Ack, Batch, Delivery, Shared, Taken};
+
+/// The application's end of the queue.
+#[derive(Debug)]
+pub struct EventReceiver {
+    pub(super) shared: Arc<Shared>,
+    /// What was given without a handle: it is acknowledged when the next event is asked for.
+    handled: Range,
+    /// All events were taken.
+    is_finished: bool,
+}
+
+/// An event, and its number if it is to be acknowledged.
+type Numbered = (Event, Option<u64>);
+
+impl EventReceiver {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, handled: Range::default(), is_finished: false }
+    }
+
+    /// The next event; `None` when the session has ended and all were taken. Nothing is lost by not asking again. It counts
+    /// as acknowledged when the one after it is asked for.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.poll_numbered(cx).map(|taken| self.without_handle(taken?))
+    }
+
+    /// The same with its handle.
+    pub fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.poll_numbered(cx).map(|taken| Some(self.delivery(taken?)))
+    }
+
+    /// The next event and those that are there behind it, up to `most`.
+    pub fn poll_batch(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<Option<Batch>> {
+        self.poll_numbered(cx).map(|taken| Some(self.batch(taken?, most)))
+    }
+
+    /// As [`poll_next`](Self::poll_next) for a thread that waits, up to `until`. The outer `None` means that nothing came by
+    /// then.
+    pub fn wait_next(&mut self, until: Option<Instant>) -> Option<Option<Event>> {
+        self.wait_numbered(until).map(|taken| self.without_handle(taken?))
+    }
+
+    /// The same with its handle.
+    pub fn wait_delivery(&mut self, until: Option<Instant>) -> Option<Option<Delivery>> {
+        self.wait_numbered(until).map(|taken| Some(self.delivery(taken?)))
+    }
+
+    /// The next event and those that are there behind it, up to `most`.
+    pub fn wait_batch(&mut self, most: usize, until: Option<Instant>) -> Option<Option<Batch>> {
+        self.wait_numbered(until).map(|taken| Some(self.batch(taken?, most)))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it ends a chain")]
+    fn without_handle(&mut self, (event, number): Numbered) -> Option<Event> {
+        if let Some(number) = number {
+            self.handled.push(number);
+        }
+        Some(event)
+    }
+
+    fn delivery(&self, (event, number): Numbered) -> Delivery {
+        let mut taken = Taken::default();
+        let has_snapshot = matches!(event, Event::SnapshotChanged);
+        if let Some(number) = number {
+            taken.range.push(number);
+        }
+        Delivery { event, ack: Ack::new(Arc::clone(&self.shared), taken.range, has_snapshot) }
+    }
+
+    fn batch(&self, (event, number): Numbered, most: usize) -> Batch {
+        let mut taken = Taken::default();
+        taken.push(event, number);
+        let mut state = self.shared.lock();
+        let driver = self.shared.take_rest(&mut state, most, &mut taken);
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
+        let ack = Ack::new(Arc::clone(&self.shared), taken.range, taken.has_snapshot);
+        Batch { events: taken.events, ack }
+    }
+
+    fn poll_numbered(&mut self, cx: &mut Context<'_>) -> Poll<Option<Numbered>> {
+        if self.is_finished {
+            return Poll::Ready(None);
+        }
+        let mut state = self.shared.lock();
+        let room = self.shared.acknowledge(&mut state, std::mem::take(&mut self.handled));
+        let (taken, driver) = self.shared.take(&mut state);
+        let mut replaced = None;
+        let polled = match taken {
+            Some(taken) => Poll::Ready(Some(taken)),
+            None if state.ended => {
+                self.is_finished = true;
+                Poll::Ready(None)
+            }
+            None => {
+                // Nothing comes for a while, perhaps for hours: no room is kept.
+                state.queue = VecDeque::new();
+                if !state.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    replaced = state.receiver.replace(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        };
+        drop(state);
+        // Not under the lock: it may be the last of its task, and an end of the queue goes with it.
+        drop(replaced);
+        driver.or(room).into_iter().for_each(Waker::wake);
+        if let Poll::Ready(Some((event, _))) = &polled {
+            self.shared.meter.taken(event);
+        }
+        polled
+    }
+
+    fn wait_numbered(&mut self, until: Option<Instant>) -> Option<Option<Numbered>> {
+        if self.is_finished {
+            return Some(None);
+        }
+        let mut state = self.shared.lock();
+        let mut room = self.shared.acknowledge(&mut state, std::mem::take(&mut self.handled));
+        loop {
+            let (taken, driver) = self.shared.take(&mut state);
+            if let Some(driver) = driver.or(room.take()) {
+                // It is woken before a wait, too: what it brings may be what is waited for.
+                drop(state);
+                driver.wake();
+                state = self.shared.lock();
+            }
+            if let Some(taken) = taken {
+                drop(state);
+                self.shared.meter.taken(&taken.0);
+                return Some(Some(taken));
+            }
+            if !state.queue.is_empty() || state.ledger.as_ref().is_some_and(|ledger| ledger.is_due) {
+                continue;
+            }
+            if state.ended {
+                self.is_finished = true;
+                return Some(None);
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            // Nothing comes for a while, perhaps for hours: no room is kept.
+            state.queue = VecDeque::new();
+            if left.is_some_and(|left| left.is_zero()) {
+                return None;
+            }
+            state.sleepers += 1;
+            state = match left {
+                None => self.shared.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.shared.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+            state.sleepers -= 1;
+        }
+    }
+
+    /// How many events wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().queue.len()
+    }
+}
+
+impl Drop for EventReceiver {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.abandoned = true;
+        state.unstored = false;
+        if let Some(ledger) = &mut state.ledger {
+            ledger.abandon(self.handled);
+        }
+        state.bytes = 0;
+        let left = (std::mem::take(&mut state.queue), state.receiver.take());
+        self.shared.meter.waiting(0, 0);
+        let driver = state.driver.clone();
+        drop(state);
+        drop(left);
+        driver.into_iter().for_each(Waker::wake);
+    }
+}
