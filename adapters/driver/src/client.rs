@@ -31,8 +31,8 @@ pub struct Client<R> {
     recorder: Option<FlightRecorder>,
     view: SessionView,
     states: Watcher,
-    commands: Sender<Command>,
-    cancels: Sender<()>,
+    pub(crate) commands: Sender<Command>,
+    pub(crate) cancels: Sender<()>,
     content: Arc<ContentHosts>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -83,7 +83,8 @@ impl<R> Client<R> {
     }
 
     /// Removes the subscription ([SUB-7](ringcentral_ws_core::protocol#sub-7)).
-    /// [`Event::Unsubscribed`](ringcentral_ws_core::Event::Unsubscribed) follows.
+    /// [`Event::Unsubscribed`](ringcentral_ws_core::Event::Unsubscribed) follows. If there are
+    /// [listeners](Self::listen), it is narrowed to their filters instead.
     ///
     /// # Errors
     ///
@@ -150,7 +151,7 @@ impl<R> Client<R> {
         self.recorder.as_ref().map(FlightRecorder::dump)
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Option<T> {
+    pub(crate) async fn ask<T>(&self, command: impl FnOnce(Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = async_channel::bounded(1);
         self.commands.send(command(reply)).await.ok()?;
         answer.recv().await.ok()

@@ -1,6 +1,7 @@
 //! The way of events to the application: one bounded queue that never makes the driver wait, whether the application is
 //! a task or a thread.
 
+mod published;
 #[cfg(test)]
 mod tests;
 mod weight;
@@ -12,9 +13,12 @@ use std::time::Instant;
 
 use ringcentral_ws_core::{Event, Snapshot, Stats};
 
-use self::weight::{replaced, weight};
+use self::published::Published;
+use self::weight::replaced;
+pub(crate) use self::weight::weight;
 use crate::health::{Health, Pulse, Vitals};
 use crate::limits::IoLimits;
+use crate::listen::Snapshots;
 use crate::metrics::QueueMeter;
 
 /// Places that a queue keeps while it is empty.
@@ -30,7 +34,7 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>, meter: QueueMe
         bytes: 0,
         ended: false,
         abandoned: false,
-        snapshot,
+        snapshot: Published::new(snapshot),
         stats: Stats::default(),
         pulse: Pulse::default(),
         unstored,
@@ -85,7 +89,7 @@ struct Shared {
 #[derive(Debug)]
 struct Queued {
     event: Event,
-    snapshot: Option<Box<Snapshot>>,
+    snapshot: Option<Box<(Snapshot, Snapshots)>>,
     /// In bytes, roughly.
     weight: usize,
 }
@@ -99,7 +103,7 @@ struct State {
     ended: bool,
     /// Nobody takes events any more.
     abandoned: bool,
-    snapshot: Option<Snapshot>,
+    snapshot: Published,
     stats: Stats,
     /// As the driver left it with its last turn.
     pulse: Pulse,
@@ -129,7 +133,7 @@ impl Shared {
     fn take(&self, state: &mut State) -> (Option<Event>, Option<Waker>) {
         let mut is_waited_for = false;
         // Who comes for the next event has stored what came with the last one.
-        if state.unstored && state.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_detached()) {
+        if state.unstored && state.snapshot.is_of_running() {
             state.unstored = false;
             is_waited_for = true;
         }
@@ -137,7 +141,8 @@ impl Shared {
         let event = state.queue.pop_front().map(|queued| {
             state.bytes -= queued.weight;
             if let Some(snapshot) = queued.snapshot {
-                state.snapshot = Some(*snapshot);
+                let (snapshot, behind) = *snapshot;
+                state.snapshot.set(snapshot, behind);
             }
             queued.event
         });
@@ -159,7 +164,7 @@ impl SessionView {
     /// The snapshot that came with the events taken so far (PST-4).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.shared.lock().snapshot.clone()
+        self.shared.lock().snapshot.get()
     }
 
     /// The session's counters.
@@ -283,6 +288,11 @@ impl EventSender {
     /// Puts an event into the queue, with the snapshot that is true once it has been taken. The next
     /// [`flush`](Self::flush) wakes the application.
     pub fn push(&mut self, event: Event, snapshot: Option<Snapshot>) {
+        self.push_with(event, snapshot.map(|snapshot| (snapshot, Snapshots::default())));
+    }
+
+    /// The same with a snapshot that is true once listeners have taken what is behind it, too.
+    pub(crate) fn push_with(&mut self, event: Event, snapshot: Option<(Snapshot, Snapshots)>) {
         let weight = weight(&event, snapshot.is_some());
         let queued = Queued { event, snapshot: snapshot.map(Box::new), weight };
         let mut state = self.shared.lock();

@@ -69,7 +69,11 @@ impl<R: Replies> Pump<R> {
                 if let Event::Subscribed(info) = &event {
                     self.has_disabled = !info.disabled.is_empty();
                 }
-                self.events.push(event, None);
+                if !self.listeners.is_on() {
+                    self.events.push(event, None);
+                } else if let Some(event) = self.pass_to_listeners(event) {
+                    self.events.push(event, None);
+                }
             }
         }
     }
