@@ -73,6 +73,8 @@ pub enum InvalidReason {
     Insecure,
     /// Path and query make an address of more than 65,534 bytes.
     TooLong,
+    /// With those of the client's listeners there would be more than [`MAX_FILTERS`](crate::MAX_FILTERS) event filters.
+    TooManyFilters,
 }
 
 impl fmt::Display for InvalidReason {
@@ -84,6 +86,9 @@ impl fmt::Display for InvalidReason {
             Self::NoSubscription => "there is no subscription",
             Self::Insecure => "the configured server is neither https nor this machine; allow_insecure permits it",
             Self::TooLong => "path and query are too long for an address; send the rest as a body",
+            Self::TooManyFilters => {
+                "with those of the listeners there are too many event filters; split them over several clients"
+            }
         })
     }
 }

@@ -180,6 +180,9 @@ pub enum GapCause {
     /// Another client opened the same session, and received the notifications of that time
     /// ([CON-7](crate::protocol#con-7)).
     Contended,
+    /// A listener of a client took its notifications more slowly than they came, and its oldest were dropped. Only that
+    /// listener reports it; a session never does.
+    SlowListener,
 }
 
 impl GapCause {
@@ -198,6 +201,7 @@ impl GapCause {
             Self::SubscriptionLost => "subscription_lost",
             Self::InFlight => "in_flight",
             Self::Contended => "contended",
+            Self::SlowListener => "slow_listener",
         }
     }
 
@@ -205,7 +209,7 @@ impl GapCause {
     #[must_use]
     pub const fn certainty(&self) -> Certainty {
         match self {
-            Self::QueueOverflow => Certainty::Certain,
+            Self::QueueOverflow | Self::SlowListener => Certainty::Certain,
             Self::RecoveryFailed(_)
             | Self::WindowPassed
             | Self::RecoveryAbandoned
@@ -235,6 +239,7 @@ impl fmt::Display for GapCause {
             Self::SubscriptionLost => "the server no longer knew the subscription",
             Self::InFlight => "the connection was silent before it broke; what was sent last may not have arrived",
             Self::Contended => "another client uses the same session and received what came meanwhile",
+            Self::SlowListener => "they were not taken as fast as they came, and the oldest were dropped",
         })
     }
 }

@@ -28,7 +28,7 @@ use crate::states::StateWatch;
 #[derive(Clone)]
 pub struct Client {
     recorder: Option<FlightRecorder>,
-    remote: Arc<Remote>,
+    pub(crate) remote: Arc<Remote>,
     content: Arc<ContentHosts>,
 }
 
@@ -75,7 +75,8 @@ impl Client {
     }
 
     /// Removes the subscription ([SUB-7](ringcentral_ws_core::protocol#sub-7)).
-    /// [`Event::Unsubscribed`](ringcentral_ws_core::Event::Unsubscribed) follows.
+    /// [`Event::Unsubscribed`](ringcentral_ws_core::Event::Unsubscribed) follows. If there are
+    /// [listeners](Self::listen), it is narrowed to their filters instead.
     ///
     /// # Errors
     ///

@@ -48,6 +48,7 @@ mod events;
 mod https;
 mod io;
 mod layer;
+mod listener;
 mod reach;
 mod socket;
 mod states;
@@ -62,9 +63,11 @@ pub use download::Download;
 pub use events::Events;
 pub use http;
 pub use https::{HttpsSender, https_client};
+pub use listener::Listener;
 pub use ringcentral_ws_adapter::{
-    Ack, Batch, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy,
-    ProxyError, RequestError, Response, StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
+    Ack, Batch, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, ListenError, ListenOptions,
+    ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError, RequestError, Response, StartError,
+    TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

@@ -73,14 +73,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use ringcentral_ws_adapter::{
-    Ack, Batch, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy,
-    ProxyError, RequestError, Response, StartError, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
+    Ack, Batch, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, ListenError, ListenOptions,
+    ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError, RequestError, Response, StartError,
+    TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
 #[cfg(any(feature = "tokio", feature = "smol", feature = "async-std"))]
 pub use ringcentral_ws_driver::{
-    CredentialSource, Download, Events, HttpsSender, Jwt, RefreshToken, StateWatch, TokenRequest, https_client,
+    CredentialSource, Download, Events, HttpsSender, Jwt, Listener, RefreshToken, StateWatch, TokenRequest,
+    https_client,
 };
 #[cfg(feature = "tokio")]
 pub use ringcentral_ws_tokio::{Builder, Client};

@@ -48,6 +48,7 @@ fn the_table_of_gaps_has_every_cause() {
         GapCause::SubscriptionLost,
         GapCause::InFlight,
         GapCause::Contended,
+        GapCause::SlowListener,
     ];
     let text = read("gaps.md");
     let rows: BTreeSet<_> =

@@ -31,6 +31,7 @@ pub mod gzip;
 pub mod gzip;
 mod health;
 mod limits;
+mod listen;
 mod login;
 pub mod metrics;
 mod net;
@@ -72,6 +73,10 @@ pub use health::{Health, LastCause, NotReady, Pulse, Vitals};
 pub use limits::{
     FIRST_READ, IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, TURN_BYTES,
     TURN_FRAMES,
+};
+pub use listen::{
+    Change, Hub, LaneReceiver, LaneSender, ListenError, ListenOptions, ListenerEvent, Live, MAX_LISTENERS, Overflow,
+    Refusal, Route, Snapshots, lane,
 };
 #[doc(hidden)]
 pub use login::names as login_names;

@@ -30,8 +30,8 @@ pub struct Client<R> {
     recorder: Option<FlightRecorder>,
     view: SessionView,
     states: Watcher,
-    commands: Commands,
-    cancels: Arc<Cancels>,
+    pub(crate) commands: Commands,
+    pub(crate) cancels: Arc<Cancels>,
     content: Arc<ContentHosts>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -82,7 +82,8 @@ impl<R> Client<R> {
     }
 
     /// Removes the subscription ([SUB-7](ringcentral_ws_core::protocol#sub-7)).
-    /// [`Event::Unsubscribed`](ringcentral_ws_core::Event::Unsubscribed) follows.
+    /// [`Event::Unsubscribed`](ringcentral_ws_core::Event::Unsubscribed) follows. If there are
+    /// [listeners](Self::listen), it is narrowed to their filters instead.
     ///
     /// # Errors
     ///
@@ -149,7 +150,7 @@ impl<R> Client<R> {
         self.recorder.as_ref().map(FlightRecorder::dump)
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(async_channel::Sender<T>) -> Command) -> Option<T> {
+    pub(crate) async fn ask<T>(&self, command: impl FnOnce(async_channel::Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = async_channel::bounded(1);
         send(&self.commands, command(reply)).await.ok()?;
         answer.recv().await.ok()

@@ -2,6 +2,7 @@
 
 use super::subscription::{Goal, Known};
 use super::{Session, SessionState, SubscriptionState};
+use crate::filters::Filters;
 use crate::time::Timestamp;
 
 impl Session {
@@ -21,6 +22,13 @@ impl Session {
             SessionState::Ready { .. } | SessionState::Closed => None,
             _ => self.window().map(|window| window.first),
         }
+    }
+
+    /// The event filters that the application asked for last, or those that stand after a refusal; `None` if nothing is to
+    /// be subscribed.
+    #[must_use]
+    pub fn desired_filters(&self) -> Option<&Filters> {
+        self.state.subscription.desired().map(|desired| &desired.filters)
     }
 
     /// The state of what the application asked for last. Unlike [`subscription`](Self::subscription) it is

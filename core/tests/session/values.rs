@@ -107,6 +107,7 @@ fn errors_say_what_to_do() {
         (InvalidReason::ForeignHost, "another host"),
         (InvalidReason::Body, "JSON object"),
         (InvalidReason::NoSubscription, "no subscription"),
+        (InvalidReason::TooManyFilters, "split them"),
     ] {
         assert!(CommandError::Invalid((), reason).to_string().contains(word), "{reason}");
     }
@@ -237,6 +238,7 @@ fn each_reason_has_words_of_its_own() {
         GapCause::SubscriptionLost,
         GapCause::InFlight,
         GapCause::Contended,
+        GapCause::SlowListener,
     ];
     let waits = [
         WaitReason::Backoff,

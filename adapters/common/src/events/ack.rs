@@ -93,7 +93,7 @@ impl Ack {
         let has_snapshot = self.has_snapshot;
         self.settle(|state| {
             let is_newer = state.ledger.as_mut().is_some_and(super::Ledger::announce);
-            if is_newer || has_snapshot { state.snapshot.clone() } else { None }
+            if is_newer || has_snapshot { state.snapshot.get() } else { None }
         })
     }
 

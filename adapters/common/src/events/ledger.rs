@@ -37,7 +37,7 @@ pub(super) struct Ledger {
     /// The number of the first.
     first: u64,
     /// Snapshots, each with the number of the first that it does not cover.
-    later: VecDeque<(u64, Box<Snapshot>)>,
+    later: VecDeque<(u64, Snapshot)>,
     /// The weight of all that is open.
     bytes: usize,
     /// How many of them never will be acknowledged.
@@ -112,9 +112,9 @@ impl Ledger {
     }
 
     /// This snapshot covers all that was taken. Whether it is shown now.
-    pub(super) fn cover(&mut self, snapshot: Box<Snapshot>, shown: &mut Option<Snapshot>) -> bool {
+    pub(super) fn cover(&mut self, snapshot: Snapshot, shown: &mut Option<Snapshot>) -> bool {
         if self.open.is_empty() {
-            *shown = Some(*snapshot);
+            *shown = Some(snapshot);
             return true;
         }
         if let Some(shown) = shown
@@ -151,7 +151,7 @@ impl Ledger {
             && let Some((covers, snapshot)) = self.later.pop_front()
         {
             covered = covers;
-            *shown = Some(*snapshot);
+            *shown = Some(snapshot);
             self.is_due = true;
         }
         for open in self.open.drain(..done) {

@@ -3,6 +3,7 @@
 
 mod ack;
 mod ledger;
+mod published;
 mod receiver;
 #[cfg(test)]
 mod tests;
@@ -16,10 +17,13 @@ use ringcentral_ws_core::{Event, Snapshot, Stats};
 
 pub use self::ack::{Ack, Batch, Delivery};
 use self::ledger::{Ledger, Range};
+use self::published::Published;
 pub use self::receiver::EventReceiver;
-use self::weight::{replaced, weight};
+use self::weight::replaced;
+pub(crate) use self::weight::weight;
 use crate::health::{Health, Pulse, Unacknowledged, Vitals};
 use crate::limits::IoLimits;
+use crate::listen::Snapshots;
 use crate::metrics::QueueMeter;
 
 /// Both ends of a queue with these limits (`event_queue`, `event_bytes`, `unacknowledged`). `snapshot` is the one that the
@@ -38,7 +42,7 @@ pub fn event_queue(
         bytes: 0,
         ended: false,
         abandoned: false,
-        snapshot,
+        snapshot: Published::new(snapshot),
         stats: Stats::default(),
         pulse: Pulse::default(),
         unstored,
@@ -95,7 +99,7 @@ struct Shared {
 #[derive(Debug)]
 struct Queued {
     event: Event,
-    snapshot: Option<Box<Snapshot>>,
+    snapshot: Option<Box<(Snapshot, Snapshots)>>,
     /// In bytes, roughly.
     weight: usize,
 }
@@ -109,7 +113,7 @@ struct State {
     ended: bool,
     /// Nobody takes events any more.
     abandoned: bool,
-    snapshot: Option<Snapshot>,
+    snapshot: Published,
     stats: Stats,
     /// As the driver left it with its last turn.
     pulse: Pulse,
@@ -149,7 +153,7 @@ impl Shared {
         }
         let earlier = self.load(state);
         let State { ledger, snapshot, .. } = state;
-        ledger.as_mut()?.acknowledge(range, snapshot);
+        ledger.as_mut()?.acknowledge(range, snapshot.shown());
         if self.load(state).is_eased_since(earlier) { state.driver.clone() } else { None }
     }
 
@@ -159,7 +163,7 @@ impl Shared {
         let mut is_waited_for = false;
         let is_due = state.ledger.as_ref().is_some_and(|ledger| ledger.is_due);
         // Who comes for the next event has stored what came with the last one.
-        if state.unstored && !is_due && state.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_detached()) {
+        if state.unstored && !is_due && state.snapshot.is_of_running() {
             state.unstored = false;
             is_waited_for = true;
         }
@@ -214,13 +218,15 @@ impl State {
     }
 
     /// Shows the snapshot that covers what was taken, or keeps it until all that is acknowledged. Whether it is shown now.
-    fn show(&mut self, snapshot: Option<Box<Snapshot>>) -> bool {
+    fn show(&mut self, snapshot: Option<Box<(Snapshot, Snapshots)>>) -> bool {
         let Some(snapshot) = snapshot else { return false };
+        let (snapshot, behind) = *snapshot;
         let Some(ledger) = &mut self.ledger else {
-            self.snapshot = Some(*snapshot);
+            self.snapshot.set(snapshot, behind);
             return true;
         };
-        let is_shown = ledger.cover(snapshot, &mut self.snapshot);
+        // There are no listeners who could be behind.
+        let is_shown = ledger.cover(snapshot, self.snapshot.shown());
         if is_shown {
             // The event that comes with it says so.
             ledger.announce();
@@ -258,7 +264,7 @@ impl SessionView {
     /// The snapshot that came with the events taken so far (PST-4).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.shared.lock().snapshot.clone()
+        self.shared.lock().snapshot.get()
     }
 
     /// The session's counters.
@@ -306,6 +312,11 @@ impl EventSender {
     /// Puts an event into the queue, with the snapshot that is true once it has been taken. The next
     /// [`flush`](Self::flush) wakes the application.
     pub fn push(&mut self, event: Event, snapshot: Option<Snapshot>) {
+        self.push_with(event, snapshot.map(|snapshot| (snapshot, Snapshots::default())));
+    }
+
+    /// The same with a snapshot that is true once listeners have taken what is behind it, too.
+    pub(crate) fn push_with(&mut self, event: Event, snapshot: Option<(Snapshot, Snapshots)>) {
         let weight = weight(&event, snapshot.is_some());
         let queued = Queued { event, snapshot: snapshot.map(Box::new), weight };
         let mut state = self.shared.lock();

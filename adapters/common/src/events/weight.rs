@@ -9,7 +9,7 @@ const EVENT: usize = 256;
 const SNAPSHOT: usize = 32 << 10;
 
 /// What an event takes while it waits, in bytes, roughly: exact where the server chooses the size.
-pub(super) fn weight(event: &Event, has_snapshot: bool) -> usize {
+pub(crate) fn weight(event: &Event, has_snapshot: bool) -> usize {
     let snapshot = if has_snapshot { SNAPSHOT } else { 0 };
     let texts = match event {
         Event::Notification(n) => {

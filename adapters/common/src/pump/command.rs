@@ -6,6 +6,7 @@ use ringcentral_ws_core::{Body, Close, CommandError, Filters, Input, Subscriptio
 use super::io::Abandoned;
 use super::{Completion, Io, Phase, Pump};
 use crate::content::Streamed;
+use crate::listen::{LaneReceiver, ListenError, ListenOptions};
 use crate::request::Answer;
 
 /// Commands that are taken in one turn.
@@ -33,6 +34,8 @@ pub trait Replies: Sized {
 pub enum Command<R: Replies> {
     /// [`Session::subscribe`](ringcentral_ws_core::Session::subscribe).
     Subscribe(Filters, R::Reply<Result<SubscriptionId, CommandError<Filters>>>),
+    /// A listener comes.
+    Listen(Filters, ListenOptions, R::Reply<Result<LaneReceiver, ListenError>>),
     /// [`Session::unsubscribe`](ringcentral_ws_core::Session::unsubscribe).
     Unsubscribe(R::Reply<Result<(), CommandError<()>>>),
     /// [`Session::recover`](ringcentral_ws_core::Session::recover).
@@ -90,6 +93,7 @@ impl<R: Replies> Pump<R> {
     pub(super) fn take_commands(&mut self, io: &mut impl Io<Replies = R>) -> bool {
         if io.take_cancelled() {
             self.cancel(io);
+            self.listeners.sweep(self.now);
         }
         for _ in 0..COMMANDS {
             match io.next_command() {
@@ -121,14 +125,15 @@ impl<R: Replies> Pump<R> {
         self.report_unread_when_due(io);
         let (session, now) = (&mut self.session, self.now);
         match command {
+            Command::Listen(filters, options, reply) => return R::reply(reply, self.listen(filters, &options)),
             Command::Subscribe(filters, reply) => {
-                let answer = session.subscribe(filters, now);
+                let answer = self.subscribe_plain(filters);
                 // After the answer `health` must not show the subscription as it was before the call.
                 self.events.show(self.pulse());
                 R::reply(reply, answer);
             }
             Command::Unsubscribe(reply) => {
-                let answer = session.unsubscribe(now);
+                let answer = self.unsubscribe_plain();
                 self.events.show(self.pulse());
                 R::reply(reply, answer);
             }

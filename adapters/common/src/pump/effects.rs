@@ -75,7 +75,11 @@ impl<R: Replies> Pump<R> {
                     self.has_disabled = !info.disabled.is_empty();
                 }
                 self.is_turning_point |= self.events.acknowledges() && !matches!(event, Event::Notification(_));
-                self.events.push(event, None);
+                if !self.listeners.is_on() {
+                    self.events.push(event, None);
+                } else if let Some(event) = self.pass_to_listeners(event) {
+                    self.events.push(event, None);
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 mod command;
 mod effects;
 mod io;
+mod listeners;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::debug::Debug;
 use crate::events::EventSender;
 use crate::health::{LastCause, Pulse};
 use crate::limits::IoLimits;
+use crate::listen::Switchboard;
 use crate::metrics::Meter;
 use crate::socket::Incoming;
 use crate::state::StateSender;
@@ -69,6 +71,7 @@ pub struct Pump<R: Replies> {
     session: Recorded,
     clock: Clock,
     events: EventSender,
+    listeners: Switchboard,
     states: StateSender,
     debug: Debug,
     tracer: Tracer,
@@ -166,6 +169,7 @@ impl<R: Replies> Pump<R> {
             session: parts.session,
             clock: parts.clock,
             events: parts.events,
+            listeners: Switchboard::default(),
             states: parts.states,
             debug: parts.debug,
             tracer: parts.tracer,
@@ -212,6 +216,7 @@ impl<R: Replies> Pump<R> {
         self.take_completions(io);
         self.read_socket(io);
         self.run_timers(io);
+        self.change_subscription(io);
         self.flush(io);
         if let Phase::Ending { until } = self.phase
             && (self.logins == 0 || until <= self.now)
@@ -222,17 +227,21 @@ impl<R: Replies> Pump<R> {
         if self.flooded {
             return Turn::Flooded;
         }
-        if self.again || self.may_go_on() || self.events.await_application(io.waker()) {
+        if self.again || self.may_go_on() {
+            return Turn::Again;
+        }
+        let (waker, listeners) = (io.waker(), &mut self.listeners);
+        if self.events.await_application(waker) | listeners.await_room(waker) {
             return Turn::Again;
         }
         Turn::Wait { now: self.now, until: self.deadline() }
     }
 
-    const fn deadline(&self) -> Option<Timestamp> {
+    fn deadline(&self) -> Option<Timestamp> {
         match (&self.phase, self.wait) {
             (Phase::Ending { until }, _) => Some(*until),
-            (_, Wait::Until { at, .. }) => Some(at),
-            _ => None,
+            (_, Wait::Until { at, .. }) => self.change_is_due_at().map_or(Some(at), |change| Some(change.min(at))),
+            _ => self.change_is_due_at(),
         }
     }
 
@@ -313,6 +322,7 @@ impl<R: Replies> Pump<R> {
         let pulse = self.pulse();
         self.meter.turn(self.session.session(), &pulse, &self.clock);
         self.events.flush(self.session.stats(), pulse);
+        self.listeners.flush();
     }
 
     /// What is shown of the health (`Client::health`).
@@ -335,7 +345,7 @@ impl<R: Replies> Pump<R> {
         if std::mem::take(&mut self.unpublished) > 0
             && let Some(snapshot) = self.session.snapshot()
         {
-            self.events.push(Event::SnapshotChanged, Some(snapshot));
+            self.events.push_with(Event::SnapshotChanged, Some((snapshot, self.listeners.behind())));
         }
     }
 
@@ -364,6 +374,7 @@ impl<R: Replies> Pump<R> {
             self.events.push(event, None);
         }
         self.show();
+        self.listeners.end();
         for reply in self.closers.drain(..) {
             R::reply(reply, ());
         }

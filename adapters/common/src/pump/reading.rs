@@ -111,7 +111,7 @@ impl<R: Replies> Pump<R> {
 
     /// Whether messages must wait for the application.
     fn must_pause(&mut self) -> bool {
-        let load = self.events.load();
+        let load = self.listeners.load(self.events.load());
         load.is_full && must_pause(load, self.session.state(), !self.over_socket.is_empty())
     }
 

@@ -339,7 +339,7 @@ fn the_first_snapshot_counts_as_stored_when_the_event_behind_it_is_asked_for() {
     let mut queue = Queue::restored(&IoLimits::default(), Some(snapshot(1)));
     // As if the first one had been that of an orderly end.
     (queue.sender.unstored, queue.events.shared.lock().unstored) = (true, true);
-    queue.events.shared.lock().snapshot = None;
+    *queue.events.shared.lock().snapshot.shown() = None;
     queue.snapshot(2);
     let batch = queue.batch(9);
     assert!(!queue.sender.take_stored());

@@ -1,0 +1,428 @@
+//! The queue of one listener, for a task or a thread. It never makes the driver wait.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use ringcentral_ws_core::{Certainty, ClockReading, Gap, GapCause, Timestamp};
+
+use super::{ListenOptions, ListenerEvent, Overflow};
+use crate::events::Load;
+
+/// Both ends of the queue of a listener.
+#[must_use]
+pub fn lane(options: &ListenOptions) -> (LaneSender, LaneReceiver) {
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State::default()),
+        arrived: Condvar::new(),
+        options: options.clone(),
+        dropped: AtomicU64::new(0),
+    });
+    (LaneSender { shared: Arc::clone(&shared), pressed: false }, LaneReceiver { shared })
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    arrived: Condvar,
+    options: ListenOptions,
+    /// Notifications that were dropped.
+    dropped: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Item {
+    event: ListenerEvent,
+    weight: usize,
+    /// When it came.
+    at: Timestamp,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Item>,
+    bytes: usize,
+    /// How many were ever put in, and how many are through, taken or dropped.
+    pushed: u64,
+    passed: u64,
+    /// What was dropped and not reported yet.
+    gap: Option<Gap>,
+    /// The uuid of the notification that was taken last, where it may be needed.
+    last: Option<Box<str>>,
+    /// Nothing more comes.
+    ended: bool,
+    /// The listener is gone.
+    left: bool,
+    sleepers: usize,
+    receiver: Option<Waker>,
+    /// Woken when there is room again.
+    driver: Option<Waker>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One event always fits.
+    fn is_heavy(&self, state: &State) -> bool {
+        state.bytes >= self.options.bytes && state.queue.len() > 1
+    }
+
+    fn load(&self, state: &State) -> Load {
+        if self.options.overflow == Overflow::DropOldest || state.left {
+            return Load::default();
+        }
+        let backlog = state.queue.len().saturating_sub(self.options.events);
+        let is_heavy = self.is_heavy(state);
+        Load { is_full: backlog > 0 || is_heavy, is_heavy, backlog }
+    }
+
+    /// Takes an event, and the waker of a driver that waits for room.
+    fn take(&self, state: &mut State) -> (Option<ListenerEvent>, Option<Waker>) {
+        let begins = matches!(state.queue.front(), Some(Item { event: ListenerEvent::Live { .. }, .. }));
+        if let Some(gap) = state.gap.take_if(|_| !begins) {
+            return (Some(ListenerEvent::Gap(gap)), None);
+        }
+        let Some(item) = state.queue.pop_front() else { return (None, None) };
+        state.bytes -= item.weight;
+        state.passed += 1;
+        if self.options.overflow == Overflow::DropOldest
+            && let ListenerEvent::Notification(n) = &item.event
+        {
+            state.last = Some(n.uuid().into());
+        }
+        let driver = if self.load(state).is_full { None } else { state.driver.take() };
+        (Some(item.event), driver)
+    }
+
+    /// Drops the oldest until there is room for one more. A gap takes their place, and takes gaps among them in.
+    fn make_room(&self, state: &mut State, weight: usize, now: Timestamp, clock: impl Fn() -> ClockReading) {
+        let fits = |state: &State| {
+            state.queue.is_empty()
+                || state.queue.len() < self.options.events && state.bytes + weight <= self.options.bytes
+        };
+        while !fits(state) {
+            let may_go =
+                |item: &Item| !matches!(item.event, ListenerEvent::Live { .. } | ListenerEvent::Refused { .. });
+            let Some(place) = state.queue.iter().position(may_go) else { return };
+            let Some(item) = state.queue.remove(place) else { return };
+            state.bytes -= item.weight;
+            state.passed += 1;
+            let clock = clock();
+            let since = match &item.event {
+                ListenerEvent::Gap(gap) => gap.since,
+                _ => clock.unix_at(item.at),
+            };
+            if let ListenerEvent::Notification(_) = item.event {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            let after = state.last.clone();
+            let cause = GapCause::SlowListener;
+            let certainty = Certainty::Certain;
+            let gap = state.gap.get_or_insert(Gap { cause, certainty, after, since, until: clock.unix });
+            gap.since = gap.since.min(since);
+            gap.until = clock.unix_at(now).max(gap.until);
+        }
+    }
+}
+
+/// The listener's end.
+#[derive(Debug)]
+pub struct LaneReceiver {
+    shared: Arc<Shared>,
+}
+
+impl LaneReceiver {
+    /// The next event; `None` after the last one. Nothing is lost by not asking again.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<ListenerEvent>> {
+        let mut state = self.shared.lock();
+        let (event, driver) = self.shared.take(&mut state);
+        let mut replaced = None;
+        let polled = match event {
+            Some(event) => Poll::Ready(Some(event)),
+            None if state.ended => Poll::Ready(None),
+            None => {
+                if !state.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    replaced = state.receiver.replace(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        };
+        drop(state);
+        // Not under the lock: it may be the last of its task.
+        drop(replaced);
+        driver.into_iter().for_each(Waker::wake);
+        polled
+    }
+
+    /// The same for a thread that waits, up to `until`. The outer `None` means that nothing came by then.
+    pub fn wait_next(&mut self, until: Option<Instant>) -> Option<Option<ListenerEvent>> {
+        let mut state = self.shared.lock();
+        loop {
+            let (event, driver) = self.shared.take(&mut state);
+            if event.is_some() || state.ended {
+                drop(state);
+                driver.into_iter().for_each(Waker::wake);
+                return Some(event);
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return None;
+            }
+            state.sleepers += 1;
+            state = match left {
+                None => self.shared.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.shared.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+            state.sleepers -= 1;
+        }
+    }
+
+    /// How many events wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().queue.len()
+    }
+
+    /// How many notifications were dropped because they were not taken in time.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl LaneReceiver {
+    /// Nobody takes events any more. The driver has to be woken to notice.
+    pub fn leave(&mut self) {
+        let mut state = self.shared.lock();
+        state.left = true;
+        state.bytes = 0;
+        state.passed = state.pushed;
+        let rest = (std::mem::take(&mut state.queue), state.receiver.take());
+        let driver = state.driver.take();
+        drop(state);
+        drop(rest);
+        driver.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for LaneReceiver {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// The driver's end.
+#[derive(Debug)]
+pub struct LaneSender {
+    shared: Arc<Shared>,
+    /// More waits than may, as of the last look.
+    pressed: bool,
+}
+
+impl LaneSender {
+    /// Puts an event in. The next [`announce`](Self::announce) wakes the listener.
+    pub fn push(&mut self, event: ListenerEvent, weight: usize, now: Timestamp, clock: impl Fn() -> ClockReading) {
+        let mut state = self.shared.lock();
+        if state.left {
+            drop(state);
+            return;
+        }
+        if self.shared.options.overflow == Overflow::DropOldest {
+            self.shared.make_room(&mut state, weight, now, clock);
+        }
+        state.bytes += weight;
+        state.pushed += 1;
+        state.queue.push_back(Item { event, weight, at: now });
+        self.pressed |= self.shared.load(&state).is_full;
+    }
+
+    /// Wakes the listener.
+    pub fn announce(&self) {
+        let mut state = self.shared.lock();
+        let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
+        drop(state);
+        if sleeps {
+            self.shared.arrived.notify_all();
+        }
+        receiver.into_iter().for_each(Waker::wake);
+    }
+
+    /// What waits, as far as reading has to stop for it.
+    pub fn load(&mut self) -> Load {
+        if !self.pressed {
+            return Load::default();
+        }
+        let load = self.shared.load(&self.shared.lock());
+        self.pressed = load.is_full;
+        load
+    }
+
+    /// The driver is about to wait: if it waits for this listener it is woken when there is room. `true` when there is
+    /// already.
+    #[must_use]
+    pub fn await_room(&mut self, waker: &Waker) -> bool {
+        if !self.pressed {
+            return false;
+        }
+        let mut state = self.shared.lock();
+        self.pressed = self.shared.load(&state).is_full;
+        if !self.pressed {
+            return true;
+        }
+        let replaced = state.driver.replace(waker.clone());
+        drop(state);
+        drop(replaced);
+        false
+    }
+
+    /// Whether the listener is gone.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.shared.lock().left
+    }
+
+    /// Where the queue ends now, if something waits in it.
+    fn mark(&self) -> Option<Mark> {
+        let state = self.shared.lock();
+        let waits = state.passed < state.pushed || state.gap.is_some();
+        waits.then(|| Mark { lane: Arc::clone(&self.shared), pushed: state.pushed })
+    }
+}
+
+impl Drop for LaneSender {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.ended = true;
+        let (driver, receiver) = (state.driver.take(), state.receiver.take());
+        drop(state);
+        drop(driver);
+        self.shared.arrived.notify_all();
+        receiver.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A point in the queue of a listener.
+#[derive(Debug)]
+struct Mark {
+    lane: Arc<Shared>,
+    pushed: u64,
+}
+
+/// What listeners have yet to take before a snapshot covers nothing that they have not seen (PST-4).
+#[derive(Debug, Default)]
+pub struct Snapshots(Vec<Mark>);
+
+impl Snapshots {
+    /// What waits in these queues now.
+    pub fn behind<'a>(lanes: impl Iterator<Item = &'a LaneSender>) -> Self {
+        Self(lanes.filter_map(LaneSender::mark).collect())
+    }
+
+    /// Whether all of it was taken.
+    #[must_use]
+    pub fn are_due(&self) -> bool {
+        self.0.iter().all(|mark| {
+            let state = mark.lane.lock();
+            state.passed >= mark.pushed && (state.gap.is_none() || state.left)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringcentral_ws_core::{Notification, UnixMillis};
+
+    use super::*;
+
+    fn notification(n: u64) -> ListenerEvent {
+        ListenerEvent::Notification(Notification::from_json(&format!(r#"{{"uuid":"{n}"}}"#)).unwrap())
+    }
+
+    fn push(sender: &mut LaneSender, n: u64) {
+        let unix = UnixMillis(1_000_000 + n);
+        let now = Timestamp::from_micros(n * 1000);
+        sender.push(notification(n), 100, now, || ClockReading { now, unix });
+    }
+
+    fn take(receiver: &mut LaneReceiver) -> Option<Result<u64, Gap>> {
+        match receiver.wait_next(Some(Instant::now()))?? {
+            ListenerEvent::Notification(n) => Some(Ok(n.uuid().parse().unwrap())),
+            ListenerEvent::Gap(gap) => Some(Err(gap)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_slow_one_that_blocks_stops_reading_and_loses_nothing() {
+        let (mut sender, mut receiver) = lane(&ListenOptions::new().events(2));
+        (1..=3).for_each(|n| push(&mut sender, n));
+        assert_eq!(sender.load(), Load { is_full: true, is_heavy: false, backlog: 1 });
+        assert!(!sender.await_room(Waker::noop()));
+        assert_eq!(take(&mut receiver), Some(Ok(1)));
+        assert!(!sender.load().is_full && receiver.shared.lock().driver.is_none(), "it was woken");
+        assert_eq!((take(&mut receiver), take(&mut receiver), take(&mut receiver)), (Some(Ok(2)), Some(Ok(3)), None));
+        let (mut sender, _receiver) = lane(&ListenOptions::new().bytes(150));
+        (1..=2).for_each(|n| push(&mut sender, n));
+        assert!(sender.load().is_heavy);
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn a_slow_one_that_drops_has_a_gap_before_what_is_left() {
+        let (mut sender, mut receiver) = lane(&ListenOptions::new().events(2).overflow(Overflow::DropOldest));
+        push(&mut sender, 1);
+        assert_eq!(take(&mut receiver), Some(Ok(1)));
+        (2..=5).for_each(|n| push(&mut sender, n));
+        assert_eq!((sender.load().is_full, receiver.waiting(), receiver.dropped()), (false, 2, 2));
+        let Some(Err(gap)) = take(&mut receiver) else { panic!() };
+        assert_eq!((gap.cause, gap.after.as_deref()), (GapCause::SlowListener, Some("1")));
+        assert_eq!((gap.since.0, gap.until.0), (1_000_002, 1_000_005));
+        assert_eq!((take(&mut receiver), take(&mut receiver), take(&mut receiver)), (Some(Ok(4)), Some(Ok(5)), None));
+        // By bytes: one always fits.
+        let options = ListenOptions::new().bytes(50).overflow(Overflow::DropOldest);
+        let (mut sender, mut receiver) = lane(&options);
+        (1..=2).for_each(|n| push(&mut sender, n));
+        assert!(matches!(take(&mut receiver), Some(Err(_))));
+        assert_eq!(take(&mut receiver), Some(Ok(2)));
+    }
+
+    #[test]
+    fn a_gap_of_the_session_is_not_dropped_but_taken_in() {
+        let (mut sender, mut receiver) = lane(&ListenOptions::new().events(1).overflow(Overflow::DropOldest));
+        let (now, unix) = (Timestamp::from_micros(9000), UnixMillis(1_000_009));
+        let clock = || ClockReading { now, unix };
+        let live = ListenerEvent::Live { disabled: Box::default() };
+        sender.push(live.clone(), 1, now, clock);
+        let (cause, certainty, since) = (GapCause::InFlight, Certainty::Possible, UnixMillis(7));
+        let gap = Gap { cause, certainty, after: None, since, until: unix };
+        sender.push(ListenerEvent::Gap(gap), 1, now, clock);
+        push(&mut sender, 10);
+        assert_eq!(receiver.wait_next(None), Some(Some(live)), "that it is live is never dropped");
+        let Some(Err(gap)) = take(&mut receiver) else { panic!() };
+        assert_eq!((gap.cause, gap.since.0, gap.until.0), (GapCause::SlowListener, 7, 1_000_010));
+        assert_eq!((take(&mut receiver), receiver.dropped()), (Some(Ok(10)), 0));
+    }
+
+    // CLAUSE PST-4
+    #[test]
+    fn a_snapshot_is_due_when_all_before_it_was_taken() {
+        let (mut sender, mut receiver) = lane(&ListenOptions::new());
+        assert!(Snapshots::behind([&sender].into_iter()).are_due());
+        push(&mut sender, 1);
+        let snapshot = Snapshots::behind([&sender].into_iter());
+        push(&mut sender, 2);
+        assert!(!snapshot.are_due());
+        take(&mut receiver);
+        assert!(snapshot.are_due());
+        let second = Snapshots::behind([&sender].into_iter());
+        drop(receiver);
+        assert!(second.are_due(), "nobody is there to see it");
+        assert!(sender.has_left());
+        push(&mut sender, 3);
+        assert!(Snapshots::behind([&sender].into_iter()).are_due());
+    }
+}

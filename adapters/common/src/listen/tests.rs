@@ -1,0 +1,320 @@
+//! Tests of the hub: each rule, and many listeners at random against a model.
+
+use ringcentral_ws_core::{
+    ApiError, DisabledFilter, Filters, MAX_FILTERS, SubscriptionId, SubscriptionInfo, Timestamp,
+};
+
+use super::*;
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_micros(ms * 1000)
+}
+
+fn filters(list: &[&str]) -> Filters {
+    Filters::new(list).unwrap()
+}
+
+fn info(requested: &Filters) -> SubscriptionInfo {
+    SubscriptionInfo {
+        id: SubscriptionId::from(1),
+        server_id: "s".into(),
+        requested: requested.clone(),
+        filters: requested.iter().map(|filter| filter.replace('~', "1").into()).collect(),
+        disabled: Vec::new(),
+        expires_in: None,
+        status: None,
+        transport: None,
+    }
+}
+
+fn error(message: &str) -> ApiError {
+    let body = format!(r#"{{"errorCode":"SUB-508","message":"{message}"}}"#);
+    ApiError::from_reply(400, &http::HeaderMap::new(), body.as_bytes())
+}
+
+/// A hub, and a server that says yes to all but what it refuses.
+struct Play {
+    hub: Hub,
+    now: u64,
+    /// Changes that were asked of the session.
+    changes: usize,
+    refuses: Vec<&'static str>,
+    names: bool,
+    has: Option<Filters>,
+}
+
+impl Play {
+    fn new() -> Self {
+        Self { hub: Hub::new(None, false), now: 0, changes: 0, refuses: Vec::new(), names: true, has: None }
+    }
+
+    fn join(&mut self, list: &[&str]) -> u32 {
+        self.hub.join(filters(list), at(self.now)).unwrap().0
+    }
+
+    fn leave(&mut self, listener: u32) {
+        self.hub.leave(listener, at(self.now));
+    }
+
+    /// Lets time pass, with a server that answers at once. Who became live, and who was refused.
+    fn pass(&mut self, ms: u64) -> (Vec<u32>, Vec<u32>) {
+        let end = self.now + ms;
+        let (mut live, mut refused) = (Vec::new(), Vec::new());
+        while let Some(due) = self.hub.deadline(true).filter(|due| *due <= at(end)) {
+            self.now = self.now.max(due.as_micros() / 1000);
+            let Some(change) = self.hub.take_change(at(self.now), true) else { continue };
+            self.changes += 1;
+            match change {
+                Change::Unsubscribe => {
+                    self.has = None;
+                    self.hub.unsubscribed(at(self.now));
+                }
+                Change::Subscribe(asked) => {
+                    let bad: Vec<_> = self.refuses.iter().filter(|bad| asked.iter().any(|one| one == **bad)).collect();
+                    if bad.is_empty() {
+                        live.extend(self.hub.subscribed(&info(&asked), at(self.now)).iter().map(|live| live.listener));
+                        self.has = Some(asked);
+                    } else {
+                        let text =
+                            if self.names { format!("Invalid: {bad:?}").replace('"', "'") } else { "no".to_owned() };
+                        let refusals = self.hub.refused(&error(&text), self.has.is_some(), at(self.now));
+                        refused.extend(refusals.iter().map(|refusal| refusal.listener));
+                    }
+                }
+            }
+        }
+        self.now = end;
+        (live, refused)
+    }
+
+    fn route(&mut self, event: &str) -> (Vec<u32>, bool) {
+        let route = self.hub.route(event);
+        (route.listeners.to_vec(), route.plain)
+    }
+
+    fn has(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = self.has.iter().flat_map(Filters::iter).collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+// CLAUSE SUB-1
+#[test]
+fn those_who_come_together_share_a_call_and_each_learns_that_it_is_live() {
+    let mut play = Play::new();
+    let (a, b) = (play.join(&["/~/a"]), play.join(&["/~/b", "/~/a"]));
+    assert_eq!(play.pass(19), (vec![], vec![]));
+    assert_eq!(play.pass(1), (vec![a, b], vec![]));
+    assert_eq!((play.changes, play.has()), (1, vec!["/~/a", "/~/b"]));
+    assert_eq!(play.route("/1/a"), (vec![a, b], false));
+    assert_eq!(play.route("/1/b"), (vec![b], false));
+    // What the server has already needs no call.
+    let (c, live) = play.hub.join(filters(&["/~/b"]), at(play.now)).unwrap();
+    assert_eq!(live.map(|live| (live.listener, live.lost_since)), Some((c, None)));
+    assert_eq!((play.pass(5000), play.changes), ((vec![], vec![]), 1));
+}
+
+#[test]
+fn who_is_not_live_yet_receives_nothing() {
+    let mut play = Play::new();
+    let a = play.join(&["/a"]);
+    assert_eq!((play.route("/a"), play.hub.concerned().count()), ((vec![], true), 0));
+    play.pass(20);
+    assert_eq!((play.route("/a"), play.hub.concerned().collect::<Vec<_>>()), ((vec![a], false), vec![a]));
+}
+
+// CLAUSE SUB-1
+#[test]
+fn who_leaves_costs_one_call_later_and_nothing_if_somebody_comes_back() {
+    let mut play = Play::new();
+    let (a, b) = (play.join(&["/a"]), play.join(&["/b"]));
+    play.pass(20);
+    play.leave(a);
+    assert_eq!(play.route("/a"), (vec![], false), "it is for nobody, and not for the plain stream");
+    play.pass(500);
+    assert_eq!(play.join(&["/a"]), a, "its place is free");
+    play.pass(2000);
+    assert_eq!((play.changes, play.has()), (1, vec!["/a", "/b"]));
+    play.leave(a);
+    play.pass(999);
+    assert_eq!(play.has(), ["/a", "/b"]);
+    play.pass(1);
+    assert_eq!((play.changes, play.has()), (2, vec!["/b"]));
+    assert_eq!(play.route("/a"), (vec![], false), "what was on its way is for nobody");
+    // SUB-7: the last one unsubscribes.
+    play.leave(b);
+    play.pass(1000);
+    assert_eq!((play.changes, play.has.is_none(), play.hub.deadline(true)), (3, true, None));
+}
+
+#[test]
+fn changes_are_limited_and_come_one_at_a_time() {
+    let mut play = Play::new();
+    let names: Vec<String> = (0..20).map(|n| format!("/{n}")).collect();
+    for name in &names {
+        play.join(&[name]);
+        play.pass(100);
+    }
+    assert_eq!(play.changes, 5);
+    play.pass(10_000);
+    assert_eq!((play.changes, play.has().len()), (6, 20), "the rest share one call");
+    // While an answer is to come nothing is asked; without a connection it costs nothing.
+    let mut hub = Hub::new(None, false);
+    hub.join(filters(&["/a"]), at(0)).unwrap();
+    assert!(hub.take_change(at(20), true).is_some());
+    hub.join(filters(&["/b"]), at(20)).unwrap();
+    assert_eq!((hub.deadline(true), hub.take_change(at(99), true)), (None, None));
+    assert_eq!(hub.deadline(false), Some(at(40)));
+    assert_eq!(hub.take_change(at(99), false), Some(Change::Subscribe(filters(&["/a", "/b"]))));
+}
+
+#[test]
+fn the_plain_stream_is_one_more_that_asks() {
+    let mut hub = Hub::new(Some(filters(&["/p"])), true);
+    let (a, _) = hub.join(filters(&["/a"]), at(0)).unwrap();
+    let change = hub.take_change(at(20), true);
+    assert_eq!(change, Some(Change::Subscribe(filters(&["/a", "/p"]))));
+    hub.subscribed(&info(&filters(&["/a", "/p"])), at(21));
+    assert_eq!((hub.route("/p").plain, hub.route("/a").plain), (true, false));
+    hub.set_plain(None, at(30)).unwrap();
+    assert_eq!(hub.change_now(at(30), true, false), Some(Change::Subscribe(filters(&["/a"]))));
+    hub.subscribed(&info(&filters(&["/a"])), at(31));
+    assert_eq!(hub.route("/p"), &Route::default(), "given up");
+    assert_eq!(&*hub.route("/a").listeners, [a]);
+    assert!(hub.route("/unknown").plain, "nobody asked for it");
+    hub.set_plain(Some(filters(&["/a"])), at(40)).unwrap();
+    assert_eq!(hub.change_now(at(40), true, false), None, "the server has it");
+    assert_eq!(hub.route("/a"), &Route { listeners: Box::new([a]), plain: true });
+    assert!(hub.change_now(at(40), true, true).is_some(), "whoever calls subscribe gets an answer");
+}
+
+// CLAUSE SUB-5
+#[test]
+fn a_refused_filter_ends_only_those_who_asked_for_it() {
+    let mut play = Play::new();
+    play.refuses = vec!["/bad"];
+    let (a, b, c) = (play.join(&["/a"]), play.join(&["/b", "/bad"]), play.join(&["/c"]));
+    assert_eq!(play.pass(5000), (vec![a, c], vec![b]));
+    assert_eq!((play.changes, play.has()), (2, vec!["/a", "/c"]));
+    let d = play.join(&["/bad"]);
+    assert_eq!(d, b);
+    assert_eq!(play.pass(5000), (vec![], vec![d]));
+    assert_eq!((play.changes, play.has()), (3, vec!["/a", "/c"]), "what stood stands");
+}
+
+// CLAUSE SUB-5
+#[test]
+fn what_the_server_does_not_name_is_searched_for_within_bounds() {
+    for bad in 0..16 {
+        let mut play = Play::new();
+        (play.names, play.refuses) = (false, vec![["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7"][bad / 2]]);
+        let names: Vec<String> = (0..16).map(|n| format!("/{n}")).collect();
+        let all: Vec<u32> = names.iter().map(|name| play.join(&[name])).collect();
+        let (live, refused) = play.pass(600_000);
+        assert_eq!((live.len(), refused), (15, vec![all[bad / 2]]));
+        assert!(play.changes <= 10, "{}", play.changes);
+        assert_eq!(play.has().len(), 15);
+    }
+    // Everything is refused: it ends.
+    let mut play = Play::new();
+    (play.names, play.refuses) = (false, (0..64).map(|n| &*format!("/{n}").leak()).collect());
+    let names: Vec<String> = (0..64).map(|n| format!("/{n}")).collect();
+    for name in &names {
+        play.join(&[name]);
+    }
+    let (live, refused) = play.pass(3_600_000);
+    assert_eq!((live.len(), refused.len()), (0, 64));
+    assert!(play.changes <= 64, "{}", play.changes);
+    assert_eq!(play.hub.listeners(), 0);
+}
+
+// CLAUSE SUB-5 REC-5
+#[test]
+fn who_loses_the_subscription_to_others_has_a_gap_before_it_is_live_again() {
+    let mut play = Play::new();
+    let (a, _) = (play.join(&["/a"]), play.join(&["/b"]));
+    play.pass(20);
+    play.has = None;
+    // The session is lost; the server refuses to make it anew, and does not say why.
+    let refusals = play.hub.refused(&error("no"), false, at(100));
+    assert_eq!((refusals, play.hub.concerned().count()), (vec![], 0));
+    let Some(Change::Subscribe(first)) = play.hub.take_change(at(100), true) else { panic!() };
+    assert_eq!(first, filters(&["/a"]));
+    let live = play.hub.subscribed(&info(&first), at(110));
+    assert_eq!(live, [Live { listener: a, lost_since: Some(at(100)), disabled: Box::default() }]);
+    let Some(Change::Subscribe(all)) = play.hub.take_change(at(110), true) else { panic!() };
+    let live = play.hub.subscribed(&info(&all), at(120));
+    assert_eq!((live.len(), live[0].lost_since), (1, Some(at(100))));
+}
+
+#[test]
+fn a_call_with_fewer_filters_that_is_refused_is_not_repeated() {
+    let mut play = Play::new();
+    let (a, b) = (play.join(&["/a"]), play.join(&["/b"]));
+    play.pass(20);
+    play.leave(a);
+    play.refuses = vec!["/b"];
+    play.names = false;
+    assert_eq!((play.pass(600_000), play.changes), ((vec![], vec![]), 2));
+    assert_eq!(play.route("/b"), (vec![b], false));
+    // The end of everything is asked for once, too.
+    play.leave(b);
+    assert_eq!(play.hub.take_change(at(play.now + 1000), true), Some(Change::Unsubscribe));
+    assert_eq!(play.hub.refused(&error("no"), true, at(play.now)), []);
+    assert_eq!(play.hub.deadline(true), None);
+}
+
+// CLAUSE SUB-5
+#[test]
+fn the_plain_stream_goes_back_to_what_it_had() {
+    let mut hub = Hub::new(Some(filters(&["/p"])), true);
+    hub.join(filters(&["/a"]), at(0)).unwrap();
+    hub.take_change(at(20), true);
+    hub.subscribed(&info(&filters(&["/a", "/p"])), at(20));
+    hub.set_plain(Some(filters(&["/bad"])), at(30)).unwrap();
+    assert_eq!(hub.change_now(at(30), true, true), Some(Change::Subscribe(filters(&["/a", "/bad"]))));
+    assert_eq!(hub.refused(&error("/bad"), true, at(31)), []);
+    assert_eq!(hub.take_change(at(31), true), None, "the server still has it");
+    assert!(hub.route("/p").plain);
+}
+
+// CLAUSE SUB-6
+#[test]
+fn each_learns_of_its_disabled_filters_and_of_changes() {
+    let mut hub = Hub::new(None, false);
+    let both = filters(&["/~/a", "/~/b"]);
+    hub.join(filters(&["/~/a"]), at(0)).unwrap();
+    hub.join(filters(&["/~/b"]), at(0)).unwrap();
+    hub.take_change(at(20), true);
+    let mut answer = info(&both);
+    answer.filters.remove(1);
+    let one = DisabledFilter { filter: "/1/b".into(), reason: "r".into(), message: "m".into() };
+    answer.disabled.push(one.clone());
+    let live = hub.subscribed(&answer, at(21));
+    assert_eq!(live.iter().map(|live| live.disabled.to_vec()).collect::<Vec<_>>(), [vec![], vec![one]]);
+    assert_eq!(hub.subscribed(&answer, at(22)), [], "nothing is new");
+    let live = hub.subscribed(&info(&both), at(23));
+    assert_eq!((live.len(), live[0].listener, live[0].disabled.len()), (1, 1, 0));
+}
+
+#[test]
+fn there_are_bounds() {
+    let mut hub = Hub::new(None, false);
+    for _ in 0..MAX_LISTENERS {
+        hub.join(filters(&["/a"]), at(0)).unwrap();
+    }
+    assert_eq!(hub.join(filters(&["/a"]), at(0)), Err(ListenError::TooManyListeners));
+    let mut hub = Hub::new(None, false);
+    let many = Filters::new((0..MAX_FILTERS).map(|n| format!("/{n}"))).unwrap();
+    let (all, _) = hub.join(many.clone(), at(0)).unwrap();
+    hub.join(filters(&["/0"]), at(0)).unwrap();
+    assert_eq!(hub.join(filters(&["/x"]), at(0)), Err(ListenError::TooManyFilters));
+    assert_eq!(hub.set_plain(Some(filters(&["/x"])), at(0)), Err(ListenError::TooManyFilters));
+    hub.leave(all, at(0));
+    hub.set_plain(Some(many), at(0)).unwrap();
+    hub.set_plain(Some(filters(&["/x"])), at(0)).unwrap();
+    for error in [ListenError::TooManyListeners, ListenError::TooManyFilters, ListenError::Closed] {
+        assert!(error.to_string().contains(": "), "{error}");
+    }
+}
