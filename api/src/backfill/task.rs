@@ -30,8 +30,8 @@ const MAX_CHATS: usize = 250;
 /// Calls are found by when they began. Those that were under way when the gap began are no longer than this, or their
 /// record comes with an incremental sync only.
 const CALL: Duration = Duration::from_secs(3600);
-/// The call log goes back so far.
-const LOG: Duration = Duration::from_secs(30 * 86_400);
+/// The call log goes back 30 days. An hour is left for the clocks and the way: beyond, the service refuses.
+const LOG: Duration = Duration::from_secs(30 * 86_400 - 3600);
 /// Longest text of the service's that is sent back to it.
 pub(super) const MAX_TOKEN: usize = 8192;
 

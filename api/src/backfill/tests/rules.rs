@@ -239,7 +239,7 @@ fn the_call_log_has_its_limits() {
     lab.gap(DAY, 40 * DAY);
     lab.filler.set_online(true);
     let full = lab.answered(&synced(&[call(1, 39 * DAY)], "b", false));
-    assert!(full.contains(&format!("dateFrom={}", iso(10 * DAY))), "{full}");
+    assert!(full.contains(&format!("dateFrom={}", iso(10 * DAY + 3_600_000))), "{full}");
     let filled = lab.filled();
     assert_eq!((ids(&filled), filled.complete), (vec!["1"], false));
     assert!(filled.unfilled.contains(&Unfilled::Older { what: RecordKind::Call, than: None }));
