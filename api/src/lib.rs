@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod backfill;
 mod budget;
 #[cfg(test)]
 mod crowd_tests;
@@ -28,6 +29,7 @@ mod stored;
 mod tokens;
 
 pub use app::ClientApp;
+pub use backfill::{Backfill, BackfillState, CallGroup, FetchedRecordExt, FillStep, GapCall, GapFiller, RecordContent};
 pub use budget::TokenBudget;
 pub use env::EnvError;
 pub use filter::Filter;

@@ -205,6 +205,25 @@ impl GapCause {
         }
     }
 
+    /// The cause that [`as_str`](Self::as_str) names so, with the server's code if it has one.
+    #[must_use]
+    pub fn from_word(word: &str, code: Option<&str>) -> Option<Self> {
+        let all = [
+            Self::RecoveryFailed(code.map(Into::into)),
+            Self::WindowPassed,
+            Self::RecoveryAbandoned,
+            Self::InFlight,
+            Self::Contended,
+            Self::ReplayOverflow,
+            Self::ReplayInterrupted,
+            Self::Restored,
+            Self::QueueOverflow,
+            Self::UnreadableFrame,
+            Self::SubscriptionLost,
+        ];
+        all.into_iter().find(|cause| cause.as_str() == word)
+    }
+
     /// How certain a loss of this cause is.
     #[must_use]
     pub const fn certainty(&self) -> Certainty {

@@ -9,6 +9,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+mod backfilled;
 mod body;
 pub mod classify;
 mod config;
@@ -45,6 +46,7 @@ mod time;
 mod timers;
 mod wire;
 
+pub use backfilled::*;
 pub use body::*;
 pub use bytes;
 pub use classify::{ApiError, Cause, RateLimit};

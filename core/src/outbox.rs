@@ -75,6 +75,7 @@ fn bytes(output: &Output) -> usize {
             let headers = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
             response.body().len() + headers.sum::<usize>()
         }
+        Event::Backfill(fetched) => fetched.bytes(),
         // Little, or cut to a limit.
         Event::Response { .. }
         | Event::SubscriptionFailed { .. }

@@ -27,6 +27,8 @@ const MAX_BYTES: usize = 64 << 20;
 pub(crate) const MAX_RECENT: usize = 8192;
 /// Most bytes kept of an id or a code.
 pub(crate) const MAX_LAST: usize = 1024;
+/// Most bytes kept for the driver.
+const MAX_EXTRA: usize = 16 << 20;
 /// Numbers are believed below this, so that they can go on being counted.
 const MAX_NUMBER: u64 = MAX_EXACT;
 
@@ -94,6 +96,9 @@ pub struct Snapshot {
     /// What is left of the budget of calls, and of a penalty (TOK-2).
     #[serde(default, skip_serializing_if = "StoredAuth::is_empty")]
     pub(crate) auth: StoredAuth,
+    /// What the driver around the session keeps with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) extra: Option<Box<str>>,
 }
 
 /// Calls that count still, and penalties that run still.
@@ -207,6 +212,7 @@ impl Snapshot {
             detached: false,
             next_subscription: 0,
             auth: StoredAuth::default(),
+            extra: None,
         }
     }
 
@@ -260,6 +266,20 @@ impl Snapshot {
         differs
     }
 
+    /// What the driver around the session keeps with it: a text of its own. The session neither reads nor writes it, so
+    /// [`Session::snapshot`](crate::Session::snapshot) has none.
+    #[must_use]
+    pub fn extra(&self) -> Option<&str> {
+        self.extra.as_deref()
+    }
+
+    /// The same with this text of the driver's, at most 16 MiB.
+    #[must_use]
+    pub fn with_extra(mut self, extra: Option<Box<str>>) -> Self {
+        self.extra = extra.filter(|extra| extra.len() <= MAX_EXTRA);
+        self
+    }
+
     /// The highest number in use.
     fn newest_subscription(&self) -> u64 {
         let named = self.wanted.iter().chain(&self.active).map(|subscription| subscription.id);
@@ -285,6 +305,8 @@ impl Snapshot {
             "a subscription that is desired and given up"
         } else if self.active.is_some() && self.unsure {
             "a subscription that is known and not known"
+        } else if self.extra.as_ref().is_some_and(|extra| extra.len() > MAX_EXTRA) {
+            "too much of the driver's"
         } else if self.auth.free_at.len() > MAX_STORED {
             "too many calls"
         } else if self.gap.as_ref().is_some_and(|gap| gap.cause().is_none()) {
@@ -368,20 +390,7 @@ impl StoredGap {
     }
 
     pub(crate) fn cause(&self) -> Option<GapCause> {
-        let all = [
-            GapCause::RecoveryFailed(self.code.clone()),
-            GapCause::WindowPassed,
-            GapCause::RecoveryAbandoned,
-            GapCause::InFlight,
-            GapCause::Contended,
-            GapCause::ReplayOverflow,
-            GapCause::ReplayInterrupted,
-            GapCause::Restored,
-            GapCause::QueueOverflow,
-            GapCause::UnreadableFrame,
-            GapCause::SubscriptionLost,
-        ];
-        all.into_iter().find(|cause| cause.as_str() == self.cause)
+        GapCause::from_word(&self.cause, self.code.as_deref())
     }
 }
 

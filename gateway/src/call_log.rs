@@ -69,7 +69,7 @@ impl Gateway {
         Some((self.expand(&format!("/restapi/v1.0/account/~/recording/{id}"), user), record))
     }
 
-    fn logged(&self, user: usize, account: bool) -> impl Iterator<Item = (usize, &CallRecord)> + '_ {
+    pub(crate) fn logged(&self, user: usize, account: bool) -> impl Iterator<Item = (usize, &CallRecord)> + '_ {
         let users = if account { self.colleagues(user) } else { vec![user] };
         users.into_iter().flat_map(|user| {
             let log = self.calls.log.get(&user).into_iter().flatten();
@@ -82,7 +82,7 @@ impl Gateway {
         self.expand(&format!("/restapi/v1.0/account/~{path}/call-log"), user)
     }
 
-    fn call_json(&self, call: &Call<'_>, user: usize, record: &CallRecord, account: bool) -> Option<Value> {
+    pub(crate) fn call_json(&self, call: &Call<'_>, user: usize, record: &CallRecord, account: bool) -> Option<Value> {
         let owner = self.config.users.get(user)?;
         let (id, plan) = (log_id(record), &record.plan);
         let own = json!({"phoneNumber": owner.phone_number, "name": owner.name, "extensionId": owner.extension_id.to_string()});

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::rest_limits::RestLimits;
+
 /// Settings of a [`Gateway`](crate::Gateway). The defaults follow what is known of RingCentral's service.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -87,6 +89,8 @@ pub struct GatewayConfig {
     pub message_store_size: usize,
     /// How many calls the call log of a user keeps (1000).
     pub call_log_size: usize,
+    /// Rate limits of REST calls, by group and user; `None`: there are none, and no headers.
+    pub rest_limits: Option<RestLimits>,
     /// How many events are kept for [`Gateway::poll_event`](crate::Gateway::poll_event) (4096); the
     /// oldest are given up and counted.
     pub event_log_size: usize,
@@ -140,6 +144,7 @@ impl Default for GatewayConfig {
             recording_size: 65_536,
             message_store_size: 1000,
             call_log_size: 1000,
+            rest_limits: None,
             event_log_size: 4096,
             error_close_code: 1000,
             auth_close_code: 1008,

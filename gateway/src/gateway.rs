@@ -38,6 +38,9 @@ pub struct Gateway {
     pub(crate) ws_tokens: WsTokens,
     pub(crate) limits: BTreeMap<usize, Limiter>,
     pub(crate) app_limit: Limiter,
+    pub(crate) rest_limiters: BTreeMap<(usize, &'static str), Limiter>,
+    /// Sync tokens of earlier ones are not known any more.
+    pub(crate) sync_generation: u64,
     pub(crate) conns: BTreeMap<u64, Conn>,
     pub(crate) sessions: BTreeMap<u64, Session>,
     pub(crate) by_oauth: BTreeMap<OAuthId, BTreeSet<u64>>,
@@ -105,6 +108,8 @@ impl Gateway {
             ws_tokens: WsTokens::default(),
             limits: BTreeMap::new(),
             app_limit: Limiter::default(),
+            rest_limiters: BTreeMap::new(),
+            sync_generation: 0,
             conns: BTreeMap::new(),
             sessions: BTreeMap::new(),
             by_oauth: BTreeMap::new(),

@@ -168,7 +168,13 @@ impl Gateway {
     pub(crate) fn answer(&mut self, call: &Call<'_>) -> Reply {
         let reply = match self.faults.strike(call.path, self.now) {
             Some(reply) => reply,
-            None => self.route(call),
+            None => match self.rest_limited(call) {
+                Ok(headers) => {
+                    let reply = self.route(call);
+                    headers.into_iter().fold(reply, |reply, (name, value)| reply.with(name, value))
+                }
+                Err(refused) => refused,
+            },
         };
         self.event(GatewayEvent::Answered {
             conn: call.conn,

@@ -27,9 +27,11 @@ mod pager;
 mod presence;
 mod presence_settings;
 mod rest;
+mod rest_limits;
 mod session;
 mod store;
 mod subscribe;
+mod sync;
 mod text;
 mod timers;
 mod wstoken;
@@ -44,6 +46,7 @@ pub use output::{
     Fate, FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, LossReport, Observations, Receipt, Recovery,
     SessionStatus, Upgrade,
 };
+pub use rest_limits::RestLimits;
 pub use store::MessageKind;
 
 #[cfg(feature = "server")]

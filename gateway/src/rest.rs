@@ -139,8 +139,11 @@ impl Gateway {
             (["presence"], "GET") => self.list_presence(call),
             (["call-log"], "GET") => self.list_calls(call, true),
             (["call-log", id], "GET") => self.read_call(call, id, true),
+            (["call-log-sync"], "GET") => self.sync_calls(call, true),
+            (["active-calls"], "GET") => self.list_active_calls(call, true),
             (["recording", id], "GET") => self.recording_info(call, id),
             (["recording", id, "content"], "GET") => self.recording_content(call, id),
+            (["call-log-sync" | "active-calls"], _) => bad_method(),
             ([] | ["presence"] | ["call-log"] | ["call-log" | "recording", _] | ["recording", _, "content"], _) => {
                 bad_method()
             }
@@ -158,13 +161,16 @@ impl Gateway {
             (["presence"], "PUT") => self.update_presence(call),
             (["call-log"], "GET") => self.list_calls(call, false),
             (["call-log", id], "GET") => self.read_call(call, id, false),
+            (["call-log-sync"], "GET") => self.sync_calls(call, false),
+            (["active-calls"], "GET") => self.list_active_calls(call, false),
+            (["message-sync"], "GET") => self.sync_messages(call),
             (["message-store"], "GET") => self.list_messages(call),
             (["message-store", ids], "GET") => self.read_messages(call, ids),
             (["message-store", id], "PUT") => self.update_message(call, id),
             (["message-store", id], "DELETE") => self.delete_message(call, id),
             (["message-store", id, "content", attachment], "GET") => self.message_content(call, id, attachment),
             ([] | ["sms" | "fax" | "company-pager" | "presence" | "call-log"] | ["call-log", _], _) => bad_method(),
-            (["message-store", ..], _) => bad_method(),
+            (["message-store", ..] | ["message-sync" | "call-log-sync" | "active-calls"], _) => bad_method(),
             _ => no_such_uri(),
         }
     }

@@ -74,12 +74,12 @@ impl<'de> Deserialize<'de> for Id {
 }
 
 /// Text that may be `null`.
-pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.0))
 }
 
 /// A list of texts that may be `null`.
-pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(list::<D, Text>(deserializer)?.into_iter().map(|text| text.0).collect())
 }
 
@@ -133,12 +133,12 @@ impl<'de> Deserialize<'de> for Unescaped {
 }
 
 /// A list that may be `null`, or hold some.
-pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let items: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
     Ok(items.unwrap_or_default().into_iter().flatten().collect())
 }
 
 /// A whole number, or the same in quotes; `null` and what is neither count as missing.
-pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Ok(Option::<Id>::deserialize(deserializer)?.and_then(|id| id.as_str().parse().ok()))
 }

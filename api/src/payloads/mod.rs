@@ -15,7 +15,8 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-mod field;
+mod call;
+pub(crate) mod field;
 mod message;
 mod payload;
 mod presence;
@@ -24,6 +25,7 @@ mod subscription;
 mod team;
 mod telephony;
 
+pub use self::call::{CallRecord, CallRecording};
 pub use self::field::Id;
 pub use self::message::{
     Attachment, Conversation, Fax, InstantMessage, MessageChange, MessageStoreChange, Owner, Person, Voicemail,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::outcome::RequestOutcome;
 use super::subscription::SubscriptionInfo;
+use crate::backfilled::Backfilled;
 use crate::classify::{ApiError, Cause};
 use crate::gap::Gap;
 use crate::ids::{ConnId, RequestId, SubscriptionId};
@@ -99,6 +100,9 @@ pub enum Event {
     },
     /// Notifications may have been lost ([REC-5](crate::protocol#rec-5)). It always comes before the next notification.
     Gap(Gap),
+    /// What was fetched of a gap. A session makes no such event; the clients that fetch do, if they are asked to
+    /// (`Builder::backfill`). There is one for each gap.
+    Backfill(Box<Backfilled>),
     /// A REST request ended. This event comes once for each request ([REQ-3](crate::protocol#req-3)).
     Response {
         /// The id that `request` returned.

@@ -45,6 +45,7 @@ impl fmt::Display for Event {
             }
             Self::Waiting { reason, delay, .. } => format!("waiting for {}: {reason}", seconds(*delay)),
             Self::Gap(gap) => format!("gap: {gap}"),
+            Self::Backfill(fetched) => format!("backfill: {fetched}"),
             Self::Response { id, outcome } => format!("request {id}: {outcome}"),
             Self::Disconnected { cause, reason: Some(reason), .. } => format!("disconnected: {cause}: {reason}"),
             Self::Disconnected { cause, reason: None, .. } => format!("disconnected: {cause}"),

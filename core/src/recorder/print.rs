@@ -271,6 +271,8 @@ fn event(event: &Event, names: &mut Names) -> String {
             let after = quoted(gap.after.as_deref().unwrap_or("-"));
             format!("gap {} {code} after={after} since={} until={}", gap.cause.as_str(), gap.since.0, gap.until.0)
         }
+        // A session makes none.
+        Event::Backfill(fetched) => format!("backfill {}", fetched.records.len()),
         Event::Response { id, outcome } => format!("response {id} {}", self::outcome(outcome, names)),
         Event::Disconnected { conn, cause, .. } => format!("disconnected {conn} {}", self::cause(cause)),
         Event::ProtocolError { conn, error } => match error {

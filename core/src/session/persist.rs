@@ -86,6 +86,7 @@ impl Session {
             detached: self.state.recovery.stored_snapshot == StoredSnapshot::Final,
             next_subscription: self.state.subscription.next,
             auth: self.state.tokens.stored(self.state.clock, self.state.now),
+            extra: None,
         })
     }
 

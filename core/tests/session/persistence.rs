@@ -61,6 +61,22 @@ fn fields_that_contradict_each_other_are_corrupt() {
     assert_eq!(Snapshot::from_json(&unverified).unwrap().to_json(), none, "it says nothing without a subscription");
 }
 
+// CLAUSE PST-1 PST-3
+#[test]
+fn a_text_of_the_drivers_travels_along_and_changes_nothing() {
+    let mut s = Direct::starting(Config::default());
+    s.subscribe();
+    let own = s.session.snapshot().unwrap();
+    let with = own.clone().with_extra(Some("{\"a\":1}".into()));
+    let read = Snapshot::from_json(&with.to_json()).unwrap();
+    assert_eq!((read.extra(), own.extra()), (Some("{\"a\":1}"), None));
+    assert!(!own.to_json().contains("extra"), "nothing is written where there is nothing");
+    let restored = Session::restore(Config::default(), read, 7, ClockReading::default()).unwrap();
+    assert_eq!(restored.snapshot().unwrap().extra(), None);
+    let long = "a".repeat((16 << 20) + 1);
+    assert_eq!(own.with_extra(Some(long.into())).extra(), None);
+}
+
 fn detached(s: &mut Direct) -> Snapshot {
     s.session.close(Close::Detach, s.now).unwrap();
     s.drain();

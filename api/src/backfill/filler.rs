@@ -1,0 +1,344 @@
+//! The state machine: gaps in, calls out, answers in, records out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderMap;
+use ringcentral_ws_core::{Backfilled, ClockReading, Gap, Notification, Timestamp, Unfilled, UnixMillis};
+
+use super::budget::{Budget, CallGroup};
+use super::known::Known;
+use super::outcome::Outcome;
+use super::plan::Plan;
+use super::record::{Head, kind_of};
+use super::settings::Backfill;
+use super::state::{BackfillState, MAX_GAPS, StoredGap, Tokens, merge};
+use super::task::{Brought1, Task};
+
+/// Nobody asks again about what is so much older than the newest.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+/// How many filters are read.
+const MAX_FILTERS: usize = 1024;
+
+/// What comes of a [`GapFiller`].
+#[derive(Debug)]
+pub enum FillStep {
+    /// Make this call, and report how it ended.
+    Call(GapCall),
+    /// A gap is done with. The [`state`](GapFiller::state) from now on has it no more, so it is to be stored behind this.
+    Filled(Box<Backfilled>),
+    /// Nothing until then, if there is a time, or until something is reported.
+    Wait(Option<Timestamp>),
+}
+
+/// A GET request that is to be made with the user's access token.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GapCall {
+    /// For [`GapFiller::on_answer`] and [`GapFiller::on_failure`].
+    pub id: u64,
+    /// The rate limit it counts against.
+    pub group: CallGroup,
+    /// Path and query. It may have a sync token in it, which is of no use without a login.
+    pub path: String,
+}
+
+impl fmt::Debug for GapCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.split('?').next().unwrap_or_default();
+        f.debug_struct("GapCall").field("id", &self.id).field("group", &self.group).field("path", &path).finish()
+    }
+}
+
+/// Fills gaps: see the [module](self). One of these goes with one session.
+///
+/// It is given gaps, delivered notifications, the filters that the server confirmed, whether there is a connection, and
+/// how its calls ended; [`poll`](Self::poll) says what to do next. One call is under way at a time. All calls are
+/// deterministic in their arguments and the seed, and none blocks.
+#[derive(Debug)]
+pub struct GapFiller {
+    pub(super) settings: Backfill,
+    filters: Vec<String>,
+    pub(super) plan: Plan,
+    pub(super) tokens: BTreeMap<String, Tokens>,
+    /// The first is the one that `work` is for, if it is for a gap.
+    pub(super) gaps: VecDeque<Waiting>,
+    pub(super) work: Option<Work>,
+    pub(super) known: Known,
+    pub(super) budgets: BTreeMap<CallGroup, Budget>,
+    /// How far the server's clock is ahead.
+    pub(super) ahead: Option<i64>,
+    pub(super) is_online: bool,
+    /// Tokens were asked for since there is a connection.
+    pub(super) has_primed: bool,
+    next_call: u64,
+    chance: u64,
+    changed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) gap: Gap,
+    pub(super) ready_at: Timestamp,
+}
+
+/// What is being asked for.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// `None`: only tokens are asked for.
+    pub(super) gap: Option<Gap>,
+    pub(super) tasks: VecDeque<Task>,
+    pub(super) under_way: Option<UnderWay>,
+    pub(super) not_before: Timestamp,
+    /// Failures of the first task, in tenths.
+    pub(super) failures: u32,
+    pub(super) records: Vec<Brought1>,
+    pub(super) bytes: usize,
+    pub(super) unfilled: Vec<Unfilled>,
+    /// Which become the newest of their resources when the gap is done with.
+    pub(super) tokens: Vec<(String, UnixMillis, String)>,
+}
+
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pub(super) id: u64,
+    pub(super) sent: ClockReading,
+    /// From where on it asks.
+    pub(super) from: UnixMillis,
+}
+
+impl GapFiller {
+    /// One that knows of nothing. `seed` is for the spread of the first calls.
+    #[must_use]
+    pub fn new(settings: Backfill, seed: u64) -> Self {
+        let known = Known::new(settings.remembered);
+        let budgets = CallGroup::ALL.map(|group| (group, Budget::new(settings.limit(group)))).into();
+        Self {
+            settings,
+            filters: Vec::new(),
+            plan: Plan::default(),
+            tokens: BTreeMap::new(),
+            gaps: VecDeque::new(),
+            work: None,
+            known,
+            budgets,
+            ahead: None,
+            is_online: false,
+            has_primed: false,
+            next_call: 0,
+            chance: seed,
+            changed: false,
+        }
+    }
+
+    /// One that goes on where another process was.
+    #[must_use]
+    pub fn restore(settings: Backfill, state: BackfillState, seed: u64, clock: ClockReading) -> Self {
+        let mut filler = Self::new(settings, seed);
+        filler.known.restore(&state.known, clock.unix);
+        for (group, stored) in &state.budgets {
+            if let Some(budget) = filler.budgets.get_mut(group) {
+                budget.restore(stored, clock);
+            }
+        }
+        filler.tokens = state.tokens;
+        filler.ahead = state.ahead;
+        filler.replan(state.filters);
+        state.gaps.into_iter().for_each(|gap| filler.enqueue(gap.into_gap(), clock.now));
+        filler.changed = false;
+        filler
+    }
+
+    /// What another process goes on from. The records of a gap that is being filled are not part of it: it begins anew.
+    #[must_use]
+    pub fn state(&self, clock: ClockReading) -> BackfillState {
+        BackfillState {
+            filters: self.filters.clone(),
+            tokens: self.tokens.clone(),
+            gaps: self.gaps.iter().map(|waiting| StoredGap::of(&waiting.gap)).collect(),
+            known: self.known.stored(),
+            budgets: self.budgets.iter().map(|(group, budget)| (*group, budget.stored(clock))).collect(),
+            ahead: self.ahead,
+            ..BackfillState::default()
+        }
+    }
+
+    /// Whether something changed that is to be stored. `true` once for each change; deliveries alone do not count, as
+    /// they change the session's snapshot too.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Gaps that are not done with.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.gaps.len()
+    }
+
+    /// The filters that the server confirmed. Without any, nothing is known about what to ask for.
+    pub fn set_filters<'a>(&mut self, filters: impl IntoIterator<Item = &'a str>) {
+        let filters: Vec<String> = filters.into_iter().take(MAX_FILTERS).map(str::to_owned).collect();
+        if filters == self.filters {
+            return;
+        }
+        self.replan(filters);
+        self.has_primed = false;
+        self.changed = true;
+    }
+
+    fn replan(&mut self, filters: Vec<String>) {
+        let without = &self.settings.without;
+        self.plan = Plan::of(filters.iter().map(String::as_str), |kind| without.contains(&kind));
+        self.filters = filters;
+        let keys: Vec<String> = self.plan.sources.iter().filter_map(|source| source.token_key()).collect();
+        self.tokens.retain(|key, _| keys.contains(key));
+        // The tasks under way name resources by their places.
+        self.work = None;
+    }
+
+    /// Whether there is a connection. Without one no call is made.
+    pub fn set_online(&mut self, is_online: bool) {
+        self.has_primed &= self.is_online == is_online;
+        self.is_online = is_online;
+    }
+
+    /// A notification was delivered: its message is not handed out again.
+    pub fn on_notification(&mut self, notification: &Notification, clock: ClockReading) {
+        let Some(kind) = kind_of(notification) else { return };
+        let head = Head::of(notification.body());
+        if head.id.is_none() {
+            return;
+        }
+        let time = head.time().unwrap_or(clock.unix);
+        for with_time in [false, true] {
+            if self.plan.knows(kind, with_time) {
+                self.known.insert(head.key(kind, "", with_time), time);
+            }
+        }
+        if self.gaps.is_empty() {
+            self.known.forget_before(time.before(REMEMBERED));
+        }
+    }
+
+    /// Something may have been missed.
+    pub fn on_gap(&mut self, gap: Gap, now: Timestamp) {
+        self.enqueue(gap, now);
+        self.changed = true;
+    }
+
+    fn enqueue(&mut self, gap: Gap, now: Timestamp) {
+        let spread = u64::try_from(self.settings.spread.as_micros()).unwrap_or(u64::MAX);
+        let ready_at = now.after(self.settings.settle).after(Duration::from_micros(self.below(spread)));
+        // The first one may be under way already.
+        if self.gaps.len() >= MAX_GAPS
+            && let Some(last) = self.gaps.back_mut()
+        {
+            merge(&mut last.gap, gap);
+            last.ready_at = ready_at;
+            return;
+        }
+        self.gaps.push_back(Waiting { gap, ready_at });
+    }
+
+    /// A number from 0 to `most` (SplitMix64).
+    pub(super) fn below(&mut self, most: u64) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.chance;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        z % most.saturating_add(1).max(1)
+    }
+
+    /// What to do next. It is asked again until it says to wait.
+    pub fn poll(&mut self, clock: ClockReading) -> FillStep {
+        if self.work.as_ref().is_some_and(|work| work.under_way.is_some()) {
+            return FillStep::Wait(None);
+        }
+        self.begin(clock);
+        let Some(work) = &self.work else { return FillStep::Wait(None) };
+        let Some(task) = work.tasks.front() else { return self.finish(clock) };
+        if !self.is_online {
+            return FillStep::Wait(None);
+        }
+        let group = task.group(&self.plan.sources);
+        let earliest = self.budgets.get(&group).map_or(clock.now, |budget| budget.earliest(clock.now));
+        let at = work.not_before.max(earliest);
+        if at > clock.now {
+            return FillStep::Wait(Some(at));
+        }
+        let window = self.window(work, None, Duration::ZERO, clock);
+        let path = task.path(&self.plan.sources, window);
+        if let Some(budget) = self.budgets.get_mut(&group) {
+            budget.take(clock.now);
+        }
+        self.next_call += 1;
+        let id = self.next_call;
+        if let Some(work) = &mut self.work {
+            work.under_way = Some(UnderWay { id, sent: clock, from: window.from });
+        }
+        FillStep::Call(GapCall { id, group, path })
+    }
+
+    /// A call ended with an answer of any status.
+    pub fn on_answer(&mut self, id: u64, status: u16, headers: &HeaderMap, body: &[u8], clock: ClockReading) {
+        self.ended(id, Outcome::of(status, headers, body, clock), Some(body), clock);
+    }
+
+    /// A call ended without an answer. `sent`: it may have reached the server.
+    pub fn on_failure(&mut self, id: u64, sent: bool, clock: ClockReading) {
+        self.ended(id, Outcome::Lost { sent }, None, clock);
+    }
+
+    /// The gap is done with, or the tokens are.
+    fn finish(&mut self, clock: ClockReading) -> FillStep {
+        let Some(work) = self.work.take() else { return FillStep::Wait(None) };
+        for (key, at, token) in work.tokens {
+            self.tokens.entry(key).or_default().push(at, token);
+            self.changed = true;
+        }
+        let Some(gap) = work.gap else { return self.poll(clock) };
+        self.changed = true;
+        self.gaps.pop_front();
+        let mut records = work.records;
+        records.sort_by_cached_key(|one| (one.record.time().map_or(u64::MAX, |at| at.0), one.record.kind(), one.key));
+        let mut may_repeat = false;
+        let mut of_now = Vec::new();
+        records.retain(|one| {
+            if !one.is_remembered {
+                let is_new = !of_now.contains(&one.key);
+                of_now.push(one.key);
+                return is_new;
+            }
+            let time = one.record.time().unwrap_or(gap.until);
+            let is_new = !self.known.contains(one.key);
+            may_repeat |= is_new && !self.known.is_sure_about(time);
+            is_new && self.known.insert(one.key, time)
+        });
+        let mut unfilled = self.plan.lost.clone();
+        for missing in work.unfilled {
+            if !unfilled.contains(&missing) {
+                unfilled.push(missing);
+            }
+        }
+        let records = records.into_iter().map(|one| one.record).collect();
+        FillStep::Filled(Box::new(Backfilled::new(gap, records, unfilled).repeating(may_repeat)))
+    }
+}
+
+impl Work {
+    pub(super) fn new(tasks: VecDeque<Task>, not_before: Timestamp) -> Self {
+        Self {
+            gap: None,
+            tasks,
+            under_way: None,
+            not_before,
+            failures: 0,
+            records: Vec::new(),
+            bytes: 0,
+            unfilled: Vec::new(),
+            tokens: Vec::new(),
+        }
+    }
+}

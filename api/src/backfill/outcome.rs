@@ -1,0 +1,185 @@
+//! How calls end, and what follows.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use ringcentral_ws_core::classify::retry_after;
+use ringcentral_ws_core::{ApiError, ClockReading, RateLimit, Timestamp, Unfilled, UnixMillis};
+
+use super::filler::GapFiller;
+use super::task::{Brought, Task};
+use super::window::signed;
+
+/// The pause after a 429 without `Retry-After`: the guide's penalty.
+const PENALTY: Duration = Duration::from_secs(60);
+/// First and longest pause after a failure.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// What remains of the minute before a gap suffices for clocks that differ by less.
+const CLOCKS: Duration = Duration::from_secs(30);
+/// What a failure counts, in tenths.
+const WHOLE: u32 = 10;
+
+/// How a call ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Answered {
+        limit: Option<RateLimit>,
+    },
+    /// The rate limit: no calls of the group for so long.
+    Limited {
+        pause: Duration,
+        limit: Option<RateLimit>,
+    },
+    /// An error that may pass.
+    Unable {
+        pause: Option<Duration>,
+    },
+    /// An error that stays.
+    Refused {
+        status: u16,
+        code: Option<Box<str>>,
+    },
+    /// There was no answer.
+    Lost {
+        sent: bool,
+    },
+}
+
+impl Outcome {
+    pub(super) fn of(status: u16, headers: &HeaderMap, body: &[u8], clock: ClockReading) -> Self {
+        let limit = RateLimit::from_headers(headers);
+        let pause = retry_after(headers, clock.unix.0);
+        match status {
+            200..=299 => Self::Answered { limit },
+            429 => Self::Limited { pause: pause.unwrap_or(PENALTY), limit },
+            503 if pause.is_some() => Self::Limited { pause: pause.unwrap_or(PENALTY), limit },
+            // The session logs in anew after a 401, and a 408 is a server's time-out.
+            401 | 408 | 500..=599 => Self::Unable { pause },
+            _ => {
+                let error = ApiError::from_reply(status, headers, body);
+                Self::Refused { status, code: error.code }
+            }
+        }
+    }
+}
+
+impl GapFiller {
+    /// The call of this id ended.
+    pub(super) fn ended(&mut self, id: u64, outcome: Outcome, body: Option<&[u8]>, clock: ClockReading) {
+        let Some(work) = &mut self.work else { return };
+        let Some(under_way) = work.under_way.take_if(|one| one.id == id) else { return };
+        let Some(task) = work.tasks.front().cloned() else { return };
+        let now = clock.now;
+        let budget = self.budgets.get_mut(&task.group(&self.plan.sources));
+        match outcome {
+            Outcome::Answered { limit } => {
+                if let (Some(budget), Some(limit)) = (budget, limit) {
+                    budget.believe(&limit, now);
+                }
+                let latency = now.since(under_way.sent.now);
+                match self.brought(&task, body.unwrap_or_default(), latency, clock) {
+                    Some(brought) => {
+                        self.take(&task, brought, clock);
+                        self.ask_from_earlier(&task, under_way.from, clock);
+                    }
+                    None => self.failed(&task, WHOLE, None, now),
+                }
+            }
+            Outcome::Limited { pause, limit } => {
+                if let Some(budget) = budget {
+                    budget.pause(pause, now);
+                    if let Some(limit) = limit {
+                        budget.believe(&limit, now);
+                    }
+                }
+                self.failed(&task, WHOLE, None, now);
+            }
+            Outcome::Unable { pause } => self.failed(&task, WHOLE, pause, now),
+            Outcome::Lost { sent } => self.failed(&task, if sent { WHOLE } else { 1 }, None, now),
+            Outcome::Refused { status, code } => self.refused(task, status, code),
+        }
+    }
+
+    fn brought(&self, task: &Task, body: &[u8], latency: Duration, clock: ClockReading) -> Option<Brought> {
+        let work = self.work.as_ref()?;
+        task.read(&self.plan.sources, |server| self.window(work, server, latency, clock), body)
+    }
+
+    fn take(&mut self, task: &Task, brought: Brought, clock: ClockReading) {
+        if let Some(server) = brought.server_time {
+            self.ahead = Some(signed(server).saturating_sub(signed(clock.unix)));
+        }
+        let key = task.source().and_then(|source| self.plan.sources.get(source)?.token_key());
+        let (most, most_bytes) = (self.settings.records, self.settings.bytes);
+        let known = &self.known;
+        let Some(work) = &mut self.work else { return };
+        work.failures = 0;
+        work.tasks.pop_front();
+        brought.next.into_iter().rev().for_each(|next| work.tasks.push_front(next));
+        if let (Some(key), Some(token)) = (key, brought.token) {
+            work.tokens.push((key, clock.unix, token));
+        }
+        work.unfilled.extend(brought.unfilled);
+        for one in brought.records {
+            if one.is_remembered && known.contains(one.key) {
+                continue;
+            }
+            if work.records.len() >= most || work.bytes.saturating_add(one.record.bytes()) > most_bytes {
+                work.unfilled.push(Unfilled::TooMany(one.record.kind()));
+                // What is left of this list would not fit either.
+                work.tasks.retain(|left| !matches!(left, Task::Older { source, .. } if Some(*source) == task.source()));
+                break;
+            }
+            work.bytes += one.record.bytes();
+            work.records.push(one);
+        }
+    }
+
+    /// The answer shows that the server's clock is so far behind that the beginning of the gap was not asked for.
+    fn ask_from_earlier(&mut self, task: &Task, asked: UnixMillis, clock: ClockReading) {
+        let Some(work) = self.work.as_ref().filter(|work| work.gap.is_some()) else { return };
+        let from = self.window(work, None, Duration::ZERO, clock).from;
+        let is_late = matches!(task, Task::Full { .. }) && from.after(CLOCKS) < asked;
+        if let Some(work) = self.work.as_mut().filter(|_| is_late) {
+            work.tasks.push_front(task.clone());
+        }
+    }
+
+    /// It is tried again after a pause, or given up.
+    fn failed(&mut self, task: &Task, tenths: u32, pause: Option<Duration>, now: Timestamp) {
+        let half = self.below(1000);
+        let (kind, attempts) = (task.kind(&self.plan.sources), self.settings.attempts);
+        let Some(work) = &mut self.work else { return };
+        work.failures += tenths;
+        if work.failures >= attempts.saturating_mul(WHOLE) {
+            let attempts = if tenths == WHOLE { work.failures.div_ceil(WHOLE) } else { work.failures };
+            work.unfilled.push(Unfilled::Failed { what: kind, attempts });
+            work.failures = 0;
+            work.tasks.pop_front();
+            return;
+        }
+        let longest = PAUSE.0.saturating_mul(1 << (work.failures / WHOLE).saturating_sub(1).min(6)).min(PAUSE.1);
+        // From half of it to all of it.
+        let spread = longest / 2 + longest.mul_f64(half as f64 / 2000.0);
+        work.not_before = now.after(pause.unwrap_or_default().min(PAUSE.1.saturating_mul(60)).max(spread));
+    }
+
+    /// A sync token that is not known any more is replaced by a full sync; anything else is over.
+    fn refused(&mut self, task: Task, status: u16, code: Option<Box<str>>) {
+        let kind = task.kind(&self.plan.sources);
+        let Some(work) = &mut self.work else { return };
+        work.tasks.pop_front();
+        work.failures = 0;
+        if let Task::Sync { source, token } = task
+            && matches!(status, 400 | 404 | 410)
+        {
+            let key = self.plan.sources.get(source).and_then(|source| source.token_key());
+            if let Some(tokens) = key.and_then(|key| self.tokens.get_mut(&key)) {
+                tokens.remove(&token);
+            }
+            work.tasks.push_front(Task::Full { source });
+        } else {
+            work.unfilled.push(Unfilled::Refused { what: kind, status, code });
+        }
+    }
+}

@@ -1,0 +1,513 @@
+//! One rule after the other.
+
+use std::time::Duration;
+
+use ringcentral_ws_core::{RecordKind, Unfilled};
+
+use super::*;
+
+const DAY: u64 = 86_400_000;
+const EMPTY: &str = r#"{"records":[]}"#;
+
+#[test]
+fn a_token_is_asked_for_at_the_start_and_used_after_a_gap() {
+    let mut lab = Lab::new(quick(), &[Filter::sms()]);
+    let first = lab.answered(&synced(&[sms(1, 0)], "a/b", false));
+    assert!(first.contains("/message-sync?syncType=FSync&dateFrom="), "{first}");
+    assert!(first.ends_with("&messageType=SMS&direction=Inbound"), "{first}");
+    assert!(lab.next_call().is_none() && lab.filler.take_changed());
+    lab.ms = DAY;
+    lab.gap(DAY - 5000, DAY);
+    assert_eq!(lab.filler.waiting(), 1);
+    let sync = lab.answered(&synced(&[sms(2, DAY - 1000)], "c", false));
+    assert!(sync.ends_with("?syncType=ISync&syncToken=a%2Fb"), "{sync}");
+    let filled = lab.filled();
+    assert_eq!((ids(&filled), filled.complete, lab.filler.waiting()), (vec!["2"], true, 0));
+    assert_eq!((missing(&filled), filled.may_repeat), (vec!["message_states"], false));
+    assert!(matches!(lab.filler.poll(clock(lab.ms)), FillStep::Wait(None)));
+}
+
+#[test]
+fn a_token_that_was_made_within_the_gap_is_not_used() {
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    lab.gap(DAY - 5000, DAY);
+    assert!(lab.answered(&synced(&[], "second", false)).contains("ISync&syncToken=first"));
+    lab.filled();
+    // What the first answer left to the notifications may be lost in the second gap.
+    lab.ms += 1000;
+    lab.gap(DAY + 500, DAY + 900);
+    assert!(lab.answered(&synced(&[], "third", false)).contains("syncToken=first"));
+    lab.filled();
+    lab.ms += 300_000;
+    lab.gap(lab.ms - 5000, lab.ms);
+    assert!(lab.path().contains("syncToken=second"), "the third came right after it");
+}
+
+#[test]
+fn without_a_usable_token_all_of_the_time_is_asked_for() {
+    for (status, body) in [
+        (400, r#"{"errorCode":"CMN-101","message":"Parameter [syncToken] is invalid"}"#),
+        (400, r#"{"errorCode":"MSG-333","message":"Parameter [syncToken] value is invalid"}"#),
+        (410, "{}"),
+    ] {
+        let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+        lab.gap(DAY - 5000, DAY);
+        let call = lab.next_call().unwrap();
+        lab.answer_with(&call, status, &[], body);
+        let full = lab.answered(&synced(&[sms(2, DAY - 1000)], "c", false));
+        // A minute before the gap.
+        assert!(full.contains(&format!("syncType=FSync&dateFrom={}", iso(DAY - 65_000))), "{full}");
+        assert_eq!(ids(&lab.filled()), ["2"]);
+        lab.ms += 300_000;
+        lab.gap(lab.ms - 5000, lab.ms);
+        assert!(lab.path().contains("syncToken=c"));
+    }
+}
+
+#[test]
+fn a_server_whose_clock_is_behind_is_asked_again() {
+    let mut lab = Lab::new(quick(), &[Filter::sms()]);
+    lab.ms = DAY;
+    lab.gap(DAY - 5000, DAY);
+    let time = format!(r#""syncTime":"{}","syncToken""#, iso(DAY - 1_000_000));
+    let body = synced(&[sms(1, DAY - 1_001_000)], "b", false).replace("\"syncToken\"", &time);
+    assert!(lab.answered(&body).contains(&format!("dateFrom={}", iso(DAY - 665_000))));
+    assert!(lab.answered(&body).contains(&format!("dateFrom={}", iso(DAY - 1_065_000))));
+    assert_eq!(ids(&lab.filled()), ["1"]);
+}
+
+#[test]
+fn what_is_older_than_an_answer_is_asked_for_by_its_time() {
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    lab.gap(DAY - 50_000, DAY);
+    lab.answered(&synced(&[sms(4, DAY - 1000), sms(3, DAY - 2000)], "b", true));
+    let older = lab.answered(&synced(&[sms(3, DAY - 2000), sms(2, DAY - 3000)], "not this one", true));
+    assert!(older.contains(&format!("FSync&dateFrom={}&dateTo={}", iso(DAY - 110_000), iso(DAY - 1999))), "{older}");
+    lab.answered(&synced(&[sms(2, DAY - 3000)], "nor this", false));
+    let filled = lab.filled();
+    assert_eq!((ids(&filled), filled.complete), (vec!["2", "3", "4"], true));
+    lab.ms += 300_000;
+    lab.gap(lab.ms - 5000, lab.ms);
+    assert!(lab.path().contains("syncToken=b"));
+}
+
+#[test]
+fn a_walk_back_ends_and_says_what_is_missing() {
+    // The service gives the same again and again.
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    lab.gap(DAY - 50_000, DAY);
+    lab.answered(&synced(&[sms(4, DAY - 1000)], "b", true));
+    lab.answered(&synced(&[sms(4, DAY - 1000)], "b", true));
+    let filled = lab.filled();
+    let than = Some(UnixMillis(EPOCH + DAY - 1000));
+    assert!(!filled.complete && filled.unfilled.contains(&Unfilled::Older { what: RecordKind::Message, than }));
+    // It says that there is more, and gives nothing.
+    lab.gap(lab.ms - 5000, lab.ms);
+    lab.answered(&synced(&[], "b", true));
+    assert_eq!(missing(&lab.filled()), ["message_states", "older"]);
+    // It always has more.
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    lab.gap(DAY - 500_000, DAY);
+    let mut calls = 0;
+    while let FillStep::Call(call) = lab.step_or_wait() {
+        calls += 1;
+        lab.answer(&call, &synced(&[sms(calls, DAY - calls * 1000)], "b", true));
+    }
+    assert_eq!(calls, 41);
+    // What is older than the gap is nobody's.
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    lab.gap(DAY - 5000, DAY);
+    lab.answered(&synced(&[sms(4, DAY - 1000), sms(1, DAY - 70_000)], "b", true));
+    assert!(lab.filled().complete);
+}
+
+#[test]
+fn what_was_delivered_is_left_out() {
+    let filters = [Filter::sms(), Filter::voicemail(), Filter::fax()];
+    let mut lab = Lab::primed(quick(), &filters);
+    let voicemail = sms(3, DAY - 900).replace("SMS", "VoiceMail");
+    let fax = sms(4, DAY - 800).replace("SMS", "Fax");
+    for (event, body) in
+        [("message-store/instant?type=SMS", sms(2, DAY - 1000)), ("voicemail", voicemail.clone()), ("fax", fax.clone())]
+    {
+        lab.filler.on_notification(&notified(event, &body), clock(lab.ms));
+    }
+    lab.filler.on_notification(&notified("message-store", r#"{"changes":[{"type":"SMS"}]}"#), clock(lab.ms));
+    lab.gap(DAY - 5000, DAY);
+    // One has changed meanwhile: these filters are for new messages only.
+    let changed = changed_sms(2, DAY - 1000, DAY - 10);
+    lab.answered(&synced(&[changed, voicemail, fax, sms(5, DAY - 700)], "b", false));
+    assert_eq!(ids(&lab.filled()), ["5"]);
+    // Not by a second gap either, and not what arrived while the answer was on its way.
+    lab.ms += 1000;
+    lab.gap(DAY - 2000, DAY + 500);
+    let call = lab.next_call().unwrap();
+    lab.filler.on_notification(&notified("message-store/instant", &sms(6, DAY)), clock(lab.ms));
+    lab.answer(&call, &synced(&[sms(5, DAY - 700), sms(6, DAY), sms(7, DAY + 100)], "c", false));
+    assert_eq!(ids(&lab.filled()), ["7"]);
+}
+
+#[test]
+fn the_message_store_counts_each_change() {
+    let mut lab = Lab::primed(quick(), &[Filter::message_store(), Filter::sms()]);
+    lab.filler.on_notification(&notified("message-store/instant?type=SMS", &sms(2, DAY - 1000)), clock(lab.ms));
+    lab.gap(DAY - 5000, DAY);
+    let deleted = sms(9, DAY - 50).replace("\"subject\"", "\"availability\":\"Deleted\",\"subject\"");
+    let records = [sms(2, DAY - 1000), changed_sms(1, 0, DAY - 500), changed_sms(2, DAY - 1000, DAY - 100), deleted];
+    lab.answered(&synced(&records, "b", false));
+    let filled = lab.filled();
+    assert_eq!((ids(&filled), filled.complete), (vec!["1", "2", "9"], true));
+    // Without a token, and beyond an answer, changes of old messages are missing.
+    lab.ms += 1000;
+    lab.gap(lab.ms - 500, lab.ms);
+    lab.answered(&synced(&[changed_sms(1, DAY, DAY + 10)], "c", true));
+    lab.answered(&synced(&[], "c", false));
+    assert_eq!(missing(&lab.filled()), ["message_states", "old_message_changes"]);
+    let mut lab = Lab::new(quick(), &[Filter::message_store()]);
+    lab.gap(100, 200);
+    lab.answered(&synced(&[], "c", false));
+    assert_eq!(missing(&lab.filled()), ["message_states", "old_message_changes"]);
+}
+
+#[test]
+fn only_what_is_of_the_gap_and_of_the_filters_is_handed_out() {
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    lab.gap(DAY - 5000, DAY);
+    let outbound = sms(5, DAY - 1).replace("Inbound", "Outbound");
+    let deleted = sms(6, DAY - 1).replace("\"subject\"", "\"availability\":\"Purged\",\"subject\"");
+    let odd = r#"{"subject":"without anything else"}"#.to_owned();
+    let records = [
+        sms(1, DAY - 66_000),
+        changed_sms(2, DAY - 900_000, DAY - 1),
+        sms(3, DAY - 64_000),
+        sms(4, DAY + 6000),
+        outbound,
+        deleted,
+        sms(7, DAY - 1).replace("SMS", "Fax"),
+        odd,
+    ];
+    lab.answered(&synced(&records, "b", false));
+    assert_eq!(ids(&lab.filled()), ["3", ""]);
+    // Without the server's time ten minutes are left for its clock.
+    let mut unknown = Lab::new(quick(), &[Filter::sms()]);
+    unknown.ms = DAY;
+    unknown.gap(DAY - 5000, DAY);
+    let records = [666_000, 664_000].map(|ms| sms(ms, DAY - ms));
+    let later = [604_000, 606_000].map(|ms| sms(ms, DAY + ms));
+    unknown.answered(&synced(&[records, later].concat(), "b", false));
+    assert_eq!(ids(&unknown.filled()), ["664000", "604000"]);
+    lab.ms += 200_000;
+    let at = lab.ms;
+    lab.gap(at - 5000, at);
+    let ahead = 100_000;
+    let records = [
+        sms(11, at + ahead - 66_000),
+        sms(12, at + ahead - 64_000),
+        sms(13, at + ahead + 4900),
+        sms(14, at + ahead + 5100),
+    ];
+    let time = format!(r#""syncTime":"{}","syncToken""#, iso(at + ahead));
+    lab.answered(&synced(&records, "c", false).replace("\"syncToken\"", &time));
+    assert_eq!(ids(&lab.filled()), ["12", "13"], "by the server's clock");
+}
+
+#[test]
+fn the_call_log_has_its_limits() {
+    let call = |id: u64, ms: u64| {
+        format!(r#"{{"id":"{id}","startTime":"{}","duration":1,"direction":"Inbound","result":"Missed"}}"#, iso(ms))
+    };
+    let filters = [Filter::telephony_sessions()];
+    let settings = quick().without(RecordKind::ActiveCall);
+    let mut lab = Lab::primed(settings.clone(), &filters);
+    lab.gap(DAY - 5000, DAY);
+    let refused = lab.next_call().unwrap();
+    assert_eq!(refused.group, CallGroup::Heavy);
+    assert!(refused.path.ends_with("/call-log-sync?syncType=ISync&syncToken=first"), "{refused:?} {}", refused.path);
+    let too_many = "Parameter [syncToken] is invalid [max sync record number limit is exceeded]";
+    lab.answer_with(&refused, 400, &[], &format!(r#"{{"errorCode":"CMN-101","message":"{too_many}"}}"#));
+    let records: Vec<String> = (0..250).map(|n| call(n, DAY - 1 - n)).collect();
+    let full = lab.answered(&synced(&records, "b", false));
+    assert!(full.contains(&format!("FSync&dateFrom={}&recordCount=250", iso(DAY - 3_665_000))), "{full}");
+    let filled = lab.filled();
+    let than = Some(UnixMillis(EPOCH + DAY - 250));
+    assert!(!filled.complete && filled.unfilled.contains(&Unfilled::Older { what: RecordKind::Call, than }));
+    assert_eq!((filled.records.len(), missing(&filled)), (250, vec!["call_transitions", "older"]));
+    // A month is all there is.
+    let mut lab = Lab::new(settings, &filters);
+    lab.filler.set_online(false);
+    lab.ms = 40 * DAY;
+    lab.gap(DAY, 40 * DAY);
+    lab.filler.set_online(true);
+    let full = lab.answered(&synced(&[call(1, 39 * DAY)], "b", false));
+    assert!(full.contains(&format!("dateFrom={}", iso(10 * DAY + 3_600_000))), "{full}");
+    let filled = lab.filled();
+    assert_eq!((ids(&filled), filled.complete), (vec!["1"], false));
+    assert!(filled.unfilled.contains(&Unfilled::Older { what: RecordKind::Call, than: None }));
+    // Only missed calls, if the filter says so.
+    let missed = Filter::telephony_sessions().with("missedCall", "true");
+    let mut lab = Lab::primed(quick().without(RecordKind::ActiveCall), &[missed]);
+    lab.gap(DAY - 5000, DAY);
+    let answered = call(2, DAY - 2000).replace("Missed", "Accepted");
+    lab.answered(&synced(&[call(1, DAY - 1000), answered, call(3, DAY + 90_000)], "b", false));
+    assert_eq!(ids(&lab.filled()), ["1"]);
+}
+
+#[test]
+fn presence_and_calls_are_asked_for_as_they_are() {
+    let filters = [Filter::presence().detailed(), Filter::account_presence(), Filter::telephony_sessions()];
+    let mut lab = Lab::primed(quick().without(RecordKind::Call), &filters);
+    lab.gap(DAY - 5000, DAY);
+    let one = lab.answered(r#"{"extension":{"id":2},"presenceStatus":"Busy"}"#);
+    assert!(one.ends_with("/extension/~/presence?detailedTelephonyState=true"), "{one}");
+    let calls = lab.answered(r#"{"records":[{"id":"A"},{"id":"B"}],"paging":{"totalPages":1}}"#);
+    assert!(calls.ends_with("/active-calls?perPage=250&page=1"), "{calls}");
+    let list = r#"{"records":[{"extension":{"id":3}}],"paging":{"totalPages":2}}"#;
+    assert!(lab.answered(list).ends_with("account/~/presence?perPage=250&page=1"));
+    assert!(lab.answered(&list.replace(":3}", ":4}")).ends_with("page=2"));
+    let filled = lab.filled();
+    let kinds: Vec<_> = filled.records.iter().map(|one| format!("{} {}", one.kind().as_str(), one.id())).collect();
+    assert_eq!(kinds.len(), 5, "{kinds:?}");
+    assert!(kinds.contains(&"presence 4".to_owned()) && kinds.contains(&"active_call B".to_owned()), "{kinds:?}");
+    assert_eq!(missing(&filled), ["call_transitions", "presence_transitions"]);
+    // It is what is now, so the next gap has it again.
+    lab.gap(lab.ms - 1, lab.ms);
+    lab.answered(r#"{"extension":{"id":2}}"#);
+    lab.answered(EMPTY);
+    lab.answered(EMPTY);
+    assert_eq!(ids(&lab.filled()), ["2"]);
+}
+
+#[test]
+fn posts_are_read_chat_by_chat() {
+    let post = |id: u64, ms: u64| format!(r#"{{"id":"{id}","creationTime":"{0}","lastModifiedTime":"{0}"}}"#, iso(ms));
+    let mut lab = Lab::primed(quick(), &[Filter::team_posts()]);
+    lab.gap(DAY - 50_000, DAY);
+    let delivered = post(3, DAY - 3000);
+    let event = r#"{"event":"/team-messaging/v1/posts","body":"#;
+    let n = Notification::from_json(&format!("{event}{delivered}}}")).unwrap();
+    lab.filler.on_notification(&n, clock(lab.ms));
+    let chat = |id: &str, ms: u64| format!(r#"{{"id":"{id}","lastModifiedTime":"{}"}}"#, iso(ms));
+    let chats = format!(r#"{{"records":[{},{}]}}"#, chat("c/1", DAY - 10), chat("c2", DAY - 900_000));
+    assert_eq!(lab.answered(&chats), "/team-messaging/v1/recent/chats?recordCount=250");
+    let page = format!(r#"{{"records":[{},{delivered}],"navigation":{{"prevPageToken":"p&1"}}}}"#, post(4, DAY - 2000));
+    assert_eq!(lab.answered(&page), "/team-messaging/v1/chats/c%2F1/posts?recordCount=250");
+    let page = format!(
+        r#"{{"records":[{},{}],"navigation":{{"prevPageToken":"p2"}}}}"#,
+        post(2, DAY - 40_000),
+        post(1, DAY - 800_000)
+    );
+    assert!(lab.answered(&page).ends_with("posts?recordCount=250&pageToken=p%261"));
+    let filled = lab.filled();
+    assert_eq!((ids(&filled), missing(&filled)), (vec!["2", "4"], vec!["post_changes"]));
+    assert!(filled.complete);
+}
+
+#[test]
+fn failures_are_tried_again_and_then_named() {
+    let mut lab = Lab::primed(quick().attempts(3), &[Filter::sms(), Filter::presence()]);
+    lab.gap(DAY - 5000, DAY);
+    let begin = lab.ms;
+    for n in 0..3 {
+        let call = lab.next_call().unwrap();
+        match n {
+            0 => lab.answer_with(&call, 502, &[], "<html>"),
+            1 => lab.filler.on_failure(call.id, true, clock(lab.ms)),
+            _ => lab.answer(&call, "no JSON"),
+        }
+        // An answer that comes late changes nothing.
+        lab.answer(&call, &synced(&[sms(1, DAY - 1)], "late", false));
+    }
+    assert!((3000..=6000).contains(&(lab.ms - begin)), "{}", lab.ms - begin);
+    let call = lab.next_call().unwrap();
+    assert!(call.path.ends_with("/presence"));
+    lab.answer_with(&call, 403, &[], r#"{"errorCode":"CMN-401"}"#);
+    let filled = lab.filled();
+    assert!(!filled.complete && filled.records.is_empty());
+    assert!(filled.unfilled.contains(&Unfilled::Failed { what: RecordKind::Message, attempts: 3 }));
+    let code = Some("CMN-401".into());
+    assert!(filled.unfilled.contains(&Unfilled::Refused { what: RecordKind::Presence, status: 403, code }));
+    // The token is as it was.
+    lab.gap(lab.ms - 1, lab.ms);
+    assert!(lab.path().contains("syncToken=first"));
+}
+
+#[test]
+fn a_call_that_was_never_sent_counts_a_tenth() {
+    let mut lab = Lab::primed(quick().attempts(1), &[Filter::sms()]);
+    lab.gap(DAY - 5000, DAY);
+    for _ in 0..9 {
+        let call = lab.next_call().unwrap();
+        lab.filler.on_failure(call.id, false, clock(lab.ms));
+    }
+    lab.answered(&synced(&[sms(1, DAY - 1)], "b", false));
+    assert!(lab.filled().complete);
+}
+
+#[test]
+fn limits_are_kept_and_believed() {
+    // Four calls a minute, whatever waits.
+    let settings = quick().calls_per_minute(CallGroup::Light, 4);
+    let mut lab = Lab::primed(settings.clone(), &[Filter::presence()]);
+    let begin = lab.ms;
+    for n in 0..8 {
+        lab.gap(lab.ms - 1, lab.ms);
+        lab.answered(r#"{"extension":{"id":2}}"#);
+        lab.filled();
+        assert_eq!(lab.ms - begin, u64::from(n >= 4) * 61_000, "call {n}");
+    }
+    // A penalty is for its group.
+    for (status, header, wait) in
+        [(429, Some("30"), 30_000), (429, None, 60_000), (503, Some("7"), 7000), (429, Some("999999"), 3_600_000)]
+    {
+        let mut lab = Lab::primed(settings.clone(), &[Filter::presence()]);
+        lab.gap(lab.ms - 1, lab.ms);
+        let (begin, call) = (lab.ms, lab.next_call().unwrap());
+        let pair = header.map(|seconds| ("Retry-After", seconds));
+        lab.answer_with(&call, status, pair.as_slice(), "{}");
+        lab.answered("{}");
+        assert_eq!(lab.ms - begin, wait, "{status} {header:?}");
+        lab.filled();
+    }
+    // What an answer says is left.
+    let mut lab = Lab::primed(settings, &[Filter::presence()]);
+    lab.gap(lab.ms - 1, lab.ms);
+    let (begin, call) = (lab.ms, lab.next_call().unwrap());
+    lab.answer_with(&call, 200, &[("X-Rate-Limit-Remaining", "0"), ("X-Rate-Limit-Window", "20")], "{}");
+    lab.filled();
+    lab.gap(lab.ms - 1, lab.ms);
+    lab.next_call().unwrap();
+    assert_eq!(lab.ms - begin, 20_000);
+}
+
+#[test]
+fn gaps_wait_for_their_turn_and_none_is_lost() {
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    for n in 0..20 {
+        lab.gap(DAY + n * 1000, DAY + n * 1000 + 500);
+        assert_eq!(lab.filler.waiting() as u64, (n + 1).min(8));
+    }
+    lab.ms += 20_000;
+    let mut covered = Vec::new();
+    for _ in 0..8 {
+        lab.answered(&synced(&[], "b", false));
+        let filled = lab.filled();
+        covered.push((filled.gap.since.0 - EPOCH - DAY, filled.gap.until.0 - EPOCH - DAY));
+    }
+    assert_eq!((covered[0], covered[6], covered[7]), ((0, 500), (6000, 6500), (7000, 19_500)));
+    assert!(lab.next_call().is_none());
+}
+
+#[test]
+fn nothing_is_asked_before_it_is_time_or_without_a_connection() {
+    let settings = Backfill::new().settle(Duration::from_secs(10)).spread(Duration::from_secs(5));
+    let mut lab = Lab::primed(settings, &[Filter::sms()]);
+    lab.gap(DAY - 1, DAY);
+    lab.filler.set_online(false);
+    assert!(matches!(lab.step(), FillStep::Wait(None)));
+    lab.filler.set_online(true);
+    lab.next_call().unwrap();
+    assert!((10_000..=15_000).contains(&(lab.ms - DAY)), "{}", lab.ms - DAY);
+}
+
+#[test]
+fn a_gap_without_a_beginning_is_a_day_and_says_so() {
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    let mut unknown = gap(0, DAY);
+    unknown.since = UnixMillis(0);
+    lab.filler.on_gap(unknown, Timestamp::from_millis(lab.ms));
+    let full = lab.answered(&synced(&[sms(1, 10)], "b", false));
+    assert!(full.contains(&format!("FSync&dateFrom={}", iso(0))), "{full}");
+    let filled = lab.filled();
+    assert!(!filled.complete && filled.unfilled.contains(&Unfilled::UnknownBegin(UnixMillis(EPOCH))));
+    assert_eq!(ids(&filled), ["1"]);
+}
+
+#[test]
+fn memory_is_bounded_and_says_when_it_does_not_suffice() {
+    let mut lab = Lab::primed(quick().remember(3), &[Filter::sms()]);
+    lab.gap(DAY - 5000, DAY);
+    for n in 1..=5 {
+        lab.filler.on_notification(&notified("message-store/instant", &sms(n, DAY - 6000 + n)), clock(lab.ms));
+    }
+    lab.answered(&synced(&[sms(1, DAY - 5999), sms(5, DAY - 5995)], "b", false));
+    let filled = lab.filled();
+    assert_eq!((ids(&filled), filled.may_repeat), (vec!["1"], true));
+    // Records, by number and by bytes.
+    for settings in [quick().most(2, usize::MAX), quick().most(usize::MAX, 2 * sms(1, DAY).len() + 10)] {
+        let mut lab = Lab::primed(settings, &[Filter::sms()]);
+        lab.gap(DAY - 5000, DAY);
+        let records: Vec<_> = (1..=9).map(|n| sms(n, DAY - n)).collect();
+        lab.answered(&synced(&records, "b", true));
+        let filled = lab.filled();
+        assert_eq!((filled.records.len(), filled.complete), (2, false));
+        assert!(filled.unfilled.contains(&Unfilled::TooMany(RecordKind::Message)));
+    }
+    // What nobody will ask about is forgotten.
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    for n in 0..200 {
+        lab.filler.on_notification(&notified("message-store/instant", &sms(n, n * 60_000)), clock(n * 60_000));
+    }
+    assert_eq!(lab.filler.known.len(), 61);
+}
+
+#[test]
+fn a_restart_goes_on_with_the_gap_and_the_limits() {
+    let mut lab = Lab::primed(quick().calls_per_minute(CallGroup::Light, 1), &[Filter::sms()]);
+    lab.filler.on_notification(&notified("message-store/instant", &sms(2, DAY - 100)), clock(lab.ms));
+    lab.gap(DAY - 5000, DAY);
+    let lost = lab.next_call().unwrap();
+    let state = lab.filler.state(clock(lab.ms)).to_json();
+    let state = BackfillState::from_json(&state).unwrap();
+    let mut next = Lab { filler: GapFiller::restore(quick(), state.clone(), 1, clock(lab.ms)), ms: lab.ms };
+    next.filler.set_online(true);
+    assert_eq!(next.filler.state(clock(lab.ms)), state);
+    next.answer(&lost, &synced(&[sms(9, DAY - 1)], "lost", false));
+    let sync = next.answered(&synced(&[sms(1, DAY - 200), sms(2, DAY - 100)], "b", false));
+    assert!(sync.contains("syncToken=first"));
+    assert_eq!(ids(&next.filled()), ["1"]);
+    let mut next = Lab {
+        filler: GapFiller::restore(quick().calls_per_minute(CallGroup::Light, 1), state, 1, clock(lab.ms)),
+        ms: lab.ms,
+    };
+    next.filler.set_online(true);
+    next.next_call().unwrap();
+    assert_eq!(next.ms - lab.ms, 61_000, "the call before counts still");
+}
+
+#[test]
+fn other_filters_are_another_plan() {
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    lab.gap(DAY - 5000, DAY);
+    let call = lab.next_call().unwrap();
+    lab.filler.set_filters([Filter::fax().as_str()]);
+    lab.answer(&call, &synced(&[sms(1, DAY - 1)], "b", false));
+    let full = lab.answered(&synced(&[sms(2, DAY - 1).replace("SMS", "Fax")], "c", false));
+    assert!(full.contains("FSync") && full.contains("messageType=Fax"), "{full}");
+    assert_eq!(ids(&lab.filled()), ["2"]);
+    // Without filters nothing is known to be missing, and nothing waits.
+    lab.filler.set_filters([]);
+    lab.gap(DAY - 5000, DAY);
+    let filled = lab.filled();
+    assert!(filled.complete && filled.unfilled.is_empty());
+}
+
+// CLAUSE SEC-1
+#[test]
+fn what_is_printed_has_no_token() {
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    lab.gap(DAY - 5000, DAY);
+    let call = lab.next_call().unwrap();
+    assert!(!format!("{call:?}").contains("first"), "{call:?}");
+}
+
+impl Lab {
+    /// The next step that is no wait.
+    fn step_or_wait(&mut self) -> FillStep {
+        loop {
+            match self.step() {
+                FillStep::Wait(Some(at)) => self.ms = at.as_micros().div_ceil(1000),
+                other => return other,
+            }
+        }
+    }
+}
