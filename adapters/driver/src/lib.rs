@@ -59,9 +59,11 @@ pub use events::Events;
 pub use futures_util::future::BoxFuture;
 pub use http;
 pub use https::{HttpsSender, https_client};
+pub use ringcentral_ws_adapter::file::FileError;
 pub use ringcentral_ws_adapter::{
-    ClockTimes, ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy, ProxyError,
-    RequestError, Response, StartError, TlsError, TlsSettings, default_tls, keep_alive, metrics, trace, with_query,
+    CallError, ClockTimes, ConnectionState, DownloadError, FixedToken, Health, IoLimits, NotReady, Provider, Proxy,
+    ProxyError, RequestError, Response, RetryAfter, StartError, StateFile, TlsError, TlsSettings, default_tls,
+    keep_alive, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

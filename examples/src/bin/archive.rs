@@ -9,7 +9,7 @@
 
 use std::sync::Mutex;
 
-use ringcentral_ws::{Client, Close, CloseReason, Event, Filter, Jwt, Snapshot, UnixMillis};
+use ringcentral_ws::{Client, Close, Event, Filter, Jwt, Snapshot, UnixMillis};
 use rusqlite::{Connection, OptionalExtension};
 
 const SCHEMA: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -81,7 +81,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Event::Notification(_) | Event::Gap(_) => pending.push(event),
             // Everything taken so far is covered by this snapshot.
             Event::SnapshotChanged => commit(&mut db, &mut pending, &client.snapshot().ok_or("no snapshot")?)?,
-            Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+            Event::Closed { reason } => return Ok(reason.into_result()?),
             other => eprintln!("{other}"),
         }
     }
