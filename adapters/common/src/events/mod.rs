@@ -6,14 +6,15 @@ mod tests;
 mod weight;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use ringcentral_ws_core::{Event, Snapshot, Stats};
+use ringcentral_ws_core::{Event, Snapshot, Stats, Timestamp};
 
 use self::weight::{replaced, weight};
-use crate::health::{Health, Pulse, Vitals};
+use crate::clock::ClockView;
+use crate::health::{Health, Pulse, Vitals, Waiting};
 use crate::limits::IoLimits;
 use crate::metrics::QueueMeter;
 
@@ -44,8 +45,10 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>, meter: QueueMe
         capacity: limits.event_queue.max(1),
         most_bytes: limits.event_bytes,
         meter,
+        clock: OnceLock::new(),
     });
-    let sender = EventSender { shared: Arc::clone(&shared), load: Load::default(), unannounced: false, unstored };
+    let sender =
+        EventSender { shared: Arc::clone(&shared), load: Load::default(), unannounced: false, unstored, stamp: None };
     (sender, EventReceiver { shared })
 }
 
@@ -79,6 +82,8 @@ struct Shared {
     capacity: usize,
     most_bytes: usize,
     meter: QueueMeter,
+    /// The driver's, once somebody looks at the health.
+    clock: OnceLock<ClockView>,
 }
 
 /// An event, and the snapshot that is true once it has been taken.
@@ -88,6 +93,8 @@ struct Queued {
     snapshot: Option<Box<Snapshot>>,
     /// In bytes, roughly.
     weight: usize,
+    /// When it came.
+    since: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -173,8 +180,10 @@ impl SessionView {
     pub fn health(&self) -> Health {
         let state = self.shared.lock();
         let (pulse, driver_is_gone) = (state.pulse.clone(), state.ended);
+        let oldest = state.queue.front().and_then(|queued| queued.since);
+        let waiting = Waiting { events: state.queue.len(), capacity: self.shared.capacity, oldest };
         drop(state);
-        Health::of(&pulse, driver_is_gone, &self.vitals)
+        Health::of(&pulse, driver_is_gone, &self.vitals).with_queue(waiting)
     }
 }
 
@@ -277,6 +286,8 @@ pub struct EventSender {
     unannounced: bool,
     /// As it was at the last look.
     unstored: bool,
+    /// The time of this turn, read once for all its events.
+    stamp: Option<Timestamp>,
 }
 
 impl EventSender {
@@ -284,7 +295,10 @@ impl EventSender {
     /// [`flush`](Self::flush) wakes the application.
     pub fn push(&mut self, event: Event, snapshot: Option<Snapshot>) {
         let weight = weight(&event, snapshot.is_some());
-        let queued = Queued { event, snapshot: snapshot.map(Box::new), weight };
+        if self.stamp.is_none() {
+            self.stamp = self.shared.clock.get().map(|clock| clock.now().0);
+        }
+        let queued = Queued { event, snapshot: snapshot.map(Box::new), weight, since: self.stamp };
         let mut state = self.shared.lock();
         if state.abandoned {
             // What is dropped is dropped behind the lock.
@@ -313,6 +327,7 @@ impl EventSender {
     /// Wakes the application if there is something new for it, and shows it these counters and this pulse.
     pub fn flush(&mut self, stats: Stats, pulse: Pulse) {
         let announced = std::mem::take(&mut self.unannounced);
+        self.stamp = None;
         let mut state = self.shared.lock();
         (state.stats, state.pulse) = (stats, pulse);
         self.shared.meter.waiting(state.queue.len(), state.bytes);
@@ -368,6 +383,7 @@ impl EventSender {
     /// What the handles of the client see.
     #[must_use]
     pub fn view(&self, vitals: Vitals) -> SessionView {
+        let _ = self.shared.clock.set(vitals.clock.clone());
         SessionView { shared: Arc::clone(&self.shared), vitals: Arc::new(vitals) }
     }
 }
