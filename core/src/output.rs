@@ -7,7 +7,7 @@ mod outcome;
 mod subscription;
 
 pub use self::action::{Action, AuthReason, HttpPurpose, Purpose};
-pub use self::event::{CloseReason, Event, ProtocolError, Resumption, WaitReason};
+pub use self::event::{CloseReason, Event, ProtocolError, Resumption, SessionError, WaitReason};
 pub use self::outcome::{RequestOutcome, Via};
 pub use self::subscription::{SubscriptionInfo, SubscriptionProblem};
 use crate::time::Timestamp;

@@ -1,32 +1,24 @@
-//! Each SMS is answered once, whatever happens to the connection.
+//! Each SMS is answered once, whatever happens to the connection and to the program.
 
 mod common;
 
-use common::{Program, server, subscribed};
-use ringcentral_ws_gateway::Server;
-
-/// The numbers that were answered, in order.
-fn answered(server: &Server) -> Vec<String> {
-    server.with_gateway(|gateway, _| {
-        let sent = gateway.messages(0).filter(|message| message["direction"] == "Outbound");
-        let mut sent: Vec<String> =
-            sent.map(|message| message["to"][0]["phoneNumber"].as_str().expect("a number").to_owned()).collect();
-        sent.sort();
-        sent
-    })
-}
+use common::{Folder, Program, server, subscribed};
 
 #[test]
 fn each_message_is_answered_once() {
-    let server = server();
-    let mut program = Program::start(env!("CARGO_BIN_EXE_sms-auto-reply"), &server, |_| {});
+    let (server, folder) = (server(), Folder::new("sms-auto-reply"));
+    let file = folder.path().join("state");
+    let start = || {
+        Program::start(env!("CARGO_BIN_EXE_sms-auto-reply"), &server, |command| {
+            command.arg(&file);
+        })
+    };
+    let mut program = start();
     subscribed(&server);
-    let own = server.with_gateway(|gateway, _| gateway.config().users[0].phone_number.clone());
     let sms = |n: u32| server.receive_sms(0, &format!("+1650555010{n}"), "Are you open?");
     server.duplicate_next(3);
     sms(0);
-    server.receive_sms(0, &own, "A note to myself");
-    server.receive_sms(0, "+16505550109", "Thank you for your message. We will call you back.");
+    server.receive_sms(0, &server.phone_number(0), "A note to myself");
     sms(1);
     program.line("0101");
     // Replayed, and what was sent before is sent again.
@@ -38,12 +30,39 @@ fn each_message_is_answered_once() {
     server.restart();
     sms(3);
     program.line("0103");
-    // In both: the gap's query and a notification.
+    // Killed: the gap of the next run lists what this one has answered.
+    program.kill();
     server.restart();
     sms(4);
+    let mut program = start();
     program.line("0104");
     sms(5);
     program.line("0105");
     let all: Vec<String> = (0..=5).map(|n| format!("+1650555010{n}")).collect();
-    assert_eq!(answered(&server), all);
+    let mut answered: Vec<String> = server.sent_sms(0).into_iter().map(|sms| sms.to).collect();
+    answered.sort();
+    assert_eq!(answered, all);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_in_order_and_the_next_start_answers_what_came_meanwhile() {
+    let (server, folder) = (server(), Folder::new("sms-auto-reply-again"));
+    let file = folder.path().join("state");
+    let start = || {
+        Program::start(env!("CARGO_BIN_EXE_sms-auto-reply"), &server, |command| {
+            command.arg(&file);
+        })
+    };
+    let mut program = start();
+    subscribed(&server);
+    program.interrupt();
+    assert!(program.end().success());
+    server.receive_sms(0, "+16505550107", "Are you open?");
+    let mut program = start();
+    program.line("0107");
+    program.interrupt();
+    assert!(program.end().success());
+    assert!(!program.rest().iter().any(|line| line.contains("gap")), "it continued");
+    assert_eq!(server.sent_sms(0).len(), 1);
 }

@@ -471,3 +471,22 @@ fn dropping_the_server_frees_its_port_and_its_thread() {
     drop(server);
     std::net::TcpListener::bind(address).unwrap();
 }
+
+#[tokio::test]
+async fn a_test_waits_for_a_subscription_and_for_what_was_sent() {
+    let (server, authorization) = start();
+    let mut socket = connect(&server, &authorization, None).await.unwrap();
+    frame(&mut socket).await;
+    subscribe(&mut socket, &[SMS]).await;
+    server.wait_for_subscription();
+    assert!(server.sent_sms(0).is_empty());
+    let own = server.phone_number(0);
+    let body = json!({"from": {"phoneNumber": own}, "to": [{"phoneNumber": "+16505550100"}], "text": "Yes"});
+    let call = json!({"type": "ClientRequest", "messageId": "m", "method": "POST",
+        "path": "/restapi/v1.0/account/~/extension/~/sms", "headers": {}});
+    send(&mut socket, &json!([call, body])).await;
+    let sent = server.wait_for_sent_sms(0, 1);
+    assert_eq!((&*sent[0].to, &*sent[0].text, sent.len()), ("+16505550100", "Yes", 1));
+    server.receive_sms(0, &own, "to itself");
+    assert_eq!(server.sent_sms(0).len(), 1, "what came in was not sent");
+}

@@ -4,7 +4,7 @@
 //! `ringcentral-ws-smol`, which has the same API, or `ringcentral-ws-tokio`.
 //!
 //! ```no_run
-//! use ringcentral_ws_async_std::{Client, CloseReason, Event, Filter};
+//! use ringcentral_ws_async_std::{Client, Event, Filter};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     async_std::task::block_on(async {
@@ -14,7 +14,7 @@
 //!                 Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 //!                 Event::Gap(gap) => println!("{gap}"),
 //!                 Event::SnapshotChanged => {} // for programs that continue after a restart
-//!                 Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+//!                 Event::Closed { reason } => return Ok(reason.into_result()?),
 //!                 other => eprintln!("{other}"),
 //!             }
 //!         }
@@ -60,10 +60,12 @@ pub use ringcentral_ws_driver::*;
 /// | begin | [`builder`], [`from_env`] |
 /// | change the filters | [`subscribe`], [`unsubscribe`] |
 /// | make REST calls | [`get`], [`post`], [`put`], [`delete`], [`request`], [`request_with`], [`download`] |
+/// | wait out 429 and 503 in calls | [`retry_after`] |
+/// | list the SMS of a gap | [`missed_sms`] |
 /// | see how it is | [`health`], [`state`], [`states`], [`stats`], [`flight_record`] |
 /// | continue after a restart | [`snapshot`] |
 /// | connect now | [`recover`], [`network_changed`] |
-/// | end | [`close`] |
+/// | end | [`close`], [`close_when`] |
 ///
 /// [`builder`]: ringcentral_ws_driver::Client::builder
 /// [`from_env`]: ringcentral_ws_driver::Client::from_env
@@ -85,6 +87,9 @@ pub use ringcentral_ws_driver::*;
 /// [`recover`]: ringcentral_ws_driver::Client::recover
 /// [`network_changed`]: ringcentral_ws_driver::Client::network_changed
 /// [`close`]: ringcentral_ws_driver::Client::close
+/// [`close_when`]: ringcentral_ws_driver::Client::close_when
+/// [`retry_after`]: ringcentral_ws_driver::Client::retry_after
+/// [`missed_sms`]: ringcentral_ws_driver::Client::missed_sms
 pub type Client = ringcentral_ws_driver::Client<AsyncStd>;
 
 /// The settings of a client on async-std before it starts.
@@ -105,7 +110,7 @@ pub type Client = ringcentral_ws_driver::Client<AsyncStd>;
 /// | To | call |
 /// |---|---|
 /// | say what to listen to | [`filters`] |
-/// | continue a session | [`restore`] |
+/// | continue a session | [`stored_in`], [`restore`] |
 /// | change times and limits | [`config`], [`limits`] |
 /// | change the way to the server | [`tls`], [`proxy`], [`content_hosts`], [`http_client`] |
 /// | watch it | [`debug`], [`flight_recorder`], `metrics_label` (feature `metrics`) |
@@ -113,6 +118,7 @@ pub type Client = ringcentral_ws_driver::Client<AsyncStd>;
 ///
 /// [`filters`]: ringcentral_ws_driver::Builder::filters
 /// [`restore`]: ringcentral_ws_driver::Builder::restore
+/// [`stored_in`]: ringcentral_ws_driver::Builder::stored_in
 /// [`config`]: ringcentral_ws_driver::Builder::config
 /// [`limits`]: ringcentral_ws_driver::Builder::limits
 /// [`tls`]: ringcentral_ws_driver::Builder::tls

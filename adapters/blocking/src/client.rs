@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::FlightRecorder;
-use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, Settings, StartError, channel};
+use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, RetryAfter, Settings, StartError, channel};
 use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
@@ -30,6 +30,7 @@ pub struct Client {
     recorder: Option<FlightRecorder>,
     pub(crate) remote: Arc<Remote>,
     content: Arc<ContentHosts>,
+    retry: Option<RetryAfter>,
 }
 
 impl Client {
@@ -205,7 +206,7 @@ impl Builder {
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
         let remote = Arc::new(Remote { commands, signals, waker, view: made.view, states: made.states });
-        let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content };
+        let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content, retry: None };
         Ok((client, Events::new(made.events, remote)))
     }
 }

@@ -58,6 +58,11 @@ pub trait HttpsSender: Send + Sync {
 /// [`Jwt::revoke`](crate::Jwt::revoke). It takes the proxy from the environment, and `tls` in place of
 /// [`default_tls`](crate::default_tls).
 ///
+/// Plain http goes to this machine only, because the calls carry credentials; other addresses are refused unsent
+/// ([`HttpFailure::not_sent`](ringcentral_ws_core::HttpFailure::not_sent)). On a test network without TLS make the calls
+/// with a client, whose [`Config::allow_insecure`](ringcentral_ws_core::Config::allow_insecure) permits it, or implement
+/// [`HttpsSender`].
+///
 /// # Errors
 ///
 /// [`StartError`] when the environment names a proxy that cannot be used, or there are no TLS settings.

@@ -2,7 +2,7 @@
 //! says so first.
 //!
 //! ```no_run
-//! use ringcentral_ws_blocking::{Client, CloseReason, Event, Filter};
+//! use ringcentral_ws_blocking::{Client, Event, Filter};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let (_client, events) = Client::from_env()?.filters([Filter::sms()]).start()?;
@@ -11,7 +11,7 @@
 //!             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 //!             Event::Gap(gap) => println!("{gap}"),
 //!             Event::SnapshotChanged => {} // for programs that continue after a restart
-//!             Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+//!             Event::Closed { reason } => return Ok(reason.into_result()?),
 //!             other => eprintln!("{other}"),
 //!         }
 //!     }
@@ -64,10 +64,11 @@ pub use events::Events;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use listener::Listener;
+pub use ringcentral_ws_adapter::file::FileError;
 pub use ringcentral_ws_adapter::{
-    Ack, Batch, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, ListenError, ListenOptions,
-    ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError, RequestError, Response, StartError,
-    TlsError, TlsSettings, default_tls, metrics, trace, with_query,
+    Ack, Batch, CallError, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, ListenError,
+    ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError, RequestError,
+    Response, RetryAfter, StartError, StateFile, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

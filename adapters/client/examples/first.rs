@@ -1,22 +1,18 @@
 //! The first program: prints incoming SMS until Ctrl-C. README.md says how to try it without an account.
 
-use ringcentral_ws::{Client, Close, CloseReason, Event, Filter};
+use ringcentral_ws::{Client, Close, Error, Event, Filter};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Error> {
     let (client, mut events) = Client::from_env()?.filters([Filter::sms()]).start()?;
-    tokio::spawn(async move {
-        // Ctrl-C deletes the subscription; the server would keep it otherwise.
-        if tokio::signal::ctrl_c().await.is_ok() {
-            client.close(Close::Revoke).await;
-        }
-    });
+    // The server would keep the subscription otherwise.
+    client.close_when(tokio::signal::ctrl_c(), Close::Revoke);
     while let Some(event) = events.next().await {
         match event {
             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
             Event::Gap(gap) => println!("{gap}"),
             Event::SnapshotChanged => {} // for programs that continue after a restart
-            Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+            Event::Closed { reason } => return Ok(reason.into_result()?),
             other => eprintln!("{other}"),
         }
     }

@@ -2,7 +2,7 @@
 //! server sent is delivered once and in order, or a [`Gap`] before the next one says what may be missing.**
 //!
 //! ```no_run
-//! use ringcentral_ws::{Client, CloseReason, Event, Filter};
+//! use ringcentral_ws::{Client, Event, Filter};
 //!
 //! # #[cfg(feature = "tokio")]
 //! #[tokio::main]
@@ -13,7 +13,7 @@
 //!             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 //!             Event::Gap(gap) => println!("{gap}"),
 //!             Event::SnapshotChanged => {} // for programs that continue after a restart
-//!             Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+//!             Event::Closed { reason } => return Ok(reason.into_result()?),
 //!             other => eprintln!("{other}"),
 //!         }
 //!     }
@@ -72,10 +72,11 @@
 //! is missing ([`StartError::Tls`]).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub use ringcentral_ws_adapter::file::FileError;
 pub use ringcentral_ws_adapter::{
-    Ack, Batch, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, ListenError, ListenOptions,
-    ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError, RequestError, Response, StartError,
-    TlsError, TlsSettings, default_tls, metrics, trace, with_query,
+    Ack, Batch, CallError, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, ListenError,
+    ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError, RequestError,
+    Response, RetryAfter, StartError, StateFile, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;
@@ -87,6 +88,10 @@ pub use ringcentral_ws_driver::{
 #[cfg(feature = "tokio")]
 pub use ringcentral_ws_tokio::{Builder, Client};
 pub use {bytes, http, rustls, url};
+
+mod error;
+
+pub use error::Error;
 
 #[cfg(any(doc, all(doctest, feature = "tokio", feature = "blocking")))]
 pub mod guide;
@@ -100,7 +105,7 @@ pub mod tokio {
 /// The client on smol.
 ///
 /// ```no_run
-/// use ringcentral_ws::smol::{Client, CloseReason, Event, Filter};
+/// use ringcentral_ws::smol::{Client, Event, Filter};
 ///
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     smol::block_on(async {
@@ -110,7 +115,7 @@ pub mod tokio {
 ///                 Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 ///                 Event::Gap(gap) => println!("{gap}"),
 ///                 Event::SnapshotChanged => {} // for programs that continue after a restart
-///                 Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+///                 Event::Closed { reason } => return Ok(reason.into_result()?),
 ///                 other => eprintln!("{other}"),
 ///             }
 ///         }
@@ -133,7 +138,7 @@ pub mod async_std {
 /// The client on threads, without async.
 ///
 /// ```no_run
-/// use ringcentral_ws::blocking::{Client, CloseReason, Event, Filter};
+/// use ringcentral_ws::blocking::{Client, Event, Filter};
 ///
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let (_client, events) = Client::from_env()?.filters([Filter::sms()]).start()?;
@@ -142,7 +147,7 @@ pub mod async_std {
 ///             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 ///             Event::Gap(gap) => println!("{gap}"),
 ///             Event::SnapshotChanged => {} // for programs that continue after a restart
-///             Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+///             Event::Closed { reason } => return Ok(reason.into_result()?),
 ///             other => eprintln!("{other}"),
 ///         }
 ///     }

@@ -15,6 +15,10 @@ use crate::address::{Target, masked, not_sent};
 use crate::content::lost;
 use crate::trace;
 
+/// Credentials do not travel in the clear unasked.
+const PLAIN: &str = "plain http goes to this machine only: use https; on a test network a client permits it with \
+                     `Config::allow_insecure`, and calls outside of a session need an `HttpsSender` of your own";
+
 /// For people.
 pub const TOO_MANY_PROVISIONAL: &str = "the server sent one provisional answer after the other";
 
@@ -38,7 +42,7 @@ impl Call {
         let url = Url::parse(&request.uri().to_string()).map_err(|_| bad("the request has no absolute address"))?;
         let target = Target::of(&url).ok_or_else(|| bad("the address is neither http nor https"))?;
         if !target.tls && !allow_insecure && !is_loopback(&url) {
-            return Err(bad("plain http goes to loopback only: use https"));
+            return Err(bad(PLAIN));
         }
         let mut masker = Masker::new();
         masker.learn_request(request);
@@ -160,7 +164,8 @@ mod tests {
     fn a_call_in_the_clear_stays_on_this_machine_unless_it_is_allowed() {
         assert!(call("https://h.example/p", false).unwrap().tls);
         assert!(!call("http://127.0.0.1:8/p", false).unwrap().tls);
-        assert!(call("http://h.example/p", false).unwrap_err().contains("use https"));
+        let refused = call("http://h.example/p", false).unwrap_err();
+        assert!(refused.contains("use https") && refused.contains("allow_insecure"), "{refused}");
         assert!(call("http://h.example/p", true).is_ok());
         assert!(call("/p", true).unwrap_err().contains("no absolute address"));
         assert!(call("ftp://h.example/p", true).unwrap_err().contains("neither http nor https"));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 /// Both ends of a channel in which so many values may wait.
@@ -56,6 +56,12 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
+    /// The same without counting as a sender.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        WeakSender { shared: Arc::downgrade(&self.shared) }
+    }
+
     /// Sends a value once there is room. It comes back when nobody receives any more. A task that stops polling has sent
     /// nothing.
     ///
@@ -95,6 +101,32 @@ impl<T> Sender<T> {
         }
         push(state, value);
         Ok(())
+    }
+}
+
+/// Where values go in, for who does not keep the channel open.
+pub struct WeakSender<T> {
+    shared: Weak<Shared<T>>,
+}
+
+impl<T> WeakSender<T> {
+    /// A sender, if there still is one.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Sender<T>> {
+        let shared = self.shared.upgrade()?;
+        let mut state = shared.lock();
+        if state.senders == 0 {
+            return None;
+        }
+        state.senders += 1;
+        drop(state);
+        Some(Sender { shared })
+    }
+}
+
+impl<T> fmt::Debug for WeakSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakSender").finish_non_exhaustive()
     }
 }
 
@@ -302,5 +334,18 @@ mod tests {
             finished.send(()).unwrap();
         });
         assert_eq!(done.recv_timeout(std::time::Duration::from_secs(60)), Ok(()));
+    }
+
+    #[test]
+    fn a_weak_sender_keeps_nothing_open() {
+        let (sender, mut receiver) = channel(1);
+        let weak = sender.downgrade();
+        assert_eq!(weak.upgrade().unwrap().send(1), Ok(()));
+        assert_eq!(receiver.try_next(), Poll::Ready(Some(1)));
+        drop(sender);
+        assert!(weak.upgrade().is_none());
+        assert_eq!(receiver.try_next(), Poll::Ready(None));
+        drop(receiver);
+        assert!(weak.upgrade().is_none());
     }
 }

@@ -9,19 +9,19 @@
 //! - requests, their answers and errors, downloads, and logins;
 //! - masked debug lines and tracing;
 //! - the program that replays and draws recordings;
-//! - the parts of the `watch` program that do no I/O, and the private files that it keeps.
+//! - the private files of programs, and the parts of the `watch` program that do no I/O.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod below;
 mod call;
+mod call_error;
 mod channel;
 mod clock;
 mod content;
 mod debug;
 mod dialling;
 mod events;
-#[cfg(feature = "watch")]
 pub mod file;
 mod frames;
 #[cfg(feature = "gzip")]
@@ -34,6 +34,7 @@ mod limits;
 mod listen;
 mod login;
 pub mod metrics;
+mod missed;
 mod net;
 mod proxy;
 mod pump;
@@ -43,11 +44,13 @@ mod recording;
 pub mod replay;
 mod request;
 mod response;
+mod retry_after;
 mod sending;
 mod setup;
 mod socket;
 mod start_error;
 mod state;
+mod state_file;
 pub mod terminal;
 mod tls;
 pub mod trace;
@@ -62,7 +65,8 @@ pub use call::{
     Call, TOO_MANY_PROVISIONAL, body_broke_off, body_is_late, body_is_too_large, ended_early, head_is_late, not_found,
     tls_failed, tls_to, too_many_provisional,
 };
-pub use channel::{Receiver, Sender, channel};
+pub use call_error::CallError;
+pub use channel::{Receiver, Sender, WeakSender, channel};
 pub use clock::{Clock, ClockTimes, ClockView, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
 pub use debug::{Debug, DebugSink};
@@ -81,6 +85,7 @@ pub use listen::{
 #[doc(hidden)]
 pub use login::names as login_names;
 pub use login::{FixedToken, Login, LoginNext, login_aged, login_now};
+pub use missed::MissedSms;
 pub use net::Net;
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
@@ -88,6 +93,7 @@ pub use query::with_query;
 pub use recording::{FlightRecorder, Recorded};
 pub use request::{Answer, RequestError, frame, request_to, request_with_json, response};
 pub use response::Response;
+pub use retry_after::RetryAfter;
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]
 pub use setup::names as setup_names;
@@ -95,6 +101,7 @@ pub use setup::{Prepared, Settings};
 pub use socket::{Incoming, SocketState};
 pub use start_error::StartError;
 pub use state::{ConnectionState, StateSender, Watcher};
+pub use state_file::StateFile;
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::{SessionSpan, Tracer};
 pub use unread::is_in_record;

@@ -10,12 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use ringcentral_ws_api::{
-    self as api, ClientApp, Identity, LoginCall, LoginLimiter, LoginStep, LoginWait, TokenBudget, TokenSet,
+    self as api, ClientApp, ForeignTokens, Identity, LoginCall, LoginLimiter, LoginStep, LoginWait, TokenBudget,
+    TokenSet,
 };
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, ClockReading, HttpFailure, Secret, Timestamp};
 
 pub use self::sources::FixedToken;
 use crate::clock::{Clock, ClockTimes};
+use crate::state_file::StateFile;
 
 /// What [`login_sources`](crate::login_sources) names of the logins.
 #[doc(hidden)]
@@ -90,6 +92,25 @@ impl<L> Login<L> {
     /// From now on `callback` gets each new set of tokens.
     pub fn on_tokens(&mut self, callback: impl Fn(&TokenSet) + Send + Sync + 'static) {
         self.callback = Some(Arc::new(callback));
+    }
+
+    /// Begins with the login of these files, if they have one, and from now on stores each new one in them. `unshared`
+    /// looks into the lock.
+    ///
+    /// # Errors
+    ///
+    /// [`ForeignTokens`]: what is stored is of another login.
+    pub fn store_in(
+        &mut self,
+        state: &StateFile,
+        unshared: impl FnOnce(&mut L) -> &mut api::Login,
+    ) -> Result<(), ForeignTokens> {
+        if let Some(tokens) = state.take_login() {
+            unshared(&mut self.machine).set_tokens(&login_aged(tokens), login_now())?;
+        }
+        let (state, server) = (state.clone(), self.app.server.clone());
+        self.on_tokens(move |tokens| state.save_login(&server, tokens));
+        Ok(())
     }
 
     /// From now on `limiter` is asked too.

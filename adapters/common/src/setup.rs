@@ -95,6 +95,12 @@ pub struct Prepared {
 }
 
 impl Settings {
+    /// The server, for credentials of this one: that of the configuration if it names another than production.
+    #[must_use]
+    pub fn server<'a>(&'a self, of_credentials: Option<&'a Url>) -> &'a Url {
+        of_credentials.filter(|_| self.config.server == Config::default().server).unwrap_or(&self.config.server)
+    }
+
     /// Checks the settings and makes the session, for credentials of `server` and `identity`, if those are known.
     ///
     /// # Errors

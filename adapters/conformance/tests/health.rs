@@ -198,8 +198,11 @@ fn a_pause(half: &mut impl Half, server: &Server) {
     }
     let paused = half.until("paused", |health| health.reading_paused.is_some());
     assert!(paused.to_string().contains("; reading has paused for "), "{paused}");
+    assert!(paused.events_waiting > 0 && paused.events_waiting >= paused.events_capacity, "{paused:?}");
+    assert!(paused.oldest_event.is_some(), "{paused:?}");
     let long = half.until("unknown", |health| health.reason == Some(NotReady::ReadingPaused));
     assert!(long.connected && long.reading_paused > paused.reading_paused, "{long}");
+    assert!(long.oldest_event > paused.oldest_event, "{long}");
     let end = Instant::now() + DEADLINE;
     loop {
         let health = half.health();

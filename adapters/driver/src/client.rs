@@ -1,5 +1,6 @@
 //! The handle of a client, and how to make one.
 
+mod closing;
 mod health;
 mod requests;
 
@@ -8,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ringcentral_ws_adapter::FlightRecorder;
-use ringcentral_ws_adapter::{ContentHosts, Pump, SessionView, Settings, StartError, Watcher, channel};
+use ringcentral_ws_adapter::{ContentHosts, Pump, RetryAfter, SessionView, Settings, StartError, Watcher, channel};
 use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
@@ -18,7 +19,7 @@ use crate::driver::Driver;
 use crate::events::Events;
 use crate::https::{Https, HttpsSender, Lifetime};
 use crate::io::{Io, IoParts};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Tasks};
 use crate::states::StateWatch;
 
 /// A handle of a running session. Clones are handles of the same session.
@@ -33,6 +34,8 @@ pub struct Client<R> {
     pub(crate) commands: Commands,
     pub(crate) cancels: Arc<Cancels>,
     content: Arc<ContentHosts>,
+    tasks: Arc<dyn Tasks>,
+    retry: Option<RetryAfter>,
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -166,6 +169,8 @@ impl<R> Clone for Client<R> {
             commands: self.commands.clone(),
             cancels: Arc::clone(&self.cancels),
             content: Arc::clone(&self.content),
+            tasks: Arc::clone(&self.tasks),
+            retry: self.retry,
             runtime: PhantomData,
         }
     }
@@ -245,6 +250,8 @@ impl<R: Runtime> Builder<R> {
             commands,
             cancels,
             content,
+            tasks: Arc::new(self.runtime),
+            retry: None,
             runtime: PhantomData,
         };
         Ok((client, events))

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ringcentral_ws_adapter::FixedToken;
-use ringcentral_ws_api::{Identity, source_panicked};
+use ringcentral_ws_adapter::{FixedToken, StateFile};
+use ringcentral_ws_api::{ForeignTokens, Identity, source_panicked};
 use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, Secret};
 use url::Url;
 
@@ -44,6 +44,17 @@ pub trait CredentialSource: Send + Sync + 'static {
     /// same user and app each time.
     fn identity(&self) -> Option<Identity> {
         None
+    }
+
+    /// Continues the login of these files, and stores each new one in them
+    /// ([`Builder::stored_in`](crate::Builder::stored_in)). The default does neither.
+    ///
+    /// # Errors
+    ///
+    /// [`ForeignTokens`]: the login in the files is of another server, app or user. Nothing of it is used.
+    fn store_in(&mut self, state: &StateFile) -> Result<(), ForeignTokens> {
+        let _ = state;
+        Ok(())
     }
 }
 

@@ -62,10 +62,12 @@ pub use futures_util::future::BoxFuture;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use listener::Listener;
+pub use ringcentral_ws_adapter::file::FileError;
 pub use ringcentral_ws_adapter::{
-    Ack, Batch, ClockTimes, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, ListenError,
-    ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError, RequestError,
-    Response, StartError, TlsError, TlsSettings, default_tls, keep_alive, metrics, trace, with_query,
+    Ack, Batch, CallError, ClockTimes, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits,
+    ListenError, ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError,
+    RequestError, Response, RetryAfter, StartError, StateFile, TlsError, TlsSettings, default_tls, keep_alive, metrics,
+    trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

@@ -60,6 +60,22 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     }
 }
 
+/// What a handle of a client needs of its runtime, whichever that is.
+pub(crate) trait Tasks: Send + Sync {
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()>;
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+impl<R: Runtime> Tasks for R {
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()> {
+        Runtime::spawn(self, task)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Runtime::sleep(self, duration)
+    }
+}
+
 /// `None` when `limit` passed first.
 pub(crate) async fn within<R: Runtime, T>(runtime: &R, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let work = std::pin::pin!(work);

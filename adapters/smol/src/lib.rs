@@ -1,7 +1,7 @@
 //! The RingCentral WebSocket client on smol: every notification once and in order, or a gap report says so first.
 //!
 //! ```no_run
-//! use ringcentral_ws_smol::{Client, CloseReason, Event, Filter};
+//! use ringcentral_ws_smol::{Client, Event, Filter};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     smol::block_on(async {
@@ -11,7 +11,7 @@
 //!                 Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 //!                 Event::Gap(gap) => println!("{gap}"),
 //!                 Event::SnapshotChanged => {} // for programs that continue after a restart
-//!                 Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+//!                 Event::Closed { reason } => return Ok(reason.into_result()?),
 //!                 other => eprintln!("{other}"),
 //!             }
 //!         }
@@ -60,10 +60,12 @@ use smol::{Executor, Timer};
 /// | begin | [`builder`], [`from_env`] |
 /// | change the filters | [`subscribe`], [`unsubscribe`] |
 /// | make REST calls | [`get`], [`post`], [`put`], [`delete`], [`request`], [`request_with`], [`download`] |
+/// | wait out 429 and 503 in calls | [`retry_after`] |
+/// | list the SMS of a gap | [`missed_sms`] |
 /// | see how it is | [`health`], [`state`], [`states`], [`stats`], [`flight_record`] |
 /// | continue after a restart | [`snapshot`] |
 /// | connect now | [`recover`], [`network_changed`] |
-/// | end | [`close`] |
+/// | end | [`close`], [`close_when`] |
 ///
 /// [`builder`]: ringcentral_ws_driver::Client::builder
 /// [`from_env`]: ringcentral_ws_driver::Client::from_env
@@ -85,6 +87,9 @@ use smol::{Executor, Timer};
 /// [`recover`]: ringcentral_ws_driver::Client::recover
 /// [`network_changed`]: ringcentral_ws_driver::Client::network_changed
 /// [`close`]: ringcentral_ws_driver::Client::close
+/// [`close_when`]: ringcentral_ws_driver::Client::close_when
+/// [`retry_after`]: ringcentral_ws_driver::Client::retry_after
+/// [`missed_sms`]: ringcentral_ws_driver::Client::missed_sms
 pub type Client = ringcentral_ws_driver::Client<Smol>;
 
 /// The settings of a client on smol before it starts.
@@ -105,7 +110,7 @@ pub type Client = ringcentral_ws_driver::Client<Smol>;
 /// | To | call |
 /// |---|---|
 /// | say what to listen to | [`filters`] |
-/// | continue a session | [`restore`] |
+/// | continue a session | [`stored_in`], [`restore`] |
 /// | change times and limits | [`config`], [`limits`] |
 /// | change the way to the server | [`tls`], [`proxy`], [`content_hosts`], [`http_client`] |
 /// | watch it | [`debug`], [`flight_recorder`], `metrics_label` (feature `metrics`) |
@@ -113,6 +118,7 @@ pub type Client = ringcentral_ws_driver::Client<Smol>;
 ///
 /// [`filters`]: ringcentral_ws_driver::Builder::filters
 /// [`restore`]: ringcentral_ws_driver::Builder::restore
+/// [`stored_in`]: ringcentral_ws_driver::Builder::stored_in
 /// [`config`]: ringcentral_ws_driver::Builder::config
 /// [`limits`]: ringcentral_ws_driver::Builder::limits
 /// [`tls`]: ringcentral_ws_driver::Builder::tls

@@ -1,7 +1,7 @@
 //! The RingCentral WebSocket client on tokio: every notification once and in order, or a gap report says so first.
 //!
 //! ```no_run
-//! use ringcentral_ws_tokio::{Client, CloseReason, Event, Filter};
+//! use ringcentral_ws_tokio::{Client, Event, Filter};
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,7 +11,7 @@
 //!             Event::Notification(n) => println!("{} {}", n.event(), n.body()),
 //!             Event::Gap(gap) => println!("{gap}"),
 //!             Event::SnapshotChanged => {} // for programs that continue after a restart
-//!             Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+//!             Event::Closed { reason } => return Ok(reason.into_result()?),
 //!             other => eprintln!("{other}"),
 //!         }
 //!     }
@@ -59,10 +59,12 @@ use tokio::runtime::Handle;
 /// | begin | [`builder`], [`from_env`] |
 /// | change the filters | [`subscribe`], [`unsubscribe`] |
 /// | make REST calls | [`get`], [`post`], [`put`], [`delete`], [`request`], [`request_with`], [`download`] |
+/// | wait out 429 and 503 in calls | [`retry_after`] |
+/// | list the SMS of a gap | [`missed_sms`] |
 /// | see how it is | [`health`], [`state`], [`states`], [`stats`], [`flight_record`] |
 /// | continue after a restart | [`snapshot`] |
 /// | connect now | [`recover`], [`network_changed`] |
-/// | end | [`close`] |
+/// | end | [`close`], [`close_when`] |
 ///
 /// [`builder`]: ringcentral_ws_driver::Client::builder
 /// [`from_env`]: ringcentral_ws_driver::Client::from_env
@@ -84,6 +86,9 @@ use tokio::runtime::Handle;
 /// [`recover`]: ringcentral_ws_driver::Client::recover
 /// [`network_changed`]: ringcentral_ws_driver::Client::network_changed
 /// [`close`]: ringcentral_ws_driver::Client::close
+/// [`close_when`]: ringcentral_ws_driver::Client::close_when
+/// [`retry_after`]: ringcentral_ws_driver::Client::retry_after
+/// [`missed_sms`]: ringcentral_ws_driver::Client::missed_sms
 pub type Client = ringcentral_ws_driver::Client<Tokio>;
 
 /// The settings of a client on tokio before it starts.
@@ -104,7 +109,7 @@ pub type Client = ringcentral_ws_driver::Client<Tokio>;
 /// | To | call |
 /// |---|---|
 /// | say what to listen to | [`filters`] |
-/// | continue a session | [`restore`] |
+/// | continue a session | [`stored_in`], [`restore`] |
 /// | change times and limits | [`config`], [`limits`] |
 /// | change the way to the server | [`tls`], [`proxy`], [`content_hosts`], [`http_client`] |
 /// | watch it | [`debug`], [`flight_recorder`], `metrics_label` (feature `metrics`) |
@@ -112,6 +117,7 @@ pub type Client = ringcentral_ws_driver::Client<Tokio>;
 ///
 /// [`filters`]: ringcentral_ws_driver::Builder::filters
 /// [`restore`]: ringcentral_ws_driver::Builder::restore
+/// [`stored_in`]: ringcentral_ws_driver::Builder::stored_in
 /// [`config`]: ringcentral_ws_driver::Builder::config
 /// [`limits`]: ringcentral_ws_driver::Builder::limits
 /// [`tls`]: ringcentral_ws_driver::Builder::tls

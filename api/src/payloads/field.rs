@@ -19,6 +19,12 @@ impl Id {
     }
 }
 
+impl AsRef<str> for Id {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<&str> for Id {
     fn from(text: &str) -> Self {
         Self(text.into())

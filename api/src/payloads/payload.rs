@@ -94,6 +94,15 @@ pub trait NotificationExt {
     /// The content as a type, chosen by the event: see [`Payload`].
     #[must_use]
     fn payload(&self) -> Payload;
+
+    /// The SMS or pager message, if it is one ([`Payload::InstantMessage`]).
+    #[must_use]
+    fn sms(&self) -> Option<InstantMessage> {
+        match self.payload() {
+            Payload::InstantMessage(sms) => Some(sms),
+            _ => None,
+        }
+    }
 }
 
 impl NotificationExt for Notification {

@@ -14,6 +14,30 @@ pub struct MessageList {
     /// The messages, the newest first.
     #[serde(deserialize_with = "list")]
     pub records: Vec<InstantMessage>,
+    navigation: Option<Navigation>,
+    paging: Option<Paging>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Navigation {
+    next_page: Option<Value>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Paging {
+    page: Option<u32>,
+    total_pages: Option<u32>,
+}
+
+impl MessageList {
+    /// Whether another page follows: the same path with the next number as its parameter `page`, counted from 1.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        let counted = |paging: &Paging| paging.page.zip(paging.total_pages).is_some_and(|(page, last)| page < last);
+        self.navigation.as_ref().is_some_and(|to| to.next_page.is_some()) || self.paging.as_ref().is_some_and(counted)
+    }
 }
 
 impl InstantMessage {
@@ -72,7 +96,15 @@ mod tests {
     #[test]
     fn a_list_is_read() {
         let list: MessageList = serde_json::from_str(r#"{"records":[{"id":7,"subject":"a"}],"paging":{}}"#).unwrap();
-        assert_eq!(list.records[0].subject.as_deref(), Some("a"));
-        assert_eq!(serde_json::from_str::<MessageList>(r#"{"records":null}"#).unwrap(), MessageList::default());
+        assert!(list.records[0].subject.as_deref() == Some("a") && !list.has_more());
+        let first = r#"{"records":[],"navigation":{"firstPage":{"uri":"u"},"nextPage":{"uri":"u"}}}"#;
+        assert!(serde_json::from_str::<MessageList>(first).unwrap().has_more());
+        let page = |n: u32| format!(r#"{{"records":[],"paging":{{"page":{n},"perPage":100,"totalPages":2}}}}"#);
+        let has_more = |n| serde_json::from_str::<MessageList>(&page(n)).unwrap().has_more();
+        assert!(has_more(1) && !has_more(2));
+        assert_eq!(
+            serde_json::from_str::<MessageList>(r#"{"records":null,"paging":null}"#).unwrap(),
+            MessageList::default()
+        );
     }
 }

@@ -74,6 +74,8 @@ const ADD_NAMED: &str = "add the app permission the message names (\"WebSocket S
 const USER_RIGHTS: &str = "use an account that has this right, or ask its administrator for it";
 const FILTERS: &str = "correct the event filter the message names";
 pub(super) const RELOGIN: &str = "none: a new access token is asked for";
+/// Of a JWT first, because that is what most programs log in with.
+const NEW_GRANT: &str = "make a new JWT credential in the developer console, or let the user log in again: this grant is not accepted any more";
 const NEW_LOGIN: &str = "log in again: this grant or client is not accepted any more";
 const NEW_WS_TOKEN: &str = "none: a new WebSocket token is fetched, and the session is recovered";
 const RECOVER: &str = "none: the session is recovered";
@@ -199,7 +201,7 @@ pub static CODES: &[CodeRow] = &[
     row("OAU-128", 401, "the access token is corrupted", RefreshToken, RELOGIN),
     row("OAU-129", 401, "the access token is corrupted", RefreshToken, RELOGIN),
     row("OAU-134", 401, "the authorization header is wrong", RefreshToken, RELOGIN),
-    row("OAU-140", 401, "the login is refused", Permanent, NEW_LOGIN),
+    row("OAU-140", 401, "the login is refused", Permanent, NEW_GRANT),
     row("OAU-141", 401, "the login is refused", Permanent, NEW_LOGIN),
     row("OAU-142", 401, "the login is refused", Permanent, NEW_LOGIN),
     row("OAU-146", 401, "the client is refused", Permanent, "check the client id and secret"),

@@ -11,6 +11,7 @@ use crate::gap::Gap;
 use crate::ids::{ConnId, RequestId, SubscriptionId};
 use crate::input::Unreadable;
 use crate::notification::Notification;
+use crate::terminal::escape;
 use crate::time::Timestamp;
 use crate::wire::ConnectionDetails;
 
@@ -253,4 +254,73 @@ pub enum CloseReason {
     Detached,
     /// An error that retries cannot solve. The cause says what to change.
     Permanent(Cause),
+}
+
+impl CloseReason {
+    /// An error if a person must act first, `Ok` if the application ended the session itself. In the arm of
+    /// [`Event::Closed`] of a `main` it makes the difference between status 1 and status 0:
+    ///
+    /// ```
+    /// # use ringcentral_ws_core::{Event, SessionError};
+    /// # fn take(event: Event) -> Result<(), SessionError> {
+    /// match event {
+    ///     Event::Closed { reason } => return reason.into_result(),
+    ///     other => println!("{other}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] for [`Permanent`](Self::Permanent).
+    pub fn into_result(self) -> Result<(), SessionError> {
+        match self {
+            Self::Revoked | Self::Detached => Ok(()),
+            Self::Permanent(cause) => Err(SessionError { cause }),
+        }
+    }
+}
+
+/// A session ended by an error that retries cannot solve.
+///
+/// `Display` says what happened and what to do, and `Debug` prints the same sentence, because that is what a `main`
+/// shows which returns the error.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionError {
+    /// Why it ended.
+    pub cause: Cause,
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = CloseReason::Permanent(self.cause.clone()).to_string();
+        f.write_str(&escape(&format!("the session has ended; {line}")))
+    }
+}
+
+impl fmt::Debug for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for SessionError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // CLAUSE SEC-5
+    #[test]
+    fn an_end_is_an_error_if_a_person_must_act() {
+        assert_eq!(CloseReason::Revoked.into_result(), Ok(()));
+        assert_eq!(CloseReason::Detached.into_result(), Ok(()));
+        let cause = Cause::Credentials { code: Some("OAU-146".into()), message: "HTTP 401\u{1b}[31m".into() };
+        let error = CloseReason::Permanent(cause.clone()).into_result().unwrap_err();
+        let shown = error.to_string();
+        assert!(error.cause == cause && shown == format!("{error:?}"), "{shown}");
+        assert!(shown.contains("check the client id and secret") && !shown.contains('\u{1b}'), "{shown}");
+    }
 }

@@ -1,60 +1,53 @@
-//! Answers incoming SMS, each once.
+//! Answers incoming SMS, each once, also over restarts.
 //!
-//!     cargo run -p ringcentral-ws-examples --bin sms-auto-reply
+//!     cargo run -p ringcentral-ws-examples --bin sms-auto-reply -- responder.state
 //!
 //! It needs the credentials in the environment (README.md) and the app permissions Read Messages and SMS. What a gap
-//! hides is answered from the message store, if it is unread there. It never answers its own number or its own words.
+//! hides is answered from the message store. It never answers its own number. Ctrl-C leaves the session for the next
+//! start, which answers what came meanwhile.
 
-use std::collections::VecDeque;
-use std::error::Error;
+use std::time::Duration;
 
-use ringcentral_ws::payloads::{Id, InstantMessage, MessageList};
-use ringcentral_ws::{Client, CloseReason, Event, Filter, Gap, NotificationExt, Payload};
+use ringcentral_ws::payloads::InstantMessage;
+use ringcentral_ws::{Client, Close, Error, Event, Filter, NotificationExt, RetryAfter, StateFile};
 
 const REPLY: &str = "Thank you for your message. We will call you back.";
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let (client, mut events) = Client::from_env()?.filters([Filter::sms()]).start()?;
-    let mut answered = VecDeque::new();
+async fn main() -> Result<(), Error> {
+    let state = StateFile::open(std::env::args().nth(1).unwrap_or("responder.state".to_owned()))?;
+    state.problems().iter().for_each(|problem| eprintln!("{problem}"));
+    let (client, mut events) = Client::from_env()?.stored_in(&state)?.filters([Filter::sms()]).start()?;
+    client.close_when(tokio::signal::ctrl_c(), Close::Detach);
     while let Some(event) = events.next().await {
         let messages = match event {
-            Event::Notification(n) => match n.payload() {
-                Payload::InstantMessage(sms) => vec![sms],
-                _ => continue,
-            },
-            Event::Gap(gap) => missed(&client, &gap).await.unwrap_or_else(|error| {
-                eprintln!("{gap}; these messages cannot be read: {error}");
-                Vec::new()
-            }),
-            Event::SnapshotChanged => continue,
-            Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+            Event::Notification(n) => Vec::from_iter(n.sms()),
+            Event::Gap(gap) => client.missed_sms(&gap).await?,
+            Event::SnapshotChanged => {
+                state.save(client.snapshot())?;
+                continue;
+            }
+            Event::Closed { reason } => return Ok(reason.into_result()?),
             other => {
                 eprintln!("{other}");
                 continue;
             }
         };
         for sms in messages {
-            answer(&client, &mut answered, &sms).await.unwrap_or_else(|error| eprintln!("not answered: {error}"));
+            let Some(id) = sms.id.as_ref().filter(|_| !sms.is_own()) else { continue };
+            // Noted before it is sent: an answer that may have been sent is not sent again.
+            if state.is_first(id)? {
+                answer(&client, &sms).await.unwrap_or_else(|error| eprintln!("not answered: {error}"));
+            }
         }
     }
     Ok(())
 }
 
-async fn missed(client: &Client, gap: &Gap) -> Result<Vec<InstantMessage>, Box<dyn Error>> {
-    let path = format!("{}&readStatus=Unread", gap.missed_sms_query());
-    Ok(client.get(&path).await?.error_for_status()?.json::<MessageList>()?.records)
-}
-
-async fn answer(client: &Client, answered: &mut VecDeque<Id>, sms: &InstantMessage) -> Result<(), Box<dyn Error>> {
-    let (Some(id), Some(body)) = (&sms.id, sms.answer(REPLY)) else { return Ok(()) };
-    if sms.is_own() || sms.subject.as_deref() == Some(REPLY) || answered.contains(id) {
-        return Ok(());
-    }
-    // Before it is sent: an answer that may have been sent is not sent again.
-    answered.push_back(id.clone());
-    answered.drain(..answered.len().saturating_sub(10_000));
-    client.post("/restapi/v1.0/account/~/extension/~/sms", &body).await?.error_for_status()?;
+async fn answer(client: &Client, sms: &InstantMessage) -> Result<(), Error> {
+    let Some(body) = sms.answer(REPLY) else { return Ok(()) };
+    let calls = client.retry_after(RetryAfter::up_to(Duration::from_secs(60)).writes_too());
+    calls.post("/restapi/v1.0/account/~/extension/~/sms", &body).await?.error_for_status()?;
     println!("answered {}", sms.sender().unwrap_or_default());
     Ok(())
 }

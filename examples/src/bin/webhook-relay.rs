@@ -19,7 +19,7 @@ use std::time::Duration;
 use ringcentral_ws::bytes::Bytes;
 use ringcentral_ws::http::{Request, StatusCode, Uri};
 use ringcentral_ws::tokio::Tokio;
-use ringcentral_ws::{Client, Close, CloseReason, Event, Events, Filter, HttpsSender, IoLimits, https_client};
+use ringcentral_ws::{Client, Close, Event, Events, Filter, HttpsSender, IoLimits, https_client};
 use serde_json::json;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ async fn relay(mut events: Events, receiver: Receiver) -> Result<(), Box<dyn Err
                 let value = json!({ "gap": gap.cause.as_str(), "since": since, "until": until });
                 receiver.post(&format!("gap-{since}-{until}"), value.to_string()).await?;
             }
-            Event::Closed { reason: reason @ CloseReason::Permanent(_) } => return Err(reason.to_string().into()),
+            Event::Closed { reason } => return Ok(reason.into_result()?),
             Event::SnapshotChanged => {}
             other => eprintln!("{other}"),
         }

@@ -14,6 +14,7 @@ mod socket;
 mod status;
 mod stream;
 mod tls;
+mod waiting;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -28,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::server::refusals::Refuse;
 pub use crate::server::script::{Script, ScriptError};
 use crate::server::shared::Shared;
+pub use crate::server::waiting::SentSms;
 use crate::{CallPlan, Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt, UserConfig};
 
 /// How long [`Server::refuse_connections`] waits for the listener to follow.

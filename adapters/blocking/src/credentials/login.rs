@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ringcentral_ws_adapter::{Login, LoginNext, login_sources};
-use ringcentral_ws_api::{self as api, Identity};
+use ringcentral_ws_adapter::{Login, LoginNext, StateFile, login_sources};
+use ringcentral_ws_api::{self as api, ForeignTokens, Identity};
 use ringcentral_ws_core::{AccessToken, AuthFailure};
 use url::Url;
 
@@ -46,6 +46,10 @@ macro_rules! source {
 
             fn identity(&self) -> Option<Identity> {
                 self.0.identity()
+            }
+
+            fn store_in(&mut self, state: &StateFile) -> Result<(), ForeignTokens> {
+                self.0.store_in(state, |lock| Lock::get_mut(lock).unwrap_or_else(PoisonError::into_inner))
             }
         }
     };

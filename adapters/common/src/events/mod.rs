@@ -10,10 +10,10 @@ mod tests;
 mod weight;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
-use ringcentral_ws_core::{Event, Snapshot, Stats};
+use ringcentral_ws_core::{Event, Snapshot, Stats, Timestamp};
 
 pub use self::ack::{Ack, Batch, Delivery};
 use self::ledger::{Ledger, Range};
@@ -21,7 +21,8 @@ use self::published::Published;
 pub use self::receiver::EventReceiver;
 use self::weight::replaced;
 pub(crate) use self::weight::weight;
-use crate::health::{Health, Pulse, Unacknowledged, Vitals};
+use crate::clock::ClockView;
+use crate::health::{Health, Pulse, Unacknowledged, Vitals, Waiting};
 use crate::limits::IoLimits;
 use crate::listen::Snapshots;
 use crate::metrics::QueueMeter;
@@ -57,9 +58,11 @@ pub fn event_queue(
         capacity: limits.event_queue.max(1),
         most_bytes: limits.event_bytes,
         meter,
+        clock: OnceLock::new(),
     });
     let (ours, load) = (Arc::clone(&shared), Load::default());
-    let sender = EventSender { shared: ours, load, unannounced: false, unstored, acknowledges: acknowledge };
+    let sender =
+        EventSender { shared: ours, load, unannounced: false, unstored, acknowledges: acknowledge, stamp: None };
     (sender, EventReceiver::new(shared))
 }
 
@@ -93,6 +96,8 @@ struct Shared {
     capacity: usize,
     most_bytes: usize,
     meter: QueueMeter,
+    /// The driver's, once somebody looks at the health.
+    clock: OnceLock<ClockView>,
 }
 
 /// An event, and the snapshot that is true once it has been taken.
@@ -102,6 +107,8 @@ struct Queued {
     snapshot: Option<Box<(Snapshot, Snapshots)>>,
     /// In bytes, roughly.
     weight: usize,
+    /// When it came.
+    since: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -206,7 +213,7 @@ impl State {
             return Some((Event::SnapshotChanged, None));
         }
         loop {
-            let Queued { event, snapshot, weight } = self.queue.pop_front()?;
+            let Queued { event, snapshot, weight, .. } = self.queue.pop_front()?;
             self.bytes -= weight;
             let is_snapshot = snapshot.is_some();
             // One that is not shown yet comes with the acknowledgement of what it covers.
@@ -283,8 +290,10 @@ impl SessionView {
             dropped: ledger.dropped(),
             is_full: !state.abandoned && (ledger.is_full() || ledger.bytes() >= self.shared.most_bytes),
         });
+        let oldest = state.queue.front().and_then(|queued| queued.since);
+        let waiting = Waiting { events: state.queue.len(), capacity: self.shared.capacity, oldest };
         drop(state);
-        Health::of(&pulse, driver_is_gone, &self.vitals).with_unacknowledged(unacknowledged)
+        Health::of(&pulse, driver_is_gone, &self.vitals).with_queue(waiting).with_unacknowledged(unacknowledged)
     }
 }
 
@@ -300,6 +309,8 @@ pub struct EventSender {
     unstored: bool,
     /// The application acknowledges events, so there may be more to wait for whenever it takes some.
     acknowledges: bool,
+    /// The time of this turn, read once for all its events.
+    stamp: Option<Timestamp>,
 }
 
 impl EventSender {
@@ -318,7 +329,10 @@ impl EventSender {
     /// The same with a snapshot that is true once listeners have taken what is behind it, too.
     pub(crate) fn push_with(&mut self, event: Event, snapshot: Option<(Snapshot, Snapshots)>) {
         let weight = weight(&event, snapshot.is_some());
-        let queued = Queued { event, snapshot: snapshot.map(Box::new), weight };
+        if self.stamp.is_none() {
+            self.stamp = self.shared.clock.get().map(|clock| clock.now().0);
+        }
+        let queued = Queued { event, snapshot: snapshot.map(Box::new), weight, since: self.stamp };
         let mut state = self.shared.lock();
         if state.abandoned {
             // What is dropped is dropped behind the lock.
@@ -347,6 +361,7 @@ impl EventSender {
     /// Wakes the application if there is something new for it, and shows it these counters and this pulse.
     pub fn flush(&mut self, stats: Stats, pulse: Pulse) {
         let announced = std::mem::take(&mut self.unannounced);
+        self.stamp = None;
         let mut state = self.shared.lock();
         (state.stats, state.pulse) = (stats, pulse);
         self.shared.meter.waiting(state.queue.len(), state.bytes);
@@ -402,6 +417,7 @@ impl EventSender {
     /// What the handles of the client see.
     #[must_use]
     pub fn view(&self, vitals: Vitals) -> SessionView {
+        let _ = self.shared.clock.set(vitals.clock.clone());
         SessionView { shared: Arc::clone(&self.shared), vitals: Arc::new(vitals) }
     }
 }

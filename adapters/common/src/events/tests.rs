@@ -221,3 +221,31 @@ fn a_snapshot_shows_once_taken_and_is_stored_once_the_next_is_asked_for() {
     assert_eq!(events.wait_next(Some(Instant::now())), None);
     assert!(sender.take_stored() && !sender.take_stored());
 }
+
+#[test]
+fn the_age_of_the_oldest_event_that_waits_is_seen() {
+    let (mut sender, mut events) = event_queue_of(4, 1 << 20, None);
+    let now = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(10));
+    let shown = std::sync::Arc::clone(&now);
+    let look = move || {
+        let boot = Duration::from_secs(shown.load(std::sync::atomic::Ordering::SeqCst));
+        crate::clock::ClockTimes { boot, mono: boot, wall: boot }
+    };
+    let clock = crate::clock::Clock::new(Duration::from_secs(2), look);
+    let slack = Duration::from_secs(2);
+    let view = sender.view(Vitals::new(&clock, &ringcentral_ws_core::Config::default(), slack));
+    let seen = |at: u64| {
+        now.store(at, std::sync::atomic::Ordering::SeqCst);
+        let health = view.health();
+        (health.events_waiting, health.events_capacity, health.oldest_event.map(|age| age.as_secs()))
+    };
+    assert_eq!(seen(10), (0, 4, None));
+    sender.push(recovered(1), None);
+    assert_eq!(seen(13), (1, 4, Some(3)));
+    sender.flush(Stats::default(), Pulse::default());
+    sender.push(recovered(2), None);
+    sender.flush(Stats::default(), Pulse::default());
+    assert_eq!(seen(15), (2, 4, Some(5)));
+    assert_eq!(numbers(&mut events).len(), 2);
+    assert_eq!(seen(16), (0, 4, None));
+}

@@ -13,6 +13,8 @@ pub enum Holds {
     Login,
     /// A recording of the flight recorder: `ringcentral-ws recording `.
     Recording,
+    /// Ids of what was handled: `{"handled":[`.
+    Handled,
 }
 
 /// How much of a file is looked at, in bytes.
@@ -25,6 +27,7 @@ impl Holds {
             Self::Session => "session",
             Self::Login => "login",
             Self::Recording => "recording",
+            Self::Handled => "list of what was handled",
         }
     }
 
@@ -34,6 +37,7 @@ impl Holds {
             Self::Session => br#"{"version":1,"server":""#,
             Self::Login => br#"{"server":""#,
             Self::Recording => b"ringcentral-ws recording ",
+            Self::Handled => br#"{"handled":["#,
         }
     }
 
@@ -77,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Holds; 3] = [Holds::Session, Holds::Login, Holds::Recording];
+    const ALL: [Holds; 4] = [Holds::Session, Holds::Login, Holds::Recording, Holds::Handled];
 
     // CLAUSE SEC-4
     #[test]
@@ -93,6 +97,7 @@ mod tests {
             (Holds::Session, newer),
             (Holds::Login, r#"{"server":"https://h.example/","client_id":"c","refresh_token":"r"}"#.to_owned()),
             (Holds::Recording, recording),
+            (Holds::Handled, r#"{"handled":["3062"]}"#.to_owned()),
         ] {
             for end in 0..whole.len() {
                 assert!(holds.fits(&whole.as_bytes()[..end]), "{holds:?} cut at {end}: {whole}");

@@ -332,7 +332,8 @@ fn sweep(path: &Path) {
     let Some(name) = path.file_name().and_then(OsStr::to_str) else { return };
     let is_left = |other: &str| {
         let rest = other.strip_prefix(name).and_then(|rest| rest.strip_suffix(TEMPORARY)?.strip_suffix('.'));
-        let rest = rest.map(|rest| rest.strip_prefix(".login").or(rest.strip_prefix(".bad")).unwrap_or(rest));
+        let kinds = [".login", ".bad", ".handled"];
+        let rest = rest.map(|rest| kinds.iter().find_map(|kind| rest.strip_prefix(kind)).unwrap_or(rest));
         let pid = rest.and_then(|rest| rest.strip_prefix('.')?.split('-').next());
         pid.is_some_and(|pid| pid.parse::<u32>().is_ok())
     };

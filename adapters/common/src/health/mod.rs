@@ -9,13 +9,15 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use ringcentral_ws_core::terminal::escape;
-use ringcentral_ws_core::{Cause, SessionState, SubscriptionState, WaitReason};
+use ringcentral_ws_core::{Cause, SessionState, SubscriptionState, Timestamp, WaitReason};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 pub(crate) use self::pulse::Unacknowledged;
 pub use self::pulse::{LastCause, Pulse, Vitals};
 pub use self::reason::NotReady;
 
+/// `Display` shows what waits when the oldest has waited for so long: bursts are normal.
+const SLOW: Duration = Duration::from_secs(1);
 /// Most characters of the last cause that `Display` shows.
 const SHOWN: usize = 200;
 
@@ -71,8 +73,15 @@ pub struct Health {
     pub ended: bool,
     /// Why [`is_ready`](Self::is_ready) is false.
     pub reason: Option<NotReady>,
+    /// Events that wait for the application to take them.
+    pub events_waiting: usize,
+    /// How many may wait before reading pauses (`IoLimits::event_queue`). `IoLimits::event_bytes` may be reached first.
+    pub events_capacity: usize,
+    /// How long the oldest of them has waited. A slow application shows here long before reading pauses.
+    pub oldest_event: Option<Duration>,
     /// When this was.
     at: SystemTime,
+    now: Timestamp,
 }
 
 impl Health {
@@ -111,7 +120,11 @@ impl Health {
             driver_late: pulse.due.filter(|_| !ended).map(|due| now.since(due)).filter(|late| *late > vitals.slack),
             ended,
             reason: None,
+            events_waiting: 0,
+            events_capacity: 0,
+            oldest_event: None,
             at: SystemTime::UNIX_EPOCH + wall,
+            now,
         };
         if let SessionState::Waiting { attempt, until, .. } = pulse.session
             && !ended
@@ -131,6 +144,12 @@ impl Health {
             }
         }
         self
+    }
+
+    /// The same with what waits in the queue.
+    pub(crate) fn with_queue(self, waiting: Waiting) -> Self {
+        let oldest_event = waiting.oldest.map(|since| self.now.since(since));
+        Self { events_waiting: waiting.events, events_capacity: waiting.capacity, oldest_event, ..self }
     }
 
     /// What is in the way, the root of it first.
@@ -163,6 +182,15 @@ impl Health {
     }
 }
 
+/// What waits in the queue of events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) events: usize,
+    pub(crate) capacity: usize,
+    /// Since when the oldest waits.
+    pub(crate) oldest: Option<Timestamp>,
+}
+
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason {
@@ -189,6 +217,10 @@ impl fmt::Display for Health {
                 write!(f, "; events that are not acknowledged: {events}, {dropped} of them never will be")?;
             }
         }
+        if let Some(waited) = self.oldest_event.filter(|waited| *waited >= SLOW) {
+            let (waiting, capacity) = (self.events_waiting, self.events_capacity);
+            write!(f, "; {waiting} of {capacity} events wait, the oldest for {:.1} s", waited.as_secs_f64())?;
+        }
         if self.subscribed_as_wanted.is_none() && !self.ended {
             f.write_str("; nothing is subscribed")?;
         }
@@ -202,7 +234,7 @@ impl fmt::Display for Health {
 impl Serialize for Health {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let seconds = |span: Option<Duration>| span.map(|span| span.as_secs_f64());
-        let mut fields = serializer.serialize_struct("Health", 13)?;
+        let mut fields = serializer.serialize_struct("Health", 16)?;
         fields.serialize_field("ready", &self.is_ready())?;
         fields.serialize_field("reason", &self.reason.map(NotReady::as_str))?;
         fields.serialize_field("connected", &self.connected)?;
@@ -222,6 +254,9 @@ impl Serialize for Health {
         }
         fields.serialize_field("driver_late_seconds", &seconds(self.driver_late))?;
         fields.serialize_field("ended", &self.ended)?;
+        fields.serialize_field("events_waiting", &self.events_waiting)?;
+        fields.serialize_field("events_capacity", &self.events_capacity)?;
+        fields.serialize_field("oldest_event_seconds", &seconds(self.oldest_event))?;
         fields.end()
     }
 }

@@ -157,6 +157,23 @@ fn it_says_why_the_last_attempt_failed() {
 }
 
 #[test]
+fn a_slow_application_shows_before_reading_pauses() {
+    let (clock, vitals) = vitals();
+    let look = |at: u64, oldest: Option<u64>| {
+        clock.store(at, Ordering::SeqCst);
+        let oldest = oldest.map(Timestamp::from_secs);
+        Health::of(&ready(), false, &vitals).with_queue(Waiting { events: 7, capacity: 1024, oldest })
+    };
+    assert_eq!(look(12, None).oldest_event, None);
+    let burst = look(12, Some(12));
+    assert_eq!((burst.events_waiting, burst.events_capacity, burst.oldest_event), (7, 1024, Some(Duration::ZERO)));
+    assert!(!burst.to_string().contains("wait"), "{burst}");
+    let slow = look(15, Some(12));
+    assert!(slow.is_ready() && slow.oldest_event == Some(Duration::from_secs(3)));
+    assert!(slow.to_string().contains("; 7 of 1024 events wait, the oldest for 3.0 s;"), "{slow}");
+}
+
+#[test]
 fn as_json_the_units_are_in_the_names() {
     let (clock, vitals) = vitals();
     clock.store(12, Ordering::SeqCst);
@@ -165,6 +182,7 @@ fn as_json_the_units_are_in_the_names() {
         "ready": true, "reason": null, "connected": true, "subscribed_as_wanted": true,
         "last_proof_of_life_seconds": 2.0, "next_try_seconds": null, "failed_attempts": 0,
         "last_cause": null, "reading_paused_seconds": null, "driver_late_seconds": null, "ended": false,
+        "events_waiting": 0, "events_capacity": 0, "oldest_event_seconds": null,
     });
     assert_eq!(json, expected);
 }

@@ -7,6 +7,7 @@ pub mod names {
     pub use rustls::ClientConfig;
 
     pub use crate::recording::RecorderOptions;
+    pub use ringcentral_ws_api::ForeignTokens;
 }
 
 /// The methods of a half's `Builder` that change its field `settings`, a [`Settings`](crate::Settings). `debug` says
@@ -76,6 +77,28 @@ macro_rules! settings_methods {
         pub fn acknowledge(mut self, acknowledge: bool) -> Self {
             self.settings.acknowledge = acknowledge;
             self
+        }
+
+        /// Continues the session and the login of these files, if they have any, and stores each new login in them
+        /// before it is used. The session is for the program to store, at each
+        /// [`SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged): see [`StateFile`](crate::StateFile).
+        ///
+        /// The login is that of [`Jwt`](crate::Jwt) and [`RefreshToken`](crate::RefreshToken), and its `on_tokens` is
+        /// replaced. Of other sources, and of one behind an `Arc`, only the session is kept. A session that cannot be
+        /// read begins with a [`Gap`](ringcentral_ws_core::Gap). One that belongs to another server, app or user is
+        /// refused by [`start`](Self::start).
+        ///
+        /// # Errors
+        ///
+        /// [`ForeignTokens`](ringcentral_ws_api::ForeignTokens): the login is of another server, app or user. Use other
+        /// files, or delete these.
+        pub fn stored_in(mut self, state: &$crate::StateFile) -> Result<Self, $crate::setup_names::ForeignTokens> {
+            if let Some(source) = std::sync::Arc::get_mut(&mut self.credentials) {
+                source.store_in(state)?;
+            }
+            let server = self.settings.server(self.credentials.server()).clone();
+            self.settings.snapshot = state.take_session(&server);
+            Ok(self)
         }
 
         /// TLS settings in place of [`default_tls`](crate::default_tls), made with [`TlsSettings`](crate::TlsSettings)

@@ -1,8 +1,15 @@
 //! REST requests of a client.
 
+use std::time::Duration;
+
+use futures_util::future::select;
 use http::Method;
-use ringcentral_ws_adapter::{Request, RequestError, Response, Streamed, request_to, request_with_json, response};
-use ringcentral_ws_core::{Body, Cause, CommandError, RequestOptions};
+use ringcentral_ws_adapter::{
+    CallError, MissedSms, Request, RequestError, Response, RetryAfter, Streamed, request_to, request_with_json,
+    response,
+};
+use ringcentral_ws_api::payloads::InstantMessage;
+use ringcentral_ws_core::{Body, Cause, CommandError, Gap, RequestOptions};
 use serde::Serialize;
 
 use super::{CancelOnDrop, Client};
@@ -91,7 +98,73 @@ impl<R> Client<R> {
     ///
     /// [`RequestError`], which says whether the request may have run.
     pub async fn request(&self, request: http::Request<Body>) -> Result<Response, RequestError> {
-        response(self.call(request, None).await?.answer)
+        let Some(rule) = self.retry else { return response(self.call(request, None).await?.answer) };
+        let (mut calls, mut waited) = (0, Duration::ZERO);
+        loop {
+            let answer = response(self.call(request.clone(), None).await?.answer)?;
+            calls += 1;
+            let Some(pause) = rule.pause(request.method(), &answer, calls, waited) else { return Ok(answer) };
+            waited += pause;
+            self.pause(pause).await;
+        }
+    }
+
+    /// A handle of the same session whose calls wait out 429 and 503, up to this limit: a `Duration`, or
+    /// [`RetryAfter`] for more. Without it such an answer is returned at once. It holds for all calls but downloads.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # use ringcentral_ws_driver::{Client, RetryAfter};
+    /// # async fn run<R>(client: &Client<R>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let waits = client.retry_after(Duration::from_secs(60));
+    /// let me = waits.get("/restapi/v1.0/account/~/extension/~").await?.error_for_status()?;
+    /// // POST, PUT and DELETE too: a call that was too many did not run.
+    /// let waits = client.retry_after(RetryAfter::up_to(Duration::from_secs(60)).writes_too());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// When the session ends during a wait, the wait ends too, and the call is refused.
+    #[must_use]
+    pub fn retry_after(&self, limit: impl Into<RetryAfter>) -> Self {
+        Self { retry: Some(limit.into()), ..self.clone() }
+    }
+
+    /// The SMS that came in during a gap, the oldest first, without those that the user sent
+    /// ([`Gap::missed_sms_query`](ringcentral_ws_core::Gap::missed_sms_query)): all pages of the message store's list.
+    /// It waits out 429 and 503 for up to a minute, or as [`retry_after`](Self::retry_after) says.
+    ///
+    /// It begins a minute before the gap, because notifications may have been on their way. So the list overlaps with
+    /// what was delivered: handle each message by its id, once.
+    ///
+    /// ```
+    /// # use ringcentral_ws_driver::{CallError, Client, Event};
+    /// # async fn take<R>(client: &Client<R>, event: Event) -> Result<(), CallError> {
+    /// if let Event::Gap(gap) = event {
+    ///     for sms in client.missed_sms(&gap).await? {
+    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]: the list cannot be had now. A list of more than 100 pages of 1000 messages is not read.
+    pub async fn missed_sms(&self, gap: &Gap) -> Result<Vec<InstantMessage>, CallError> {
+        let waits = self.retry_after(self.retry.unwrap_or(RetryAfter::up_to(Duration::from_secs(60))));
+        let mut missed = MissedSms::new(gap);
+        while missed.answered(waits.get(&missed.path()).await?)? {}
+        Ok(missed.into_messages())
+    }
+
+    /// Waits, but not beyond the end of the session.
+    async fn pause(&self, pause: Duration) {
+        let mut states = self.states();
+        let ended = Box::pin(states.wait_for(|state| state.is_closed()));
+        let _ = select(self.tasks.sleep(pause), ended).await;
     }
 
     /// Makes a REST request with [`RequestOptions`]: a deadline of its own, a repetition after a lost connection, or

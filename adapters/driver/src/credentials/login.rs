@@ -2,8 +2,8 @@
 
 use futures_util::future::BoxFuture;
 use futures_util::lock::Mutex;
-use ringcentral_ws_adapter::{Login, LoginNext, login_sources};
-use ringcentral_ws_api::{self as api, Identity};
+use ringcentral_ws_adapter::{Login, LoginNext, StateFile, login_sources};
+use ringcentral_ws_api::{self as api, ForeignTokens, Identity};
 use ringcentral_ws_core::{AccessToken, AuthFailure};
 use url::Url;
 
@@ -49,6 +49,10 @@ macro_rules! source {
 
             fn identity(&self) -> Option<Identity> {
                 self.0.identity()
+            }
+
+            fn store_in(&mut self, state: &StateFile) -> Result<(), ForeignTokens> {
+                self.0.store_in(state, Lock::get_mut)
             }
         }
     };

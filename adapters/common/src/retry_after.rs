@@ -1,0 +1,103 @@
+//! Calls of the application that wait out a refusal of the server.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use ringcentral_ws_core::ApiError;
+
+use crate::response::Response;
+
+/// How often one call is made at most.
+const MOST_CALLS: u32 = 5;
+/// The pause after a 503 that names none. After a 429 it is a minute ([TOK-3](ringcentral_ws_core::protocol#tok-3)).
+const UNAVAILABLE: Duration = Duration::from_secs(5);
+const LIMITED: Duration = Duration::from_secs(60);
+
+/// How long a call may wait out 429 (too many requests) and 503 (not available), for `Client::retry_after`.
+///
+/// The wait is what the server's `Retry-After` says; without it a minute after 429, and 5 s after 503. A call is made at
+/// most five times. If the next wait would go beyond the limit, the server's answer is returned at once, so a wait that
+/// cannot succeed is not begun. Each of these calls has the deadline of the request for itself.
+///
+/// Only GET, HEAD and OPTIONS wait, unless [`writes_too`](Self::writes_too) is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryAfter {
+    limit: Duration,
+    writes: bool,
+}
+
+impl RetryAfter {
+    /// Waits no longer than this, all waits of a call together.
+    #[must_use]
+    pub const fn up_to(limit: Duration) -> Self {
+        Self { limit, writes: false }
+    }
+
+    /// Waits out 429 also with POST, PUT, PATCH and DELETE: the server counts calls before it carries them out, so one
+    /// that was too many did not run. A 503 is not waited out for these, because it says nothing of the kind.
+    #[must_use]
+    pub const fn writes_too(self) -> Self {
+        Self { writes: true, ..self }
+    }
+
+    /// The pause before this call is made again; `None`: its answer is final. `calls` were made, and `waited` was waited.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn pause(&self, method: &Method, answer: &Response, calls: u32, waited: Duration) -> Option<Duration> {
+        let is_read = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
+        let otherwise = match answer.status() {
+            StatusCode::TOO_MANY_REQUESTS if is_read || self.writes => LIMITED,
+            StatusCode::SERVICE_UNAVAILABLE if is_read => UNAVAILABLE,
+            _ => return None,
+        };
+        let pause = ApiError::from_response(answer).and_then(|error| error.retry_after).unwrap_or(otherwise);
+        (calls < MOST_CALLS && pause <= self.limit.saturating_sub(waited)).then_some(pause)
+    }
+}
+
+impl From<Duration> for RetryAfter {
+    fn from(limit: Duration) -> Self {
+        Self::up_to(limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringcentral_ws_core::{Body, Via};
+
+    use super::*;
+
+    fn answer(status: u16, after: Option<&str>) -> Response {
+        let mut answer = http::Response::builder().status(status);
+        if let Some(after) = after {
+            answer = answer.header("Retry-After", after);
+        }
+        Response::new(answer.body(Body::empty()).unwrap(), Via::Https)
+    }
+
+    #[test]
+    fn what_is_waited_out_and_how_long() {
+        let second = Duration::from_secs(1);
+        let reads = RetryAfter::up_to(60 * second);
+        let writes = reads.writes_too();
+        for (rule, method, status, after, pause) in [
+            (reads, Method::GET, 429, Some("7"), Some(7)),
+            (reads, Method::GET, 429, Some("60"), Some(60)),
+            (reads, Method::GET, 429, Some("61"), None),
+            (reads, Method::GET, 429, None, Some(60)),
+            (reads, Method::HEAD, 503, None, Some(5)),
+            (reads, Method::GET, 503, Some("0"), Some(0)),
+            (reads, Method::GET, 500, Some("1"), None),
+            (reads, Method::GET, 200, Some("1"), None),
+            (reads, Method::POST, 429, Some("1"), None),
+            (reads, Method::PUT, 503, Some("1"), None),
+            (writes, Method::POST, 429, Some("1"), Some(1)),
+            (writes, Method::DELETE, 503, Some("1"), None),
+        ] {
+            let found = rule.pause(&method, &answer(status, after), 1, Duration::ZERO);
+            assert_eq!(found, pause.map(|pause| pause * second), "{method} {status} {after:?}");
+        }
+        let again = |calls, waited| reads.pause(&Method::GET, &answer(429, Some("10")), calls, waited * second);
+        assert_eq!((again(4, 50), again(4, 51), again(5, 0)), (Some(10 * second), None, None));
+    }
+}

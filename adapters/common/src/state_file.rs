@@ -1,0 +1,345 @@
+//! What a program keeps in files so that its next start continues (PST-2, SEC-4).
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ringcentral_ws_api::TokenSet;
+use ringcentral_ws_core::{Secret, Snapshot, UnixMillis};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::file::{FileError, Holds, PrivateFile};
+
+/// Ids that are remembered. A gap's query lists at most 1000 messages.
+const MOST_HANDLED: usize = 4096;
+/// The longest id, in bytes; of a longer one the beginning counts.
+const LONGEST_ID: usize = 256;
+
+/// The files that let a program continue after a restart: the session in `FILE`, its login in `FILE.login`, and what it
+/// has handled in `FILE.handled`.
+///
+/// The files are this user's, can be read by nobody else (mode 0600), and are locked until the last clone is dropped: a
+/// second process gets [`FileError::InUse`]. Each is written whole or not at all, and synced to the disk, which takes
+/// some milliseconds. So call [`save`](Self::save) and [`is_first`](Self::is_first) where that may be waited for; a task
+/// that takes events may.
+///
+/// `Builder::stored_in` continues what is in the files and stores the login in them. The session is for the program to
+/// store, because only the program knows when it has done its work for the events before:
+///
+/// ```
+/// # use ringcentral_ws_adapter::{StateFile, file::FileError};
+/// # use ringcentral_ws_core::{Event, Snapshot};
+/// # fn take(event: Event, state: &StateFile, snapshot: Option<Snapshot>) -> Result<(), FileError> {
+/// match event {
+///     Event::SnapshotChanged => state.save(snapshot)?, // `client.snapshot()`
+///     other => println!("{other}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Clones are the same files.
+#[derive(Clone, Debug)]
+pub struct StateFile(Arc<Files>);
+
+#[derive(Debug)]
+struct Files {
+    session: PrivateFile,
+    login: PrivateFile,
+    handled: PrivateFile,
+    /// Why a stored session or login is not continued.
+    problems: Vec<String>,
+    turn: Mutex<Turn>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    /// What was stored, until it is taken.
+    session: Stored<Snapshot>,
+    login: Option<TokenSet>,
+    handled: VecDeque<Box<str>>,
+    /// A login that could not be stored.
+    failed: Option<FileError>,
+}
+
+/// What a file held at the start.
+#[derive(Debug)]
+enum Stored<T> {
+    Nothing,
+    Unreadable,
+    Readable(T),
+}
+
+/// The file of the login. It begins as [`Holds::Login`] wants it.
+#[derive(Serialize, Deserialize)]
+struct Login {
+    server: String,
+    tokens: TokenSet,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Handled {
+    handled: VecDeque<Box<str>>,
+}
+
+impl StateFile {
+    /// Takes the files and reads them. They need not exist; their folder must.
+    ///
+    /// A session or login that cannot be read stops nothing: [`problems`](Self::problems) says so, what the session
+    /// file held is kept in `FILE.bad`, and the client begins with a [`Gap`](ringcentral_ws_core::Gap).
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]: another process has them, or one is no file of this program or user.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, FileError> {
+        let session = PrivateFile::claim_for(path.as_ref(), Holds::Session)?;
+        let mut login = session.beside_for("login", Holds::Login);
+        let mut handled = session.beside_for("handled", Holds::Handled);
+        login.check()?;
+        handled.check()?;
+        let mut problems: Vec<_> = session.notice().into_iter().chain(login.notice()).collect();
+        let bytes = session.read()?.unwrap_or_default();
+        let stored = if Holds::Session.is_begun(&bytes) {
+            read_session(&session, &bytes).map_or_else(
+                |why| {
+                    problems.push(why);
+                    Stored::Unreadable
+                },
+                Stored::Readable,
+            )
+        } else {
+            Stored::Nothing
+        };
+        let tokens = login.read()?.filter(|bytes| Holds::Login.is_begun(bytes)).and_then(|bytes| {
+            let read = serde_json::from_slice::<Login>(&bytes).ok();
+            if read.is_none() {
+                problems.push(format!("{} cannot be read: the client logs in anew", login.path().display()));
+            }
+            read.map(|login| login.tokens)
+        });
+        let bytes = handled.read()?.unwrap_or_default();
+        let known = serde_json::from_slice::<Handled>(&bytes);
+        if known.is_err() && Holds::Handled.is_begun(&bytes) {
+            problems.push(format!("{} cannot be read: what was handled is not known", handled.path().display()));
+        }
+        let handled_ids = known.unwrap_or_default().handled;
+        let turn = Mutex::new(Turn { session: stored, login: tokens, handled: handled_ids, failed: None });
+        Ok(Self(Arc::new(Files { session, login, handled, problems, turn })))
+    }
+
+    /// What the user should know, a line each: a file that could not be read, or that others could read until now.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.0.problems
+    }
+
+    /// Stores the session, or does nothing for `None`. Call it whenever
+    /// [`Event::SnapshotChanged`](ringcentral_ws_core::Event::SnapshotChanged) comes, with `client.snapshot()`, before
+    /// you take the next event.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]: the session could not be stored, or a login that came since the last call could not. What was
+    /// stored before is still there.
+    pub fn save(&self, snapshot: Option<Snapshot>) -> Result<(), FileError> {
+        // Its lock is not held while the disk works: a login may come meanwhile.
+        let failed = self.turn().failed.take();
+        let saved = snapshot.map_or(Ok(()), |snapshot| self.0.session.write(&snapshot.to_json()));
+        failed.map_or(saved, Err)
+    }
+
+    /// Whether this id is seen for the first time, also by all runs before, and remembers it. It is on the disk when
+    /// this returns, so what is done after it is done at most once, even if the process is killed.
+    ///
+    /// The last 4096 ids are remembered, of each the first 256 bytes.
+    ///
+    /// ```
+    /// # use ringcentral_ws_adapter::{StateFile, file::FileError};
+    /// # fn answer(id: &str, state: &StateFile) -> Result<(), FileError> {
+    /// if state.is_first(id)? {
+    ///     // Answer it.
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]: it could not be stored, and is not remembered.
+    pub fn is_first(&self, id: impl AsRef<str>) -> Result<bool, FileError> {
+        let id = id.as_ref();
+        let id = &id[..beginning(id)];
+        let mut turn = self.turn();
+        if turn.handled.iter().any(|known| &**known == id) {
+            return Ok(false);
+        }
+        let mut handled = turn.handled.clone();
+        handled.push_back(id.into());
+        while handled.len() > MOST_HANDLED {
+            handled.pop_front();
+        }
+        let content = Handled { handled };
+        // Text alone: it can always be written as JSON.
+        self.0.handled.write(&serde_json::to_string(&content).unwrap_or_default())?;
+        turn.handled = content.handled;
+        Ok(true)
+    }
+
+    /// The session to continue on this server: that of the file, or one that begins with a gap if it could not be read.
+    /// `None` when there is none, and after the first call.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn take_session(&self, server: &Url) -> Option<Snapshot> {
+        match std::mem::replace(&mut self.turn().session, Stored::Nothing) {
+            Stored::Nothing => None,
+            Stored::Unreadable => Some(Snapshot::lost(server, UnixMillis(0))),
+            Stored::Readable(snapshot) => Some(snapshot),
+        }
+    }
+
+    /// The login of the file, once.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn take_login(&self) -> Option<TokenSet> {
+        self.turn().login.take()
+    }
+
+    /// Stores a login. A failure comes from the next call of `save`.
+    #[doc(hidden)]
+    pub fn save_login(&self, server: &Url, tokens: &TokenSet) {
+        let login = Login { server: server.to_string(), tokens: tokens.clone() };
+        let text = Secret::new(serde_json::to_string(&login).unwrap_or_default());
+        if let Err(error) = self.0.login.write(text.expose()) {
+            self.turn().failed = Some(error);
+        }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session, or why it is none; then what it held is kept, because the next session takes its place.
+fn read_session(file: &PrivateFile, bytes: &[u8]) -> Result<Snapshot, String> {
+    let read = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned());
+    read.and_then(|text| Snapshot::from_json(text).map_err(|error| error.to_string())).map_err(|why| {
+        let bad = file.beside_for("bad", Holds::Session);
+        let kept = match bad.write_bytes(bytes) {
+            Ok(()) => format!("what it held is kept in {}", bad.path().display()),
+            Err(error) => format!("what it held cannot be kept: {error}"),
+        };
+        format!("{} cannot be continued: {why}; {kept}", file.path().display())
+    })
+}
+
+/// Where the part of an id ends that counts.
+fn beginning(id: &str) -> usize {
+    (0..=LONGEST_ID.min(id.len())).rev().find(|at| id.is_char_boundary(*at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use ringcentral_ws_core::{ClockReading, Config, Session};
+
+    use super::*;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("ringcentral-ws-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("state")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn server() -> Url {
+        "https://h.example".parse().unwrap()
+    }
+
+    fn tokens() -> TokenSet {
+        let answer = http::Response::new(r#"{"access_token":"a","expires_in":60,"refresh_token":"r"}"#.into());
+        TokenSet::parse(&answer).unwrap()
+    }
+
+    // CLAUSE PST-2 SEC-4
+    #[test]
+    fn what_was_stored_comes_back_once_and_is_locked() {
+        let folder = Folder::new("state-file");
+        let state = StateFile::open(folder.file()).unwrap();
+        assert!(state.problems().is_empty() && state.take_session(&server()).is_none() && state.take_login().is_none());
+        let snapshot = Session::new(Config::default(), 1, ClockReading::default()).snapshot().unwrap();
+        state.save(Some(snapshot.clone())).unwrap();
+        state.save(None).unwrap();
+        state.save_login(&server(), &tokens());
+        assert!(matches!(StateFile::open(folder.file()), Err(FileError::InUse(_))));
+        let clone = state.clone();
+        drop(state);
+        assert!(matches!(StateFile::open(folder.file()), Err(FileError::InUse(_))), "a clone has it");
+        drop(clone);
+        let state = StateFile::open(folder.file()).unwrap();
+        assert!(state.take_session(&server()) == Some(snapshot) && state.take_session(&server()).is_none());
+        assert_eq!((state.take_login(), state.take_login()), (Some(tokens()), None));
+        assert!(!format!("{state:?}").contains("\"r\""), "no secret in Debug");
+    }
+
+    // CLAUSE PST-3
+    #[test]
+    fn what_cannot_be_read_is_a_gap_and_a_line() {
+        let folder = Folder::new("state-file-bad");
+        fs::write(folder.file(), r#"{"version":1,"server":"#).unwrap();
+        fs::write(folder.0.join("state.login"), r#"{"server":"h"#).unwrap();
+        fs::write(folder.0.join("state.handled"), r#"{"handled":["#).unwrap();
+        let state = StateFile::open(folder.file()).unwrap();
+        assert_eq!(state.problems().iter().filter(|line| line.contains("cannot be")).count(), 3, "{state:?}");
+        assert!(state.take_session(&server()).is_some() && state.take_login().is_none());
+        assert!(state.is_first("1").unwrap());
+        assert!(fs::read_to_string(folder.0.join("state.bad")).unwrap().starts_with(r#"{"version":1"#));
+        drop(state);
+        fs::write(folder.0.join("state.handled"), "buy milk\n").unwrap();
+        assert!(matches!(StateFile::open(folder.file()), Err(FileError::Foreign(..))));
+        assert_eq!(fs::read_to_string(folder.0.join("state.handled")).unwrap(), "buy milk\n");
+    }
+
+    #[test]
+    fn an_id_is_first_once_over_restarts_and_old_ones_are_forgotten() {
+        let folder = Folder::new("state-file-ids");
+        let state = StateFile::open(folder.file()).unwrap();
+        assert!(state.is_first("a").unwrap() && !state.is_first("a").unwrap());
+        let long = "é".repeat(LONGEST_ID);
+        assert!(state.is_first(&long).unwrap() && !state.is_first(format!("{long}x")).unwrap());
+        drop(state);
+        let state = StateFile::open(folder.file()).unwrap();
+        assert!(!state.is_first("a").unwrap() && !state.is_first(&long).unwrap());
+        state.turn().handled.extend((0..MOST_HANDLED - 2).map(|n| n.to_string().into()));
+        assert!(!state.is_first("a").unwrap(), "as many as are kept");
+        assert!(state.is_first("b").unwrap());
+        assert!(state.is_first("a").unwrap(), "the oldest has gone");
+        assert_eq!(state.turn().handled.len(), MOST_HANDLED);
+    }
+
+    #[test]
+    fn a_login_that_cannot_be_stored_is_reported_by_save() {
+        let folder = Folder::new("state-file-full");
+        let state = StateFile::open(folder.file()).unwrap();
+        fs::write(folder.0.join("state.login"), "buy bread\n").unwrap();
+        state.save_login(&server(), &tokens());
+        assert!(matches!(state.save(None), Err(FileError::Foreign(..))));
+        assert!(state.save(None).is_ok(), "once");
+    }
+}
