@@ -126,7 +126,7 @@ impl Director {
                 Scene::Restarted,
                 vec![
                     Cue::Wait(PAUSE),
-                    Cue::Say("The server restarts and forgets the session. A message arrives meanwhile, and is lost."),
+                    Cue::Say("The server restarts and forgets the session. A message meanwhile is lost."),
                     Cue::Do(Step::Restart),
                     Cue::Do(Step::Sms("Nobody will read this.")),
                 ],
@@ -134,7 +134,7 @@ impl Director {
             (Scene::Restarted, Event::Subscribed(_)) => (
                 Scene::LastMessage,
                 vec![
-                    Cue::Say("The loss is reported, and the subscription stands again. One more message arrives."),
+                    Cue::Say("The loss is reported, and the subscription stands again. One more message:"),
                     Cue::Wait(PAUSE),
                     Cue::Do(Step::Sms("There you are.")),
                 ],

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringcentral_ws_api::{ClientApp, Identity};
-use ringcentral_ws_core::{Event, RestoreError, Secret, Snapshot, UnixMillis};
+use ringcentral_ws_core::{RestoreError, Secret, Snapshot, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::json;
@@ -99,11 +99,9 @@ impl StateFile {
         self.turn().of_another = matches!(why, RestoreError::OtherIdentity | RestoreError::OtherServer);
     }
 
-    /// Sees each event before the session is saved for it.
-    pub fn on(&self, event: &Event) {
-        if let Event::Connected { .. } = event {
-            self.turn().of_another = false;
-        }
+    /// There is a connection: the session in the file may be replaced now.
+    pub fn connected(&self) {
+        self.turn().of_another = false;
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
