@@ -153,3 +153,15 @@ impl Director {
         cues
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_says_fits_a_terminal_of_80_columns() {
+        let source = include_str!("demo.rs");
+        let said: Vec<&str> = source.split("Cue::Say(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(said.len() > 5 && said.iter().all(|text| text.chars().count() < 80), "{said:?}");
+    }
+}
