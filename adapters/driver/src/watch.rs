@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_channel::Receiver;
-use futures_util::future::{BoxFuture, Fuse, FusedFuture, FutureExt};
+use futures_util::future::{BoxFuture, Either, Fuse, FusedFuture, FutureExt, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ringcentral_ws_adapter::watch::args::Options;
 use ringcentral_ws_adapter::watch::demo::StartDemo;
@@ -21,6 +21,7 @@ use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::run::Run;
 use ringcentral_ws_adapter::watch::screen::{Time, fit_complaints};
 use ringcentral_ws_adapter::watch::start::{self, KeptLogin};
+use ringcentral_ws_adapter::watch::waits::SILENCE;
 use ringcentral_ws_adapter::watch::{FAILED, USAGE, complain, read_stdin};
 use ringcentral_ws_adapter::{ConnectionState, IoLimits, terminal};
 use ringcentral_ws_core::Event;
@@ -194,7 +195,18 @@ impl<R: Runtime> Running<R> {
         let name = self.run.name();
         let tls = start::trusted(name, self.run.options().ca_file.as_deref()).unwrap_or_default();
         let why = match https_client(self.runtime.clone(), IoLimits::default(), tls) {
-            Ok(https) => self.login.source.revoke(&*https).await.err().map(|failure| failure.message.into_string()),
+            Ok(https) => {
+                let revoked = pin!(self.login.source.revoke(&*https));
+                let revoked = match select(revoked, self.runtime.sleep(SILENCE)).await {
+                    Either::Left((revoked, _)) => revoked,
+                    Either::Right(((), revoked)) => {
+                        let what = "giving the login back is not answered yet; Ctrl-C ends this, and leaves it";
+                        terminal::complain(name, what);
+                        revoked.await
+                    }
+                };
+                revoked.err().map(|failure| failure.message.into_string())
+            }
             Err(error) => Some(error.to_string()),
         };
         if let Some(why) = why {

@@ -155,6 +155,59 @@ fn what_is_not_answered_has_its_time_and_its_limit() {
     assert!(refusal < end && shown[end..].contains("closed"), "{shown}");
 }
 
+/// What is no terminal gets a line for what is not answered, within two seconds: a login, a subscription, the end.
+#[test]
+fn other_programs_get_a_line_for_what_is_not_answered() {
+    let mut config = gateway();
+    config.reply_delay = seconds(20);
+    let mut stage = Stage::piped(config, &[Filter::sms()]);
+    stage.world.server.mute(true);
+    stage.live(seconds(2));
+    let line = "09:00:01  waiting        the login to http://127.0.0.1:8080 is not answered yet,";
+    let expected = format!("{line}\n{:25}for 2 s of at most 30 s\n", "");
+    assert_eq!(stage.screen.transcript(Duration::ZERO), expected);
+    let mut config = gateway();
+    config.reply_delay = seconds(20);
+    let mut stage = Stage::piped(config, &[Filter::sms()]);
+    stage.live(seconds(3));
+    assert!(
+        stage.screen.has_shown("waiting        the subscription at"),
+        "{}",
+        stage.screen.transcript(Duration::ZERO)
+    );
+    stage.interrupt();
+    stage.live(seconds(2));
+    assert!(
+        stage.screen.has_shown("waiting        the end of the session at"),
+        "{}",
+        stage.screen.transcript(Duration::ZERO)
+    );
+    stage.live(seconds(8));
+    assert!(stage.screen.has_shown("closed"), "{}", stage.screen.transcript(Duration::ZERO));
+}
+
+/// A pause is announced with its length, or said before it is over: no two seconds go by without a line.
+#[test]
+fn other_programs_get_a_line_for_each_pause() {
+    let mut silent = Duration::ZERO;
+    for seed in 0..20 {
+        let mut config = gateway();
+        config.seed = seed;
+        let mut stage = Stage::piped(config, &[Filter::sms()]);
+        stage.live(seconds(1));
+        stage.world.server.reset();
+        let before = stage.screen.lines();
+        stage.live(Duration::from_millis(10));
+        assert_eq!(stage.screen.lines(), before + 1, "the loss is said");
+        let pause = stage.pause();
+        stage.live(pause + Duration::from_millis(500));
+        let shown = stage.screen.transcript(Duration::ZERO);
+        assert!(pause < Duration::from_millis(1490) || shown.contains("waiting        next in "), "{pause:?} {shown}");
+        silent = silent.max(pause);
+    }
+    assert!(silent > Duration::from_millis(1500), "one of them was long: {silent:?}");
+}
+
 #[test]
 fn the_readme_shows_what_is_seen() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/README.md");

@@ -62,10 +62,10 @@ impl Running {
     pub(crate) fn run(run: Run, client: Client, events: Events, happenings: Happenings) -> u8 {
         let Happenings { sender, receiver, interrupted } = happenings;
         let running = Self { run, client, happenings: sender, interrupted, answers: channel(), calls: Vec::new() };
-        running.to_the_end(events, &receiver)
+        running.drive(events, &receiver)
     }
 
-    fn to_the_end(mut self, events: Events, happenings: &Receiver<Happening>) -> u8 {
+    fn drive(mut self, events: Events, happenings: &Receiver<Happening>) -> u8 {
         if self.run.options().json {
             let lines = self.happenings.clone();
             read_stdin(move |line| lines.send(Happening::Input(line)).is_ok());

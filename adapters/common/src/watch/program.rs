@@ -14,11 +14,11 @@ use super::json::Command;
 use super::paint::Status;
 use super::reach::Reach;
 use super::record::Record;
-use super::waits::{Doing, Longest, Standing, Waits};
+use super::waits::{Doing, Longest, Slow, Standing, Waits};
 use super::{FAILED, human, json};
 
 /// Said at the end if the login is not given back.
-const LEFT: &str = "the login stays valid until it expires; --revoke-login gives it back";
+const LEFT: &str = "the login stays valid until it expires (see --revoke-login)";
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -203,8 +203,12 @@ impl Program {
     }
 
     fn time_passed(&mut self, now: Duration) {
-        if let Some((doing, elapsed)) = self.waits.due(now) {
-            self.takes_long(doing, elapsed);
+        match self.waits.due(now) {
+            Some(Slow::Unanswered(doing, elapsed)) => self.takes_long(doing, elapsed),
+            Some(Slow::Pause(left)) if !self.has_status && !self.options.json => {
+                self.print(format!("waiting        next in {:.1} s", left.as_secs_f64()));
+            }
+            Some(Slow::Pause(_)) | None => {}
         }
         if self.demo.is_some() && now >= demo::TIME_LIMIT && !self.ended {
             self.fail("time_limit", "the demonstration took too long");

@@ -55,6 +55,14 @@ pub(super) enum Doing {
     Closing,
 }
 
+/// What is to be said of a wait.
+pub(super) enum Slow {
+    /// This is not answered yet, and began so long ago.
+    Unanswered(Doing, Duration),
+    /// The next attempt begins after this time, which no event has said.
+    Pause(Duration),
+}
+
 /// What there was.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
@@ -74,6 +82,8 @@ pub(super) struct Waits {
     say_at: Option<Duration>,
     /// The end of the session was asked for.
     is_closing: bool,
+    /// An event has said how long the pause before the next attempt is.
+    is_announced: bool,
     /// When the subscription is tried again.
     subscribe_at: Option<Duration>,
     counts: Counts,
@@ -83,7 +93,16 @@ impl Waits {
     pub(super) const fn new(longest: Longest) -> Self {
         let standing = Standing { session: SessionState::Idle, subscription: SubscriptionState::None, next_try: None };
         let counts = Counts { events: 0, gaps: 0, connections: 0 };
-        Self { longest, standing, since: Duration::ZERO, say_at: None, is_closing: false, subscribe_at: None, counts }
+        Self {
+            longest,
+            standing,
+            since: Duration::ZERO,
+            say_at: None,
+            is_closing: false,
+            is_announced: false,
+            subscribe_at: None,
+            counts,
+        }
     }
 
     pub(super) fn state(&mut self, standing: Standing, now: Duration) {
@@ -93,7 +112,8 @@ impl Waits {
                 self.subscribe_at = None;
             }
             self.since = now;
-            self.say_at = self.doing(now).map(|_| now + SILENCE);
+            let is_waiting = matches!(standing.session, SessionState::Waiting { .. }) || self.doing(now).is_some();
+            self.say_at = is_waiting.then(|| now + SILENCE);
         }
     }
 
@@ -114,7 +134,14 @@ impl Waits {
                 self.counts.connections += 1;
                 self.subscribe_at = None;
             }
-            Event::Retry { .. } if !self.is_closing => self.since = now,
+            Event::Retry { .. } => {
+                self.is_announced = true;
+                if !self.is_closing {
+                    self.since = now;
+                }
+            }
+            Event::Waiting { .. } => self.is_announced = true,
+            Event::Disconnected { .. } => self.is_announced = false,
             Event::SubscriptionFailed { delay: Some(delay), .. } => {
                 self.subscribe_at = Some(now + *delay);
                 self.say_at = Some(now + *delay + SILENCE);
@@ -139,12 +166,16 @@ impl Waits {
         }
     }
 
-    /// Something takes long, and that is to be said now: what, and for how long it has.
-    pub(super) fn due(&mut self, now: Duration) -> Option<(Doing, Duration)> {
+    /// Something takes long, and that is to be said now.
+    pub(super) fn due(&mut self, now: Duration) -> Option<Slow> {
         self.say_at.filter(|at| *at <= now)?;
         let doing = self.doing(now);
         self.say_at = doing.map(|_| now + 5 * SILENCE);
-        Some((doing?, now.saturating_sub(self.began())))
+        if let Some(doing) = doing {
+            return Some(Slow::Unanswered(doing, now.saturating_sub(self.began())));
+        }
+        let next_try = self.standing.next_try.filter(|_| !self.is_announced)?;
+        Some(Slow::Pause(next_try.saturating_sub(now)))
     }
 
     pub(super) const fn says_next(&self) -> Option<Duration> {

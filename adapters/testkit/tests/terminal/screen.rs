@@ -61,6 +61,11 @@ impl Screen {
         &self.last
     }
 
+    /// How many lines there are.
+    pub(crate) fn lines(&self) -> usize {
+        self.seen.iter().filter(|seen| matches!(seen, Seen::Line(..))).count()
+    }
+
     /// Whether this was seen at any time.
     pub(crate) fn has_shown(&self, part: &str) -> bool {
         self.seen.iter().any(|(Seen::Line(line, _) | Seen::Status(line, _))| line.contains(part))

@@ -38,14 +38,23 @@ impl Stage {
 
     /// The same before anything was done.
     pub(crate) fn idle(config: GatewayConfig, filters: &[Filter]) -> Self {
-        let mut world = World::new(11, config);
+        Self::new(config, filters, true)
+    }
+
+    /// Where standard output is no terminal.
+    pub(crate) fn piped(config: GatewayConfig, filters: &[Filter]) -> Self {
+        Self::new(config, filters, false)
+    }
+
+    fn new(config: GatewayConfig, filters: &[Filter], has_status: bool) -> Self {
+        let mut world = World::new(config.seed + 10, config);
         let filters: Vec<String> = filters.iter().map(ToString::to_string).collect();
         let calls = LoginCalls::default();
         let login = watched::Watched { login: world.login(), calls: calls.clone() };
         let (client, events) = world.builder_with(login).filters(filters.clone()).start().unwrap();
         let options = Options { filters, ..Options::default() };
         let reach = Reach::new("http://127.0.0.1:8080".to_owned(), calls);
-        let program = Program::new(options, reach, Longest::of(&Config::default()), false).with_status(true);
+        let program = Program::new(options, reach, Longest::of(&Config::default()), false).with_status(has_status);
         let painter = Painter::new(false);
         Self { world, screen: Screen::default(), client, events, program, painter, calls: Vec::new() }
     }
@@ -62,6 +71,12 @@ impl Stage {
             let deadline = self.program.deadline().map_or(end, |at| at.min(end));
             self.world.wait(deadline.saturating_sub(now));
         }
+    }
+
+    /// How long the session pauses before its next attempt.
+    pub(crate) fn pause(&self) -> Duration {
+        let SessionState::Waiting { until, .. } = self.client.states().get().session() else { return Duration::ZERO };
+        Duration::from_micros(until.as_micros()).saturating_sub(self.world.machine.now())
     }
 
     /// Ctrl-C.
