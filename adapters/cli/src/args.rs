@@ -132,11 +132,6 @@ pub(crate) struct LoginArgs {
 }
 
 impl TailArgs {
-    /// Whether the output is for programs.
-    pub(crate) const fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// The options of `watch`, which this command is.
     pub(crate) fn options(self) -> watch::args::Options {
         watch::args::Options {

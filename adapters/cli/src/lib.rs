@@ -6,7 +6,6 @@ mod args;
 mod demo;
 mod doctor;
 mod login;
-mod style;
 mod tail;
 
 use std::ffi::OsString;

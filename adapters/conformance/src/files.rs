@@ -1,5 +1,6 @@
 //! A `watch` program and the files that it is given, from outside. Unix only.
 
+use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,9 +15,9 @@ use crate::watch::{FILTER, Talk, with_credentials};
 struct Place(PathBuf);
 
 impl Place {
-    fn new(program: &Path) -> Self {
+    fn new(program: &Path, of: &str) -> Self {
         let name = program.file_stem().unwrap_or_default().to_string_lossy();
-        let folder = std::env::temp_dir().join(format!("{name}-{}-files", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("{name}-{}-{of}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         Self(folder)
     }
@@ -61,7 +62,7 @@ fn refuses(command: &mut Command, part: &str) {
 /// When it does not.
 pub fn private_files(program: &Path) {
     let server = Server::start(ServerConfig::default()).expect("the loopback serves");
-    let place = Place::new(program);
+    let place = Place::new(program, "files");
     let (target, link, record) = (place.at("session"), place.at("link"), place.at("record"));
     symlink("session", &link).expect("a link");
     let with = |flags: &[&str], file: &Path, flag: &str| {
@@ -80,6 +81,10 @@ pub fn private_files(program: &Path) {
         let mode = std::os::unix::fs::PermissionsExt::mode(&meta.permissions());
         assert!(meta.is_file() && meta.len() > 0 && mode & 0o077 == 0, "{file}: {mode:o}");
     }
+    // The same file by two names is a mistake, and no other process.
+    let mut twice = with(&[], &target, "--state");
+    twice.arg("--record").arg(place.at("../").join(place.0.file_name().expect("a name")).join("link"));
+    refuses(&mut twice, "--state and --record name the same file");
     let fifo = place.at("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo is there").success());
     for flag in ["--state", "--record"] {
@@ -111,6 +116,29 @@ pub fn private_files(program: &Path) {
         assert_eq!((recorded(&output.stdout), recorded(&output.stderr)), (on_stdout, !on_stdout), "{output:?}");
     }
     assert_eq!(failed(&["--json"], "-").status.code(), Some(2));
+}
+
+/// Starts it where no file may hold a byte (`ulimit -f`): the system kills who writes one, unless that is handled.
+///
+/// # Panics
+///
+/// When it does not say so, or does not go on.
+pub fn full_files(program: &Path) {
+    let server = Server::start(ServerConfig::default()).expect("the loopback serves");
+    let place = Place::new(program, "full");
+    let mut command = with_credentials(Path::new("sh"), &server);
+    command.arg("-c").arg("ulimit -f 0 && exec \"$0\" \"$@\"").arg(program).args(["--json", FILTER, "--state"]);
+    let mut talk = Talk::start_with_errors(command.arg(place.at("session")).arg("--record").arg(place.at("record")));
+    talk.next("subscribed");
+    server.receive_sms(0, "+16505550100", "still here");
+    assert_eq!(talk.next("notification")["body"]["subject"], "still here");
+    talk.close("revoke", "revoked");
+    let mut error = String::new();
+    talk.child.stderr.take().expect("piped").read_to_string(&mut error).expect("it is text");
+    for part in ["login cannot be kept", "session cannot be kept", "recording cannot be kept", "File too large"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(error.lines().count(), 3, "{error}");
 }
 
 /// Starts it with too few file descriptors for its runtime.

@@ -145,6 +145,84 @@ fn assert_shown(line: &str) {
     assert_eq!(escape(line), line);
 }
 
+/// Has it wait for a login that is never answered: the line protocol and the lines for people say so, and how long that
+/// may take.
+///
+/// # Panics
+///
+/// When nothing of it is said.
+pub fn a_silent_login(program: &Path) {
+    let server = Server::start(ServerConfig::default()).expect("the loopback serves");
+    server.stall_connections(true);
+    let mut talk = Talk::start(with_credentials(program, &server).args(["--json", FILTER]));
+    let progress = talk.next("progress");
+    assert!(progress["elapsed_ms"].as_u64().is_some_and(|elapsed| elapsed >= 1500), "{progress}");
+    let message = progress["message"].as_str().unwrap_or_default();
+    let expected = format!("the login to {} is not answered yet; this may take 30 s at most", server.http_url());
+    assert_eq!(message, expected);
+    assert_eq!(talk.all.lines().count(), 1, "nothing comes before it: {}", talk.all);
+    drop(talk);
+    let mut child = with_credentials(program, &server).arg(FILTER).spawn().expect("it runs");
+    let (sender, lines) = channel();
+    let out = BufReader::new(child.stdout.take().expect("piped"));
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let line = lines.recv_timeout(DEADLINE);
+    child.kill().expect("it runs");
+    let _ = child.wait();
+    let line = line.expect("it says what it waits for");
+    assert!(line.contains("waiting        the login to") && line.contains("of at most 30 s"), "{line}");
+}
+
+/// Ends its stdin while a subscription is refused for good: no command can come that asks for another one.
+///
+/// # Panics
+///
+/// When it does not end with the reason and status 1, or ends before stdin does.
+pub fn a_refusal_for_good(program: &Path) {
+    let mut config = ServerConfig::default();
+    config.gateway.invalid_filters = vec!["presence".to_owned()];
+    let server = Server::start(config).expect("the loopback serves");
+    let refused = "/restapi/v1.0/account/~/extension/~/presence";
+    let ends = |output: &std::process::Output| {
+        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{out}{error}");
+        assert!(error.contains("SUB-508") && error.lines().count() == 1, "{error}");
+        out.into_owned()
+    };
+    let output = with_credentials(program, &server).args(["--json", refused]).output().expect("it runs");
+    let out = ends(&output);
+    let end: Value = serde_json::from_str(out.lines().last().expect("a line")).expect("a line is JSON");
+    let why = end["message"].as_str().unwrap_or_default();
+    assert!(end["event"] == "closed" && end["reason"] == "revoked" && why.contains("SUB-508"), "{end}");
+    let out = ends(&with_credentials(program, &server).arg(refused).output().expect("it runs"));
+    assert!(out.contains("not subscribed") && out.contains("closed"), "{out}");
+    // While commands may come they may ask for something else.
+    let mut talk = Talk::start(with_credentials(program, &server).args(["--json", refused]));
+    assert_eq!(talk.next("error")["permanent"], true);
+    talk.say(&json!({ "cmd": "subscribe", "filters": [FILTER] }));
+    talk.next("subscribed");
+    talk.say(&json!({ "cmd": "subscribe", "filters": [refused] }));
+    talk.next("error");
+    talk.end_commands();
+    assert!(talk.next("closed")["message"].as_str().is_some_and(|why| why.contains("SUB-508")), "{}", talk.all);
+    assert_eq!(talk.child.wait().expect("it ends").code(), Some(1));
+}
+
+/// Ends its stdin while all is well: nothing changes.
+///
+/// # Panics
+///
+/// When it ends, or shows nothing more.
+pub fn the_end_of_stdin(program: &Path) {
+    let server = Server::start(ServerConfig::default()).expect("the loopback serves");
+    let mut talk = Talk::start(with_credentials(program, &server).args(["--json", FILTER]));
+    talk.next("subscribed");
+    talk.end_commands();
+    server.receive_sms(0, "+16505550100", "still here");
+    assert_eq!(talk.next("notification")["body"]["subject"], "still here");
+    assert!(talk.child.try_wait().expect("it is known").is_none(), "it goes on");
+}
+
 /// Has it go through the proxy that the environment names.
 ///
 /// # Panics
@@ -200,7 +278,7 @@ pub(crate) fn with_credentials(program: &Path, server: &Server) -> Command {
 /// A conversation with a program, by lines.
 pub(crate) struct Talk {
     pub(crate) child: Child,
-    commands: ChildStdin,
+    commands: Option<ChildStdin>,
     lines: Receiver<String>,
     /// All that it said.
     pub(crate) all: String,
@@ -208,8 +286,13 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
-        let commands = child.stdin.take().expect("piped");
+        Self::start_with_errors(command.stderr(Stdio::null()))
+    }
+
+    /// What it says on stderr is for the caller to read.
+    pub(crate) fn start_with_errors(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("it runs");
+        let commands = child.stdin.take();
         let (sender, lines) = channel();
         let out = BufReader::new(child.stdout.take().expect("piped"));
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -217,7 +300,12 @@ impl Talk {
     }
 
     fn say(&mut self, command: &Value) {
-        writeln!(self.commands, "{command}").expect("it reads");
+        let commands = self.commands.as_mut().expect("stdin is open");
+        writeln!(commands, "{command}").expect("it reads");
+    }
+
+    fn end_commands(&mut self) {
+        self.commands = None;
     }
 
     /// The next line with this `event`; those before it are skipped.
@@ -281,11 +369,33 @@ macro_rules! watch_tests {
             $crate::watch::proxy_of_the_environment(&program());
         }
 
+        #[test]
+        fn a_login_that_is_never_answered_is_no_silence() {
+            $crate::watch::a_silent_login(&program());
+        }
+
+        #[test]
+        fn a_refusal_for_good_is_the_end_when_no_command_can_come() {
+            $crate::watch::a_refusal_for_good(&program());
+        }
+
+        #[test]
+        fn the_end_of_stdin_changes_nothing() {
+            $crate::watch::the_end_of_stdin(&program());
+        }
+
         // CLAUSE SEC-4
         #[cfg(unix)]
         #[test]
         fn its_files_are_its_alone() {
             $crate::files::private_files(&program());
+        }
+
+        // CLAUSE PST-3
+        #[cfg(unix)]
+        #[test]
+        fn a_limit_of_file_sizes_stops_nothing() {
+            $crate::files::full_files(&program());
         }
 
         // CLAUSE SEC-5

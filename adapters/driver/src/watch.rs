@@ -10,17 +10,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_channel::Receiver;
-use futures_util::future::{BoxFuture, Fuse, FusedFuture, FutureExt};
+use futures_util::future::{BoxFuture, Either, Fuse, FusedFuture, FutureExt, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ringcentral_ws_adapter::watch::args::Options;
-use ringcentral_ws_adapter::watch::demo::{self, StartDemo};
+use ringcentral_ws_adapter::watch::demo::StartDemo;
 use ringcentral_ws_adapter::watch::interrupt::on_interrupt;
-use ringcentral_ws_adapter::watch::program::{Dress, Play, Program, SILENCE};
+use ringcentral_ws_adapter::watch::json::{self, Command};
+use ringcentral_ws_adapter::watch::program::Input;
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
+use ringcentral_ws_adapter::watch::run::Run;
+use ringcentral_ws_adapter::watch::screen::{Time, fit_complaints};
 use ringcentral_ws_adapter::watch::start::{self, KeptLogin};
-use ringcentral_ws_adapter::watch::{FAILED, USAGE, complain, json, read_stdin};
+use ringcentral_ws_adapter::watch::waits::SILENCE;
+use ringcentral_ws_adapter::watch::{FAILED, USAGE, complain, read_stdin};
 use ringcentral_ws_adapter::{ConnectionState, IoLimits, terminal};
-use ringcentral_ws_core::{Close, Event, SessionState};
+use ringcentral_ws_core::Event;
 
 pub use self::source::Source;
 use self::watched::Watched;
@@ -50,10 +54,11 @@ pub async fn run<R: Runtime>(host: Host<R>, args: impl IntoIterator<Item = OsStr
     }
 }
 
-/// The same with options that were read from another command line, and [checked](Options::checked). `dress` is how lines for
-/// people are shown.
-pub async fn run_with<R: Runtime>(host: Host<R>, options: Options, dress: Option<Dress>) -> u8 {
-    match begin(host, options, dress) {
+/// The same with options that were read from another command line, and [checked](Options::checked). `time` is what stands
+/// before a line on a terminal, in place of the seconds since the beginning.
+pub async fn run_with<R: Runtime>(host: Host<R>, options: Options, time: Option<Time>) -> u8 {
+    fit_complaints();
+    match begin(host, options, time) {
         Ok(running) => running.run().await,
         Err(status) => status,
     }
@@ -84,7 +89,7 @@ fn room() -> io::Result<()> {
 }
 
 /// Starts everything.
-fn begin<R: Runtime>(host: Host<R>, mut options: Options, dress: Option<Dress>) -> Result<Running<R>, u8> {
+fn begin<R: Runtime>(host: Host<R>, mut options: Options, time: Option<Time>) -> Result<Running<R>, u8> {
     let Host { name, runtime, demo } = host;
     let interrupts = interrupts(name);
     let (credentials, perform) = match &options.login {
@@ -102,24 +107,13 @@ fn begin<R: Runtime>(host: Host<R>, mut options: Options, dress: Option<Dress>) 
         Builder::new(runtime.clone(), Arc::clone(&login)).settings(settings).start()
     })?;
     let reach = Reach::new(app.server.origin().ascii_serialization(), login.calls.clone());
-    let program = Program::new(name, options, files, reach, perform).dressed(dress);
     let (lines, commands) = async_channel::bounded(16);
-    if program.reads_commands() {
+    if options.json {
         read_stdin(move |line| lines.send_blocking(line).is_ok());
     }
-    Ok(Running {
-        program,
-        client,
-        events,
-        runtime,
-        commands,
-        interrupts,
-        login,
-        quiet: None,
-        silence: Fuse::terminated(),
-        work: FuturesUnordered::new(),
-        cue: Fuse::terminated(),
-    })
+    let run = Run::new(name, options, files, reach, perform, time);
+    let timer = Timer { at: None, sleep: Fuse::terminated() };
+    Ok(Running { run, client, events, runtime, commands, interrupts, login, work: FuturesUnordered::new(), timer })
 }
 
 /// A message for each Ctrl-C. Handled from the start: the first process of a container gets no signal before that.
@@ -132,22 +126,34 @@ fn interrupts(name: &'static str) -> Receiver<()> {
 }
 
 struct Running<R: Runtime> {
-    program: Program,
+    run: Run,
     client: Client<R>,
     events: Events,
     runtime: R,
-    /// Lines of stdin.
-    commands: Receiver<Result<String, String>>,
+    /// What comes on stdin.
+    commands: Receiver<Input>,
     interrupts: Receiver<()>,
     login: Arc<Watched<Source>>,
-    /// Since when something is under way and nothing was shown.
-    quiet: Option<Instant>,
-    /// When that is said.
-    silence: Fuse<BoxFuture<'static, ()>>,
     /// Calls under way; each ends in a line for stdout, or none.
     work: FuturesUnordered<BoxFuture<'static, Option<String>>>,
-    /// The pause before the next cue.
-    cue: Fuse<BoxFuture<'static, ()>>,
+    timer: Timer,
+}
+
+/// What waits for the deadline.
+struct Timer {
+    at: Option<Instant>,
+    sleep: Fuse<BoxFuture<'static, ()>>,
+}
+
+impl Timer {
+    /// Sets it, unless it is set so.
+    fn set<R: Runtime>(&mut self, at: Option<Instant>, runtime: &R) {
+        if self.at != at || self.sleep.is_terminated() {
+            self.at = at;
+            let left = |at: Instant| runtime.sleep(at.saturating_duration_since(Instant::now())).fuse();
+            self.sleep = at.map_or_else(Fuse::terminated, left);
+        }
+    }
 }
 
 impl<R: Runtime> Running<R> {
@@ -156,116 +162,94 @@ impl<R: Runtime> Running<R> {
         let states = self.client.states();
         self.state(&states.get());
         let mut states = states.fuse();
-        let time_limit = self.program.is_demo().then(|| self.runtime.sleep(demo::TIME_LIMIT));
-        let mut time_limit = time_limit.map_or_else(Fuse::terminated, FutureExt::fuse);
         let mut commands = pin!(self.commands.clone().fuse());
-        while !self.program.has_ended() {
+        while !self.run.has_ended() {
+            self.timer.set(self.run.deadline(), &self.runtime);
             // Ended calls come first: all of them end before the session does, and are shown before it.
-            futures_util::select_biased! {
-                line = self.work.select_next_some() => self.program.print(line),
-                event = self.events.next().fuse() => match event {
-                    Some(event) => self.event(&event),
-                    None => self.program.end(),
+            let input = futures_util::select_biased! {
+                line = self.work.select_next_some() => match line {
+                    Some(line) => Input::Answer(line),
+                    None => continue,
                 },
-                line = commands.next() => match line {
-                    Some(line) => self.line(line),
-                    None => self.commands_ended(),
-                },
-                () = &mut self.cue => self.play(),
-                () = interrupts.select_next_some() => self.close(self.program.interrupted()),
-                state = states.select_next_some() => self.state(&state),
-                () = &mut self.silence => self.takes_long(),
-                () = time_limit => self.program.took_too_long(),
-            }
+                event = self.events.next().fuse() => self.happened(event),
+                line = commands.select_next_some() => line,
+                () = interrupts.select_next_some() => Input::Interrupt,
+                state = states.select_next_some() => {
+                    self.state(&state);
+                    continue;
+                }
+                () = &mut self.timer.sleep => Input::Timeout,
+            };
+            self.run.handle(input, &|| self.client.flight_record());
+            self.begin_calls();
         }
-        if self.program.revokes_login() {
+        if self.run.options().revoke_login == Some(true) {
             self.revoke_login().await;
         }
-        self.program.finish(|| self.client.flight_record())
+        let Self { run, client, .. } = self;
+        run.finish(&|| client.flight_record())
     }
 
     /// Gives the login back. That it is left says stderr, and changes nothing: it expires by itself.
     async fn revoke_login(&self) {
-        let tls = start::trusted(self.program.name(), self.program.ca_file()).unwrap_or_default();
+        let name = self.run.name();
+        let tls = start::trusted(name, self.run.options().ca_file.as_deref()).unwrap_or_default();
         let why = match https_client(self.runtime.clone(), IoLimits::default(), tls) {
-            Ok(https) => self.login.source.revoke(&*https).await.err().map(|failure| failure.message.into_string()),
+            Ok(https) => {
+                let revoked = pin!(self.login.source.revoke(&*https));
+                let revoked = match select(revoked, self.runtime.sleep(SILENCE)).await {
+                    Either::Left((revoked, _)) => revoked,
+                    Either::Right(((), revoked)) => {
+                        let what = "giving the login back is not answered yet; Ctrl-C ends this, and leaves it";
+                        terminal::complain(name, what);
+                        revoked.await
+                    }
+                };
+                revoked.err().map(|failure| failure.message.into_string())
+            }
             Err(error) => Some(error.to_string()),
         };
         if let Some(why) = why {
-            terminal::complain(self.program.name(), &format!("the login is left, it could not be given back: {why}"));
+            terminal::complain(name, &format!("the login is left, it could not be given back: {why}"));
         }
     }
 
-    fn commands_ended(&mut self) {
-        if let Some(mode) = self.program.commands_ended() {
-            self.close(mode);
-        }
-    }
-
-    /// While an attempt is under way its silence is watched.
-    fn state(&mut self, state: &ConnectionState) {
-        if matches!(state.session(), SessionState::Connecting) {
-            self.quiet = Some(Instant::now());
-            self.silence = self.runtime.sleep(SILENCE).fuse();
-        } else {
-            self.quiet = None;
-            self.silence = Fuse::terminated();
-        }
-    }
-
-    fn takes_long(&mut self) {
-        let Some(since) = self.quiet else { return };
-        self.program.takes_long(since.elapsed());
-        self.silence = self.runtime.sleep(5 * SILENCE).fuse();
-    }
-
-    fn event(&mut self, event: &Event) {
+    fn happened(&self, event: Option<Event>) -> Input {
+        let Some(event) = event else { return Input::EventsEnded };
         let snapshot = if matches!(event, Event::SnapshotChanged) { self.client.snapshot() } else { None };
-        let close = self.program.event(event, snapshot.as_ref(), || self.client.flight_record());
-        if let Some(mode) = close {
-            self.close(mode);
-        }
-        self.play();
+        Input::Event(Box::new(event), snapshot.map(Box::new))
     }
 
-    /// Plays the demonstration up to the next pause.
-    fn play(&mut self) {
-        while self.cue.is_terminated() {
-            match self.program.play() {
-                Play::Rest => return,
-                Play::Wait(pause) => self.cue = self.runtime.sleep(pause).fuse(),
-                Play::Close => self.close(Close::Revoke),
-            }
-        }
+    fn state(&mut self, state: &ConnectionState) {
+        self.run.state(state, &|| self.client.flight_record());
+        self.begin_calls();
     }
 
-    fn line(&mut self, line: Result<String, String>) {
-        let Some(command) = self.program.command(line) else { return };
-        let client = self.client.clone();
-        let failed = |error: String| Some(json::error(&error));
-        match command {
-            json::Command::Subscribe(filters) => self.work.push(Box::pin(async move {
-                client.subscribe(filters).await.err().and_then(|error| failed(error.to_string()))
-            })),
-            json::Command::Unsubscribe => self.work.push(Box::pin(async move {
-                client.unsubscribe().await.err().and_then(|error| failed(error.to_string()))
-            })),
-            json::Command::Recover => self.work.push(Box::pin(async move {
-                client.recover().await.err().and_then(|error| failed(error.to_string()))
-            })),
-            json::Command::Request { id, request } => self.work.push(Box::pin(async move {
-                let result = client.request(*request).await;
-                Some(json::response(&id, &result))
-            })),
-            json::Command::Close(mode) => self.close(mode),
+    fn begin_calls(&mut self) {
+        while let Some(call) = self.run.next_call() {
+            let client = self.client.clone();
+            let failed = |error: String| Some(json::error(&error));
+            self.work.push(match call {
+                Command::Subscribe(filters) => Box::pin(async move {
+                    client.subscribe(filters).await.err().and_then(|error| failed(error.to_string()))
+                }),
+                Command::Unsubscribe => {
+                    Box::pin(
+                        async move { client.unsubscribe().await.err().and_then(|error| failed(error.to_string())) },
+                    )
+                }
+                Command::Recover => {
+                    Box::pin(async move { client.recover().await.err().and_then(|error| failed(error.to_string())) })
+                }
+                Command::Request { id, request } => Box::pin(async move {
+                    let result = client.request(*request).await;
+                    Some(json::response(&id, &result))
+                }),
+                Command::Close(mode) => Box::pin(async move {
+                    client.close(mode).await;
+                    None
+                }),
+            });
         }
-    }
-
-    fn close(&self, mode: Close) {
-        let client = self.client.clone();
-        self.work.push(Box::pin(async move {
-            client.close(mode).await;
-            None
-        }));
     }
 }

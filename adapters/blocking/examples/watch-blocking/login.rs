@@ -17,6 +17,7 @@ struct Watched<'a>(&'a dyn HttpsSender, &'a LoginCalls);
 
 impl HttpsSender for Watched<'_> {
     fn send(&self, request: Request<bytes::Bytes>) -> Result<Response<bytes::Bytes>, HttpFailure> {
+        self.1.began();
         let result = self.0.send(request);
         self.1.ended(&result);
         result

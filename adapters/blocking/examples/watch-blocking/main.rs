@@ -7,14 +7,15 @@ mod running;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use ringcentral_ws_adapter::watch::program::Program;
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
+use ringcentral_ws_adapter::watch::run::Run;
+use ringcentral_ws_adapter::watch::screen::fit_complaints;
 use ringcentral_ws_adapter::watch::start::{self, KeptLogin};
 use ringcentral_ws_blocking::{Client, CredentialSource as _, Jwt};
 use ringcentral_ws_conformance::demo;
 
 use self::login::Login;
-use self::running::Running;
+use self::running::{Happenings, Running};
 
 /// The program's name.
 const NAME: &str = "watch-blocking";
@@ -25,7 +26,9 @@ fn main() -> ExitCode {
 
 /// Gives the exit status, early or late.
 fn watch() -> Result<u8, u8> {
+    fit_complaints();
     let mut options = start::ask(NAME, std::env::args_os().skip(1))?;
+    let happenings = Happenings::begin();
     let (credentials, perform) = start::credentials(NAME, Jwt::from_env(), Box::new(demo::start), Jwt::new)?;
     let files = start::claim(NAME, &mut options, perform.is_some())?;
     let app = credentials.app().clone();
@@ -35,7 +38,8 @@ fn watch() -> Result<u8, u8> {
     let (client, events) = start::start(NAME, &options, files.state.as_ref(), &app, perform.is_some(), |settings| {
         Client::builder(Arc::clone(&login)).settings(settings).start()
     })?;
-    Ok(Running::new(Program::new(NAME, options, files, reach, perform), client).run(events))
+    let run = Run::new(NAME, options, files, reach, perform, None);
+    Ok(Running::run(run, client, events, happenings))
 }
 
 /// With a state file the login is kept too.

@@ -230,6 +230,23 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     Ok(fs::canonicalize(folder(&path))?.join(name))
 }
 
+/// Whether two names lead to the same file, whether it exists or not.
+#[must_use]
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    if let (Ok(one), Ok(other)) = (resolve(one), resolve(other))
+        && one == other
+    {
+        return true;
+    }
+    system::is_same(one, other)
+}
+
+/// The name `FILE.ending` of a file that belongs to this one; links of this one are followed.
+#[must_use]
+pub fn beside_target(path: &Path, ending: &str) -> PathBuf {
+    beside(&resolve(path).unwrap_or_else(|_| path.to_owned()), ending)
+}
+
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -332,8 +349,8 @@ fn sweep(path: &Path) {
     let Some(name) = path.file_name().and_then(OsStr::to_str) else { return };
     let is_left = |other: &str| {
         let rest = other.strip_prefix(name).and_then(|rest| rest.strip_suffix(TEMPORARY)?.strip_suffix('.'));
-        let kinds = [".login", ".bad", ".handled"];
-        let rest = rest.map(|rest| kinds.iter().find_map(|kind| rest.strip_prefix(kind)).unwrap_or(rest));
+        let named = |rest| [".login", ".handled"].iter().find_map(|kind| str::strip_prefix(rest, kind));
+        let rest = rest.map(|rest| named(rest).or(after_bad(rest)).unwrap_or(rest));
         let pid = rest.and_then(|rest| rest.strip_prefix('.')?.split('-').next());
         pid.is_some_and(|pid| pid.parse::<u32>().is_ok())
     };
@@ -342,6 +359,13 @@ fn sweep(path: &Path) {
             let _ = fs::remove_file(left.path());
         }
     }
+}
+
+/// What comes after `.bad` or `.bad.N`.
+fn after_bad(ending: &str) -> Option<&str> {
+    let rest = ending.strip_prefix(".bad")?;
+    let numbered = rest.strip_prefix('.').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    Some(numbered.filter(|rest| rest.starts_with('.')).unwrap_or(rest))
 }
 
 /// The locks of one file.

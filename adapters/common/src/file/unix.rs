@@ -52,6 +52,12 @@ pub(super) fn kind(meta: &Metadata) -> &'static str {
     }
 }
 
+/// Whether both names exist and are of the same file, as hard links are.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+    let of = |path: &Path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
+    of(one).is_ok_and(|one| of(other).is_ok_and(|other| one == other))
+}
+
 /// Whether others could read or write it before. The error means that they still can.
 pub(super) fn make_private(file: &File) -> io::Result<bool> {
     let exposed = |file: &File| file.metadata().map(|meta| meta.mode() & 0o077 != 0);

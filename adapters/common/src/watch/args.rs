@@ -7,7 +7,8 @@ use lexopt::prelude::*;
 use ringcentral_ws_api::Filter;
 use ringcentral_ws_core::Filters;
 
-use super::record::is_stdout;
+use super::record::{is_stdout, is_stream};
+use crate::file::{beside_target, is_same};
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -109,7 +110,8 @@ or a short name: {names}
   --state FILE           keep the session in FILE and the login in FILE.login, so that the next start continues it;
                          both are secret. They must be regular files of yours and are made private; no other process
                          can use them meanwhile, for which FILE.rcws.lock is beside them.
-                         A file that holds something else is refused; a damaged one is kept as FILE.bad
+                         A file that holds something else is refused; a damaged one is kept as FILE.bad,
+                         later ones as FILE.bad.1 to FILE.bad.8
   --record FILE          write what the flight recorder holds to FILE after trouble and at the end, secrets masked;
                          a file like those of --state, or a stream: -, /dev/stdout, /dev/stderr
   --rest-over-websocket  send REST calls over the WebSocket where it can carry them
@@ -191,9 +193,7 @@ impl Options {
         for (option, file) in [("--state", &self.state), ("--record", &self.record)] {
             file.as_deref().map_or(Ok(()), |file| check_file(option, file))?;
         }
-        if self.state.is_some() && self.state == self.record {
-            return Err("--state and --record name the same file; give each its own".to_owned());
-        }
+        self.check_names()?;
         if self.json && self.record.as_deref().is_some_and(is_stdout) {
             return Err(
                 "--record: with --json standard output is taken; give the name of a file, or /dev/stderr".to_owned()
@@ -204,6 +204,28 @@ impl Options {
             Filters::new(&self.filters).map_err(|error| error.to_string())?;
         }
         Ok(self)
+    }
+
+    /// Each file has one use.
+    fn check_names(&self) -> Result<(), String> {
+        let of_state = self.state.as_deref().map(|file| beside_target(file, "login"));
+        let record = self.record.as_deref().filter(|file| !is_stream(file));
+        let files = [
+            ("--state", self.state.as_deref()),
+            ("the login of --state", of_state.as_deref()),
+            ("--record", record),
+            ("--login", self.login.as_deref()),
+        ];
+        for (at, (one, first)) in files.iter().enumerate() {
+            for (other, second) in &files[at + 1..] {
+                if let (Some(first), Some(second)) = (first, second)
+                    && is_same(first, second)
+                {
+                    return Err(format!("{one} and {other} name the same file; give each its own"));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -276,7 +298,9 @@ mod tests {
             (&["--json=1"], "--json"),
             (&["--state", "/nowhere/at/all/s"], "does not exist"),
             (&["--state", "/"], "is a folder"),
-            (&["--state", "x", "--record", "x"], "the same file"),
+            (&["--state", "x", "--record", "x"], "--state and --record name the same file"),
+            (&["--state", "x", "--record", "./x"], "--state and --record name the same file"),
+            (&["--state", "x", "--record", "../common/x.login"], "login of --state and --record name the same file"),
             (&["--json", "--record", "-"], "standard output is taken"),
             (&["--record=/dev/stdout", "--json"], "standard output is taken"),
             (&["smss"], "begin with '/'"),

@@ -126,7 +126,7 @@ impl Director {
                 Scene::Restarted,
                 vec![
                     Cue::Wait(PAUSE),
-                    Cue::Say("The server restarts and forgets the session. A message arrives meanwhile, and is lost."),
+                    Cue::Say("The server restarts and forgets the session. A message meanwhile is lost."),
                     Cue::Do(Step::Restart),
                     Cue::Do(Step::Sms("Nobody will read this.")),
                 ],
@@ -134,7 +134,7 @@ impl Director {
             (Scene::Restarted, Event::Subscribed(_)) => (
                 Scene::LastMessage,
                 vec![
-                    Cue::Say("The loss is reported, and the subscription stands again. One more message arrives."),
+                    Cue::Say("The loss is reported, and the subscription stands again. One more message:"),
                     Cue::Wait(PAUSE),
                     Cue::Do(Step::Sms("There you are.")),
                 ],
@@ -151,5 +151,15 @@ impl Director {
         };
         *self = Self { scene, seen: 0 };
         cues
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_it_says_fits_a_terminal_of_80_columns() {
+        let source = include_str!("demo.rs");
+        let said: Vec<&str> = source.split("Cue::Say(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(said.len() > 5 && said.iter().all(|text| text.chars().count() < 80), "{said:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! Events for people.
 
-use ringcentral_ws_core::{Cause, Certainty, CloseReason, Event, ProtocolError, Resumption, SubscriptionInfo};
+use ringcentral_ws_core::{
+    Cause, Certainty, CloseReason, Event, ProtocolError, Resumption, SubscriptionInfo, WaitReason,
+};
 
 use crate::terminal::{escape, escape_json};
 
@@ -21,8 +23,14 @@ pub fn event(event: &Event) -> Option<String> {
     Some(lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join(INDENT))
 }
 
+/// One more line of the same event.
+pub(super) fn more(lines: &str, line: &str) -> String {
+    format!("{lines}{INDENT}{line}")
+}
+
 fn subscribed(info: &SubscriptionInfo) -> Vec<String> {
-    let mut lines = vec![format!("subscribed     {} filter(s)", info.filters.len())];
+    let count = info.filters.len();
+    let mut lines = vec![format!("subscribed     {count} filter{}", if count == 1 { "" } else { "s" })];
     lines.extend(info.filters.iter().map(ToString::to_string));
     let refused = info.disabled.iter();
     lines.extend(refused.map(|off| format!("refused: {} ({}: {})", off.filter, off.reason, off.message)));
@@ -40,20 +48,24 @@ fn line(event: &Event) -> Option<String> {
             };
             format!("connected      (connection {conn}, {how})")
         }
-        Event::SubscriptionFailed { error, retry_at, .. } => {
-            let next = if retry_at.is_some() { "it is tried again" } else { error.remedy() };
-            format!("not subscribed {error}; {next}")
+        Event::SubscriptionFailed { error, delay: Some(delay), .. } => {
+            format!("not subscribed {error}; next in {:.1} s", delay.as_secs_f64())
         }
+        Event::SubscriptionFailed { error, .. } => format!("not subscribed {error}; {}", error.remedy()),
         Event::Unsubscribed { .. } => "unsubscribed".to_owned(),
         Event::Recovered { .. } => "recovered      nothing was lost; what was missed follows".to_owned(),
-        Event::RecoveryFailed { code, .. } => {
-            format!("not recovered  {}", code.as_deref().unwrap_or("too much time has passed"))
+        Event::RecoveryFailed { code: Some(code), .. } => {
+            format!("not recovered  the server could not continue the session ({code})")
         }
+        Event::RecoveryFailed { .. } => "not recovered  too much time has passed".to_owned(),
         Event::Retry { cause: cause @ Cause::LoginLimit { .. }, delay, .. } => {
             format!("waiting        {cause}; next in {:.1} s", delay.as_secs_f64())
         }
         Event::Retry { attempt, cause, delay, .. } => {
             format!("retry          attempt {attempt} failed: {cause}; next in {:.1} s", delay.as_secs_f64())
+        }
+        Event::Waiting { reason: WaitReason::Backoff, delay, .. } => {
+            format!("waiting        next in {:.1} s", delay.as_secs_f64())
         }
         Event::Waiting { reason, delay, .. } => {
             format!("waiting        {:.1} s: {reason}", delay.as_secs_f64())
@@ -130,7 +142,7 @@ pub fn advice(cause: &Cause) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use ringcentral_ws_core::{Filters, SubscriptionId, Timestamp, WaitReason};
+    use ringcentral_ws_core::{Filters, SubscriptionId, Timestamp};
 
     use super::*;
 
@@ -166,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_subscription_that_is_as_it_should_be_has_its_filters_only() {
-        assert_eq!(shown(info()), ["subscribed     1 filter(s)", "/a"]);
+        assert_eq!(shown(info()), ["subscribed     1 filter", "/a"]);
         assert_eq!(shown(SubscriptionInfo { status: None, transport: None, ..info() }).len(), 2);
     }
 

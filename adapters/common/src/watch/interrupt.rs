@@ -7,12 +7,12 @@ use std::thread::{self, Builder};
 use std::time::Duration;
 
 use super::FAILED;
-use crate::terminal::complain;
+use crate::terminal::{clear, complain};
 
 /// How long an end in order may take: a second more than the session itself takes at most to close.
 const LIMIT: Duration = Duration::from_secs(6);
 
-/// How long it may take to say so. Where nobody reads standard error either, nothing is said.
+/// How long it may take to say so, or to take the status line away. Where nobody reads standard error either, nothing is said.
 const TO_SAY: Duration = Duration::from_millis(200);
 
 /// Calls `notify` for each Ctrl-C, and on Unix for SIGTERM and SIGHUP too, on a thread of its own: a stream that nobody
@@ -29,18 +29,20 @@ pub fn on_signal(name: &'static str, mut notify: impl FnMut(u8) + Send + 'static
     })
 }
 
-/// Calls `handler` with whether it was Ctrl-C, and with the status. The first process of a container or namespace gets only signals that it
-/// handles, so it has to handle all that ask for an end.
+/// Calls `handler` with whether it was Ctrl-C, and with the status. The first process of a container or namespace gets
+/// only signals that it handles, so it has to handle all that ask for an end.
 #[cfg(unix)]
 fn handle(mut handler: impl FnMut(bool, u8) + Send + 'static) -> bool {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut wanted = vec![SIGINT, SIGTERM];
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    // A file at the limit of its size (`ulimit -f`) would end the process. Handled, the write fails, and that is said.
+    let mut wanted = vec![SIGINT, SIGTERM, SIGXFSZ];
     if !is_ignored(SIGHUP) {
         wanted.push(SIGHUP);
     }
     let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else { return false };
+    let ends = |signal: &i32| *signal != SIGXFSZ;
     let status = |signal| u8::try_from(128 + signal).unwrap_or(FAILED);
-    let run = move || signals.forever().for_each(|signal| handler(signal == SIGINT, status(signal)));
+    let run = move || signals.forever().filter(ends).for_each(|signal| handler(signal == SIGINT, status(signal)));
     Builder::new().name("signals".to_owned()).spawn(run).is_ok()
 }
 
@@ -66,21 +68,29 @@ fn interrupted(name: &'static str, by_hand: bool) {
     static SEEN: AtomicBool = AtomicBool::new(false);
     let end = move || {
         thread::sleep(LIMIT);
-        let (said, is_said) = channel();
-        let say = move || {
+        end_after(move || {
+            clear();
             complain(name, "the end takes too long: a stream may be full and unread; what is on the server stays");
-            let _ = said.send(());
-        };
-        if Builder::new().spawn(say).is_ok() {
-            let _ = is_said.recv_timeout(TO_SAY);
-        }
-        exit(FAILED.into())
+        })
     };
     if SEEN.swap(true, Ordering::Relaxed) {
         if by_hand {
-            exit(FAILED.into())
+            end_after(clear)
         }
     } else if Builder::new().name("interrupt".to_owned()).spawn(end).is_err() {
         exit(FAILED.into())
     }
+}
+
+/// Ends the process after the last words, or without them if nobody takes them.
+fn end_after(last: impl FnOnce() + Send + 'static) -> ! {
+    let (said, is_said) = channel();
+    let say = move || {
+        last();
+        let _ = said.send(());
+    };
+    if Builder::new().spawn(say).is_ok() {
+        let _ = is_said.recv_timeout(TO_SAY);
+    }
+    exit(FAILED.into())
 }

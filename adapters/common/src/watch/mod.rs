@@ -8,17 +8,20 @@ pub mod human;
 pub mod interrupt;
 pub mod json;
 pub mod login_file;
+pub mod paint;
 pub mod program;
 pub mod reach;
 pub mod record;
+pub mod run;
+pub mod screen;
 pub mod start;
 pub mod state;
+pub mod waits;
 
 use std::io::{self, BufRead};
 
-use ringcentral_ws_core::Event;
-
 use self::args::Options;
+use self::program::Input;
 use self::record::Record;
 use self::state::StateFile;
 use crate::file::FileError;
@@ -39,23 +42,25 @@ pub fn complain(name: &str, why: &str, status: u8) -> u8 {
 }
 
 /// Reads the lines of stdin on a thread of its own, because that blocks on every runtime, until `take` returns `false`.
-pub fn read_stdin(mut take: impl FnMut(Result<String, String>) -> bool + Send + 'static) {
+/// The last input is that they have ended.
+pub fn read_stdin(mut take: impl FnMut(Input) -> bool + Send + 'static) {
     let _ = std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         let mut input = io::stdin().lock();
         loop {
             let mut line = Vec::new();
             match io::Read::take(&mut input, MAX_LINE).read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => return,
+                Ok(0) | Err(_) => break,
                 Ok(_) => {}
             }
             let line = String::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned());
             if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
                 continue;
             }
-            if !take(line) {
+            if !take(Input::Line(line)) {
                 return;
             }
         }
+        take(Input::LinesEnded);
     });
 }
 
@@ -79,10 +84,10 @@ impl Files {
         Ok(Self { state, record: Record::claim(options.record.as_deref())? })
     }
 
-    /// Sees each event before anything is written for it.
-    pub fn on(&self, event: &Event) {
+    /// There is a connection. To be called before the session is saved for it.
+    pub fn connected(&self) {
         if let Some(state) = &self.state {
-            state.on(event);
+            state.connected();
         }
     }
 

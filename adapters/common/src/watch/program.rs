@@ -1,35 +1,88 @@
-//! The program without what waits: what it shows, keeps and decides.
+//! The program without input and output: what it shows, keeps and decides, and when.
+//!
+//! A loop hands in what happens ([`Input`]) and does what comes out ([`Act`]), then waits until
+//! [`deadline`](Program::deadline). [`Run`](super::run::Run) does all that needs no waiting, so a loop only waits.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ringcentral_ws_core::{Close, CloseReason, Event, Snapshot};
 
 use super::args::Options;
-use super::demo::{Cue, Director, Perform};
+use super::demo::{self, Cue, Director, Step};
+use super::json::Command;
+use super::paint::Status;
 use super::reach::Reach;
 use super::record::Record;
-use super::{FAILED, Files, complain, human, json};
-use crate::terminal;
+use super::waits::{Doing, Longest, Slow, Standing, Waits};
+use super::{FAILED, human, json};
 
-/// When nothing could be shown for so long while something is under way, that is said. Then again after each five times
-/// of it.
-pub const SILENCE: Duration = Duration::from_millis(1500);
+/// Said at the end if the login is not given back.
+const LEFT: &str = "the login stays valid until it expires (see --revoke-login)";
 
-/// How a line for people is shown, in place of the seconds since the beginning before it. It is escaped already, and may
-/// have line breaks in it.
-pub type Dress = fn(&str) -> String;
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// An event of the session; with a [`SnapshotChanged`](Event::SnapshotChanged) the snapshot as it is with it.
+    Event(Box<Event>, Option<Box<Snapshot>>),
+    /// No more events come.
+    EventsEnded,
+    /// The session stands otherwise.
+    State(Standing),
+    /// A line of stdin, or why it is none.
+    Line(Result<String, String>),
+    /// No more commands come on stdin.
+    LinesEnded,
+    /// The line of a call that has ended.
+    Answer(String),
+    /// Ctrl-C, or a signal that asks for the end.
+    Interrupt,
+    /// The session could be kept, or could not, and why.
+    Saved(Result<(), String>),
+    /// Standard output takes nothing any more.
+    Unwritten,
+    /// The [deadline](Program::deadline) has passed.
+    Timeout,
+}
+
+/// One thing to do. All but [`Call`](Self::Call) are done at once and in this order.
+#[derive(Debug)]
+pub enum Act {
+    /// Write this to standard output: an object, or the lines of an event, escaped.
+    Line(String),
+    /// The same for a paragraph of its own.
+    Paragraph(String),
+    /// Show another status line, or none.
+    Status(Option<Status>),
+    /// Say this on standard error, behind the program's name.
+    Complain(String),
+    /// Write this to standard error as it is.
+    Note(&'static str),
+    /// There is a connection: what the files hold of others may be replaced.
+    Connected,
+    /// Keep the session.
+    Save(Box<Snapshot>),
+    /// The login that is kept is of no use any more.
+    ForgetLogin,
+    /// Write the recording.
+    Record,
+    /// Have the server of the demonstration do this.
+    Perform(Step),
+    /// Begin a call. Its end is an [`Answer`](Input::Answer) if there is something to say.
+    Call(Command),
+}
 
 /// A run of the program.
+#[derive(Debug)]
 pub struct Program {
-    name: &'static str,
     options: Options,
-    files: Files,
     reach: Reach,
-    began: Instant,
-    dress: Option<Dress>,
+    acts: VecDeque<Act>,
+    waits: Waits,
+    /// Whether a status line is shown, and when it changes by itself.
+    has_status: bool,
+    shown: Option<Status>,
+    redraw_at: Option<Duration>,
     /// The exit status, once it is decided.
     status: Option<u8>,
     ended: bool,
@@ -47,36 +100,26 @@ pub struct Program {
 }
 
 /// The demonstration in progress.
+#[derive(Debug, Default)]
 struct Demonstration {
-    perform: Perform,
     director: Director,
     cues: VecDeque<Cue>,
-}
-
-/// What the demonstration needs next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Play {
-    /// Nothing before the next event.
-    Rest,
-    /// A pause.
-    Wait(Duration),
-    /// The end of the session.
-    Close,
+    /// The end of the pause before the next cue.
+    pause: Option<Duration>,
 }
 
 impl Program {
-    /// A run that begins now; `perform` makes the server of a demonstration do something.
+    /// A run that begins now.
     #[must_use]
-    pub fn new(name: &'static str, options: Options, files: Files, reach: Reach, perform: Option<Perform>) -> Self {
-        let demo = perform.map(|perform| Demonstration { perform, director: Director::new(), cues: VecDeque::new() });
-        let began = Instant::now();
+    pub fn new(options: Options, reach: Reach, longest: Longest, is_demo: bool) -> Self {
         Self {
-            name,
             options,
-            files,
             reach,
-            began,
-            dress: None,
+            acts: VecDeque::new(),
+            waits: Waits::new(longest),
+            has_status: false,
+            shown: None,
+            redraw_at: None,
             status: None,
             ended: false,
             failure: None,
@@ -84,57 +127,21 @@ impl Program {
             commands_ended: false,
             refused: None,
             state_failed: false,
-            demo,
+            demo: is_demo.then(Demonstration::default),
         }
     }
 
-    /// Shows lines for people like this.
+    /// The same with a status line. What takes long is shown there, and gets no lines of its own.
     #[must_use]
-    pub const fn dressed(mut self, dress: Option<Dress>) -> Self {
-        self.dress = dress;
+    pub fn with_status(mut self, has_status: bool) -> Self {
+        self.has_status = has_status && !self.options.json;
         self
     }
 
-    /// The program's name.
+    /// What was asked for.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// The certificates that are trusted too.
-    #[must_use]
-    pub fn ca_file(&self) -> Option<&Path> {
-        self.options.ca_file.as_deref()
-    }
-
-    /// Whether the login is to be given back at the end.
-    #[must_use]
-    pub fn revokes_login(&self) -> bool {
-        self.options.revoke_login == Some(true)
-    }
-
-    /// Whether commands come on stdin.
-    #[must_use]
-    pub const fn reads_commands(&self) -> bool {
-        self.options.json
-    }
-
-    /// Whether it plays a demonstration.
-    #[must_use]
-    pub const fn is_demo(&self) -> bool {
-        self.demo.is_some()
-    }
-
-    /// Time since it began.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    /// How Ctrl-C ends the session.
-    #[must_use]
-    pub const fn interrupted(&self) -> Close {
-        if self.options.state.is_some() { Close::Detach } else { Close::Revoke }
+    pub const fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Whether the loop ends.
@@ -143,176 +150,236 @@ impl Program {
         self.ended
     }
 
-    /// No more events come.
-    pub const fn end(&mut self) {
-        self.ended = true;
+    /// The next thing to do; `None` when all is done.
+    pub fn next_act(&mut self) -> Option<Act> {
+        self.acts.pop_front()
     }
 
-    /// The demonstration has had its time.
-    pub fn took_too_long(&mut self) {
-        self.fail("time_limit", "the demonstration took too long");
-        self.ended = true;
+    /// When a [`Timeout`](Input::Timeout) is due, as time since the program began.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let demo = self.demo.as_ref();
+        let limit = demo.map(|_| demo::TIME_LIMIT);
+        let pause = demo.and_then(|demo| demo.pause);
+        [limit, pause, self.waits.says_next(), self.redraw_at].into_iter().flatten().min()
     }
 
-    /// The exit status. `record` gives what the flight recorder holds.
-    pub fn finish(mut self, record: impl FnOnce() -> Option<String>) -> u8 {
-        self.files.record.write(self.name, record());
+    /// Takes what happened, at this time since the program began.
+    pub fn handle(&mut self, input: Input, now: Duration) {
+        match input {
+            Input::Event(event, snapshot) => self.event(event, snapshot, now),
+            Input::EventsEnded => self.ended = true,
+            Input::State(standing) => self.waits.state(standing, now),
+            Input::Line(line) => self.command(line, now),
+            Input::LinesEnded => {
+                self.commands_ended = true;
+                self.give_up(now);
+            }
+            Input::Answer(line) => self.print(line),
+            Input::Interrupt => {
+                self.close(if self.options.state.is_some() { Close::Detach } else { Close::Revoke }, now);
+            }
+            Input::Saved(result) => self.saved(result),
+            Input::Unwritten => {
+                self.status = Some(FAILED);
+                self.ended = true;
+            }
+            Input::Timeout => {}
+        }
+        self.time_passed(now);
+        self.redraw(now);
+    }
+
+    /// The last things to do, and the exit status.
+    pub fn finish(&mut self) -> u8 {
+        self.show(None);
+        self.acts.push_back(Act::Record);
         if self.options.json && !self.closed {
             let lost = || ("ended", "the session ended without a word".to_owned());
             let (reason, why) = self.failure.take().unwrap_or_else(lost);
-            self.print(Some(json::ended(reason, &why)));
+            self.print(json::ended(reason, &why));
         }
         self.status.unwrap_or(FAILED)
     }
 
-    /// No more commands come on stdin. Gives the way to close the session if nothing can be waited for any more.
-    pub fn commands_ended(&mut self) -> Option<Close> {
-        self.commands_ended = true;
-        self.given_up()
-    }
-
-    /// A refusal for good is the end when no command can come that asks for something else.
-    fn given_up(&mut self) -> Option<Close> {
-        if !self.commands_ended {
-            return None;
+    fn time_passed(&mut self, now: Duration) {
+        match self.waits.due(now) {
+            Some(Slow::Unanswered(doing, elapsed)) => self.takes_long(doing, elapsed),
+            Some(Slow::Pause(left)) if !self.has_status && !self.options.json => {
+                self.print(format!("waiting        next in {:.1} s", left.as_secs_f64()));
+            }
+            Some(Slow::Pause(_)) | None => {}
         }
-        let why = self.refused.take()?;
-        self.fail("subscription_failed", &why);
-        Some(Close::Revoke)
+        if self.demo.is_some() && now >= demo::TIME_LIMIT && !self.ended {
+            self.fail("time_limit", "the demonstration took too long");
+            self.ended = true;
+        }
+        self.play(now);
     }
 
-    /// Says that something takes long, and for how long it has: see [`SILENCE`].
-    pub fn takes_long(&mut self, elapsed: Duration) {
-        let what = self.reach.waits_for();
-        self.print(Some(if self.options.json {
-            json::progress(&what, elapsed)
+    /// Says that something takes long, and for how long it has: see [`SILENCE`](super::waits::SILENCE). The line
+    /// protocol says so of connections alone.
+    fn takes_long(&mut self, doing: Doing, elapsed: Duration) {
+        if self.has_status || self.options.json && doing != Doing::Connecting {
+            return;
+        }
+        let is_login = self.reach.is_login_under_way();
+        let longest = self.waits.longest(doing, is_login).as_secs();
+        let what = self.reach.waits_for(match doing {
+            Doing::Connecting if is_login => "the login to",
+            Doing::Connecting => "the connection to",
+            Doing::Subscribing => "the subscription at",
+            Doing::Closing => "the end of the session at",
+        });
+        self.print(if self.options.json {
+            json::progress(&format!("{what}; this may take {longest} s at most"), elapsed)
         } else {
-            format!("waiting        {what}, for {:.0} s", elapsed.as_secs_f64())
-        }));
+            format!("waiting        {what}, for {:.0} s of at most {longest} s", elapsed.as_secs_f64())
+        });
     }
 
-    /// Shows an event and does what follows from it; `snapshot` is the session as it stands with it. Gives the way to
-    /// close the session if it is to be closed.
-    pub fn event(
-        &mut self,
-        event: &Event,
-        snapshot: Option<&Snapshot>,
-        record: impl FnOnce() -> Option<String>,
-    ) -> Option<Close> {
-        let line = match event {
+    /// Shows an event and does what follows from it.
+    fn event(&mut self, event: Box<Event>, snapshot: Option<Box<Snapshot>>, now: Duration) {
+        self.waits.event(&event, now);
+        let line = match &*event {
             Event::Closed { reason } if self.options.json => {
                 let why = self.failure.as_ref().map(|(_, why)| &**why);
                 Some(json::closed(reason, why).end())
             }
             event if self.options.json => json::event(event),
-            event => human::event(event),
+            event => human::event(event)
+                .map(|lines| if self.leaves_login(event) { human::more(&lines, LEFT) } else { lines }),
         };
-        self.closed |= matches!(event, Event::Closed { .. });
-        self.print(line);
-        self.files.on(event);
-        if self.files.record.is_wanted() && Record::is_trouble(event) {
-            self.files.record.write(self.name, record());
+        self.closed |= matches!(*event, Event::Closed { .. });
+        if let Some(line) = line {
+            self.print(line);
         }
-        if let Some(why) = self.reach.on(event) {
+        if let Event::Connected { .. } = &*event {
+            self.acts.push_back(Act::Connected);
+        }
+        if Record::is_trouble(&event) {
+            self.acts.push_back(Act::Record);
+        }
+        if let Some(why) = self.reach.on(&event) {
             self.fail("unreachable", &why);
             self.ended = true;
-            return None;
+            return;
         }
-        let mut close = None;
+        self.follow(&event, snapshot, now);
+        if let Some(demo) = &mut self.demo {
+            demo.cues.extend(demo.director.on(&event));
+        }
+    }
+
+    /// Whether the login is still good after this event, and an option would have given it back.
+    fn leaves_login(&self, event: &Event) -> bool {
+        let is_end = matches!(event, Event::Closed { reason: CloseReason::Revoked });
+        is_end && self.options.revoke_login == Some(false) && self.options.login.is_none() && self.demo.is_none()
+    }
+
+    /// Does what follows from an event.
+    fn follow(&mut self, event: &Event, snapshot: Option<Box<Snapshot>>, now: Duration) {
         match event {
-            Event::SnapshotChanged => self.save(snapshot),
+            Event::SnapshotChanged => self.acts.extend(snapshot.map(Act::Save)),
             Event::SubscriptionFailed { error, retry_at: None, .. } => {
                 self.refused = Some(format!("{error}; {}", error.remedy()));
                 self.commands_ended |= !self.options.json;
-                close = self.given_up();
+                self.give_up(now);
             }
             Event::Subscribed(_) | Event::Unsubscribed { .. } => self.refused = None,
             Event::Closed { reason } => {
-                if let (CloseReason::Revoked, Some(file)) = (reason, &self.files.state) {
-                    file.forget_login();
+                if let CloseReason::Revoked = reason {
+                    self.acts.push_back(Act::ForgetLogin);
                 }
                 if let CloseReason::Permanent(cause) = reason {
                     self.fail(cause.as_str(), &format!("{cause}{}", human::advice(cause)));
                 }
                 self.status.get_or_insert(0);
-                let is_left = self.options.revoke_login == Some(false) && self.options.login.is_none();
-                if is_left && matches!(reason, CloseReason::Revoked) && !self.options.json && self.demo.is_none() {
-                    let left = "the login is left and expires by itself; --revoke-login gives it back";
-                    self.print(Some(format!("               {left}")));
-                }
             }
             _ => {}
         }
-        if let Some(demo) = &mut self.demo {
-            demo.cues.extend(demo.director.on(event));
-        }
-        close
     }
 
-    /// Plays the demonstration up to the next pause. To be called after each event and each pause.
-    pub fn play(&mut self) -> Play {
+    /// A refusal for good is the end when no command can come that asks for something else.
+    fn give_up(&mut self, now: Duration) {
+        if self.commands_ended
+            && let Some(why) = self.refused.take()
+        {
+            // A terminal shows why just before.
+            let shown = if self.has_status { "the subscription was refused, so this ends" } else { &*why };
+            self.fail("subscription_failed", shown);
+            self.close(Close::Revoke, now);
+        }
+    }
+
+    /// Plays the demonstration up to the next pause.
+    fn play(&mut self, now: Duration) {
         loop {
-            let Some(demo) = &mut self.demo else { return Play::Rest };
+            let Some(demo) = &mut self.demo else { return };
+            if demo.pause.is_some_and(|pause| now < pause) {
+                return;
+            }
+            demo.pause = None;
             match demo.cues.pop_front() {
-                None => return Play::Rest,
-                Some(Cue::Say(text)) if self.options.json => terminal::note(text),
-                Some(Cue::Say(text)) => self.print(Some(format!("\n{text}"))),
-                Some(Cue::Do(step)) => (demo.perform)(step),
-                Some(Cue::Wait(pause)) => return Play::Wait(pause),
-                Some(Cue::Close) => return Play::Close,
+                None => return,
+                Some(Cue::Say(text)) if self.options.json => self.acts.push_back(Act::Note(text)),
+                Some(Cue::Say(text)) => self.acts.push_back(Act::Paragraph(text.to_owned())),
+                Some(Cue::Do(step)) => self.acts.push_back(Act::Perform(step)),
+                Some(Cue::Wait(pause)) => demo.pause = Some(now + pause),
+                Some(Cue::Close) => self.close(Close::Revoke, now),
             }
         }
     }
 
     /// Reads a line of stdin. What is no command is answered.
-    pub fn command(&mut self, line: Result<String, String>) -> Option<json::Command> {
+    fn command(&mut self, line: Result<String, String>, now: Duration) {
         match line.map_err(|why| (None, why)).and_then(|line| json::command(&line)) {
-            Ok(command) => return Some(command),
-            Err((None, why)) => self.print(Some(json::error(&why))),
+            Ok(Command::Close(mode)) => self.close(mode, now),
+            Ok(command) => self.acts.push_back(Act::Call(command)),
+            Err((None, why)) => self.print(json::error(&why)),
             Err((Some(id), why)) => {
                 let line = json::Line::new("response").with("id", id).with("outcome", "not_sent");
-                self.print(Some(line.with("message", why).end()));
+                self.print(line.with("message", why).end());
             }
         }
-        None
     }
 
-    /// Writes a line to stdout.
-    pub fn print(&mut self, line: Option<String>) {
-        let Some(line) = line else { return };
-        let mut out = io::stdout().lock();
-        let written = if self.options.json {
-            writeln!(out, "{line}")
-        } else if let Some(apart) = line.strip_prefix('\n') {
-            writeln!(out, "\n{apart}")
-        } else if let Some(dress) = self.dress {
-            writeln!(out, "{}", dress(&line))
-        } else {
-            writeln!(out, "{:>6.1} s  {line}", self.began.elapsed().as_secs_f64())
-        };
-        if let Err(error) = written.and_then(|()| out.flush()) {
-            if !self.ended {
-                terminal::unread(self.name, &error);
-            }
-            self.status = Some(FAILED);
-            self.ended = true;
-        }
+    fn close(&mut self, mode: Close, now: Duration) {
+        self.waits.close(now);
+        self.acts.push_back(Act::Call(Command::Close(mode)));
+    }
+
+    fn print(&mut self, line: String) {
+        self.acts.push_back(Act::Line(line));
     }
 
     fn fail(&mut self, reason: &'static str, why: &str) {
-        self.status = Some(complain(self.name, why, FAILED));
+        self.acts.push_back(Act::Complain(why.to_owned()));
+        self.status = Some(FAILED);
         self.failure.get_or_insert_with(|| (reason, why.to_owned()));
     }
 
-    fn save(&mut self, snapshot: Option<&Snapshot>) {
-        let (Some(file), Some(snapshot)) = (&self.files.state, snapshot) else { return };
-        match file.save(snapshot) {
-            Ok(()) => self.state_failed = false,
-            Err(error) if !self.state_failed => {
-                self.state_failed = true;
-                terminal::complain(self.name, &format!("the session cannot be kept: {error}"));
-            }
-            Err(_) => {}
+    /// The first failure is said; later ones say nothing new.
+    fn saved(&mut self, result: Result<(), String>) {
+        let before = std::mem::replace(&mut self.state_failed, result.is_err());
+        if let (Err(why), false) = (result, before) {
+            self.acts.push_back(Act::Complain(format!("the session cannot be kept: {why}")));
+        }
+    }
+
+    fn redraw(&mut self, now: Duration) {
+        if !self.has_status {
+            return;
+        }
+        let (status, next) = self.waits.status(self.reach.is_login_under_way(), now);
+        self.redraw_at = next;
+        self.show(if self.closed || self.ended { None } else { status });
+    }
+
+    fn show(&mut self, status: Option<Status>) {
+        if self.shown != status {
+            self.shown.clone_from(&status);
+            self.acts.push_back(Act::Status(status));
         }
     }
 }

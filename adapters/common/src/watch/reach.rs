@@ -42,10 +42,14 @@ impl Reach {
         None
     }
 
-    /// What is waited for while there is no connection.
-    pub fn waits_for(&self) -> String {
-        let what = if self.login.under_way.load(Ordering::Relaxed) { "the login" } else { "the connection" };
-        format!("{what} to {} is not answered yet", self.server)
+    /// Whether a call of the credential source is under way.
+    pub(super) fn is_login_under_way(&self) -> bool {
+        self.login.under_way.load(Ordering::Relaxed)
+    }
+
+    /// That something, such as `the login to`, is waited for.
+    pub(super) fn waits_for(&self, what: &str) -> String {
+        format!("{what} {} is not answered yet", self.server)
     }
 
     fn is_unreached(&self, cause: &Cause) -> bool {

@@ -89,6 +89,12 @@ pub fn is_stdout(file: &Path) -> bool {
     [Path::new("-"), Path::new("/dev/stdout")].contains(&file)
 }
 
+/// Whether a recording to this place goes to a stream, and not to a file.
+#[must_use]
+pub fn is_stream(file: &Path) -> bool {
+    is_stdout(file) || file == Path::new("/dev/stderr")
+}
+
 /// A stream may be a terminal: what a recording quotes is JSON, and so its escapes are (SEC-5).
 fn stream(mut out: impl Write, text: &str) -> Option<String> {
     let mut lines = text.lines();

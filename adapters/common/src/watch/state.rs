@@ -1,12 +1,13 @@
 //! The session in a file, and the login beside it.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringcentral_ws_api::{ClientApp, Identity};
-use ringcentral_ws_core::{Event, RestoreError, Secret, Snapshot, UnixMillis};
+use ringcentral_ws_core::{RestoreError, Secret, Snapshot, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::json;
@@ -37,6 +38,9 @@ pub struct StateFile {
     login: PrivateFile,
     turn: Arc<Mutex<Turn>>,
 }
+
+/// Most damaged files that are kept: `FILE.bad`, and `FILE.bad.1` to `FILE.bad.8`.
+const MOST_KEPT: usize = 9;
 
 /// Whose turn it is with the files.
 #[derive(Debug, Default)]
@@ -72,8 +76,8 @@ impl StateFile {
     ///
     /// # Errors
     ///
-    /// Why it cannot be used, in one line; that never stops a start. What it holds is kept in `FILE.bad`, because the
-    /// next session takes its place.
+    /// Why it cannot be used, in one line; that never stops a start. What it holds is kept in `FILE.bad` or
+    /// `FILE.bad.N`, because the next session takes its place.
     pub fn load(&self) -> Result<Option<Snapshot>, String> {
         let Some(bytes) = self.session.read().map_err(|error| error.to_string())? else { return Ok(None) };
         let read = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_owned());
@@ -81,16 +85,31 @@ impl StateFile {
         read.map(Some).map_err(|why| if Holds::Session.is_begun(&bytes) { self.keep(why, &bytes) } else { why })
     }
 
+    /// Keeps what a damaged file held. The first name that is free is taken, so that the oldest stay; when none is, the
+    /// newest takes the place of the one before it.
     fn keep(&self, why: String, bytes: &[u8]) -> String {
-        let bad = self.session.beside_for("bad", Holds::Session);
-        // A link back would keep it until the next session is written.
-        if fs::canonicalize(bad.path()).is_ok_and(|path| path == self.session.path()) {
-            return format!("{why}; what it held cannot be kept: {} leads to the same file", bad.path().display());
+        let kept = |file: &PrivateFile| format!("{why}; what it held is kept in {}", file.path().display());
+        let failed = |error: &dyn Display| format!("{why}; what it held cannot be kept: {error}");
+        let mut last = None;
+        for number in 0..MOST_KEPT {
+            let ending = if number == 0 { "bad".to_owned() } else { format!("bad.{number}") };
+            let file = self.session.beside_for(&ending, Holds::Session);
+            // A link back would keep it until the next session is written.
+            if fs::canonicalize(file.path()).is_ok_and(|path| path == self.session.path()) {
+                continue;
+            }
+            match file.read() {
+                Ok(Some(old)) if old == bytes => return kept(&file),
+                Ok(Some(old)) if Holds::Session.is_begun(&old) => last = Some(file),
+                // What somebody else put there stays.
+                Ok(Some(old)) if !Holds::Session.fits(&old) => {}
+                Ok(_) => return file.write_bytes(bytes).map_or_else(|error| failed(&error), |()| kept(&file)),
+                Err(_) => {}
+            }
         }
-        match bad.write_bytes(bytes) {
-            Ok(()) => format!("{why}; what it held is kept in {}", bad.path().display()),
-            Err(error) => format!("{why}; what it held cannot be kept: {error}"),
-        }
+        let Some(last) = last else { return failed(&"all names for it are taken") };
+        let in_place = |()| format!("{}, in place of what was kept there", kept(&last));
+        last.write_bytes(bytes).map_or_else(|error| failed(&error), in_place)
     }
 
     /// The session in the file was refused. If it is good and only not of this user, app or server, it stays there until
@@ -99,11 +118,9 @@ impl StateFile {
         self.turn().of_another = matches!(why, RestoreError::OtherIdentity | RestoreError::OtherServer);
     }
 
-    /// Sees each event before the session is saved for it.
-    pub fn on(&self, event: &Event) {
-        if let Event::Connected { .. } = event {
-            self.turn().of_another = false;
-        }
+    /// There is a connection: the session in the file may be replaced now.
+    pub fn connected(&self) {
+        self.turn().of_another = false;
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
@@ -206,18 +223,21 @@ mod tests {
             let why = state.load().unwrap_err();
             assert_eq!(why.contains("kept in"), cut > 0, "cut at {cut}: {why}");
             assert_eq!(fs::read(&bad).unwrap_or_default(), &whole[..cut]);
+            let _ = fs::remove_file(&bad);
         }
         let unreadable = [&whole[..30], b"\xff"].concat();
         fs::write(&file, &unreadable).unwrap();
         assert!(state.load().is_err() && fs::read(&bad).unwrap() == unreadable);
         fs::write(&bad, "notes").unwrap();
-        assert!(state.load().unwrap_err().contains("cannot be kept") && fs::read(&bad).unwrap() == b"notes");
+        assert!(state.load().unwrap_err().ends_with("state.bad.1") && fs::read(&bad).unwrap() == b"notes");
         fs::remove_file(&bad).unwrap();
+        fs::remove_file(folder.join("state.bad.1")).unwrap();
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("state", &bad).unwrap();
-            assert!(state.load().unwrap_err().contains("leads to the same file"));
+            assert!(state.load().unwrap_err().ends_with("state.bad.1"), "a link back keeps nothing");
             fs::remove_file(&bad).unwrap();
+            fs::remove_file(folder.join("state.bad.1")).unwrap();
         }
         state.save(&snapshot).unwrap();
         assert!(state.load().unwrap().is_some());
@@ -238,6 +258,41 @@ mod tests {
         assert_eq!(state.load_login(&app("a"), user("u")).map(|login| login.is_some()), Ok(false));
         drop(state);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    // CLAUSE PST-3
+    #[test]
+    fn each_damaged_file_is_kept_up_to_a_number() {
+        let folder = std::env::temp_dir().join(format!("ringcentral-ws-kept-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("state");
+        let state = StateFile::claim(&file).unwrap();
+        let damaged = |number: usize| format!("{{\"version\":{number},\"server\":\"");
+        let kept = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let load = |number: usize| {
+            fs::write(&file, damaged(number)).unwrap();
+            state.load().unwrap_err()
+        };
+        assert!(load(0).ends_with("state.bad"));
+        assert!(load(0).ends_with("state.bad"), "what is kept already is not kept again");
+        for number in 1..MOST_KEPT {
+            assert!(load(number).ends_with(&format!("state.bad.{number}")));
+        }
+        assert!(load(MOST_KEPT).contains("state.bad.8, in place of what was kept there"));
+        assert_eq!((kept("state.bad"), kept("state.bad.7")), (damaged(0), damaged(7)), "the oldest stay");
+        assert_eq!((kept("state.bad.8"), kept("state.bad.9")), (damaged(MOST_KEPT), String::new()));
+        // What is not ours is left alone, and the next name is taken.
+        fs::write(folder.join("state.bad"), "notes").unwrap();
+        fs::remove_file(folder.join("state.bad.2")).unwrap();
+        assert!(load(20).ends_with("state.bad.2"));
+        assert_eq!(kept("state.bad"), "notes");
+        drop(state);
+        // A process that died while it wrote leaves nothing for ever.
+        let left = folder.join("state.bad.3.1-0.rcws.tmp");
+        fs::write(&left, "x").unwrap();
+        drop(StateFile::claim(&file).unwrap());
+        assert!(!left.exists());
         fs::remove_dir_all(&folder).unwrap();
     }
 
