@@ -5,13 +5,10 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
-server=
+servers=()
 
 clean_up() {
-  if [[ -n $server ]]; then
-    kill "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-  fi
+  stop
   rm -rf "$work"
 }
 trap clean_up EXIT
@@ -20,14 +17,15 @@ skip() {
   echo "SKIPPED: $*"
 }
 
-# Starts a server of its own for each SDK; sets `url`.
+# Starts a server; sets `url` and `log`.
 start() {
+  log=$work/server-${#servers[@]}.log
   # Emptied here and not by the redirection, which may come after the first look at it.
-  : >"$work/server.log"
-  "$binary" --listen 127.0.0.1:0 "$@" >"$work/server.log" &
-  server=$!
+  : >"$log"
+  "$binary" --listen 127.0.0.1:0 "$@" >"$log" &
+  servers+=($!)
   for _ in $(seq 100); do
-    url=$(sed -n 's/^HTTP *//p' "$work/server.log")
+    url=$(sed -n 's/^HTTP *//p' "$log")
     [[ -n $url ]] && return
     sleep 0.1
   done
@@ -35,22 +33,32 @@ start() {
   return 1
 }
 
+# Stops all of them.
 stop() {
-  kill "$server"
-  wait "$server" 2>/dev/null || true
-  server=
+  for server in "${servers[@]}"; do
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+  done
+  servers=()
 }
 
 with_node() {
   command -v node >/dev/null && command -v npm >/dev/null || { skip "JavaScript SDK: node and npm are needed"; return; }
   mkdir "$work/node"
-  cp "$here/node.mjs" "$here/package.json" "$work/node/"
+  cp "$here"/*.mjs "$here/package.json" "$work/node/"
   (cd "$work/node" && npm install --no-fund --no-audit --loglevel=error >"$work/npm.log" 2>&1) ||
     { skip "JavaScript SDK: npm could not install it"; tail -n 3 "$work/npm.log"; return; }
   # The SDK uses a WebSocket token again when it reconnects.
   start --no-single-use
   echo "== JavaScript"
-  (cd "$work/node" && timeout 90 node node.mjs "$url") || { cat "$work/server.log"; return 1; }
+  (cd "$work/node" && timeout 90 node node.mjs "$url") || { cat "$work"/server-*.log; return 1; }
+  stop
+  echo "== JavaScript: the scenarios of the SDK's own tests"
+  # They log in more often than the service allows.
+  start --no-single-use --no-rate-limit
+  local usual=$url
+  start --no-single-use --no-rate-limit --recovery-timeout 1 --idle-timeout 3
+  (cd "$work/node" && timeout 180 node scenarios.mjs "$usual" "$url") || { cat "$work"/server-*.log; return 1; }
   stop
 }
 
@@ -62,7 +70,7 @@ with_python() {
   # The SDK knows its subscription by a header the service sent until about 2022.
   start --subscription-id-header
   echo "== Python"
-  timeout 90 "$work/venv/bin/python" "$here/python.py" "$url" || { cat "$work/server.log"; return 1; }
+  timeout 90 "$work/venv/bin/python" "$here/python.py" "$url" || { cat "$work"/server-*.log; return 1; }
   stop
 }
 

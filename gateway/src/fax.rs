@@ -73,8 +73,7 @@ impl Order {
         let mut request = json!({});
         for part in parts {
             let name = part.name.as_deref().unwrap_or_default();
-            let is_json = part.content_type.as_deref().is_some_and(|kind| kind.starts_with("application/json"));
-            if is_json && !part.is_file {
+            if part.is_request() {
                 request = serde_json::from_slice(part.body).ok().filter(Value::is_object).ok_or("json")?;
                 continue;
             }

@@ -91,7 +91,7 @@ impl Gateway {
     }
 
     pub(crate) fn send_sms(&mut self, call: &Call<'_>) -> Reply {
-        let body = match call.object() {
+        let body = match call.object_or_form() {
             Ok(body) => body,
             Err(reply) => return reply,
         };

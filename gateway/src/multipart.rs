@@ -1,4 +1,4 @@
-//! Bodies of several parts, as the fax call takes them, read.
+//! Bodies of several parts, as calls with attachments take them, read.
 
 use crate::text;
 
@@ -9,6 +9,14 @@ pub(crate) struct Part<'a> {
     pub(crate) content_type: Option<String>,
     pub(crate) is_file: bool,
     pub(crate) body: &'a [u8],
+}
+
+impl Part<'_> {
+    /// Whether it holds the members of the call, as JSON, and is no attachment. Some clients give it a file's name.
+    pub(crate) fn is_request(&self) -> bool {
+        let is_json = self.content_type.as_deref().is_some_and(|kind| kind.starts_with("application/json"));
+        is_json && (!self.is_file || matches!(self.name.as_deref(), Some("json" | "request" | "request.json")))
+    }
 }
 
 /// Parts a body may have.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 use crate::http::{Body, Reply};
-use crate::text;
+use crate::{multipart, text};
 
 /// A REST call, whichever way it came.
 #[derive(Debug)]
@@ -19,13 +19,24 @@ pub(crate) struct Call<'a> {
     pub(crate) body: &'a [u8],
 }
 
+fn object(body: &[u8]) -> Result<Value, Reply> {
+    match serde_json::from_slice(body) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        _ => Err(Reply::error(400, "CMN-103", "Request body cannot be parsed as a JSON object")),
+    }
+}
+
 impl Call<'_> {
     /// The body as a JSON object, or the answer to its not being one.
     pub(crate) fn object(&self) -> Result<Value, Reply> {
-        match serde_json::from_slice(self.body) {
-            Ok(value @ Value::Object(_)) => Ok(value),
-            _ => Err(Reply::error(400, "CMN-103", "Request body cannot be parsed as a JSON object")),
-        }
+        object(self.body)
+    }
+
+    /// The same, also of a form whose part of JSON it is.
+    pub(crate) fn object_or_form(&self) -> Result<Value, Reply> {
+        let parts = self.header("Content-Type").and_then(|kind| multipart::parse(kind, self.body));
+        let request = parts.as_ref().and_then(|parts| parts.iter().find(|part| part.is_request()));
+        object(request.map_or(self.body, |part| part.body))
     }
 
     pub(crate) fn number(&self, name: &str, default: usize) -> usize {

@@ -41,6 +41,26 @@ fn fax(json: &str) -> String {
 }
 
 #[test]
+fn an_sms_is_taken_as_a_form_as_the_javascript_sdk_sends_it() {
+    let mut bench = Bench::new(|_| {});
+    let own = bench.g.config().users[0].phone_number.clone();
+    let order = json!({"from": {"phoneNumber": own}, "to": [{"phoneNumber": own}], "text": "Hello"});
+    let form = |order: &Value| {
+        format!(
+            "--b\r\nContent-Type: application/json\r\n\
+             Content-Disposition: form-data; name=\"request.json\"; filename=\"request.json\"\r\n\r\n{order}\r\n--b--\r\n"
+        )
+    };
+    let answer = post(&mut bench, &format!("{ME}/sms"), FORM, &form(&order));
+    assert_eq!((answer.status, &json(&answer)["subject"]), (200, &json!("Hello")));
+    assert_eq!(post(&mut bench, &format!("{ME}/sms"), FORM, &form(&json!([]))).status, 400);
+    assert_eq!(post(&mut bench, &format!("{ME}/sms"), FORM, "--b--\r\n").status, 400);
+    let fax = fax(&json!({"to": ["+1"]}).to_string()).replace("name=\"json\"", "name=\"request.json\"; filename=\"x\"");
+    let answer = post(&mut bench, &format!("{ME}/fax"), FORM, &fax);
+    assert_eq!((answer.status, &json(&answer)["to"][0]["phoneNumber"]), (200, &json!("+1")));
+}
+
+#[test]
 fn a_fax_is_queued_then_sent_and_arrives() {
     let mut bench = two_users();
     let (conn, _, _) = bench.subscribed(&[&format!("{ME}/message-store"), &format!("{ME}/fax")]);
