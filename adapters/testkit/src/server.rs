@@ -68,9 +68,14 @@ impl Server {
 
     /// Makes the next notification. They are numbered from 1; the number is the body.
     pub fn notify(&mut self) -> (u64, Vec<Receipt>) {
+        self.notify_of(EVENT)
+    }
+
+    /// The same for any event.
+    pub fn notify_of(&mut self, event: &str) -> (u64, Vec<Receipt>) {
         self.notified += 1;
         let (body, now) = (format!("{{\"n\":{}}}", self.notified), self.machine.state().now);
-        let receipts = self.gateway.notify(EVENT, &body, now);
+        let receipts = self.gateway.notify(event, &body, now);
         self.send_all();
         (self.notified, receipts)
     }

@@ -100,6 +100,13 @@ impl Switchboard {
         }
     }
 
+    /// The session has no subscription to remove.
+    pub(crate) fn nothing_is_subscribed(&mut self, now: Timestamp) {
+        if let Some(board) = &mut self.0 {
+            board.hub.unsubscribed(now);
+        }
+    }
+
     /// Hands an event to those whom it concerns, and gives it back if it is for the plain stream too.
     pub(crate) fn pass(&mut self, event: Event, moment: Moment<'_>) -> Option<Event> {
         let Some(board) = &mut self.0 else { return Some(event) };

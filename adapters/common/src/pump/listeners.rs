@@ -68,8 +68,12 @@ impl<R: Replies> Pump<R> {
                         self.listeners.asked(id);
                     }
                 }
-                // Nothing is subscribed if the last call was refused.
-                Change::Unsubscribe => drop(self.session.unsubscribe(self.now)),
+                Change::Unsubscribe => {
+                    if self.session.unsubscribe(self.now).is_err() {
+                        // The last call was refused, so there is nothing.
+                        self.listeners.nothing_is_subscribed(self.now);
+                    }
+                }
             }
             self.drain(io);
         }
