@@ -4,6 +4,7 @@ mod methods;
 
 use std::sync::Arc;
 
+use ringcentral_ws_api::{Backfill, BackfillState, GapFiller};
 use ringcentral_ws_core::{Config, Filters, Identity, Session, Snapshot, is_loopback};
 use rustls::ClientConfig;
 use url::Url;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub debug: Option<DebugSink>,
     /// What the flight recorder keeps.
     pub recorder: Option<RecorderOptions>,
+    /// How gaps are filled; `None`: they are not.
+    pub backfill: Option<Backfill>,
     /// The value of the label `client` of all metrics. Feature `metrics`.
     pub metrics_label: Option<String>,
 }
@@ -66,6 +69,7 @@ impl Default for Settings {
             proxy: ProxyChoice::Environment,
             debug: None,
             recorder: None,
+            backfill: None,
             metrics_label: None,
         }
     }
@@ -124,8 +128,12 @@ impl Settings {
         let (server, allow_insecure) = (config.server.clone(), config.allow_insecure);
         let tracer = Tracer::new(&server, self.snapshot.is_some());
         let proxy = self.proxy.resolve()?;
+        let filler = self.backfill.map(|settings| {
+            let kept = self.snapshot.as_ref().and_then(|snapshot| BackfillState::from_json(snapshot.extra()?));
+            Box::new(GapFiller::restore(settings, kept.unwrap_or_default(), seed, clock.reading()))
+        });
         let session = match self.snapshot.clone() {
-            Some(snapshot) => Session::restore(config, snapshot, seed, clock.reading())?,
+            Some(snapshot) => Session::restore(config, snapshot.with_extra(None), seed, clock.reading())?,
             None => Session::new(config, seed, clock.reading()),
         };
         let session = Recorded::maybe(session, self.recorder);
@@ -158,6 +166,7 @@ impl Settings {
                 meter,
                 limits,
                 close_timeout,
+                filler,
             },
         })
     }

@@ -27,7 +27,7 @@ mod world;
 
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_api::ClientApp;
+use ringcentral_ws_api::{Backfill, ClientApp};
 use ringcentral_ws_core::{Body, Close, Config, Event, Snapshot, Stats, Via};
 
 pub use self::proxy::{Fault, Proxy};
@@ -75,6 +75,8 @@ pub struct Setup {
     pub event_bytes: usize,
     /// The limit of each step of connecting.
     pub step_limit: Duration,
+    /// How gaps are filled, if they are.
+    pub backfill: Option<Backfill>,
 }
 
 /// An adapter.

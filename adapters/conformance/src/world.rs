@@ -230,6 +230,7 @@ impl Setup {
             event_queue: 1024,
             event_bytes: 64 << 20,
             step_limit: Duration::from_secs(10),
+            backfill: None,
         }
     }
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderMap;
-use ringcentral_ws_core::{Backfilled, ClockReading, Gap, Notification, Timestamp, Unfilled, UnixMillis};
+use ringcentral_ws_core::{
+    Backfilled, ClockReading, FetchedRecord, Gap, Notification, Timestamp, Unfilled, UnixMillis,
+};
 
 use super::budget::{Budget, CallGroup};
 use super::known::Known;
@@ -302,7 +304,12 @@ impl GapFiller {
         self.changed = true;
         self.gaps.pop_front();
         let mut records = work.records;
-        records.sort_by_cached_key(|one| (one.record.time().map_or(u64::MAX, |at| at.0), one.record.kind(), one.key));
+        // Ids that were made later are greater, as numbers.
+        let place = |record: &FetchedRecord| (record.time().map_or(u64::MAX, |at| at.0), record.id().len());
+        records.sort_by(|one, other| {
+            let (one, other) = (&one.record, &other.record);
+            place(one).cmp(&place(other)).then_with(|| one.id().cmp(other.id())).then(one.kind().cmp(&other.kind()))
+        });
         let mut may_repeat = false;
         let mut of_now = Vec::new();
         records.retain(|one| {

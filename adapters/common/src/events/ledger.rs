@@ -11,7 +11,7 @@ const MAX_SNAPSHOTS: usize = 32;
 /// Whether the snapshot that covers this event waits for its acknowledgement. Of all others nothing is lost with a
 /// process: the next one sees its own.
 pub(super) const fn is_acknowledged(event: &Event) -> bool {
-    matches!(event, Event::Notification(_) | Event::Gap(_))
+    matches!(event, Event::Notification(_) | Event::Gap(_) | Event::Backfill(_))
 }
 
 /// Consecutive numbers of what was taken.

@@ -31,6 +31,7 @@ pub(crate) fn weight(event: &Event, has_snapshot: bool) -> usize {
         Event::SubscriptionFailed { error, .. } => {
             error.message.len() + error.errors.iter().map(|(code, message)| code.len() + message.len()).sum::<usize>()
         }
+        Event::Backfill(fetched) => fetched.bytes() + fetched.records.len() * EVENT,
         Event::Disconnected { reason, .. } => reason.as_ref().map_or(0, |reason| reason.len()),
         _ => 0,
     };

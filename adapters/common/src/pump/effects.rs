@@ -54,6 +54,12 @@ impl<R: Replies> Pump<R> {
         {
             self.tracer.nothing_subscribed(conn);
         }
+        if self.is_for_filling(&event) {
+            if let Event::Response { id, .. } = event {
+                self.over_socket.remove(&id);
+            }
+            return;
+        }
         match event {
             Event::Response { id, outcome } => {
                 self.over_socket.remove(&id);

@@ -2,6 +2,7 @@
 
 mod command;
 mod effects;
+mod filling;
 mod io;
 mod listeners;
 mod reading;
@@ -13,10 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::recording::Recorded;
-use ringcentral_ws_core::{AuthId, ConnId, Event, Filters, Input, RequestId, TimerKind, Timestamp, Wait};
+use ringcentral_ws_api::GapFiller;
+use ringcentral_ws_core::{AuthId, ClockReading, ConnId, Event, Filters, Input, RequestId, TimerKind, Timestamp, Wait};
 
 use self::command::Pending;
 pub use self::command::{Answered, Command, Replies, Request};
+use self::filling::Filling;
 pub use self::io::{Abandoned, Completion, Io};
 use crate::clock::Clock;
 use crate::debug::Debug;
@@ -52,6 +55,8 @@ pub struct PumpParts {
     pub limits: Arc<IoLimits>,
     /// How long the end of the session may take (`Config::close_timeout`).
     pub close_timeout: Duration,
+    /// Fills gaps, if the application asked for it.
+    pub filler: Option<Box<GapFiller>>,
 }
 
 /// The loop of a driver, without I/O: it owns the Session and decides what is done when. The driver around it implements
@@ -63,7 +68,7 @@ pub struct PumpParts {
 /// 2. commands of the application
 /// 3. completions of calls and logins
 /// 4. messages from the socket, so that what is readable comes before timers that are due (HB-4)
-/// 5. timers
+/// 5. timers, and the steps of filling gaps
 /// 6. flush: what waits for the socket, the newest snapshot, and the application's wake
 ///
 /// The session is drained after each input, so what an input causes is under way before the next one is looked at.
@@ -102,6 +107,7 @@ pub struct Pump<R: Replies> {
     has_disabled: bool,
     /// Why the last attempt failed.
     last_cause: LastCause,
+    filling: Option<Box<Filling>>,
     /// Changes of the snapshot that were not published yet.
     unpublished: usize,
     /// Something else than notifications was emitted, and the application acknowledges events: the snapshot that belongs to
@@ -190,6 +196,7 @@ impl<R: Replies> Pump<R> {
             paused_since: None,
             has_disabled: false,
             last_cause: LastCause::default(),
+            filling: parts.filler.map(|filler| Box::new(Filling::new(*filler))),
             unpublished: 0,
             is_turning_point: false,
             closing_since: None,
@@ -217,6 +224,7 @@ impl<R: Replies> Pump<R> {
         self.read_socket(io);
         self.run_timers(io);
         self.change_subscription(io);
+        self.fill(io);
         self.flush(io);
         if let Phase::Ending { until } = self.phase
             && (self.logins == 0 || until <= self.now)
@@ -227,7 +235,7 @@ impl<R: Replies> Pump<R> {
         if self.flooded {
             return Turn::Flooded;
         }
-        if self.again || self.may_go_on() {
+        if self.again || self.is_filling_due() || self.may_go_on() {
             return Turn::Again;
         }
         let (waker, listeners) = (io.waker(), &mut self.listeners);
@@ -238,11 +246,14 @@ impl<R: Replies> Pump<R> {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        match (&self.phase, self.wait) {
-            (Phase::Ending { until }, _) => Some(*until),
-            (_, Wait::Until { at, .. }) => self.change_is_due_at().map_or(Some(at), |change| Some(change.min(at))),
-            _ => self.change_is_due_at(),
-        }
+        let session = match (&self.phase, self.wait) {
+            (Phase::Ending { until }, _) => return Some(*until),
+            (_, Wait::Until { at, .. }) => Some(at),
+            _ => None,
+        };
+        // What is due waits for the application.
+        let filling = self.filling.as_ref().and_then(|filling| filling.wait()).filter(|at| *at > self.now);
+        session.into_iter().chain(filling).chain(self.change_is_due_at()).min()
     }
 
     /// Sets the time of this turn. Whether the clocks show that the process was away.
@@ -345,6 +356,8 @@ impl<R: Replies> Pump<R> {
         if std::mem::take(&mut self.unpublished) > 0
             && let Some(snapshot) = self.session.snapshot()
         {
+            let clock = || ClockReading { now: self.now, ..self.clock.reading() };
+            let snapshot = snapshot.with_extra(self.filling.as_ref().map(|filling| filling.state(clock())));
             self.events.push_with(Event::SnapshotChanged, Some((snapshot, self.listeners.behind())));
         }
     }

@@ -1,5 +1,6 @@
 //! Tests of the pump: no socket, no thread and no runtime is needed for them.
 
+mod filling;
 mod health;
 mod turn_end;
 
@@ -179,6 +180,7 @@ impl Driver {
             meter: Meter::new(None),
             limits: Arc::new(limits.clone()),
             close_timeout: Duration::from_secs(5),
+            filler: None,
         };
         let view = parts.events.view(Vitals::new(&parts.clock, &Config::default(), limits.clock_slack));
         Self { pump: Pump::new(parts), desk: ScriptedIo::default(), events, view, clock }

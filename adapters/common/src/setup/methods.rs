@@ -3,6 +3,7 @@
 /// What [`settings_methods`](crate::settings_methods) names.
 #[doc(hidden)]
 pub mod names {
+    pub use ringcentral_ws_api::Backfill;
     pub use ringcentral_ws_core::{Config, Snapshot};
     pub use rustls::ClientConfig;
 
@@ -142,6 +143,18 @@ macro_rules! settings_methods {
         #[cfg(feature = "recorder")]
         pub fn flight_recorder(mut self, bytes: impl Into<$crate::setup_names::RecorderOptions>) -> Self {
             self.settings.recorder = Some(bytes.into());
+            self
+        }
+
+        /// Fetches over REST what may have been missed in each [`Gap`](ringcentral_ws_core::Gap), in the way that
+        /// requests go, and reports it as [`Event::Backfill`](ringcentral_ws_core::Event::Backfill), once for each gap.
+        /// Off by default. The app needs the permissions of what is fetched, such as ReadMessages and ReadCallLog; what
+        /// is refused is named in [`Backfilled::unfilled`](ringcentral_ws_core::Backfilled::unfilled).
+        ///
+        /// What it goes on from after a restart is part of the [`Snapshot`](ringcentral_ws_core::Snapshot). Without
+        /// this, a snapshot that has it is continued all the same, and the next one has it no more.
+        pub fn backfill(mut self, backfill: $crate::setup_names::Backfill) -> Self {
+            self.settings.backfill = Some(backfill);
             self
         }
 

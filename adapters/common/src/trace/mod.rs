@@ -40,6 +40,7 @@
 //! | `unsubscribed` | `ringcentral_ws::subscription` | INFO | | it is gone, as asked |
 //! | `notification` | `ringcentral_ws::notification` | DEBUG | `uuid`, `bytes` | one is handed to the application; the size of its body |
 //! | `gap` | `ringcentral_ws::notification` | WARN | `cause`, `since_ms`, `until_ms` | notifications may be lost; times since 1970 |
+//! | `backfill` | `ringcentral_ws::notification` | INFO | `records`, `complete` | a gap was filled, if the client does so |
 //! | `request_ended` | `ringcentral_ws::request` | DEBUG | `request`, `outcome`, `status`, `via` | a request came to its end; within its span |
 //! | `http` | `ringcentral_ws::http` | DEBUG | `method`, `host`, `port`, `path`, `status` | an HTTPS call was answered |
 //! | `http_failed` | `ringcentral_ws::http` | DEBUG | `method`, `host`, `port`, `path`, `detail` | it was not |

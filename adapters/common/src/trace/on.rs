@@ -189,6 +189,10 @@ impl Tracer {
                 emit!(INFO, CONNECTION, "waiting", in session, waits_for = reason.as_str(), delay_ms = delay);
             }
             Event::Response { id, outcome } => self.request_ended(*id, outcome),
+            Event::Backfill(fetched) => {
+                let (session, records, complete) = (&self.session, fetched.records.len(), fetched.complete);
+                emit!(INFO, NOTIFICATION, "backfill", in session, records = records, complete = complete);
+            }
             Event::Closed { reason } => self.closed(reason),
             _ => {}
         }

@@ -82,6 +82,7 @@ fn line(event: &Event) -> Option<String> {
                 gap.cause
             )
         }
+        Event::Backfill(fetched) => format!("backfill       {fetched}"),
         Event::Disconnected { cause, reason: Some(reason), .. } => format!("disconnected   {cause}: {reason}"),
         Event::Disconnected { cause, .. } => format!("disconnected   {cause}"),
         Event::ProtocolError { error: ProtocolError::Transport(what), .. } => {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
-use ringcentral_ws_core::{Body, Close, CloseReason, Event, Filters, Gap, GapCause, ProtocolError, WaitReason};
+use ringcentral_ws_core::{
+    Backfilled, Body, Close, CloseReason, Event, Filters, Gap, GapCause, ProtocolError, WaitReason,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -89,6 +91,7 @@ pub fn event(event: &Event) -> Option<String> {
             waits(Line::new("waiting"), *delay, *reason).with("message", reason.to_string())
         }
         Event::Gap(lost) => gap(lost),
+        Event::Backfill(fetched) => backfill(fetched),
         Event::Disconnected { conn, cause, reason } => {
             let line = Line::new("disconnected").with("conn", conn.get()).with("cause", cause.as_str());
             let line = line.with("message", cause.to_string());
@@ -104,6 +107,15 @@ pub fn event(event: &Event) -> Option<String> {
         _ => return None,
     };
     Some(line.end())
+}
+
+/// The gap's bounds, the records as the service wrote them, and in words what is missing.
+fn backfill(fetched: &Backfilled) -> Line {
+    let records = fetched.records.iter().filter_map(|one| RawValue::from_string(one.json().to_owned()).ok());
+    let missing = fetched.unfilled.iter().map(|one| json!({ "unfilled": one.as_str(), "message": one.to_string() }));
+    let line = Line::new("backfill").with("since", fetched.gap.since).with("until", fetched.gap.until);
+    let line = line.with("complete", fetched.complete).with("may_repeat", fetched.may_repeat);
+    line.with("records", records.collect::<Vec<_>>()).with("unfilled", missing.collect::<Vec<_>>())
 }
 
 fn gap(gap: &Gap) -> Line {

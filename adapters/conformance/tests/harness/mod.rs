@@ -68,8 +68,8 @@ fn settings(setup: Setup) -> Settings {
     let limits =
         IoLimits { dns: step, tcp: step, tls: step, upgrade: step, event_queue, event_bytes, ..IoLimits::default() };
     let tls = setup.trust.as_deref().map(trusting);
-    let Setup { config, filters, snapshot, .. } = setup;
-    Settings { config, filters, limits: limits.usable(), snapshot, tls, ..Settings::default() }
+    let Setup { config, filters, snapshot, backfill, .. } = setup;
+    Settings { config, filters, limits: limits.usable(), snapshot, tls, backfill, ..Settings::default() }
 }
 
 /// The newest refresh token, and what keeps it.

@@ -202,6 +202,7 @@ pub(crate) fn setup(address: SocketAddr) -> Setup {
         event_queue: 1024,
         event_bytes: 64 << 20,
         step_limit: Duration::from_secs(10),
+        backfill: None,
     }
 }
 
