@@ -262,9 +262,11 @@ fn story(server: &Server) -> String {
     server.drop_connections();
     tail.event("disconnected");
     tail.event("recovered");
-    server.next_http_fails("/restapi/oauth/wstoken", 503, "{}", &[]);
+    // What fails before anything left the machine is tried again soon.
+    server.refuse_connections(true);
     server.restart();
     tail.event("retry");
+    server.refuse_connections(false);
     assert_eq!(tail.event("connected")["resumption"], "lost");
     tail.event("recovery_failed");
     assert_eq!(tail.event("gap")["cause"], "recovery_failed");
