@@ -10,6 +10,7 @@ use crate::filters::Filters;
 use crate::gap::GapCause;
 use crate::hosts::HostKind;
 use crate::identity::Identity;
+use crate::keys::Keys;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
 use crate::serde_forms::MAX_EXACT;
@@ -73,8 +74,8 @@ pub struct Snapshot {
     pub(crate) removing: Option<u64>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) unsure: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "keys")]
-    pub(crate) recent: Vec<u128>,
+    #[serde(default, skip_serializing_if = "Keys::is_empty", with = "keys")]
+    pub(crate) recent: Keys,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -196,7 +197,7 @@ impl Snapshot {
             active: None,
             removing: None,
             unsure: false,
-            recent: Vec::new(),
+            recent: Keys::default(),
             last: None,
             gap: Some(StoredGap::new(&GapCause::Restored, since)),
             unproven: None,
@@ -357,30 +358,32 @@ mod keys {
     use serde::de::{Error, SeqAccess, Visitor};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(keys: &[u128], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(keys.iter().map(|key| Key(*key)))
+    use crate::keys::Keys;
+
+    pub(super) fn serialize<S: Serializer>(keys: &Keys, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(keys.iter().map(Key))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u128>, D::Error> {
-        struct Keys;
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keys, D::Error> {
+        struct Many;
 
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Vec<u128>;
+        impl<'de> Visitor<'de> for Many {
+            type Value = Keys;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an array of keys")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut keys = Vec::new();
+                let mut keys = Keys::default();
                 while let Some(Key(key)) = seq.next_element()? {
-                    keys.push(key);
+                    keys.remember(key, usize::MAX);
                 }
                 Ok(keys)
             }
         }
 
-        deserializer.deserialize_seq(Keys)
+        deserializer.deserialize_seq(Many)
     }
 
     /// One key, in hexadecimal.
