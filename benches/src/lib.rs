@@ -1,7 +1,10 @@
 //! What the benchmarks share: frames for a session, and one Session with a model of the service in virtual time.
 
+pub mod in_memory;
 pub mod loopback;
 pub mod outage;
+pub mod raw;
+pub mod table;
 
 use ringcentral_ws_core::{Action, Input, Output, Purpose, Session, Timestamp, Wait};
 

@@ -23,6 +23,7 @@ mod identity;
 mod ids;
 mod input;
 pub mod json;
+mod keys;
 mod loopback;
 mod mask;
 mod message_id;

@@ -11,6 +11,7 @@ use crate::gap::GapCause;
 use crate::hosts::HostKind;
 use crate::identity::Identity;
 use crate::json::beginning;
+use crate::keys::Keys;
 use crate::notification::dedupe_key;
 use crate::retry::MAX_STORED;
 use crate::secret::Secret;
@@ -78,8 +79,8 @@ pub struct Snapshot {
     pub(crate) removing: Option<u64>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) unsure: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "keys")]
-    pub(crate) recent: Vec<u128>,
+    #[serde(default, skip_serializing_if = "Keys::is_empty", with = "keys")]
+    pub(crate) recent: Keys,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,7 +205,7 @@ impl Snapshot {
             active: None,
             removing: None,
             unsure: false,
-            recent: Vec::new(),
+            recent: Keys::default(),
             last: None,
             gap: Some(StoredGap::new(&GapCause::Restored, since)),
             unproven: None,
@@ -241,14 +242,11 @@ impl Snapshot {
             return;
         }
         let key = dedupe_key(uuid);
-        if !self.recent.contains(&key) {
+        if !self.recent.contains(key) {
             let buffer = self.limits.recovery_buffer_size.map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
             let window = MIN_WINDOW.max(buffer.saturating_mul(2)).min(MAX_RECENT);
             // Of a session with a larger window it has at least as many already.
-            if self.recent.len() >= window {
-                self.recent.remove(0);
-            }
-            self.recent.push(key);
+            self.recent.remember(key, window.max(self.recent.len()));
         }
         self.last = Some(beginning(uuid, MAX_LAST).into());
     }
@@ -406,30 +404,32 @@ mod keys {
     use serde::de::{Error, SeqAccess, Visitor};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(keys: &[u128], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(keys.iter().map(|key| Key(*key)))
+    use crate::keys::Keys;
+
+    pub(super) fn serialize<S: Serializer>(keys: &Keys, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(keys.iter().map(Key))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u128>, D::Error> {
-        struct Keys;
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keys, D::Error> {
+        struct Many;
 
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Vec<u128>;
+        impl<'de> Visitor<'de> for Many {
+            type Value = Keys;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an array of keys")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut keys = Vec::new();
+                let mut keys = Keys::default();
                 while let Some(Key(key)) = seq.next_element()? {
-                    keys.push(key);
+                    keys.remember(key, usize::MAX);
                 }
                 Ok(keys)
             }
         }
 
-        deserializer.deserialize_seq(Keys)
+        deserializer.deserialize_seq(Many)
     }
 
     /// One key, in hexadecimal.

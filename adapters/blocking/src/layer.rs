@@ -15,7 +15,7 @@ pub(crate) struct Layer<S> {
 
 enum State<S> {
     AtRest(S),
-    Working(WebSocket<S>),
+    Working(Box<WebSocket<S>>),
     /// While it is made of the other.
     Changing,
 }
@@ -86,5 +86,5 @@ impl<S: Read + Write> Layer<S> {
 }
 
 fn working<S: Read + Write>(stream: S, read: Vec<u8>, config: WebSocketConfig) -> State<S> {
-    State::Working(WebSocket::from_partially_read(stream, read, Role::Client, Some(config)))
+    State::Working(Box::new(WebSocket::from_partially_read(stream, read, Role::Client, Some(config))))
 }

@@ -2,7 +2,7 @@
 
 mod methods;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ringcentral_ws_api::{Backfill, BackfillState, GapFiller};
 use ringcentral_ws_core::{Config, Filters, Identity, Session, Snapshot, is_loopback};
@@ -140,7 +140,7 @@ impl Settings {
         let recorder = session.recorder().cloned();
         let meter = Meter::new(self.metrics_label.as_deref());
         let (sender, events) = event_queue(&self.limits, self.snapshot, meter.queue(), self.acknowledge);
-        let (states, limits) = (StateSender::new(), Arc::new(self.limits));
+        let (states, limits) = (StateSender::new(), shared(self.limits));
         Ok(Prepared {
             events,
             view: sender.view(vitals),
@@ -170,6 +170,12 @@ impl Settings {
             },
         })
     }
+}
+
+/// The limits, of which most clients have the default ones: those are held once.
+fn shared(limits: IoLimits) -> Arc<IoLimits> {
+    static DEFAULT: LazyLock<Arc<IoLimits>> = LazyLock::new(Arc::default);
+    if limits == **DEFAULT { Arc::clone(&DEFAULT) } else { Arc::new(limits) }
 }
 
 /// Takes the server of the credentials unless the configuration names another than production. Returns whether TLS is

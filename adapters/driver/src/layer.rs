@@ -19,7 +19,7 @@ pub(crate) struct Layer<S> {
 
 enum State<S> {
     AtRest(S),
-    Working(WebSocketStream<S>),
+    Working(Box<WebSocketStream<S>>),
     /// While it is made of the other.
     Changing,
 }
@@ -79,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> {
             self.state = working(stream, read, self.config);
         }
         match &mut self.state {
-            State::Working(socket) => Pin::new(socket),
+            State::Working(socket) => Pin::new(&mut **socket),
             State::AtRest(_) | State::Changing => unreachable!("it works now"),
         }
     }
@@ -87,5 +87,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> {
 
 fn working<S: AsyncRead + AsyncWrite + Unpin>(stream: S, read: Vec<u8>, config: WebSocketConfig) -> State<S> {
     let made = WebSocketStream::from_partially_read(stream, read, Role::Client, Some(config));
-    State::Working(made.now_or_never().expect("nothing is sent, so nothing is awaited"))
+    State::Working(Box::new(made.now_or_never().expect("nothing is sent, so nothing is awaited")))
 }

@@ -75,7 +75,7 @@ impl Session {
             active: self.state.subscription.active().map(|a| subscription(a.id, &a.filters, Some(&a.server_id))),
             removing: if let Goal::Removed(id) = self.state.subscription.goal() { Some(id.get()) } else { None },
             unsure: self.state.subscription.is_unsure() || self.state.subscription.is_creating(),
-            recent: self.state.delivery.recent().collect(),
+            recent: self.state.delivery.recent(),
             last: self.state.delivery.last().map(Box::from),
             gap: self.state.delivery.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
             unproven: self.state.delivery.unverified_since(),

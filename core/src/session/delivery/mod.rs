@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use crate::gap::{Gap, GapCause};
 use crate::json::beginning;
+use crate::keys::Keys;
 use crate::notification::Notification;
 use crate::outbox::Outbox;
 use crate::output::Event;
@@ -21,7 +22,8 @@ pub(crate) const MIN_WINDOW: usize = 256;
 pub(crate) struct Delivery {
     clock: ClockReading,
     window: usize,
-    recent: Recent,
+    /// Keys of the last ones.
+    recent: Keys,
     last: Option<Box<str>>,
     #[cfg_attr(feature = "recorder", serde(with = "stored_gap"))]
     pending: Option<PendingGap>,
@@ -33,28 +35,6 @@ pub(crate) struct Delivery {
     /// From here on nothing is proven complete: the end of a replay, or of the making of a subscription, was not seen.
     unverified_since: Option<UnixMillis>,
     gaps: u64,
-}
-
-/// The last keys, oldest first, each with a short print beside it: a look at all prints is a few vector instructions.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "recorder", serde(from = "Vec<u128>", into = "Vec<u128>"))]
-struct Recent {
-    keys: VecDeque<u128>,
-    prints: VecDeque<u32>,
-}
-
-impl From<Vec<u128>> for Recent {
-    fn from(keys: Vec<u128>) -> Self {
-        Self { prints: keys.iter().map(|key| print(*key)).collect(), keys: keys.into() }
-    }
-}
-
-#[cfg(feature = "recorder")]
-impl From<Recent> for Vec<u128> {
-    fn from(recent: Recent) -> Self {
-        recent.keys.into()
-    }
 }
 
 /// A gap in a larger whole.
@@ -74,30 +54,6 @@ mod stored_gap {
         let stored = Option::<StoredGap>::deserialize(deserializer)?;
         Ok(stored.and_then(|gap| Some(PendingGap { cause: gap.cause()?, since: gap.since })))
     }
-}
-
-impl Recent {
-    fn contains(&self, key: u128) -> bool {
-        let print = print(key);
-        let (a, b) = self.prints.as_slices();
-        // No early exit, so that the compiler can compare many at once.
-        let seen = |prints: &[u32]| prints.iter().fold(false, |seen, p| seen | (*p == print));
-        (seen(a) | seen(b)) && self.keys.contains(&key)
-    }
-
-    fn remember(&mut self, key: u128, window: usize) {
-        while self.keys.len() >= window.max(1) {
-            self.keys.pop_front();
-            self.prints.pop_front();
-        }
-        self.keys.push_back(key);
-        self.prints.push_back(print(key));
-    }
-}
-
-fn print(key: u128) -> u32 {
-    let mixed = (key as u64 ^ (key >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 32) as u32
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +83,7 @@ impl Delivery {
         Self {
             clock,
             window: MIN_WINDOW,
-            recent: Recent::default(),
+            recent: Keys::default(),
             last: None,
             pending: None,
             later: Vec::new(),
@@ -139,11 +95,11 @@ impl Delivery {
 
     pub(crate) fn restore(
         clock: ClockReading,
-        recent: Vec<u128>,
+        recent: Keys,
         last: Option<Box<str>>,
         pending: Option<PendingGap>,
     ) -> Self {
-        Self { window: recent.len().max(MIN_WINDOW), recent: Recent::from(recent), last, pending, ..Self::new(clock) }
+        Self { window: recent.len().max(MIN_WINDOW), recent, last, pending, ..Self::new(clock) }
     }
 
     /// The window is at least twice the server's buffer (REC-4).
@@ -152,12 +108,12 @@ impl Delivery {
     }
 
     /// Keys of what was handed over: what is held back is not among them (PST-4).
-    pub(crate) fn recent(&self) -> impl Iterator<Item = u128> + '_ {
+    pub(crate) fn recent(&self) -> Keys {
         let held = match &self.replay {
             Replay::None => 0,
             Replay::Held { held, .. } => held.iter().filter(|n| !n.uuid().is_empty()).count(),
         };
-        self.recent.keys.iter().copied().take(self.recent.keys.len().saturating_sub(held))
+        self.recent.oldest(self.recent.len().saturating_sub(held))
     }
 
     /// What is held back, in bytes.
@@ -194,9 +150,7 @@ impl Delivery {
     /// Forgets all but the newest keys.
     #[cfg(feature = "recorder")]
     pub(crate) fn keep_newest(&mut self, keys: usize) {
-        let too_many = self.recent.keys.len().saturating_sub(keys);
-        self.recent.keys.drain(..too_many);
-        self.recent.prints.drain(..too_many);
+        self.recent.keep_newest(keys);
     }
 
     pub(crate) const fn gaps(&self) -> u64 {

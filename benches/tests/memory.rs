@@ -1,0 +1,24 @@
+//! What an idle session keeps on the heap, counted in a process of its own.
+
+use std::process::Command;
+
+/// Bytes of a session that is idle, of one that has had a burst of 1000 notifications, and of one that has reconnected.
+const REACHED: [usize; 3] = [7_500, 9_900, 9_900];
+
+fn measured(runtime: &str) -> Vec<usize> {
+    let output = Command::new(env!("CARGO_BIN_EXE_memory")).args([runtime, "plain", "20"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said.lines().map(|line| line.split_whitespace().last().unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn an_idle_session_stays_small() {
+    for runtime in ["tokio", "threads"] {
+        let bytes = measured(runtime);
+        assert_eq!(bytes.len(), REACHED.len());
+        for (bytes, reached) in bytes.iter().zip(REACHED) {
+            assert!(*bytes <= reached + reached / 20, "{runtime}: {bytes} bytes; {reached} were reached");
+        }
+    }
+}
