@@ -1,6 +1,7 @@
 //! Deterministic simulation and fuzz targets for [`ringcentral_ws_core`]. See the README of this folder.
 #![forbid(unsafe_code)]
 
+mod acknowledging;
 mod arrivals;
 pub mod cli;
 mod defects;
@@ -21,6 +22,7 @@ pub mod targets;
 mod time;
 mod trace;
 
+pub use acknowledging::{AckReport, acknowledging};
 pub use defects::{Defect, Defective, Mutant};
 pub use dense::{simulate_dense, simulate_dense_traced};
 pub use login_sim::{LoginDefect, LoginReport, simulate_logins};

@@ -51,6 +51,9 @@ pub(crate) struct Liveness {
     /// A wake-up that no heartbeat sent after it has been answered since: what is read may have waited in the socket
     /// for as long as the sleep, and says nothing about the time in between.
     slept: Option<Slept>,
+    /// Messages wait for the application again and again.
+    #[cfg_attr(feature = "recorder", serde(default, skip_serializing_if = "Option::is_none"))]
+    lag: Option<Lag>,
     /// The last sign of life, when it was another process that received it: it may lie before the driver's epoch.
     seen_before: Option<UnixMillis>,
 }
@@ -65,6 +68,16 @@ struct Slept {
     from: u64,
 }
 
+/// Short pauses of reading in a row: each makes what waits older, although none alone is long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+struct Lag {
+    /// When the last frame before the first of them came.
+    since: Timestamp,
+    /// When the last of them ended.
+    until: Timestamp,
+}
+
 impl Liveness {
     /// `before`: the last sign of life that another process received.
     pub(crate) const fn new(now: Timestamp, before: Option<UnixMillis>) -> Self {
@@ -76,6 +89,7 @@ impl Liveness {
             earlier_seen: now,
             closed: None,
             slept: None,
+            lag: None,
             seen_before: before,
         }
     }
@@ -99,6 +113,22 @@ impl Liveness {
         self.slept = Some(Slept { seen, from });
     }
 
+    /// A pause of reading has ended. Whether what is read now may have waited for `limit`, as after a sleep: then it says
+    /// nothing about that time until a heartbeat with this number or a later one is answered.
+    pub(crate) fn fell_behind(&mut self, limit: Duration, from: u64, now: Timestamp) -> bool {
+        // Reading that did not pause for so long has caught up.
+        let lag = self.lag.filter(|lag| self.last_seen.since(lag.until) < limit);
+        let since = lag.map_or(self.last_seen, |lag| lag.since);
+        self.lag = Some(Lag { since, until: now });
+        let is_behind = now.since(since) >= limit;
+        if is_behind {
+            self.lag = None;
+            let seen = self.slept.map_or(since, |slept| slept.seen);
+            self.slept = Some(Slept { seen, from });
+        }
+        is_behind
+    }
+
     /// A heartbeat was answered: if it was sent after the sleep, all that waited has been read.
     pub(crate) fn heartbeat_answered(&mut self, number: u64) {
         if self.slept.is_some_and(|slept| number >= slept.from) {
@@ -108,6 +138,7 @@ impl Liveness {
 
     /// The connection is ready. `idle`: the server's idle time-out in seconds, if it gave one.
     pub(crate) fn ready(&mut self, idle: Option<u64>, now: Timestamp) {
+        self.lag = None;
         self.half_idle = idle.filter(|idle| *idle > 0).unwrap_or(IDLE_TIMEOUT).saturating_mul(500_000);
         self.sent(now);
     }
@@ -248,9 +279,12 @@ impl Session {
         } else if self.state.timers.is_due_for_messages(now) {
             self.resumed(now);
             self.frame(conn, Frame::Control, now);
-        } else if self.ready().is_some() && self.state.liveness.silence(now) >= self.config.wake_timeout {
-            // The answer to a heartbeat sent now comes behind all that waits (REC-5).
-            self.state.liveness.sleep_ended(self.state.next_id);
+        } else if self.state.connection.was_ready()
+            && self.state.liveness.fell_behind(self.config.wake_timeout, self.state.next_id, now)
+            && self.ready().is_some()
+        {
+            // The answer to a heartbeat sent now comes behind all that waits (REC-5). While the connection closes none is
+            // sent, and nothing shows that all was read.
             self.send_heartbeat();
         }
     }
@@ -295,6 +329,36 @@ mod tests {
         liveness.heartbeat_answered(9);
         assert_eq!((liveness.last_seen(CLOCK), liveness.is_behind_a_sleep()), (UnixMillis(100_000), false));
         assert_eq!(liveness.last_proof(at(5)), at(100));
+    }
+
+    // CLAUSE HB-3 REC-5
+    #[test]
+    fn short_pauses_in_a_row_count_together() {
+        let limit = Duration::from_secs(3);
+        let read = |liveness: &mut Liveness, s| {
+            let is_behind = liveness.fell_behind(limit, 7, at(s));
+            liveness.seen(at(s));
+            is_behind
+        };
+        let mut liveness = Liveness::new(at(0), None);
+        liveness.seen(at(10));
+        assert!(!read(&mut liveness, 12) && read(&mut liveness, 14), "what is read may be four seconds old");
+        assert_eq!(liveness.last_seen(CLOCK), UnixMillis(10_000));
+        assert!(!read(&mut liveness, 16) && read(&mut liveness, 17));
+        liveness.heartbeat_answered(7);
+        assert_eq!(liveness.last_seen(CLOCK), UnixMillis(17_000));
+        // Between them all was read.
+        for s in [19, 23, 27] {
+            liveness.seen(at(s));
+            assert!(!liveness.fell_behind(limit, 8, at(s + 1)), "{s}");
+        }
+        // What waited on the connection before is gone.
+        assert!(!read(&mut liveness, 29));
+        liveness.ready(None, at(30));
+        assert!(!read(&mut liveness, 31));
+        // A long one begins where a short one ended.
+        assert!(read(&mut liveness, 40));
+        assert_eq!(liveness.last_seen(CLOCK), UnixMillis(29_000));
     }
 
     #[test]

@@ -141,6 +141,28 @@ fn silence_behind_unread_messages_is_a_gap() {
     }
 }
 
+/// What is read while the connection closes may have waited for as long as reading had paused, and what was sent behind it
+/// meanwhile may come to another process: a gap of that one begins before the pause.
+// CLAUSE REC-5 HB-3 PST-5
+#[test]
+fn what_is_read_late_at_an_orderly_end_dates_nothing() {
+    let mut s = good();
+    s.frame(&notification(3));
+    let last_seen = |s: &Direct| {
+        let json = s.session.snapshot().unwrap().to_json();
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()["last_seen"].as_u64().unwrap()
+    };
+    let before = last_seen(&s);
+    s.session.close(Close::Detach, s.now).unwrap();
+    s.drain();
+    s.now = s.now.after(Duration::from_secs(4));
+    s.input(Input::Unread { conn: s.conn });
+    s.frame(&notification(4));
+    let outputs = s.closed(Some(1000));
+    assert!(events(&outputs).any(|e| matches!(e, Event::Closed { .. })), "{outputs:?}");
+    assert_eq!(last_seen(&s), before);
+}
+
 /// The server may have accepted the recovery token and replayed into a socket on which nothing arrived in time.
 // CLAUSE REC-5 CON-2
 #[test]

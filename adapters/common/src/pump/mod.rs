@@ -266,9 +266,13 @@ impl<R: Replies> Pump<R> {
     fn begin(&mut self, filters: Option<Filters>, io: &mut impl Io<Replies = R>) {
         self.phase = Phase::Running;
         if let Some(filters) = filters {
+            // One snapshot for both steps: that of an orderly end with other filters is not the newer one that is to be
+            // stored first (PST-2).
+            let every = std::mem::replace(&mut self.snapshot_every, usize::MAX);
             // A new session refuses nothing.
             let _ = self.session.subscribe(filters, self.now);
             self.drain(io);
+            self.snapshot_every = every;
         }
         let _ = self.session.connect(self.now);
         self.drain(io);
