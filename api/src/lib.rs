@@ -25,6 +25,7 @@ mod multipart;
 pub mod payloads;
 mod pkce;
 mod stored;
+mod subscriptions;
 mod tokens;
 
 pub use app::ClientApp;
@@ -38,4 +39,5 @@ pub use payloads::{NotificationExt, Payload};
 pub use pkce::{Callback, Pkce};
 pub use ringcentral_ws_core::{Identity, NotAnIdentity};
 pub use stored::ForeignTokens;
+pub use subscriptions::{ListedSubscription, SUBSCRIPTIONS, SubscriptionsError};
 pub use tokens::TokenSet;
