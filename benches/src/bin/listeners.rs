@@ -11,8 +11,8 @@ use ringcentral_ws_core::{
     ClockReading, Filters, Notification, SubscriptionId, SubscriptionInfo, Timestamp, UnixMillis,
 };
 
-/// Notifications of a turn, at most as many as a queue holds.
-const BATCH: usize = 1000;
+/// Notifications of a turn: one read of the socket, which the application has taken before the next.
+const BATCH: usize = 64;
 const MANY: usize = 50;
 
 fn filter(number: usize) -> String {
@@ -44,7 +44,7 @@ impl Office {
             let id = SubscriptionId::from(1);
             let (expires_in, status, transport) = (None, None, None);
             let info = SubscriptionInfo { id, server_id, requested, filters, disabled, expires_in, status, transport };
-            hub.subscribed(&info, now);
+            hub.subscribed(&info, true, now);
         }
         Some(Self { hub, lanes, receivers })
     }
@@ -90,7 +90,7 @@ fn measure(turns: usize, listeners: usize, same: bool) -> Option<f64> {
 }
 
 fn main() {
-    let turns = std::env::args().nth(1).map_or(Ok(201), |turns| turns.parse());
+    let turns = std::env::args().nth(1).map_or(Ok(2001), |turns| turns.parse());
     let Ok(turns) = turns.map(|turns: usize| turns.max(1)) else {
         eprintln!("usage: listeners [TURNS]");
         std::process::exit(2);
