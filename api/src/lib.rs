@@ -26,6 +26,7 @@ mod multipart;
 pub mod payloads;
 mod pkce;
 mod stored;
+mod subscriptions;
 mod tokens;
 
 pub use app::ClientApp;
@@ -40,4 +41,5 @@ pub use payloads::{NotificationExt, Payload};
 pub use pkce::{Callback, Pkce};
 pub use ringcentral_ws_core::{Identity, NotAnIdentity};
 pub use stored::ForeignTokens;
+pub use subscriptions::{ListedSubscription, SUBSCRIPTIONS, SubscriptionsError};
 pub use tokens::TokenSet;

@@ -2,6 +2,7 @@
 
 mod health;
 mod requests;
+mod subscriptions;
 
 use std::fmt;
 use std::io;

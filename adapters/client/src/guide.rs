@@ -6,6 +6,7 @@
 //! | [`restarts`] | a program that is stopped, killed and started again, and misses nothing in silence |
 //! | [`gaps`] | what a `Gap` says, and how to fetch what is missing |
 //! | [`calls`] | REST calls, downloads, logins, TLS and proxies |
+//! | [`listeners`] | several streams with filters of their own on one connection |
 //! | [`many`] | one process with many clients: logins, limits, memory |
 //! | [`operations`] | logs, metrics, health, shutdown, rate limits |
 //! | [`codes`] | every code of the server, and what to do about it |
@@ -39,6 +40,7 @@ chapters! {
     restarts "restarts.md"
     gaps "gaps.md"
     calls "calls.md"
+    listeners "listeners.md"
     many "many.md"
     operations "operations.md"
     codes "codes.md"

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use ringcentral_ws_adapter::{ListenOptions, ListenerEvent, Overflow};
-use ringcentral_ws_api::ClientApp;
+use ringcentral_ws_api::{ClientApp, ListedSubscription, SubscriptionsError};
 use ringcentral_ws_conformance::DEADLINE;
 use ringcentral_ws_conformance::settings::quick;
 use ringcentral_ws_core::{Event, Filters, GapCause};
@@ -39,6 +39,9 @@ trait Half {
     fn take(&mut self) -> Option<Event>;
     fn subscribe(&self, filters: &[&str]);
     fn unsubscribe(&self);
+    fn subscriptions(&self) -> Vec<ListedSubscription>;
+    /// Whether it was deleted; it is not if it is its own.
+    fn delete(&self, id: &str) -> bool;
 }
 
 trait Listening {
@@ -103,6 +106,18 @@ impl<R: Runtime> Half for Async<R> {
     fn unsubscribe(&self) {
         smol::block_on(self.client.unsubscribe()).unwrap();
     }
+
+    fn subscriptions(&self) -> Vec<ListedSubscription> {
+        smol::block_on(self.client.subscriptions()).unwrap()
+    }
+
+    fn delete(&self, id: &str) -> bool {
+        match smol::block_on(self.client.delete_subscription(id)) {
+            Ok(()) => true,
+            Err(SubscriptionsError::Current) => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 impl Listening for ringcentral_ws_driver::Listener {
@@ -142,6 +157,18 @@ impl Half for Threads {
 
     fn unsubscribe(&self) {
         self.client.unsubscribe().unwrap();
+    }
+
+    fn subscriptions(&self) -> Vec<ListedSubscription> {
+        self.client.subscriptions().unwrap()
+    }
+
+    fn delete(&self, id: &str) -> bool {
+        match self.client.delete_subscription(id) {
+            Ok(()) => true,
+            Err(SubscriptionsError::Current) => false,
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
@@ -276,9 +303,31 @@ fn beside_the_plain_stream(server: &Server, half: &mut impl Half) {
     settles(server, half, None);
 }
 
+/// What a lost session left behind is listed and can be deleted; its own one cannot.
+fn clear_up(server: &Server, half: &mut impl Half) {
+    let mut listener = half.listen(&[SMS], ListenOptions::new());
+    listener.live();
+    server.restart();
+    assert!(matches!(listener.next(), ListenerEvent::Gap(_)));
+    settles(server, half, Some(&["instant?type=SMS"]));
+    let end = Instant::now() + DEADLINE;
+    while half.subscriptions().iter().filter(|one| one.is_current).count() != 1 {
+        assert!(Instant::now() < end, "{:?}", half.subscriptions());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let (others, own): (Vec<_>, Vec<_>) =
+        half.subscriptions().into_iter().partition(ListedSubscription::is_other_websocket);
+    assert_eq!((others.len(), own.len(), own[0].event_filters.len()), (1, 1, 1));
+    assert!(half.delete(&others[0].id) && half.delete(&others[0].id), "what is gone counts as deleted");
+    assert!(!half.delete(&own[0].id));
+    assert_eq!(half.subscriptions().len(), 1);
+    notify(server, SMS, 7);
+    assert_eq!(listener.number(), 7);
+}
+
 // CLAUSE SUB-1 SUB-5 SUB-7 REC-5
 fn play<H: Half>(start: impl Fn(&Server) -> H) {
-    let scenes: [fn(&Server, &mut H); 5] = [share, lose, be_slow, block, beside_the_plain_stream];
+    let scenes: [fn(&Server, &mut H); 6] = [share, lose, be_slow, block, beside_the_plain_stream, clear_up];
     for scene in scenes {
         let server = server();
         scene(&server, &mut start(&server));

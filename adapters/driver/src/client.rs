@@ -3,6 +3,7 @@
 mod closing;
 mod health;
 mod requests;
+mod subscriptions;
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -31,6 +31,12 @@ impl Session {
         self.state.subscription.desired().map(|desired| &desired.filters)
     }
 
+    /// The server's id of the subscription that it is believed to have.
+    #[must_use]
+    pub fn server_subscription(&self) -> Option<&str> {
+        self.state.subscription.active().map(|active| &*active.server_id)
+    }
+
     /// The state of what the application asked for last. Unlike [`subscription`](Self::subscription) it is
     /// [`Active`](SubscriptionState::Active) only once the server has confirmed the newest filters,
     /// [`Refused`](SubscriptionState::Refused) also while the filters before them stand, and

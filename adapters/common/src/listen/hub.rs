@@ -221,14 +221,24 @@ impl Hub {
         })
     }
 
-    /// The server confirmed a subscription. Those that have become live, or whose disabled filters are others now.
-    pub fn subscribed(&mut self, info: &SubscriptionInfo, now: Timestamp) -> Vec<Live> {
+    /// Whether the answer to the last change is to come.
+    #[must_use]
+    pub const fn is_awaiting(&self) -> bool {
+        self.awaiting
+    }
+
+    /// The server confirmed a subscription. `last`: no later change is under way. Those that have become live, or whose
+    /// disabled filters are others now.
+    pub fn subscribed(&mut self, info: &SubscriptionInfo, last: bool, now: Timestamp) -> Vec<Live> {
         self.confirmed = info.requested.iter().map(Box::from).collect();
         self.spelled.clone_from(&info.filters);
         self.spelled.extend(info.disabled.iter().map(|one| one.filter.clone()));
-        // The answer to an earlier change may come when a later one is under way.
-        self.awaiting = self.confirmed != self.issued;
-        if !self.awaiting {
+        self.awaiting = !last;
+        if last && self.confirmed != self.issued {
+            // After a refusal the session made the subscription before it anew.
+            self.issued.clone_from(&self.confirmed);
+            self.due = Some(now);
+        } else if last {
             if self.withheld.pop().is_some() {
                 // What was asked for is good; the others are tried next.
                 self.due = Some(now);

@@ -119,14 +119,13 @@ impl Switchboard {
                 }
             }
             Event::Subscribed(info) => {
-                for live in board.hub.subscribed(info, moment.now) {
+                let last = board.is_last(info.id);
+                for live in board.hub.subscribed(info, last, moment.now) {
                     board.live(live, moment);
                 }
             }
             Event::Unsubscribed { .. } => board.hub.unsubscribed(moment.now),
-            Event::SubscriptionFailed { id, error, retry_at: None, .. }
-                if board.asked.is_none_or(|asked| asked == *id) =>
-            {
+            Event::SubscriptionFailed { id, error, retry_at: None, .. } if board.is_last(*id) => {
                 for Refusal { listener, filters } in board.hub.refused(error, moment.stands, moment.now) {
                     board.push(listener, ListenerEvent::Refused { filters, error: error.clone() }, moment);
                     board.announce();
@@ -178,6 +177,11 @@ impl Switchboard {
 }
 
 impl Board {
+    /// Whether no later change than this one is under way. After a refusal the session goes back to the one before it.
+    fn is_last(&self, id: SubscriptionId) -> bool {
+        self.asked.is_none_or(|asked| asked == id) || !self.hub.is_awaiting()
+    }
+
     fn join(
         &mut self,
         filters: Filters,

@@ -72,7 +72,9 @@ impl Play {
                 Change::Subscribe(asked) => {
                     let bad: Vec<_> = self.refuses.iter().filter(|bad| asked.iter().any(|one| one == **bad)).collect();
                     if bad.is_empty() {
-                        live.extend(self.hub.subscribed(&info(&asked), at(self.now)).iter().map(|live| live.listener));
+                        live.extend(
+                            self.hub.subscribed(&info(&asked), true, at(self.now)).iter().map(|live| live.listener),
+                        );
                         self.has = Some(asked);
                     } else {
                         let text =
@@ -175,11 +177,11 @@ fn the_plain_stream_is_one_more_that_asks() {
     let (a, _) = hub.join(filters(&["/a"]), at(0)).unwrap();
     let change = hub.take_change(at(20), true);
     assert_eq!(change, Some(Change::Subscribe(filters(&["/a", "/p"]))));
-    hub.subscribed(&info(&filters(&["/a", "/p"])), at(21));
+    hub.subscribed(&info(&filters(&["/a", "/p"])), true, at(21));
     assert_eq!((hub.route("/p").plain, hub.route("/a").plain), (true, false));
     hub.set_plain(None, at(30)).unwrap();
     assert_eq!(hub.change_now(at(30), true, false), Some(Change::Subscribe(filters(&["/a"]))));
-    hub.subscribed(&info(&filters(&["/a"])), at(31));
+    hub.subscribed(&info(&filters(&["/a"])), true, at(31));
     assert_eq!(hub.route("/p"), &Route::default(), "given up");
     assert_eq!(&*hub.route("/a").listeners, [a]);
     assert!(hub.route("/unknown").plain, "nobody asked for it");
@@ -241,10 +243,10 @@ fn who_loses_the_subscription_to_others_has_a_gap_before_it_is_live_again() {
     assert_eq!((refusals, play.hub.concerned().count()), (vec![], 0));
     let Some(Change::Subscribe(first)) = play.hub.take_change(at(100), true) else { panic!() };
     assert_eq!(first, filters(&["/a"]));
-    let live = play.hub.subscribed(&info(&first), at(110));
+    let live = play.hub.subscribed(&info(&first), true, at(110));
     assert_eq!(live, [Live { listener: a, lost_since: Some(at(100)), disabled: Box::default() }]);
     let Some(Change::Subscribe(all)) = play.hub.take_change(at(110), true) else { panic!() };
-    let live = play.hub.subscribed(&info(&all), at(120));
+    let live = play.hub.subscribed(&info(&all), true, at(120));
     assert_eq!((live.len(), live[0].lost_since), (1, Some(at(100))));
 }
 
@@ -271,12 +273,29 @@ fn the_plain_stream_goes_back_to_what_it_had() {
     let mut hub = Hub::new(Some(filters(&["/p"])), true);
     hub.join(filters(&["/a"]), at(0)).unwrap();
     hub.take_change(at(20), true);
-    hub.subscribed(&info(&filters(&["/a", "/p"])), at(20));
+    hub.subscribed(&info(&filters(&["/a", "/p"])), true, at(20));
     hub.set_plain(Some(filters(&["/bad"])), at(30)).unwrap();
     assert_eq!(hub.change_now(at(30), true, true), Some(Change::Subscribe(filters(&["/a", "/bad"]))));
     assert_eq!(hub.refused(&error("/bad"), true, at(31)), []);
     assert_eq!(hub.take_change(at(31), true), None, "the server still has it");
     assert!(hub.route("/p").plain);
+}
+
+// CLAUSE SUB-8
+#[test]
+fn an_answer_to_an_earlier_change_does_not_end_the_wait_and_an_older_subscription_is_changed_anew() {
+    let mut hub = Hub::new(None, false);
+    hub.join(filters(&["/a"]), at(0)).unwrap();
+    hub.take_change(at(20), false);
+    hub.join(filters(&["/b"]), at(20)).unwrap();
+    hub.take_change(at(40), false);
+    assert_eq!(hub.subscribed(&info(&filters(&["/a"])), false, at(50)).len(), 1);
+    assert!(hub.is_awaiting());
+    assert_eq!(hub.subscribed(&info(&filters(&["/a", "/b"])), true, at(60)).len(), 1);
+    assert!(!hub.is_awaiting());
+    // The session was lost after a refusal: it makes anew what it had before that.
+    assert_eq!(hub.subscribed(&info(&filters(&["/a"])), true, at(70)), []);
+    assert_eq!(hub.take_change(at(70), true), Some(Change::Subscribe(filters(&["/a", "/b"]))));
 }
 
 // CLAUSE SUB-6
@@ -291,10 +310,10 @@ fn each_learns_of_its_disabled_filters_and_of_changes() {
     answer.filters.remove(1);
     let one = DisabledFilter { filter: "/1/b".into(), reason: "r".into(), message: "m".into() };
     answer.disabled.push(one.clone());
-    let live = hub.subscribed(&answer, at(21));
+    let live = hub.subscribed(&answer, true, at(21));
     assert_eq!(live.iter().map(|live| live.disabled.to_vec()).collect::<Vec<_>>(), [vec![], vec![one]]);
-    assert_eq!(hub.subscribed(&answer, at(22)), [], "nothing is new");
-    let live = hub.subscribed(&info(&both), at(23));
+    assert_eq!(hub.subscribed(&answer, true, at(22)), [], "nothing is new");
+    let live = hub.subscribed(&info(&both), true, at(23));
     assert_eq!((live.len(), live[0].listener, live[0].disabled.len()), (1, 1, 0));
 }
 

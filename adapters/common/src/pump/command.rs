@@ -36,6 +36,8 @@ pub enum Command<R: Replies> {
     Subscribe(Filters, R::Reply<Result<SubscriptionId, CommandError<Filters>>>),
     /// A listener comes.
     Listen(Filters, ListenOptions, R::Reply<Result<LaneReceiver, ListenError>>),
+    /// [`Session::server_subscription`](ringcentral_ws_core::Session::server_subscription).
+    ServerSubscription(R::Reply<Option<Box<str>>>),
     /// [`Session::unsubscribe`](ringcentral_ws_core::Session::unsubscribe).
     Unsubscribe(R::Reply<Result<(), CommandError<()>>>),
     /// [`Session::recover`](ringcentral_ws_core::Session::recover).
@@ -126,6 +128,9 @@ impl<R: Replies> Pump<R> {
         let (session, now) = (&mut self.session, self.now);
         match command {
             Command::Listen(filters, options, reply) => return R::reply(reply, self.listen(filters, &options)),
+            Command::ServerSubscription(reply) => {
+                return R::reply(reply, session.session().server_subscription().map(Box::from));
+            }
             Command::Subscribe(filters, reply) => {
                 let answer = self.subscribe_plain(filters);
                 // After the answer `health` must not show the subscription as it was before the call.

@@ -1,0 +1,53 @@
+//! The subscriptions of the user, those of other programs too.
+
+use ringcentral_ws_adapter::{RequestError, deleted, listed, subscription_path};
+use ringcentral_ws_api::{ListedSubscription, SUBSCRIPTIONS, SubscriptionsError};
+
+use super::Client;
+use crate::command::Command;
+
+impl<R> Client<R> {
+    /// Lists the subscriptions of this user and app, of other programs and by webhook too: GET
+    /// `/restapi/v1.0/subscription`, group Light. [`ListedSubscription::is_current`](crate::ListedSubscription::is_current)
+    /// marks the one of this client.
+    ///
+    /// A session that was lost, and a program that ended without `close(Revoke)`, leave a subscription behind until it
+    /// expires. With 20 or 30 of them the server refuses new ones (`SUB-505`). What is left over can be deleted:
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_driver::Client;
+    /// # async fn run<R>(client: &Client<R>) -> Result<(), Box<dyn std::error::Error>> {
+    /// for subscription in client.subscriptions().await? {
+    ///     // Only if no other program runs with the same user and app.
+    ///     if subscription.is_other_websocket() {
+    ///         client.delete_subscription(&subscription.id).await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// OAuth sessions, of which a user of an app may have five, cannot be listed: the server tells about the current one
+    /// only (GET `/restapi/oauth/session-info`), and a sixth login ends the oldest.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscriptionsError`].
+    pub async fn subscriptions(&self) -> Result<Vec<ListedSubscription>, SubscriptionsError<RequestError>> {
+        let answer = self.get(SUBSCRIPTIONS).await;
+        listed(answer, self.ask(Command::ServerSubscription).await.flatten().as_deref())
+    }
+
+    /// Deletes a subscription of this user and app by the server's id. One that is gone already counts as deleted. A
+    /// running program whose subscription is deleted gets no notifications until it subscribes again.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscriptionsError`]; it is `Current` for the one of this client.
+    pub async fn delete_subscription(&self, id: &str) -> Result<(), SubscriptionsError<RequestError>> {
+        if self.ask(Command::ServerSubscription).await.flatten().as_deref() == Some(id) {
+            return Err(SubscriptionsError::Current);
+        }
+        deleted(self.delete(&subscription_path(id)).await)
+    }
+}
