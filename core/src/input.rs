@@ -368,6 +368,16 @@ pub struct OpenFailure {
     pub message: Box<str>,
 }
 
+impl OpenFailure {
+    /// A failure of which no more is known than the HTTP status, if there was one. The server may have seen the token, so
+    /// the next attempt takes another ([TOK-1](crate::protocol#tok-1)).
+    #[must_use]
+    pub fn unknown(status: impl Into<Option<u16>>, message: impl fmt::Display) -> Self {
+        let status = status.into();
+        Self { phase: Phase::Response, status, retry_after: None, message: message.to_string().into() }
+    }
+}
+
 impl fmt::Display for OpenFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the WebSocket did not open, it failed at {}", self.phase)?;
@@ -397,7 +407,7 @@ mod tests {
     fn failures_are_errors_that_say_what_happened() {
         let message = || Box::from("reset by peer");
         let http = HttpFailure { phase: Phase::Request, not_sent: false, message: message() };
-        let open = OpenFailure { phase: Phase::Response, status: Some(403), retry_after: None, message: message() };
+        let open = OpenFailure::unknown(403, message());
         let auth = AuthFailure { code: Some("OAU-213".into()), ..AuthFailure::permanent("the token is not valid") };
         let errors: [(Box<dyn std::error::Error + Send + Sync>, &str); 3] = [
             (http.into(), "the HTTPS call failed at the request: reset by peer; it may have run"),

@@ -74,29 +74,35 @@ macro_rules! delegate {
 }
 pub(crate) use delegate;
 
-/// A type with the same calls is a [`Subject`].
+/// A type with the same calls is a [`Subject`]: `commands!(implement!(Type))`.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! implement {
     ([$of:ident] $($name:ident($($arg:ident: $type:ty)?) -> $result:ty;)*) => {
-        impl Subject for $of {
+        impl $crate::Subject for $of {
             #[inline(always)]
-            fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
+            fn handle_input(
+                &mut self,
+                input: ::ringcentral_ws_core::Input<'_>,
+                now: ::ringcentral_ws_core::Timestamp,
+            ) -> Result<(), ::ringcentral_ws_core::NotDrained> {
                 self.handle_input(input, now)
             }
 
-            fn poll_output(&mut self) -> Output {
+            fn poll_output(&mut self) -> ::ringcentral_ws_core::Output {
                 self.poll_output()
             }
 
-            fn snapshot(&self) -> Option<Snapshot> {
+            fn snapshot(&self) -> Option<::ringcentral_ws_core::Snapshot> {
                 self.snapshot()
             }
 
-            fn state(&self) -> SessionState {
+            fn state(&self) -> ::ringcentral_ws_core::SessionState {
                 self.state()
             }
 
             $(
-                fn $name(&mut self, $($arg: $type,)? now: Timestamp) -> $result {
+                fn $name(&mut self, $($arg: $type,)? now: ::ringcentral_ws_core::Timestamp) -> $result {
                     self.$name($($arg,)? now)
                 }
             )*

@@ -38,6 +38,7 @@
 
 mod abort;
 mod calls;
+mod carry_out;
 mod client;
 mod command;
 mod credentials;
@@ -56,6 +57,7 @@ mod tcp;
 mod timed_out;
 
 pub use bytes;
+pub use carry_out::carry_out;
 pub use client::{Builder, Client};
 pub use command::Pending;
 pub use credentials::{CredentialSource, Jwt, RefreshToken, TokenRequest};
@@ -64,6 +66,7 @@ pub use events::Events;
 pub use http;
 pub use https::{HttpsSender, https_client};
 pub use listener::Listener;
+pub use reach::connect_tcp;
 pub use ringcentral_ws_adapter::file::FileError;
 pub use ringcentral_ws_adapter::{
     Ack, Batch, CallError, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, ListenError,

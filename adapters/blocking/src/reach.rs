@@ -8,11 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use ringcentral_ws_adapter::{IoLimits, Race, RaceStep, keep_alive, not_found, not_sent};
-use ringcentral_ws_core::{HttpFailure, Phase};
+use ringcentral_ws_adapter::{IoLimits, Race, RaceStep, keep_alive, not_dialled, not_found, not_sent};
+use ringcentral_ws_core::{HttpFailure, OpenFailure, Phase};
+use url::Url;
 
 use crate::abort::Abort;
-use crate::tcp::Tcp;
+use crate::tcp::{LONGEST, Tcp};
 
 const WAKE: Token = Token(0);
 const CONNECTED: Token = Token(1);
@@ -20,8 +21,33 @@ const CONNECTED: Token = Token(1);
 /// The longest wait asked of the system, whose numbers end somewhere. A longer wait is asked for in parts.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
+/// A TCP stream to the host of an address, for programs that drive a [`Session`](ringcentral_ws_core::Session) in a loop
+/// of their own: its addresses are tried in turn, `IoLimits::dns` and `IoLimits::tcp` limit the steps. Its reads and
+/// writes block, each up to `IoLimits::upgrade`; set other time-outs once the WebSocket is open. No proxy is used.
+///
+/// # Errors
+///
+/// [`OpenFailure`] for [`Input::OpenFailed`](ringcentral_ws_core::Input::OpenFailed). It names the step, so the session
+/// keeps a token that no server has seen ([TOK-1](ringcentral_ws_core::protocol#tok-1)).
+pub fn connect_tcp(url: &Url, limits: &IoLimits) -> Result<TcpStream, OpenFailure> {
+    let port = url.port_or_known_default().unwrap_or(443);
+    // An IPv6 address has brackets in an address and none in a name.
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let socket = open(limits, host, port, &Abort::default()).map_err(not_dialled)?;
+    let limit = Some(limits.upgrade.min(LONGEST)).filter(|limit| !limit.is_zero());
+    let timed = socket.set_read_timeout(limit).and_then(|()| socket.set_write_timeout(limit));
+    timed.map_err(|error| not_dialled(not_sent(Phase::Tcp, error.to_string())))?;
+    Ok(socket)
+}
+
 /// A TCP stream to a host, which `abort` ends.
 pub(crate) fn reach(limits: &IoLimits, host: &str, port: u16, abort: &Abort) -> Result<Tcp, HttpFailure> {
+    let socket = Arc::new(open(limits, host, port, abort)?);
+    abort.watch(&socket);
+    Ok(Tcp::new(socket))
+}
+
+fn open(limits: &IoLimits, host: &str, port: u16, abort: &Abort) -> Result<TcpStream, HttpFailure> {
     let socket = connect(limits, host, resolve(limits, host, port)?, abort)?;
     let settled = socket.set_nonblocking(false).and_then(|()| socket.set_nodelay(true));
     settled.map_err(|error| not_sent(Phase::Tcp, error.to_string()))?;
@@ -29,9 +55,7 @@ pub(crate) fn reach(limits: &IoLimits, host: &str, port: u16, abort: &Abort) -> 
         // A connection without probes is better than none.
         let _ = keep_alive(&socket, after);
     }
-    let socket = Arc::new(socket);
-    abort.watch(&socket);
-    Ok(Tcp::new(socket))
+    Ok(socket)
 }
 
 /// The system's lookup cannot be given a deadline, so it has a thread, which is left behind when it takes too long.
@@ -236,6 +260,26 @@ mod tests {
                 );
             }
             assert!(tcp.socket.nodelay().unwrap() && !socket.nonblocking().unwrap());
+        }
+    }
+
+    // CLAUSE TOK-1
+    #[test]
+    fn a_stream_for_a_loop_of_ones_own_has_time_outs_and_a_failure_names_the_step() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = |host: &str, port: u16| Url::parse(&format!("ws://{host}:{port}/ws")).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let limits = IoLimits { upgrade: Duration::from_secs(7), ..IoLimits::default() };
+        let stream = connect_tcp(&url("127.0.0.1", port), &limits).unwrap();
+        assert_eq!(stream.read_timeout().unwrap(), Some(limits.upgrade));
+        assert_eq!(stream.write_timeout().unwrap(), Some(limits.upgrade));
+        assert_eq!(stream.peer_addr().unwrap().port(), port);
+        drop(listener);
+        let refused = connect_tcp(&url("127.0.0.1", port), &limits).unwrap_err();
+        assert!(refused.phase == Phase::Tcp && refused.status.is_none(), "{refused:?}");
+        if let Ok(six) = std::net::TcpListener::bind("[::1]:0") {
+            let port = six.local_addr().unwrap().port();
+            assert!(connect_tcp(&url("[::1]", port), &limits).is_ok(), "brackets");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws::{
     CallError, Client, Close, Event, Events, Filter, ForeignTokens, Jwt, NotificationExt, RequestError, RetryAfter,
-    StateFile, blocking,
+    StateFile, SubscriptionInfo, blocking,
 };
 use ringcentral_ws_gateway::{MessageKind, Server, ServerConfig};
 
@@ -222,4 +222,30 @@ fn on_threads_calls_wait_and_a_session_continues_from_its_files() {
         assert_eq!(seen, expected);
         server.receive_sms(0, "+16505550100", "meanwhile");
     }
+}
+
+/// As the guide shows it.
+async fn tidy(client: &Client, last: &mut Option<Box<str>>, info: &SubscriptionInfo) -> u16 {
+    let old = last.replace(info.server_id.clone()).filter(|old| *old != info.server_id);
+    let Some(old) = old else { return 0 };
+    client.delete(&format!("/restapi/v1.0/subscription/{old}")).await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_subscription_of_a_lost_session_can_be_deleted() {
+    let server = server();
+    let (client, mut events) = Client::from_vars(server.env()).unwrap().filters([Filter::sms()]).start().unwrap();
+    let (mut last, mut statuses) = (None, Vec::new());
+    while statuses.len() < 2 {
+        if let Some(Event::Subscribed(info)) = within(events.next()).await {
+            statuses.push(within(tidy(&client, &mut last, &info)).await);
+            if statuses.len() == 1 {
+                server.restart();
+            }
+        }
+    }
+    assert_eq!(statuses, [0, 204]);
+    let left =
+        server.with_gateway(|gateway, _| gateway.subscriptions().map(|(id, _)| id.to_owned()).collect::<Vec<_>>());
+    assert_eq!(left, [last.unwrap().to_string()]);
 }

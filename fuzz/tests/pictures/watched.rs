@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use ringcentral_ws_core::*;
-use ringcentral_ws_fuzz::{Maker, Subject, commands};
+use ringcentral_ws_fuzz::{Maker, commands, implement};
 
 /// From one state to another, by their names.
 pub type Change = (&'static str, &'static str);
@@ -59,33 +59,10 @@ macro_rules! noting {
                 }
             )*
         }
-
-        impl Subject for Checked {
-            fn handle_input(&mut self, input: Input<'_>, now: Timestamp) -> Result<(), NotDrained> {
-                self.handle_input(input, now)
-            }
-
-            fn poll_output(&mut self) -> Output {
-                self.poll_output()
-            }
-
-            fn snapshot(&self) -> Option<Snapshot> {
-                self.snapshot()
-            }
-
-            fn state(&self) -> SessionState {
-                self.state()
-            }
-
-            $(
-                fn $name(&mut self, $($arg: $type,)? now: Timestamp) -> $result {
-                    self.$name($($arg,)? now)
-                }
-            )*
-        }
     };
 }
 commands!(noting!());
+commands!(implement!(Checked));
 
 impl Checked {
     pub fn new(config: Config, seed: u64, clock: ClockReading) -> Self {

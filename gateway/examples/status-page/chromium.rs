@@ -1,4 +1,5 @@
-//! A headless Chromium with one page, driven by the DevTools protocol.
+//! A headless Chromium, driven by the DevTools protocol. The demo of the client in a browser
+//! (adapters/ports/browser/examples/browser-demo) has this file too. Who has it names `ws`, a tungstenite, and `Result`.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpStream};
@@ -7,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use crate::Result;
+use crate::ws::{self, Message, WebSocket};
 
 /// How long Chromium may take to start, and to answer. Generous: the machine may be busy.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -21,10 +22,17 @@ pub(crate) struct Chromium {
     devtools: WebSocket<TcpStream>,
     _process: Process,
     _folder: Folder,
-    session: String,
     next: u64,
-    /// What scripts of the page did not catch, and what its policy refused.
+    domains: &'static [&'static str],
+    /// Errors that scripts of the pages did not catch and, of the domain `Log`, what their policy refused.
     pub(crate) complaints: Vec<String>,
+}
+
+/// A tab, by its DevTools session.
+#[derive(Clone)]
+pub(crate) struct Tab {
+    target: String,
+    session: String,
 }
 
 struct Process(Child);
@@ -51,12 +59,14 @@ impl Drop for Folder {
 }
 
 impl Chromium {
-    pub(crate) fn start(program: &Path, url: &str) -> Result<Self> {
-        let folder = Folder(std::env::temp_dir().join(format!("status-page-{}", std::process::id())));
+    /// Starts it with these arguments beside the usual ones. Each tab reports on these domains of the protocol.
+    pub(crate) fn start(program: &Path, args: &[&str], domains: &'static [&'static str]) -> Result<Self> {
+        let folder = Folder(std::env::temp_dir().join(format!("ringcentral-ws-chromium-{}", std::process::id())));
         let process = Command::new(program)
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-            .args(["--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-port=0"])
+            .args(["--disable-dev-shm-usage", "--remote-debugging-port=0"])
+            .args(args)
             .arg(format!("--user-data-dir={}", folder.0.display()))
             .arg("about:blank")
             .stdin(Stdio::null())
@@ -68,67 +78,89 @@ impl Chromium {
         let (port, path) = address(&folder.0)?;
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_read_timeout(Some(DEADLINE))?;
-        let (devtools, _) = tungstenite::client(format!("ws://127.0.0.1:{port}{path}"), stream)?;
-        let (session, complaints) = (String::new(), Vec::new());
-        let mut browser = Self { devtools, _process: process, _folder: folder, session, next: 1, complaints };
-        let target = text(&browser.call("Target.createTarget", json!({"url": "about:blank"}))?["targetId"]);
-        let attach = json!({"targetId": target, "flatten": true});
-        browser.session = text(&browser.call("Target.attachToTarget", attach)?["sessionId"]);
-        for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
-            browser.call(domain, json!({}))?;
+        stream.set_nodelay(true)?;
+        let (devtools, _) = ws::client(format!("ws://127.0.0.1:{port}{path}"), stream)?;
+        Ok(Self { devtools, _process: process, _folder: folder, next: 1, domains, complaints: Vec::new() })
+    }
+
+    pub(crate) fn open(&mut self, url: &str) -> Result<Tab> {
+        let target = text(&self.call(None, "Target.createTarget", json!({ "url": "about:blank" }))?["targetId"]);
+        let attach = json!({ "targetId": target, "flatten": true });
+        let session = text(&self.call(None, "Target.attachToTarget", attach)?["sessionId"]);
+        let tab = Tab { target, session };
+        for domain in self.domains {
+            self.command(&tab, &format!("{domain}.enable"), json!({}))?;
         }
-        browser.call("Page.navigate", json!({"url": url}))?;
-        Ok(browser)
+        self.command(&tab, "Page.navigate", json!({ "url": url }))?;
+        Ok(tab)
+    }
+
+    pub(crate) fn close(&mut self, tab: &Tab) -> Result<()> {
+        self.call(None, "Target.closeTarget", json!({ "targetId": tab.target })).map(drop)
+    }
+
+    pub(crate) fn command(&mut self, tab: &Tab, method: &str, params: Value) -> Result<Value> {
+        self.call(Some(&tab.session), method, params)
     }
 
     /// The value of an expression in the page, once it is settled.
-    pub(crate) fn eval(&mut self, expression: &str) -> Result<Value> {
-        let params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
-        let mut answer = self.call("Runtime.evaluate", params)?;
+    pub(crate) fn eval(&mut self, tab: &Tab, expression: &str) -> Result<Value> {
+        let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+        let mut answer = self.command(tab, "Runtime.evaluate", params)?;
         match answer.get("exceptionDetails") {
             Some(details) => Err(format!("{expression}: {}", text(&details["exception"]["description"])).into()),
             None => Ok(answer["result"]["value"].take()),
         }
     }
 
-    /// Looks until an expression in the page is true.
-    pub(crate) fn until(&mut self, expression: &str) -> Result<()> {
+    /// Looks until `found` gives something.
+    pub(crate) fn until<T>(&mut self, what: &str, mut found: impl FnMut(&mut Self) -> Result<Option<T>>) -> Result<T> {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            // While a page is being loaded there may be nobody to answer; the last failure is reported.
-            let failure = match self.eval(expression) {
-                Ok(Value::Bool(true)) => return Ok(()),
-                Ok(other) => other.to_string(),
-                Err(error) => error.to_string(),
+            // While a page is being replaced there is nobody to answer; the last failure is reported.
+            let failure = match found(self) {
+                Ok(Some(it)) => return Ok(it),
+                Ok(None) => String::new(),
+                Err(error) => format!(" ({error})"),
             };
             if Instant::now() > deadline {
-                return Err(format!("waited in vain for {expression}: {failure}").into());
+                return Err(format!("waited in vain for: {what}{failure}").into());
             }
             std::thread::sleep(PAUSE);
         }
     }
 
-    pub(crate) fn call(&mut self, method: &str, params: Value) -> Result<Value> {
+    /// Looks until an expression in the page is true.
+    pub(crate) fn until_true(&mut self, tab: &Tab, expression: &str) -> Result<()> {
+        self.until(expression, |browser| match browser.eval(tab, expression)? {
+            Value::Bool(true) => Ok(Some(())),
+            other => Err(other.to_string().into()),
+        })
+    }
+
+    fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Result<Value> {
         let id = self.next;
         self.next += 1;
-        let mut call = json!({"id": id, "method": method, "params": params});
-        if !self.session.is_empty() {
-            call["sessionId"] = json!(self.session);
+        let mut call = json!({ "id": id, "method": method, "params": params });
+        if let Some(session) = session {
+            call["sessionId"] = json!(session);
         }
         self.devtools.send(Message::text(call.to_string()))?;
         loop {
             let Message::Text(message) = self.devtools.read()? else { continue };
             let mut message: Value = serde_json::from_str(&message)?;
+            let params = &message["params"];
             match message["method"].as_str() {
                 Some("Runtime.exceptionThrown") => {
-                    self.complaints.push(message["params"]["exceptionDetails"].to_string());
+                    let details = &params["exceptionDetails"];
+                    let what = [&details["text"], &details["exception"]["description"]].map(text);
+                    self.complaints.push(what.join(" "));
                 }
                 // An answer that refuses is no complaint: the page shows it.
                 Some("Log.entryAdded")
-                    if message["params"]["entry"]["level"] == "error"
-                        && message["params"]["entry"]["source"] != "network" =>
+                    if params["entry"]["level"] == "error" && params["entry"]["source"] != "network" =>
                 {
-                    self.complaints.push(message["params"]["entry"].to_string());
+                    self.complaints.push(params["entry"].to_string());
                 }
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! The status page in a headless Chromium: every button is pressed, and what came of it is looked for on the page, in the
 //! gateway and on a WebSocket. `browser/run.sh` runs it where there is a Chromium.
 
+#[allow(dead_code, reason = "the demo of the client in a browser has its part")]
 mod chromium;
 
 use std::net::TcpStream;
@@ -8,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chromium::{Chromium, DEADLINE};
+use chromium::{Chromium, DEADLINE, Tab};
 use ringcentral_ws_gateway::{Gateway, GatewayEvent, Server, ServerConfig};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
+use tokio_tungstenite::tungstenite as ws;
+use ws::{Message, WebSocket};
 
 /// What is reported: one line for people.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -42,11 +44,37 @@ fn main() -> ExitCode {
     }
 }
 
+/// The page, the only tab of its browser.
+struct Page {
+    chromium: Chromium,
+    tab: Tab,
+}
+
+impl Page {
+    fn open(program: &Path, url: &str) -> Result<Self> {
+        let mut chromium = Chromium::start(program, &["--hide-scrollbars"], &["Page", "Runtime", "Log"])?;
+        let tab = chromium.open(url)?;
+        Ok(Self { chromium, tab })
+    }
+
+    fn eval(&mut self, expression: &str) -> Result<Value> {
+        self.chromium.eval(&self.tab, expression)
+    }
+
+    fn until(&mut self, expression: &str) -> Result<()> {
+        self.chromium.until_true(&self.tab, expression)
+    }
+
+    fn call(&mut self, method: &str, params: Value) -> Result<Value> {
+        self.chromium.command(&self.tab, method, params)
+    }
+}
+
 fn check(chromium: &Path, shots: Option<&Path>) -> Result<()> {
     let mut config = ServerConfig::default().users(2);
     config.gateway.ws_token.rate_limit = None;
     let server = Server::start(config)?;
-    let browser = Chromium::start(chromium, &format!("{}/_gateway/", server.http_url()))?;
+    let browser = Page::open(chromium, &format!("{}/_gateway/", server.http_url()))?;
     let client = Client::connect(&server)?;
     let mut check = Check { server, browser, client };
     check.shows_the_session()?;
@@ -60,7 +88,7 @@ fn check(chromium: &Path, shots: Option<&Path>) -> Result<()> {
     check.logins_go_wrong()?;
     check.fits_all_widths()?;
     check.listening_goes_wrong()?;
-    match check.browser.complaints.as_slice() {
+    match check.browser.chromium.complaints.as_slice() {
         [] => {
             println!("the status page: every form did what it says");
             Ok(())
@@ -71,7 +99,7 @@ fn check(chromium: &Path, shots: Option<&Path>) -> Result<()> {
 
 struct Check {
     server: Server,
-    browser: Chromium,
+    browser: Page,
     client: Client,
 }
 
@@ -263,7 +291,7 @@ impl Client {
         let token = target.ok_or("no WebSocket token")?;
         let tcp = TcpStream::connect(server.address())?;
         tcp.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let (socket, _) = tungstenite::client(format!("{}?access_token={token}", server.ws_url()), tcp)?;
+        let (socket, _) = ws::client(format!("{}?access_token={token}", server.ws_url()), tcp)?;
         let mut client = Self(socket);
         client.next()?;
         let meta =
@@ -296,7 +324,7 @@ impl Client {
     fn ended(&mut self) -> Result<()> {
         loop {
             match self.0.read() {
-                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                Err(ws::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     return Err("the connection goes on".into());
                 }
                 Err(_) => return Ok(()),

@@ -30,15 +30,15 @@ struct Check<'a> {
 
 pub(crate) fn run(chromium: &Path, gateway: &Arc<Server>, url: &str) -> Result<()> {
     let began = Instant::now();
-    let mut browser = Chromium::start(chromium)?;
+    let mut browser = Chromium::start(chromium, &["--window-size=1000,900"], &["Page", "Runtime", "Network"])?;
     let tab = browser.open(url)?;
     let mut check = Check { browser, gateway, url, tab, sent: Vec::new(), began };
     let outcome = check.all();
     if let Err(error) = &outcome {
         let received: Vec<_> = record(&mut check.browser, &check.tab).iter().flatten().map(short).collect();
-        return Err(format!("{error}\nreceived: {received:?}\nexceptions: {:?}", check.browser.exceptions).into());
+        return Err(format!("{error}\nreceived: {received:?}\nexceptions: {:?}", check.browser.complaints).into());
     }
-    match check.browser.exceptions.as_slice() {
+    match check.browser.complaints.as_slice() {
         [] => Ok(()),
         some => Err(format!("scripts failed: {some:?}").into()),
     }

@@ -3,6 +3,9 @@
 
 mod backend;
 mod check;
+/// That of the stand-in's status page.
+#[allow(dead_code, reason = "each has its part")]
+#[path = "../../../../../gateway/examples/status-page/chromium.rs"]
 mod chromium;
 mod pages;
 
@@ -13,6 +16,7 @@ use std::sync::Arc;
 
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use serde_json::Value;
+use tungstenite as ws;
 
 /// What the examples here report: one line for people.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
