@@ -156,8 +156,6 @@ impl Director {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn what_it_says_fits_a_terminal_of_80_columns() {
         let source = include_str!("demo.rs");
