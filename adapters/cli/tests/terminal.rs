@@ -192,6 +192,17 @@ fn complaints_and_debugging_leave_no_status_line_behind() {
     let (lines, _) = seen(&all);
     assert!(status == Some(0) && lines.iter().all(|line| !line.contains("[listening")), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("-> ")), "{lines:#?}");
+    // A recording on the terminal is written at the end, and after trouble.
+    let mut tail = OnTerminal::start(&mut program_for(&server, &["tail", "--record", "-", "sms"]), 80);
+    tail.wait_for("[listening");
+    server.restart();
+    tail.wait_for("1 gap, 1 reconnect");
+    tail.interrupt();
+    let (status, all) = tail.end();
+    let (lines, states) = seen(&all);
+    assert!(status == Some(0) && lines.iter().all(|line| !line.starts_with('[')), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("ringcentral-ws recording")), "{lines:#?}");
+    assert!(states.iter().all(|state| !state.contains("ringcentral-ws recording")), "{states:#?}");
     let mut demo = OnTerminal::start(&mut program(&["tail"]), 80);
     demo.wait_for("That was all");
     let (status, all) = demo.end();

@@ -171,13 +171,14 @@ impl<R: Runtime> Running<R> {
                     Some(line) => Input::Answer(line),
                     None => continue,
                 },
-                event = self.events.next().fuse() => self.happened(event),
-                line = commands.select_next_some() => line,
                 () = interrupts.select_next_some() => Input::Interrupt,
                 state = states.select_next_some() => {
                     self.state(&state);
                     continue;
                 }
+                // Many events in a row hide nothing of what is above.
+                event = self.events.next().fuse() => self.happened(event),
+                line = commands.select_next_some() => line,
                 () = &mut self.timer.sleep => Input::Timeout,
             };
             self.run.handle(input, &|| self.client.flight_record());

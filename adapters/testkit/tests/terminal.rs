@@ -186,6 +186,21 @@ fn other_programs_get_a_line_for_what_is_not_answered() {
     assert!(stage.screen.has_shown("closed"), "{}", stage.screen.transcript(Duration::ZERO));
 }
 
+/// Events may come long before the state that they belong to, when there are many.
+#[test]
+fn a_connection_that_was_shown_is_not_waited_for() {
+    let mut stage = Stage::piped(gateway(), &[Filter::sms()]);
+    stage.world.server.mute(true);
+    stage.live(Duration::from_millis(1));
+    stage.hides_states = true;
+    stage.world.server.mute(false);
+    stage.world.server.reset();
+    stage.live(seconds(9));
+    let shown = stage.screen.transcript(Duration::ZERO);
+    let (_, after) = shown.split_once("connected ").expect(&shown);
+    assert!(!after.contains("waiting "), "{shown}");
+}
+
 /// A pause is announced with its length, or said before it is over: no two seconds go by without a line.
 #[test]
 fn other_programs_get_a_line_for_each_pause() {

@@ -126,7 +126,8 @@ impl Run {
                 }
                 Act::Record => {
                     if self.files.record.is_wanted() {
-                        self.files.record.write(self.name, record());
+                        let Self { files, screen, name, .. } = self;
+                        screen.aside(|| files.record.write(name, record()));
                     }
                 }
                 Act::Perform(step) => {

@@ -63,6 +63,20 @@ impl Screen {
         self.write(&text)
     }
 
+    /// Something else may be written to the terminal meanwhile.
+    pub(super) fn aside(&mut self, write: impl FnOnce()) {
+        let status =
+            self.painter.as_ref().map(|painter| painter.drawn().to_owned()).filter(|status| !status.is_empty());
+        if status.is_some() {
+            terminal::clear();
+        }
+        write();
+        if let Some(status) = status {
+            // That it cannot be written the next line finds out.
+            let _ = self.write(&status);
+        }
+    }
+
     fn write(&mut self, text: &str) -> io::Result<()> {
         let written = match &self.painter {
             Some(painter) => terminal::show(text, painter.drawn()),

@@ -133,6 +133,10 @@ impl Waits {
             Event::Connected { .. } => {
                 self.counts.connections += 1;
                 self.subscribe_at = None;
+                // The state that belongs to it may come later.
+                if !self.is_closing && !matches!(self.standing.session, SessionState::Ready { .. }) {
+                    self.say_at = None;
+                }
             }
             Event::Retry { .. } => {
                 self.is_announced = true;

@@ -209,7 +209,7 @@ impl<'a> World<'a> {
         let mut left: Vec<_> =
             std::fs::read_dir(folder).expect("a folder").flatten().map(|file| file.file_name()).collect();
         // A lock file may outlive its process: it holds nothing and locks nobody out. A damaged session is kept.
-        left.retain(|name| name != "state.rcws.lock" && name != "state.bad");
+        left.retain(|name| name != "state.rcws.lock" && !name.to_string_lossy().starts_with("state.bad"));
         if left.len() > 2 {
             self.violated(&format!("files of the dead are left: {left:?}"));
         }

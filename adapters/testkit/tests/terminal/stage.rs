@@ -26,6 +26,8 @@ pub(crate) struct Stage {
     program: Program,
     painter: Painter,
     calls: Vec<Call<'static, ()>>,
+    /// Changes of the state do not reach the program.
+    pub(crate) hides_states: bool,
 }
 
 impl Stage {
@@ -56,7 +58,16 @@ impl Stage {
         let reach = Reach::new("http://127.0.0.1:8080".to_owned(), calls);
         let program = Program::new(options, reach, Longest::of(&Config::default()), false).with_status(has_status);
         let painter = Painter::new(false);
-        Self { world, screen: Screen::default(), client, events, program, painter, calls: Vec::new() }
+        Self {
+            world,
+            screen: Screen::default(),
+            client,
+            events,
+            program,
+            painter,
+            calls: Vec::new(),
+            hides_states: false,
+        }
     }
 
     /// Lets this time pass.
@@ -97,7 +108,9 @@ impl Stage {
         loop {
             // A program is as fast as its session: it sees each state.
             let is_done = self.world.work().is_none();
-            self.state();
+            if !self.hides_states {
+                self.state();
+            }
             if self.program.deadline().is_some_and(|at| at <= self.world.machine.now()) {
                 self.happened(Input::Timeout);
             }
