@@ -489,6 +489,16 @@ fn other_filters_are_another_plan() {
     lab.gap(DAY - 5000, DAY);
     let filled = lab.filled();
     assert!(filled.complete && filled.unfilled.is_empty());
+    // As long as it is not known what they are, a gap waits.
+    let mut filler = GapFiller::new(quick(), 1);
+    filler.set_online(true);
+    filler.on_gap(gap(DAY - 5000, DAY), Timestamp::from_millis(DAY));
+    assert!(matches!(filler.poll(clock(DAY)), FillStep::Wait(None)) && !filler.knows_filters());
+    let mut filler = GapFiller::restore(quick(), filler.state(clock(DAY)), 1, clock(DAY));
+    filler.set_online(true);
+    assert!(matches!(filler.poll(clock(DAY)), FillStep::Wait(None)));
+    filler.set_filters([Filter::sms().as_str()]);
+    assert!(matches!(filler.poll(clock(DAY)), FillStep::Call(_)));
 }
 
 // CLAUSE SEC-1
