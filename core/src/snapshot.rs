@@ -264,6 +264,12 @@ impl Snapshot {
         differs
     }
 
+    /// The filters of the subscription, as they were asked for; `None` without one.
+    #[must_use]
+    pub fn filters(&self) -> Option<&Filters> {
+        self.active.as_ref().or(self.wanted.as_ref()).map(|subscription| &subscription.filters)
+    }
+
     /// What the driver around the session keeps with it: a text of its own. The session neither reads nor writes it, so
     /// [`Session::snapshot`](crate::Session::snapshot) has none.
     #[must_use]

@@ -5,6 +5,7 @@
 //! | [`first`] | from nothing to the first SMS, without an account or with one |
 //! | [`restarts`] | a program that is stopped, killed and started again, and misses nothing in silence |
 //! | [`gaps`] | what a `Gap` says, and how to fetch what is missing |
+//! | [`backfill`] | what was missed, fetched by the client |
 //! | [`calls`] | REST calls, downloads, logins, TLS and proxies |
 //! | [`listeners`] | several streams with filters of their own on one connection |
 //! | [`many`] | one process with many clients: logins, limits, memory |
@@ -39,6 +40,7 @@ chapters! {
     first "first.md"
     restarts "restarts.md"
     gaps "gaps.md"
+    backfill "backfill.md"
     calls "calls.md"
     listeners "listeners.md"
     many "many.md"

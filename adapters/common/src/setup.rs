@@ -130,7 +130,14 @@ impl Settings {
         let proxy = self.proxy.resolve()?;
         let filler = self.backfill.map(|settings| {
             let kept = self.snapshot.as_ref().and_then(|snapshot| BackfillState::from_json(snapshot.extra()?));
-            Box::new(GapFiller::restore(settings, kept.unwrap_or_default(), seed, clock.reading()))
+            let mut filler = GapFiller::restore(settings, kept.unwrap_or_default(), seed, clock.reading());
+            // A snapshot of a run that did not fill gaps knows what the subscription is for.
+            if let Some(filters) =
+                self.snapshot.as_ref().and_then(Snapshot::filters).filter(|_| !filler.knows_filters())
+            {
+                filler.set_filters(filters.iter());
+            }
+            Box::new(filler)
         });
         let session = match self.snapshot.clone() {
             Some(snapshot) => Session::restore(config, snapshot.with_extra(None), seed, clock.reading())?,

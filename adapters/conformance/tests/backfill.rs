@@ -135,10 +135,17 @@ fn a_restart_goes_on(harness: &dyn Harness) {
     assert!(snapshot.extra().is_some());
     for snapshot in [snapshot.clone().with_extra(None), snapshot.with_extra(Some("of a later version".into()))] {
         for backfill in [None, Some(quick())] {
+            assert!(world.server.wait_until(DEADLINE, |gateway| gateway.sessions().count() == 0));
             world.setup.snapshot = Some(snapshot.clone());
-            world.setup.backfill = backfill;
+            world.setup.backfill.clone_from(&backfill);
             world.start();
-            world.client().close(Close::Detach);
+            let mut seen = Seen::default();
+            seen.until(&mut world, "a gap", |seen| !seen.gaps.is_empty());
+            if backfill.is_some() {
+                seen.until(&mut world, "a backfill", |seen| !seen.filled.is_empty());
+                assert!(seen.filled[0].complete, "{}", seen.filled[0]);
+            }
+            world.client().close(Close::Revoke);
         }
     }
 }

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use ringcentral_ws_blocking::{Client, Close};
 use ringcentral_ws_conformance::{run, scenarios};
 use ringcentral_ws_core::{
-    ApiError, Event as SessionEvent, Filters, SubscriptionId, SubscriptionInfo, Timestamp, WaitReason,
+    ApiError, Backfilled, Event as SessionEvent, Filters, Gap, GapCause, SubscriptionId, SubscriptionInfo, Timestamp,
+    UnixMillis, WaitReason,
 };
 use ringcentral_ws_driver::trace::Tracer;
 use ringcentral_ws_gateway::{Server, ServerConfig};
@@ -117,6 +118,9 @@ fn rest() {
     tracer.event(&SessionEvent::SubscriptionFailed { id: SubscriptionId::from(1), error, retry_at: None, delay: None });
     let (at, delay) = (Timestamp::ZERO, std::time::Duration::ZERO);
     tracer.event(&SessionEvent::Waiting { reason: WaitReason::AuthBudget, at, delay });
+    let (cause, since, until) = (GapCause::WindowPassed, UnixMillis(1), UnixMillis(2));
+    let gap = Gap { certainty: cause.certainty(), cause, after: None, since, until };
+    tracer.event(&SessionEvent::Backfill(Box::new(Backfilled::new(gap, Vec::new(), Vec::new()))));
     tracer.event(&SessionEvent::Unsubscribed { id: SubscriptionId::from(1) });
     tracer.event(&SessionEvent::Subscribed(Box::new(SubscriptionInfo {
         id: SubscriptionId::from(1),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use ringcentral_ws_gateway::{
-    FrameKind, Gateway, GatewayConfig, GatewayOutput, HttpRequest, HttpResponse, Receipt, Upgrade,
+    FrameKind, Gateway, GatewayConfig, GatewayOutput, HttpRequest, HttpResponse, MessageKind, Receipt, Upgrade,
 };
 use tungstenite::handshake::derive_accept_key;
 
@@ -78,6 +78,14 @@ impl Server {
         let receipts = self.gateway.notify(event, &body, now);
         self.send_all();
         (self.notified, receipts)
+    }
+
+    /// An SMS arrives for user 0: it is stored, and makes its notification. Its id.
+    pub fn receive_sms(&mut self, text: &str) -> u64 {
+        let now = self.machine.state().now;
+        let (id, _) = self.gateway.receive(0, MessageKind::Sms, "+16505550100", text, now);
+        self.send_all();
+        id
     }
 
     /// Answers the next HTTP call or upgrade with these bytes.

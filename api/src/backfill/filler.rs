@@ -61,7 +61,8 @@ impl fmt::Debug for GapCall {
 #[derive(Debug)]
 pub struct GapFiller {
     pub(super) settings: Backfill,
-    filters: Vec<String>,
+    /// `None`: it is not known what the subscription is for. Then gaps wait.
+    pub(super) filters: Option<Vec<String>>,
     pub(super) plan: Plan,
     pub(super) tokens: BTreeMap<String, Tokens>,
     /// The first is the one that `work` is for, if it is for a gap.
@@ -118,7 +119,7 @@ impl GapFiller {
         let budgets = CallGroup::ALL.map(|group| (group, Budget::new(settings.limit(group)))).into();
         Self {
             settings,
-            filters: Vec::new(),
+            filters: None,
             plan: Plan::default(),
             tokens: BTreeMap::new(),
             gaps: VecDeque::new(),
@@ -146,7 +147,9 @@ impl GapFiller {
         }
         filler.tokens = state.tokens;
         filler.ahead = state.ahead;
-        filler.replan(state.filters);
+        if let Some(filters) = state.filters {
+            filler.replan(filters);
+        }
         state.gaps.into_iter().for_each(|gap| filler.enqueue(gap.into_gap(), clock.now));
         filler.changed = false;
         filler
@@ -172,16 +175,22 @@ impl GapFiller {
         std::mem::take(&mut self.changed)
     }
 
+    /// Whether the filters are known.
+    #[must_use]
+    pub const fn knows_filters(&self) -> bool {
+        self.filters.is_some()
+    }
+
     /// Gaps that are not done with.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.gaps.len()
     }
 
-    /// The filters that the server confirmed. Without any, nothing is known about what to ask for.
+    /// The filters that the server confirmed. Gaps wait until they are known.
     pub fn set_filters<'a>(&mut self, filters: impl IntoIterator<Item = &'a str>) {
         let filters: Vec<String> = filters.into_iter().take(MAX_FILTERS).map(str::to_owned).collect();
-        if filters == self.filters {
+        if self.filters.as_ref() == Some(&filters) {
             return;
         }
         self.replan(filters);
@@ -192,7 +201,7 @@ impl GapFiller {
     fn replan(&mut self, filters: Vec<String>) {
         let without = &self.settings.without;
         self.plan = Plan::of(filters.iter().map(String::as_str), |kind| without.contains(&kind));
-        self.filters = filters;
+        self.filters = Some(filters);
         let keys: Vec<String> = self.plan.sources.iter().filter_map(|source| source.token_key()).collect();
         self.tokens.retain(|key, _| keys.contains(key));
         // The tasks under way name resources by their places.

@@ -110,10 +110,12 @@ impl Plan {
             plan.filter(filter);
         }
         plan.sources.retain(|source| !without(source.kind()));
+        if plan.knows(RecordKind::Message, true) {
+            plan.lost.push(Unfilled::MessageStates);
+        }
         let has = |plan: &Self, kinds: &[RecordKind]| plan.sources.iter().any(|one| kinds.contains(&one.kind()));
         for (kinds, lost) in [
-            (&[RecordKind::Message][..], Unfilled::MessageStates),
-            (&[RecordKind::Call, RecordKind::ActiveCall], Unfilled::CallTransitions),
+            (&[RecordKind::Call, RecordKind::ActiveCall][..], Unfilled::CallTransitions),
             (&[RecordKind::Presence], Unfilled::PresenceTransitions),
             (&[RecordKind::Post], Unfilled::PostChanges),
         ] {

@@ -26,8 +26,8 @@ const MAX_TEXT: usize = 1024;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillState {
     pub(super) version: u32,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) filters: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) filters: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) tokens: BTreeMap<String, Tokens>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -46,7 +46,7 @@ impl Default for BackfillState {
     fn default() -> Self {
         Self {
             version: VERSION,
-            filters: Vec::new(),
+            filters: None,
             tokens: BTreeMap::new(),
             gaps: Vec::new(),
             known: StoredKnown::default(),

@@ -20,6 +20,9 @@ impl GapFiller {
     /// Takes up the next gap, or asks for tokens if there is none.
     pub(super) fn begin(&mut self, clock: ClockReading) {
         let is_for_gap = self.work.as_ref().map(|work| work.gap.is_some());
+        if self.filters.is_none() {
+            return;
+        }
         if is_for_gap == Some(true) || is_for_gap == Some(false) && self.gaps.is_empty() {
             return;
         }

@@ -67,6 +67,7 @@ fn a_text_of_the_drivers_travels_along_and_changes_nothing() {
     let mut s = Direct::starting(Config::default());
     s.subscribe();
     let own = s.session.snapshot().unwrap();
+    assert!(own.filters().is_some_and(|filters| filters.len() == 1));
     let with = own.clone().with_extra(Some("{\"a\":1}".into()));
     let read = Snapshot::from_json(&with.to_json()).unwrap();
     assert_eq!((read.extra(), own.extra()), (Some("{\"a\":1}"), None));
