@@ -115,7 +115,7 @@ fn a_day_is_shown_as_it_is() {
         "晚饭七点开始",
         "disconnected",
         "[not connected: next try in 2 s | 2 events, 0 gaps, 0 reconnects]",
-        "retry          attempt 2 failed",
+        "retry          the TCP connection failed",
         "the session goes on",
         "recovered      nothing was lost",
         "\"Are you there?\"",

@@ -220,7 +220,7 @@ impl fmt::Display for Cause {
             Self::AbsoluteTimeout => f.write_str("the server's absolute timeout (WSG-903)"),
             Self::Renewal => f.write_str("the connection was renewed before its time was up"),
             Self::TooManyBadFrames => f.write_str("too many frames in a row could not be read"),
-            Self::ConnectFailed { phase, message } => write!(f, "could not connect ({phase:?}): {message}"),
+            Self::ConnectFailed { phase, message } => write!(f, "the WebSocket was not opened: {phase} failed: {message}"),
             Self::UpgradeRefused { status } => write!(f, "the server refused the WebSocket with HTTP {status}"),
             Self::NoAuthorization => f.write_str("the server closed for want of authorization (4400)"),
             Self::TokenCall(error) => write!(f, "the WebSocket token was refused: {error}"),
@@ -234,7 +234,7 @@ impl fmt::Display for Cause {
                 "the server named the WebSocket host {host}, which is neither its own nor below ringcentral.com, so nothing \
                  was sent there; if the host is right, list it in Config::websocket_hosts"
             ),
-            Self::Network { phase, message } => write!(f, "the HTTPS call failed ({phase:?}): {message}"),
+            Self::Network { phase, message } => write!(f, "{phase} failed: {message}"),
             Self::Credentials { code: Some(code), message } if !message.contains(&**code) => write!(f, "no access token ({code}): {message}"),
             Self::Credentials { message, .. } => write!(f, "no access token: {message}"),
             Self::LoginLimit { message } => write!(f, "the login waits: {message}"),

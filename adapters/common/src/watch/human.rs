@@ -61,8 +61,8 @@ fn line(event: &Event) -> Option<String> {
         Event::Retry { cause: cause @ Cause::LoginLimit { .. }, delay, .. } => {
             format!("waiting        {cause}; next in {:.1} s", delay.as_secs_f64())
         }
-        Event::Retry { attempt, cause, delay, .. } => {
-            format!("retry          attempt {attempt} failed: {cause}; next in {:.1} s", delay.as_secs_f64())
+        Event::Retry { cause, delay, .. } => {
+            format!("retry          {cause}; next try in {:.1} s", delay.as_secs_f64())
         }
         Event::Waiting { reason: WaitReason::Backoff, delay, .. } => {
             format!("waiting        next in {:.1} s", delay.as_secs_f64())
@@ -157,7 +157,7 @@ mod tests {
             retry(Cause::LoginLimit { message }),
             "waiting        the login waits: 60 token calls a minute for one app; 2 wait before this one; next in 61.0 s"
         );
-        assert!(retry(Cause::SocketLost).starts_with("retry          attempt 1 failed: "));
+        assert!(retry(Cause::SocketLost).starts_with("retry          the connection was lost; next try in "));
     }
 
     fn info() -> SubscriptionInfo {

@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
-        let long = "retry          attempt 1 failed: the server refused the WebSocket with HTTP 503; next in 12.0 s";
+        let long = "retry          the server refused the WebSocket with HTTP 503, which is far; next try in 12.0 s";
         let path = "/restapi/v1.0/account/809646016/extension/62264425016/message-store/instant";
         let wide = "你好，世界".repeat(40);
         let event = format!("{long}\n{:17}{path}\n{:17}{wide}", "", "");
