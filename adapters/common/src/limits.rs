@@ -120,8 +120,8 @@ pub struct IoLimits {
     /// two more messages may come on top. Default 64 MiB.
     pub event_bytes: usize,
     /// With `Builder::acknowledge`: when this many events were taken and are not acknowledged, the WebSocket is not read.
-    /// Their bytes count with those that wait (`event_bytes`), and the events that wait may be taken on top. At least 1.
-    /// Default 1000.
+    /// Their bytes count with those that wait (`event_bytes`), and the events that wait may be taken on top. While the answer
+    /// to a request over the WebSocket is awaited, only the bytes count. At least 1. Default 1000.
     pub unacknowledged: usize,
     /// How many commands may wait for the client's task or thread; above that their callers wait. From 1 to 65536.
     /// Default 32.
