@@ -3,6 +3,7 @@
 //!
 //! `cargo run --release -p ringcentral-ws-benches --bin listeners [TURNS]`
 
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -55,13 +56,15 @@ impl Office {
         let began = Instant::now();
         for n in batch {
             let route = self.hub.route(n.event());
-            if let Some((last, others)) = route.listeners.split_last() {
-                let weight = n.event().len() + n.body().len();
-                let clock = || ClockReading { now, unix: UnixMillis(0) };
-                for place in others {
-                    self.lanes[*place as usize].push(ListenerEvent::Notification(n.clone()), weight, now, clock);
+            let weight = n.event().len() + n.body().len();
+            let clock = || ClockReading { now, unix: UnixMillis(0) };
+            if let [only] = *route.listeners {
+                self.lanes[only as usize].push(ListenerEvent::Notification(n), weight, now, clock);
+            } else {
+                let n = Arc::new(n);
+                for place in &route.listeners {
+                    self.lanes[*place as usize].push_shared(&n, weight, now, clock);
                 }
-                self.lanes[*last as usize].push(ListenerEvent::Notification(n), weight, now, clock);
             }
         }
         let time = began.elapsed();

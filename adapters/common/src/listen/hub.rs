@@ -275,7 +275,10 @@ impl Hub {
             self.plain_confirmed = None;
         }
         let asked: Vec<Box<str>> = self.issued.iter().cloned().collect();
-        self.issued.clone_from(&self.confirmed);
+        // An earlier call for them may have run, and its answer was lost.
+        let confirmed = self.confirmed.clone();
+        self.remember_former(&confirmed);
+        self.issued = confirmed;
         self.awaiting = false;
         self.interrupt(now);
         let named: Vec<Box<str>> = named(error, asked.iter().map(AsRef::as_ref)).into_iter().map(Box::from).collect();
@@ -444,7 +447,8 @@ impl Hub {
 
     fn route_anew(&mut self) {
         let mut asked: BTreeMap<&str, Route> = BTreeMap::new();
-        let all = self.former.iter().chain(&self.issued).chain(&self.confirmed);
+        // What was ever asked for is not for the plain stream because it comes early or late.
+        let all = self.former.iter().chain(&self.issued).chain(&self.confirmed).chain(self.counts.keys());
         asked.extend(all.map(|filter| (&**filter, Route::default())));
         let mut listeners: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         for (place, member) in (0..).zip(&self.members) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use ringcentral_ws_core::{Certainty, ClockReading, Gap, GapCause, Timestamp};
+use ringcentral_ws_core::{Certainty, ClockReading, Gap, GapCause, Notification, Timestamp};
 
 use super::{ListenOptions, ListenerEvent, Overflow};
 use crate::events::Load;
@@ -32,9 +32,16 @@ struct Shared {
     dropped: AtomicU64,
 }
 
+/// What waits. A notification that several listeners receive is there once.
+#[derive(Debug)]
+enum Content {
+    Own(ListenerEvent),
+    Shared(Arc<Notification>),
+}
+
 #[derive(Debug)]
 struct Item {
-    event: ListenerEvent,
+    content: Content,
     weight: usize,
     /// When it came.
     at: Timestamp,
@@ -82,7 +89,8 @@ impl Shared {
 
     /// Takes an event, and the waker of a driver that waits for room.
     fn take(&self, state: &mut State) -> (Option<ListenerEvent>, Option<Waker>) {
-        let begins = matches!(state.queue.front(), Some(Item { event: ListenerEvent::Live { .. }, .. }));
+        let begins =
+            matches!(state.queue.front(), Some(Item { content: Content::Own(ListenerEvent::Live { .. }), .. }));
         if let Some(gap) = state.gap.take_if(|_| !begins) {
             return (Some(ListenerEvent::Gap(gap)), None);
         }
@@ -90,12 +98,16 @@ impl Shared {
         state.bytes -= item.weight;
         state.passed += 1;
         if self.options.overflow == Overflow::DropOldest
-            && let ListenerEvent::Notification(n) = &item.event
+            && let Some(n) = item.content.notification()
         {
             state.last = Some(n.uuid().into());
         }
         let driver = if self.load(state).is_full { None } else { state.driver.take() };
-        (Some(item.event), driver)
+        let event = match item.content {
+            Content::Own(event) => event,
+            Content::Shared(n) => ListenerEvent::Notification(Arc::unwrap_or_clone(n)),
+        };
+        (Some(event), driver)
     }
 
     /// Drops the oldest until there is room for one more. A gap takes their place, and takes gaps among them in.
@@ -105,18 +117,19 @@ impl Shared {
                 || state.queue.len() < self.options.events && state.bytes + weight <= self.options.bytes
         };
         while !fits(state) {
-            let may_go =
-                |item: &Item| !matches!(item.event, ListenerEvent::Live { .. } | ListenerEvent::Refused { .. });
+            let may_go = |item: &Item| {
+                !matches!(item.content, Content::Own(ListenerEvent::Live { .. } | ListenerEvent::Refused { .. }))
+            };
             let Some(place) = state.queue.iter().position(may_go) else { return };
             let Some(item) = state.queue.remove(place) else { return };
             state.bytes -= item.weight;
             state.passed += 1;
             let clock = clock();
-            let since = match &item.event {
-                ListenerEvent::Gap(gap) => gap.since,
+            let since = match &item.content {
+                Content::Own(ListenerEvent::Gap(gap)) => gap.since,
                 _ => clock.unix_at(item.at),
             };
-            if let ListenerEvent::Notification(_) = item.event {
+            if item.content.notification().is_some() {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
             let after = state.last.clone();
@@ -125,6 +138,16 @@ impl Shared {
             let gap = state.gap.get_or_insert(Gap { cause, certainty, after, since, until: clock.unix });
             gap.since = gap.since.min(since);
             gap.until = clock.unix_at(now).max(gap.until);
+        }
+    }
+}
+
+impl Content {
+    fn notification(&self) -> Option<&Notification> {
+        match self {
+            Self::Own(ListenerEvent::Notification(n)) => Some(n),
+            Self::Shared(n) => Some(n),
+            Self::Own(_) => None,
         }
     }
 }
@@ -226,6 +249,21 @@ pub struct LaneSender {
 impl LaneSender {
     /// Puts an event in. The next [`announce`](Self::announce) wakes the listener.
     pub fn push(&mut self, event: ListenerEvent, weight: usize, now: Timestamp, clock: impl Fn() -> ClockReading) {
+        self.put(Content::Own(event), weight, now, clock);
+    }
+
+    /// The same for a notification that other listeners receive too.
+    pub fn push_shared(
+        &mut self,
+        n: &Arc<Notification>,
+        weight: usize,
+        now: Timestamp,
+        clock: impl Fn() -> ClockReading,
+    ) {
+        self.put(Content::Shared(Arc::clone(n)), weight, now, clock);
+    }
+
+    fn put(&mut self, content: Content, weight: usize, now: Timestamp, clock: impl Fn() -> ClockReading) {
         let mut state = self.shared.lock();
         if state.left {
             drop(state);
@@ -236,7 +274,7 @@ impl LaneSender {
         }
         state.bytes += weight;
         state.pushed += 1;
-        state.queue.push_back(Item { event, weight, at: now });
+        state.queue.push_back(Item { content, weight, at: now });
         self.pressed |= self.shared.load(&state).is_full;
     }
 
@@ -334,7 +372,7 @@ impl Snapshots {
 
 #[cfg(test)]
 mod tests {
-    use ringcentral_ws_core::{Notification, UnixMillis};
+    use ringcentral_ws_core::UnixMillis;
 
     use super::*;
 
@@ -405,6 +443,16 @@ mod tests {
         let Some(Err(gap)) = take(&mut receiver) else { panic!() };
         assert_eq!((gap.cause, gap.since.0, gap.until.0), (GapCause::SlowListener, 7, 1_000_010));
         assert_eq!((take(&mut receiver), receiver.dropped()), (Some(Ok(10)), 0));
+    }
+
+    #[test]
+    fn what_several_receive_is_the_same_for_all() {
+        let [(mut a, mut from_a), (mut b, mut from_b)] = [lane(&ListenOptions::new()), lane(&ListenOptions::new())];
+        let n = Arc::new(Notification::from_json(r#"{"uuid":"1"}"#).unwrap());
+        let clock = || ClockReading { now: Timestamp::ZERO, unix: UnixMillis(0) };
+        a.push_shared(&n, 1, Timestamp::ZERO, clock);
+        b.push_shared(&n, 1, Timestamp::ZERO, clock);
+        assert_eq!((take(&mut from_a), take(&mut from_b)), (Some(Ok(1)), Some(Ok(1))));
     }
 
     // CLAUSE PST-4

@@ -1,5 +1,6 @@
 //! What the pump has of the listeners: the hub, and the driver's ends of their queues.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use ringcentral_ws_core::{Event, Filters, Gap, GapCause, SubscriptionId, SubscriptionState, Timestamp, UnixMillis};
@@ -206,24 +207,26 @@ impl Board {
         let Event::Notification(n) = event else { return Some(event) };
         let Self { hub, lanes, fed, .. } = self;
         let route = hub.route(n.event());
-        let mut feed = |place: u32, event: ListenerEvent| {
-            if let Some(lane) = lanes.get_mut(place as usize).and_then(Option::as_mut) {
-                lane.push(event, weight, moment.now, || moment.clock.reading());
-                fed.push(place);
+        let (now, clock) = (moment.now, || moment.clock.reading());
+        let plain = match *route.listeners {
+            [] => return route.plain.then_some(Event::Notification(n)),
+            [only] if !route.plain => {
+                fed.push(only);
+                if let Some(lane) = lane_at(lanes, only) {
+                    lane.push(ListenerEvent::Notification(n), weight, now, clock);
+                }
+                return None;
             }
+            _ => route.plain.then(|| Event::Notification(n.clone())),
         };
-        let Some((last, others)) = route.listeners.split_last() else {
-            return route.plain.then_some(Event::Notification(n));
-        };
-        for place in others {
-            feed(*place, ListenerEvent::Notification(n.clone()));
+        let n = Arc::new(n);
+        for place in &route.listeners {
+            fed.push(*place);
+            if let Some(lane) = lane_at(lanes, *place) {
+                lane.push_shared(&n, weight, now, clock);
+            }
         }
-        if route.plain {
-            feed(*last, ListenerEvent::Notification(n.clone()));
-            return Some(Event::Notification(n));
-        }
-        feed(*last, ListenerEvent::Notification(n));
-        None
+        plain
     }
 
     fn live(&mut self, live: Live, moment: Moment<'_>) {
@@ -255,6 +258,10 @@ impl Board {
             }
         }
     }
+}
+
+fn lane_at(lanes: &mut [Option<LaneSender>], place: u32) -> Option<&mut LaneSender> {
+    lanes.get_mut(place as usize)?.as_mut()
 }
 
 /// The listener's filters were not subscribed for a while, because the server refused those of others with them.

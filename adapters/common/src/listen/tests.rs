@@ -121,7 +121,7 @@ fn those_who_come_together_share_a_call_and_each_learns_that_it_is_live() {
 fn who_is_not_live_yet_receives_nothing() {
     let mut play = Play::new();
     let a = play.join(&["/a"]);
-    assert_eq!((play.route("/a"), play.hub.concerned().count()), ((vec![], true), 0));
+    assert_eq!((play.route("/a"), play.hub.concerned().count()), ((vec![], false), 0));
     play.pass(20);
     assert_eq!((play.route("/a"), play.hub.concerned().collect::<Vec<_>>()), ((vec![a], false), vec![a]));
 }
@@ -278,6 +278,7 @@ fn the_plain_stream_goes_back_to_what_it_had() {
     assert_eq!(hub.change_now(at(30), true, true), Some(Change::Subscribe(filters(&["/a", "/bad"]))));
     assert_eq!(hub.refused(&error("/bad"), true, at(31)), []);
     assert_eq!(hub.take_change(at(31), true), None, "the server still has it");
+    assert_eq!(hub.route("/bad"), &Route::default(), "an earlier call may have run");
     assert!(hub.route("/p").plain);
 }
 
