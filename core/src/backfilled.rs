@@ -212,7 +212,7 @@ pub enum Unfilled {
     /// Changes of messages from before the gap, such as that one was read: those of the gap itself were fetched with
     /// their last state, but no token was there to ask for changes with, or there were more than the service gives.
     OldMessageChanges,
-    /// More records came than one event holds: the rest is missing.
+    /// More came than one event holds, or than is asked for: the rest is missing.
     TooMany(RecordKind),
     /// It is unknown when the gap began. What was asked for begins here.
     UnknownBegin(UnixMillis),
@@ -277,7 +277,7 @@ impl fmt::Display for Unfilled {
                 write!(f, "{}: the gap is older than what the service gives", what.plural())
             }
             Self::OldMessageChanges => f.write_str("changes of messages from before the gap"),
-            Self::TooMany(what) => write!(f, "{}: more came than one event holds", what.plural()),
+            Self::TooMany(what) => write!(f, "{}: there are more than are fetched for one gap", what.plural()),
             Self::UnknownBegin(from) => write!(f, "what came before {from}: when the gap began is unknown"),
         }
     }
