@@ -10,7 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
-mod backfill;
+pub mod backfill;
 mod budget;
 #[cfg(test)]
 mod crowd_tests;

@@ -55,7 +55,7 @@ impl fmt::Debug for GapCall {
     }
 }
 
-/// Fills gaps: see the [module](self). One of these goes with one session.
+/// Fills gaps: see the [module](crate::backfill). One of these goes with one session.
 ///
 /// It is given gaps, delivered notifications, the filters that the server confirmed, whether there is a connection, and
 /// how its calls ended; [`poll`](Self::poll) says what to do next. One call is under way at a time. All calls are
