@@ -213,7 +213,7 @@ impl Day {
         let old_changes = filled.unfilled.contains(&Unfilled::OldMessageChanges);
         self.old_changes |= old_changes;
         // That alone takes nothing from what was made in the gap.
-        self.incomplete |= !filled.complete && (!old_changes || missing(filled).len() > 2);
+        self.incomplete |= !filled.complete && (!old_changes || missing(filled).len() > 3);
         self.may_repeat |= filled.may_repeat;
         for record in &filled.records {
             let id: u64 = record.id().parse().unwrap();
