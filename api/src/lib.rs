@@ -1,5 +1,5 @@
-//! RingCentral's REST side as values without I/O: logins, types for the content of notifications, event filters, and
-//! forms of several parts.
+//! RingCentral's REST side as values without I/O: logins, types for the content of notifications, event filters, forms of
+//! several parts, and the filling of gaps ([`GapFiller`]).
 //!
 //! A [`ClientApp`] makes the requests of the token service, a [`TokenSet`] reads their answers, and [`Login`] is the
 //! state machine over both: which token to give, which call to make for one, and when. A [`Session`] of
@@ -10,7 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
-mod backfill;
+pub mod backfill;
 mod budget;
 #[cfg(test)]
 mod crowd_tests;

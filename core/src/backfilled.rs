@@ -182,6 +182,8 @@ pub enum Unfilled {
     CallTransitions,
     /// The states that a message went through before the last one.
     MessageStates,
+    /// Messages that were deleted before they were asked for.
+    DeletedMessages,
     /// Posts that were changed or deleted. The service lists posts by the time they were made.
     PostChanges,
     /// Events of this filter, which the service has no list of.
@@ -212,7 +214,7 @@ pub enum Unfilled {
     /// Changes of messages from before the gap, such as that one was read: those of the gap itself were fetched with
     /// their last state, but no token was there to ask for changes with, or there were more than the service gives.
     OldMessageChanges,
-    /// More records came than one event holds: the rest is missing.
+    /// More came than one event holds, or than is asked for: the rest is missing.
     TooMany(RecordKind),
     /// It is unknown when the gap began. What was asked for begins here.
     UnknownBegin(UnixMillis),
@@ -226,6 +228,7 @@ impl Unfilled {
             Self::PresenceTransitions => "presence_transitions",
             Self::CallTransitions => "call_transitions",
             Self::MessageStates => "message_states",
+            Self::DeletedMessages => "deleted_messages",
             Self::PostChanges => "post_changes",
             Self::NoList(_) => "no_list",
             Self::Refused { .. } => "refused",
@@ -245,6 +248,7 @@ impl Unfilled {
             Self::PresenceTransitions
             | Self::CallTransitions
             | Self::MessageStates
+            | Self::DeletedMessages
             | Self::PostChanges
             | Self::NoList(_) => true,
             Self::Refused { .. }
@@ -263,6 +267,7 @@ impl fmt::Display for Unfilled {
             Self::PresenceTransitions => f.write_str("the states that presence went through"),
             Self::CallTransitions => f.write_str("the steps of calls"),
             Self::MessageStates => f.write_str("the states that messages went through before the last one"),
+            Self::DeletedMessages => f.write_str("messages that were deleted meanwhile"),
             Self::PostChanges => f.write_str("changed and deleted posts"),
             Self::NoList(filter) => write!(f, "events of {filter}, which the service does not list"),
             Self::Refused { what, status, code: Some(code) } => {
@@ -277,7 +282,7 @@ impl fmt::Display for Unfilled {
                 write!(f, "{}: the gap is older than what the service gives", what.plural())
             }
             Self::OldMessageChanges => f.write_str("changes of messages from before the gap"),
-            Self::TooMany(what) => write!(f, "{}: more came than one event holds", what.plural()),
+            Self::TooMany(what) => write!(f, "{}: there are more than are fetched for one gap", what.plural()),
             Self::UnknownBegin(from) => write!(f, "what came before {from}: when the gap began is unknown"),
         }
     }

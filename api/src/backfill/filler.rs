@@ -20,6 +20,8 @@ use super::task::{Brought1, Task};
 
 /// Nobody asks again about what is so much older than the newest.
 const REMEMBERED: Duration = Duration::from_secs(3600);
+/// Most calls of one gap, those that failed included.
+const MAX_CALLS: u32 = 1000;
 /// How many filters are read.
 const MAX_FILTERS: usize = 1024;
 
@@ -53,7 +55,7 @@ impl fmt::Debug for GapCall {
     }
 }
 
-/// Fills gaps: see the [module](self). One of these goes with one session.
+/// Fills gaps: see the [module](crate::backfill). One of these goes with one session.
 ///
 /// It is given gaps, delivered notifications, the filters that the server confirmed, whether there is a connection, and
 /// how its calls ended; [`poll`](Self::poll) says what to do next. One call is under way at a time. All calls are
@@ -94,6 +96,8 @@ pub(super) struct Work {
     pub(super) tasks: VecDeque<Task>,
     pub(super) under_way: Option<UnderWay>,
     pub(super) not_before: Timestamp,
+    /// Calls so far.
+    calls: u32,
     /// Failures of the first task, in tenths.
     pub(super) failures: u32,
     pub(super) records: Vec<Brought1>,
@@ -268,6 +272,10 @@ impl GapFiller {
             return FillStep::Wait(None);
         }
         self.begin(clock);
+        if let Some(work) = self.work.as_mut().filter(|work| work.calls >= MAX_CALLS) {
+            let rest = work.tasks.drain(..).map(|task| Unfilled::TooMany(task.kind(&self.plan.sources)));
+            work.unfilled.extend(rest);
+        }
         let Some(work) = &self.work else { return FillStep::Wait(None) };
         let Some(task) = work.tasks.front() else { return self.finish(clock) };
         if !self.is_online {
@@ -287,6 +295,7 @@ impl GapFiller {
         self.next_call += 1;
         let id = self.next_call;
         if let Some(work) = &mut self.work {
+            work.calls += 1;
             work.under_way = Some(UnderWay { id, sent: clock, from: window.from });
         }
         FillStep::Call(GapCall { id, group, path })
@@ -350,6 +359,7 @@ impl Work {
             tasks,
             under_way: None,
             not_before,
+            calls: 0,
             failures: 0,
             records: Vec::new(),
             bytes: 0,

@@ -36,7 +36,8 @@
 //! At most 8 gaps wait; when there are more, the last two become one. Of the records of one gap there are at most 10,000
 //! and 16 MiB ([`Backfill::most`]), and they are not part of the state: after a restart a gap is asked about from its
 //! beginning. 2048 keys of what was handed out take 16 bytes each in the state, and about 100 in memory
-//! ([`Backfill::remember`]). There are at most 64 resources, 4 sync tokens of 8 KiB for each, and 250 chats.
+//! ([`Backfill::remember`]). There are at most 64 resources, 4 sync tokens of 8 KiB for each, 250 chats, and 1000
+//! calls for one gap.
 
 mod budget;
 mod filler;

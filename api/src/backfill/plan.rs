@@ -115,7 +115,8 @@ impl Plan {
         }
         let has = |plan: &Self, kinds: &[RecordKind]| plan.sources.iter().any(|one| kinds.contains(&one.kind()));
         for (kinds, lost) in [
-            (&[RecordKind::Call, RecordKind::ActiveCall][..], Unfilled::CallTransitions),
+            (&[RecordKind::Message][..], Unfilled::DeletedMessages),
+            (&[RecordKind::Call, RecordKind::ActiveCall], Unfilled::CallTransitions),
             (&[RecordKind::Presence], Unfilled::PresenceTransitions),
             (&[RecordKind::Post], Unfilled::PostChanges),
         ] {

@@ -1,5 +1,7 @@
 //! Tests of filling gaps: each rule by a table, and all together against a model of the service.
 
+mod bounds;
+mod hostile;
 mod model;
 mod random;
 mod rules;
@@ -75,6 +77,16 @@ impl Lab {
                 FillStep::Wait(Some(at)) => self.ms = at.as_micros().div_ceil(1000),
                 FillStep::Wait(None) => return None,
                 FillStep::Filled(filled) => panic!("{filled}"),
+            }
+        }
+    }
+
+    /// The next step that is no wait.
+    fn step_or_wait(&mut self) -> FillStep {
+        loop {
+            match self.step() {
+                FillStep::Wait(Some(at)) => self.ms = at.as_micros().div_ceil(1000),
+                other => return other,
             }
         }
     }

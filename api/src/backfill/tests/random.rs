@@ -9,10 +9,10 @@ use super::model::{Item, Model};
 use super::*;
 
 /// SplitMix64, as the lab's.
-struct Rng(u64);
+pub(super) struct Rng(pub(super) u64);
 
 impl Rng {
-    fn below(&mut self, n: u64) -> u64 {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,7 +20,7 @@ impl Rng {
         (z ^ (z >> 31)) % n
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
@@ -213,7 +213,7 @@ impl Day {
         let old_changes = filled.unfilled.contains(&Unfilled::OldMessageChanges);
         self.old_changes |= old_changes;
         // That alone takes nothing from what was made in the gap.
-        self.incomplete |= !filled.complete && (!old_changes || missing(filled).len() > 2);
+        self.incomplete |= !filled.complete && (!old_changes || missing(filled).len() > 3);
         self.may_repeat |= filled.may_repeat;
         for record in &filled.records {
             let id: u64 = record.id().parse().unwrap();
