@@ -247,7 +247,7 @@ impl Session {
             self.stats.stale_inputs += 1;
         } else if self.state.timers.is_due_for_messages(now) {
             self.resumed(now);
-            self.frame(conn, Frame::Control, now);
+            let _ = self.frame(conn, Frame::Control, now);
         } else if self.ready().is_some() && self.state.liveness.silence(now) >= self.config.wake_timeout {
             // The answer to a heartbeat sent now comes behind all that waits (REC-5).
             self.state.liveness.sleep_ended(self.state.next_id);
