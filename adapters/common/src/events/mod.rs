@@ -42,7 +42,14 @@ pub fn event_queue(limits: &IoLimits, snapshot: Option<Snapshot>, meter: QueueMe
         most_bytes: limits.event_bytes,
         meter,
     });
-    let sender = EventSender { shared: Arc::clone(&shared), load: Load::default(), unannounced: false, unstored };
+    let sender = EventSender {
+        shared: Arc::clone(&shared),
+        batch: Batch::default(),
+        seen: (0, 0),
+        load: Load::default(),
+        unannounced: false,
+        unstored,
+    };
     (sender, EventReceiver { shared })
 }
 
@@ -116,9 +123,14 @@ impl Shared {
     }
 
     fn load(&self, state: &State) -> Load {
-        let backlog = state.queue.len().saturating_sub(self.capacity);
+        self.load_of(state.queue.len(), state.bytes)
+    }
+
+    /// What so many events of so many bytes are.
+    fn load_of(&self, events: usize, bytes: usize) -> Load {
+        let backlog = events.saturating_sub(self.capacity);
         // One event always fits.
-        let is_heavy = state.bytes >= self.most_bytes && state.queue.len() > 1;
+        let is_heavy = bytes >= self.most_bytes && events > 1;
         Load { is_full: backlog > 0 || is_heavy, is_heavy, backlog }
     }
 
@@ -268,11 +280,41 @@ impl Drop for EventReceiver {
     }
 }
 
+/// Events of one turn of the driver.
+#[derive(Debug, Default)]
+struct Batch {
+    events: VecDeque<Queued>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// Moves all into the queue. What is left, such as all of it when nobody takes events any more, is to be dropped
+    /// behind the lock.
+    fn commit(&mut self, state: &mut State) -> VecDeque<Queued> {
+        let (mut events, bytes) = (std::mem::take(&mut self.events), std::mem::take(&mut self.bytes));
+        if state.abandoned {
+            return events;
+        }
+        state.bytes += bytes;
+        if state.queue.is_empty() {
+            // The room goes along.
+            std::mem::swap(&mut state.queue, &mut events);
+        } else {
+            state.queue.append(&mut events);
+        }
+        events
+    }
+}
+
 /// The driver's end of the queue.
 #[derive(Debug)]
 pub struct EventSender {
     shared: Arc<Shared>,
-    /// As it was at the last look. Only this end adds to it.
+    /// Events of this turn, which go into the queue together.
+    batch: Batch,
+    /// Events and bytes in the queue at the last look. Only this end adds to them.
+    seen: (usize, usize),
+    /// As it was at the last look.
     load: Load,
     /// The application was not woken for all that was pushed.
     unannounced: bool,
@@ -281,29 +323,49 @@ pub struct EventSender {
 }
 
 impl EventSender {
-    /// Puts an event into the queue, with the snapshot that is true once it has been taken. The next
-    /// [`flush`](Self::flush) wakes the application.
+    /// Puts an event into the queue, with the snapshot that is true once it has been taken. The application sees it, and
+    /// is woken, with the next [`flush`](Self::flush) at the latest.
     pub fn push(&mut self, event: Event, snapshot: Option<Snapshot>) {
         let weight = weight(&event, snapshot.is_some());
         let queued = Queued { event, snapshot: snapshot.map(Box::new), weight };
+        self.unannounced = true;
+        if self.load.is_full {
+            return self.push_full(queued);
+        }
+        self.batch.events.push_back(queued);
+        self.batch.bytes += weight;
+        let (events, bytes) = self.seen;
+        if self.shared.load_of(events + self.batch.events.len(), bytes + self.batch.bytes).is_full {
+            // The application may have taken some meanwhile: a look at the queue tells.
+            let mut state = self.shared.lock();
+            let left = self.batch.commit(&mut state);
+            self.seen = (state.queue.len(), state.bytes);
+            self.load = self.shared.load(&state);
+            drop(state);
+            drop(left);
+        }
+    }
+
+    /// The same where more waits than may be: an event that says less than this one goes.
+    fn push_full(&mut self, queued: Queued) {
         let mut state = self.shared.lock();
         if state.abandoned {
             // What is dropped is dropped behind the lock.
             drop(state);
             return;
         }
-        if self.load.is_full
-            && self.shared.load(&state).is_full
+        // There is no batch while this is so.
+        if self.shared.load(&state).is_full
             && let Some(back) = replaced(&queued.event, state.queue.iter().rev().map(|waiting| &waiting.event))
             && let place = state.queue.len() - 1 - back
             && let Some(earlier) = state.queue.remove(place)
         {
             state.bytes -= earlier.weight;
         }
-        state.bytes += weight;
+        state.bytes += queued.weight;
         state.queue.push_back(queued);
+        self.seen = (state.queue.len(), state.bytes);
         self.load = self.shared.load(&state);
-        self.unannounced = true;
     }
 
     /// Shows the handles what the driver knows now, before the end of its turn.
@@ -316,6 +378,11 @@ impl EventSender {
         let announced = std::mem::take(&mut self.unannounced);
         let mut state = self.shared.lock();
         (state.stats, state.pulse) = (stats, pulse);
+        let left = self.batch.commit(&mut state);
+        self.seen = (state.queue.len(), state.bytes);
+        if !self.load.is_full {
+            self.load = self.shared.load(&state);
+        }
         self.shared.meter.waiting(state.queue.len(), state.bytes);
         if announced {
             let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
@@ -328,6 +395,8 @@ impl EventSender {
             // Nothing is new, and the application is busy: the room that a burst took is given back.
             state.queue = VecDeque::new();
         }
+        // Not under the lock, wherever it ended.
+        drop(left);
     }
 
     /// What waits for the application.
@@ -376,10 +445,11 @@ impl EventSender {
 impl Drop for EventSender {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
+        let left = self.batch.commit(&mut state);
         state.ended = true;
         let (driver, receiver) = (state.driver.take(), state.receiver.take());
         drop(state);
-        drop(driver);
+        drop((driver, left));
         self.shared.arrived.notify_all();
         receiver.into_iter().for_each(Waker::wake);
     }
