@@ -28,7 +28,7 @@ type Measured = (&'static str, fn(usize));
 const PATHS: [Measured; 9] = [
     ("session: notification of 600 B", |rounds| notifications(rounds, 0)),
     ("session: notification of 600 B, 100 requests pending", |rounds| notifications(rounds, 100)),
-    ("session: notification of 600 B, 10000 requests pending", |rounds| notifications(rounds, 10_000)),
+    ("session: notification of 600 B, 1000 requests pending", |rounds| notifications(rounds, 1_000)),
     ("session: heartbeat", heartbeats),
     ("session: request and response", requests),
     ("session: snapshot", snapshots),
