@@ -190,7 +190,7 @@ impl Builder {
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(StartError::System)?);
         let (commands, inbox) = channel(made.net.limits.command_queue);
         let signals = Arc::new(Signals::default());
-        let content = Arc::new(made.net.content.clone());
+        let content = Arc::clone(&made.net.content);
         let https = Arc::new(Https::new(made.net));
         let parts = IoParts {
             sender: self.http_client.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),

@@ -72,8 +72,8 @@ pub fn https_client(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Result<
 
 pub(crate) struct Https {
     pub(crate) net: Net,
-    /// The kept connections live and die with it.
-    agent: Mutex<Agent>,
+    /// The kept connections live and die with it. There is none before a call.
+    agent: Mutex<Option<Agent>>,
 }
 
 thread_local! {
@@ -91,13 +91,17 @@ pub(crate) fn abortable<T>(abort: &Abort, work: impl FnOnce() -> T) -> T {
 
 impl Https {
     pub(crate) fn new(net: Net) -> Self {
-        Self { agent: Mutex::new(agent(&net)), net }
+        Self { agent: Mutex::new(None), net }
+    }
+
+    fn agent(&self) -> Agent {
+        let mut agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+        agent.get_or_insert_with(|| new_agent(&self.net)).clone()
     }
 
     /// Closes all kept connections. A call under way goes on.
     pub(crate) fn close_kept(&self) {
-        let fresh = agent(&self.net);
-        let kept = std::mem::replace(&mut *self.agent.lock().unwrap_or_else(PoisonError::into_inner), fresh);
+        let kept = self.agent.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Not under the lock.
         drop(kept);
     }
@@ -109,7 +113,7 @@ impl Https {
         let limit = if streamed { None } else { Some(self.net.limits.response_body.min(LONGEST)) };
         let (mut head, body) = request.into_parts();
         frame(&head.method, &mut head.headers, body.len());
-        let agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let agent = self.agent();
         let configured = agent.configure_request(Request::from_parts(head, ()));
         let request = configured.timeout_recv_body(limit).build();
         let answer = if body.is_empty() { agent.run(request) } else { agent.run(request.map(|()| &body[..])) };
@@ -117,7 +121,7 @@ impl Https {
     }
 }
 
-fn agent(net: &Net) -> Agent {
+fn new_agent(net: &Net) -> Agent {
     let limits = &net.limits;
     let head = limits.response_head.min(LONGEST);
     let config = Config::builder()

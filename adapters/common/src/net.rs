@@ -11,7 +11,7 @@ use crate::proxy::{Proxy, ProxyError};
 use crate::start_error::StartError;
 use crate::tls::tls_for;
 
-/// What connections and calls are made with. Clones are cheap but for the names of content hosts.
+/// What connections and calls are made with. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct Net {
     /// Limits of input and output.
@@ -21,7 +21,7 @@ pub struct Net {
     /// The proxy, if there is one.
     pub proxy: Option<Proxy>,
     /// Where downloads may go, and whether calls may leave this machine in the clear.
-    pub content: ContentHosts,
+    pub content: Arc<ContentHosts>,
 }
 
 impl Net {
@@ -32,7 +32,7 @@ impl Net {
     /// [`StartError`] when the environment names a proxy that cannot be used, or there are no TLS settings.
     pub fn outside_session(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Result<Self, StartError> {
         let server = Url::parse("https://localhost").map_err(|_| ProxyError::Address)?;
-        let content = ContentHosts { server, hosts: Vec::new(), allow_insecure: false };
+        let content = Arc::new(ContentHosts { server, hosts: Vec::new(), allow_insecure: false });
         Ok(Self { limits: Arc::new(limits), tls: tls_for(tls, true)?, proxy: Proxy::from_env()?, content })
     }
 }

@@ -158,7 +158,7 @@ impl Settings {
                 limits: Arc::clone(&limits),
                 tls: tls_for(self.tls, needs_tls)?,
                 proxy,
-                content: ContentHosts { server, hosts: self.content_hosts, allow_insecure },
+                content: Arc::new(ContentHosts { server, hosts: self.content_hosts, allow_insecure }),
             },
             message,
             max_calls,

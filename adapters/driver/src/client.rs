@@ -231,7 +231,7 @@ impl<R: Runtime> Builder<R> {
         let made = self.settings.prepare(server, identity, seed, move || runtime.clocks())?;
         let (commands, inbox) = channel(made.net.limits.command_queue);
         let cancels = Arc::<Cancels>::default();
-        let content = Arc::new(made.net.content.clone());
+        let content = Arc::clone(&made.net.content);
         let mut https = Https::new(self.runtime.clone(), made.net);
         https.client = Some(Lifetime::default());
         let io = Io::new(IoParts {

@@ -30,9 +30,27 @@ pub(crate) struct Io<R: Runtime> {
     cancels: Arc<Cancels>,
     link: Link<R::Stream>,
     /// `None` for one that was aborted.
-    calls: FuturesUnordered<BoxFuture<'static, Option<Completion>>>,
+    calls: Work<Option<Completion>>,
     aborts: BTreeMap<HttpId, AbortHandle>,
-    logins: FuturesUnordered<BoxFuture<'static, Completion>>,
+    logins: Work<Completion>,
+}
+
+/// What is under way; nothing takes room while nothing is.
+type Work<T> = Option<FuturesUnordered<BoxFuture<'static, T>>>;
+
+fn begin<T>(work: &mut Work<T>, one: BoxFuture<'static, T>) {
+    work.get_or_insert_default().push(one);
+}
+
+fn poll_ended<T>(work: &mut Work<T>, cx: &mut Context<'_>) -> Option<T> {
+    match Pin::new(work.as_mut()?).poll_next(cx) {
+        Poll::Ready(Some(ended)) => Some(ended),
+        Poll::Ready(None) => {
+            *work = None;
+            None
+        }
+        Poll::Pending => None,
+    }
 }
 
 /// What an [`Io`] is made of.
@@ -62,9 +80,9 @@ impl<R: Runtime> Io<R> {
             commands: parts.commands,
             cancels: parts.cancels,
             link: Link::None,
-            calls: FuturesUnordered::new(),
+            calls: None,
             aborts: BTreeMap::new(),
-            logins: FuturesUnordered::new(),
+            logins: None,
         }
     }
 
@@ -81,7 +99,7 @@ impl<R: Runtime> Io<R> {
     }
 
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Option<Completion> {
-        while let Poll::Ready(Some(completion)) = Pin::new(&mut self.calls).poll_next(cx) {
+        while let Some(completion) = poll_ended(&mut self.calls, cx) {
             if let Some(Completion::Answered(id, _) | Completion::Streamed { id, .. }) = &completion {
                 self.aborts.remove(id);
                 if self.aborts.is_empty() {
@@ -93,10 +111,7 @@ impl<R: Runtime> Io<R> {
                 return completion;
             }
         }
-        match Pin::new(&mut self.logins).poll_next(cx) {
-            Poll::Ready(completion) => completion,
-            Poll::Pending => None,
-        }
+        poll_ended(&mut self.logins, cx)
     }
 }
 
@@ -144,10 +159,11 @@ impl<R: Runtime> ringcentral_ws_adapter::Io for Polled<'_, '_, R> {
 
     fn authorize(&mut self, id: AuthId, reason: AuthReason, last: Option<Secret>) {
         let (source, sender) = (Arc::clone(&self.io.credentials), Arc::clone(&self.io.sender));
-        self.io.logins.push(Box::pin(async move {
+        let login = async move {
             let request = TokenRequest { reason, held: last.as_ref(), https: &*sender };
             Completion::Authorized(id, ask(&*source, request).await)
-        }));
+        };
+        begin(&mut self.io.logins, Box::pin(login));
     }
 
     fn call(&mut self, id: HttpId, request: http::Request<Bytes>, streamed: Option<RequestId>) {
@@ -164,7 +180,7 @@ impl<R: Runtime> ringcentral_ws_adapter::Io for Polled<'_, '_, R> {
         let call = call.map(move |done| done.unwrap_or_else(|_| Completion::Answered(id, Err(client_panicked()))));
         let (call, abort) = abortable(call);
         self.io.aborts.insert(id, abort);
-        self.io.calls.push(Box::pin(call.map(Result::ok)));
+        begin(&mut self.io.calls, Box::pin(call.map(Result::ok)));
     }
 
     fn abort_call(&mut self, id: HttpId) {
@@ -191,7 +207,7 @@ impl<R: Runtime> ringcentral_ws_adapter::Io for Polled<'_, '_, R> {
 
     fn release(&mut self) {
         self.io.link = Link::None;
-        self.io.calls.clear();
+        self.io.calls = None;
         self.io.https.client_ended();
     }
 

@@ -10,8 +10,8 @@ use ringcentral_ws_adapter::Below;
 /// How much is read at once while more is there than the reader's own buffer holds.
 const LARGE: usize = 64 << 10;
 
-/// A stream whose small reads are served from one large read as long as they come back full. An idle stream holds no
-/// buffer.
+/// A stream whose small reads are served from one large read as long as they come back full. Its buffer stays until
+/// [`rest`](Self::rest), so that a burst that comes in pieces makes it once.
 #[derive(Debug)]
 pub(crate) struct AdaptiveReader<S> {
     pub(crate) stream: S,
@@ -30,8 +30,9 @@ impl<S> AdaptiveReader<S> {
         Self { stream, buffer: Vec::new(), start: 0, end: 0, more: false, below: Below::default() }
     }
 
-    fn shrink(&mut self) {
-        self.more = false;
+    /// Lets go of the buffer. Nothing may be under way.
+    pub(crate) fn rest(&mut self) {
+        debug_assert_eq!(self.start, self.end, "all was given away");
         self.buffer = Vec::new();
     }
 }
@@ -54,7 +55,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for AdaptiveReader<S> {
                 this.buffer = vec![0; LARGE];
             }
             let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, &mut this.buffer) else {
-                this.shrink();
+                this.more = false;
                 return Poll::Pending;
             };
             (this.start, this.end) = (0, read?);
@@ -103,7 +104,9 @@ mod tests {
                 got.extend_from_slice(&piece[..count.unwrap()]);
             }
             assert!(got == sent);
-            assert!(near.buffer.is_empty() && !near.more, "nothing is held while nothing comes");
+            assert!(!near.more, "the next read is a small one");
+            near.rest();
+            assert_eq!(near.buffer.capacity(), 0, "nothing is held while nothing comes");
             far.write_all(b"x").await.unwrap();
             drop(far);
             assert_eq!(near.read(&mut piece).await.unwrap(), 1);

@@ -110,6 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
         self.state.note_failed_writes(&self.layer.get_ref().below);
         if self.is_drained && self.state.is_at_rest(&self.layer.get_ref().below) {
+            self.layer.get_mut().rest();
             self.layer.rest();
         }
         self.state.queue.pressure()

@@ -18,8 +18,11 @@ use crate::runtime::Runtime;
 
 /// For calls in the clear on this machine.
 pub(crate) fn net(limits: IoLimits) -> Net {
-    let content =
-        ContentHosts { server: "http://localhost".parse().unwrap(), hosts: Vec::new(), allow_insecure: false };
+    let content = Arc::new(ContentHosts {
+        server: "http://localhost".parse().unwrap(),
+        hosts: Vec::new(),
+        allow_insecure: false,
+    });
     Net { limits: Arc::new(limits), tls: None, proxy: None, content }
 }
 

@@ -278,7 +278,7 @@ impl Session {
             self.stats.stale_inputs += 1;
         } else if self.state.timers.is_due_for_messages(now) {
             self.resumed(now);
-            self.frame(conn, Frame::Control, now);
+            let _ = self.frame(conn, Frame::Control, now);
         } else if self.state.connection.was_ready()
             && self.state.liveness.fell_behind(self.config.wake_timeout, self.state.next_id, now)
             && self.ready().is_some()

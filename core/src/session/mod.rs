@@ -158,8 +158,11 @@ impl Session {
     /// A frame that is there is read before a timer drops its connection: the server does not send it again (C15).
     fn take_frame(&mut self, conn: ConnId, frame: Frame<'_>) {
         let now = self.state.now;
-        self.frame(conn, frame, now);
-        self.settle(now);
+        // A notification brings nothing that a request waits for, however many wait.
+        let only_delivered = self.frame(conn, frame, now);
+        if !only_delivered || !self.state.is_settled_but_for_requests() {
+            self.settle(now);
+        }
         self.run_timers(now);
     }
 

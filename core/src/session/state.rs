@@ -56,10 +56,13 @@ impl State {
     /// Whether nothing follows from it: what most frames leave behind, and cheap to see.
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
-        matches!(self.connection, ConnectionState::Ready { .. })
-            && self.subscription.is_settled()
-            && self.requests.is_empty()
-            && !self.timers.is_running(TimerKind::Request)
+        self.is_settled_but_for_requests() && self.requests.is_empty() && !self.timers.is_running(TimerKind::Request)
+    }
+
+    /// The same, whatever requests wait for.
+    #[inline]
+    pub(crate) fn is_settled_but_for_requests(&self) -> bool {
+        matches!(self.connection, ConnectionState::Ready { .. }) && self.subscription.is_settled()
     }
 
     /// Of a session that has never been connected.

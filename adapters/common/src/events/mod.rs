@@ -60,9 +60,16 @@ pub fn event_queue(
         meter,
         clock: OnceLock::new(),
     });
-    let (ours, load) = (Arc::clone(&shared), Load::default());
-    let sender =
-        EventSender { shared: ours, load, unannounced: false, unstored, acknowledges: acknowledge, stamp: None };
+    let sender = EventSender {
+        shared: Arc::clone(&shared),
+        turn: OfTurn::default(),
+        seen: (0, 0),
+        load: Load::default(),
+        unannounced: false,
+        unstored,
+        acknowledges: acknowledge,
+        stamp: None,
+    };
     (sender, EventReceiver::new(shared))
 }
 
@@ -145,12 +152,20 @@ impl Shared {
         if state.abandoned {
             return Load::default();
         }
-        let backlog = state.queue.len().saturating_sub(self.capacity);
         let (open, bytes, has_all) =
             state.ledger.as_ref().map_or((0, 0, false), |ledger| (ledger.open(), ledger.bytes(), ledger.is_full()));
+        let waiting = self.load_of(state.queue.len(), state.bytes);
         // One event always fits.
         let is_heavy = state.bytes + bytes >= self.most_bytes && state.queue.len() + open > 1;
-        Load { is_full: backlog > 0 || is_heavy || has_all, is_heavy, backlog }
+        Load { is_full: waiting.is_full || is_heavy || has_all, is_heavy, ..waiting }
+    }
+
+    /// What so many events of so many bytes are.
+    fn load_of(&self, events: usize, bytes: usize) -> Load {
+        let backlog = events.saturating_sub(self.capacity);
+        // One event always fits.
+        let is_heavy = bytes >= self.most_bytes && events > 1;
+        Load { is_full: backlog > 0 || is_heavy, is_heavy, backlog }
     }
 
     /// Acknowledges these. The waker is to be woken once the lock is released.
@@ -297,11 +312,41 @@ impl SessionView {
     }
 }
 
+/// Events of one turn of the driver.
+#[derive(Debug, Default)]
+struct OfTurn {
+    events: VecDeque<Queued>,
+    bytes: usize,
+}
+
+impl OfTurn {
+    /// Moves all into the queue. What is left, such as all of it when nobody takes events any more, is to be dropped
+    /// behind the lock.
+    fn commit(&mut self, state: &mut State) -> VecDeque<Queued> {
+        let (mut events, bytes) = (std::mem::take(&mut self.events), std::mem::take(&mut self.bytes));
+        if state.abandoned {
+            return events;
+        }
+        state.bytes += bytes;
+        if state.queue.is_empty() {
+            // The room goes along.
+            std::mem::swap(&mut state.queue, &mut events);
+        } else {
+            state.queue.append(&mut events);
+        }
+        events
+    }
+}
+
 /// The driver's end of the queue.
 #[derive(Debug)]
 pub struct EventSender {
     shared: Arc<Shared>,
-    /// As it was at the last look. Only this end adds to it.
+    /// Events of this turn, which go into the queue together.
+    turn: OfTurn,
+    /// Events and bytes in the queue at the last look. Only this end adds to them.
+    seen: (usize, usize),
+    /// As it was at the last look.
     load: Load,
     /// The application was not woken for all that was pushed.
     unannounced: bool,
@@ -320,8 +365,8 @@ impl EventSender {
         self.acknowledges
     }
 
-    /// Puts an event into the queue, with the snapshot that is true once it has been taken. The next
-    /// [`flush`](Self::flush) wakes the application.
+    /// Puts an event into the queue, with the snapshot that is true once it has been taken. The application sees it, and
+    /// is woken, with the next [`flush`](Self::flush) at the latest.
     pub fn push(&mut self, event: Event, snapshot: Option<Snapshot>) {
         self.push_with(event, snapshot.map(|snapshot| (snapshot, Snapshots::default())));
     }
@@ -333,24 +378,49 @@ impl EventSender {
             self.stamp = self.shared.clock.get().map(|clock| clock.now().0);
         }
         let queued = Queued { event, snapshot: snapshot.map(Box::new), weight, since: self.stamp };
+        self.unannounced = true;
+        if self.load.is_full || self.acknowledges {
+            return self.push_full(queued);
+        }
+        self.turn.events.push_back(queued);
+        self.turn.bytes += weight;
+        let (events, bytes) = self.seen;
+        if self.shared.load_of(events + self.turn.events.len(), bytes + self.turn.bytes).is_full {
+            // The application may have taken some meanwhile: a look at the queue tells.
+            let mut state = self.shared.lock();
+            let left = self.turn.commit(&mut state);
+            self.seen = (state.queue.len(), state.bytes);
+            self.load = self.shared.load(&state);
+            drop(state);
+            drop(left);
+        }
+    }
+
+    /// The same where more waits than may be: an event that says less than this one goes.
+    fn push_full(&mut self, queued: Queued) {
         let mut state = self.shared.lock();
         if state.abandoned {
             // What is dropped is dropped behind the lock.
             drop(state);
             return;
         }
-        if self.load.is_full
-            && self.shared.load(&state).is_full
+        // There is none of this turn while this is so.
+        if self.shared.load(&state).is_full
             && let Some(back) = replaced(&queued.event, state.queue.iter().rev().map(|waiting| &waiting.event))
             && let place = state.queue.len() - 1 - back
             && let Some(earlier) = state.queue.remove(place)
         {
             state.bytes -= earlier.weight;
         }
-        state.bytes += weight;
+        state.bytes += queued.weight;
         state.queue.push_back(queued);
+        self.seen = (state.queue.len(), state.bytes);
         self.load = self.shared.load(&state);
-        self.unannounced = true;
+    }
+
+    /// Bytes that wait for the next flush.
+    pub(crate) const fn batch_bytes(&self) -> usize {
+        self.turn.bytes
     }
 
     /// Shows the handles what the driver knows now, before the end of its turn.
@@ -364,6 +434,11 @@ impl EventSender {
         self.stamp = None;
         let mut state = self.shared.lock();
         (state.stats, state.pulse) = (stats, pulse);
+        let left = self.turn.commit(&mut state);
+        self.seen = (state.queue.len(), state.bytes);
+        if !self.load.is_full {
+            self.load = self.shared.load(&state);
+        }
         self.shared.meter.waiting(state.queue.len(), state.bytes);
         if announced {
             let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
@@ -376,6 +451,8 @@ impl EventSender {
             // Nothing is new, and the application is busy: the room that a burst took is given back.
             state.queue = VecDeque::new();
         }
+        // Not under the lock, wherever it ended.
+        drop(left);
     }
 
     /// What waits for the application.
@@ -425,10 +502,11 @@ impl EventSender {
 impl Drop for EventSender {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
+        let left = self.turn.commit(&mut state);
         state.ended = true;
         let (driver, receiver) = (state.driver.take(), state.receiver.take());
         drop(state);
-        drop(driver);
+        drop((driver, left));
         self.shared.arrived.notify_all();
         receiver.into_iter().for_each(Waker::wake);
     }

@@ -17,7 +17,8 @@ use crate::timers::TimerKind;
 use crate::wire::{Kind, Message, NotificationFields, Payload, Wsc, parse};
 
 impl Session {
-    pub(crate) fn frame(&mut self, conn: ConnId, frame: Frame<'_>, now: Timestamp) {
+    /// Whether it was a notification that was delivered, outside of a replay: then nothing else has changed.
+    pub(crate) fn frame(&mut self, conn: ConnId, frame: Frame<'_>, now: Timestamp) -> bool {
         let handshake = match self.state.connection {
             ConnectionState::Handshaking { conn: live, recovering } if live == conn => Some(recovering),
             // HB-2: any frame is life, and it was there when it arrived: no timer that ran out meanwhile may say
@@ -34,7 +35,7 @@ impl Session {
             }
             _ => {
                 self.stats.stale_inputs += 1;
-                return;
+                return false;
             }
         };
         self.stats.frames += 1;
@@ -44,18 +45,18 @@ impl Session {
             && let Some(number) = self.state.tag.echo(text)
         {
             self.state.bad_frames = 0;
-            return self.echo(Some(number), now);
+            self.echo(Some(number), now);
+            return false;
         }
         let error = match frame {
-            Frame::Control => return,
+            Frame::Control => return false,
             Frame::Text(text) if text.len() > self.config.limits.frame_bytes => ProtocolError::TooLarge(text.len()),
             Frame::Text(text) => match &parse(text) {
                 Ok(message) => {
                     self.state.bad_frames = 0;
-                    return match handshake {
-                        Some(recovering) => self.handshake_message(conn, recovering, message, now),
-                        None => self.message(conn, message, now),
-                    };
+                    let Some(recovering) = handshake else { return self.message(conn, message, now) };
+                    self.handshake_message(conn, recovering, message, now);
+                    return false;
                 }
                 Err(_) => ProtocolError::Malformed,
             },
@@ -64,6 +65,7 @@ impl Session {
             Frame::Unreadable(what) => ProtocolError::Transport(what),
         };
         self.bad_frame(conn, error, now);
+        false
     }
 
     /// FRM-1. What cannot be read may have been a notification.
@@ -131,14 +133,14 @@ impl Session {
         }
     }
 
-    fn message(&mut self, conn: ConnId, message: &Message<'_>, now: Timestamp) {
+    fn message(&mut self, conn: ConnId, message: &Message<'_>, now: Timestamp) -> bool {
         if let Some(wsc) = &message.meta.wsc
             && message.meta.kind != Kind::ConnectionDetails
         {
             self.adopt_newer(wsc);
         }
         match message.meta.kind {
-            Kind::ServerNotification => self.notification(message, now),
+            Kind::ServerNotification => return self.notification(message, now),
             Kind::Heartbeat => {
                 let number = message.meta.message_id.as_deref().and_then(|id| self.own_message(id));
                 self.echo(number, now);
@@ -154,6 +156,7 @@ impl Session {
             }
             Kind::Unknown => self.stats.unknown += 1,
         }
+        false
     }
 
     /// WSC-2.
@@ -164,7 +167,8 @@ impl Session {
         }
     }
 
-    fn notification(&mut self, message: &Message<'_>, now: Timestamp) {
+    /// Whether it was delivered, outside of a replay.
+    fn notification(&mut self, message: &Message<'_>, now: Timestamp) -> bool {
         let none = NotificationFields::default();
         let fields = if let Payload::Notification(fields) = &message.payload { fields } else { &none };
         match self.place(fields.subscription_id.as_deref()) {
@@ -172,14 +176,17 @@ impl Session {
                 self.stats.foreign += 1;
                 self.state.delivery.count_replay_slot(now, &mut self.out);
                 self.suspect_subscription();
+                false
             }
             place => {
                 let notification = Notification::new(message.meta.message_id.as_deref(), fields);
                 if let Place::Hold = place {
                     self.hold(Held::Notification(notification));
-                } else {
-                    self.deliver(notification, now);
+                    return false;
                 }
+                let replays = self.state.delivery.is_replaying();
+                self.deliver(notification, now);
+                !replays
             }
         }
     }

@@ -197,6 +197,7 @@ fn batches_and_handles_work_without_acknowledgement_too() {
     let (mut sender, mut events) = event_queue(&IoLimits::default(), None, QueueMeter::default(), false);
     (1..=3).for_each(|n| sender.push(notification(n), None));
     sender.push(Event::SnapshotChanged, Some(snapshot(3)));
+    sender.flush(Stats::default(), Pulse::default());
     let now = Some(Instant::now());
     let one = events.wait_delivery(now).flatten().unwrap();
     assert!(!one.ack.is_awaited());
