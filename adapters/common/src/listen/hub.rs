@@ -62,7 +62,7 @@ struct Member {
 /// The listeners of a client and the plain stream beside them, without I/O: who asks for what, what the one subscription
 /// is to be and when it is to be changed, and who receives what.
 ///
-/// The subscription is the union of all filters. It changes at most [5 times in 10 s](MAX_CHANGES), one change at a time,
+/// The subscription is the union of all filters. It changes at most 5 times in 10 s, one change at a time,
 /// a moment after somebody joined and a second after somebody left.
 #[derive(Debug, Default)]
 pub struct Hub {

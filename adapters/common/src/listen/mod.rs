@@ -2,7 +2,7 @@
 //!
 //! A listener asks for filters of its own and receives what belongs to them. The one subscription of the session is for
 //! the union of all. [`Hub`] decides what that is, when it changes, and who receives what; it does no I/O, and time is an
-//! argument. A [`Lane`](lane) is the bounded queue of one listener. The pump joins the two.
+//! argument. A [`lane`] is the bounded queue of one listener. The pump joins the two.
 
 mod hub;
 mod lane;

@@ -94,10 +94,11 @@ impl Switchboard {
         self.0.as_ref()?.hub.deadline(ready)
     }
 
-    /// The session took a change under this id.
-    pub(crate) fn asked(&mut self, id: SubscriptionId) {
+    /// The session took a change under this id; `None` for the end of the subscription, whose answer has the id of an
+    /// earlier call.
+    pub(crate) fn asked(&mut self, id: Option<SubscriptionId>) {
         if let Some(board) = &mut self.0 {
-            board.asked = Some(id);
+            board.asked = id;
         }
     }
 

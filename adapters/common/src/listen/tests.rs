@@ -1,10 +1,14 @@
-//! Tests of the hub: each rule, and many listeners at random against a model.
+//! Tests of the hub, each of a rule, and of what the pump has of the listeners.
+
+use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::{
-    ApiError, DisabledFilter, Filters, MAX_FILTERS, SubscriptionId, SubscriptionInfo, Timestamp,
+    ApiError, DisabledFilter, Event, Filters, MAX_FILTERS, SubscriptionId, SubscriptionInfo, SubscriptionState,
+    Timestamp,
 };
 
 use super::*;
+use crate::clock::{Clock, ClockTimes};
 
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_micros(ms * 1000)
@@ -337,4 +341,92 @@ fn there_are_bounds() {
     for error in [ListenError::TooManyListeners, ListenError::TooManyFilters, ListenError::Closed] {
         assert!(error.to_string().contains(": "), "{error}");
     }
+}
+
+/// The pump's part, with a session that is played by hand.
+struct Desk {
+    board: Switchboard,
+    clock: Clock,
+    now: u64,
+    id: u64,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let clock = Clock::new(Duration::from_secs(2), ClockTimes::system);
+        Self { board: Switchboard::default(), clock, now: 0, id: 0 }
+    }
+
+    fn join(&mut self, list: &[&str]) -> LaneReceiver {
+        let moment = Moment { now: at(self.now), clock: &self.clock, stands: true };
+        let before = (None, SubscriptionState::None);
+        self.board.join(filters(list), &ListenOptions::new(), before, moment).unwrap()
+    }
+
+    /// The change that is due within two seconds, under the next id.
+    fn change(&mut self) -> Option<Change> {
+        self.now += 2000;
+        let change = self.board.take_change(at(self.now), true)?;
+        if let Change::Subscribe(_) = change {
+            self.id += 1;
+            self.board.asked(Some(SubscriptionId::from(self.id)));
+        } else {
+            self.board.asked(None);
+        }
+        Some(change)
+    }
+
+    fn subscribed(&mut self, list: &[&str]) {
+        let info = SubscriptionInfo { id: SubscriptionId::from(self.id), ..info(&filters(list)) };
+        let moment = Moment { now: at(self.now), clock: &self.clock, stands: true };
+        assert!(self.board.pass(Event::Subscribed(Box::new(info)), moment).is_some());
+    }
+
+    /// A refusal that names no filter.
+    fn refused(&mut self, id: u64, stands: bool) {
+        let (id, error) = (SubscriptionId::from(id), Box::new(error("no")));
+        let moment = Moment { now: at(self.now), clock: &self.clock, stands };
+        let event = Event::SubscriptionFailed { id, error, retry_at: None, delay: None };
+        assert!(self.board.pass(event, moment).is_some());
+    }
+}
+
+fn next(lane: &mut LaneReceiver) -> Option<ListenerEvent> {
+    lane.wait_next(Some(Instant::now())).flatten()
+}
+
+// CLAUSE SUB-5
+#[test]
+fn the_session_may_be_refused_what_it_had_before_an_earlier_refusal() {
+    let mut desk = Desk::new();
+    let mut a = desk.join(&["/a"]);
+    assert!(desk.change().is_some());
+    desk.subscribed(&["/a"]);
+    let mut bad = desk.join(&["/bad"]);
+    assert!(desk.change().is_some());
+    desk.refused(2, true);
+    assert!(matches!(next(&mut bad), Some(ListenerEvent::Refused { .. })));
+    assert_eq!(bad.wait_next(None), Some(None), "it has ended");
+    // The session is lost, and made anew with what it had: the id is that of the first call.
+    assert_eq!(next(&mut a), Some(ListenerEvent::Live { disabled: Box::default() }));
+    desk.refused(1, false);
+    assert!(matches!(next(&mut a), Some(ListenerEvent::Refused { .. })));
+}
+
+// CLAUSE SUB-5 SUB-7
+#[test]
+fn a_refused_end_holds_nothing_up() {
+    let mut desk = Desk::new();
+    let a = desk.join(&["/a"]);
+    assert!(desk.change().is_some());
+    desk.subscribed(&["/a"]);
+    let bad = desk.join(&["/bad"]);
+    assert!(desk.change().is_some());
+    desk.refused(2, true);
+    drop((a, bad));
+    desk.board.sweep(at(desk.now));
+    assert_eq!(desk.change(), Some(Change::Unsubscribe));
+    desk.refused(1, true);
+    let _b = desk.join(&["/b"]);
+    assert_eq!(desk.change(), Some(Change::Subscribe(filters(&["/b"]))));
 }

@@ -31,7 +31,7 @@ impl<R: Replies> Pump<R> {
         };
         match self.session.subscribe(asked, now) {
             Ok(id) => {
-                self.listeners.asked(id);
+                self.listeners.asked(Some(id));
                 Ok(id)
             }
             // The filters that come back are those of the call.
@@ -48,11 +48,14 @@ impl<R: Replies> Pump<R> {
         match self.listeners.set_plain(None, now, ready).unwrap_or_default() {
             Some(Change::Subscribe(union)) => {
                 let id = self.session.subscribe(union, now).map_err(|_| CommandError::Closed(()))?;
-                self.listeners.asked(id);
+                self.listeners.asked(Some(id));
                 Ok(())
             }
             None if self.listeners.has_members() => Ok(()),
-            _ => self.session.unsubscribe(now),
+            _ => {
+                self.listeners.asked(None);
+                self.session.unsubscribe(now)
+            }
         }
     }
 
@@ -65,10 +68,11 @@ impl<R: Replies> Pump<R> {
             match change {
                 Change::Subscribe(filters) => {
                     if let Ok(id) = self.session.subscribe(filters, self.now) {
-                        self.listeners.asked(id);
+                        self.listeners.asked(Some(id));
                     }
                 }
                 Change::Unsubscribe => {
+                    self.listeners.asked(None);
                     if self.session.unsubscribe(self.now).is_err() {
                         // The last call was refused, so there is nothing.
                         self.listeners.nothing_is_subscribed(self.now);
