@@ -59,12 +59,7 @@ fn notifications(rounds: usize, pending: usize) {
 
 fn heartbeats(rounds: usize) {
     let (mut session, conn, _) = Client::subscribed(settings());
-    let fresh = session.clone();
-    for n in 0..rounds {
-        // Later other timers come between.
-        if n % 50 == 0 {
-            session = fresh.clone();
-        }
+    for _ in 0..rounds {
         let (echo, now) = heartbeat_of(&mut session);
         session.handle_input(Input::Frame { conn, frame: Frame::Text(&echo) }, now).expect("drained");
         drain(&mut session);
