@@ -45,8 +45,8 @@ impl Keys {
 
     pub(crate) fn contains(&self, key: u128) -> bool {
         match &*self.0 {
-            Stored::Short(keys) => u64::try_from(key).is_ok_and(|key| contains(keys, key)),
-            Stored::Long(keys) => contains(keys, key),
+            Stored::Short(keys) => u64::try_from(key).is_ok_and(|key| contains(keys, key, |key| key as u32)),
+            Stored::Long(keys) => contains(keys, key, |key| key as u32),
         }
     }
 
@@ -79,11 +79,11 @@ impl Keys {
     }
 }
 
-fn contains<T: PartialEq + Copy>(keys: &VecDeque<T>, key: T) -> bool {
+fn contains<T: PartialEq + Copy>(keys: &VecDeque<T>, key: T, low: impl Fn(T) -> u32) -> bool {
     let (a, b) = keys.as_slices();
-    // No early exit, so that the compiler can compare many at once: most keys are new.
-    let seen = |keys: &[T]| keys.iter().fold(false, |seen, known| seen | (*known == key));
-    seen(a) | seen(b)
+    // Most keys are new, and so are their lowest bits. Without an early exit the compiler compares several at once.
+    let seen = |keys: &[T]| keys.iter().fold(false, |seen, known| seen | (low(*known) == low(key)));
+    (seen(a) | seen(b)) && keys.contains(&key)
 }
 
 fn push<T>(keys: &mut VecDeque<T>, key: T, window: usize) {
@@ -135,6 +135,7 @@ mod tests {
         keys.remember(long, 3);
         assert!(keys.iter().eq([2, u128::from(u64::MAX), long]));
         assert!(keys.contains(2) && keys.contains(long) && !keys.contains(1) && !keys.contains(long + 2));
+        assert!(!keys.contains(long | 1 << 100) && !keys.contains(2 | 1 << 32), "only their lowest bits are the same");
         assert!(before.iter().eq([1, 2, u128::from(u64::MAX)]), "what was shared stays as it was");
         assert_ne!(before, keys);
         let again: Keys = vec![2, u128::from(u64::MAX), long].into();

@@ -12,8 +12,6 @@ use crate::raw::Work;
 use crate::{drain, heartbeat_of};
 
 const ROUNDS: usize = 20_000;
-/// Heartbeats in a row: later other timers come between.
-const HEARTBEATS: usize = 50;
 
 fn settings() -> Config {
     let mut config = Config { rest_over_websocket: true, ..Config::default() };
@@ -72,7 +70,6 @@ fn notifications(turns: usize, pending: usize) {
 
 fn heartbeats(turns: usize) {
     let (mut session, conn, _) = Client::subscribed(settings());
-    let fresh = session.clone();
     let (sample, _) = heartbeat_of(&mut Client::subscribed(settings()).0);
     let floor = || {
         for n in 0..ROUNDS {
@@ -81,10 +78,7 @@ fn heartbeats(turns: usize) {
         }
     };
     let ours = || {
-        for n in 0..ROUNDS {
-            if n % HEARTBEATS == 0 {
-                session = fresh.clone();
-            }
+        for _ in 0..ROUNDS {
             let (echo, now) = heartbeat_of(&mut session);
             session.handle_input(Input::Frame { conn, frame: Frame::Text(&echo) }, now).expect("drained");
             drain(&mut session);

@@ -152,3 +152,19 @@ pub enum SubscriptionState {
     /// The server refused the subscription for good. No notifications come until `subscribe` is called again.
     Refused,
 }
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::State;
+    use crate::input::Input;
+    use crate::output::{Action, Event};
+
+    /// Events and actions are moved with each output, and a state is held for each session: what makes one larger goes
+    /// into a box if it is rare.
+    #[test]
+    fn what_is_moved_or_held_stays_small() {
+        let sizes = [size_of::<Event>(), size_of::<Action>(), size_of::<Input<'_>>(), size_of::<State>()];
+        let reached = [72, 48, 64, 1_616];
+        assert!(sizes.iter().zip(reached).all(|(size, reached)| *size <= reached), "{sizes:?} bytes, not {reached:?}");
+    }
+}

@@ -418,11 +418,6 @@ impl EventSender {
         self.load = self.shared.load(&state);
     }
 
-    /// Bytes that wait for the next flush.
-    pub(crate) const fn batch_bytes(&self) -> usize {
-        self.turn.bytes
-    }
-
     /// Shows the handles what the driver knows now, before the end of its turn.
     pub fn show(&self, pulse: Pulse) {
         self.shared.lock().pulse = pulse;

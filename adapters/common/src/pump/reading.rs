@@ -11,10 +11,6 @@ use crate::socket::Incoming;
 /// in bytes and in frames ([`Below`](crate::Below)).
 pub(super) const BURST: usize = 64;
 
-/// Bytes of events after which a turn of reading ends, so that the application frees large ones before more are read: then
-/// memory is used again while it is in the cache, and the allocator need not fetch it from the system again and again.
-pub(super) const HAND_OVER: usize = 32 << 10;
-
 impl<R: Replies> Pump<R> {
     pub(super) fn opened(&mut self, conn: ConnId, result: Result<(), OpenFailure>, io: &mut impl Io<Replies = R>) {
         if self.connection != Connection::Opening(conn) {
@@ -63,9 +59,6 @@ impl<R: Replies> Pump<R> {
             }
             if self.connection != Connection::Open(conn) {
                 return;
-            }
-            if self.events.batch_bytes() >= HAND_OVER {
-                break;
             }
         }
         self.flooded = true;
