@@ -80,6 +80,10 @@ pub(crate) struct TailArgs {
     /// Write what the flight recorder holds to FILE after trouble and at the end, secrets masked; `-` is stdout
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// After each gap fetch over REST what may have been missed, and show it with what cannot be fetched; with --state a
+    /// later start goes on with it
+    #[arg(long)]
+    backfill: bool,
     /// Send REST calls over the WebSocket where it can carry them
     #[arg(long)]
     rest_over_websocket: bool,
@@ -137,6 +141,7 @@ impl TailArgs {
         watch::args::Options {
             json: self.json,
             state: self.state,
+            backfill: self.backfill,
             rest_over_websocket: self.rest_over_websocket,
             no_auto_recover: self.no_auto_recover,
             record: self.record,

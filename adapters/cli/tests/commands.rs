@@ -16,7 +16,8 @@ fn help_and_version_go_to_stdout() {
     let (status, out, _) = finish(&mut program(&["--version"]));
     assert_eq!((status, out), (0, format!("ringcentral-ws {}\n", env!("CARGO_PKG_VERSION"))));
     let (status, out, _) = finish(&mut program(&["tail", "--help"]));
-    assert!(status == 0 && out.contains("--rest-over-websocket") && out.contains("voicemail"), "{out}");
+    let parts = ["--rest-over-websocket", "--backfill", "voicemail"];
+    assert!(status == 0 && parts.iter().all(|part| out.contains(part)), "{out}");
     let (status, out, _) = finish(&mut program(&["stand-in", "--help"]));
     assert!(status == 0 && out.contains("Usage: ringcentral-ws stand-in") && out.contains("--traffic"), "{out}");
 }
@@ -88,7 +89,7 @@ fn the_stand_in_serves() {
 fn shells_and_man_are_served() {
     for shell in ["bash", "zsh", "fish"] {
         let (status, out, _) = finish(&mut program(&["completions", shell]));
-        assert!(status == 0 && out.contains("stand-in") && out.contains("rest-over-websocket"), "{shell}: {out}");
+        assert!(status == 0 && out.contains("stand-in") && out.contains("backfill"), "{shell}: {out}");
     }
     let (status, out, _) = finish(&mut program(&["man"]));
     assert!(status == 0 && out.contains(".TH ringcentral-ws 1") && out.contains("rest\\-over\\-websocket"), "{out}");

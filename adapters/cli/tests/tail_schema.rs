@@ -12,8 +12,8 @@ use http::Response as HttpResponse;
 use ringcentral_ws_adapter::watch::json;
 use ringcentral_ws_adapter::{RequestError, Response};
 use ringcentral_ws_core::{
-    Body, Cause, Certainty, CloseReason, Event, Filters, Gap, GapCause, ProtocolError, SubscriptionInfo, Timestamp,
-    UnixMillis, Unreadable, Via, WaitReason,
+    Backfilled, Body, Cause, Certainty, CloseReason, Event, FetchedRecord, Filters, Gap, GapCause, ProtocolError,
+    RecordKind, SubscriptionInfo, Timestamp, Unfilled, UnixMillis, Unreadable, Via, WaitReason,
 };
 use ringcentral_ws_gateway::{Server, ServerConfig};
 use serde_json::{Value, json};
@@ -100,6 +100,10 @@ fn every_word_of_the_code_is_in_the_schema() {
         ("/$defs/gap/properties/cause", words("core/src/gap.rs", "impl GapCause")),
         ("/$defs/gap/properties/certainty", words("core/src/gap.rs", "impl Certainty")),
         (
+            "/$defs/backfill/properties/unfilled/items/properties/unfilled",
+            words("core/src/backfilled.rs", "impl Unfilled"),
+        ),
+        (
             "/$defs/subscribed/properties/problems/items/properties/problem",
             words("core/src/output/subscription.rs", "impl SubscriptionProblem"),
         ),
@@ -130,9 +134,20 @@ fn every_word_of_the_code_is_in_the_schema() {
     assert_eq!(reasons, found);
 }
 
-fn gap(cause: GapCause, after: Option<&str>) -> Event {
+fn lost(cause: GapCause, after: Option<&str>) -> Gap {
     let certainty = cause.certainty();
-    Event::Gap(Gap { cause, certainty, after: after.map(Box::from), since: UnixMillis(0), until: UnixMillis(u64::MAX) })
+    Gap { cause, certainty, after: after.map(Box::from), since: UnixMillis(0), until: UnixMillis(u64::MAX) }
+}
+
+fn gap(cause: GapCause, after: Option<&str>) -> Event {
+    Event::Gap(lost(cause, after))
+}
+
+fn backfill(records: &[&str], unfilled: &[Unfilled], may_repeat: bool) -> Event {
+    let record = |json: &&str| FetchedRecord::new(RecordKind::Message, Box::default(), None, Box::from(*json));
+    let records = records.iter().map(record).collect();
+    let fetched = Backfilled::new(lost(GapCause::WindowPassed, None), records, unfilled.to_vec());
+    Event::Backfill(Box::new(fetched.repeating(may_repeat)))
 }
 
 fn subscription(status: &str, filters: &[&str]) -> Event {
@@ -162,10 +177,15 @@ fn made() -> Vec<Event> {
         gap(GapCause::WindowPassed, None),
         gap(GapCause::RecoveryFailed(None), Some("1")),
         gap(GapCause::RecoveryFailed(Some("WSG-1005".into())), None),
+        backfill(&[], &[], false),
+        backfill(&[], &[Unfilled::NoList("/a\nb".into()), Unfilled::TooMany(RecordKind::Call)], true),
+        backfill(&["{\r\n\"subject\" :\n\"a\u{2028}b\"\n}\n", "{}"], &[], false),
+        backfill(&["{}"], &[Unfilled::Refused { what: RecordKind::Post, status: 403, code: None }], false),
         Event::Recovered { conn },
         Event::RecoveryFailed { conn, code: None },
         Event::Retry { attempt: 1, cause: cause(), at, delay, reason: WaitReason::Backoff },
         Event::Waiting { reason: WaitReason::LastChance, at, delay },
+        Event::Waiting { reason: WaitReason::LoginLimit, at, delay },
         Event::Disconnected { conn, cause: cause(), reason: None },
         Event::Disconnected { conn, cause: cause(), reason: Some("bye".into()) },
         broken(ProtocolError::TooLarge(usize::MAX)),
@@ -280,6 +300,23 @@ fn story(server: &Server) -> String {
     tail.all.clone()
 }
 
+/// A session that the server forgets while an SMS comes in, which is fetched: all that was written.
+fn filled(server: &Server) -> String {
+    let mut tail = tail(server, ["--backfill", "sms"]);
+    tail.event("subscribed");
+    let id = common::lose_session_and_sms(server);
+    assert_eq!(tail.event("gap")["cause"], "recovery_failed");
+    let fetched = tail.event("backfill");
+    assert_eq!((&fetched["complete"], &fetched["may_repeat"]), (&json!(true), &json!(false)), "{fetched}");
+    let records = fetched["records"].as_array().unwrap();
+    let ids: Vec<String> = records.iter().map(|record| record["id"].to_string()).collect();
+    assert_eq!((ids, &records[0]["subject"]), (vec![id], &json!(common::MISSED)), "once");
+    tail.say(r#"{"cmd":"close"}"#);
+    tail.event("closed");
+    assert_eq!(tail.all.matches(common::MISSED).count(), 1, "{}", tail.all);
+    tail.all.clone()
+}
+
 /// A session that is kept in a file, which is damaged before it is used again.
 fn kept_and_damaged(server: &Server, schema: &mut Schema) -> BTreeSet<String> {
     let file = std::env::temp_dir().join(format!("ringcentral-ws-schema-{}.state", std::process::id()));
@@ -311,6 +348,7 @@ fn what_tail_writes_is_as_the_schema_says() {
     let server = Server::start(config).unwrap();
     let mut schema = schema();
     let mut seen = checked(&mut schema, &story(&server));
+    seen.extend(checked(&mut schema, &filled(&common::server())));
 
     // The login takes the one call of this minute, so the token waits.
     let mut slow = tail(&server, ["--auth-calls", "1", "sms"]);

@@ -223,6 +223,30 @@ pub fn the_end_of_stdin(program: &Path) {
     assert!(talk.child.try_wait().expect("it is known").is_none(), "it goes on");
 }
 
+/// Has it fetch what came in while the session was lost.
+///
+/// # Panics
+///
+/// When that does not come once, behind its gap.
+pub fn a_filled_gap(program: &Path) {
+    let server = Server::start(ServerConfig::default()).expect("the loopback serves");
+    let mut talk = Talk::start(with_credentials(program, &server).args(["--json", "--backfill", FILTER]));
+    talk.next("subscribed");
+    server.refuse_connections(true);
+    server.restart();
+    let id = server.receive_sms(0, "+16505550100", "missed").to_string();
+    server.refuse_connections(false);
+    let gap = talk.next("gap");
+    let fetched = talk.next("backfill");
+    assert_eq!((&fetched["since"], &fetched["until"]), (&gap["since"], &gap["until"]));
+    assert_eq!((&fetched["complete"], &fetched["may_repeat"]), (&json!(true), &json!(false)), "{fetched}");
+    let records = fetched["records"].as_array().expect("a list");
+    let found: Vec<_> = records.iter().map(|record| (record["id"].to_string(), &record["subject"])).collect();
+    assert_eq!(found, [(id, &json!("missed"))]);
+    talk.close("revoke", "revoked");
+    assert_eq!(talk.all.matches("missed").count(), 1, "{}", talk.all);
+}
+
 /// Has it go through the proxy that the environment names.
 ///
 /// # Panics
@@ -382,6 +406,11 @@ macro_rules! watch_tests {
         #[test]
         fn the_end_of_stdin_changes_nothing() {
             $crate::watch::the_end_of_stdin(&program());
+        }
+
+        #[test]
+        fn what_was_missed_is_fetched_if_that_is_asked_for() {
+            $crate::watch::a_filled_gap(&program());
         }
 
         // CLAUSE SEC-4

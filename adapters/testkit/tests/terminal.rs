@@ -139,6 +139,34 @@ fn a_day_is_shown_as_it_is() {
     assert!(!shown.contains("Nobody will read this."));
 }
 
+/// Of what a lost session missed 20 records are shown, none broken, and then what is missing.
+#[test]
+fn what_was_missed_is_shown_and_fits() {
+    let mut stage = Stage::filling(gateway(), &[Filter::sms(), Filter::presence()]);
+    stage.live(seconds(2));
+    stage.restart();
+    for n in 0..25 {
+        stage.sms(&format!("missed {n}: {}", "晚饭七点开始，请带上你的朋友 and your friends ".repeat(n % 4)));
+    }
+    stage.live(seconds(60));
+    stage.screen.check();
+    let shown = stage.screen.transcript(Duration::ZERO);
+    assert!(shown.contains("  what can be fetched of it follows soon\n"), "{shown}");
+    let (_, fetched) = shown.split_once("backfill       26 records fetched of the time from\n").expect(&shown);
+    let records: Vec<_> = fetched.lines().map(str::trim).filter(|line| line.starts_with("\"missed ")).collect();
+    assert_eq!(records.len(), 20, "{shown}");
+    assert!(records[0].starts_with("\"missed 0:") && records[19].starts_with("\"missed 19:"), "{shown}");
+    let mut rest = fetched;
+    for part in ["\"missed 19:", "… and 6 more; --json shows all\n", "not fetched: ", "[listening | "] {
+        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} behind that, in\n{shown}"));
+        rest = &rest[at + part.len()..];
+    }
+    assert!(!shown.contains("NOT FETCHED"), "{shown}");
+    stage.interrupt();
+    stage.live(seconds(2));
+    assert_eq!(stage.finish(), 0);
+}
+
 #[test]
 fn what_is_not_answered_has_its_time_and_its_limit() {
     let unanswered = unanswered();

@@ -119,6 +119,18 @@ impl Drop for Running {
     }
 }
 
+/// The text of the SMS that [`lose_session_and_sms`] has come in.
+pub(crate) const MISSED: &str = "while nobody was connected";
+
+/// The server forgets the session, and an SMS comes in before anybody can connect again. Gives its id.
+pub(crate) fn lose_session_and_sms(server: &Server) -> String {
+    server.refuse_connections(true);
+    server.restart();
+    let id = server.receive_sms(0, "+16505550100", MISSED).to_string();
+    server.refuse_connections(false);
+    id
+}
+
 /// Sends a signal to a process of ours.
 pub(crate) fn signal(name: &str, pid: u32) {
     let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();

@@ -19,6 +19,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// REST calls over the WebSocket.
     pub rest_over_websocket: bool,
+    /// What may have been missed in a gap is fetched.
+    pub backfill: bool,
     /// After a loss nothing is tried until `recover`.
     pub no_auto_recover: bool,
     /// Where the flight recorder's text goes.
@@ -49,8 +51,8 @@ pub enum Ask {
 }
 
 /// The arguments, in one line.
-pub const USAGE: &str = "[--json] [--state FILE] [--record FILE] [--rest-over-websocket] [--no-auto-recover] [--auth-calls N] [--ca-file FILE] \
-     [--debug] FILTER…";
+pub const USAGE: &str = "[--json] [--state FILE] [--record FILE] [--backfill] [--rest-over-websocket] [--no-auto-recover] [--auth-calls N] \
+     [--ca-file FILE] [--debug] FILTER…";
 
 /// A short name, and its filter.
 type Named = (&'static str, fn() -> Filter);
@@ -114,6 +116,8 @@ or a short name: {names}
                          later ones as FILE.bad.1 to FILE.bad.8
   --record FILE          write what the flight recorder holds to FILE after trouble and at the end, secrets masked;
                          a file like those of --state, or a stream: -, /dev/stdout, /dev/stderr
+  --backfill             after each gap fetch over REST what may have been missed, and show it with what cannot be fetched;
+                         with --state a later start goes on with it
   --rest-over-websocket  send REST calls over the WebSocket where it can carry them
   --no-auto-recover      after a loss wait for the command `recover`
   --auth-calls N         make at most N logins and token calls a minute; 5 if not given, the documented limit of a user
@@ -160,6 +164,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Ask, String> {
                 let file = parser.value().map_err(|_| "--record needs the name of a file".to_owned())?;
                 options.record = Some(PathBuf::from(file));
             }
+            Long("backfill") => options.backfill = true,
             Long("rest-over-websocket") => options.rest_over_websocket = true,
             Long("no-auto-recover") => options.no_auto_recover = true,
             Long("auth-calls") => {
@@ -256,6 +261,7 @@ mod tests {
             "s",
             "--record",
             "r",
+            "--backfill",
             "--rest-over-websocket",
             "--no-auto-recover",
             "--auth-calls",
@@ -270,6 +276,7 @@ mod tests {
             json: true,
             state: Some("s".into()),
             record: Some("r".into()),
+            backfill: true,
             rest_over_websocket: true,
             no_auto_recover: true,
             auth_calls: Some(7),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_api::{ClientApp, Filter};
+use ringcentral_ws_api::{Backfill, ClientApp, Filter};
 use ringcentral_ws_core::{Config, Event, RetryPolicy, Secret};
 use url::Url;
 
@@ -52,6 +52,11 @@ pub fn config(server: &Url) -> Config {
         ..RetryPolicy::default()
     };
     Config { server: server.clone(), retry, ..Config::default() }
+}
+
+/// Fills gaps before the demonstration is over.
+pub(super) fn backfill() -> Backfill {
+    Backfill::new().settle(PAUSE / 2).spread(Duration::ZERO)
 }
 
 /// What comes next in the demonstration.

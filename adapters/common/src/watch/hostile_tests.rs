@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use ringcentral_ws_core::classify::ApiError;
 use ringcentral_ws_core::{
-    Body, Cause, Certainty, CloseReason, ConnId, DisabledFilter, Event, Filters, Gap, GapCause, Phase, SubscriptionId,
-    SubscriptionInfo, Timestamp, UnixMillis, Via, WaitReason,
+    Backfilled, Body, Cause, Certainty, CloseReason, ConnId, DisabledFilter, Event, FetchedRecord, Filters, Gap,
+    GapCause, Phase, RecordKind, SubscriptionId, SubscriptionInfo, Timestamp, Unfilled, UnixMillis, Via, WaitReason,
 };
 use serde_json::{Value, json};
 
@@ -73,6 +73,7 @@ fn events(bad: &str) -> Vec<Event> {
         Event::RecoveryFailed { conn, code: Some(text()) },
         Event::Gap(gap(GapCause::RecoveryFailed(Some(text())))),
         Event::Gap(gap(GapCause::WindowPassed)),
+        Event::Backfill(Box::new(backfill(gap(GapCause::WindowPassed), bad))),
     ];
     for cause in causes() {
         events.push(Event::Retry { attempt: 1, cause: cause.clone(), at, delay, reason: WaitReason::Backoff });
@@ -81,6 +82,14 @@ fn events(bad: &str) -> Vec<Event> {
         events.push(Event::Closed { reason: CloseReason::Permanent(cause) });
     }
     events
+}
+
+/// Records with line breaks between their tokens, and what is missing.
+fn backfill(gap: Gap, bad: &str) -> Backfilled {
+    let texts = [format!("{{\r\n\"subject\"\n:{}\n}}", json!(bad)), format!("{{\n{}:\n1.50}}", json!(bad))];
+    let record = |text: &String| FetchedRecord::new(RecordKind::Message, bad.into(), None, text.as_str().into());
+    let refused = Unfilled::Refused { what: RecordKind::Call, status: 403, code: Some(bad.into()) };
+    Backfilled::new(gap, texts.iter().map(record).collect(), vec![Unfilled::NoList(bad.into()), refused])
 }
 
 /// One line on which nothing acts.
@@ -96,6 +105,7 @@ fn nothing_hostile_reaches_a_person() {
             let lines = human::event(&event).unwrap();
             let more = match &event {
                 Event::Subscribed(info) => info.filters.len() + info.disabled.len() + info.problems().len(),
+                Event::Backfill(fetched) => fetched.records.len() + fetched.unfilled.len(),
                 _ => 0,
             };
             assert_eq!(lines.lines().count(), 1 + more, "no line is forged: {lines:?}");
@@ -123,6 +133,9 @@ fn a_line_of_json_is_one_line_and_says_what_was_said() {
             if let Event::Subscribed(_) = event {
                 assert_eq!((&value["id"], &value["filters"][1]), (&json!(bad), &json!(bad)));
                 assert_eq!(value["disabled"][0]["message"], bad);
+            }
+            if let Event::Backfill(_) = event {
+                assert_eq!(value["records"], json!([{ "subject": bad }, { bad: 1.5 }]));
             }
         }
         assert_eq!(check(&json::error(bad))["message"], bad);

@@ -1,13 +1,16 @@
 //! Events for people.
 
 use ringcentral_ws_core::{
-    Cause, Certainty, CloseReason, Event, ProtocolError, Resumption, SubscriptionInfo, WaitReason,
+    Backfilled, Cause, Certainty, CloseReason, Event, ProtocolError, Resumption, SubscriptionInfo, WaitReason,
 };
 
 use crate::terminal::{escape, escape_json};
 
 /// Most characters of a notification's content.
 const SHOWN: usize = 160;
+
+/// Most records of a gap that are shown.
+const RECORDS: usize = 20;
 
 /// What stands before all lines of an event but its first.
 const INDENT: &str = "\n                 ";
@@ -18,6 +21,7 @@ pub fn event(event: &Event) -> Option<String> {
     let lines = match event {
         Event::Subscribed(info) => subscribed(info),
         Event::Notification(n) => vec![format!("notification   {}", n.event()), short(n.body())],
+        Event::Backfill(fetched) => backfill(fetched),
         other => vec![line(other)?],
     };
     Some(lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join(INDENT))
@@ -35,6 +39,29 @@ fn subscribed(info: &SubscriptionInfo) -> Vec<String> {
     let refused = info.disabled.iter();
     lines.extend(refused.map(|off| format!("refused: {} ({}: {})", off.filter, off.reason, off.message)));
     lines.extend(info.problems().iter().map(|problem| format!("NOT DELIVERED: {problem}")));
+    lines
+}
+
+/// What was fetched after a gap, each record as a notification is shown, and what was not. In capitals is what the service
+/// would give to somebody.
+fn backfill(fetched: &Backfilled) -> Vec<String> {
+    let count = fetched.records.len();
+    let since = fetched.gap.since;
+    let from = if since.0 > 0 { format!("from {since} ") } else { String::new() };
+    let plural = if count == 1 { "" } else { "s" };
+    let mut lines =
+        vec![format!("backfill       {count} record{plural} fetched of the time {from}to {}", fetched.gap.until)];
+    lines.extend(fetched.records.iter().take(RECORDS).map(|record| short(record.json())));
+    if count > RECORDS {
+        lines.push(format!("… and {} more; --json shows all", count - RECORDS));
+    }
+    if fetched.may_repeat {
+        lines.push("some may have been delivered before".to_owned());
+    }
+    lines.extend(fetched.unfilled.iter().map(|missing| {
+        let not = if missing.is_lost_for_everybody() { "not fetched" } else { "NOT FETCHED" };
+        format!("{not}: {missing}")
+    }));
     lines
 }
 
@@ -82,7 +109,6 @@ fn line(event: &Event) -> Option<String> {
                 gap.cause
             )
         }
-        Event::Backfill(fetched) => format!("backfill       {fetched}"),
         Event::Disconnected { cause, reason: Some(reason), .. } => format!("disconnected   {cause}: {reason}"),
         Event::Disconnected { cause, .. } => format!("disconnected   {cause}"),
         Event::ProtocolError { error: ProtocolError::Transport(what), .. } => {
@@ -143,7 +169,9 @@ pub fn advice(cause: &Cause) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use ringcentral_ws_core::{Filters, SubscriptionId, Timestamp};
+    use ringcentral_ws_core::{
+        FetchedRecord, Filters, Gap, GapCause, RecordKind, SubscriptionId, Timestamp, Unfilled, UnixMillis,
+    };
 
     use super::*;
 
@@ -158,6 +186,46 @@ mod tests {
             "waiting        the login waits: 60 token calls a minute for one app; 2 wait before this one; next in 61.0 s"
         );
         assert!(retry(Cause::SocketLost).starts_with("retry          the connection was lost; next try in "));
+    }
+
+    fn fetched(records: usize, unfilled: &[Unfilled]) -> Vec<String> {
+        let cause = GapCause::WindowPassed;
+        let (since, until) = (UnixMillis(1_700_000_000_000), UnixMillis(1_700_000_300_000));
+        let gap = Gap { certainty: cause.certainty(), cause, after: None, since, until };
+        let sms = |n| format!(r#"{{"id":{n},"subject":"{n}\n\u001b[2J"}}"#);
+        let record = |n| FetchedRecord::new(RecordKind::Message, Box::default(), None, sms(n).into());
+        let mut records: Vec<_> = (0..records).map(record).collect();
+        let call = format!("{{\n\"id\":\"{}\"}}", "7".repeat(500));
+        records.push(FetchedRecord::new(RecordKind::Call, "c".into(), None, call.into()));
+        let shown = event(&Event::Backfill(Box::new(Backfilled::new(gap, records, unfilled.to_vec())))).unwrap();
+        shown.split(INDENT).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_was_fetched_is_shown_and_what_was_not() {
+        let refused = Unfilled::Refused { what: RecordKind::Call, status: 403, code: None };
+        let lines = fetched(1, &[Unfilled::CallTransitions, refused]);
+        let time = "the time from 2023-11-14T22:13:20.000Z to 2023-11-14T22:18:20.000Z";
+        assert_eq!(lines[0], format!("backfill       2 records fetched of {time}"));
+        assert_eq!(lines[1], r#""0\n\u{1b}[2J""#);
+        assert!(lines[2].starts_with(r#"{"id":"777"#) && lines[2].ends_with('…'), "{lines:?}");
+        assert_eq!(lines[2].chars().count(), SHOWN + 1);
+        assert_eq!(
+            lines[3..],
+            ["not fetched: the steps of calls", "NOT FETCHED: calls of the log: refused with HTTP 403"]
+        );
+        assert_eq!(fetched(0, &[])[0], format!("backfill       1 record fetched of {time}"));
+    }
+
+    #[test]
+    fn of_many_records_some_are_shown_and_the_others_counted() {
+        assert_eq!(fetched(19, &[]).len(), 21);
+        let lines = fetched(499, &[Unfilled::DeletedMessages]);
+        assert_eq!(lines.len(), 1 + RECORDS + 2);
+        assert_eq!(
+            lines[RECORDS + 1..],
+            ["… and 480 more; --json shows all", "not fetched: messages that were deleted meanwhile"]
+        );
     }
 
     fn info() -> SubscriptionInfo {

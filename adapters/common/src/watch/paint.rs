@@ -129,7 +129,7 @@ fn colour(line: &str) -> Option<&'static str> {
         "GAP" | "not" => "1;31",
         "disconnected" | "retry" | "waiting" | "protocol" => "33",
         "connected" | "subscribed" | "recovered" => "32",
-        "notification" => "1;36",
+        "notification" | "backfill" => "1;36",
         _ => return None,
     })
 }

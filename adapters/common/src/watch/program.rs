@@ -20,6 +20,9 @@ use super::{FAILED, human, json};
 /// Said at the end if the login is not given back.
 const LEFT: &str = "the login stays valid until it expires (see --revoke-login)";
 
+/// Said of a gap that is filled.
+const FOLLOWS: &str = "what can be fetched of it follows soon";
+
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Input {
@@ -247,8 +250,11 @@ impl Program {
                 Some(json::closed(reason, why).end())
             }
             event if self.options.json => json::event(event),
-            event => human::event(event)
-                .map(|lines| if self.leaves_login(event) { human::more(&lines, LEFT) } else { lines }),
+            event => human::event(event).map(|lines| match event {
+                Event::Gap(_) if self.options.backfill => human::more(&lines, FOLLOWS),
+                event if self.leaves_login(event) => human::more(&lines, LEFT),
+                _ => lines,
+            }),
         };
         self.closed |= matches!(*event, Event::Closed { .. });
         if let Some(line) = line {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use ringcentral_ws_api::{ClientApp, EnvError, Filter, TokenSet};
+use ringcentral_ws_api::{Backfill, ClientApp, EnvError, Filter, TokenSet};
 use ringcentral_ws_core::{Config, Identity, Secret, Snapshot, recorder};
 use rustls::ClientConfig;
 
@@ -141,6 +141,7 @@ fn settings(options: &Options, app: &ClientApp, is_demo: bool, snapshot: Option<
     if options.debug {
         settings.debug = Some(Arc::new(terminal::note));
     }
+    settings.backfill = options.backfill.then(|| if is_demo { demo::backfill() } else { Backfill::new() });
     settings.recorder = options.record.as_ref().map(|_| recorder::Options::default());
     settings
 }
@@ -178,5 +179,21 @@ impl KeptLogin {
             let why = format!("the login cannot be kept, so the next start cannot recover: {error}");
             terminal::complain(self.name, &why);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_filled_if_that_is_asked_for() {
+        let server = url::Url::parse("http://127.0.0.1:1").unwrap();
+        let app = ClientApp { server, client_id: "id".to_owned(), client_secret: None };
+        let made =
+            |backfill, is_demo| settings(&Options { backfill, ..Options::default() }, &app, is_demo, None).backfill;
+        assert_eq!((made(false, false), made(false, true)), (None, None));
+        assert_eq!(made(true, false), Some(Backfill::new()));
+        assert_eq!(made(true, true), Some(demo::backfill()));
     }
 }

@@ -9,7 +9,7 @@ use ringcentral_ws_adapter::watch::paint::{Painter, fitted};
 use ringcentral_ws_adapter::watch::program::{Act, Input, Program};
 use ringcentral_ws_adapter::watch::reach::{LoginCalls, Reach};
 use ringcentral_ws_adapter::watch::waits::{Longest, Standing};
-use ringcentral_ws_driver::{Client, Config, Event, Events, Filter, SessionState};
+use ringcentral_ws_driver::{Backfill, Client, Config, Event, Events, Filter, SessionState};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, World};
 
@@ -40,21 +40,30 @@ impl Stage {
 
     /// The same before anything was done.
     pub(crate) fn idle(config: GatewayConfig, filters: &[Filter]) -> Self {
-        Self::new(config, filters, true)
+        Self::new(config, filters, true, None)
     }
 
     /// Where standard output is no terminal.
     pub(crate) fn piped(config: GatewayConfig, filters: &[Filter]) -> Self {
-        Self::new(config, filters, false)
+        Self::new(config, filters, false, None)
     }
 
-    fn new(config: GatewayConfig, filters: &[Filter], has_status: bool) -> Self {
+    /// The program as it begins, with `--backfill`.
+    pub(crate) fn filling(config: GatewayConfig, filters: &[Filter]) -> Self {
+        let mut stage = Self::new(config, filters, true, Some(Backfill::new()));
+        stage.live(Duration::ZERO);
+        stage
+    }
+
+    fn new(config: GatewayConfig, filters: &[Filter], has_status: bool, backfill: Option<Backfill>) -> Self {
         let mut world = World::new(config.seed + 10, config);
         let filters: Vec<String> = filters.iter().map(ToString::to_string).collect();
         let calls = LoginCalls::default();
         let login = watched::Watched { login: world.login(), calls: calls.clone() };
-        let (client, events) = world.builder_with(login).filters(filters.clone()).start().unwrap();
-        let options = Options { filters, ..Options::default() };
+        let builder = world.builder_with(login).filters(filters.clone());
+        let options = Options { filters, backfill: backfill.is_some(), ..Options::default() };
+        let builder = if let Some(backfill) = backfill { builder.backfill(backfill) } else { builder };
+        let (client, events) = builder.start().unwrap();
         let reach = Reach::new("http://127.0.0.1:8080".to_owned(), calls);
         let program = Program::new(options, reach, Longest::of(&Config::default()), false).with_status(has_status);
         let painter = Painter::new(false);
