@@ -35,7 +35,7 @@ fn a_later_start_with_the_same_state_fetches_what_was_missed() {
     let mut second = start();
     let fetched = second.event("backfill");
     assert_eq!(fetched["records"].as_array().map(Vec::len), Some(1), "{fetched}");
-    assert_eq!(fetched["records"][0]["id"].to_string(), id);
+    assert_eq!(fetched["records"][0]["body"]["id"].to_string(), id);
     assert!(!second.all.contains(r#""event":"gap""#), "the gap was said before: {}", second.all);
     second.say(r#"{"cmd":"close"}"#);
     second.event("closed");

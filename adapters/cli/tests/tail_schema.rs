@@ -97,6 +97,10 @@ fn every_word_of_the_code_is_in_the_schema() {
         ("/$defs/cause", words("core/src/classify/cause.rs", "impl Cause")),
         ("/$defs/waits_for", words(event, "impl WaitReason")),
         ("/$defs/connected/properties/resumption", words(event, "impl Resumption")),
+        (
+            "/$defs/backfill/properties/records/items/properties/kind",
+            words("core/src/backfilled.rs", "impl RecordKind"),
+        ),
         ("/$defs/gap/properties/cause", words("core/src/gap.rs", "impl GapCause")),
         ("/$defs/gap/properties/certainty", words("core/src/gap.rs", "impl Certainty")),
         (
@@ -309,8 +313,9 @@ fn filled(server: &Server) -> String {
     let fetched = tail.event("backfill");
     assert_eq!((&fetched["complete"], &fetched["may_repeat"]), (&json!(true), &json!(false)), "{fetched}");
     let records = fetched["records"].as_array().unwrap();
-    let ids: Vec<String> = records.iter().map(|record| record["id"].to_string()).collect();
-    assert_eq!((ids, &records[0]["subject"]), (vec![id], &json!(common::MISSED)), "once");
+    let ids: Vec<String> = records.iter().map(|record| record["body"]["id"].to_string()).collect();
+    assert_eq!((ids, &records[0]["body"]["subject"]), (vec![id.clone()], &json!(common::MISSED)), "once");
+    assert_eq!((&records[0]["kind"], &records[0]["id"]), (&json!("message"), &json!(id)));
     tail.say(r#"{"cmd":"close"}"#);
     tail.event("closed");
     assert_eq!(tail.all.matches(common::MISSED).count(), 1, "{}", tail.all);

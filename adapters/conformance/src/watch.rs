@@ -241,7 +241,8 @@ pub fn a_filled_gap(program: &Path) {
     assert_eq!((&fetched["since"], &fetched["until"]), (&gap["since"], &gap["until"]));
     assert_eq!((&fetched["complete"], &fetched["may_repeat"]), (&json!(true), &json!(false)), "{fetched}");
     let records = fetched["records"].as_array().expect("a list");
-    let found: Vec<_> = records.iter().map(|record| (record["id"].to_string(), &record["subject"])).collect();
+    let found: Vec<_> =
+        records.iter().map(|record| (record["body"]["id"].to_string(), &record["body"]["subject"])).collect();
     assert_eq!(found, [(id, &json!("missed"))]);
     talk.close("revoke", "revoked");
     assert_eq!(talk.all.matches("missed").count(), 1, "{}", talk.all);

@@ -109,9 +109,21 @@ pub fn event(event: &Event) -> Option<String> {
     Some(line.end())
 }
 
-/// The gap's bounds, the records as the service wrote them, and in words what is missing.
+/// A record of a filled gap: what it is, and the record as the service wrote it.
+#[derive(Serialize)]
+struct Record<'a> {
+    kind: &'static str,
+    id: &'a str,
+    body: Option<Box<RawValue>>,
+}
+
+/// The gap's bounds, the records, and in words what is missing.
 fn backfill(fetched: &Backfilled) -> Line {
-    let records = fetched.records.iter().filter_map(|one| RawValue::from_string(one.json().to_owned()).ok());
+    let records = fetched.records.iter().map(|one| Record {
+        kind: one.kind().as_str(),
+        id: one.id(),
+        body: RawValue::from_string(one.json().to_owned()).ok(),
+    });
     let missing = fetched.unfilled.iter().map(|one| json!({ "unfilled": one.as_str(), "message": one.to_string() }));
     let line = Line::new("backfill").with("since", fetched.gap.since).with("until", fetched.gap.until);
     let line = line.with("complete", fetched.complete).with("may_repeat", fetched.may_repeat);
