@@ -6,7 +6,7 @@ pub mod outage;
 pub mod raw;
 pub mod table;
 
-use ringcentral_ws_core::{Action, Input, Output, Purpose, Session, Timestamp, Wait};
+use ringcentral_ws_core::{AccessToken, Action, Input, Output, Purpose, Session, Timestamp, Wait};
 
 /// The first message of a connection.
 pub const DETAILS: &str = r#"[{"type":"ConnectionDetails","messageId":"m","wsc":{"token":"w","sequence":1}},{"recoveryTimeout":180,"recoveryBufferSize":100,"idleTimeout":1800,"absoluteTimeout":86400,"maxActiveRequests":10}]"#;
@@ -19,18 +19,26 @@ pub fn message_store(uuid: u64) -> String {
     )
 }
 
-/// The heartbeat that a connected session sends after silence, which most servers send back as it is; and when it does.
+/// The heartbeat that a connected session sends after silence, which most servers send back as it is; and when it does. If
+/// its access token is about to expire before, it gets one that does not.
 ///
 /// # Panics
 ///
 /// If it sends none, which would be a defect of it.
 pub fn heartbeat_of(session: &mut Session) -> (String, Timestamp) {
-    let Output::Wait(Wait::Until { at, .. }) = session.poll_output() else { panic!("not drained") };
-    session.handle_input(Input::Timeout, at).expect("drained");
-    let Output::Action(Action::Send { text, purpose: Purpose::Heartbeat, .. }) = session.poll_output() else {
-        panic!("no heartbeat")
-    };
-    (text, at)
+    loop {
+        let Output::Wait(Wait::Until { at, .. }) = session.poll_output() else { panic!("not drained") };
+        session.handle_input(Input::Timeout, at).expect("drained");
+        match session.poll_output() {
+            Output::Action(Action::Send { text, purpose: Purpose::Heartbeat, .. }) => return (text, at),
+            Output::Action(Action::Authorize { id, .. }) => {
+                let token = AccessToken { secret: "access".into(), expires_in: None, cached: false };
+                session.handle_input(Input::Authorized { id, token }, at).expect("drained");
+                drain(session);
+            }
+            other => panic!("no heartbeat at {at:?} but {other:?}"),
+        }
+    }
 }
 
 /// Polls until there is nothing left; says how many outputs there were.

@@ -1,7 +1,7 @@
 //! Instructions of the hot paths, which are the same on a busy machine and an idle one. valgrind counts them; the server
 //! is in the same process and without sockets.
 //!
-//! `cargo run --release -p ringcentral-ws-benches --bin instructions -- check` compares with `benches/instructions.txt`
+//! `cargo run --profile quick -p ringcentral-ws-benches --bin instructions -- check` compares with `benches/instructions.txt`
 //! and fails at 3 % more; `record` writes that file. Without valgrind both say SKIPPED.
 
 use std::collections::BTreeMap;
