@@ -11,9 +11,9 @@ use ringcentral_ws_core::{
 
 use super::budget::{Budget, CallGroup};
 use super::known::Known;
+use super::noted::Noted;
 use super::outcome::Outcome;
 use super::plan::Plan;
-use super::record::{Head, kind_of};
 use super::settings::Backfill;
 use super::state::{BackfillState, MAX_GAPS, StoredGap, Tokens, merge};
 use super::task::{Brought1, Task};
@@ -154,6 +154,7 @@ impl GapFiller {
         if let Some(filters) = state.filters {
             filler.replan(filters);
         }
+        state.noted.into_iter().for_each(|noted| filler.note(noted, clock));
         state.gaps.into_iter().for_each(|gap| filler.enqueue(gap.into_gap(), clock.now));
         filler.changed = false;
         filler
@@ -220,19 +221,18 @@ impl GapFiller {
 
     /// A notification was delivered: its message is not handed out again.
     pub fn on_notification(&mut self, notification: &Notification, clock: ClockReading) {
-        let Some(kind) = kind_of(notification) else { return };
-        let head = Head::of(notification.body());
-        if head.id.is_none() {
-            return;
-        }
-        let time = head.time().unwrap_or(clock.unix);
-        for with_time in [false, true] {
-            if self.plan.knows(kind, with_time) {
-                self.known.insert(head.key(kind, "", with_time), time);
-            }
-        }
+        let Some(noted) = Noted::of(notification) else { return };
+        self.note(noted, clock);
         if self.gaps.is_empty() {
-            self.known.forget_before(time.before(REMEMBERED));
+            self.known.forget_before(noted.time.unwrap_or(clock.unix).before(REMEMBERED));
+        }
+    }
+
+    fn note(&mut self, noted: Noted, clock: ClockReading) {
+        for (with_time, key) in [false, true].into_iter().zip(noted.keys) {
+            if self.plan.knows(noted.kind, with_time) {
+                self.known.insert(key, noted.time.unwrap_or(clock.unix));
+            }
         }
     }
 

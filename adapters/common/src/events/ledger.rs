@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use ringcentral_ws_api::BackfillState;
 use ringcentral_ws_core::{Event, Snapshot};
 
 /// Snapshots that are kept for what is not acknowledged. With more, every second one goes: then an older one is shown for
@@ -44,6 +45,8 @@ pub(super) struct Ledger {
     dropped: usize,
     /// So many may be open.
     most: usize,
+    /// Gaps are filled: what was acknowledged must not be fetched again.
+    fills: bool,
     /// The snapshot is another one than the application knows of: a newer one was reached.
     pub(super) is_due: bool,
     /// The same, or only what was acknowledged was added to it.
@@ -55,6 +58,8 @@ struct Open {
     state: State,
     /// That of a notification.
     uuid: Option<Box<str>>,
+    /// What is added to the filler's state for it.
+    line: Option<String>,
     weight: usize,
 }
 
@@ -74,6 +79,7 @@ impl Ledger {
             bytes: 0,
             dropped: 0,
             most: most.max(1),
+            fills: false,
             is_due: false,
             is_newer: false,
         }
@@ -101,8 +107,12 @@ impl Ledger {
         if !is_acknowledged(event) {
             return None;
         }
-        let uuid = if let Event::Notification(n) = event { Some(n.uuid().into()) } else { None };
-        self.open.push_back(Open { state: State::Open, uuid, weight });
+        let (mut uuid, mut line) = (None, None);
+        if let Event::Notification(n) = event {
+            uuid = Some(n.uuid().into());
+            line = if self.fills { BackfillState::delivered(n) } else { None };
+        }
+        self.open.push_back(Open { state: State::Open, uuid, line, weight });
         self.bytes += weight;
         Some(self.end() - 1)
     }
@@ -113,6 +123,7 @@ impl Ledger {
 
     /// This snapshot covers all that was taken. Whether it is shown now.
     pub(super) fn cover(&mut self, snapshot: Snapshot, shown: &mut Option<Snapshot>) -> bool {
+        self.fills = snapshot.extra().is_some();
         if self.open.is_empty() {
             *shown = Some(snapshot);
             return true;
@@ -160,6 +171,7 @@ impl Ledger {
                 && let (Some(shown), Some(uuid)) = (shown.as_mut(), open.uuid)
             {
                 shown.mark_delivered(&uuid);
+                open.line.into_iter().for_each(|line| shown.add_to_extra(&line));
             }
             self.first += 1;
         }

@@ -102,6 +102,9 @@ impl<R: Replies> Pump<R> {
                     let event = Event::Backfill(filled);
                     self.tracer.event(&event);
                     self.events.push(event, None);
+                    // Behind it, and not behind what comes next: who has both is not handed these records again.
+                    self.unpublished += usize::from(filling.filler.take_changed());
+                    self.publish();
                 }
                 FillStep::Call(call) => self.ask(call, io),
             }

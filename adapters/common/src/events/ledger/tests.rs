@@ -274,7 +274,7 @@ fn at_the_limit_reading_stops_until_something_is_acknowledged() {
 // CLAUSE PST-7 SEC-3
 #[test]
 fn the_limit_in_bytes_counts_what_waits_and_what_is_not_acknowledged() {
-    let one = super::super::weight(&notification(1), false);
+    let one = super::super::weight(&notification(1), None);
     let mut queue = Queue::new(&IoLimits { event_bytes: 3 * one, ..IoLimits::default() });
     queue.push(1..=2);
     let ack = queue.handle(1);
