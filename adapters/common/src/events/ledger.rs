@@ -37,8 +37,8 @@ pub(super) struct Ledger {
     open: VecDeque<Open>,
     /// The number of the first.
     first: u64,
-    /// Snapshots, each with the number of the first that it does not cover.
-    later: VecDeque<(u64, Snapshot)>,
+    /// Snapshots of what is not acknowledged as a whole, in order.
+    later: VecDeque<Later>,
     /// The weight of all that is open.
     bytes: usize,
     /// How many of them never will be acknowledged.
@@ -47,10 +47,21 @@ pub(super) struct Ledger {
     most: usize,
     /// Gaps are filled: what was acknowledged must not be fetched again.
     fills: bool,
+    /// Something else than notifications was taken since the last snapshot.
+    is_turn: bool,
     /// The snapshot is another one than the application knows of: a newer one was reached.
     pub(super) is_due: bool,
     /// The same, or only what was acknowledged was added to it.
     is_newer: bool,
+}
+
+#[derive(Debug)]
+struct Later {
+    /// The number of the first event that it does not cover.
+    covers: u64,
+    snapshot: Snapshot,
+    /// It is the first behind a change of the session or a gap. What comes next does not belong with one before it.
+    is_turn: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +91,7 @@ impl Ledger {
             dropped: 0,
             most: most.max(1),
             fills: false,
+            is_turn: false,
             is_due: false,
             is_newer: false,
         }
@@ -104,6 +116,7 @@ impl Ledger {
 
     /// The application takes this event. Its number, if it is to be acknowledged.
     pub(super) fn take(&mut self, event: &Event, weight: usize) -> Option<u64> {
+        self.is_turn |= !matches!(event, Event::Notification(_) | Event::SnapshotChanged);
         if !is_acknowledged(event) {
             return None;
         }
@@ -124,6 +137,7 @@ impl Ledger {
     /// This snapshot covers all that was taken. Whether it is shown now.
     pub(super) fn cover(&mut self, snapshot: Snapshot, shown: &mut Option<Snapshot>) -> bool {
         self.fills = snapshot.extra().is_some();
+        let mut is_turn = std::mem::take(&mut self.is_turn);
         if self.open.is_empty() {
             *shown = Some(snapshot);
             return true;
@@ -135,18 +149,29 @@ impl Ledger {
         }
         let end = self.end();
         // Of two at one place the newer one counts.
-        if self.later.back().is_some_and(|(covers, _)| *covers == end) {
-            self.later.pop_back();
+        if let Some(earlier) =
+            self.later.back().is_some_and(|later| later.covers == end).then(|| self.later.pop_back()).flatten()
+        {
+            is_turn |= earlier.is_turn;
         }
-        self.later.push_back((end, snapshot));
+        self.later.push_back(Later { covers: end, snapshot, is_turn });
         if self.later.len() > MAX_SNAPSHOTS {
-            let (mut place, last) = (0, self.later.len());
-            self.later.retain(|_| {
-                place += 1;
-                place % 2 == 0 || place == last
-            });
+            self.thin(|later| later.is_turn);
+        }
+        if self.later.len() > MAX_SNAPSHOTS {
+            self.thin(|_| false);
         }
         false
+    }
+
+    /// Every second one goes, but the last one and those that are kept.
+    fn thin(&mut self, is_kept: impl Fn(&Later) -> bool) {
+        let (mut place, mut left, last) = (0, 0, self.later.len());
+        self.later.retain(|later| {
+            place += 1;
+            left += usize::from(!is_kept(later));
+            place == last || is_kept(later) || left % 2 == 0
+        });
     }
 
     /// These are acknowledged. The snapshot that is shown moves on as far as all before is.
@@ -158,8 +183,8 @@ impl Ledger {
         }
         let mut covered = self.first;
         let end = self.first + done as u64;
-        while self.later.front().is_some_and(|(covers, _)| *covers <= end)
-            && let Some((covers, snapshot)) = self.later.pop_front()
+        while self.later.front().is_some_and(|later| later.covers <= end)
+            && let Some(Later { covers, snapshot, .. }) = self.later.pop_front()
         {
             covered = covers;
             *shown = Some(snapshot);
