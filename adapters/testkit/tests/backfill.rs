@@ -2,12 +2,12 @@
 //! and refuses calls, sync tokens expire, the machine sleeps, and the process is killed and started again. After the last
 //! fault every SMS was delivered or fetched, and none twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future as _;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ringcentral_ws_driver::{Backfill, Close, Config, Event, Events, Filter, InFlightGaps, Snapshot};
+use ringcentral_ws_driver::{Ack, Backfill, Close, Config, Event, Events, Filter, InFlightGaps, Snapshot};
 use ringcentral_ws_gateway::{GatewayConfig, HttpResponse};
 use ringcentral_ws_testkit::{Call, Machine, World};
 
@@ -21,6 +21,10 @@ struct Day {
     rng: fastrand::Rng,
     over_websocket: bool,
     running: Option<(Client, Events)>,
+    /// It acknowledges what it has dealt with, and stores the snapshot with each.
+    acknowledges: bool,
+    /// What it has taken and not dealt with.
+    open: VecDeque<(Event, Ack)>,
     stored: Option<Snapshot>,
     /// All that came in since the first subscription.
     sent: BTreeSet<u64>,
@@ -36,7 +40,7 @@ struct Day {
 }
 
 impl Day {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, acknowledges: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut config = GatewayConfig::default();
         // The clocks differ by up to two minutes.
@@ -47,6 +51,8 @@ impl Day {
             over_websocket: rng.bool(),
             rng,
             running: None,
+            acknowledges,
+            open: VecDeque::new(),
             stored: None,
             sent: BTreeSet::new(),
             delivered: BTreeSet::new(),
@@ -71,8 +77,13 @@ impl Day {
             in_flight_gaps: InFlightGaps::EveryLoss,
             ..Config::default()
         };
-        let mut builder =
-            self.world.builder().config(config).filters([Filter::sms()]).backfill(Backfill::new().attempts(20));
+        let mut builder = self
+            .world
+            .builder()
+            .acknowledge(self.acknowledges)
+            .config(config)
+            .filters([Filter::sms()])
+            .backfill(Backfill::new().attempts(20));
         if let Some(snapshot) = self.stored.clone() {
             builder = builder.restore(snapshot);
         }
@@ -82,40 +93,63 @@ impl Day {
     /// Takes the events that are there. The snapshot is stored most of the time.
     fn take(&mut self) {
         while let Some((client, events)) = &mut self.running {
-            let polled = std::pin::pin!(events.next()).poll(&mut Context::from_waker(Waker::noop()));
-            let event = match polled {
-                Poll::Pending => return,
-                Poll::Ready(None) => {
-                    self.running = None;
-                    return;
-                }
-                Poll::Ready(Some(event)) => event,
+            let polled = std::pin::pin!(events.next_delivery()).poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(delivery) = polled else { break };
+            let Some(delivery) = delivery else {
+                self.running = None;
+                break;
             };
-            match event {
-                Event::Notification(n) => {
-                    let body: serde_json::Value = n.parse().unwrap();
-                    let id = body["id"].as_u64().unwrap();
-                    assert!(self.delivered.insert(id) || self.may_repeat.contains(&id), "{id} was delivered twice");
-                    self.unstored.insert(id);
-                }
-                Event::Gap(_) => self.gaps += 1,
-                Event::Backfill(filled) => {
-                    self.filled += 1;
-                    self.complete &= filled.complete;
-                    for record in &filled.records {
-                        let id: u64 = record.id().parse().unwrap();
-                        let is_new = !self.delivered.contains(&id) && self.fetched.insert(id);
-                        let excused = filled.may_repeat || self.may_repeat.contains(&id);
-                        assert!(is_new || excused, "{id} again");
-                        self.unstored.insert(id);
-                    }
-                }
-                Event::SnapshotChanged if self.stored.is_none() || self.rng.u8(0..10) > 0 => {
+            if self.acknowledges {
+                self.open.push_back((delivery.event, delivery.ack));
+                continue;
+            }
+            if let Event::SnapshotChanged = delivery.event {
+                if self.stored.is_none() || self.rng.u8(0..10) > 0 {
                     self.stored = client.snapshot().map(|snapshot| Snapshot::from_json(&snapshot.to_json()).unwrap());
                     self.unstored.clear();
                 }
-                _ => {}
+            } else {
+                self.note(&delivery.event);
             }
+        }
+        let all = self.open.len();
+        let most = if self.rng.bool() { all } else { self.rng.usize(0..=all) };
+        self.settle(most);
+    }
+
+    /// Deals with so many of what was taken.
+    fn settle(&mut self, most: usize) {
+        for (event, ack) in self.open.drain(..most).collect::<Vec<_>>() {
+            let snapshot = ack.acknowledge_and_take();
+            self.note(&event);
+            if let Some(snapshot) = snapshot {
+                self.stored = Some(Snapshot::from_json(&snapshot.to_json()).unwrap());
+                self.unstored.clear();
+            }
+        }
+    }
+
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Notification(n) => {
+                let body: serde_json::Value = n.parse().unwrap();
+                let id = body["id"].as_u64().unwrap();
+                assert!(self.delivered.insert(id) || self.may_repeat.contains(&id), "{id} was delivered twice");
+                self.unstored.insert(id);
+            }
+            Event::Gap(_) => self.gaps += 1,
+            Event::Backfill(filled) => {
+                self.filled += 1;
+                self.complete &= filled.complete;
+                for record in &filled.records {
+                    let id: u64 = record.id().parse().unwrap();
+                    let is_new = !self.delivered.contains(&id) && self.fetched.insert(id);
+                    let excused = filled.may_repeat || self.may_repeat.contains(&id);
+                    assert!(is_new || excused, "{id} again");
+                    self.unstored.insert(id);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -129,6 +163,7 @@ impl Day {
     /// The process is killed: what it handed out after the snapshot may come again.
     fn crash(&mut self) {
         self.running = None;
+        self.open.clear();
         self.may_repeat.extend(std::mem::take(&mut self.unstored));
         self.world.pass(Duration::from_millis(self.rng.u64(0..400_000)));
         self.start();
@@ -144,6 +179,7 @@ impl Day {
         self.running = Some((client, events));
         self.take();
         assert!(self.running.is_none(), "all events are taken");
+        self.open.clear();
         // The last snapshot is always stored. The handles are gone, so it was the last one that was taken.
         self.may_repeat.extend(std::mem::take(&mut self.unstored));
         self.world.pass(Duration::from_millis(self.rng.u64(0..400_000)));
@@ -213,6 +249,7 @@ impl Day {
         self.receive();
         self.world.pass(Duration::from_secs(5));
         self.take();
+        self.settle(self.open.len());
     }
 
     fn check(&self, seed: u64) {
@@ -223,13 +260,11 @@ impl Day {
     }
 }
 
-// CLAUSE REC-5
-#[test]
-fn every_message_is_delivered_or_fetched() {
+fn days(acknowledges: bool) {
     let seeds: u64 = std::env::var("BACKFILL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
     let (mut complete, mut fetched) = (0, 0);
     for seed in 0..seeds {
-        let mut day = Day::new(seed);
+        let mut day = Day::new(seed, acknowledges);
         day.live();
         day.heal();
         day.check(seed);
@@ -238,4 +273,16 @@ fn every_message_is_delivered_or_fetched() {
     }
     // Days on which something could not be fetched prove less.
     assert!(complete * 10 >= seeds * 8 && fetched > 0, "{complete} of {seeds}, {fetched} fetched");
+}
+
+// CLAUSE REC-5
+#[test]
+fn every_message_is_delivered_or_fetched() {
+    days(false);
+}
+
+// CLAUSE REC-5 PST-6
+#[test]
+fn what_was_acknowledged_never_comes_again() {
+    days(true);
 }
