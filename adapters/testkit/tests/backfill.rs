@@ -7,7 +7,9 @@ use std::future::Future as _;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ringcentral_ws_driver::{Ack, Backfill, Close, Config, Event, Events, Filter, InFlightGaps, Snapshot};
+use ringcentral_ws_driver::{
+    Ack, Backfill, Close, Config, Event, Events, Filter, InFlightGaps, Listener, ListenerEvent, Snapshot,
+};
 use ringcentral_ws_gateway::{GatewayConfig, HttpResponse};
 use ringcentral_ws_testkit::{Call, Machine, World};
 
@@ -16,13 +18,24 @@ type Client = ringcentral_ws_driver::Client<Machine>;
 /// The machine's wall clock at its beginning.
 const WALL_MS: u64 = 1_755_728_635_000;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum App {
+    /// It takes events from the plain stream.
+    Plain,
+    /// It acknowledges what it has dealt with, and stores the snapshot with each.
+    Acknowledges,
+    /// A listener receives the messages, and is behind the plain stream.
+    Listens,
+}
+
 struct Day {
     world: World,
     rng: fastrand::Rng,
     over_websocket: bool,
     running: Option<(Client, Events)>,
-    /// It acknowledges what it has dealt with, and stores the snapshot with each.
-    acknowledges: bool,
+    app: App,
+    /// Of one that listens.
+    listener: Option<Listener>,
     /// What it has taken and not dealt with.
     open: VecDeque<(Event, Ack)>,
     stored: Option<Snapshot>,
@@ -40,7 +53,7 @@ struct Day {
 }
 
 impl Day {
-    fn new(seed: u64, acknowledges: bool) -> Self {
+    fn new(seed: u64, app: App) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut config = GatewayConfig::default();
         // The clocks differ by up to two minutes.
@@ -51,7 +64,8 @@ impl Day {
             over_websocket: rng.bool(),
             rng,
             running: None,
-            acknowledges,
+            app,
+            listener: None,
             open: VecDeque::new(),
             stored: None,
             sent: BTreeSet::new(),
@@ -66,6 +80,8 @@ impl Day {
         day.start();
         day.world.pass(Duration::from_secs(5));
         day.take();
+        // A process that ends without a snapshot is another first one.
+        day.settle(day.open.len());
         day
     }
 
@@ -77,17 +93,31 @@ impl Day {
             in_flight_gaps: InFlightGaps::EveryLoss,
             ..Config::default()
         };
+        let filters = if self.app == App::Listens { vec![] } else { vec![Filter::sms()] };
         let mut builder = self
             .world
             .builder()
-            .acknowledge(self.acknowledges)
+            .acknowledge(self.app == App::Acknowledges)
             .config(config)
-            .filters([Filter::sms()])
+            .filters(filters)
             .backfill(Backfill::new().attempts(20));
         if let Some(snapshot) = self.stored.clone() {
             builder = builder.restore(snapshot);
         }
-        self.running = Some(builder.start().unwrap());
+        let (client, events) = builder.start().unwrap();
+        if self.app == App::Listens {
+            // Those of the snapshot belong to the plain stream until there is a listener.
+            let mut listen = Call::new(client.listen([Filter::sms()]));
+            while !listen.poll() {
+                self.world.step();
+            }
+            self.listener = Some(listen.take().unwrap().unwrap());
+            let mut unsubscribe = Call::new(client.unsubscribe());
+            while !unsubscribe.poll() {
+                self.world.step();
+            }
+        }
+        self.running = Some((client, events));
     }
 
     /// Takes the events that are there. The snapshot is stored most of the time.
@@ -99,22 +129,40 @@ impl Day {
                 self.running = None;
                 break;
             };
-            if self.acknowledges {
+            if self.app == App::Acknowledges {
                 self.open.push_back((delivery.event, delivery.ack));
                 continue;
             }
             if let Event::SnapshotChanged = delivery.event {
                 if self.stored.is_none() || self.rng.u8(0..10) > 0 {
                     self.stored = client.snapshot().map(|snapshot| Snapshot::from_json(&snapshot.to_json()).unwrap());
-                    self.unstored.clear();
+                    if self.app == App::Plain {
+                        self.unstored.clear();
+                    }
                 }
             } else {
                 self.note(&delivery.event);
             }
         }
+        self.hear();
         let all = self.open.len();
         let most = if self.rng.bool() { all } else { self.rng.usize(0..=all) };
         self.settle(most);
+    }
+
+    /// Takes some of what the listener has.
+    fn hear(&mut self) {
+        let mut most = if self.rng.bool() { usize::MAX } else { self.rng.usize(0..20) };
+        while let Some(listener) = &mut self.listener
+            && most > 0
+        {
+            most -= 1;
+            let polled = std::pin::pin!(listener.next()).poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Some(event)) = polled else { return };
+            if let ListenerEvent::Notification(n) = event {
+                self.note(&Event::Notification(n));
+            }
+        }
     }
 
     /// Deals with so many of what was taken.
@@ -163,6 +211,7 @@ impl Day {
     /// The process is killed: what it handed out after the snapshot may come again.
     fn crash(&mut self) {
         self.running = None;
+        self.listener = None;
         self.open.clear();
         self.may_repeat.extend(std::mem::take(&mut self.unstored));
         self.world.pass(Duration::from_millis(self.rng.u64(0..400_000)));
@@ -176,8 +225,14 @@ impl Day {
             self.world.step();
         }
         drop(close);
+        let handle = client.clone();
         self.running = Some((client, events));
         self.take();
+        if self.app == App::Listens {
+            self.stored = handle.snapshot();
+            self.listener = None;
+        }
+        drop(handle);
         assert!(self.running.is_none(), "all events are taken");
         self.open.clear();
         // The last snapshot is always stored. The handles are gone, so it was the last one that was taken.
@@ -250,6 +305,7 @@ impl Day {
         self.world.pass(Duration::from_secs(5));
         self.take();
         self.settle(self.open.len());
+        (0..100).for_each(|_| self.hear());
     }
 
     fn check(&self, seed: u64) {
@@ -260,11 +316,11 @@ impl Day {
     }
 }
 
-fn days(acknowledges: bool) {
+fn days(app: App) {
     let seeds: u64 = std::env::var("BACKFILL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
     let (mut complete, mut fetched) = (0, 0);
     for seed in 0..seeds {
-        let mut day = Day::new(seed, acknowledges);
+        let mut day = Day::new(seed, app);
         day.live();
         day.heal();
         day.check(seed);
@@ -278,11 +334,17 @@ fn days(acknowledges: bool) {
 // CLAUSE REC-5
 #[test]
 fn every_message_is_delivered_or_fetched() {
-    days(false);
+    days(App::Plain);
 }
 
 // CLAUSE REC-5 PST-6
 #[test]
 fn what_was_acknowledged_never_comes_again() {
-    days(true);
+    days(App::Acknowledges);
+}
+
+// CLAUSE REC-5 PST-4
+#[test]
+fn what_a_listener_has_not_taken_is_fetched_by_the_next_process() {
+    days(App::Listens);
 }

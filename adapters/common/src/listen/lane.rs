@@ -51,7 +51,8 @@ struct Item {
 struct State {
     queue: VecDeque<Item>,
     bytes: usize,
-    /// How many were ever put in, and how many are through, taken or dropped.
+    /// How many notifications and gaps were ever put in, and how many are through, taken or dropped. Of other events
+    /// nothing is lost with a process.
     pushed: u64,
     passed: u64,
     /// What was dropped and not reported yet.
@@ -96,7 +97,7 @@ impl Shared {
         }
         let Some(item) = state.queue.pop_front() else { return (None, None) };
         state.bytes -= item.weight;
-        state.passed += 1;
+        state.passed += u64::from(item.content.is_covered());
         if self.options.overflow == Overflow::DropOldest
             && let Some(n) = item.content.notification()
         {
@@ -123,7 +124,7 @@ impl Shared {
             let Some(place) = state.queue.iter().position(may_go) else { return };
             let Some(item) = state.queue.remove(place) else { return };
             state.bytes -= item.weight;
-            state.passed += 1;
+            state.passed += u64::from(item.content.is_covered());
             let clock = clock();
             let since = match &item.content {
                 Content::Own(ListenerEvent::Gap(gap)) => gap.since,
@@ -143,6 +144,11 @@ impl Shared {
 }
 
 impl Content {
+    /// Whether a snapshot that covers it waits until it was taken.
+    const fn is_covered(&self) -> bool {
+        !matches!(self, Self::Own(ListenerEvent::Live { .. } | ListenerEvent::Refused { .. }))
+    }
+
     fn notification(&self) -> Option<&Notification> {
         match self {
             Self::Own(ListenerEvent::Notification(n)) => Some(n),
@@ -273,7 +279,7 @@ impl LaneSender {
             self.shared.make_room(&mut state, weight, now, clock);
         }
         state.bytes += weight;
-        state.pushed += 1;
+        state.pushed += u64::from(content.is_covered());
         state.queue.push_back(Item { content, weight, at: now });
         self.pressed |= self.shared.load(&state).is_full;
     }
@@ -460,6 +466,10 @@ mod tests {
     fn a_snapshot_is_due_when_all_before_it_was_taken() {
         let (mut sender, mut receiver) = lane(&ListenOptions::new());
         assert!(Snapshots::behind([&sender].into_iter()).are_due());
+        let live = ListenerEvent::Live { disabled: Box::default() };
+        sender.push(live.clone(), 1, Timestamp::ZERO, || ClockReading { now: Timestamp::ZERO, unix: UnixMillis(0) });
+        assert!(Snapshots::behind([&sender].into_iter()).are_due(), "the next process sees its own");
+        assert_eq!(receiver.wait_next(None), Some(Some(live)));
         push(&mut sender, 1);
         let snapshot = Snapshots::behind([&sender].into_iter());
         push(&mut sender, 2);
