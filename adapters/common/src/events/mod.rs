@@ -455,6 +455,11 @@ impl EventSender {
         drop(left);
     }
 
+    /// Whether nobody takes events any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.shared.lock().abandoned
+    }
+
     /// What waits for the application.
     pub fn load(&mut self) -> Load {
         if self.load.is_full || self.acknowledges {

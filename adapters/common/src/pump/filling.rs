@@ -91,6 +91,11 @@ impl<R: Replies> Pump<R> {
             if filling.wait.is_none_or(|at| at > self.now) || self.events.load().is_full {
                 return;
             }
+            if self.events.is_abandoned() {
+                // Nobody would get what is fetched. Listeners have the gap.
+                filling.wait = None;
+                return;
+            }
             let clock = ClockReading { now: self.now, ..self.clock.reading() };
             match filling.filler.poll(clock) {
                 FillStep::Wait(wait) => {

@@ -150,3 +150,15 @@ fn the_snapshot_is_right_behind_what_was_fetched_in_a_flood_too() {
     }
     assert!(!driver.stored().to_json().contains("unreadable_frame"), "it is done with");
 }
+
+// CLAUSE REC-5
+#[test]
+fn nothing_is_fetched_that_nobody_would_get() {
+    let mut driver = Driver::filling();
+    let (_, other) = event_queue(&IoLimits::default(), None, QueueMeter::default(), false);
+    driver.events = other;
+    let calls = driver.desk.sent.len();
+    driver.desk.incoming.push_back(Incoming::TooLarge(1));
+    assert!(matches!(driver.turns(), Turn::Wait { .. }));
+    assert_eq!(driver.desk.sent.len(), calls, "{}", driver.sent());
+}
