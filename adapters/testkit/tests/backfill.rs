@@ -37,7 +37,7 @@ struct Day {
     /// Of one that listens.
     listener: Option<Listener>,
     /// What it has taken and not dealt with.
-    open: VecDeque<(Event, Ack)>,
+    open: VecDeque<(Vec<Event>, Ack)>,
     stored: Option<Snapshot>,
     /// All that came in since the first subscription.
     sent: BTreeSet<u64>,
@@ -123,6 +123,16 @@ impl Day {
     /// Takes the events that are there. The snapshot is stored most of the time.
     fn take(&mut self) {
         while let Some((client, events)) = &mut self.running {
+            if self.app == App::Acknowledges && self.rng.bool() {
+                let most = self.rng.usize(1..=30);
+                let polled = std::pin::pin!(events.next_batch(most)).poll(&mut Context::from_waker(Waker::noop()));
+                match polled {
+                    Poll::Ready(Some(batch)) => self.open.push_back((batch.events, batch.ack)),
+                    Poll::Ready(None) => self.running = None,
+                    Poll::Pending => break,
+                }
+                continue;
+            }
             let polled = std::pin::pin!(events.next_delivery()).poll(&mut Context::from_waker(Waker::noop()));
             let Poll::Ready(delivery) = polled else { break };
             let Some(delivery) = delivery else {
@@ -130,7 +140,7 @@ impl Day {
                 break;
             };
             if self.app == App::Acknowledges {
-                self.open.push_back((delivery.event, delivery.ack));
+                self.open.push_back((vec![delivery.event], delivery.ack));
                 continue;
             }
             if let Event::SnapshotChanged = delivery.event {
@@ -167,9 +177,9 @@ impl Day {
 
     /// Deals with so many of what was taken.
     fn settle(&mut self, most: usize) {
-        for (event, ack) in self.open.drain(..most).collect::<Vec<_>>() {
+        for (events, ack) in self.open.drain(..most).collect::<Vec<_>>() {
             let snapshot = ack.acknowledge_and_take();
-            self.note(&event);
+            events.iter().for_each(|event| self.note(event));
             if let Some(snapshot) = snapshot {
                 self.stored = Some(Snapshot::from_json(&snapshot.to_json()).unwrap());
                 self.unstored.clear();
