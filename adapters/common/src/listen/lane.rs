@@ -150,7 +150,7 @@ impl State {
         let mut lives =
             self.queue.iter().enumerate().filter(|(_, item)| item.content.is_live()).map(|(place, _)| place);
         if lives.next().is_some()
-            && let Some(last) = lives.last()
+            && let Some(last) = lives.next_back()
             && let Some(item) = self.queue.remove(last)
         {
             self.bytes -= item.weight;
