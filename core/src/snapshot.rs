@@ -99,7 +99,7 @@ pub struct Snapshot {
     pub(crate) auth: StoredAuth,
     /// What the driver around the session keeps with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) extra: Option<Box<str>>,
+    pub(crate) extra: Option<String>,
 }
 
 /// Calls that count still, and penalties that run still.
@@ -280,8 +280,16 @@ impl Snapshot {
     /// The same with this text of the driver's, at most 16 MiB.
     #[must_use]
     pub fn with_extra(mut self, extra: Option<Box<str>>) -> Self {
-        self.extra = extra.filter(|extra| extra.len() <= MAX_EXTRA);
+        self.extra = extra.filter(|extra| extra.len() <= MAX_EXTRA).map(String::from);
         self
+    }
+
+    /// Adds a line to the text of the driver's, if there is one and it has room.
+    pub fn add_to_extra(&mut self, line: &str) {
+        if let Some(extra) = self.extra.as_mut().filter(|extra| extra.len() + line.len() < MAX_EXTRA) {
+            extra.push('\n');
+            extra.push_str(line);
+        }
     }
 
     /// The highest number in use.

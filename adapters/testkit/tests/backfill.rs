@@ -2,12 +2,14 @@
 //! and refuses calls, sync tokens expire, the machine sleeps, and the process is killed and started again. After the last
 //! fault every SMS was delivered or fetched, and none twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future as _;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ringcentral_ws_driver::{Backfill, Close, Config, Event, Events, Filter, InFlightGaps, Snapshot};
+use ringcentral_ws_driver::{
+    Ack, Backfill, Close, Config, Event, Events, Filter, InFlightGaps, Listener, ListenerEvent, Snapshot,
+};
 use ringcentral_ws_gateway::{GatewayConfig, HttpResponse};
 use ringcentral_ws_testkit::{Call, Machine, World};
 
@@ -16,11 +18,26 @@ type Client = ringcentral_ws_driver::Client<Machine>;
 /// The machine's wall clock at its beginning.
 const WALL_MS: u64 = 1_755_728_635_000;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum App {
+    /// It takes events from the plain stream.
+    Plain,
+    /// It acknowledges what it has dealt with, and stores the snapshot with each.
+    Acknowledges,
+    /// A listener receives the messages, and is behind the plain stream.
+    Listens,
+}
+
 struct Day {
     world: World,
     rng: fastrand::Rng,
     over_websocket: bool,
     running: Option<(Client, Events)>,
+    app: App,
+    /// Of one that listens.
+    listener: Option<Listener>,
+    /// What it has taken and not dealt with.
+    open: VecDeque<(Vec<Event>, Ack)>,
     stored: Option<Snapshot>,
     /// All that came in since the first subscription.
     sent: BTreeSet<u64>,
@@ -36,7 +53,7 @@ struct Day {
 }
 
 impl Day {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, app: App) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut config = GatewayConfig::default();
         // The clocks differ by up to two minutes.
@@ -47,6 +64,9 @@ impl Day {
             over_websocket: rng.bool(),
             rng,
             running: None,
+            app,
+            listener: None,
+            open: VecDeque::new(),
             stored: None,
             sent: BTreeSet::new(),
             delivered: BTreeSet::new(),
@@ -60,6 +80,8 @@ impl Day {
         day.start();
         day.world.pass(Duration::from_secs(5));
         day.take();
+        // A process that ends without a snapshot is another first one.
+        day.settle(day.open.len());
         day
     }
 
@@ -71,51 +93,121 @@ impl Day {
             in_flight_gaps: InFlightGaps::EveryLoss,
             ..Config::default()
         };
-        let mut builder =
-            self.world.builder().config(config).filters([Filter::sms()]).backfill(Backfill::new().attempts(20));
+        let filters = if self.app == App::Listens { vec![] } else { vec![Filter::sms()] };
+        let mut builder = self
+            .world
+            .builder()
+            .acknowledge(self.app == App::Acknowledges)
+            .config(config)
+            .filters(filters)
+            .backfill(Backfill::new().attempts(20));
         if let Some(snapshot) = self.stored.clone() {
             builder = builder.restore(snapshot);
         }
-        self.running = Some(builder.start().unwrap());
+        let (client, events) = builder.start().unwrap();
+        if self.app == App::Listens {
+            // Those of the snapshot belong to the plain stream until there is a listener.
+            let mut listen = Call::new(client.listen([Filter::sms()]));
+            while !listen.poll() {
+                self.world.step();
+            }
+            self.listener = Some(listen.take().unwrap().unwrap());
+            let mut unsubscribe = Call::new(client.unsubscribe());
+            while !unsubscribe.poll() {
+                self.world.step();
+            }
+        }
+        self.running = Some((client, events));
     }
 
     /// Takes the events that are there. The snapshot is stored most of the time.
     fn take(&mut self) {
         while let Some((client, events)) = &mut self.running {
-            let polled = std::pin::pin!(events.next()).poll(&mut Context::from_waker(Waker::noop()));
-            let event = match polled {
-                Poll::Pending => return,
-                Poll::Ready(None) => {
-                    self.running = None;
-                    return;
+            if self.app == App::Acknowledges && self.rng.bool() {
+                let most = self.rng.usize(1..=30);
+                let polled = std::pin::pin!(events.next_batch(most)).poll(&mut Context::from_waker(Waker::noop()));
+                match polled {
+                    Poll::Ready(Some(batch)) => self.open.push_back((batch.events, batch.ack)),
+                    Poll::Ready(None) => self.running = None,
+                    Poll::Pending => break,
                 }
-                Poll::Ready(Some(event)) => event,
+                continue;
+            }
+            let polled = std::pin::pin!(events.next_delivery()).poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(delivery) = polled else { break };
+            let Some(delivery) = delivery else {
+                self.running = None;
+                break;
             };
-            match event {
-                Event::Notification(n) => {
-                    let body: serde_json::Value = n.parse().unwrap();
-                    let id = body["id"].as_u64().unwrap();
-                    assert!(self.delivered.insert(id) || self.may_repeat.contains(&id), "{id} was delivered twice");
-                    self.unstored.insert(id);
-                }
-                Event::Gap(_) => self.gaps += 1,
-                Event::Backfill(filled) => {
-                    self.filled += 1;
-                    self.complete &= filled.complete;
-                    for record in &filled.records {
-                        let id: u64 = record.id().parse().unwrap();
-                        let is_new = !self.delivered.contains(&id) && self.fetched.insert(id);
-                        let excused = filled.may_repeat || self.may_repeat.contains(&id);
-                        assert!(is_new || excused, "{id} again");
-                        self.unstored.insert(id);
+            if self.app == App::Acknowledges {
+                self.open.push_back((vec![delivery.event], delivery.ack));
+                continue;
+            }
+            if let Event::SnapshotChanged = delivery.event {
+                if self.stored.is_none() || self.rng.u8(0..10) > 0 {
+                    self.stored = client.snapshot().map(|snapshot| Snapshot::from_json(&snapshot.to_json()).unwrap());
+                    if self.app == App::Plain {
+                        self.unstored.clear();
                     }
                 }
-                Event::SnapshotChanged if self.stored.is_none() || self.rng.u8(0..10) > 0 => {
-                    self.stored = client.snapshot().map(|snapshot| Snapshot::from_json(&snapshot.to_json()).unwrap());
-                    self.unstored.clear();
-                }
-                _ => {}
+            } else {
+                self.note(&delivery.event);
             }
+        }
+        self.hear();
+        let all = self.open.len();
+        let most = if self.rng.bool() { all } else { self.rng.usize(0..=all) };
+        self.settle(most);
+    }
+
+    /// Takes some of what the listener has.
+    fn hear(&mut self) {
+        let mut most = if self.rng.bool() { usize::MAX } else { self.rng.usize(0..20) };
+        while let Some(listener) = &mut self.listener
+            && most > 0
+        {
+            most -= 1;
+            let polled = std::pin::pin!(listener.next()).poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Some(event)) = polled else { return };
+            if let ListenerEvent::Notification(n) = event {
+                self.note(&Event::Notification(n));
+            }
+        }
+    }
+
+    /// Deals with so many of what was taken.
+    fn settle(&mut self, most: usize) {
+        for (events, ack) in self.open.drain(..most).collect::<Vec<_>>() {
+            let snapshot = ack.acknowledge_and_take();
+            events.iter().for_each(|event| self.note(event));
+            if let Some(snapshot) = snapshot {
+                self.stored = Some(Snapshot::from_json(&snapshot.to_json()).unwrap());
+                self.unstored.clear();
+            }
+        }
+    }
+
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Notification(n) => {
+                let body: serde_json::Value = n.parse().unwrap();
+                let id = body["id"].as_u64().unwrap();
+                assert!(self.delivered.insert(id) || self.may_repeat.contains(&id), "{id} was delivered twice");
+                self.unstored.insert(id);
+            }
+            Event::Gap(_) => self.gaps += 1,
+            Event::Backfill(filled) => {
+                self.filled += 1;
+                self.complete &= filled.complete;
+                for record in &filled.records {
+                    let id: u64 = record.id().parse().unwrap();
+                    let is_new = !self.delivered.contains(&id) && self.fetched.insert(id);
+                    let excused = filled.may_repeat || self.may_repeat.contains(&id);
+                    assert!(is_new || excused, "{id} again");
+                    self.unstored.insert(id);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -129,6 +221,8 @@ impl Day {
     /// The process is killed: what it handed out after the snapshot may come again.
     fn crash(&mut self) {
         self.running = None;
+        self.listener = None;
+        self.open.clear();
         self.may_repeat.extend(std::mem::take(&mut self.unstored));
         self.world.pass(Duration::from_millis(self.rng.u64(0..400_000)));
         self.start();
@@ -141,9 +235,16 @@ impl Day {
             self.world.step();
         }
         drop(close);
+        let handle = client.clone();
         self.running = Some((client, events));
         self.take();
+        if self.app == App::Listens {
+            self.stored = handle.snapshot();
+            self.listener = None;
+        }
+        drop(handle);
         assert!(self.running.is_none(), "all events are taken");
+        self.open.clear();
         // The last snapshot is always stored. The handles are gone, so it was the last one that was taken.
         self.may_repeat.extend(std::mem::take(&mut self.unstored));
         self.world.pass(Duration::from_millis(self.rng.u64(0..400_000)));
@@ -213,6 +314,8 @@ impl Day {
         self.receive();
         self.world.pass(Duration::from_secs(5));
         self.take();
+        self.settle(self.open.len());
+        (0..100).for_each(|_| self.hear());
     }
 
     fn check(&self, seed: u64) {
@@ -223,13 +326,11 @@ impl Day {
     }
 }
 
-// CLAUSE REC-5
-#[test]
-fn every_message_is_delivered_or_fetched() {
+fn days(app: App) {
     let seeds: u64 = std::env::var("BACKFILL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
     let (mut complete, mut fetched) = (0, 0);
     for seed in 0..seeds {
-        let mut day = Day::new(seed);
+        let mut day = Day::new(seed, app);
         day.live();
         day.heal();
         day.check(seed);
@@ -238,4 +339,22 @@ fn every_message_is_delivered_or_fetched() {
     }
     // Days on which something could not be fetched prove less.
     assert!(complete * 10 >= seeds * 8 && fetched > 0, "{complete} of {seeds}, {fetched} fetched");
+}
+
+// CLAUSE REC-5
+#[test]
+fn every_message_is_delivered_or_fetched() {
+    days(App::Plain);
+}
+
+// CLAUSE REC-5 PST-6
+#[test]
+fn what_was_acknowledged_never_comes_again() {
+    days(App::Acknowledges);
+}
+
+// CLAUSE REC-5 PST-4
+#[test]
+fn what_a_listener_has_not_taken_is_fetched_by_the_next_process() {
+    days(App::Listens);
 }

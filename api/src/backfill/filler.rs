@@ -11,9 +11,9 @@ use ringcentral_ws_core::{
 
 use super::budget::{Budget, CallGroup};
 use super::known::Known;
+use super::noted::Noted;
 use super::outcome::Outcome;
 use super::plan::Plan;
-use super::record::{Head, kind_of};
 use super::settings::Backfill;
 use super::state::{BackfillState, MAX_GAPS, StoredGap, Tokens, merge};
 use super::task::{Brought1, Task};
@@ -93,6 +93,8 @@ pub(super) struct Waiting {
 pub(super) struct Work {
     /// `None`: only tokens are asked for.
     pub(super) gap: Option<Gap>,
+    /// As it was at the first call: the tasks name resources by their places.
+    pub(super) plan: Plan,
     pub(super) tasks: VecDeque<Task>,
     pub(super) under_way: Option<UnderWay>,
     pub(super) not_before: Timestamp,
@@ -154,6 +156,7 @@ impl GapFiller {
         if let Some(filters) = state.filters {
             filler.replan(filters);
         }
+        state.noted.into_iter().for_each(|noted| filler.note(noted, clock));
         state.gaps.into_iter().for_each(|gap| filler.enqueue(gap.into_gap(), clock.now));
         filler.changed = false;
         filler
@@ -208,8 +211,8 @@ impl GapFiller {
         self.filters = Some(filters);
         let keys: Vec<String> = self.plan.sources.iter().filter_map(|source| source.token_key()).collect();
         self.tokens.retain(|key, _| keys.contains(key));
-        // The tasks under way name resources by their places.
-        self.work = None;
+        // What is under way for a gap goes on: filters that change again and again would never let it end.
+        self.work.take_if(|work| work.gap.is_none() || work.calls == 0);
     }
 
     /// Whether there is a connection. Without one no call is made.
@@ -220,19 +223,19 @@ impl GapFiller {
 
     /// A notification was delivered: its message is not handed out again.
     pub fn on_notification(&mut self, notification: &Notification, clock: ClockReading) {
-        let Some(kind) = kind_of(notification) else { return };
-        let head = Head::of(notification.body());
-        if head.id.is_none() {
-            return;
-        }
-        let time = head.time().unwrap_or(clock.unix);
-        for with_time in [false, true] {
-            if self.plan.knows(kind, with_time) {
-                self.known.insert(head.key(kind, "", with_time), time);
-            }
-        }
+        let Some(noted) = Noted::of(notification) else { return };
+        self.note(noted, clock);
         if self.gaps.is_empty() {
-            self.known.forget_before(time.before(REMEMBERED));
+            self.known.forget_before(noted.time.unwrap_or(clock.unix).before(REMEMBERED));
+        }
+    }
+
+    fn note(&mut self, noted: Noted, clock: ClockReading) {
+        for (with_time, key) in [false, true].into_iter().zip(noted.keys) {
+            let plans = [Some(&self.plan), self.work.as_ref().map(|work| &work.plan)];
+            if plans.into_iter().flatten().any(|plan| plan.knows(noted.kind, with_time)) {
+                self.known.insert(key, noted.time.unwrap_or(clock.unix));
+            }
         }
     }
 
@@ -273,7 +276,7 @@ impl GapFiller {
         }
         self.begin(clock);
         if let Some(work) = self.work.as_mut().filter(|work| work.calls >= MAX_CALLS) {
-            let rest = work.tasks.drain(..).map(|task| Unfilled::TooMany(task.kind(&self.plan.sources)));
+            let rest = work.tasks.drain(..).map(|task| Unfilled::TooMany(task.kind(&work.plan.sources)));
             work.unfilled.extend(rest);
         }
         let Some(work) = &self.work else { return FillStep::Wait(None) };
@@ -281,14 +284,14 @@ impl GapFiller {
         if !self.is_online {
             return FillStep::Wait(None);
         }
-        let group = task.group(&self.plan.sources);
+        let group = task.group(&work.plan.sources);
         let earliest = self.budgets.get(&group).map_or(clock.now, |budget| budget.earliest(clock.now));
         let at = work.not_before.max(earliest);
         if at > clock.now {
             return FillStep::Wait(Some(at));
         }
         let window = self.window(work, None, Duration::ZERO, clock);
-        let path = task.path(&self.plan.sources, window);
+        let path = task.path(&work.plan.sources, window);
         if let Some(budget) = self.budgets.get_mut(&group) {
             budget.take(clock.now);
         }
@@ -315,8 +318,10 @@ impl GapFiller {
     fn finish(&mut self, clock: ClockReading) -> FillStep {
         let Some(work) = self.work.take() else { return FillStep::Wait(None) };
         for (key, at, token) in work.tokens {
-            self.tokens.entry(key).or_default().push(at, token);
-            self.changed = true;
+            if self.plan.sources.iter().any(|source| source.token_key().as_ref() == Some(&key)) {
+                self.tokens.entry(key).or_default().push(at, token);
+                self.changed = true;
+            }
         }
         let Some(gap) = work.gap else { return self.poll(clock) };
         self.changed = true;
@@ -341,7 +346,7 @@ impl GapFiller {
             may_repeat |= is_new && !self.known.is_sure_about(time);
             is_new && self.known.insert(one.key, time)
         });
-        let mut unfilled = self.plan.lost.clone();
+        let mut unfilled = work.plan.lost;
         for missing in work.unfilled {
             if !unfilled.contains(&missing) {
                 unfilled.push(missing);
@@ -353,9 +358,10 @@ impl GapFiller {
 }
 
 impl Work {
-    pub(super) fn new(tasks: VecDeque<Task>, not_before: Timestamp) -> Self {
+    pub(super) fn new(plan: Plan, tasks: VecDeque<Task>, not_before: Timestamp) -> Self {
         Self {
             gap: None,
+            plan,
             tasks,
             under_way: None,
             not_before,

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 /// The key of a record: what it is, its id, and for those that are handed out again when they change the time of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key(u64);
+pub(super) struct Key(pub(super) u64);
 
 impl Key {
     pub(super) fn new(kind: &str, id: &str, changed: Option<UnixMillis>) -> Self {

@@ -42,6 +42,7 @@
 mod budget;
 mod filler;
 mod known;
+mod noted;
 mod outcome;
 mod plan;
 mod record;

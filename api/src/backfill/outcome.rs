@@ -70,7 +70,7 @@ impl GapFiller {
         let Some(under_way) = work.under_way.take_if(|one| one.id == id) else { return };
         let Some(task) = work.tasks.front().cloned() else { return };
         let now = clock.now;
-        let budget = self.budgets.get_mut(&task.group(&self.plan.sources));
+        let budget = self.budgets.get_mut(&task.group(&work.plan.sources));
         match outcome {
             Outcome::Answered { limit } => {
                 if let (Some(budget), Some(limit)) = (budget, limit) {
@@ -102,17 +102,17 @@ impl GapFiller {
 
     fn brought(&self, task: &Task, body: &[u8], latency: Duration, clock: ClockReading) -> Option<Brought> {
         let work = self.work.as_ref()?;
-        task.read(&self.plan.sources, |server| self.window(work, server, latency, clock), body)
+        task.read(&work.plan.sources, |server| self.window(work, server, latency, clock), body)
     }
 
     fn take(&mut self, task: &Task, brought: Brought, clock: ClockReading) {
         if let Some(server) = brought.server_time {
             self.ahead = Some(signed(server).saturating_sub(signed(clock.unix)));
         }
-        let key = task.source().and_then(|source| self.plan.sources.get(source)?.token_key());
         let (most, most_bytes) = (self.settings.records, self.settings.bytes);
         let known = &self.known;
         let Some(work) = &mut self.work else { return };
+        let key = task.source().and_then(|source| work.plan.sources.get(source)?.token_key());
         work.failures = 0;
         work.tasks.pop_front();
         brought.next.into_iter().rev().for_each(|next| work.tasks.push_front(next));
@@ -148,8 +148,9 @@ impl GapFiller {
     /// It is tried again after a pause, or given up.
     fn failed(&mut self, task: &Task, tenths: u32, pause: Option<Duration>, now: Timestamp) {
         let half = self.below(1000);
-        let (kind, attempts) = (task.kind(&self.plan.sources), self.settings.attempts);
+        let attempts = self.settings.attempts;
         let Some(work) = &mut self.work else { return };
+        let kind = task.kind(&work.plan.sources);
         work.failures += tenths;
         if work.failures >= attempts.saturating_mul(WHOLE) {
             let attempts = if tenths == WHOLE { work.failures.div_ceil(WHOLE) } else { work.failures };
@@ -166,14 +167,14 @@ impl GapFiller {
 
     /// A sync token that is not known any more is replaced by a full sync; anything else is over.
     fn refused(&mut self, task: Task, status: u16, code: Option<Box<str>>) {
-        let kind = task.kind(&self.plan.sources);
         let Some(work) = &mut self.work else { return };
+        let kind = task.kind(&work.plan.sources);
         work.tasks.pop_front();
         work.failures = 0;
         if let Task::Sync { source, token } = task
             && matches!(status, 400 | 404 | 410)
         {
-            let key = self.plan.sources.get(source).and_then(|source| source.token_key());
+            let key = work.plan.sources.get(source).and_then(|source| source.token_key());
             if let Some(tokens) = key.and_then(|key| self.tokens.get_mut(&key)) {
                 tokens.remove(&token);
             }

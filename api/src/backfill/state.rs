@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use ringcentral_ws_core::{Certainty, Gap, GapCause, UnixMillis};
+use ringcentral_ws_core::{Certainty, Gap, GapCause, Notification, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::MARGIN;
 use super::budget::{CallGroup, StoredBudget};
 use super::known::StoredKnown;
+use super::noted::Noted;
 use super::task::MAX_TOKEN;
 
 /// The format written here. Others are not read.
@@ -39,6 +40,9 @@ pub struct BackfillState {
     /// How far the server's clock is ahead, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ahead: Option<i64>,
+    /// What was delivered since, one line each behind the state itself.
+    #[serde(skip)]
+    pub(super) noted: Vec<Noted>,
 }
 
 impl Default for BackfillState {
@@ -52,23 +56,39 @@ impl Default for BackfillState {
             known: StoredKnown::default(),
             budgets: BTreeMap::new(),
             ahead: None,
+            noted: Vec::new(),
         }
     }
 }
 
 impl BackfillState {
-    /// The state as one line of JSON.
+    /// The state as one line of JSON, and a line for each delivery that was added to it ([`delivered`](Self::delivered)).
     #[must_use]
     pub fn to_json(&self) -> String {
         // Plain data: nothing in it can fail to be written.
-        serde_json::to_string(self).unwrap_or_default()
+        let mut text = serde_json::to_string(self).unwrap_or_default();
+        for noted in &self.noted {
+            text.push('\n');
+            text.push_str(&noted.to_line());
+        }
+        text
+    }
+
+    /// The line that says that this notification was delivered after the state was made. It goes behind what
+    /// [`to_json`](Self::to_json) wrote, after a newline: then the next process does not hand out its message again. `None`
+    /// if nothing that can be fetched belongs to it.
+    #[must_use]
+    pub fn delivered(notification: &Notification) -> Option<String> {
+        Noted::of(notification).map(Noted::to_line)
     }
 
     /// Reads what [`to_json`](Self::to_json) wrote. `None` for anything else and for another format: then start from
     /// [`BackfillState::default`].
     #[must_use]
     pub fn from_json(text: &str) -> Option<Self> {
-        let mut state: Self = serde_json::from_str(text).ok()?;
+        let (state, noted) = text.split_once('\n').unwrap_or((text, ""));
+        let mut state: Self = serde_json::from_str(state).ok()?;
+        state.noted = noted.lines().filter_map(Noted::read).collect();
         state.gaps.truncate(MAX_GAPS);
         state.tokens.values_mut().for_each(Tokens::tidy);
         (state.version == VERSION).then_some(state)

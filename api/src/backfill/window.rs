@@ -34,7 +34,7 @@ impl GapFiller {
                 let token = tokens.filter(|_| gap.since.0 > 0).and_then(|tokens| tokens.before(begun));
                 Task::first(number, source, token.map(str::to_owned))
             });
-            let mut work = Work::new(tasks.collect(), first.ready_at);
+            let mut work = Work::new(self.plan.clone(), tasks.collect(), first.ready_at);
             if gap.since.0 == 0 && !work.tasks.is_empty() {
                 work.unfilled.push(Unfilled::UnknownBegin(begun));
             }
@@ -50,7 +50,7 @@ impl GapFiller {
             if !tasks.is_empty() {
                 let spread = u64::try_from(self.settings.spread.as_micros()).unwrap_or(u64::MAX);
                 let wait = Duration::from_micros(self.below(spread));
-                self.work = Some(Work::new(tasks, clock.now.after(wait)));
+                self.work = Some(Work::new(self.plan.clone(), tasks, clock.now.after(wait)));
             }
         }
     }
@@ -73,7 +73,7 @@ impl GapFiller {
         let there = |at: UnixMillis| shifted(at, ahead.unwrap_or(0));
         let now = there(clock.unix);
         let Some(gap) = &work.gap else {
-            let wants_changes = self.plan.sources.iter().any(|source| source.kind() == RecordKind::Message);
+            let wants_changes = work.plan.sources.iter().any(|source| source.kind() == RecordKind::Message);
             let from = now.before(if wants_changes { DAY } else { MARGIN });
             return Window { from, to: now, now, is_for_token: true };
         };

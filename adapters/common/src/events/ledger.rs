@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use ringcentral_ws_api::BackfillState;
 use ringcentral_ws_core::{Event, Snapshot};
 
 /// Snapshots that are kept for what is not acknowledged. With more, every second one goes: then an older one is shown for
@@ -36,14 +37,18 @@ pub(super) struct Ledger {
     open: VecDeque<Open>,
     /// The number of the first.
     first: u64,
-    /// Snapshots, each with the number of the first that it does not cover.
-    later: VecDeque<(u64, Snapshot)>,
+    /// Snapshots of what is not acknowledged as a whole, in order.
+    later: VecDeque<Later>,
     /// The weight of all that is open.
     bytes: usize,
     /// How many of them never will be acknowledged.
     dropped: usize,
     /// So many may be open.
     most: usize,
+    /// Gaps are filled: what was acknowledged must not be fetched again.
+    fills: bool,
+    /// Something else than notifications was taken since the last snapshot.
+    is_turn: bool,
     /// The snapshot is another one than the application knows of: a newer one was reached.
     pub(super) is_due: bool,
     /// The same, or only what was acknowledged was added to it.
@@ -51,10 +56,21 @@ pub(super) struct Ledger {
 }
 
 #[derive(Debug)]
+struct Later {
+    /// The number of the first event that it does not cover.
+    covers: u64,
+    snapshot: Snapshot,
+    /// It is the first behind a change of the session or a gap. What comes next does not belong with one before it.
+    is_turn: bool,
+}
+
+#[derive(Debug)]
 struct Open {
     state: State,
     /// That of a notification.
     uuid: Option<Box<str>>,
+    /// What is added to the filler's state for it.
+    line: Option<String>,
     weight: usize,
 }
 
@@ -74,6 +90,8 @@ impl Ledger {
             bytes: 0,
             dropped: 0,
             most: most.max(1),
+            fills: false,
+            is_turn: false,
             is_due: false,
             is_newer: false,
         }
@@ -98,11 +116,16 @@ impl Ledger {
 
     /// The application takes this event. Its number, if it is to be acknowledged.
     pub(super) fn take(&mut self, event: &Event, weight: usize) -> Option<u64> {
+        self.is_turn |= !matches!(event, Event::Notification(_) | Event::SnapshotChanged);
         if !is_acknowledged(event) {
             return None;
         }
-        let uuid = if let Event::Notification(n) = event { Some(n.uuid().into()) } else { None };
-        self.open.push_back(Open { state: State::Open, uuid, weight });
+        let (mut uuid, mut line) = (None, None);
+        if let Event::Notification(n) = event {
+            uuid = Some(n.uuid().into());
+            line = if self.fills { BackfillState::delivered(n) } else { None };
+        }
+        self.open.push_back(Open { state: State::Open, uuid, line, weight });
         self.bytes += weight;
         Some(self.end() - 1)
     }
@@ -113,6 +136,8 @@ impl Ledger {
 
     /// This snapshot covers all that was taken. Whether it is shown now.
     pub(super) fn cover(&mut self, snapshot: Snapshot, shown: &mut Option<Snapshot>) -> bool {
+        self.fills = snapshot.extra().is_some();
+        let mut is_turn = std::mem::take(&mut self.is_turn);
         if self.open.is_empty() {
             *shown = Some(snapshot);
             return true;
@@ -124,18 +149,29 @@ impl Ledger {
         }
         let end = self.end();
         // Of two at one place the newer one counts.
-        if self.later.back().is_some_and(|(covers, _)| *covers == end) {
-            self.later.pop_back();
+        if let Some(earlier) =
+            self.later.back().is_some_and(|later| later.covers == end).then(|| self.later.pop_back()).flatten()
+        {
+            is_turn |= earlier.is_turn;
         }
-        self.later.push_back((end, snapshot));
+        self.later.push_back(Later { covers: end, snapshot, is_turn });
         if self.later.len() > MAX_SNAPSHOTS {
-            let (mut place, last) = (0, self.later.len());
-            self.later.retain(|_| {
-                place += 1;
-                place % 2 == 0 || place == last
-            });
+            self.thin(|later| later.is_turn);
+        }
+        if self.later.len() > MAX_SNAPSHOTS {
+            self.thin(|_| false);
         }
         false
+    }
+
+    /// Every second one goes, but the last one and those that are kept.
+    fn thin(&mut self, is_kept: impl Fn(&Later) -> bool) {
+        let (mut place, mut left, last) = (0, 0, self.later.len());
+        self.later.retain(|later| {
+            place += 1;
+            left += usize::from(!is_kept(later));
+            place == last || is_kept(later) || left % 2 == 0
+        });
     }
 
     /// These are acknowledged. The snapshot that is shown moves on as far as all before is.
@@ -147,8 +183,8 @@ impl Ledger {
         }
         let mut covered = self.first;
         let end = self.first + done as u64;
-        while self.later.front().is_some_and(|(covers, _)| *covers <= end)
-            && let Some((covers, snapshot)) = self.later.pop_front()
+        while self.later.front().is_some_and(|later| later.covers <= end)
+            && let Some(Later { covers, snapshot, .. }) = self.later.pop_front()
         {
             covered = covers;
             *shown = Some(snapshot);
@@ -160,6 +196,7 @@ impl Ledger {
                 && let (Some(shown), Some(uuid)) = (shown.as_mut(), open.uuid)
             {
                 shown.mark_delivered(&uuid);
+                open.line.into_iter().for_each(|line| shown.add_to_extra(&line));
             }
             self.first += 1;
         }

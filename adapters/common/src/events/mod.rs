@@ -373,7 +373,7 @@ impl EventSender {
 
     /// The same with a snapshot that is true once listeners have taken what is behind it, too.
     pub(crate) fn push_with(&mut self, event: Event, snapshot: Option<(Snapshot, Snapshots)>) {
-        let weight = weight(&event, snapshot.is_some());
+        let weight = weight(&event, snapshot.as_ref().map(|(snapshot, _)| snapshot));
         if self.stamp.is_none() {
             self.stamp = self.shared.clock.get().map(|clock| clock.now().0);
         }
@@ -448,6 +448,11 @@ impl EventSender {
         }
         // Not under the lock, wherever it ended.
         drop(left);
+    }
+
+    /// Whether nobody takes events any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.shared.lock().abandoned
     }
 
     /// What waits for the application.

@@ -43,7 +43,8 @@ impl Published {
     }
 
     /// It is one of this run, and not that of an orderly end.
-    pub(super) fn is_of_running(&self) -> bool {
+    pub(super) fn is_of_running(&mut self) -> bool {
+        self.catch_up();
         self.shown.as_ref().is_some_and(|snapshot| !snapshot.is_detached())
     }
 

@@ -89,7 +89,7 @@ fn a_full_queue_keeps_order_and_the_last_retry() {
 // CLAUSE FRM-4 SEC-3
 #[test]
 fn the_queue_is_full_by_bytes_too() {
-    let one = weight(&retry(0), false);
+    let one = weight(&retry(0), None);
     let (mut sender, mut events) = queue(100, 2 * one);
     for n in 0..5 {
         assert_eq!((sender.load().is_full, sender.load().is_heavy), (n > 1, n > 1));
@@ -138,7 +138,7 @@ fn the_driver_is_woken_when_less_keeps_it_from_reading() {
     let driving = Waker::from(Arc::clone(&driver));
     let mut cx = Context::from_waker(Waker::noop());
     // Too many bytes, and then only too many events.
-    let (mut sender, mut events) = queue(1, 3 * weight(&recovered(0), false));
+    let (mut sender, mut events) = queue(1, 3 * weight(&recovered(0), None));
     (0..4).for_each(|n| sender.push(recovered(n), None));
     assert!(sender.load().is_heavy && !sender.await_application(&driving));
     assert!(events.poll_next(&mut cx).is_ready() && sender.shared.load(&sender.shared.lock()).is_heavy);

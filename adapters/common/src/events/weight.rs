@@ -1,16 +1,16 @@
 //! What waits while nobody listens: how much it is, and which of it is outdated.
 
-use ringcentral_ws_core::Event;
+use ringcentral_ws_core::{Event, Snapshot};
 
 /// What an event takes beside the texts in it, in bytes, and places in queues.
 const EVENT: usize = 256;
-/// What a snapshot takes, in bytes: the keys of some hundred notifications and a recovery token. That neither grows
-/// without end is the Session's business.
+/// What a snapshot takes, in bytes, beside what the driver keeps with it: the keys of some hundred notifications and a
+/// recovery token. That neither grows without end is the Session's business.
 const SNAPSHOT: usize = 32 << 10;
 
 /// What an event takes while it waits, in bytes, roughly: exact where the server chooses the size.
-pub(crate) fn weight(event: &Event, has_snapshot: bool) -> usize {
-    let snapshot = if has_snapshot { SNAPSHOT } else { 0 };
+pub(crate) fn weight(event: &Event, snapshot: Option<&Snapshot>) -> usize {
+    let snapshot = snapshot.map_or(0, |snapshot| SNAPSHOT + snapshot.extra().map_or(0, str::len));
     let texts = match event {
         Event::Notification(n) => {
             let ids = [n.timestamp(), n.subscription_id(), n.owner_id()];

@@ -204,7 +204,7 @@ impl Board {
     }
 
     fn notification(&mut self, event: Event, moment: Moment<'_>) -> Option<Event> {
-        let weight = weight(&event, false);
+        let weight = weight(&event, None);
         let Event::Notification(n) = event else { return Some(event) };
         let Self { hub, lanes, fed, .. } = self;
         let route = hub.route(n.event());

@@ -91,6 +91,11 @@ impl<R: Replies> Pump<R> {
             if filling.wait.is_none_or(|at| at > self.now) || self.events.load().is_full {
                 return;
             }
+            if self.events.is_abandoned() {
+                // Nobody would get what is fetched. Listeners have the gap.
+                filling.wait = None;
+                return;
+            }
             let clock = ClockReading { now: self.now, ..self.clock.reading() };
             match filling.filler.poll(clock) {
                 FillStep::Wait(wait) => {
@@ -102,6 +107,9 @@ impl<R: Replies> Pump<R> {
                     let event = Event::Backfill(filled);
                     self.tracer.event(&event);
                     self.events.push(event, None);
+                    // Behind it, and not behind what comes next: who has both is not handed these records again.
+                    self.unpublished += usize::from(filling.filler.take_changed());
+                    self.publish();
                 }
                 FillStep::Call(call) => self.ask(call, io),
             }

@@ -160,6 +160,10 @@ struct Driver {
 
 impl Driver {
     fn new(config: Config, limits: &IoLimits) -> Self {
+        Self::with(config, limits, false)
+    }
+
+    fn with(config: Config, limits: &IoLimits, acknowledge: bool) -> Self {
         let clock = Arc::new(AtomicU64::new(0));
         let shown = Arc::clone(&clock);
         let look = move || {
@@ -168,7 +172,7 @@ impl Driver {
         };
         let clocks = Clock::new(limits.clock_slack, look);
         let session = Session::new(config, 1, clocks.reading());
-        let (sender, events) = event_queue(limits, None, QueueMeter::default(), false);
+        let (sender, events) = event_queue(limits, None, QueueMeter::default(), acknowledge);
         let parts = PumpParts {
             session: Recorded::maybe(session, None),
             clock: clocks,

@@ -184,9 +184,7 @@ fn a_restart_goes_on_with_the_gap_and_the_limits() {
 fn other_filters_are_another_plan() {
     let mut lab = Lab::primed(quick(), &[Filter::sms()]);
     lab.gap(DAY - 5000, DAY);
-    let call = lab.next_call().unwrap();
     lab.filler.set_filters([Filter::fax().as_str()]);
-    lab.answer(&call, &synced(&[sms(1, DAY - 1)], "b", false));
     let full = lab.answered(&synced(&[sms(2, DAY - 1).replace("SMS", "Fax")], "c", false));
     assert!(full.contains("FSync") && full.contains("messageType=Fax"), "{full}");
     assert_eq!(ids(&lab.filled()), ["2"]);

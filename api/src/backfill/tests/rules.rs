@@ -299,3 +299,32 @@ fn posts_are_read_chat_by_chat() {
     assert_eq!((ids(&filled), missing(&filled)), (vec!["2", "4"], vec!["post_changes"]));
     assert!(filled.complete);
 }
+
+#[test]
+fn a_gap_is_filled_however_often_the_filters_change_meanwhile() {
+    let mut lab = Lab::primed(quick(), &[Filter::sms(), Filter::telephony_sessions()]);
+    lab.gap(DAY - 50_000, DAY);
+    let (mut calls, mut filled) = (0, None);
+    for n in 0..20 {
+        match lab.step() {
+            FillStep::Call(call) => {
+                calls += 1;
+                // Somebody listens to something else, or does so no more, while the call is under way.
+                let other = if n % 2 == 0 { Filter::voicemail() } else { Filter::fax() };
+                let filters = [Filter::sms(), Filter::telephony_sessions(), other];
+                lab.filler.set_filters(filters.iter().map(Filter::as_str));
+                lab.answer(&call, EMPTY);
+            }
+            FillStep::Wait(at) => lab.ms = at.expect("it goes on by itself").as_micros().div_ceil(1000),
+            FillStep::Filled(one) => {
+                filled = Some(one);
+                break;
+            }
+        }
+    }
+    assert!(filled.is_some_and(|one| one.complete), "{calls} calls");
+    assert!(calls <= 4, "{calls}");
+    // The next gap is asked about with the new ones.
+    lab.gap(DAY, DAY + 1000);
+    assert!(lab.next_call().is_some());
+}

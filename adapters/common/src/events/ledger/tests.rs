@@ -274,7 +274,7 @@ fn at_the_limit_reading_stops_until_something_is_acknowledged() {
 // CLAUSE PST-7 SEC-3
 #[test]
 fn the_limit_in_bytes_counts_what_waits_and_what_is_not_acknowledged() {
-    let one = super::super::weight(&notification(1), false);
+    let one = super::super::weight(&notification(1), None);
     let mut queue = Queue::new(&IoLimits { event_bytes: 3 * one, ..IoLimits::default() });
     queue.push(1..=2);
     let ack = queue.handle(1);
@@ -369,4 +369,28 @@ fn who_waits_is_woken_when_the_snapshot_moves() {
     std::thread::spawn(move || ack.acknowledge()).join().unwrap();
     assert_eq!(waiting.join().unwrap(), Some(Event::SnapshotChanged));
     drop(sender);
+}
+
+// CLAUSE PST-6
+#[test]
+fn the_snapshot_behind_what_is_no_notification_is_kept_among_many() {
+    for turn in [20, 21] {
+        let mut queue = Queue::running();
+        let mut handles = Vec::new();
+        for n in 1..=60 {
+            queue.push([n]);
+            handles.push(queue.handle(n));
+            if n == turn {
+                // A new session, say.
+                queue.sender.push(Event::Recovered { conn: ConnId::from(2) }, None);
+                let _ = queue.take();
+            }
+            queue.snapshot(n);
+            assert!(queue.try_take().is_none());
+        }
+        for ack in handles.into_iter().take(turn as usize) {
+            ack.acknowledge();
+        }
+        assert_eq!(queue.shown(), (turn, None), "not one of the session before");
+    }
 }
