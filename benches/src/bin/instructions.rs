@@ -58,11 +58,14 @@ fn notifications(rounds: usize, pending: usize) {
 }
 
 fn heartbeats(rounds: usize) {
-    let (mut session, conn, _) = Client::subscribed(settings());
-    for _ in 0..rounds {
-        let (echo, now) = heartbeat_of(&mut session);
-        session.handle_input(Input::Frame { conn, frame: Frame::Text(&echo) }, now).expect("drained");
-        drain(&mut session);
+    // In two sessions: one would be a day old, and replace its connection.
+    for _ in 0..2 {
+        let (mut session, conn, _) = Client::subscribed(settings());
+        for _ in 0..rounds / 2 {
+            let (echo, now) = heartbeat_of(&mut session);
+            session.handle_input(Input::Frame { conn, frame: Frame::Text(&echo) }, now).expect("drained");
+            drain(&mut session);
+        }
     }
 }
 
