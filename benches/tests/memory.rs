@@ -3,7 +3,8 @@
 use std::process::Command;
 
 /// Bytes of a session that is idle, of one that has had a burst of 1000 notifications, and of one that has reconnected.
-const REACHED: [usize; 3] = [6_900, 9_000, 9_000];
+/// With all features, as a test of the whole workspace turns them on; a tenth less without.
+const REACHED: [usize; 3] = [8_000, 10_150, 10_150];
 
 fn measured(runtime: &str) -> Vec<usize> {
     let output = Command::new(env!("CARGO_BIN_EXE_memory")).args([runtime, "plain", "20"]).output().unwrap();
