@@ -124,11 +124,11 @@ async fn files_of_another_user_are_refused() {
     // Without the login the session is still another's.
     std::fs::remove_file(folder.0.join("state.login")).unwrap();
     let builder = Client::from_vars(server.env_of(1)).unwrap().stored_in(&folder.open()).unwrap();
-    let refused = builder.start().err().expect("it is another user's");
+    let refused = builder.start().map(drop).expect_err("it is another user's");
     assert!(matches!(refused, StartError::State(_)) && refused.to_string().ends_with(&remedy), "{refused}");
     let other = Server::start(ServerConfig::default()).unwrap();
     let builder = Client::from_vars(other.env()).unwrap().stored_in(&folder.open()).unwrap();
-    let refused = builder.start().err().expect("it is of another server");
+    let refused = builder.start().map(drop).expect_err("it is of another server");
     assert!(refused.to_string().contains("another server") && refused.to_string().ends_with(&remedy), "{refused}");
     // A source that others share keeps its tokens itself.
     let shared = std::sync::Arc::new(Jwt::from_pairs(server.env_of(1)).unwrap());
