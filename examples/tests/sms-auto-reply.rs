@@ -44,6 +44,27 @@ fn each_message_is_answered_once() {
     assert_eq!(answered, all);
 }
 
+#[test]
+fn an_answer_that_did_not_run_is_sent_by_the_next_start() {
+    let (server, folder) = (server(), Folder::new("sms-auto-reply-later"));
+    let file = folder.path().join("state");
+    let start = || {
+        Program::start(env!("CARGO_BIN_EXE_sms-auto-reply"), &server, |command| {
+            command.arg(&file);
+        })
+    };
+    let mut program = start();
+    subscribed(&server);
+    server.refuse_connections(true);
+    server.receive_sms(0, "+16505550108", "Are you open?");
+    assert!(!program.end().success());
+    server.refuse_connections(false);
+    server.next_http_fails("/restapi/v1.0/account/~/extension/~/sms", 503, "", &[]);
+    assert!(!start().end().success());
+    start().line("0108");
+    assert_eq!(server.sent_sms(0).len(), 1);
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_it_in_order_and_the_next_start_answers_what_came_meanwhile() {

@@ -74,9 +74,10 @@
 
 pub use ringcentral_ws_adapter::file::FileError;
 pub use ringcentral_ws_adapter::{
-    Ack, Batch, CallError, ConnectionState, Delivery, DownloadError, FixedToken, Health, IoLimits, ListenError,
-    ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError, RequestError,
-    Response, RetryAfter, StartError, StateFile, TlsError, TlsSettings, default_tls, metrics, trace, with_query,
+    Ack, Batch, CallError, ConnectionState, Delivery, DownloadError, FixedToken, ForeignState, Health, IoLimits,
+    ListenError, ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError,
+    RefusedState, RequestError, Response, RetryAfter, StartError, StateFile, TlsError, TlsSettings, default_tls,
+    metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

@@ -110,6 +110,41 @@ fn each_chapter_is_listed_everywhere_and_its_links_lead_somewhere() {
     assert_eq!(chapters, module.lines().filter(|line| line.starts_with("    ") && line.ends_with(".md\"")).count());
 }
 
+/// The blocks of Rust in a text.
+fn programs(text: &str) -> impl Iterator<Item = &str> {
+    text.split("\n```rust").skip(1).map(|rest| {
+        let (kind, rest) = rest.split_once('\n').unwrap();
+        assert!(["", ",no_run", ",ignore"].contains(&kind), "{kind}");
+        rest.split("\n```").next().unwrap()
+    })
+}
+
+// CLAUSE CLS-1
+#[test]
+fn no_program_takes_a_refused_login_for_an_orderly_end() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.extend(["README.md", "../../README.md"].map(|name| manifest.join(name)));
+    let mut loops = 0;
+    for file in files {
+        for program in programs(&fs::read_to_string(&file).unwrap()) {
+            let takes = |name: &str| {
+                program.contains(&format!("events.{name}("))
+                    && (program.contains("while let") || program.contains("loop {"))
+            };
+            if !["next", "next_batch", "next_delivery"].into_iter().any(takes) && !program.contains("in events {") {
+                continue;
+            }
+            loops += 1;
+            let handles = program.contains("Event::Closed { reason }")
+                && (program.contains("reason.into_result()?") || program.contains("ended.into_result()?"))
+                || program.contains("CloseReason::Permanent(cause)");
+            assert!(handles, "{}: a loop ends in silence when a login is refused:\n{program}", file.display());
+        }
+    }
+    assert!(loops >= 14, "only {loops} programs with a loop were found");
+}
+
 /// The targets of link definitions.
 fn definitions(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| line.starts_with('[')).filter_map(|line| Some(line.split_once("]: ")?.1))

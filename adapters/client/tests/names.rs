@@ -85,3 +85,57 @@ fn no_name_of_the_driver_is_forgotten() {
     let forgotten: Vec<_> = driver.difference(&root).filter(|name| !NOT_IN_THE_ROOT.contains(&name.as_str())).collect();
     assert!(forgotten.is_empty(), "add {forgotten:?} to the `pub use` items of adapters/client/src/lib.rs");
 }
+
+/// The public methods in the `impl` blocks of a type, those that are hidden aside; `None` stands for a macro's list.
+fn methods(file: &str, of: Option<&str>) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let (mut names, mut is_inside, mut is_hidden) = (BTreeSet::new(), of.is_none(), false);
+    for line in text.lines() {
+        if let (Some(of), true) = (of, line.starts_with("impl")) {
+            // `impl<R: Runtime> Client<R> {`, and no trait for it.
+            is_inside = line.contains(&format!("> {of}<R>")) && !line.contains(" for ");
+        }
+        let line = line.trim_start();
+        is_hidden |= line == "#[doc(hidden)]";
+        let Some(rest) = line.strip_prefix("pub ") else { continue };
+        let rest = ["async ", "const "].into_iter().fold(rest, |rest, word| rest.trim_start_matches(word));
+        if let Some(name) = rest.strip_prefix("fn ").and_then(|rest| rest.split(['(', '<']).next()) {
+            if is_inside && !is_hidden {
+                names.insert(name.to_owned());
+            }
+            is_hidden = false;
+        }
+    }
+    names
+}
+
+#[test]
+fn the_pages_of_the_aliases_name_every_method() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../driver/src");
+    let files = ["client.rs", "listener.rs"].map(str::to_owned).into_iter();
+    let more = std::fs::read_dir(folder.join("client")).unwrap();
+    let more = more.map(|entry| format!("client/{}", entry.unwrap().file_name().to_str().unwrap()));
+    let (mut client, mut builder) = (BTreeSet::new(), methods("../common/src/setup/methods.rs", None));
+    for file in files.chain(more).map(|file| format!("../driver/src/{file}")) {
+        client.extend(methods(&file, Some("Client")));
+        builder.extend(methods(&file, Some("Builder")));
+    }
+    // `new` is for those who bring a runtime of their own.
+    builder.remove("new");
+    for name in ["listen", "from_vars", "close_when", "delete_subscription", "health"] {
+        assert!(client.contains(name), "{name} was not found: {client:?}");
+    }
+    assert!(builder.contains("backfill") && builder.contains("start") && !builder.contains("settings"), "{builder:?}");
+    for runtime in ["tokio", "smol", "async-std"] {
+        let text = std::fs::read_to_string(folder.join(format!("../../{runtime}/src/lib.rs"))).unwrap();
+        let docs = |alias: &str| {
+            let end = text.find(&format!("\npub type {alias} =")).expect("the alias");
+            text[..end].rsplit("\n\n").next().unwrap().to_owned()
+        };
+        for (alias, names) in [("Client", &client), ("Builder", &builder)] {
+            let docs = docs(alias);
+            let missing: Vec<_> = names.iter().filter(|name| !docs.contains(&format!("`{name}`"))).collect();
+            assert!(missing.is_empty(), "{runtime}: the table of `{alias}` lacks {missing:?}");
+        }
+    }
+}

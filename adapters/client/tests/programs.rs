@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws::{
     CallError, Client, Close, Event, Events, Filter, ForeignTokens, Jwt, NotificationExt, RequestError, RetryAfter,
-    StateFile, SubscriptionInfo, blocking,
+    StartError, StateFile, SubscriptionInfo, blocking,
 };
 use ringcentral_ws_gateway::{MessageKind, Server, ServerConfig};
 
@@ -104,11 +104,11 @@ async fn files_of_another_user_are_refused() {
     let (server, folder) = (Server::start(ServerConfig::default().users(2)).unwrap(), Folder::new("programs-foreign"));
     let state = folder.open();
     let builder = Client::from_vars(server.env()).unwrap().stored_in(&state).unwrap();
-    let (client, _events) = builder.start().unwrap();
-    let mut states = client.states();
-    within(states.wait_for(|state| state.is_ready())).await.unwrap();
+    let (client, mut events) = builder.start().unwrap();
+    while !matches!(within(events.next()).await.unwrap(), Event::Connected { .. }) {}
+    state.save(client.snapshot()).unwrap();
     client.close(Close::Detach).await;
-    drop((client, state));
+    drop((client, state, events));
     within(async {
         while StateFile::open(folder.0.join("state")).is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -116,7 +116,20 @@ async fn files_of_another_user_are_refused() {
     })
     .await;
     let refused = Client::from_vars(server.env_of(1)).unwrap().stored_in(&folder.open());
-    assert_eq!(refused.err(), Some(ForeignTokens::User));
+    let refused = refused.err().expect("it is another user's");
+    assert_eq!(refused.why(), ForeignTokens::User);
+    let session = folder.0.join("state").display().to_string();
+    let remedy = format!("delete {session} and {session}.login, or use other files");
+    assert!(refused.to_string().ends_with(&remedy), "{refused}");
+    // Without the login the session is still another's.
+    std::fs::remove_file(folder.0.join("state.login")).unwrap();
+    let builder = Client::from_vars(server.env_of(1)).unwrap().stored_in(&folder.open()).unwrap();
+    let refused = builder.start().map(drop).expect_err("it is another user's");
+    assert!(matches!(refused, StartError::State(_)) && refused.to_string().ends_with(&remedy), "{refused}");
+    let other = Server::start(ServerConfig::default()).unwrap();
+    let builder = Client::from_vars(other.env()).unwrap().stored_in(&folder.open()).unwrap();
+    let refused = builder.start().map(drop).expect_err("it is of another server");
+    assert!(refused.to_string().contains("another server") && refused.to_string().ends_with(&remedy), "{refused}");
     // A source that others share keeps its tokens itself.
     let shared = std::sync::Arc::new(Jwt::from_pairs(server.env_of(1)).unwrap());
     assert!(Client::builder(shared).stored_in(&folder.open()).is_ok());
@@ -224,27 +237,28 @@ fn on_threads_calls_wait_and_a_session_continues_from_its_files() {
     }
 }
 
-/// As the guide shows it.
-async fn tidy(client: &Client, last: &mut Option<Box<str>>, info: &SubscriptionInfo) -> u16 {
+/// As the guide shows it; whether there was one to delete.
+async fn tidy(client: &Client, last: &mut Option<Box<str>>, info: &SubscriptionInfo) -> bool {
     let old = last.replace(info.server_id.clone()).filter(|old| *old != info.server_id);
-    let Some(old) = old else { return 0 };
-    client.delete(&format!("/restapi/v1.0/subscription/{old}")).await.unwrap().status().as_u16()
+    let Some(old) = old else { return false };
+    client.delete_subscription(&old).await.unwrap();
+    true
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_subscription_of_a_lost_session_can_be_deleted() {
     let server = server();
     let (client, mut events) = Client::from_vars(server.env()).unwrap().filters([Filter::sms()]).start().unwrap();
-    let (mut last, mut statuses) = (None, Vec::new());
-    while statuses.len() < 2 {
+    let (mut last, mut deleted) = (None, Vec::new());
+    while deleted.len() < 2 {
         if let Some(Event::Subscribed(info)) = within(events.next()).await {
-            statuses.push(within(tidy(&client, &mut last, &info)).await);
-            if statuses.len() == 1 {
+            deleted.push(within(tidy(&client, &mut last, &info)).await);
+            if deleted.len() == 1 {
                 server.restart();
             }
         }
     }
-    assert_eq!(statuses, [0, 204]);
+    assert_eq!(deleted, [false, true]);
     let left =
         server.with_gateway(|gateway, _| gateway.subscriptions().map(|(id, _)| id.to_owned()).collect::<Vec<_>>());
     assert_eq!(left, [last.unwrap().to_string()]);

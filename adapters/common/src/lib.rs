@@ -23,6 +23,7 @@ mod debug;
 mod dialling;
 mod events;
 pub mod file;
+mod foreign;
 mod frames;
 #[cfg(feature = "gzip")]
 pub mod gzip;
@@ -73,6 +74,7 @@ pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed
 pub use debug::{Debug, DebugSink};
 pub use dialling::{Race, RaceStep, keep_alive, order};
 pub use events::{Ack, Batch, Delivery, EventReceiver, EventSender, Load, SessionView, event_queue};
+pub use foreign::{ForeignState, RefusedState, StateNames};
 pub use frames::{FrameCounts, FrameTracker};
 pub use health::{Health, LastCause, NotReady, Pulse, Vitals};
 pub use limits::{

@@ -15,6 +15,7 @@ use crate::clock::{Clock, ClockTimes};
 use crate::content::{CONTENT_HOST, ContentHosts};
 use crate::debug::{Debug, DebugSink};
 use crate::events::{EventReceiver, SessionView, event_queue};
+use crate::foreign::StateNames;
 use crate::health::Vitals;
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
 use crate::metrics::Meter;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub limits: IoLimits,
     /// The session to continue.
     pub snapshot: Option<Snapshot>,
+    /// The files that it came from.
+    pub snapshot_files: Option<StateNames>,
     /// The application acknowledges events.
     pub acknowledge: bool,
     /// TLS settings in place of the default ones.
@@ -63,6 +66,7 @@ impl Default for Settings {
             config: Config::default(),
             limits: IoLimits::default(),
             snapshot: None,
+            snapshot_files: None,
             acknowledge: false,
             tls: None,
             content_hosts: vec![CONTENT_HOST.to_owned()],
@@ -140,7 +144,8 @@ impl Settings {
             Box::new(filler)
         });
         let session = match self.snapshot.clone() {
-            Some(snapshot) => Session::restore(config, snapshot.with_extra(None), seed, clock.reading())?,
+            Some(snapshot) => Session::restore(config, snapshot.with_extra(None), seed, clock.reading())
+                .map_err(|why| StartError::restoring(why, self.snapshot_files))?,
             None => Session::new(config, seed, clock.reading()),
         };
         let session = Recorded::maybe(session, self.recorder);

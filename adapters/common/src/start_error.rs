@@ -4,6 +4,7 @@ use std::{fmt, io};
 
 use ringcentral_ws_core::{FilterError, RestoreError};
 
+use crate::foreign::{RefusedState, StateNames};
 use crate::proxy::ProxyError;
 use crate::tls::TlsError;
 
@@ -16,6 +17,8 @@ pub enum StartError {
     Filter(FilterError),
     /// The snapshot cannot be used; start without it.
     Snapshot(RestoreError),
+    /// The session in the files of a [`StateFile`](crate::StateFile) cannot be used.
+    State(RefusedState),
     /// The proxy that the environment names cannot be used.
     Proxy(ProxyError),
     /// There are no TLS settings.
@@ -26,6 +29,16 @@ pub enum StartError {
     NoRuntime(io::Error),
     /// The system gave no random seed, no poller or no thread.
     System(io::Error),
+}
+
+impl StartError {
+    /// For a snapshot that cannot be used, which came from these files, if it came from any.
+    pub(crate) fn restoring(why: RestoreError, files: Option<StateNames>) -> Self {
+        match files {
+            Some(names) => Self::State(RefusedState::new(names, why)),
+            None => Self::Snapshot(why),
+        }
+    }
 }
 
 impl From<FilterError> for StartError {
@@ -57,6 +70,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Filter(error) => fmt::Display::fmt(error, f),
             Self::Snapshot(error) => fmt::Display::fmt(error, f),
+            Self::State(error) => fmt::Display::fmt(error, f),
             Self::Proxy(error) => {
                 write!(f, "{error}; correct HTTPS_PROXY or ALL_PROXY in the environment, or set `proxy` of the builder")
             }

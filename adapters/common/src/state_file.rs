@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::file::{FileError, Holds, PrivateFile};
+use crate::foreign::StateNames;
 
 /// Ids that are remembered. A gap's query lists at most 1000 messages.
 const MOST_HANDLED: usize = 4096;
@@ -158,20 +159,21 @@ impl StateFile {
     /// # use ringcentral_ws_adapter::{StateFile, file::FileError};
     /// # fn answer(id: &str, state: &StateFile) -> Result<(), FileError> {
     /// if state.is_first(id)? {
-    ///     // Answer it.
+    ///     // Answer it. If that did not run, `state.forget(id)?`.
     /// }
     /// # Ok(())
     /// # }
     /// ```
     ///
+    /// For what is to be done at least once, ask [`has`](Self::has) before and call this after it.
+    ///
     /// # Errors
     ///
     /// [`FileError`]: it could not be stored, and is not remembered.
     pub fn is_first(&self, id: impl AsRef<str>) -> Result<bool, FileError> {
-        let id = id.as_ref();
-        let id = &id[..beginning(id)];
+        let id = counted(id.as_ref());
         let mut turn = self.turn();
-        if turn.handled.iter().any(|known| &**known == id) {
+        if turn.has(id) {
             return Ok(false);
         }
         let mut handled = turn.handled.clone();
@@ -179,11 +181,61 @@ impl StateFile {
         while handled.len() > MOST_HANDLED {
             handled.pop_front();
         }
+        self.save_handled(&mut turn, handled)?;
+        Ok(true)
+    }
+
+    /// Whether this id is remembered. It notes nothing.
+    ///
+    /// ```
+    /// # use ringcentral_ws_adapter::{StateFile, file::FileError};
+    /// # fn answer(id: &str, state: &StateFile) -> Result<(), FileError> {
+    /// if !state.has(id) {
+    ///     // Answer it: twice, if the process is killed before the next line.
+    ///     state.is_first(id)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn has(&self, id: impl AsRef<str>) -> bool {
+        self.turn().has(counted(id.as_ref()))
+    }
+
+    /// Takes back what [`is_first`](Self::is_first) has noted, because what was to be done did not run: the id is first
+    /// again, on the disk too when this returns. Of an id that is not remembered it does nothing.
+    ///
+    /// It brings nothing back by itself. The next gap lists the message again, so a program that cannot go on ends with
+    /// an error, and its next start begins with such a gap.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]: it could not be stored, and the id is still remembered.
+    pub fn forget(&self, id: impl AsRef<str>) -> Result<(), FileError> {
+        let id = counted(id.as_ref());
+        let mut turn = self.turn();
+        if !turn.has(id) {
+            return Ok(());
+        }
+        let handled = turn.handled.iter().filter(|known| &***known != id).cloned().collect();
+        self.save_handled(&mut turn, handled)
+    }
+
+    /// Stores the ids, and remembers them if that succeeds.
+    fn save_handled(&self, turn: &mut Turn, handled: VecDeque<Box<str>>) -> Result<(), FileError> {
         let content = Handled { handled };
         // Text alone: it can always be written as JSON.
         self.0.handled.write(&serde_json::to_string(&content).unwrap_or_default())?;
         turn.handled = content.handled;
-        Ok(true)
+        Ok(())
+    }
+
+    /// The names of the files of the session and of the login.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn names(&self) -> StateNames {
+        let name = |file: &PrivateFile| file.path().display().to_string();
+        StateNames { session: name(&self.0.session), login: name(&self.0.login) }
     }
 
     /// The session to continue on this server: that of the file, or one that begins with a gap if it could not be read.
@@ -233,9 +285,16 @@ fn read_session(file: &PrivateFile, bytes: &[u8]) -> Result<Snapshot, String> {
     })
 }
 
-/// Where the part of an id ends that counts.
-fn beginning(id: &str) -> usize {
-    (0..=LONGEST_ID.min(id.len())).rev().find(|at| id.is_char_boundary(*at)).unwrap_or(0)
+impl Turn {
+    fn has(&self, id: &str) -> bool {
+        self.handled.iter().any(|known| &**known == id)
+    }
+}
+
+/// The part of an id that counts.
+fn counted(id: &str) -> &str {
+    let end = (0..=LONGEST_ID.min(id.len())).rev().find(|at| id.is_char_boundary(*at));
+    &id[..end.unwrap_or(0)]
 }
 
 #[cfg(test)]
@@ -331,6 +390,26 @@ mod tests {
         assert!(state.is_first("b").unwrap());
         assert!(state.is_first("a").unwrap(), "the oldest has gone");
         assert_eq!(state.turn().handled.len(), MOST_HANDLED);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_first_again_over_restarts() {
+        let folder = Folder::new("state-file-forget");
+        let state = StateFile::open(folder.file()).unwrap();
+        let long = "é".repeat(LONGEST_ID);
+        for id in ["a", "b", &long] {
+            assert!(!state.has(id) && state.is_first(id).unwrap() && state.has(id), "{id}");
+        }
+        state.forget("a").unwrap();
+        state.forget(format!("{long}x")).unwrap();
+        state.forget("never").unwrap();
+        assert!(!state.has("a") && state.has("b") && !state.has(&long));
+        drop(state);
+        let state = StateFile::open(folder.file()).unwrap();
+        assert!(!state.has("a") && state.has("b") && !state.has(&long));
+        assert!(state.is_first("a").unwrap() && !state.is_first("b").unwrap());
+        fs::write(folder.0.join("state.handled"), "buy milk\n").unwrap();
+        assert!(matches!(state.forget("a"), Err(FileError::Foreign(..))) && state.has("a"), "it stays");
     }
 
     #[test]

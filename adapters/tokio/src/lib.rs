@@ -56,8 +56,11 @@ use tokio::runtime::Handle;
 ///
 /// | To | call |
 /// |---|---|
-/// | begin | [`builder`], [`from_env`] |
+/// | begin | [`builder`], [`from_env`], [`from_vars`] |
+/// | take events | [`next`], [`next_delivery`], [`next_batch`] of `Events` |
 /// | change the filters | [`subscribe`], [`unsubscribe`] |
+/// | listen with filters of its own, beside others | [`listen`], [`listen_with`] |
+/// | see and delete subscriptions on the server | [`subscriptions`], [`delete_subscription`] |
 /// | make REST calls | [`get`], [`post`], [`put`], [`delete`], [`request`], [`request_with`], [`download`] |
 /// | wait out 429 and 503 in calls | [`retry_after`] |
 /// | list the SMS of a gap | [`missed_sms`] |
@@ -68,6 +71,14 @@ use tokio::runtime::Handle;
 ///
 /// [`builder`]: ringcentral_ws_driver::Client::builder
 /// [`from_env`]: ringcentral_ws_driver::Client::from_env
+/// [`from_vars`]: ringcentral_ws_driver::Client::from_vars
+/// [`next`]: ringcentral_ws_driver::Events::next
+/// [`next_delivery`]: ringcentral_ws_driver::Events::next_delivery
+/// [`next_batch`]: ringcentral_ws_driver::Events::next_batch
+/// [`listen`]: ringcentral_ws_driver::Client::listen
+/// [`listen_with`]: ringcentral_ws_driver::Client::listen_with
+/// [`subscriptions`]: ringcentral_ws_driver::Client::subscriptions
+/// [`delete_subscription`]: ringcentral_ws_driver::Client::delete_subscription
 /// [`subscribe`]: ringcentral_ws_driver::Client::subscribe
 /// [`unsubscribe`]: ringcentral_ws_driver::Client::unsubscribe
 /// [`get`]: ringcentral_ws_driver::Client::get
@@ -110,6 +121,8 @@ pub type Client = ringcentral_ws_driver::Client<Tokio>;
 /// |---|---|
 /// | say what to listen to | [`filters`] |
 /// | continue a session | [`stored_in`], [`restore`] |
+/// | cover what is acknowledged, in place of what is taken | [`acknowledge`] |
+/// | fetch what a gap may have cost | [`backfill`] |
 /// | change times and limits | [`config`], [`limits`] |
 /// | change the way to the server | [`tls`], [`proxy`], [`content_hosts`], [`http_client`] |
 /// | watch it | [`debug`], [`flight_recorder`], `metrics_label` (feature `metrics`) |
@@ -118,6 +131,8 @@ pub type Client = ringcentral_ws_driver::Client<Tokio>;
 /// [`filters`]: ringcentral_ws_driver::Builder::filters
 /// [`restore`]: ringcentral_ws_driver::Builder::restore
 /// [`stored_in`]: ringcentral_ws_driver::Builder::stored_in
+/// [`acknowledge`]: ringcentral_ws_driver::Builder::acknowledge
+/// [`backfill`]: ringcentral_ws_driver::Builder::backfill
 /// [`config`]: ringcentral_ws_driver::Builder::config
 /// [`limits`]: ringcentral_ws_driver::Builder::limits
 /// [`tls`]: ringcentral_ws_driver::Builder::tls

@@ -103,6 +103,22 @@ pub struct Voicemail {
     pub owner: Option<Owner>,
 }
 
+impl Voicemail {
+    /// The number that sent it, in E.164. `None` if the number is withheld, or it came from an extension.
+    ///
+    /// ```
+    /// # use ringcentral_ws_api::payloads::Voicemail;
+    /// let message: Voicemail = serde_json::from_str(r#"{"from":{"phoneNumber":"+16505550100"}}"#)?;
+    /// assert_eq!(message.sender(), Some("+16505550100"));
+    /// assert_eq!(Voicemail::default().sender(), None);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn sender(&self) -> Option<&str> {
+        self.from.as_ref()?.phone_number.as_deref()
+    }
+}
+
 /// A fax: filter `fax?direction=Inbound`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -154,6 +170,22 @@ pub struct Fax {
     pub fax_page_count: Option<u64>,
     /// Whose message store it is in.
     pub owner: Option<Owner>,
+}
+
+impl Fax {
+    /// The number that sent it, in E.164. `None` if the number is withheld, or it came from an extension.
+    ///
+    /// ```
+    /// # use ringcentral_ws_api::payloads::Fax;
+    /// let message: Fax = serde_json::from_str(r#"{"from":{"phoneNumber":"+16505550100"}}"#)?;
+    /// assert_eq!(message.sender(), Some("+16505550100"));
+    /// assert_eq!(Fax::default().sender(), None);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn sender(&self) -> Option<&str> {
+        self.from.as_ref()?.phone_number.as_deref()
+    }
 }
 
 /// Something changed in a message store: filter `message-store`. It says how many, not what.

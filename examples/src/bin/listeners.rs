@@ -41,8 +41,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         closing.close(Close::Revoke).await;
     });
     while let Some(event) = events.next().await {
-        if let Event::Closed { .. } | Event::Disconnected { .. } = event {
-            eprintln!("{event}");
+        match event {
+            Event::Disconnected { .. } => eprintln!("{event}"),
+            Event::Closed { reason } => return Ok(reason.into_result()?),
+            _ => {}
         }
     }
     Ok(())

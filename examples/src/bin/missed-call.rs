@@ -84,6 +84,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 calls.gap();
             }
             Some(Event::SnapshotChanged) => {}
+            Some(Event::Closed { reason }) => return Ok(reason.into_result()?),
             Some(other) => eprintln!("{other}"),
             None => break,
         }

@@ -62,15 +62,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::signal::ctrl_c().await.expect("a handler of Ctrl-C");
         stop.close(Close::Revoke).await;
     });
+    let mut ended = Ok(());
     while let Some(event) = events.next().await {
         match event {
             Event::Notification(notification) => handle(&notification),
             // They are in the spans too.
-            Event::Gap(_) | Event::Closed { .. } => eprintln!("{event}"),
+            Event::Gap(_) => eprintln!("{event}"),
+            Event::Closed { reason } => ended = reason.into_result(),
             _ => {}
         }
     }
     metrics.shutdown()?;
     spans.shutdown()?;
-    Ok(())
+    Ok(ended?)
 }

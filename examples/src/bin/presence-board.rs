@@ -93,6 +93,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             board.news = escape(&format!("the presence cannot be read: {error}")).into_owned();
         }
         board.draw()?;
+        if let Event::Closed { reason } = event {
+            return Ok(reason.into_result()?);
+        }
     }
     Ok(())
 }

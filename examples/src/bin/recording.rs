@@ -41,6 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 Vec::new()
             }),
             Event::SnapshotChanged => continue,
+            Event::Closed { reason } => return Ok(reason.clone().into_result()?),
             other => {
                 eprintln!("{other}");
                 continue;

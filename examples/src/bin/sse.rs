@@ -15,7 +15,7 @@ use std::error::Error;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::{Router, response::Html, routing::get};
 use futures_util::stream::{Stream, unfold};
-use ringcentral_ws::{Client, Close, Event, Events, Filter};
+use ringcentral_ws::{Client, Close, Event, Events, Filter, SessionError};
 use serde_json::json;
 use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
@@ -34,7 +34,7 @@ const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>Notifications<
 /// The name of an event, and its data in one line.
 type Line = (&'static str, String);
 
-async fn publish(mut events: Events, listeners: Sender<Line>) {
+async fn publish(mut events: Events, listeners: Sender<Line>) -> Result<(), SessionError> {
     while let Some(event) = events.next().await {
         let line = match &event {
             Event::Notification(n) => {
@@ -44,6 +44,7 @@ async fn publish(mut events: Events, listeners: Sender<Line>) {
             }
             Event::Gap(gap) => ("gap", gap.to_string()),
             Event::SnapshotChanged => continue,
+            Event::Closed { reason } => return reason.clone().into_result(),
             other => {
                 eprintln!("{other}");
                 continue;
@@ -52,6 +53,7 @@ async fn publish(mut events: Events, listeners: Sender<Line>) {
         // Nobody listening is no error.
         let _ = listeners.send(line);
     }
+    Ok(())
 }
 
 /// What a listener gets. It asks for the next event when the one before is on its way.
@@ -82,7 +84,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let pages = Router::new().route("/", get(Html(PAGE))).route("/events", get(listen));
     println!("open http://{}/", listener.local_addr()?);
     tokio::select! {
-        () = publish(events, listeners) => {}
+        end = publish(events, listeners) => end?,
         end = async { axum::serve(listener, pages).await } => end?,
         stop = tokio::signal::ctrl_c() => stop?,
     }

@@ -7,8 +7,8 @@ pub mod names {
     pub use ringcentral_ws_core::{Config, Snapshot};
     pub use rustls::ClientConfig;
 
+    pub use crate::foreign::ForeignState;
     pub use crate::recording::RecorderOptions;
-    pub use ringcentral_ws_api::ForeignTokens;
 }
 
 /// The methods of a half's `Builder` that change its field `settings`, a [`Settings`](crate::Settings). `debug` says
@@ -59,6 +59,7 @@ macro_rules! settings_methods {
         /// snapshot in between.
         pub fn restore(mut self, snapshot: $crate::setup_names::Snapshot) -> Self {
             self.settings.snapshot = Some(snapshot);
+            self.settings.snapshot_files = None;
             self
         }
 
@@ -91,14 +92,16 @@ macro_rules! settings_methods {
         ///
         /// # Errors
         ///
-        /// [`ForeignTokens`](ringcentral_ws_api::ForeignTokens): the login is of another server, app or user. Use other
-        /// files, or delete these.
-        pub fn stored_in(mut self, state: &$crate::StateFile) -> Result<Self, $crate::setup_names::ForeignTokens> {
+        /// [`ForeignState`](crate::ForeignState): the login is of another server, app or user. Use other files, or
+        /// delete those that it names.
+        pub fn stored_in(mut self, state: &$crate::StateFile) -> Result<Self, $crate::setup_names::ForeignState> {
             if let Some(source) = std::sync::Arc::get_mut(&mut self.credentials) {
-                source.store_in(state)?;
+                let foreign = |why| $crate::setup_names::ForeignState::new(state.names(), why);
+                source.store_in(state).map_err(foreign)?;
             }
             let server = self.settings.server(self.credentials.server()).clone();
             self.settings.snapshot = state.take_session(&server);
+            self.settings.snapshot_files = Some(state.names());
             Ok(self)
         }
 

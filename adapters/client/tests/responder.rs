@@ -1,0 +1,179 @@
+//! The program of the guide's chapter on gaps: each SMS is answered once, whatever happens during the answer.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use ringcentral_ws_gateway::{Server, ServerConfig};
+
+/// Nothing here takes this long; it only turns a hang into a failure.
+const DEADLINE: Duration = Duration::from_secs(60);
+const SMS: &str = "/restapi/v1.0/account/~/extension/~/sms";
+
+/// A folder with the program's files, and what it wrote.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ringcentral-ws-responder-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// What all runs wrote.
+    fn written(&self) -> String {
+        std::fs::read_to_string(self.0.join("stderr")).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The example, which is killed when this is dropped.
+struct Program(Child);
+
+impl Program {
+    fn start(server: &Server, folder: &Folder) -> Self {
+        let tests = std::env::current_exe().unwrap();
+        let program = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples/responder");
+        assert!(program.exists(), "`cargo test --test` builds no examples: run `cargo build --examples` before");
+        let stderr = std::fs::OpenOptions::new().create(true).append(true).open(folder.0.join("stderr")).unwrap();
+        let mut command = Command::new(program);
+        command.current_dir(&folder.0).envs(server.env()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        Self(command.spawn().unwrap())
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[cfg(unix)]
+    fn interrupt(&self) {
+        assert!(Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn server() -> Server {
+    Server::start(ServerConfig::default()).unwrap()
+}
+
+/// Who was answered.
+fn answered(server: &Server) -> Vec<String> {
+    server.sent_sms(0).into_iter().map(|sms| sms.to).collect()
+}
+
+/// Starts it, lets its answer fail by `fault`, and starts it again once that is over. Then the SMS is answered, and so is
+/// the one after it, each once.
+fn answered_after(name: &str, fault: impl FnOnce(&Server), over: impl FnOnce(&Server)) {
+    let (server, folder) = (server(), Folder::new(name));
+    let mut program = Program::start(&server, &folder);
+    server.wait_for_subscription();
+    fault(&server);
+    server.receive_sms(0, "+16505550101", "Are you open?");
+    assert_eq!(program.end().code(), Some(1), "{}", folder.written());
+    assert!(answered(&server).is_empty());
+    over(&server);
+    let _program = Program::start(&server, &folder);
+    server.wait_for_sent_sms(0, 1);
+    server.receive_sms(0, "+16505550102", "Are you open?");
+    server.wait_for_sent_sms(0, 2);
+    assert_eq!(answered(&server), ["+16505550101", "+16505550102"], "{}", folder.written());
+}
+
+#[test]
+fn an_answer_that_could_not_be_sent_is_sent_after_a_restart() {
+    answered_after("refused", |server| server.refuse_connections(true), |server| server.refuse_connections(false));
+}
+
+#[test]
+fn an_answer_that_an_overload_refused_is_sent_after_a_restart() {
+    answered_after("503", |server| server.next_http_fails(SMS, 503, "", &[]), |_| {});
+    // A wait beyond its limit. A shorter one it waits out.
+    answered_after("429", |server| server.next_http_fails(SMS, 429, "", &[("Retry-After", "61")]), |_| {});
+}
+
+#[test]
+fn an_answer_that_waits_out_a_429_is_sent_once() {
+    let (server, folder) = (server(), Folder::new("waits"));
+    let _program = Program::start(&server, &folder);
+    server.wait_for_subscription();
+    server.next_http_fails(SMS, 429, "", &[("Retry-After", "0")]);
+    server.receive_sms(0, "+16505550101", "Are you open?");
+    server.receive_sms(0, "+16505550102", "Are you open?");
+    server.wait_for_sent_sms(0, 2);
+    assert_eq!(answered(&server), ["+16505550101", "+16505550102"], "{}", folder.written());
+}
+
+#[test]
+fn what_is_refused_for_good_ends_nothing() {
+    let (server, folder) = (server(), Folder::new("refused-for-good"));
+    let _program = Program::start(&server, &folder);
+    server.wait_for_subscription();
+    server.next_http_fails(SMS, 400, r#"{"errorCode":"MSG-246"}"#, &[]);
+    server.receive_sms(0, "+16505550101", "Are you open?");
+    server.receive_sms(0, "+16505550102", "Are you open?");
+    server.wait_for_sent_sms(0, 1);
+    assert_eq!(answered(&server), ["+16505550102"], "{}", folder.written());
+    assert!(folder.written().contains("has perhaps no answer"), "{}", folder.written());
+}
+
+// CLAUSE PST-2 CLS-1
+#[cfg(unix)]
+#[test]
+fn ctrl_c_during_an_answer_ends_it_in_order_and_without_a_gap() {
+    let (server, folder) = (server(), Folder::new("ctrl-c"));
+    let mut program = Program::start(&server, &folder);
+    server.wait_for_subscription();
+    // What the server says comes late, so the answer is under way when it has the SMS.
+    server.delay(Duration::from_secs(1));
+    server.receive_sms(0, "+16505550101", "Are you open?");
+    server.wait_for_sent_sms(0, 1);
+    program.interrupt();
+    assert_eq!(program.end().code(), Some(0), "{}", folder.written());
+    server.delay(Duration::ZERO);
+    server.receive_sms(0, "+16505550102", "Are you open?");
+    let mut program = Program::start(&server, &folder);
+    server.wait_for_sent_sms(0, 2);
+    program.interrupt();
+    assert_eq!(program.end().code(), Some(0), "{}", folder.written());
+    assert_eq!(answered(&server), ["+16505550101", "+16505550102"], "{}", folder.written());
+    assert!(!folder.written().contains("gap"), "{}", folder.written());
+}
+
+#[test]
+fn the_guide_has_this_program() {
+    let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let example = read("examples/responder.rs");
+    let program = example.split_once("\n\n").expect("a line of documentation").1;
+    let guide = read("guide/gaps.md");
+    let (before, rest) = guide.split_once("\n```rust,no_run\n").expect("its first program");
+    let (shown, after) = rest.split_once("```\n").expect("the end of it");
+    if std::env::var_os("UPDATE_GUIDE").is_some() {
+        let text = format!("{before}\n```rust,no_run\n{program}```\n{after}");
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("guide/gaps.md"), text).unwrap();
+    } else {
+        assert_eq!(shown, program, "UPDATE_GUIDE=1 writes it anew");
+    }
+    // As the crate's README counts: without empty lines and comments.
+    let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
+    let lines = program.lines().filter(is_code).count();
+    assert!(read("README.md").contains(&format!("is {lines} lines of code")), "it is {lines}");
+}
