@@ -180,3 +180,12 @@ fn after_an_orderly_end_only_a_full_buffer_is_in_doubt() {
         assert!(found.contains("orderly end, and yet"), "{found}");
     }
 }
+
+// CLAUSE REC-8
+#[test]
+fn only_a_long_wait_may_be_reported() {
+    let first = killed("0", &[number(0)]);
+    let waited = |elapsed: u64| judge(&first, &next(&[at(0, json!({ "event": "progress", "elapsed_ms": elapsed }))]));
+    assert!(waited(LONG_WAIT - 1).contains("nothing went wrong"), "{}", waited(LONG_WAIT - 1));
+    assert!(!waited(1_505).contains("nothing went wrong"), "{}", waited(1_505));
+}
