@@ -40,7 +40,9 @@ pub(super) fn damage(state: &Path, rng: &mut Rng) -> Damaged {
             return Damaged::Login;
         }
         2 => {
-            write(&login(state), &content(&login(state)).unwrap_or_default()[..cut.min(20)]);
+            // It may be missing or short already: the life before may have died before it wrote one.
+            let whole = content(&login(state)).unwrap_or_default();
+            write(&login(state), &whole[..cut.min(20).min(whole.len())]);
             return Damaged::Login;
         }
         3 => write(state, b""),

@@ -39,7 +39,7 @@ pub struct Tally {
     pub torn_lines: u64,
     /// Longest time from the server to the reader of the line, in ms.
     pub slowest_ms: u64,
-    /// The life in which it happened.
+    /// The life in which it happened, and two before it.
     pub trace: String,
     /// What must not happen, in words.
     pub violations: Vec<String>,

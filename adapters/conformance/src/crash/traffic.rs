@@ -1,5 +1,7 @@
 //! Notifications without end, and what the server does with them.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -13,6 +15,10 @@ use crate::DEADLINE;
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     pub(super) log: ServerLog,
+    /// The subscription of each session.
+    subscribed: BTreeMap<u64, Rc<str>>,
+    /// The one for which each notification was made. It may be replaced before the notification is sent.
+    made_for: BTreeMap<u64, Rc<str>>,
 }
 
 impl Traffic {
@@ -70,8 +76,16 @@ impl Traffic {
         });
         for event in events {
             match event {
-                GatewayEvent::Sent { conn, uuid, .. } => {
+                GatewayEvent::Subscribed { session, id, .. } => {
+                    self.subscribed.insert(session, id.into());
+                }
+                GatewayEvent::Buffered { session, uuid } => self.made(session, uuid),
+                GatewayEvent::Sent { session, conn, uuid, .. } => {
+                    self.made(session, uuid);
                     if let Some(n) = self.log.numbers.get(&uuid) {
+                        if let Some(subscription) = self.made_for.get(&uuid) {
+                            self.log.subscriptions.insert((conn, *n), subscription.clone());
+                        }
                         self.log.conns.entry(conn).or_default().push(*n);
                         self.log.went.entry(uuid).or_default().push(conn);
                     }
@@ -81,6 +95,13 @@ impl Traffic {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// The session made it, or sends again what it made.
+    fn made(&mut self, session: u64, uuid: u64) {
+        if let Some(subscription) = self.subscribed.get(&session) {
+            self.made_for.entry(uuid).or_insert_with(|| subscription.clone());
         }
     }
 }
