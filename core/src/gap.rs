@@ -158,7 +158,8 @@ pub enum GapCause {
     /// ended before anything was delivered ([REC-9](crate::protocol#rec-9)).
     RecoveryAbandoned,
     /// The server replayed as many notifications as its buffer holds, those of other subscriptions included. Older ones
-    /// may have fallen out.
+    /// may have fallen out. The gap comes before the whole replay: what is missing may belong behind the first of it, within
+    /// `since` and `until`.
     ReplayOverflow,
     /// It is unknown whether a replay was complete. The connection broke in the middle of it, or the heartbeat that
     /// marks its end was not answered in time, or the replay was larger than
