@@ -1,7 +1,7 @@
 //! What listeners cost, for each notification: finding those it is for, and putting it into their queues. Taking it out
 //! is the application's time. Prints medians.
 //!
-//! `cargo run --release -p ringcentral-ws-benches --bin listeners [TURNS]`
+//! `cargo run --release -p ringcentral-ws-benches --bin listening [TURNS]`
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
