@@ -412,7 +412,7 @@ impl Hub {
         suspects.len() <= 1 || members + plain <= 1
     }
 
-    /// Whoever asks for one of these leaves. The plain stream goes back to what it had.
+    /// A listener that asks for one of these leaves. The plain stream goes back to what it had.
     fn give_up(&mut self, culprits: &[Box<str>]) -> Vec<Refusal> {
         let asked = |filters: &Filters| -> Box<[Box<str>]> {
             culprits.iter().filter(|one| filters.iter().any(|filter| *filter == ***one)).cloned().collect()

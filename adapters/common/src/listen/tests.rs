@@ -192,7 +192,7 @@ fn the_plain_stream_is_one_more_that_asks() {
     hub.set_plain(Some(filters(&["/a"])), at(40)).unwrap();
     assert_eq!(hub.change_now(at(40), true, false), None, "the server has it");
     assert_eq!(hub.route("/a"), &Route { listeners: Box::new([a]), plain: true });
-    assert!(hub.change_now(at(40), true, true).is_some(), "whoever calls subscribe gets an answer");
+    assert!(hub.change_now(at(40), true, true).is_some(), "a call of subscribe is answered");
 }
 
 // CLAUSE SUB-5
