@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws_api::{Backfill, CallGroup, FetchedRecordExt, RecordContent};
 use ringcentral_ws_conformance::{DEADLINE, Harness, World, settings};
-use ringcentral_ws_core::{Backfilled, Close, Event, Gap, Snapshot};
+use ringcentral_ws_core::{Backfilled, Close, Config, Event, Gap, Snapshot};
 use ringcentral_ws_gateway::RestLimits;
 
 /// Messages that come in while there is no connection.
@@ -59,7 +59,11 @@ impl Seen {
     }
 
     fn until(&mut self, world: &mut World<'_>, what: &str, is_so: impl Fn(&Self) -> bool) {
-        let end = Instant::now() + DEADLINE;
+        self.within(DEADLINE, world, what, is_so);
+    }
+
+    fn within(&mut self, time: Duration, world: &mut World<'_>, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + time;
         while !is_so(self) {
             let event = world.client().next_event(end.saturating_duration_since(Instant::now()));
             self.take(event.unwrap_or_else(|| panic!("never {what}")).expect("it goes on"));
@@ -150,6 +154,42 @@ fn a_restart_goes_on(harness: &dyn Harness) {
     }
 }
 
+/// As users have it: the settings and the server's window are the defaults, and the clock is the real one.
+fn ten_minutes(harness: &dyn Harness) {
+    const OUTAGE: Duration = Duration::from_secs(600);
+    let mut world = world(harness, true, Backfill::new());
+    world.setup.config = Config { rest_over_websocket: true, ..Config::default() };
+    world.server.with_gateway(|gateway, _| gateway.config_mut().recovery_timeout = Duration::from_secs(180));
+    world.subscribe();
+    let began = Instant::now();
+    world.server.refuse_connections(true);
+    world.server.drop_connections();
+    let mut missed = BTreeSet::new();
+    for n in 0..MISSED {
+        std::thread::sleep((OUTAGE / MISSED as u32 * n as u32).saturating_sub(began.elapsed()));
+        missed.insert(world.server.receive_sms(0, FROM, &n.to_string()).to_string());
+    }
+    std::thread::sleep(OUTAGE.saturating_sub(began.elapsed()));
+    world.server.refuse_connections(false);
+    let back = Instant::now();
+    let mut seen = Seen::default();
+    // Its next attempt may be half a minute away; the deadline is for a machine that is busy, too.
+    let end = Duration::from_secs(300);
+    seen.within(end, &mut world, "a gap", |seen| !seen.gaps.is_empty());
+    let gap_after = back.elapsed();
+    seen.within(end, &mut world, "a backfill", |seen| !seen.filled.is_empty());
+    let healed = back.elapsed();
+    let last = world.server.receive_sms(0, FROM, "last").to_string();
+    seen.within(end, &mut world, "a notification", |seen| seen.notifications.last() == Some(&last));
+    let (filled, limited) = (&seen.filled[0], world.server.observations().rate_limited);
+    println!("after the server was back: the gap {gap_after:?}, its {} records {healed:?}", filled.records.len());
+    assert_eq!((seen.gaps.len(), seen.filled.len(), filled.complete, limited), (1, 1, true, 0), "{filled}");
+    assert_eq!(filled.records.len(), MISSED, "each once");
+    assert_eq!(ids(filled).into_iter().collect::<BTreeSet<_>>(), missed, "all that was missed");
+    assert_eq!(seen.notifications, [last], "none of it a second time");
+    world.client().close(Close::Revoke);
+}
+
 fn on_all(play: impl Fn(&dyn Harness) + Sync) {
     let harnesses = harness::all();
     std::thread::scope(|scope| harnesses.iter().for_each(|harness| drop(scope.spawn(|| play(&**harness)))));
@@ -166,4 +206,11 @@ fn what_was_missed_is_fetched_once() {
 #[test]
 fn a_gap_outlives_a_restart() {
     on_all(a_restart_goes_on);
+}
+
+// CLAUSE REC-5
+#[test]
+#[ignore = "takes eleven minutes: an outage of ten, by the real clock"]
+fn ten_minutes_of_outage_are_healed() {
+    on_all(ten_minutes);
 }
