@@ -65,8 +65,10 @@ struct Counts {
     excused: u64,
     /// Joins that brought a filter nobody had, and leaves that took the last of one.
     changes: u64,
-    /// Subscriptions made or changed on the server, or deleted.
+    /// Subscriptions made or changed on the server.
     calls: u64,
+    /// Subscriptions deleted or expired.
+    ends: u64,
     faults: u64,
 }
 
@@ -171,6 +173,7 @@ impl Play {
         }
         for event in std::iter::from_fn(|| self.world.server.gateway().0.poll_event()) {
             self.counts.calls += u64::from(matches!(event, GatewayEvent::Subscribed { .. }));
+            self.counts.ends += u64::from(matches!(event, GatewayEvent::Unsubscribed { .. }));
         }
     }
 
@@ -364,4 +367,37 @@ fn listeners_come_and_go_under_faults() {
         seed += 1;
     }
     println!("{} h: {total:?}", played.as_secs() / 3600);
+}
+
+/// Comings and goings, a few at a time and then none for a while, need one call each time that all together ask for
+/// something else than before, and no other.
+// CLAUSE SUB-5 SUB-8
+#[test]
+fn no_call_is_needless() {
+    let (mut total, mut least) = (0, 0);
+    for seed in 1..=20 {
+        let mut play = Play::new(seed);
+        for _ in 0..200 {
+            let before = play.wanted();
+            let calls = play.counts.calls + play.counts.ends;
+            let most = if play.rng.u8(0..40) == 0 { LISTENERS } else { play.rng.usize(1..6) };
+            for place in 0..most {
+                let place = if most == LISTENERS { place } else { play.rng.usize(0..LISTENERS) };
+                if play.users[place].is_some() {
+                    play.leave(place);
+                } else if most != LISTENERS {
+                    play.join(place);
+                }
+            }
+            // Longer than the time in which the number of changes is limited.
+            play.pass(Duration::from_secs(15));
+            let needed = u64::from(play.wanted() != before);
+            least += needed;
+            assert_eq!(play.counts.calls + play.counts.ends - calls, needed, "seed {seed}: {before:?}");
+        }
+        assert_eq!((play.counts.faults, play.counts.gaps, play.counts.refused), (0, 0, 0));
+        total += play.counts.calls + play.counts.ends;
+    }
+    assert!(least > 500);
+    println!("{total} calls, {least} needed");
 }
