@@ -1,9 +1,13 @@
 //! Time as plain numbers: the caller owns the clock.
 
+mod parse;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+pub use parse::ParseTimeError;
 
 /// A moment: microseconds since an epoch that the driver chooses, on a clock that never goes back.
 ///

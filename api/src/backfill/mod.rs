@@ -51,7 +51,6 @@ mod state;
 mod task;
 #[cfg(test)]
 mod tests;
-mod time;
 mod window;
 
 use std::time::Duration;

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::known::Key;
-use super::time;
 use crate::payloads::field::{Id, text};
 use crate::payloads::{CallRecord, Fax, InstantMessage, Presence, TeamPost, Voicemail};
 
@@ -61,10 +60,10 @@ impl Head {
     /// What can be read of a record; all of it may be missing.
     pub(super) fn of(json: &str) -> Self {
         let fields: Fields<'_> = serde_json::from_str(json).unwrap_or_default();
-        let at = |text: &Option<String>| text.as_deref().and_then(time::parse);
+        let at = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
         let started = at(&fields.start_time);
         let seconds = fields.duration.as_deref().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        let ended = started.map(|at| UnixMillis(at.0.saturating_add(seconds.saturating_mul(1000))));
+        let ended = started.map(|at: UnixMillis| UnixMillis(at.0.saturating_add(seconds.saturating_mul(1000))));
         let created = at(&fields.creation_time).or(started);
         Self {
             // A presence is that of its extension.

@@ -19,7 +19,6 @@ use super::budget::CallGroup;
 use super::known::Key;
 use super::plan::Source;
 use super::record::Head;
-use super::time;
 
 /// Records of one answer: of the call log and of team messaging the service gives no more.
 const RECORDS: usize = 250;
@@ -211,7 +210,7 @@ impl Task {
             return Some(Brought { records: vec![records], ..Brought::default() });
         }
         let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
-        let server_time = answer.sync_info.as_ref().and_then(|info| time::parse(info.sync_time.as_deref()?));
+        let server_time = answer.sync_info.as_ref().and_then(|info| info.sync_time.as_deref()?.parse().ok());
         let window = window(server_time);
         let heads: Vec<(Head, &str)> = answer.records.iter().map(|raw| (Head::of(raw.get()), raw.get())).collect();
         let mut brought = Brought { server_time, ..Brought::default() };

@@ -58,8 +58,6 @@ mod off;
 #[cfg(feature = "metrics")]
 mod on;
 mod table;
-#[cfg(any(feature = "metrics", test))]
-mod timestamp;
 
 #[cfg(not(feature = "metrics"))]
 pub use off::{Meter, QueueMeter};

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use ::metrics::{Counter, Gauge, Histogram, Label, Unit};
 use ringcentral_ws_core::{
     CloseReason, Event, RequestId, RequestOutcome, Session, SessionState, Stats, SubscriptionState, Timestamp,
+    UnixMillis,
 };
 
 use super::table::names;
-use super::timestamp::unix_millis;
 use super::{Kind, METRICS};
 use crate::clock::Clock;
 use crate::health::Pulse;
@@ -233,10 +233,10 @@ impl QueueMeter {
     pub fn taken(&self, event: &Event) {
         if let Some(meters) = &self.0
             && let Event::Notification(notification) = event
-            && let Some(sent) = notification.timestamp().and_then(unix_millis)
+            && let Some(sent) = notification.timestamp().and_then(|text| text.parse::<UnixMillis>().ok())
         {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            meters.delay.record(now.saturating_sub(Duration::from_millis(sent)).as_secs_f64());
+            meters.delay.record(now.saturating_sub(Duration::from_millis(sent.0)).as_secs_f64());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::time;
+use ringcentral_ws_core::UnixMillis;
 
 /// Records of an answer of `message-sync`, so few that there is always more.
 const MOST: usize = 7;
@@ -50,7 +50,7 @@ fn param<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn date(query: &str, name: &str) -> Option<u64> {
-    param(query, name).and_then(time::parse).map(|at| at.0.saturating_sub(super::EPOCH))
+    param(query, name).and_then(|text| text.parse::<UnixMillis>().ok()).map(|at| at.0.saturating_sub(super::EPOCH))
 }
 
 impl Model {
