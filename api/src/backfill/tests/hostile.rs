@@ -33,13 +33,14 @@ const FRAGMENTS: [&str; 24] = [
 ];
 
 /// Whole answers, so that some of what comes of fragments is read.
-const ANSWERS: [&str; 6] = [
+const ANSWERS: [&str; 7] = [
     r#"{"records":[{"id":1,"creationTime":"2023-11-14T22:13:20Z"}],"syncInfo":{"olderRecordsExist":true,"syncToken":"t"}}"#,
     r#"{"records":[{"id":null},{"id":{}},[],7,"a"],"syncInfo":{"olderRecordsExist":true}}"#,
     r#"{"records":[{"id":"c1"},{"id":"c2","lastModifiedTime":"9999-01-01T00:00:00Z"}]}"#,
     r#"{"records":[{"id":"p","creationTime":"2030-01-01T00:00:00Z"}],"navigation":{"prevPageToken":"next"}}"#,
     r#"{"records":[{"extension":{"id":1}}],"paging":{"totalPages":100000}}"#,
     r#"{"records":[],"syncInfo":{"syncTime":"0000-00-00T00:00:00Z","syncToken":""}}"#,
+    r#"{"records":[{"id":1,"startTime":"2023-11-14T22:13:20.123+0100","duration":7}],"syncInfo":{"syncTime":"2023-11-14T22:13:20.123Z"}}"#,
 ];
 
 fn body(rng: &mut Rng) -> String {
@@ -85,6 +86,22 @@ fn no_answer_breaks_anything() {
         let state = lab.filler.state(clock(lab.ms)).to_json();
         assert!(state.len() < 100_000);
         let _ = GapFiller::restore(settings, BackfillState::from_json(&state).unwrap(), 1, clock(lab.ms));
+    }
+}
+
+#[test]
+fn a_letter_that_is_another_one_breaks_nothing() {
+    for whole in ANSWERS {
+        for at in 0..whole.len() {
+            for other in ["é", "€", "😀", "0", "-", "."] {
+                let damaged = [&whole[..at], other, &whole[at + 1..]].concat();
+                let mut lab = Lab::new(quick().attempts(1), &[Filter::sms(), Filter::telephony_sessions()]);
+                lab.gap(lab.ms, lab.ms + 1000);
+                while let FillStep::Call(call) = lab.step_or_wait() {
+                    lab.answer(&call, &damaged);
+                }
+            }
+        }
     }
 }
 
