@@ -63,7 +63,9 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(upgrade: &mut Upgrade, stream: &
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A turn of reading begins.
     pub(crate) fn begin_turn(&mut self, now: Timestamp) {
-        self.state.begin_turn(&mut self.layer.get_mut().below, now);
+        let AdaptiveReader { stream, below, .. } = self.layer.get_mut();
+        stream.begin_turn();
+        self.state.begin_turn(below, now);
     }
 
     /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
