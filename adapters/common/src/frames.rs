@@ -127,10 +127,23 @@ impl FrameTracker {
 
     fn take_header<'a>(&mut self, taken: &'a [u8]) -> &'a [u8] {
         let Place::Header { bytes, count } = &mut self.place else { return taken };
+        // Most come whole, and their frames too.
+        if *count == 0
+            && let Some((length, left)) = header(taken)
+        {
+            let (first, rest) = (taken[0], &taken[length..]);
+            self.frame_begins(first);
+            if let Some(behind) = usize::try_from(left).ok().and_then(|left| rest.get(left..)) {
+                self.frame_ends(first);
+                return behind;
+            }
+            self.place = Place::Payload { first, left };
+            return rest;
+        }
         for (at, byte) in taken.iter().enumerate() {
             bytes[*count] = *byte;
             *count += 1;
-            let Some(left) = payload(&bytes[..*count]) else { continue };
+            let Some((_, left)) = header(&bytes[..*count]) else { continue };
             let first = bytes[0];
             self.place = Place::Payload { first, left };
             self.frame_begins(first);
@@ -165,22 +178,24 @@ const fn is_data(first: u8) -> bool {
     first & 0x08 == 0
 }
 
-/// The length of the payload, if the header is whole.
-fn payload(header: &[u8]) -> Option<u64> {
-    let second = *header.get(1)?;
+/// The lengths of the header that these bytes begin with and of its payload, if it is whole.
+fn header(bytes: &[u8]) -> Option<(usize, u64)> {
+    let second = *bytes.get(1)?;
     let extended = match second & 0x7f {
         126 => 2,
         127 => 8,
         _ => 0,
     };
     let mask = if second & 0x80 == 0 { 0 } else { 4 };
-    if header.len() < 2 + extended + mask {
+    let length = 2 + extended + mask;
+    if bytes.len() < length {
         return None;
     }
-    Some(match extended {
+    let payload = match extended {
         0 => u64::from(second & 0x7f),
-        _ => header[2..2 + extended].iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
-    })
+        _ => bytes[2..2 + extended].iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
+    };
+    Some((length, payload))
 }
 
 #[cfg(test)]

@@ -20,8 +20,14 @@ pub const MAX_ADDRESSES: usize = 16;
 pub const MAX_PROVISIONAL: usize = 16;
 
 /// Most bytes that are read from a WebSocket in one turn, beside one read of `IoLimits::socket_buffer`. Then timers,
-/// commands and calls have their turn, whatever the server still sends ([FRM-4](ringcentral_ws_core::protocol#frm-4)).
-pub const TURN_BYTES: usize = 256 << 10;
+/// commands and calls have their turn, whatever the server still sends ([FRM-4](ringcentral_ws_core::protocol#frm-4)). So
+/// does the application, where it shares a thread with the client: what a turn brings is still in the cache then, and
+/// allocators have not fetched new pages for it.
+pub const TURN_BYTES: usize = 64 << 10;
+
+/// Most bytes that are read in a row from a stream below TLS or HTTP. Of a WebSocket the bound of a turn comes first, but
+/// for bytes that are nothing for it.
+pub const STREAM_BYTES: usize = 256 << 10;
 
 /// Most frames that are read from a WebSocket in one turn, beside those of one read: small frames cost more time than
 /// their bytes.

@@ -76,7 +76,7 @@ impl<R: Runtime> Future for Driver<R> {
                 }
             }
         }
-        cx.waker().wake_by_ref();
+        this.io.https.runtime.wake_last(cx);
         Poll::Pending
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::task::Context;
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -43,6 +44,12 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     ///
     /// No runtime is running here.
     fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()>;
+
+    /// Wakes the task that is polled once others had their turn: it has more to do, and has woken others. The default wakes
+    /// it at once, which is good where a woken task goes behind those that were woken before.
+    fn wake_last(&self, cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
 
     /// The time, by all clocks. The default reads those of the system; a runtime that simulates a machine has its own.
     fn clocks(&self) -> ClockTimes {

@@ -63,7 +63,9 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(upgrade: &mut Upgrade, stream: &
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A turn of reading begins.
     pub(crate) fn begin_turn(&mut self, now: Timestamp) {
-        self.state.begin_turn(&mut self.layer.get_mut().below, now);
+        let AdaptiveReader { stream, below, .. } = self.layer.get_mut();
+        stream.begin_turn();
+        self.state.begin_turn(below, now);
     }
 
     /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
@@ -122,7 +124,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             return Poll::Ready(incoming);
         }
         let next = self.layer.poll_next(cx);
-        self.is_drained = next.is_pending();
+        // A turn that has ended by its bounds leaves bytes unread.
+        self.is_drained = next.is_pending() && !self.is_spent();
         if let Poll::Ready(Some(Ok(Message::Close(_)))) = next {
             // The answer to the close frame is on its way; what cannot leave now is not worth waiting for.
             let _ = self.layer.sink().poll_flush(cx);
@@ -352,6 +355,32 @@ mod tests {
                 }
                 assert!(socket.is_spent(), "{texts} texts in {turns} turns");
             }
+        });
+    }
+
+    // CLAUSE FRM-4
+    #[test]
+    fn a_turn_that_ends_between_two_messages_keeps_what_was_read_for_the_next() {
+        // With its header each is one read of the WebSocket.
+        const LENGTH: usize = (4 << 10) - 4;
+        const COUNT: usize = 3 * TURN_BYTES / (4 << 10);
+        let (mut socket, mut server) = connect_through(4 * TURN_BYTES, IoLimits::default(), 10_000);
+        block_on(async {
+            for _ in 0..COUNT {
+                server.send(Message::text("x".repeat(LENGTH))).await.unwrap();
+            }
+            let (mut texts, mut turns) = (0, 0);
+            while texts < COUNT {
+                socket.begin_turn(Timestamp::ZERO);
+                turns += 1;
+                while let Some(incoming) = poll_fn(|cx| socket.poll_receive(cx)).now_or_never() {
+                    let Incoming::Text(_) = incoming else { panic!("{incoming:?}") };
+                    texts += 1;
+                }
+                poll_fn(|cx| Poll::Ready(socket.poll_send(cx))).await;
+                assert!(socket.is_spent() || texts == COUNT);
+            }
+            assert!(turns > 2, "{turns} turns");
         });
     }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
-use ringcentral_ws_adapter::TURN_BYTES;
+use ringcentral_ws_adapter::STREAM_BYTES;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
@@ -25,6 +25,13 @@ impl<S> Transport<S> {
         match self {
             Self::Plain(_) => None,
             Self::Tls(stream) => Some(stream.get_mut().1),
+        }
+    }
+
+    /// A turn of reading begins, which is bounded above TLS.
+    pub(crate) fn begin_turn(&mut self) {
+        if let Self::Tls(stream) = self {
+            stream.get_mut().0.in_a_row = 0;
         }
     }
 }
@@ -46,7 +53,7 @@ impl<S> Paced<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.in_a_row >= TURN_BYTES {
+        if self.in_a_row >= STREAM_BYTES {
             self.in_a_row = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -124,18 +131,18 @@ mod tests {
     // CLAUSE FRM-4
     #[test]
     fn many_bytes_in_a_row_are_read_in_turns() {
-        let (mut far, near) = pipe(2 * TURN_BYTES);
+        let (mut far, near) = pipe(2 * STREAM_BYTES);
         let mut near = Paced { stream: near, in_a_row: 0 };
         block_on(async {
-            far.write_all(&vec![7; 2 * TURN_BYTES]).await.unwrap();
+            far.write_all(&vec![7; 2 * STREAM_BYTES]).await.unwrap();
             let mut piece = [0; 4096];
             let mut bytes = 0;
             while let Some(count) = near.read(&mut piece).now_or_never() {
                 bytes += count.unwrap();
             }
-            assert_eq!(bytes, TURN_BYTES);
+            assert_eq!(bytes, STREAM_BYTES);
             // It asked to be looked at again, so awaiting it does not hang.
-            near.read_exact(&mut vec![0; TURN_BYTES]).await.unwrap();
+            near.read_exact(&mut vec![0; STREAM_BYTES]).await.unwrap();
         });
     }
 }

@@ -22,7 +22,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub use ringcentral_ws_driver::*;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::Handle;
+use tokio::task::yield_now;
 
 /// A client on tokio: a handle of a running session. Clones are handles of the same session.
 ///
@@ -172,6 +173,11 @@ impl Runtime for Tokio {
     fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()> {
         drop(Handle::try_current().map_err(io::Error::other)?.spawn(task));
         Ok(())
+    }
+
+    /// The future of `block_on` is no task, so it would come behind many turns of one that wakes itself.
+    fn wake_last(&self, cx: &mut Context<'_>) {
+        let _ = pin!(yield_now()).poll(cx);
     }
 }
 

@@ -1,6 +1,9 @@
 //! What things cost beside their floors, in one run: the rows of the table in `benches/README.md`.
 //!
-//! `cargo run --release -p ringcentral-ws-benches --bin table [TURNS]`
+//! `cargo run --release -p ringcentral-ws-benches --bin table [TURNS [ONLY...]]`
+//!
+//! With words behind the turns only rows that have all of them: a runtime, `plain` or `tls`, a size; or `calls`, or
+//! `session`.
 //!
 //! The machine may be busy: what is compared takes turns, and figures are of the processor's time of this process, the
 //! server being another one. A cell is the median over all turns, in nanoseconds; a ratio is the median of the ratios of
@@ -9,78 +12,121 @@
 use ringcentral_ws_async_std::AsyncStd;
 use ringcentral_ws_benches::loopback::{Server, serve_if_asked};
 use ringcentral_ws_benches::raw::Work;
+use ringcentral_ws_benches::table::channel::Channel;
 use ringcentral_ws_benches::table::tasks::{self, Run};
 use ringcentral_ws_benches::table::{Cost, Samples, calls, ratio, session, threads};
-use ringcentral_ws_driver::Runtime;
 use ringcentral_ws_smol::Smol;
 use ringcentral_ws_tokio::Tokio;
 
 /// Sizes of notifications, and how many are sent of each.
 const SIZES: [(usize, usize); 4] = [(200, 40_000), (600, 20_000), (6_000, 3_000), (60_000, 400)];
-/// Read buffers that are tried for the loop; the best one is the floor.
+/// Read buffers that are tried for the loops; the best one is the floor.
 const BUFFERS: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 128 << 10];
 
-/// The costs of one kind of notification in one turn: socket, loop, loop and parse with each buffer, this client.
-type Turn<'a> = &'a dyn Fn(usize, usize) -> [Cost; 7];
+/// The costs of one kind of notification in one turn.
+struct Costs {
+    socket: Cost,
+    raw: Cost,
+    /// With each buffer.
+    parse: [Cost; 4],
+    queued: [Cost; 4],
+    ours: Cost,
+}
+
+type Turn<'a> = &'a dyn Fn(usize, usize) -> Costs;
+
+/// What is to be printed.
+struct Asked {
+    turns: usize,
+    only: Vec<String>,
+}
+
+impl Asked {
+    fn has(&self, labels: &[&str]) -> bool {
+        self.only.iter().all(|word| labels.contains(&&**word))
+    }
+}
 
 fn main() {
     serve_if_asked();
-    let turns = std::env::args().nth(1).map_or(Ok(7), |turns| turns.parse());
+    let mut args = std::env::args().skip(1);
+    let turns = args.next().map_or(Ok(7), |turns| turns.parse());
     let Ok(turns) = turns else {
-        eprintln!("usage: table [TURNS]");
+        eprintln!("usage: table [TURNS [ONLY...]]");
         std::process::exit(2);
     };
+    let asked = Asked { turns, only: args.collect() };
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let on_tokio: Run<'_> = &|future| tokio.block_on(future);
     println!(
-        "| runtime | TLS | bytes | socket | loop | loop and parse | its buffer | client | client / loop and parse |"
+        "| runtime | TLS | bytes | socket | loop | loop and parse | loop, parse and queue | client \
+         | client / loop and parse | client / loop, parse and queue |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for tls in [false, true] {
         let server = Server::start(tls).expect("a process");
-        rows("tokio", tls, turns, &on_tasks::<Tokio>(&server, on_tokio));
-        rows("smol", tls, turns, &on_tasks::<Smol>(&server, &|future| smol::block_on(future)));
-        rows("async-std", tls, turns, &on_tasks::<AsyncStd>(&server, &|future| async_std::task::block_on(future)));
-        rows("threads", tls, turns, &|count, size| {
-            let parse = BUFFERS.map(|buffer| threads::raw(&server, count, size, Work::Parse, buffer));
-            let socket = threads::socket(&server, count, size);
-            let raw = threads::raw(&server, count, size, Work::Receive, 64 << 10);
-            [socket, raw, parse[0], parse[1], parse[2], parse[3], threads::ours(&server, count, size)]
+        rows("tokio", tls, &asked, &on_tasks::<Tokio>(&server, on_tokio));
+        rows("smol", tls, &asked, &on_tasks::<Smol>(&server, &|future| smol::block_on(future)));
+        rows("async-std", tls, &asked, &on_tasks::<AsyncStd>(&server, &|future| async_std::task::block_on(future)));
+        rows("threads", tls, &asked, &|count, size| Costs {
+            parse: BUFFERS.map(|buffer| threads::raw(&server, count, size, Work::Parse, buffer)),
+            socket: threads::socket(&server, count, size),
+            raw: threads::raw(&server, count, size, Work::Receive, 64 << 10),
+            queued: BUFFERS.map(|buffer| threads::queued(&server, count, size, buffer)),
+            ours: threads::ours(&server, count, size),
         });
     }
     println!("\n| what | floor | this library | ratio |");
     println!("|---|---|---|---|");
-    calls::print(&Server::start(false).expect("a process"), on_tokio, turns);
-    session::print(turns);
-}
-
-fn on_tasks<'a, R: Runtime + Default>(server: &'a Server, run: Run<'a>) -> impl Fn(usize, usize) -> [Cost; 7] + 'a {
-    move |count, size| {
-        let parse = BUFFERS.map(|b| run(Box::pin(tasks::raw::<R>(server, count, size, Work::Parse, b))));
-        let socket = run(Box::pin(tasks::socket::<R>(server, count, size)));
-        let raw = run(Box::pin(tasks::raw::<R>(server, count, size, Work::Receive, 64 << 10)));
-        let ours = run(Box::pin(tasks::ours::<R>(server, count, size)));
-        [socket, raw, parse[0], parse[1], parse[2], parse[3], ours]
+    if asked.has(&["calls"]) {
+        calls::print(&Server::start(false).expect("a process"), on_tokio, turns);
+    }
+    if asked.has(&["session"]) {
+        session::print(turns);
     }
 }
 
-fn rows(runtime: &str, tls: bool, turns: usize, turn: Turn<'_>) {
+fn on_tasks<'a, R: Channel + Default>(server: &'a Server, run: Run<'a>) -> impl Fn(usize, usize) -> Costs + 'a {
+    move |count, size| Costs {
+        parse: BUFFERS.map(|b| run(Box::pin(tasks::raw::<R>(server, count, size, Work::Parse, b)))),
+        socket: run(Box::pin(tasks::socket::<R>(server, count, size))),
+        raw: run(Box::pin(tasks::raw::<R>(server, count, size, Work::Receive, 64 << 10))),
+        queued: BUFFERS.map(|b| run(Box::pin(tasks::queued::<R>(server, count, size, b)))),
+        ours: run(Box::pin(tasks::ours::<R>(server, count, size))),
+    }
+}
+
+/// The samples with the buffer that is best for these.
+fn best(samples: &[Samples; 4]) -> &Samples {
+    samples.iter().min_by(|a, b| a.cpu().total_cmp(&b.cpu())).unwrap_or(&samples[0])
+}
+
+fn rows(runtime: &str, tls: bool, asked: &Asked, turn: Turn<'_>) {
     for (size, count) in SIZES {
-        let mut samples: [Samples; 7] = Default::default();
-        for _ in 0..turns {
-            turn(count, size).into_iter().zip(&mut samples).for_each(|(cost, samples)| samples.push(cost));
+        if !asked.has(&[runtime, if tls { "tls" } else { "plain" }, &size.to_string()]) {
+            continue;
         }
-        let [socket, raw, parse @ .., ours] = &samples;
-        let best = (0..BUFFERS.len()).min_by(|a, b| parse[*a].cpu().total_cmp(&parse[*b].cpu())).unwrap_or(0);
-        let (floor, buffer) = (&parse[best], BUFFERS[best] >> 10);
+        let [mut socket, mut raw, mut ours] = <[Samples; 3]>::default();
+        let [mut parse, mut queued] = <[[Samples; 4]; 2]>::default();
+        for _ in 0..asked.turns {
+            let costs = turn(count, size);
+            [(&mut socket, costs.socket), (&mut raw, costs.raw), (&mut ours, costs.ours)]
+                .into_iter()
+                .chain(parse.iter_mut().zip(costs.parse))
+                .chain(queued.iter_mut().zip(costs.queued))
+                .for_each(|(samples, cost)| samples.push(cost));
+        }
+        let (parse, queued) = (best(&parse), best(&queued));
         println!(
-            "| {runtime} | {} | {size} | {:.0} | {:.0} | {:.0} | {buffer} KiB | {:.0} | {} |",
+            "| {runtime} | {} | {size} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {} | {} |",
             if tls { "yes" } else { "no" },
             socket.cpu(),
             raw.cpu(),
-            floor.cpu(),
+            parse.cpu(),
+            queued.cpu(),
             ours.cpu(),
-            ratio(ours.beside(floor)),
+            ratio(ours.beside(parse)),
+            ratio(ours.beside(queued)),
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Figures beside their floors: samples of several things that take turns in one run, and what is said about them.
 
 pub mod calls;
+pub mod channel;
 pub mod session;
 pub mod tasks;
 pub mod threads;
@@ -8,6 +9,9 @@ pub mod threads;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+
+/// Messages that may wait in a queue: as many as events of a client.
+const QUEUE: usize = 1024;
 
 /// What one round took.
 #[derive(Clone, Copy, Debug)]

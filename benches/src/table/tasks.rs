@@ -1,20 +1,22 @@
 //! Notifications over loopback on an async runtime.
 
+use async_tungstenite::tungstenite::Message;
 use futures_rustls::TlsConnector;
 use futures_util::future::LocalBoxFuture;
 use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use ringcentral_ws_driver::rustls::pki_types::ServerName;
 use ringcentral_ws_driver::{Builder, Client, Event, Events, Filters, FixedToken, Resumption, Runtime};
 
-use super::{Cost, Meter};
+use super::channel::Channel;
+use super::{Cost, Meter, QUEUE};
 use crate::loopback::{CUT, Server, flood_filter};
 use crate::raw::{UPGRADE, Work, buffered, receive, subscribed};
 
 /// Runs a future to its end on a runtime.
 pub type Run<'a> = &'a dyn Fn(LocalBoxFuture<'_, Cost>) -> Cost;
 
-trait Duplex: AsyncRead + AsyncWrite + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 
 async fn dial<R: Runtime + Default>(server: &Server) -> Box<dyn Duplex> {
     let stream = R::default().connect(([127, 0, 0, 1], server.port).into()).await.expect("a server");
@@ -40,6 +42,31 @@ pub async fn raw<R: Runtime + Default>(server: &Server, count: usize, size: usiz
     let mut socket = subscribed(stream, &flood_filter(count, size), buffered(buffer)).await;
     let meter = Meter::start();
     std::hint::black_box(receive(&mut socket, count, work).await);
+    meter.each(count)
+}
+
+/// The same loop in a task of its own, whose messages go through a channel to the task that wants them.
+pub async fn queued<R: Channel + Default>(server: &Server, count: usize, size: usize, buffer: usize) -> Cost {
+    let stream = dial::<R>(server).await;
+    let mut socket = subscribed(stream, &flood_filter(count, size), buffered(buffer)).await;
+    let meter = Meter::start();
+    let (to, mut from) = R::channel(QUEUE);
+    let reader = async move {
+        let _answer = socket.next().await;
+        for _ in 0..count {
+            let Some(Ok(Message::Text(text))) = socket.next().await else { panic!("no notification") };
+            std::hint::black_box(Work::Parse.on(&text));
+            R::send(&to, text).await;
+        }
+    };
+    R::default().spawn(Box::pin(reader)).expect("a runtime");
+    let (mut seen, mut bytes) = (0, 0);
+    while let Some(text) = R::next(&mut from).await {
+        bytes += text.len();
+        seen += 1;
+    }
+    assert_eq!(seen, count);
+    std::hint::black_box(bytes);
     meter.each(count)
 }
 
@@ -74,7 +101,6 @@ pub async fn ours<R: Runtime + Default>(server: &Server, count: usize, size: usi
 
 /// Requests over a WebSocket, one after the other, by a loop that parses the answers.
 pub async fn raw_requests<R: Runtime + Default>(server: &Server, count: usize) -> Cost {
-    use async_tungstenite::tungstenite::Message;
     let mut socket = subscribed(dial::<R>(server).await, "/quiet", buffered(4096)).await;
     let _answer = socket.next().await;
     let meter = Meter::start();

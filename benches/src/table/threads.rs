@@ -9,7 +9,7 @@ use ringcentral_ws_blocking::{Builder, Event, FixedToken};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
-use super::{Cost, Meter};
+use super::{Cost, Meter, QUEUE};
 use crate::loopback::{Server, Stream, flood_filter};
 use crate::raw::{UPGRADE, Work, buffered, subscription};
 
@@ -63,6 +63,27 @@ pub fn raw(server: &Server, count: usize, size: usize, work: Work, buffer: usize
         let Ok(Message::Text(text)) = socket.read() else { panic!("no notification") };
         bytes += work.on(&text);
     }
+    std::hint::black_box(bytes);
+    meter.each(count)
+}
+
+/// The same loop on a thread of its own, whose messages go through a channel to the thread that wants them.
+#[must_use]
+pub fn queued(server: &Server, count: usize, size: usize, buffer: usize) -> Cost {
+    let mut socket = subscribed(server, &flood_filter(count, size), buffer);
+    let meter = Meter::start();
+    let (to, from) = std::sync::mpsc::sync_channel(QUEUE);
+    let reader = std::thread::spawn(move || {
+        let _answer = socket.read();
+        for _ in 0..count {
+            let Ok(Message::Text(text)) = socket.read() else { panic!("no notification") };
+            std::hint::black_box(Work::Parse.on(&text));
+            to.send(text).expect("a receiver");
+        }
+    });
+    let (seen, bytes) = from.into_iter().fold((0, 0), |(seen, bytes), text| (seen + 1, bytes + text.len()));
+    reader.join().expect("a reader");
+    assert_eq!(seen, count);
     std::hint::black_box(bytes);
     meter.each(count)
 }

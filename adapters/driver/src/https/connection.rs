@@ -148,7 +148,7 @@ impl<S: AsyncWrite + Unpin> hyper::rt::Write for Wire<S> {
 
 #[cfg(test)]
 mod tests {
-    use ringcentral_ws_adapter::TURN_BYTES;
+    use ringcentral_ws_adapter::STREAM_BYTES;
 
     use super::*;
 
@@ -174,9 +174,9 @@ mod tests {
                     break;
                 }
                 read += buffer.filled().len();
-                assert!(read <= TURN_BYTES, "it never pauses");
+                assert!(read <= STREAM_BYTES, "it never pauses");
             }
-            assert_eq!(read, TURN_BYTES);
+            assert_eq!(read, STREAM_BYTES);
         }
     }
 }
