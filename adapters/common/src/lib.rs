@@ -104,7 +104,7 @@ pub use setup::{Prepared, Settings};
 pub use socket::{Incoming, SocketState};
 pub use start_error::StartError;
 pub use state::{ConnectionState, StateSender, Watcher};
-pub use state_file::StateFile;
+pub use state_file::{Once, StateFile};
 pub use subscriptions::{deleted, listed, subscription_path};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::{SessionSpan, Tracer};
