@@ -4,7 +4,7 @@ use std::fmt;
 
 use ringcentral_ws_core::ApiError;
 
-use crate::request::RequestError;
+use crate::request::{FIND_OUT, RequestError};
 
 /// Why a call came to nothing: it has no response, or the server refused it, or the body of the response does not fit.
 ///
@@ -87,6 +87,7 @@ impl CallError {
     pub fn remedy(&self) -> &str {
         match self {
             Self::Request(error) => error.remedy(),
+            Self::Api(_) if self.may_have_run() => FIND_OUT,
             Self::Api(error) => error.remedy(),
             Self::Body(_) => "look at the body of the response: it is empty, or does not fit the type",
             Self::TooLong => "read the list in parts of your own",
@@ -150,7 +151,7 @@ mod tests {
             (api(401).into(), false, false, true, "HTTP 401"),
             (api(404).into(), false, false, false, "HTTP 404"),
             (api(429).into(), true, false, true, "HTTP 429"),
-            (api(500).into(), false, true, false, "HTTP 500"),
+            (api(500).into(), false, true, false, "find out whether it ran"),
             (api(503).into(), true, false, true, "HTTP 503"),
             (api(504).into(), false, true, false, "HTTP 504"),
             (body().into(), false, true, false, "cannot be read"),

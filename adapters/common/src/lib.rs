@@ -60,6 +60,7 @@ mod unread;
 mod upgrade;
 #[cfg(feature = "watch")]
 pub mod watch;
+mod work;
 
 pub use address::{Target, client_is_silent, client_panicked, masked, not_sent};
 pub use below::{Below, Tracked};
@@ -88,7 +89,7 @@ pub use listen::{
 #[doc(hidden)]
 pub use login::names as login_names;
 pub use login::{FixedToken, Login, LoginNext, login_aged, login_now};
-pub use missed::MissedSms;
+pub use missed::{MissedSms, sms_in};
 pub use net::Net;
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
@@ -110,3 +111,4 @@ pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::{SessionSpan, Tracer};
 pub use unread::is_in_record;
 pub use upgrade::Upgrade;
+pub use work::{InHand, UnderWay, Work};

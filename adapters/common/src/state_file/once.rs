@@ -38,7 +38,7 @@ impl<T> fmt::Display for Once<T> {
             Self::Refused(error) => write!(f, "it was refused, and is not tried again: {error}"),
             Self::Unknown(error) => write!(f, "it may have been done, and is not tried again: {error}"),
             Self::Interrupted => f.write_str(
-                "it may have been done, and is not tried again: the program was stopped during the call; look whether it ran",
+                "it may have been done, and is not tried again: the program was stopped during the call; find out whether it ran",
             ),
         }
     }
