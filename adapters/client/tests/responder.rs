@@ -1,6 +1,6 @@
 //! The program of the guide's chapter on gaps: each SMS is answered once, whatever happens during the answer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -237,24 +237,4 @@ fn ctrl_c_during_an_answer_ends_it_in_order_and_without_a_gap() {
     assert_eq!(program.end().code(), Some(0), "{}", folder.written());
     assert_eq!(answered(&server), ["+16505550101", "+16505550102"], "{}", folder.written());
     assert!(!folder.written().contains("gap"), "{}", folder.written());
-}
-
-#[test]
-fn the_guide_has_this_program() {
-    let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
-    let example = read("examples/responder.rs");
-    let program = example.split_once("\n\n").expect("a line of documentation").1;
-    let guide = read("guide/gaps.md");
-    let (before, rest) = guide.split_once("\n```rust,no_run\n").expect("its first program");
-    let (shown, after) = rest.split_once("```\n").expect("the end of it");
-    if std::env::var_os("UPDATE_GUIDE").is_some() {
-        let text = format!("{before}\n```rust,no_run\n{program}```\n{after}");
-        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("guide/gaps.md"), text).unwrap();
-    } else {
-        assert_eq!(shown, program, "UPDATE_GUIDE=1 writes it anew");
-    }
-    // As the crate's README counts. Its users format with the settings of rustfmt: the width here is 100.
-    assert!(program.lines().all(|line| line.len() <= 100), "no line is longer");
-    let lines = program.lines().count();
-    assert!(lines <= 60 && read("README.md").contains(&format!("is {lines} lines")), "it is {lines}");
 }
