@@ -365,7 +365,9 @@ pub fn fixed_token(token: &Secret, reason: AuthReason) -> Result<AccessToken, Au
 /// What the session is given when a credential source panicked: it tries again later.
 #[must_use]
 pub fn source_panicked() -> AuthFailure {
-    AuthFailure::transient("the credential source panicked: this is an error in the program, not in its settings")
+    AuthFailure::transient(
+        "the program's CredentialSource panicked: this is an error in the program, not in its settings",
+    )
 }
 
 /// A failure of a call whose words may be a proxy's.

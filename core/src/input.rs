@@ -295,7 +295,7 @@ impl From<HttpFailure> for AuthFailure {
 
 impl fmt::Display for AuthFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no access token: ")?;
+        f.write_str("the login failed: ")?;
         // The message of an answer of the server begins with it.
         if let Some(code) = self.code.as_deref().filter(|code| !self.message.contains(code)) {
             write!(f, "{code}: ")?;
@@ -412,7 +412,7 @@ mod tests {
         let errors: [(Box<dyn std::error::Error + Send + Sync>, &str); 3] = [
             (http.into(), "the HTTPS call failed at the request: reset by peer; it may have run"),
             (open.into(), "the WebSocket did not open, it failed at the response (HTTP 403): reset by peer"),
-            (auth.into(), "no access token: OAU-213: the token is not valid"),
+            (auth.into(), "the login failed: OAU-213: the token is not valid"),
         ];
         for (error, shown) in errors {
             assert_eq!(error.to_string(), shown);

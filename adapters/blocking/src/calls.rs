@@ -55,11 +55,15 @@ pub(crate) fn unpanicked<T>(call: impl FnOnce() -> Result<T, HttpFailure>) -> Re
 }
 
 pub(crate) fn no_thread_for_login() -> AuthFailure {
-    AuthFailure::transient("the system gave no thread")
+    AuthFailure::transient("the system did not start a thread; look at the limits on its threads and memory")
 }
 
 pub(crate) fn no_thread_for_call() -> HttpFailure {
-    HttpFailure { phase: Phase::Dns, not_sent: true, message: "the system gave no thread".into() }
+    HttpFailure {
+        phase: Phase::Dns,
+        not_sent: true,
+        message: "the system did not start a thread; look at the limits on its threads and memory".into(),
+    }
 }
 
 #[cfg(test)]

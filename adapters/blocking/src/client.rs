@@ -7,10 +7,11 @@ mod subscriptions;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::FlightRecorder;
-use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, RetryAfter, Settings, StartError, channel};
+use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, RetryAfter, Settings, StartError, Work, channel};
 use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
@@ -31,6 +32,8 @@ pub struct Client {
     recorder: Option<FlightRecorder>,
     pub(crate) remote: Arc<Remote>,
     content: Arc<ContentHosts>,
+    close_timeout: Duration,
+    fills_gaps: bool,
     retry: Option<RetryAfter>,
 }
 
@@ -97,11 +100,38 @@ impl Client {
         self.remote.ask(Command::Recover).unwrap_or(Err(CommandError::Closed(())))
     }
 
-    /// Ends the session, and returns when it has ended, at most after `Config::close_timeout`
+    /// Ends the session at once, and returns when it has ended, at most after `Config::close_timeout`
     /// ([CLS-1](ringcentral_ws_core::protocol#cls-1)). Events need not be taken meanwhile. If a login is under way it
     /// waits for its end, so that `on_tokens` gets the new refresh token. If it is called twice, the first mode counts.
+    ///
+    /// Calls under way are broken off. [`close_when_idle`](Self::close_when_idle) lets them end before.
     pub fn close(&self, mode: Close) {
         let _ = self.remote.ask(|reply| Command::Close(mode, reply));
+    }
+
+    /// Ends the session as [`close`](Self::close) does, but lets the program finish first what it is at: it has taken the
+    /// events that are there and waits for the next one, and no call of a handle is under way, waits of
+    /// [`retry_after`](Self::retry_after) included.
+    ///
+    /// It waits for that at most as long as `Config::close_timeout` (5 s), and then closes, which takes as long again at
+    /// most; what is still under way then is broken off, and its error says whether it may have run. What a program does
+    /// with the events of [listeners](Self::listen), and with events that it has handed to other threads, counts only
+    /// while it makes calls.
+    ///
+    /// Call it on another thread than the one that takes events, or it waits for itself: for Ctrl-C with the crate
+    /// `ctrlc`, whose handler has a thread of its own.
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_blocking::{Client, Close};
+    /// # fn set_handler(_: impl FnMut() + Send + 'static) {} // `ctrlc::set_handler`
+    /// # fn run(client: &Client) {
+    /// let handle = client.clone();
+    /// set_handler(move || handle.close_when_idle(Close::Detach));
+    /// # }
+    /// ```
+    pub fn close_when_idle(&self, mode: Close) {
+        self.remote.work.wait_idle(Instant::now().checked_add(self.close_timeout));
+        self.close(mode);
     }
 
     /// Reports that the machine gained or lost its network, for applications that know. With a network the next attempt
@@ -192,6 +222,8 @@ impl Builder {
         let signals = Arc::new(Signals::default());
         let content = Arc::clone(&made.net.content);
         let https = Arc::new(Https::new(made.net));
+        let (work, close_timeout) = (Arc::<Work>::default(), made.pump.close_timeout);
+        let fills_gaps = made.pump.filler.is_some();
         let parts = IoParts {
             sender: self.http_client.unwrap_or_else(|| Arc::clone(&https) as Arc<dyn HttpsSender>),
             https,
@@ -207,8 +239,15 @@ impl Builder {
         let run = move || made.span.within(|| Driver::new(Pump::new(made.pump), Io::new(parts)).run());
         let thread = std::thread::Builder::new().name("ringcentral".to_owned()).spawn(run);
         thread.map_err(StartError::System)?;
-        let remote = Arc::new(Remote { commands, signals, waker, view: made.view, states: made.states });
-        let client = Client { recorder: made.recorder, remote: Arc::clone(&remote), content, retry: None };
+        let remote = Arc::new(Remote { commands, signals, waker, view: made.view, states: made.states, work });
+        let client = Client {
+            recorder: made.recorder,
+            remote: Arc::clone(&remote),
+            content,
+            close_timeout,
+            fills_gaps,
+            retry: None,
+        };
         Ok((client, Events::new(made.events, remote)))
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mio::Waker;
 use ringcentral_ws_adapter::{
-    Replies, Request, RequestError, Response, Sender, SessionView, Streamed, Watcher, response,
+    Replies, Request, RequestError, Response, Sender, SessionView, Streamed, UnderWay, Watcher, Work, response,
 };
 use ringcentral_ws_core::{Body, Cause, CommandError};
 
@@ -54,6 +54,7 @@ pub(crate) struct Remote {
     pub(crate) waker: Arc<Waker>,
     pub(crate) view: SessionView,
     pub(crate) states: Watcher,
+    pub(crate) work: Arc<Work>,
 }
 
 impl Remote {
@@ -90,10 +91,12 @@ pub struct Pending {
     answer: Receiver<Answered>,
     /// Known already, because the session had ended.
     refused: Option<RequestError>,
+    _under_way: UnderWay,
 }
 
 impl Pending {
     pub(crate) fn start(remote: &Arc<Remote>, request: http::Request<Body>, streamed: Option<Streamed>) -> Self {
+        let under_way = remote.work.begin();
         let (reply, answer) = sync_channel(1);
         let cancelled = Arc::new(AtomicBool::new(false));
         let (request, streamed, ticket) = (Box::new(request), streamed.map(Box::new), Arc::clone(&cancelled));
@@ -105,7 +108,7 @@ impl Pending {
             Err(_) => Some(RequestError::NotSent(Cause::Closed)),
             Ok(()) => None,
         };
-        Self { remote: Arc::clone(remote), cancelled, answer, refused }
+        Self { remote: Arc::clone(remote), cancelled, answer, refused, _under_way: under_way }
     }
 
     /// Waits for the end of the request.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_adapter::{Batch, Delivery, EventReceiver};
+use ringcentral_ws_adapter::{Batch, Delivery, EventReceiver, InHand};
 use ringcentral_ws_core::Event;
 
 use crate::command::Remote;
@@ -22,13 +22,17 @@ use crate::timed_out::TimedOut;
 /// [`Builder::acknowledge`](crate::Builder::acknowledge) it covers what was acknowledged.
 pub struct Events {
     queue: EventReceiver,
+    in_hand: InHand,
+    /// A time that has passed.
+    past: Instant,
     /// Keeps the client's thread alive.
     _alive: Arc<Remote>,
 }
 
 impl Events {
-    pub(crate) const fn new(queue: EventReceiver, alive: Arc<Remote>) -> Self {
-        Self { queue, _alive: alive }
+    pub(crate) fn new(queue: EventReceiver, alive: Arc<Remote>) -> Self {
+        let in_hand = InHand::new(Arc::clone(&alive.work));
+        Self { queue, in_hand, past: Instant::now(), _alive: alive }
     }
 
     /// Waits for the next event, no longer than `limit`; `Ok(None)` after [`Event::Closed`].
@@ -38,14 +42,14 @@ impl Events {
     /// [`TimedOut`]: none came. Nothing is lost.
     pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Event>, TimedOut> {
         // A time beyond the clock's end is no limit.
-        self.queue.wait_next(Instant::now().checked_add(limit)).ok_or(TimedOut)
+        self.wait(Instant::now().checked_add(limit), EventReceiver::wait_next).ok_or(TimedOut)
     }
 
     /// Waits for the next event, and gives it with the handle that acknowledges it, for clients with
     /// [`Builder::acknowledge`](crate::Builder::acknowledge); `None` after [`Event::Closed`]. What is acknowledged after
     /// that still moves the snapshot, so store it once more when all is.
     pub fn next_delivery(&mut self) -> Option<Delivery> {
-        self.queue.wait_delivery(None).flatten()
+        self.wait(None, EventReceiver::wait_delivery).flatten()
     }
 
     /// The same, no longer than `limit`.
@@ -54,7 +58,7 @@ impl Events {
     ///
     /// [`TimedOut`]: none came. Nothing is lost.
     pub fn next_delivery_timeout(&mut self, limit: Duration) -> Result<Option<Delivery>, TimedOut> {
-        self.queue.wait_delivery(Instant::now().checked_add(limit)).ok_or(TimedOut)
+        self.wait(Instant::now().checked_add(limit), EventReceiver::wait_delivery).ok_or(TimedOut)
     }
 
     /// Waits for an event, and takes what is there behind it too, up to `max` events, with one handle for all: for programs
@@ -74,7 +78,7 @@ impl Events {
     /// # }
     /// ```
     pub fn next_batch(&mut self, max: usize) -> Option<Batch> {
-        self.queue.wait_batch(max, None).flatten()
+        self.wait(None, |queue, until| queue.wait_batch(max, until)).flatten()
     }
 
     /// The same, no longer than `limit`.
@@ -83,7 +87,24 @@ impl Events {
     ///
     /// [`TimedOut`]: none came. Nothing is lost.
     pub fn next_batch_timeout(&mut self, max: usize, limit: Duration) -> Result<Option<Batch>, TimedOut> {
-        self.queue.wait_batch(max, Instant::now().checked_add(limit)).ok_or(TimedOut)
+        let until = Instant::now().checked_add(limit);
+        self.wait(until, |queue, until| queue.wait_batch(max, until)).ok_or(TimedOut)
+    }
+
+    /// Waits for the queue, and notes whether the application has something in hand now.
+    fn wait<T>(
+        &mut self,
+        until: Option<Instant>,
+        wait: impl Fn(&mut EventReceiver, Option<Instant>) -> Option<Option<T>>,
+    ) -> Option<Option<T>> {
+        // What is there is taken at once. While it waits, it is done with the last one.
+        let there = if self.in_hand.has_some() { wait(&mut self.queue, Some(self.past)) } else { None };
+        let taken = there.or_else(|| {
+            self.in_hand.note(false);
+            wait(&mut self.queue, until)
+        });
+        self.in_hand.note(matches!(taken, Some(Some(_))));
+        taken
     }
 }
 
@@ -91,7 +112,7 @@ impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        self.queue.wait_next(None).flatten()
+        self.wait(None, EventReceiver::wait_next).flatten()
     }
 }
 

@@ -70,7 +70,7 @@ pub use reach::connect_tcp;
 pub use ringcentral_ws_adapter::file::FileError;
 pub use ringcentral_ws_adapter::{
     Ack, Batch, CallError, ConnectionState, Delivery, DownloadError, FixedToken, ForeignState, Health, IoLimits,
-    ListenError, ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy, ProxyError,
+    ListenError, ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Once, Overflow, Provider, Proxy, ProxyError,
     RefusedState, RequestError, Response, RetryAfter, StartError, StateFile, TlsError, TlsSettings, default_tls,
     metrics, trace, with_query,
 };

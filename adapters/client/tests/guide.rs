@@ -34,6 +34,33 @@ fn the_table_of_codes_is_that_of_the_code() {
     }
 }
 
+/// A program of the repository without its first comment, and the number of its lines. The guide has it behind the first
+/// line `fence`.
+fn shown(chapter: &str, fence: &str, file: &str) -> usize {
+    let file = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let program = file.split_once("\n\n").expect("lines of documentation").1;
+    let text = read(chapter);
+    let (before, rest) = text.split_once(&format!("\n{fence}\n")).expect("its first program");
+    let (old, after) = rest.split_once("```\n").expect("the end of it");
+    if std::env::var_os("UPDATE_GUIDE").is_some() {
+        fs::write(folder().join(chapter), format!("{before}\n{fence}\n{program}```\n{after}")).unwrap();
+    } else {
+        assert_eq!(old, program, "UPDATE_GUIDE=1 writes it anew");
+    }
+    // Its users format with the settings of rustfmt, whose width is 100.
+    assert!(program.lines().all(|line| line.len() <= 100), "{chapter}: a line is too long");
+    program.lines().count()
+}
+
+#[test]
+fn the_programs_of_the_guide_are_those_that_run_and_are_short() {
+    let responder = shown("gaps.md", "```rust,no_run", "examples/responder.rs");
+    let handler = shown("testing.md", "```rust,ignore", "../../examples/src/bin/test-your-handler.rs");
+    assert!(responder <= 60 && handler <= 60, "{responder} and {handler} lines");
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(readme.contains(&format!("is {responder} lines")), "it is {responder}");
+}
+
 #[test]
 fn the_table_of_gaps_has_every_cause() {
     let causes = [

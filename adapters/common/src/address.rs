@@ -47,13 +47,19 @@ pub fn masked(failure: HttpFailure, masker: &Masker) -> HttpFailure {
 /// What the session is given when `MAX_LOGINS` questions to the credential source wait already.
 #[must_use]
 pub(crate) fn source_is_silent() -> AuthFailure {
-    AuthFailure::new(AuthFailureKind::Limited, "the credential source has not answered earlier questions")
+    AuthFailure::new(
+        AuthFailureKind::Limited,
+        "earlier logins have not ended, so no other one was begun; look at the network, or at a CredentialSource of your own",
+    )
 }
 
 /// What the session is given when [`MAX_LEFT_CALLS`](crate::MAX_LEFT_CALLS) calls do not come back.
 #[must_use]
 pub fn client_is_silent() -> HttpFailure {
-    not_sent(Phase::Request, "the HTTP client has not come back from earlier calls")
+    not_sent(
+        Phase::Request,
+        "earlier calls have not ended, so no other one was begun; look at the network, or at an HTTP client of your own",
+    )
 }
 
 /// What the session is given when an HTTP client of the application panicked: the request may have run.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ringcentral_ws_core::ApiError;
 
-use crate::request::RequestError;
+use crate::request::{FIND_OUT, RequestError};
 
 /// Why a call came to nothing: it has no response, or the server refused it, or the body of the response does not fit.
 ///
@@ -33,13 +33,42 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Whether the server may have carried the request out. One that it refused was not.
+    /// Whether the server may have carried the request out. One that it refused was not, but with a status from 500 on
+    /// (503 aside) it does not say: something broke, perhaps after the work was done.
     #[must_use]
     pub const fn may_have_run(&self) -> bool {
         match self {
             Self::Request(error) => error.may_have_run(),
-            Self::Api(_) => false,
+            Self::Api(error) => error.status >= 500 && error.status != 503,
             Self::Body(_) | Self::TooLong => true,
+        }
+    }
+
+    /// Whether the request certainly changed nothing, and the same one may be sent again, now or by the next run of the
+    /// program: it did not leave, or the server was too busy for it (429, 503) or did not take the login (401).
+    ///
+    /// `false` means that it is not to be repeated: it [may have run](Self::may_have_run), or the server refuses the
+    /// same request again. [`StateFile::once`](crate::StateFile::once) makes this decision for you.
+    ///
+    /// ```
+    /// use ringcentral_ws_adapter::CallError;
+    ///
+    /// fn report(error: &CallError) {
+    ///     if error.did_not_run() {
+    ///         println!("it is sent again: {error}");
+    ///     } else if error.may_have_run() {
+    ///         println!("look whether it ran: {error}");
+    ///     } else {
+    ///         println!("it is refused: {error}");
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn did_not_run(&self) -> bool {
+        match self {
+            Self::Request(error) => !error.may_have_run(),
+            Self::Api(error) => matches!(error.status, 401 | 429 | 503),
+            Self::Body(_) | Self::TooLong => false,
         }
     }
 
@@ -48,7 +77,7 @@ impl CallError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Request(error) => error.is_retryable(),
-            Self::Api(error) => error.is_retryable(),
+            Self::Api(error) => error.is_retryable() && !self.may_have_run(),
             Self::Body(_) | Self::TooLong => false,
         }
     }
@@ -58,6 +87,7 @@ impl CallError {
     pub fn remedy(&self) -> &str {
         match self {
             Self::Request(error) => error.remedy(),
+            Self::Api(_) if self.may_have_run() => FIND_OUT,
             Self::Api(error) => error.remedy(),
             Self::Body(_) => "look at the body of the response: it is empty, or does not fit the type",
             Self::TooLong => "read the list in parts of your own",
@@ -114,16 +144,22 @@ mod tests {
     fn each_error_says_what_to_do() {
         let api = |status| ApiError::from_reply(status, &HeaderMap::new(), b"");
         let body = || serde_json::from_str::<u8>("").unwrap_err();
-        for (error, again, ran, part) in [
-            (CallError::from(RequestError::NotSent(Cause::SocketLost)), true, false, "repeat the call later"),
-            (RequestError::Unknown(Cause::SocketLost).into(), false, true, "find out whether it ran"),
-            (api(429).into(), true, false, "HTTP 429"),
-            (api(404).into(), false, false, "HTTP 404"),
-            (body().into(), false, true, "cannot be read"),
+        for (error, again, ran, safe, part) in [
+            (CallError::from(RequestError::NotSent(Cause::SocketLost)), true, false, true, "repeat the call later"),
+            (RequestError::NotSent(Cause::Closed).into(), false, false, true, "start a new client"),
+            (RequestError::Unknown(Cause::SocketLost).into(), false, true, false, "find out whether it ran"),
+            (api(401).into(), false, false, true, "HTTP 401"),
+            (api(404).into(), false, false, false, "HTTP 404"),
+            (api(429).into(), true, false, true, "HTTP 429"),
+            (api(500).into(), false, true, false, "find out whether it ran"),
+            (api(503).into(), true, false, true, "HTTP 503"),
+            (api(504).into(), false, true, false, "HTTP 504"),
+            (body().into(), false, true, false, "cannot be read"),
         ] {
             let shown = error.to_string();
             assert!(shown.contains(part) && shown.contains(error.remedy()) && shown == format!("{error:?}"), "{shown}");
-            assert_eq!((error.is_retryable(), error.may_have_run()), (again, ran), "{shown}");
+            let said = (error.is_retryable(), error.may_have_run(), error.did_not_run());
+            assert_eq!(said, (again, ran, safe), "{shown}");
         }
     }
 }

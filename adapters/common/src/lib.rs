@@ -60,6 +60,7 @@ mod unread;
 mod upgrade;
 #[cfg(feature = "watch")]
 pub mod watch;
+mod work;
 
 pub use address::{Target, client_is_silent, client_panicked, masked, not_sent};
 pub use below::{Below, Tracked};
@@ -88,7 +89,7 @@ pub use listen::{
 #[doc(hidden)]
 pub use login::names as login_names;
 pub use login::{FixedToken, Login, LoginNext, login_aged, login_now};
-pub use missed::MissedSms;
+pub use missed::{MissedSms, sms_in};
 pub use net::Net;
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
@@ -104,9 +105,10 @@ pub use setup::{Prepared, Settings};
 pub use socket::{Incoming, SocketState};
 pub use start_error::StartError;
 pub use state::{ConnectionState, StateSender, Watcher};
-pub use state_file::StateFile;
+pub use state_file::{Once, StateFile};
 pub use subscriptions::{deleted, listed, subscription_path};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};
 pub use trace::{SessionSpan, Tracer};
 pub use unread::is_in_record;
 pub use upgrade::Upgrade;
+pub use work::{InHand, UnderWay, Work};

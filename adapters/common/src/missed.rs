@@ -1,7 +1,8 @@
-//! The SMS of a gap: which calls list them.
+//! The SMS of a gap and of other events: which calls list them.
 
 use ringcentral_ws_api::payloads::{InstantMessage, MessageList};
-use ringcentral_ws_core::Gap;
+use ringcentral_ws_api::{FetchedRecordExt, NotificationExt, RecordContent};
+use ringcentral_ws_core::{Event, Gap};
 
 use crate::call_error::CallError;
 use crate::query::with_query;
@@ -51,9 +52,24 @@ impl MissedSms {
     }
 }
 
+/// The SMS that are in an event itself, without those that the user sent.
+#[must_use]
+pub fn sms_in(event: &Event) -> Vec<InstantMessage> {
+    let mut found = match event {
+        Event::Notification(notification) => Vec::from_iter(notification.sms()),
+        Event::Backfill(fetched) => {
+            let sms = |content| if let RecordContent::InstantMessage(sms) = content { Some(sms) } else { None };
+            fetched.records.iter().filter_map(|record| sms(record.content())).collect()
+        }
+        _ => Vec::new(),
+    };
+    found.retain(|sms| !sms.is_own());
+    found
+}
+
 #[cfg(test)]
 mod tests {
-    use ringcentral_ws_core::{Body, GapCause, UnixMillis, Via};
+    use ringcentral_ws_core::{Body, GapCause, Notification, UnixMillis, Via};
 
     use super::*;
 
@@ -77,6 +93,20 @@ mod tests {
         assert!(!missed.answered(page(r#"{"records":[{"id":1}],"navigation":{}}"#)).unwrap());
         let ids: Vec<_> = missed.into_messages().into_iter().map(|sms| sms.id.unwrap().to_string()).collect();
         assert_eq!(ids, ["1", "3"]);
+    }
+
+    #[test]
+    fn the_sms_of_a_notification_is_its_own_unless_the_user_sent_it() {
+        let event = |event: &str, from: &str| {
+            let body = format!(r#"{{"id":1,"from":{{"phoneNumber":"{from}"}},"to":[{{"phoneNumber":"+2"}}]}}"#);
+            let text = format!(r#"{{"uuid":"u","event":"/restapi/v1.0/account/1/extension/2/{event}","body":{body}}}"#);
+            Event::Notification(Notification::from_json(&text).unwrap())
+        };
+        let sms = sms_in(&event("message-store/instant?type=SMS", "+1"));
+        assert_eq!(sms.iter().map(InstantMessage::sender).collect::<Vec<_>>(), [Some("+1")]);
+        assert!(sms_in(&event("message-store/instant?type=SMS", "+2")).is_empty(), "its own");
+        assert!(sms_in(&event("presence", "+1")).is_empty() && sms_in(&Event::SnapshotChanged).is_empty());
+        assert!(sms_in(&Event::Gap(gap())).is_empty(), "a call lists them");
     }
 
     #[test]

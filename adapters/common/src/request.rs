@@ -11,6 +11,9 @@ use crate::response::Response;
 /// Most characters of a path that an error shows.
 const SHOWN: usize = 200;
 
+/// What to do about a call that may have run.
+pub(crate) const FIND_OUT: &str = "find out whether it ran before you repeat it; a GET may be repeated at once";
+
 /// The driver's answer to a request: its outcome, or why it was not accepted.
 pub type Answer = Result<RequestOutcome, CommandError<Request<Body>>>;
 
@@ -142,7 +145,6 @@ impl RequestError {
     /// What a person can do, in a few words.
     #[must_use]
     pub fn remedy(&self) -> &str {
-        const FIND_OUT: &str = "find out whether it ran before you repeat it; a GET may be repeated at once";
         match self {
             Self::InvalidPath { .. } => "correct the path",
             Self::InvalidBody(_) => "give a value that JSON can hold, with strings as its keys",

@@ -1,5 +1,7 @@
 //! What a program keeps in files so that its next start continues (PST-2, SEC-4).
 
+mod once;
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +11,7 @@ use ringcentral_ws_core::{Secret, Snapshot, UnixMillis};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::once::Once;
 use crate::file::{FileError, Holds, PrivateFile};
 use crate::foreign::StateNames;
 
@@ -59,7 +62,9 @@ struct Turn {
     /// What was stored, until it is taken.
     session: Stored<Snapshot>,
     login: Option<TokenSet>,
-    handled: VecDeque<Box<str>>,
+    handled: Handled,
+    /// Ids whose call is under way in this process.
+    running: Vec<Box<str>>,
     /// A login that could not be stored.
     failed: Option<FileError>,
 }
@@ -79,9 +84,14 @@ struct Login {
     tokens: TokenSet,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+/// The file of the ids.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Handled {
+    /// The oldest first.
     handled: VecDeque<Box<str>>,
+    /// Those of them whose call was begun, and whose end was not noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    begun: Vec<Box<str>>,
 }
 
 impl StateFile {
@@ -124,8 +134,14 @@ impl StateFile {
         if known.is_err() && Holds::Handled.is_begun(&bytes) {
             problems.push(format!("{} cannot be read: what was handled is not known", handled.path().display()));
         }
-        let handled_ids = known.unwrap_or_default().handled;
-        let turn = Mutex::new(Turn { session: stored, login: tokens, handled: handled_ids, failed: None });
+        let turn = Turn {
+            session: stored,
+            login: tokens,
+            handled: known.unwrap_or_default(),
+            running: Vec::new(),
+            failed: None,
+        };
+        let turn = Mutex::new(turn);
         Ok(Self(Arc::new(Files { session, login, handled, problems, turn })))
     }
 
@@ -165,7 +181,8 @@ impl StateFile {
     /// # }
     /// ```
     ///
-    /// For what is to be done at least once, ask [`has`](Self::has) before and call this after it.
+    /// For a call of the REST API take [`once`](Self::once), which does both and says how it ended. For what is to be done
+    /// at least once, ask [`has`](Self::has) before and call this after it.
     ///
     /// # Errors
     ///
@@ -177,10 +194,7 @@ impl StateFile {
             return Ok(false);
         }
         let mut handled = turn.handled.clone();
-        handled.push_back(id.into());
-        while handled.len() > MOST_HANDLED {
-            handled.pop_front();
-        }
+        handled.add(id);
         self.save_handled(&mut turn, handled)?;
         Ok(true)
     }
@@ -217,16 +231,16 @@ impl StateFile {
         if !turn.has(id) {
             return Ok(());
         }
-        let handled = turn.handled.iter().filter(|known| &***known != id).cloned().collect();
+        let mut handled = turn.handled.clone();
+        handled.remove(id);
         self.save_handled(&mut turn, handled)
     }
 
     /// Stores the ids, and remembers them if that succeeds.
-    fn save_handled(&self, turn: &mut Turn, handled: VecDeque<Box<str>>) -> Result<(), FileError> {
-        let content = Handled { handled };
+    fn save_handled(&self, turn: &mut Turn, handled: Handled) -> Result<(), FileError> {
         // Text alone: it can always be written as JSON.
-        self.0.handled.write(&serde_json::to_string(&content).unwrap_or_default())?;
-        turn.handled = content.handled;
+        self.0.handled.write(&serde_json::to_string(&handled).unwrap_or_default())?;
+        turn.handled = handled;
         Ok(())
     }
 
@@ -287,7 +301,27 @@ fn read_session(file: &PrivateFile, bytes: &[u8]) -> Result<Snapshot, String> {
 
 impl Turn {
     fn has(&self, id: &str) -> bool {
-        self.handled.iter().any(|known| &**known == id)
+        self.handled.handled.iter().any(|known| &**known == id)
+    }
+}
+
+impl Handled {
+    fn add(&mut self, id: &str) {
+        self.handled.push_back(id.into());
+        while self.handled.len() > MOST_HANDLED
+            && let Some(oldest) = self.handled.pop_front()
+        {
+            self.end(&oldest);
+        }
+    }
+
+    fn remove(&mut self, id: &str) {
+        self.handled.retain(|known| &**known != id);
+        self.end(id);
+    }
+
+    fn end(&mut self, id: &str) {
+        self.begun.retain(|known| &**known != id);
     }
 }
 
@@ -385,11 +419,11 @@ mod tests {
         drop(state);
         let state = StateFile::open(folder.file()).unwrap();
         assert!(!state.is_first("a").unwrap() && !state.is_first(&long).unwrap());
-        state.turn().handled.extend((0..MOST_HANDLED - 2).map(|n| n.to_string().into()));
+        state.turn().handled.handled.extend((0..MOST_HANDLED - 2).map(|n| n.to_string().into()));
         assert!(!state.is_first("a").unwrap(), "as many as are kept");
         assert!(state.is_first("b").unwrap());
         assert!(state.is_first("a").unwrap(), "the oldest has gone");
-        assert_eq!(state.turn().handled.len(), MOST_HANDLED);
+        assert_eq!(state.turn().handled.handled.len(), MOST_HANDLED);
     }
 
     #[test]

@@ -8,9 +8,12 @@ mod subscriptions;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringcentral_ws_adapter::FlightRecorder;
-use ringcentral_ws_adapter::{ContentHosts, Pump, RetryAfter, SessionView, Settings, StartError, Watcher, channel};
+use ringcentral_ws_adapter::{
+    ContentHosts, Pump, RetryAfter, SessionView, Settings, StartError, Watcher, Work, channel,
+};
 use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
@@ -36,6 +39,9 @@ pub struct Client<R> {
     pub(crate) cancels: Arc<Cancels>,
     content: Arc<ContentHosts>,
     tasks: Arc<dyn Tasks>,
+    work: Arc<Work>,
+    close_timeout: Duration,
+    fills_gaps: bool,
     retry: Option<RetryAfter>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -106,9 +112,11 @@ impl<R> Client<R> {
         self.ask(Command::Recover).await.unwrap_or(Err(CommandError::Closed(())))
     }
 
-    /// Ends the session, and returns when it has ended, at most after `Config::close_timeout`
+    /// Ends the session at once, and returns when it has ended, at most after `Config::close_timeout`
     /// ([CLS-1](ringcentral_ws_core::protocol#cls-1)). Events need not be taken meanwhile. If a login is under way it
     /// waits for its end, so that `on_tokens` gets the new refresh token. If it is called twice, the first mode counts.
+    ///
+    /// Calls under way are broken off. [`close_when_idle`](Self::close_when_idle) lets them end before.
     pub async fn close(&self, mode: Close) {
         let _ = self.ask(|reply| Command::Close(mode, reply)).await;
     }
@@ -172,6 +180,9 @@ impl<R> Clone for Client<R> {
             cancels: Arc::clone(&self.cancels),
             content: Arc::clone(&self.content),
             tasks: Arc::clone(&self.tasks),
+            work: Arc::clone(&self.work),
+            close_timeout: self.close_timeout,
+            fills_gaps: self.fills_gaps,
             retry: self.retry,
             runtime: PhantomData,
         }
@@ -232,6 +243,8 @@ impl<R: Runtime> Builder<R> {
         let (commands, inbox) = channel(made.net.limits.command_queue);
         let cancels = Arc::<Cancels>::default();
         let content = Arc::clone(&made.net.content);
+        let (work, close_timeout) = (Arc::<Work>::default(), made.pump.close_timeout);
+        let fills_gaps = made.pump.filler.is_some();
         let mut https = Https::new(self.runtime.clone(), made.net);
         https.client = Some(Lifetime::default());
         let io = Io::new(IoParts {
@@ -244,7 +257,7 @@ impl<R: Runtime> Builder<R> {
         });
         let task = made.span.around(Driver::new(Pump::new(made.pump), io));
         self.runtime.spawn(Box::pin(task)).map_err(StartError::NoRuntime)?;
-        let events = Events::new(made.events, commands.clone());
+        let events = Events::new(made.events, Arc::clone(&work), commands.clone());
         let client = Client {
             recorder: made.recorder,
             view: made.view,
@@ -253,6 +266,9 @@ impl<R: Runtime> Builder<R> {
             cancels,
             content,
             tasks: Arc::new(self.runtime),
+            work,
+            close_timeout,
+            fills_gaps,
             retry: None,
             runtime: PhantomData,
         };

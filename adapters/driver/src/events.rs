@@ -1,10 +1,11 @@
 //! The application's end of the queue of events.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use ringcentral_ws_adapter::{Batch, Delivery, EventReceiver};
+use ringcentral_ws_adapter::{Batch, Delivery, EventReceiver, InHand, Work};
 use ringcentral_ws_core::Event;
 
 use crate::command::Commands;
@@ -21,18 +22,19 @@ use crate::command::Commands;
 /// [`Builder::acknowledge`](crate::Builder::acknowledge) it covers what was acknowledged.
 pub struct Events {
     queue: EventReceiver,
+    in_hand: InHand,
     /// Keeps the driver's task alive.
     _alive: Commands,
 }
 
 impl Events {
-    pub(crate) const fn new(queue: EventReceiver, alive: Commands) -> Self {
-        Self { queue, _alive: alive }
+    pub(crate) const fn new(queue: EventReceiver, work: Arc<Work>, alive: Commands) -> Self {
+        Self { queue, in_hand: InHand::new(work), _alive: alive }
     }
 
     /// The next event; `None` after [`Event::Closed`]. The future is cancel-safe: dropping it loses no event.
     pub async fn next(&mut self) -> Option<Event> {
-        std::future::poll_fn(|cx| self.queue.poll_next(cx)).await
+        std::future::poll_fn(|cx| self.poll(cx, EventReceiver::poll_next)).await
     }
 
     /// The next event with the handle that acknowledges it, for clients with
@@ -51,7 +53,7 @@ impl Events {
     /// # }
     /// ```
     pub async fn next_delivery(&mut self) -> Option<Delivery> {
-        std::future::poll_fn(|cx| self.queue.poll_delivery(cx)).await
+        std::future::poll_fn(|cx| self.poll(cx, EventReceiver::poll_delivery)).await
     }
 
     /// Waits for an event, and takes what is there behind it too, up to `max` events, with one handle for all: for programs
@@ -71,7 +73,18 @@ impl Events {
     /// # }
     /// ```
     pub async fn next_batch(&mut self, max: usize) -> Option<Batch> {
-        std::future::poll_fn(|cx| self.queue.poll_batch(max, cx)).await
+        std::future::poll_fn(|cx| self.poll(cx, |queue, cx| queue.poll_batch(max, cx))).await
+    }
+
+    /// Polls the queue, and notes whether the application has something in hand now.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut EventReceiver, &mut Context<'_>) -> Poll<Option<T>>,
+    ) -> Poll<Option<T>> {
+        let polled = poll(&mut self.queue, cx);
+        self.in_hand.note(matches!(polled, Poll::Ready(Some(_))));
+        polled
     }
 }
 
@@ -79,7 +92,7 @@ impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.queue.poll_next(cx)
+        self.poll(cx, EventReceiver::poll_next)
     }
 }
 

@@ -65,7 +65,7 @@ pub use listener::Listener;
 pub use ringcentral_ws_adapter::file::FileError;
 pub use ringcentral_ws_adapter::{
     Ack, Batch, CallError, ClockTimes, ConnectionState, Delivery, DownloadError, FixedToken, ForeignState, Health,
-    IoLimits, ListenError, ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Overflow, Provider, Proxy,
+    IoLimits, ListenError, ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Once, Overflow, Provider, Proxy,
     ProxyError, RefusedState, RequestError, Response, RetryAfter, StartError, StateFile, TlsError, TlsSettings,
     default_tls, keep_alive, metrics, trace, with_query,
 };

@@ -64,11 +64,11 @@ use tokio::task::yield_now;
 /// | see and delete subscriptions on the server | [`subscriptions`], [`delete_subscription`] |
 /// | make REST calls | [`get`], [`post`], [`put`], [`delete`], [`request`], [`request_with`], [`download`] |
 /// | wait out 429 and 503 in calls | [`retry_after`] |
-/// | list the SMS of a gap | [`missed_sms`] |
+/// | take the SMS of an event, or list those of a gap | [`sms_of`], [`missed_sms`] |
 /// | see how it is | [`health`], [`state`], [`states`], [`stats`], [`flight_record`] |
 /// | continue after a restart | [`snapshot`] |
 /// | connect now | [`recover`], [`network_changed`] |
-/// | end | [`close`], [`close_when`] |
+/// | end | [`close_when`], [`close_when_idle`], [`close`] |
 ///
 /// [`builder`]: ringcentral_ws_driver::Client::builder
 /// [`from_env`]: ringcentral_ws_driver::Client::from_env
@@ -99,7 +99,9 @@ use tokio::task::yield_now;
 /// [`network_changed`]: ringcentral_ws_driver::Client::network_changed
 /// [`close`]: ringcentral_ws_driver::Client::close
 /// [`close_when`]: ringcentral_ws_driver::Client::close_when
+/// [`close_when_idle`]: ringcentral_ws_driver::Client::close_when_idle
 /// [`retry_after`]: ringcentral_ws_driver::Client::retry_after
+/// [`sms_of`]: ringcentral_ws_driver::Client::sms_of
 /// [`missed_sms`]: ringcentral_ws_driver::Client::missed_sms
 pub type Client = ringcentral_ws_driver::Client<Tokio>;
 

@@ -222,7 +222,7 @@ impl fmt::Display for Cause {
             Self::TooManyBadFrames => f.write_str("too many frames in a row could not be read"),
             Self::ConnectFailed { phase, message } => write!(f, "the WebSocket was not opened: {phase} failed: {message}"),
             Self::UpgradeRefused { status } => write!(f, "the server refused the WebSocket with HTTP {status}"),
-            Self::NoAuthorization => f.write_str("the server closed for want of authorization (4400)"),
+            Self::NoAuthorization => f.write_str("the server closed the connection because the login was not valid for it (4400)"),
             Self::TokenCall(error) => write!(f, "the WebSocket token was refused: {error}"),
             Self::TokenUnreadable => f.write_str("the answer with the WebSocket token could not be read"),
             Self::InsecureUri => f.write_str(
@@ -235,8 +235,8 @@ impl fmt::Display for Cause {
                  was sent there; if the host is right, list it in Config::websocket_hosts"
             ),
             Self::Network { phase, message } => write!(f, "{phase} failed: {message}"),
-            Self::Credentials { code: Some(code), message } if !message.contains(&**code) => write!(f, "no access token ({code}): {message}"),
-            Self::Credentials { message, .. } => write!(f, "no access token: {message}"),
+            Self::Credentials { code: Some(code), message } if !message.contains(&**code) => write!(f, "the login failed ({code}): {message}"),
+            Self::Credentials { message, .. } => write!(f, "the login failed: {message}"),
             Self::LoginLimit { message } => write!(f, "the login waits: {message}"),
             Self::Unauthorized => f.write_str(
                 "new access tokens were refused too: check the app, the user and the server; if other programs log in as \
@@ -248,8 +248,8 @@ impl fmt::Display for Cause {
                  and each new one ends the oldest; end other programs that log in, or give this one an app of its own",
             ),
             Self::Forbidden(error) => write!(f, "{error}; {}", error.remedy()),
-            Self::RateLimited { retry_after } => write!(f, "too many calls: wait {} s", retry_after.as_secs()),
-            Self::Unavailable { retry_after: Some(d) } => write!(f, "unavailable: wait {} s", d.as_secs()),
+            Self::RateLimited { retry_after } => write!(f, "too many calls: the server takes none for {} s", retry_after.as_secs()),
+            Self::Unavailable { retry_after: Some(d) } => write!(f, "the service is unavailable for {} s", d.as_secs()),
             Self::Unavailable { retry_after: None } => f.write_str("the service is unavailable"),
             Self::ConnectionError { code: Some(code) } => write!(f, "the server reported {code}"),
             Self::ConnectionError { code: None } => f.write_str("the server reported an error"),

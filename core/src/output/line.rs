@@ -218,10 +218,10 @@ mod tests {
         };
         assert_eq!(
             refused("OAU-146", "HTTP 401 OAU-146: Client authentication is required"),
-            "closed: it cannot go on: no access token: HTTP 401 OAU-146: Client authentication is required; check the \
+            "closed: it cannot go on: the login failed: HTTP 401 OAU-146: Client authentication is required; check the \
              client id and secret"
         );
-        assert_eq!(refused("NEW-1", "no"), "closed: it cannot go on: no access token (NEW-1): no");
+        assert_eq!(refused("NEW-1", "no"), "closed: it cannot go on: the login failed (NEW-1): no");
         let denied = Event::Closed { reason: CloseReason::Permanent(Cause::Forbidden(error())) }.to_string();
         assert_eq!(denied.matches(error().remedy()).count(), 1, "{denied}");
         for (event, start) in events {

@@ -1,6 +1,7 @@
 //! HTTP requests between hyper and the gateway.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,7 +29,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     refuse: Refusals,
     shared: Arc<Shared>,
-) -> Result<Response<Reply>, Infallible> {
+) -> io::Result<Response<Reply>> {
     if request.uri().path() == "/ws" {
         return Ok(upgrade(request, &shared));
     }
@@ -68,6 +69,10 @@ pub(super) async fn answer(
     let delay = shared.delay() + std::time::Duration::from_micros(delay_us);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
+    }
+    if shared.loses_answer(&request.target) {
+        // The connection ends with it.
+        return Err(io::Error::other("the answer is lost"));
     }
     Ok(to_hyper(cors::share(&request, response)))
 }

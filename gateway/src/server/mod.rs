@@ -314,6 +314,12 @@ impl Server {
         let response = headers.iter().fold(response, |response, (name, value)| response.header(name, value));
         self.with_gateway(|gateway, _| gateway.fail_next(path_prefix, response));
     }
+
+    /// The next call whose path begins with this is carried out, and its connection is cut in place of the answer, so the
+    /// client cannot know whether it ran. Calls over the WebSocket are not affected.
+    pub fn lose_answer(&self, path_prefix: &str) {
+        self.shared.lose_answer(path_prefix);
+    }
 }
 
 /// What the thread needs.

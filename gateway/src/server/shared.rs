@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) stall: watch::Sender<bool>,
     /// Whether nobody listens.
     pub(super) refusing: AtomicBool,
+    /// The next call whose path begins so has no answer.
+    lost_answers: Mutex<Vec<String>>,
     /// Counts changes, for whoever looks now and then.
     version: AtomicU64,
     /// Who follows the status.
@@ -98,6 +100,7 @@ impl Shared {
             loopback,
             stall: watch::Sender::new(false),
             refusing: AtomicBool::new(false),
+            lost_answers: Mutex::default(),
             version: AtomicU64::new(0),
             followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
             scripts: Arc::new(Semaphore::new(MAX_SCRIPTS)),
@@ -128,6 +131,21 @@ impl Shared {
         drop(inner);
         self.note_change();
         result
+    }
+
+    /// The next call to such a path has no answer.
+    pub(super) fn lose_answer(&self, path_prefix: &str) {
+        self.lost_answers.lock().unwrap_or_else(PoisonError::into_inner).push(path_prefix.to_owned());
+    }
+
+    /// Whether the answer to this call is lost.
+    pub(super) fn loses_answer(&self, target: &str) -> bool {
+        let mut lost = self.lost_answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = lost.iter().position(|prefix| target.starts_with(prefix));
+        found.is_some_and(|at| {
+            lost.remove(at);
+            true
+        })
     }
 
     /// Waits until something holds of the gateway, which is looked at after each change; `false` after the time.

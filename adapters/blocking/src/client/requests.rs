@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use ringcentral_ws_adapter::{
-    CallError, MissedSms, RequestError, Response, RetryAfter, request_to, request_with_json, response,
+    CallError, MissedSms, RequestError, Response, RetryAfter, request_to, request_with_json, response, sms_in,
 };
 use ringcentral_ws_api::payloads::InstantMessage;
-use ringcentral_ws_core::{Body, Gap, RequestOptions};
+use ringcentral_ws_core::{Body, Event, Gap, RequestOptions};
 use serde::Serialize;
 
 use super::Client;
@@ -94,6 +94,7 @@ impl Client {
     ///
     /// [`RequestError`], which says whether the request may have run.
     pub fn request(&self, request: http::Request<Body>) -> Result<Response, RequestError> {
+        let _under_way = self.remote.work.begin();
         let Some(rule) = self.retry else { return self.start_request(request).wait() };
         let (mut calls, mut waited) = (0, Duration::ZERO);
         loop {
@@ -131,8 +132,9 @@ impl Client {
     /// ([`Gap::missed_sms_query`](ringcentral_ws_core::Gap::missed_sms_query)): all pages of the message store's list.
     /// It waits out 429 and 503 for up to a minute, or as [`retry_after`](Self::retry_after) says.
     ///
-    /// It begins a minute before the gap, because notifications may have been on their way. So the list overlaps with
-    /// what was delivered: handle each message by its id, once.
+    /// The list begins a minute before the gap, because notifications may have been on their way. So it overlaps with
+    /// what was delivered: handle each message by its id, once. [`sms_of`](Self::sms_of) gives the SMS of gaps and of
+    /// notifications alike.
     ///
     /// ```no_run
     /// # use ringcentral_ws_blocking::{CallError, Client, Event};
@@ -154,6 +156,37 @@ impl Client {
         let mut missed = MissedSms::new(gap);
         while missed.answered(waits.get(&missed.path())?)? {}
         Ok(missed.into_messages())
+    }
+
+    /// The SMS that an event brings, however they came in: that of a notification, those that a gap hides
+    /// ([`missed_sms`](Self::missed_sms)), and those of an [`Event::Backfill`](ringcentral_ws_core::Event::Backfill); the
+    /// oldest first, without those that the user sent. Of other events there are none.
+    ///
+    /// Around a gap a message may come twice, as a notification and in the list: handle each by its id, once, for instance
+    /// with [`StateFile::once_blocking`](crate::StateFile::once_blocking). Of a client with
+    /// [`Builder::backfill`](crate::Builder::backfill) a gap has none, because the `Backfill` after it has them.
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_blocking::{CallError, Client, Events};
+    /// # fn run(client: &Client, events: Events) -> Result<(), CallError> {
+    /// for event in events {
+    ///     for sms in client.sms_of(&event)? {
+    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], for a gap alone: the list cannot be had now. A program that ends with it finds the messages after its
+    /// next start, which begins with a gap.
+    pub fn sms_of(&self, event: &Event) -> Result<Vec<InstantMessage>, CallError> {
+        match event {
+            Event::Gap(gap) if !self.fills_gaps => self.missed_sms(gap),
+            other => Ok(sms_in(other)),
+        }
     }
 
     /// Waits, but not beyond the end of the session.

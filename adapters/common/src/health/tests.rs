@@ -145,7 +145,7 @@ fn it_says_why_the_last_attempt_failed() {
     pulse.last_cause.note(&retry(cause.clone()));
     pulse.last_cause.note(&Event::SnapshotChanged);
     let shown = look(&pulse);
-    assert!(shown.contains("; last failure: no access token: \\u{202e}") && shown.len() < 400, "{shown}");
+    assert!(shown.contains("; last failure: the login failed: \\u{202e}") && shown.len() < 400, "{shown}");
     assert!(!shown.contains('\n'));
     let conn = ConnId::from(2);
     pulse.last_cause.note(&Event::Disconnected { conn, cause: Cause::SocketLost, reason: None });

@@ -1,15 +1,21 @@
-//! The end of a client when something else happens.
+//! The end of a client in order.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use ringcentral_ws_adapter::Work;
 use ringcentral_ws_core::Close;
 
 use super::Client;
 use crate::command::{Command, send};
+use crate::runtime::Tasks;
 
 impl<R> Client<R> {
-    /// Closes the session when a future is ready, such as that of Ctrl-C. It waits for the future in a task of its own
+    /// Closes the session when a future is ready, such as that of Ctrl-C, as soon as the program is
+    /// [idle](Self::close_when_idle): an answer that it is just sending is sent to its end. It waits in a task of its own
     /// and returns at once:
     ///
     /// ```no_run
@@ -28,11 +34,19 @@ impl<R> Client<R> {
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
         let (commands, mut states) = (self.commands.downgrade(), self.states());
+        let (work, tasks, limit) = (Arc::clone(&self.work), Arc::clone(&self.tasks), self.close_timeout);
         let task = async move {
-            let when = Box::pin(when);
-            let ended = Box::pin(states.wait_for(|state| state.is_closed()));
-            let is_time = matches!(select(when, ended).await, Either::Left((Ok(()), _)));
-            if is_time && let Some(commands) = commands.upgrade() {
+            let is_time = async {
+                let is_time = when.await.is_ok();
+                if is_time {
+                    idle(&work, &*tasks, limit).await;
+                }
+                is_time
+            };
+            let (is_time, ended) = (Box::pin(is_time), Box::pin(states.wait_for(|state| state.is_closed())));
+            if matches!(select(is_time, ended).await, Either::Left((true, _)))
+                && let Some(commands) = commands.upgrade()
+            {
                 let (reply, answer) = async_channel::bounded(1);
                 if send(&commands, Command::Close(mode, reply)).await.is_ok() {
                     let _ = answer.recv().await;
@@ -42,4 +56,26 @@ impl<R> Client<R> {
         // There was a runtime when the client started. Without one there is nothing that could wait.
         let _ = self.tasks.spawn(Box::pin(task));
     }
+
+    /// Ends the session as [`close`](Self::close) does, but lets the program finish first what it is at: it has taken the
+    /// events that are there and waits for the next one, and no call of a handle is under way, waits of
+    /// [`retry_after`](Self::retry_after) included.
+    ///
+    /// It waits for that at most as long as `Config::close_timeout` (5 s), and then closes, which takes as long again at
+    /// most; what is still under way then is broken off, and its error says whether it may have run. What a program does
+    /// with the events of [listeners](Self::listen), and with events that it has handed to tasks, counts only while it
+    /// makes calls.
+    ///
+    /// Await it in another task than the one that takes events, or it waits for itself. Most programs take
+    /// [`close_when`](Self::close_when), which does that.
+    pub async fn close_when_idle(&self, mode: Close) {
+        idle(&self.work, &*self.tasks, self.close_timeout).await;
+        self.close(mode).await;
+    }
+}
+
+/// Waits until nothing is under way, no longer than `limit`.
+async fn idle(work: &Work, tasks: &dyn Tasks, limit: Duration) {
+    let is_idle = pin!(poll_fn(|cx| work.poll_idle(cx)));
+    let _ = select(is_idle, tasks.sleep(limit)).await;
 }

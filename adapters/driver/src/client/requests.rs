@@ -6,10 +6,10 @@ use futures_util::future::select;
 use http::Method;
 use ringcentral_ws_adapter::{
     CallError, MissedSms, Request, RequestError, Response, RetryAfter, Streamed, request_to, request_with_json,
-    response,
+    response, sms_in,
 };
 use ringcentral_ws_api::payloads::InstantMessage;
-use ringcentral_ws_core::{Body, Cause, CommandError, Gap, RequestOptions};
+use ringcentral_ws_core::{Body, Cause, CommandError, Event, Gap, RequestOptions};
 use serde::Serialize;
 
 use super::{CancelOnDrop, Client};
@@ -98,6 +98,7 @@ impl<R> Client<R> {
     ///
     /// [`RequestError`], which says whether the request may have run.
     pub async fn request(&self, request: http::Request<Body>) -> Result<Response, RequestError> {
+        let _under_way = self.work.begin();
         let Some(rule) = self.retry else { return response(self.call(request, None).await?.answer) };
         let (mut calls, mut waited) = (0, Duration::ZERO);
         loop {
@@ -135,8 +136,9 @@ impl<R> Client<R> {
     /// ([`Gap::missed_sms_query`](ringcentral_ws_core::Gap::missed_sms_query)): all pages of the message store's list.
     /// It waits out 429 and 503 for up to a minute, or as [`retry_after`](Self::retry_after) says.
     ///
-    /// It begins a minute before the gap, because notifications may have been on their way. So the list overlaps with
-    /// what was delivered: handle each message by its id, once.
+    /// The list begins a minute before the gap, because notifications may have been on their way. So it overlaps with
+    /// what was delivered: handle each message by its id, once. [`sms_of`](Self::sms_of) gives the SMS of gaps and of
+    /// notifications alike.
     ///
     /// ```
     /// # use ringcentral_ws_driver::{CallError, Client, Event};
@@ -158,6 +160,37 @@ impl<R> Client<R> {
         let mut missed = MissedSms::new(gap);
         while missed.answered(waits.get(&missed.path()).await?)? {}
         Ok(missed.into_messages())
+    }
+
+    /// The SMS that an event brings, however they came in: that of a notification, those that a gap hides
+    /// ([`missed_sms`](Self::missed_sms)), and those of an [`Event::Backfill`](ringcentral_ws_core::Event::Backfill); the
+    /// oldest first, without those that the user sent. Of other events there are none.
+    ///
+    /// Around a gap a message may come twice, as a notification and in the list: handle each by its id, once, for instance
+    /// with [`StateFile::once`](crate::StateFile::once). Of a client with
+    /// [`Builder::backfill`](crate::Builder::backfill) a gap has none, because the `Backfill` after it has them.
+    ///
+    /// ```
+    /// # use ringcentral_ws_driver::{CallError, Client, Events};
+    /// # async fn run<R>(client: &Client<R>, mut events: Events) -> Result<(), CallError> {
+    /// while let Some(event) = events.next().await {
+    ///     for sms in client.sms_of(&event).await? {
+    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], for a gap alone: the list cannot be had now. A program that ends with it finds the messages after its
+    /// next start, which begins with a gap.
+    pub async fn sms_of(&self, event: &Event) -> Result<Vec<InstantMessage>, CallError> {
+        match event {
+            Event::Gap(gap) if !self.fills_gaps => self.missed_sms(gap).await,
+            other => Ok(sms_in(other)),
+        }
     }
 
     /// Waits, but not beyond the end of the session.
@@ -210,6 +243,7 @@ impl<R> Client<R> {
     /// [`RequestError`], which says whether the request may have run. Of the body:
     /// [`DownloadError`](crate::DownloadError).
     pub async fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
+        let _under_way = self.work.begin();
         let (request, streamed) = self.content.streamed(request)?;
         let Answered { answer, body } = self.call(request, Some(streamed)).await?;
         // What has no body to stream was read at once.

@@ -198,7 +198,10 @@ impl Session {
 
     pub(crate) fn authorize_timed_out(&mut self, now: Timestamp) {
         if let Some(Asking { id, .. }) = self.state.tokens.asking {
-            let failure = AuthFailure::transient("the credential source took too long");
+            let failure = AuthFailure::transient(
+                "no answer within Config::token_timeout, and it is tried again; if this goes on, look at the network and the proxy, \
+                 or at a CredentialSource of your own",
+            );
             self.authorize_failed(id, failure, now);
         }
     }

@@ -42,7 +42,7 @@ fn input(text: &str) -> (Shape, String, Tone) {
         "network" => (Shape::Note, format!("network {rest}"), Tone::Plain),
         "control" | "send-blocked" | "send-ready" => (Shape::Note, verb.replace('-', " "), Tone::Quiet),
         "authorized" => (FROM_APP, "access token".to_owned(), Tone::Plain),
-        "authorize-failed" => (FROM_APP, format!("no access token: {}", quoted(rest)), Tone::Bad),
+        "authorize-failed" => (FROM_APP, format!("the login failed: {}", quoted(rest)), Tone::Bad),
         "subscribe" => (FROM_APP, format!("subscribe {rest}"), Tone::Plain),
         "request" => (FROM_APP, format!("request {} {}", split(rest).0, quoted(rest)), Tone::Plain),
         "connect" | "unsubscribe" | "recover" | "close" | "cancel" => (FROM_APP, text.to_owned(), Tone::Plain),

@@ -1,0 +1,105 @@
+//! An end in order waits for what the program is at, on every runtime alike.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ringcentral_ws::{CallError, Client, Close, CloseReason, Config, Event, Filter, RequestError, blocking};
+use ringcentral_ws_gateway::{Server, ServerConfig};
+
+const LIMIT: Duration = Duration::from_secs(30);
+const SMS: &str = "/restapi/v1.0/account/~/extension/~/sms";
+
+fn server() -> Server {
+    Server::start(ServerConfig::default()).unwrap()
+}
+
+/// The answer takes as long, so that the end finds it under way.
+fn slow(server: &Server) {
+    server.delay(Duration::from_millis(500));
+    server.receive_sms(0, "+16505550101", "Are you open?");
+}
+
+// CLAUSE CLS-1
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_under_way_ends_before_the_session_does() {
+    let server = server();
+    let (client, mut events) = Client::from_vars(server.env()).unwrap().filters([Filter::sms()]).start().unwrap();
+    let (signal, signalled) = tokio::sync::oneshot::channel();
+    client.close_when(signalled, Close::Revoke);
+    server.wait_for_subscription();
+    slow(&server);
+    let mut signal = Some(signal);
+    let mut ended = Vec::new();
+    let all = async {
+        while let Some(event) = events.next().await {
+            for sms in client.sms_of(&event).await.unwrap() {
+                // It has the message in its hand, and no call is under way yet.
+                signal.take().unwrap().send(()).unwrap();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let answer = sms.answer("Yes").unwrap();
+                ended.push(client.post(SMS, &answer).await.unwrap().error_for_status().is_ok());
+            }
+            if let Event::Closed { reason } = event {
+                assert!(matches!(reason, CloseReason::Revoked), "{reason:?}");
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, all).await.expect("in time");
+    assert_eq!((ended, server.sent_sms(0).len()), (vec![true], 1));
+}
+
+// CLAUSE CLS-1
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_another_task_ends_first_too_and_a_program_that_does_not_finish_is_not_awaited_for_long() {
+    let server = server();
+    let config = Config { close_timeout: Duration::from_secs(4), ..Config::default() };
+    let (client, mut events) = Client::from_vars(server.env()).unwrap().config(config).start().unwrap();
+    while !matches!(events.next().await.unwrap(), Event::Connected { .. }) {}
+    // The events are not taken any more; none is in the program's hand.
+    drop(events);
+    server.delay(Duration::from_millis(500));
+    // The first one begins first.
+    let (answer, ()) =
+        tokio::join!(client.get("/restapi/v1.0/account/~/extension/~"), client.close_when_idle(Close::Revoke));
+    assert_eq!(answer.unwrap().status(), 200);
+    server.delay(Duration::ZERO);
+
+    let config = Config { close_timeout: Duration::from_millis(300), ..Config::default() };
+    let (client, mut events) = Client::from_vars(server.env()).unwrap().config(config).start().unwrap();
+    // One event stays in its hand.
+    assert!(events.next().await.is_some());
+    let begun = Instant::now();
+    client.close_when_idle(Close::Revoke).await;
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    let late = client.get("/restapi/v1.0/account/~").await.map(drop).unwrap_err();
+    assert!(matches!(late, RequestError::Refused(_)) && CallError::from(late).did_not_run());
+}
+
+// CLAUSE CLS-1
+#[test]
+fn on_threads_an_answer_under_way_ends_before_the_session_does() {
+    let server = server();
+    let builder = blocking::Client::from_vars(server.env()).unwrap();
+    let (client, events) = builder.filters([Filter::sms()]).start().unwrap();
+    let (signal, signalled) = mpsc::channel();
+    let closer = thread::spawn({
+        let client = client.clone();
+        move || {
+            signalled.recv().unwrap();
+            client.close_when_idle(Close::Revoke);
+        }
+    });
+    server.wait_for_subscription();
+    slow(&server);
+    let mut ended = Vec::new();
+    for event in events {
+        for sms in client.sms_of(&event).unwrap() {
+            signal.send(()).unwrap();
+            thread::sleep(Duration::from_millis(100));
+            ended.push(client.post(SMS, &sms.answer("Yes").unwrap()).unwrap().error_for_status().is_ok());
+        }
+    }
+    closer.join().unwrap();
+    assert_eq!((ended, server.sent_sms(0).len()), (vec![true], 1));
+}
