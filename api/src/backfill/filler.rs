@@ -231,11 +231,9 @@ impl GapFiller {
     }
 
     fn note(&mut self, noted: Noted, clock: ClockReading) {
-        for (with_time, key) in [false, true].into_iter().zip(noted.keys) {
-            let plans = [Some(&self.plan), self.work.as_ref().map(|work| &work.plan)];
-            if plans.into_iter().flatten().any(|plan| plan.knows(noted.kind, with_time)) {
-                self.known.insert(key, noted.time.unwrap_or(clock.unix));
-            }
+        let plans = [Some(&self.plan), self.work.as_ref().map(|work| &work.plan)];
+        if plans.into_iter().flatten().any(|plan| plan.asks_for(noted.kind)) {
+            self.known.insert(noted.key, noted.time.unwrap_or(clock.unix));
         }
     }
 
@@ -342,9 +340,12 @@ impl GapFiller {
                 return is_new;
             }
             let time = one.record.time().unwrap_or(gap.until);
-            let is_new = !self.known.contains(one.key);
+            let is_new = !self.known.contains(one.key, one.changed);
             may_repeat |= is_new && !self.known.is_sure_about(time);
-            is_new && self.known.insert(one.key, time)
+            if is_new {
+                self.known.insert(one.key, time);
+            }
+            is_new
         });
         let mut unfilled = work.plan.lost;
         for missing in work.unfilled {

@@ -7,25 +7,24 @@ use ringcentral_ws_core::UnixMillis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The key of a record: what it is, its id, and for those that are handed out again when they change the time of that.
+/// The key of a record: what it is, and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(pub(super) u64);
 
 impl Key {
-    pub(super) fn new(kind: &str, id: &str, changed: Option<UnixMillis>) -> Self {
+    pub(super) fn new(kind: &str, id: &str) -> Self {
         let mut hash = Sha256::new();
         for part in [kind, id] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        hash.update(changed.map_or(0, |at| at.0).to_be_bytes());
         let mut key = [0; 8];
         key.copy_from_slice(&hash.finalize()[..8]);
         Self(u64::from_be_bytes(key))
     }
 }
 
-/// The keys of what was handed out, those with the latest times. What falls out is not forgotten silently:
+/// The keys of what was handed out, each with the time of its last change: those with the latest times. What falls out is not forgotten silently:
 /// [`is_sure_about`](Self::is_sure_about) says for which times the set is whole.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
@@ -50,8 +49,9 @@ impl Known {
         Self { capacity: capacity.max(1), times: BTreeMap::new(), order: BTreeSet::new(), fallen: None }
     }
 
-    pub(super) fn contains(&self, key: Key) -> bool {
-        self.times.contains_key(&key)
+    /// Whether it was handed out; `changed`: with this change of it or a later one.
+    pub(super) fn contains(&self, key: Key, changed: Option<UnixMillis>) -> bool {
+        self.times.get(&key).is_some_and(|known| changed.is_none_or(|changed| changed <= *known))
     }
 
     /// Whether a key of this time would still be there.
@@ -59,12 +59,14 @@ impl Known {
         self.fallen.is_none_or(|fallen| time > fallen)
     }
 
-    /// `false` if it was there.
+    /// `false` if it was there, as of this time or a later one.
     pub(super) fn insert(&mut self, key: Key, time: UnixMillis) -> bool {
-        if self.times.contains_key(&key) {
+        if self.contains(key, Some(time)) {
             return false;
         }
-        self.times.insert(key, time);
+        if let Some(earlier) = self.times.insert(key, time) {
+            self.order.remove(&(earlier, key));
+        }
         self.order.insert((time, key));
         if self.order.len() > self.capacity
             && let Some((time, key)) = self.order.pop_first()
@@ -121,19 +123,29 @@ mod tests {
     use super::*;
 
     fn key(n: u64) -> Key {
-        Key::new("message", &n.to_string(), None)
+        Key::new("message", &n.to_string())
     }
 
     #[test]
     fn the_oldest_fall_out_and_that_is_known() {
         let mut known = Known::new(2);
         assert!(known.insert(key(1), UnixMillis(10)) && known.insert(key(2), UnixMillis(30)));
-        assert!(!known.insert(key(2), UnixMillis(40)) && known.is_sure_about(UnixMillis(1)));
+        assert!(!known.insert(key(2), UnixMillis(29)) && known.is_sure_about(UnixMillis(1)));
         known.insert(key(3), UnixMillis(20));
-        assert_eq!([1, 2, 3].map(|n| known.contains(key(n))), [false, true, true]);
+        assert_eq!([1, 2, 3].map(|n| known.contains(key(n), None)), [false, true, true]);
         assert!(!known.is_sure_about(UnixMillis(10)) && known.is_sure_about(UnixMillis(11)));
         known.forget_before(UnixMillis(30));
         assert_eq!((known.len(), known.is_sure_about(UnixMillis(20))), (1, false));
+    }
+
+    #[test]
+    fn a_change_is_told_from_what_it_changed() {
+        let mut known = Known::new(2);
+        known.insert(key(1), UnixMillis(10));
+        let knows = |known: &Known, time| known.contains(key(1), Some(UnixMillis(time)));
+        assert_eq!([9, 10, 11].map(|time| knows(&known, time)), [true, true, false]);
+        assert!(known.insert(key(1), UnixMillis(20)) && known.len() == 1);
+        assert_eq!([11, 20, 21].map(|time| knows(&known, time)), [true, true, false]);
     }
 
     #[test]
@@ -150,11 +162,10 @@ mod tests {
 
     #[test]
     fn a_key_has_all_its_parts() {
-        let one = Key::new("message", "1", None);
-        assert_eq!(one, Key::new("message", "1", None));
-        for other in [Key::new("post", "1", None), Key::new("message", "2", None), Key::new("messag", "e1", None)] {
+        let one = Key::new("message", "1");
+        assert_eq!(one, Key::new("message", "1"));
+        for other in [Key::new("post", "1"), Key::new("message", "2"), Key::new("messag", "e1")] {
             assert_ne!(one, other);
         }
-        assert_ne!(one, Key::new("message", "1", Some(UnixMillis(1))));
     }
 }

@@ -6,30 +6,30 @@ use ringcentral_ws_core::{Notification, RecordKind, UnixMillis};
 use super::known::Key;
 use super::record::{Head, kind_of};
 
-/// The record of a notification: its keys without and with the time of its last change.
+/// The record of a notification: its key, and the time of its last change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Noted {
     pub(super) kind: RecordKind,
     pub(super) time: Option<UnixMillis>,
-    pub(super) keys: [Key; 2],
+    pub(super) key: Key,
 }
 
-/// A kind, a time and two keys.
-const BYTES: usize = 25;
+/// A kind, a time and a key.
+const BYTES: usize = 17;
 
 impl Noted {
     pub(super) fn of(notification: &Notification) -> Option<Self> {
         let kind = kind_of(notification)?;
         let head = Head::of(notification.body());
         head.id.as_ref()?;
-        Some(Self { kind, time: head.time(), keys: [false, true].map(|with_time| head.key(kind, "", with_time)) })
+        Some(Self { kind, time: head.time(), key: head.key(kind, "") })
     }
 
     pub(super) fn to_line(self) -> String {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.push(u8::from(self.kind == RecordKind::Post));
         bytes.extend(self.time.map_or(u64::MAX, |at| at.0).to_be_bytes());
-        self.keys.iter().for_each(|key| bytes.extend(key.0.to_be_bytes()));
+        bytes.extend(self.key.0.to_be_bytes());
         BASE64.encode(&bytes)
     }
 
@@ -42,7 +42,7 @@ impl Noted {
         };
         let kind = if bytes[0] == 1 { RecordKind::Post } else { RecordKind::Message };
         let time = Some(number(1)).filter(|at| *at != u64::MAX).map(UnixMillis);
-        Some(Self { kind, time, keys: [Key(number(9)), Key(number(17))] })
+        Some(Self { kind, time, key: Key(number(9)) })
     }
 }
 

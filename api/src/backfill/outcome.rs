@@ -121,7 +121,7 @@ impl GapFiller {
         }
         work.unfilled.extend(brought.unfilled);
         for one in brought.records {
-            if one.is_remembered && known.contains(one.key) {
+            if one.is_remembered && known.contains(one.key, one.changed) {
                 continue;
             }
             if work.records.len() >= most || work.bytes.saturating_add(one.record.bytes()) > most_bytes {

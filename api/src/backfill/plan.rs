@@ -110,7 +110,7 @@ impl Plan {
             plan.filter(filter);
         }
         plan.sources.retain(|source| !without(source.kind()));
-        if plan.knows(RecordKind::Message, true) {
+        if plan.sources.iter().any(Source::wants_changes) {
             plan.lost.push(Unfilled::MessageStates);
         }
         let has = |plan: &Self, kinds: &[RecordKind]| plan.sources.iter().any(|one| kinds.contains(&one.kind()));
@@ -136,14 +136,9 @@ impl Plan {
         plan
     }
 
-    /// Whether records of this kind are known by id and time, or by their id alone.
-    pub(super) fn knows(&self, kind: RecordKind, with_time: bool) -> bool {
-        self.sources.iter().any(|source| match source {
-            Source::Messages { wants, .. } => {
-                kind == RecordKind::Message && wants.iter().any(|want| want.changes == with_time)
-            }
-            _ => kind == source.kind() && with_time,
-        })
+    /// Whether records of this kind are asked for.
+    pub(super) fn asks_for(&self, kind: RecordKind) -> bool {
+        self.sources.iter().any(|source| source.kind() == kind)
     }
 
     fn filter(&mut self, filter: &str) {

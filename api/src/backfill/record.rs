@@ -83,10 +83,8 @@ impl Head {
         self.changed.or(self.created)
     }
 
-    /// With the time it is another record when it changes.
-    pub(super) fn key(&self, kind: RecordKind, json: &str, with_time: bool) -> Key {
-        let (id, time) = (self.id.as_deref().unwrap_or(json), if with_time { self.time() } else { None });
-        Key::new(kind.as_str(), id, time)
+    pub(super) fn key(&self, kind: RecordKind, json: &str) -> Key {
+        Key::new(kind.as_str(), self.id.as_deref().unwrap_or(json))
     }
 }
 

@@ -74,11 +74,14 @@ pub(super) struct Brought {
     pub(super) server_time: Option<UnixMillis>,
 }
 
-/// A record, and what it is known by once it was handed out; `None`: within this gap only.
+/// A record, and what it is known by once it was handed out.
 #[derive(Debug)]
 pub(super) struct Brought1 {
     pub(super) record: FetchedRecord,
     pub(super) key: Key,
+    /// It is another record when it changes: when it did last.
+    pub(super) changed: Option<UnixMillis>,
+    /// `false`: it is known within this gap only.
     pub(super) is_remembered: bool,
 }
 
@@ -243,8 +246,7 @@ impl Task {
         }
         for (head, json) in heads {
             if let Some(with_time) = source.wants(head, window) {
-                let (kind, key) = (source.kind(), head.key(source.kind(), json, with_time));
-                brought.records.push(Brought1 { record: record(kind, head, json), key, is_remembered: true });
+                brought.records.push(Brought1::of(source.kind(), head, json, with_time));
             }
         }
         let oldest = heads.iter().filter_map(|(head, _)| head.created).min();
@@ -293,8 +295,7 @@ impl Task {
 
     fn posts(&self, heads: &[(Head, &str)], answer: &Answer<'_>, window: Window, brought: &mut Brought) {
         for (head, json) in heads.iter().filter(|(head, _)| touched(window, head)) {
-            let (record, key) = (record(RecordKind::Post, head, json), head.key(RecordKind::Post, json, true));
-            brought.records.push(Brought1 { record, key, is_remembered: true });
+            brought.records.push(Brought1::of(RecordKind::Post, head, json, true));
         }
         let oldest = heads.iter().filter_map(|(head, _)| head.created).min();
         let Self::Posts { chat, page, from } = self else { return };
@@ -311,8 +312,16 @@ impl Task {
     }
 }
 
+impl Brought1 {
+    fn of(kind: RecordKind, head: &Head, json: &str, with_time: bool) -> Self {
+        let changed = head.time().filter(|_| with_time);
+        Self { record: record(kind, head, json), key: head.key(kind, json), changed, is_remembered: true }
+    }
+}
+
 impl Source {
-    fn wants_changes(&self) -> bool {
+    /// Whether changes of old messages are wanted.
+    pub(super) fn wants_changes(&self) -> bool {
         matches!(self, Self::Messages { wants, .. } if wants.iter().any(|want| want.changes))
     }
 
@@ -367,7 +376,7 @@ fn record(kind: RecordKind, head: &Head, json: &str) -> FetchedRecord {
 /// What is now is handed out for each gap anew.
 fn of_now(kind: RecordKind, json: &str) -> Brought1 {
     let head = Head::of(json);
-    Brought1 { record: record(kind, &head, json), key: head.key(kind, json, false), is_remembered: false }
+    Brought1 { is_remembered: false, ..Brought1::of(kind, &head, json, false) }
 }
 
 /// The list is sorted by the last change, the newest first.

@@ -63,6 +63,18 @@ fn without_a_usable_token_all_of_the_time_is_asked_for() {
 }
 
 #[test]
+fn what_was_delivered_is_known_whatever_the_filters_become() {
+    for (before, after) in [(Filter::sms(), Filter::message_store()), (Filter::message_store(), Filter::sms())] {
+        let mut lab = Lab::primed(quick(), &[before, Filter::sms()]);
+        lab.filler.on_notification(&notified("message-store/instant", &sms(1, DAY - 1000)), clock(lab.ms));
+        lab.filler.set_filters([after.as_str()]);
+        lab.gap(DAY - 5000, DAY);
+        lab.answered(&synced(&[sms(1, DAY - 1000), sms(2, DAY - 500)], "b", false));
+        assert_eq!(ids(&lab.filled()), ["2"]);
+    }
+}
+
+#[test]
 fn a_server_whose_clock_is_behind_is_asked_again() {
     let mut lab = Lab::new(quick(), &[Filter::sms()]);
     lab.ms = DAY;
