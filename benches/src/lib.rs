@@ -1,5 +1,6 @@
 //! What the benchmarks share: frames for a session, and one Session with a model of the service in virtual time.
 
+pub mod fleet_real;
 pub mod in_memory;
 pub mod loopback;
 pub mod outage;
