@@ -1,6 +1,6 @@
 //! Events that are acknowledged by worker threads, over real sockets.
 
-mod common;
+use crate::common;
 
 use std::sync::mpsc::channel;
 use std::thread;

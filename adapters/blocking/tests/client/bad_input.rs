@@ -1,6 +1,6 @@
 //! What servers and proxies can do wrong to calls and downloads: each has a clear error, and nothing hangs.
 
-mod common;
+use crate::common;
 
 use std::io::{self, Read};
 use std::sync::mpsc::channel;
