@@ -1,7 +1,7 @@
 //! `doctor` that is interrupted ends what it began on the server.
 #![cfg(target_os = "linux")]
 
-mod common;
+use crate::common;
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! How `tail` ends, and what it says before.
 
-mod common;
+use crate::common;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The commands, from outside.
 
-mod common;
+use crate::common;
 
 use std::process::Stdio;
 

@@ -1,6 +1,6 @@
 //! `docs/schema/tail.schema.json`: it has every event and word of the code, and what `tail` writes is as it says.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::process::Stdio;

@@ -1,6 +1,6 @@
 //! `docs/schema/stand-in.schema.json`: each control resource of the stand-in takes and answers what it says.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};

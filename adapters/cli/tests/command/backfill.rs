@@ -1,6 +1,6 @@
 //! `tail --backfill`: what a lost session missed is shown, also after a restart.
 
-mod common;
+use crate::common;
 
 use std::process::Stdio;
 

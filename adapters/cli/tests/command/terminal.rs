@@ -1,7 +1,7 @@
 //! `tail` on a real terminal, from outside. What is shown there and when, `testkit` proves in virtual time.
 #![cfg(target_os = "linux")]
 
-mod common;
+use crate::common;
 
 use std::fs::File;
 use std::io::Read as _;

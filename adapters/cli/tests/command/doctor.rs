@@ -1,6 +1,6 @@
 //! `doctor`, against a server that fails on command: each fault is named, with its remedy.
 
-mod common;
+use crate::common;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};

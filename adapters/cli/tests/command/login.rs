@@ -1,6 +1,6 @@
 //! `login`, with a browser that is played here, and what uses the file that it makes.
 
-mod common;
+use crate::common;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
