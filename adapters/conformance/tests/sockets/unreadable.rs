@@ -1,6 +1,6 @@
 //! What the WebSocket layer cannot read may have been a notification: each adapter says so before the next one.
 
-mod harness;
+use crate::harness;
 
 use std::time::Instant;
 

@@ -3,7 +3,7 @@
 //! On Linux, where an address can be made silent.
 #![cfg(target_os = "linux")]
 
-mod harness;
+use crate::harness;
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! What the adapters' HTTPS clients put on the wire, byte by byte.
 
-mod harness;
+use crate::harness;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};

@@ -1,6 +1,6 @@
 //! Several runtimes in one process, at once; futures dropped at any moment.
 
-mod harness;
+use crate::harness;
 
 use std::sync::Arc;
 use std::time::Duration;

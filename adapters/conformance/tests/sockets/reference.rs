@@ -1,7 +1,7 @@
 //! The scenarios of the reference client's own tests, with ours. `gateway/interop/scenarios.mjs` plays the same with the
 //! reference client itself; `gateway/README.md` lists them.
 
-mod harness;
+use crate::harness;
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! A recovery whose replay always breaks the reader: in the end the client does without it, and says so.
 
-mod harness;
+use crate::harness;
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! A server that speaks HTTP/2 with whoever offers it, and TLS settings that offer it.
 
-mod harness;
+use crate::harness;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

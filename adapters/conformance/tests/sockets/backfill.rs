@@ -1,6 +1,6 @@
 //! Gaps are filled over real sockets, on every adapter: an outage beyond the recovery window, and a restart in the middle.
 
-mod harness;
+use crate::harness;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
