@@ -1,6 +1,6 @@
 //! A visitor logs in, and the messages are counted.
 
-mod common;
+use crate::common;
 
 use common::{Program, get, server, wait_until};
 

@@ -1,6 +1,6 @@
 //! A loop without a client receives, comes back after a cut, and reports what is lost.
 
-mod common;
+use crate::common;
 
 #[test]
 fn it_receives_recovers_and_reports_a_loss() {

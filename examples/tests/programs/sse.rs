@@ -1,6 +1,6 @@
 //! Browsers see events live; one that does not read is cut.
 
-mod common;
+use crate::common;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;

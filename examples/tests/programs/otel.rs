@@ -1,6 +1,6 @@
 //! Spans and metrics come out.
 
-mod common;
+use crate::common;
 
 use common::{Program, server, subscribed};
 

@@ -1,6 +1,6 @@
 //! Each part of the program receives its own, and hears of losses.
 
-mod common;
+use crate::common;
 
 use common::{Program, server};
 use ringcentral_ws_gateway::CallPlan;

@@ -1,6 +1,6 @@
 //! A call that nobody answered is one line.
 
-mod common;
+use crate::common;
 
 use common::{Program, server, subscribed};
 use ringcentral_ws_gateway::{CallPlan, Server};

@@ -1,6 +1,6 @@
 //! The program answers; what its handler does in faults is tested beside it.
 
-mod common;
+use crate::common;
 
 use common::{Program, server, subscribed};
 

@@ -1,6 +1,6 @@
 //! The receiver gets everything in order, whatever it answers.
 
-mod common;
+use crate::common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

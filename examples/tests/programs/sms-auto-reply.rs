@@ -1,6 +1,6 @@
 //! Each SMS is answered once, whatever happens to the connection and to the program.
 
-mod common;
+use crate::common;
 
 use common::{Folder, Program, server, subscribed};
 

@@ -1,6 +1,6 @@
 //! The presence of all extensions of an account, as lines and as a board.
 
-mod common;
+use crate::common;
 
 use common::{Program, subscribed};
 use ringcentral_ws_gateway::{CallPlan, HttpRequest, Server, ServerConfig};

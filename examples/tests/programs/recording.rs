@@ -1,6 +1,6 @@
 //! Each recording becomes a file, whole or not at all.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

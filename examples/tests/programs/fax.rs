@@ -1,6 +1,6 @@
 //! A fax is followed until it is sent, whatever happens to the connection.
 
-mod common;
+use crate::common;
 
 use std::io::Write;
 

@@ -1,9 +1,9 @@
 //! The archive has every notification once and in order, or a gap where one is missing, whatever kills it.
 //!
-//! The long form: `cargo test -p ringcentral-ws-examples --test archive -- --ignored --nocapture`. `ARCHIVE_KILLS` is the
+//! The long form: `cargo test -p ringcentral-ws-examples --test programs archive:: -- --ignored --nocapture`. `ARCHIVE_KILLS` is the
 //! number of kills in each of its ways, 200 by default.
 
-mod common;
+use crate::common;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

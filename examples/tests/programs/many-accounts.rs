@@ -1,6 +1,6 @@
 //! Two hundred accounts in one process, and what the limit on logins does.
 
-mod common;
+use crate::common;
 
 use std::time::{Duration, Instant};
 
