@@ -1,4 +1,4 @@
-//! Settings and callbacks of the application at their edges.
+//! Settings and callbacks of the application at their edges. Alone in its process, because a test counts its threads.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! How soon a client is back, with the settings of the retries that it has by default, and that it says so meanwhile.
+//! How soon a client is back, with the settings of the retries that it has by default, and that it says so meanwhile. Alone
+//! in its process, so that other tests do not add to the silences.
 
 mod harness;
 

@@ -1,4 +1,4 @@
-//! Every scenario on every adapter.
+//! Every scenario on every adapter: enough at once for a process of their own.
 
 mod harness;
 

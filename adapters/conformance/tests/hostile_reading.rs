@@ -1,4 +1,5 @@
-//! Servers that never stop, never read and never finish: each client stays in its bounds and goes on.
+//! Servers that never stop, never read and never finish: each client stays in its bounds and goes on. Alone in its process,
+//! because it counts what is allocated.
 
 mod harness;
 mod hostile;

@@ -1,4 +1,5 @@
-//! What a recorder of the `metrics` crate sees of a client, on the async driver and on threads.
+//! What a recorder of the `metrics` crate sees of a client, on the async driver and on threads. Alone in its process, because
+//! the recorder is for all of it.
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex};
