@@ -146,7 +146,7 @@ impl Client {
     /// # fn take(client: &Client, event: Event) -> Result<(), CallError> {
     /// if let Event::Gap(gap) = event {
     ///     for sms in client.missed_sms(&gap)? {
-    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///         println!("{}", sms.text());
     ///     }
     /// }
     /// # Ok(())
@@ -176,7 +176,7 @@ impl Client {
     /// # fn run(client: &Client, events: Events) -> Result<(), CallError> {
     /// for event in events {
     ///     for sms in client.sms_of(&event)? {
-    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///         println!("{}", sms.text());
     ///     }
     /// }
     /// # Ok(())

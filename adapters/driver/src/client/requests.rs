@@ -150,7 +150,7 @@ impl<R> Client<R> {
     /// # async fn take<R>(client: &Client<R>, event: Event) -> Result<(), CallError> {
     /// if let Event::Gap(gap) = event {
     ///     for sms in client.missed_sms(&gap).await? {
-    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///         println!("{}", sms.text());
     ///     }
     /// }
     /// # Ok(())
@@ -180,7 +180,7 @@ impl<R> Client<R> {
     /// # async fn run<R>(client: &Client<R>, mut events: Events) -> Result<(), CallError> {
     /// while let Some(event) = events.next().await {
     ///     for sms in client.sms_of(&event).await? {
-    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///         println!("{}", sms.text());
     ///     }
     /// }
     /// # Ok(())
