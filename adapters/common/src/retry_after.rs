@@ -1,10 +1,11 @@
-//! Calls of the application that wait out a refusal of the server.
+//! Calls of the application that wait out a refusal of the server, and a network that is away.
 
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 use ringcentral_ws_core::ApiError;
 
+use crate::request::RequestError;
 use crate::response::Response;
 
 /// How often one call is made at most.
@@ -12,14 +13,20 @@ const MOST_CALLS: u32 = 5;
 /// The pause after a 503 that names none. After a 429 it is a minute ([TOK-3](ringcentral_ws_core::protocol#tok-3)).
 const UNAVAILABLE: Duration = Duration::from_secs(5);
 const LIMITED: Duration = Duration::from_secs(60);
+/// The pauses, in seconds, after a call that was not sent: 52 s together.
+const NOT_SENT: [u64; MOST_CALLS as usize - 1] = [2, 5, 15, 30];
 
-/// How long a call may wait out 429 (too many requests) and 503 (not available), for `Client::retry_after`.
+/// How long a call may wait out 429 (too many requests), 503 (not available), and a network that is away, for
+/// `Client::retry_after`.
 ///
-/// The wait is what the server's `Retry-After` says; without it a minute after 429, and 5 s after 503. A call is made at
-/// most five times. If the next wait would go beyond the limit, the server's answer is returned at once, so a wait that
-/// cannot succeed is not begun. Each of these calls has the deadline of the request for itself.
+/// The wait is what the server's `Retry-After` says; without it a minute after 429, and 5 s after 503. A call that was not
+/// sent for a cause that may pass ([`RequestError::is_retryable`]), such as a host that cannot be reached, is made again
+/// after 2, 5, 15 and 30 s. A call is made at most five times. If the next wait would go beyond the limit, the answer or
+/// the error is returned at once, so a wait that cannot succeed is not begun. Each of these calls has the deadline of the
+/// request for itself.
 ///
-/// Only GET, HEAD and OPTIONS wait, unless [`writes_too`](Self::writes_too) is set.
+/// After an answer only GET, HEAD and OPTIONS wait, unless [`writes_too`](Self::writes_too) is set. What was not sent can be
+/// sent again with every method. A call that may have run is never repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryAfter {
     limit: Duration,
@@ -51,6 +58,18 @@ impl RetryAfter {
             _ => return None,
         };
         let pause = ApiError::from_response(answer).and_then(|error| error.retry_after).unwrap_or(otherwise);
+        self.fits(pause, calls, waited)
+    }
+
+    /// The same of a call that has no answer.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn pause_unsent(&self, error: &RequestError, calls: u32, waited: Duration) -> Option<Duration> {
+        let pause = error.is_retryable().then_some(calls.checked_sub(1)?)?;
+        self.fits(Duration::from_secs(*NOT_SENT.get(pause as usize)?), calls, waited)
+    }
+
+    fn fits(&self, pause: Duration, calls: u32, waited: Duration) -> Option<Duration> {
         (calls < MOST_CALLS && pause <= self.limit.saturating_sub(waited)).then_some(pause)
     }
 }
@@ -63,7 +82,7 @@ impl From<Duration> for RetryAfter {
 
 #[cfg(test)]
 mod tests {
-    use ringcentral_ws_core::{Body, Via};
+    use ringcentral_ws_core::{Body, Cause, Via};
 
     use super::*;
 
@@ -99,5 +118,19 @@ mod tests {
         }
         let again = |calls, waited| reads.pause(&Method::GET, &answer(429, Some("10")), calls, waited * second);
         assert_eq!((again(4, 50), again(4, 51), again(5, 0)), (Some(10 * second), None, None));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_sent_again_with_every_method() {
+        let second = Duration::from_secs(1);
+        let rule = RetryAfter::up_to(60 * second);
+        let unsent = RequestError::NotSent(Cause::SocketLost);
+        let pauses: Vec<_> = (1..=5).map(|calls| rule.pause_unsent(&unsent, calls, Duration::ZERO)).collect();
+        assert_eq!(pauses, [Some(2 * second), Some(5 * second), Some(15 * second), Some(30 * second), None]);
+        assert_eq!(rule.pause_unsent(&unsent, 4, 30 * second), Some(30 * second));
+        assert_eq!(rule.pause_unsent(&unsent, 4, 31 * second), None);
+        for error in [RequestError::Unknown(Cause::SocketLost), RequestError::NotSent(Cause::Closed)] {
+            assert_eq!(rule.pause_unsent(&error, 1, Duration::ZERO), None, "{error}");
+        }
     }
 }

@@ -43,6 +43,8 @@ pub struct Settings {
     pub snapshot_files: Option<StateNames>,
     /// The application acknowledges events.
     pub acknowledge: bool,
+    /// No connection is made.
+    pub calls_only: bool,
     /// TLS settings in place of the default ones.
     pub tls: Option<Arc<ClientConfig>>,
     /// Hosts that downloads may go to beside the server.
@@ -68,6 +70,7 @@ impl Default for Settings {
             snapshot: None,
             snapshot_files: None,
             acknowledge: false,
+            calls_only: false,
             tls: None,
             content_hosts: vec![CONTENT_HOST.to_owned()],
             proxy: ProxyChoice::Environment,
@@ -178,6 +181,7 @@ impl Settings {
                 meter,
                 limits,
                 close_timeout,
+                calls_only: self.calls_only,
                 filler,
             },
         })

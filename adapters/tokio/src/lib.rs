@@ -126,6 +126,7 @@ pub type Client = ringcentral_ws_driver::Client<Tokio>;
 /// | continue a session | [`stored_in`], [`restore`] |
 /// | cover what is acknowledged, in place of what is taken | [`acknowledge`] |
 /// | fetch what a gap may have cost | [`backfill`] |
+/// | make calls without a connection | [`calls_only`] |
 /// | change times and limits | [`config`], [`limits`] |
 /// | change the way to the server | [`tls`], [`proxy`], [`content_hosts`], [`http_client`] |
 /// | watch it | [`debug`], [`flight_recorder`], `metrics_label` (feature `metrics`) |
@@ -136,6 +137,7 @@ pub type Client = ringcentral_ws_driver::Client<Tokio>;
 /// [`stored_in`]: ringcentral_ws_driver::Builder::stored_in
 /// [`acknowledge`]: ringcentral_ws_driver::Builder::acknowledge
 /// [`backfill`]: ringcentral_ws_driver::Builder::backfill
+/// [`calls_only`]: ringcentral_ws_driver::Builder::calls_only
 /// [`config`]: ringcentral_ws_driver::Builder::config
 /// [`limits`]: ringcentral_ws_driver::Builder::limits
 /// [`tls`]: ringcentral_ws_driver::Builder::tls

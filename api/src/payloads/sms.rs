@@ -47,6 +47,19 @@ impl InstantMessage {
         self.from.as_ref()?.phone_number.as_deref()
     }
 
+    /// Its text, which the service calls `subject`. Empty if there is none.
+    ///
+    /// ```
+    /// # use ringcentral_ws_api::payloads::InstantMessage;
+    /// let sms: InstantMessage = serde_json::from_str(r#"{"from":{"phoneNumber":"+16505550100"},"subject":"Hello"}"#)?;
+    /// assert_eq!((sms.sender(), sms.text()), (Some("+16505550100"), "Hello"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.subject.as_deref().unwrap_or_default()
+    }
+
     /// The number of its first recipient, in E.164: of an incoming SMS the user's own.
     #[must_use]
     pub fn recipient(&self) -> Option<&str> {
@@ -89,6 +102,7 @@ mod tests {
         let answer = sms.answer("a").unwrap();
         assert_eq!(answer.to_string(), r#"{"from":{"phoneNumber":"+2"},"text":"a","to":[{"phoneNumber":"+1"}]}"#);
         assert!(read(r#"{"direction":"Outbound"}"#).is_own() && !read("{}").is_own());
+        assert_eq!((read(r#"{"subject":"a"}"#).text(), read("{}").text()), ("a", ""));
         assert!(read(r#"{"from":{"phoneNumber":"+1"},"to":[{"phoneNumber":"+1"}]}"#).is_own());
         assert_eq!(read(r#"{"from":{"extensionNumber":"101"},"to":[{"phoneNumber":"+2"}]}"#).answer("a"), None);
     }

@@ -98,16 +98,21 @@ impl Client {
         let Some(rule) = self.retry else { return self.start_request(request).wait() };
         let (mut calls, mut waited) = (0, Duration::ZERO);
         loop {
-            let answer = self.start_request(request.clone()).wait()?;
+            let ended = self.start_request(request.clone()).wait();
             calls += 1;
-            let Some(pause) = rule.pause(request.method(), &answer, calls, waited) else { return Ok(answer) };
+            let pause = match &ended {
+                Ok(answer) => rule.pause(request.method(), answer, calls, waited),
+                Err(error) => rule.pause_unsent(error, calls, waited),
+            };
+            let Some(pause) = pause else { return ended };
             waited += pause;
             self.pause(pause);
         }
     }
 
-    /// A handle of the same session whose calls wait out 429 and 503, up to this limit: a `Duration`, or
-    /// [`RetryAfter`] for more. Without it such an answer is returned at once. It holds for all calls but downloads and `start_request`.
+    /// A handle of the same session whose calls wait out 429, 503 and a network that is away, up to this limit: a `Duration`,
+    /// or [`RetryAfter`] for more. Without it such an answer or error is returned at once. It holds for all calls but
+    /// downloads and `start_request`.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -130,7 +135,7 @@ impl Client {
 
     /// The SMS that came in during a gap, the oldest first, without those that the user sent
     /// ([`Gap::missed_sms_query`](ringcentral_ws_core::Gap::missed_sms_query)): all pages of the message store's list.
-    /// It waits out 429 and 503 for up to a minute, or as [`retry_after`](Self::retry_after) says.
+    /// It waits out 429, 503 and a network that is away for up to a minute, or as [`retry_after`](Self::retry_after) says.
     ///
     /// The list begins a minute before the gap, because notifications may have been on their way. So it overlaps with
     /// what was delivered: handle each message by its id, once. [`sms_of`](Self::sms_of) gives the SMS of gaps and of
@@ -141,7 +146,7 @@ impl Client {
     /// # fn take(client: &Client, event: Event) -> Result<(), CallError> {
     /// if let Event::Gap(gap) = event {
     ///     for sms in client.missed_sms(&gap)? {
-    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///         println!("{}", sms.text());
     ///     }
     /// }
     /// # Ok(())
@@ -171,7 +176,7 @@ impl Client {
     /// # fn run(client: &Client, events: Events) -> Result<(), CallError> {
     /// for event in events {
     ///     for sms in client.sms_of(&event)? {
-    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///         println!("{}", sms.text());
     ///     }
     /// }
     /// # Ok(())

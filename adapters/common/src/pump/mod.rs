@@ -55,6 +55,8 @@ pub struct PumpParts {
     pub limits: Arc<IoLimits>,
     /// How long the end of the session may take (`Config::close_timeout`).
     pub close_timeout: Duration,
+    /// No connection is made: the session is there for calls.
+    pub calls_only: bool,
     /// Fills gaps, if the application asked for it.
     pub filler: Option<Box<GapFiller>>,
 }
@@ -82,6 +84,7 @@ pub struct Pump<R: Replies> {
     tracer: Tracer,
     meter: Meter,
     close_timeout: Duration,
+    calls_only: bool,
     snapshot_every: usize,
     clock_slack: Duration,
     phase: Phase,
@@ -181,6 +184,7 @@ impl<R: Replies> Pump<R> {
             tracer: parts.tracer,
             meter: parts.meter,
             close_timeout: parts.close_timeout,
+            calls_only: parts.calls_only,
             snapshot_every: parts.limits.snapshot_every,
             clock_slack: parts.limits.clock_slack,
             phase: Phase::New(parts.filters),
@@ -274,7 +278,9 @@ impl<R: Replies> Pump<R> {
             self.drain(io);
             self.snapshot_every = every;
         }
-        let _ = self.session.connect(self.now);
+        if !self.calls_only {
+            let _ = self.session.connect(self.now);
+        }
         self.drain(io);
     }
 

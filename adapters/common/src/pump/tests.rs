@@ -185,6 +185,7 @@ impl Driver {
             meter: Meter::new(None),
             limits: Arc::new(limits.clone()),
             close_timeout: Duration::from_secs(5),
+            calls_only: false,
             filler: None,
         };
         let view = parts.events.view(Vitals::new(&parts.clock, &Config::default(), limits.clock_slack));

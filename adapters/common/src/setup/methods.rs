@@ -105,6 +105,17 @@ macro_rules! settings_methods {
             Ok(self)
         }
 
+        /// With `true` the client makes calls of the REST API and nothing else: no WebSocket is opened, and there are no
+        /// events but [`Closed`](ringcentral_ws_core::Event::Closed). Default `false`.
+        ///
+        /// The first call logs in. Logins, refreshes, their limits, deadlines and what is said of a call are those of every
+        /// client. Do not give it filters or a snapshot. [`Client::health`] says that it is not connected, and
+        /// [`Client::close`] ends it.
+        pub fn calls_only(mut self, calls_only: bool) -> Self {
+            self.settings.calls_only = calls_only;
+            self
+        }
+
         /// TLS settings in place of [`default_tls`](crate::default_tls), made with [`TlsSettings`](crate::TlsSettings)
         /// or by hand. Of the protocols that they offer (ALPN) only HTTP/1.1 counts.
         pub fn tls(mut self, tls: std::sync::Arc<$crate::setup_names::ClientConfig>) -> Self {

@@ -102,16 +102,21 @@ impl<R> Client<R> {
         let Some(rule) = self.retry else { return response(self.call(request, None).await?.answer) };
         let (mut calls, mut waited) = (0, Duration::ZERO);
         loop {
-            let answer = response(self.call(request.clone(), None).await?.answer)?;
+            let ended = self.call(request.clone(), None).await.and_then(|answered| response(answered.answer));
             calls += 1;
-            let Some(pause) = rule.pause(request.method(), &answer, calls, waited) else { return Ok(answer) };
+            let pause = match &ended {
+                Ok(answer) => rule.pause(request.method(), answer, calls, waited),
+                Err(error) => rule.pause_unsent(error, calls, waited),
+            };
+            let Some(pause) = pause else { return ended };
             waited += pause;
             self.pause(pause).await;
         }
     }
 
-    /// A handle of the same session whose calls wait out 429 and 503, up to this limit: a `Duration`, or
-    /// [`RetryAfter`] for more. Without it such an answer is returned at once. It holds for all calls but downloads.
+    /// A handle of the same session whose calls wait out 429, 503 and a network that is away, up to this limit: a `Duration`,
+    /// or [`RetryAfter`] for more. Without it such an answer or error is returned at once. It holds for all calls but
+    /// downloads.
     ///
     /// ```
     /// use std::time::Duration;
@@ -134,7 +139,7 @@ impl<R> Client<R> {
 
     /// The SMS that came in during a gap, the oldest first, without those that the user sent
     /// ([`Gap::missed_sms_query`](ringcentral_ws_core::Gap::missed_sms_query)): all pages of the message store's list.
-    /// It waits out 429 and 503 for up to a minute, or as [`retry_after`](Self::retry_after) says.
+    /// It waits out 429, 503 and a network that is away for up to a minute, or as [`retry_after`](Self::retry_after) says.
     ///
     /// The list begins a minute before the gap, because notifications may have been on their way. So it overlaps with
     /// what was delivered: handle each message by its id, once. [`sms_of`](Self::sms_of) gives the SMS of gaps and of
@@ -145,7 +150,7 @@ impl<R> Client<R> {
     /// # async fn take<R>(client: &Client<R>, event: Event) -> Result<(), CallError> {
     /// if let Event::Gap(gap) = event {
     ///     for sms in client.missed_sms(&gap).await? {
-    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///         println!("{}", sms.text());
     ///     }
     /// }
     /// # Ok(())
@@ -175,7 +180,7 @@ impl<R> Client<R> {
     /// # async fn run<R>(client: &Client<R>, mut events: Events) -> Result<(), CallError> {
     /// while let Some(event) = events.next().await {
     ///     for sms in client.sms_of(&event).await? {
-    ///         println!("{}", sms.subject.unwrap_or_default());
+    ///         println!("{}", sms.text());
     ///     }
     /// }
     /// # Ok(())
