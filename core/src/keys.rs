@@ -45,8 +45,8 @@ impl Keys {
 
     pub(crate) fn contains(&self, key: u128) -> bool {
         match &*self.0 {
-            Stored::Short(keys) => u64::try_from(key).is_ok_and(|key| contains(keys, key, |key| key as u32)),
-            Stored::Long(keys) => contains(keys, key, |key| key as u32),
+            Stored::Short(keys) => u64::try_from(key).is_ok_and(|key| keys.contains(&key)),
+            Stored::Long(keys) => keys.contains(&key),
         }
     }
 
@@ -77,13 +77,6 @@ impl Keys {
             *self = self.iter().skip(too_many).collect();
         }
     }
-}
-
-fn contains<T: PartialEq + Copy>(keys: &VecDeque<T>, key: T, low: impl Fn(T) -> u32) -> bool {
-    let (a, b) = keys.as_slices();
-    // Most keys are new, and so are their lowest bits. Without an early exit the compiler compares several at once.
-    let seen = |keys: &[T]| keys.iter().fold(false, |seen, known| seen | (low(*known) == low(key)));
-    (seen(a) | seen(b)) && keys.contains(&key)
 }
 
 fn push<T>(keys: &mut VecDeque<T>, key: T, window: usize) {

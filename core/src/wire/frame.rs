@@ -1,13 +1,13 @@
-//! One text frame, read in one pass.
+//! One text frame.
 
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::message::{Kind, MAX_TOKEN, Malformed, Message, Meta, NotificationFields, Payload, Wsc};
 use super::scan::scan;
-use crate::json::{Key, Text, each_field, number};
+use crate::json::{Text, each_field, number};
 use crate::secret::Secret;
 
 impl Wsc {
@@ -41,40 +41,6 @@ impl<'a> Meta<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Meta<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MetaVisitor;
-
-        impl<'de> Visitor<'de> for MetaVisitor {
-            type Value = Meta<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut meta = Meta::default();
-                while let Some(Key(key)) = map.next_key()? {
-                    match &*key {
-                        b"type" => {
-                            let word = map.next_value::<Scalar<'de>>()?.into_text();
-                            meta.kind = word.map_or(Kind::Unknown, |word| Kind::from_word(&word));
-                        }
-                        b"messageId" => meta.message_id = map.next_value::<Scalar<'de>>()?.into_text(),
-                        b"status" => meta.status = map.next_value::<Scalar<'de>>()?.into_status(),
-                        b"wsc" => meta.wsc = map.next_value::<Option<&'de RawValue>>()?.and_then(Wsc::from_raw),
-                        b"headers" => meta.headers = map.next_value::<Option<&'de RawValue>>()?.map(RawValue::get),
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(meta)
-            }
-        }
-
-        deserializer.deserialize_map(MetaVisitor)
-    }
-}
-
 impl<'a> NotificationFields<'a> {
     /// Reads field by field; what has the wrong type is left out.
     fn tolerant(json: &'a str, envelope: bool) -> Self {
@@ -97,141 +63,10 @@ impl<'a> NotificationFields<'a> {
     }
 }
 
-/// Reads an object straight into the fields; `envelope` says whether `pn_apns` is looked into.
-struct FieldsSeed {
-    envelope: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for FieldsSeed {
-    /// Nothing for `null` and `""`.
-    type Value = Option<NotificationFields<'de>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for FieldsSeed {
-    type Value = Option<NotificationFields<'de>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a notification")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_str<E: Error>(self, v: &str) -> Result<Self::Value, E> {
-        if v.is_empty() { Ok(None) } else { Err(E::custom("text")) }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = NotificationFields::default();
-        let mut inner = None;
-        while let Some(Key(key)) = map.next_key()? {
-            match &*key {
-                b"uuid" => fields.uuid = map.next_value::<Scalar<'de>>()?.into_text(),
-                b"event" => fields.event = map.next_value::<Scalar<'de>>()?.into_text(),
-                b"timestamp" => fields.timestamp = map.next_value::<Scalar<'de>>()?.into_text(),
-                b"subscriptionId" => fields.subscription_id = map.next_value::<Scalar<'de>>()?.into_text(),
-                b"ownerId" => fields.owner_id = map.next_value::<Scalar<'de>>()?.into_text(),
-                b"body" => fields.body = map.next_value::<Option<&'de RawValue>>()?.map(RawValue::get),
-                b"pn_apns" if self.envelope => inner = map.next_value_seed(Self { envelope: false })?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(Some(match inner {
-            Some(inner) => fields.or(inner),
-            None => fields,
-        }))
-    }
-}
-
-/// A value of the kinds the protocol uses for scalars. Any other kind is an error here and sends the frame
-/// through the tolerant reader.
-enum Scalar<'a> {
-    Null,
-    Text(Text<'a>),
-    Int(u64),
-}
-
-impl<'a> Scalar<'a> {
-    fn into_text(self) -> Option<Text<'a>> {
-        match self {
-            Self::Null => None,
-            Self::Text(text) => Some(text),
-            Self::Int(n) => Some(n.to_string().into()),
-        }
-    }
-
-    fn into_status(self) -> Option<u16> {
-        match self {
-            Self::Int(n) => u16::try_from(n).ok(),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ScalarVisitor;
-
-        impl<'de> Visitor<'de> for ScalarVisitor {
-            type Value = Scalar<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text, a whole number or null")
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(Scalar::Null)
-            }
-
-            fn visit_u64<E: Error>(self, v: u64) -> Result<Self::Value, E> {
-                Ok(Scalar::Int(v))
-            }
-
-            fn visit_borrowed_str<E: Error>(self, v: &'de str) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(v.into()))
-            }
-
-            fn visit_str<E: Error>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(v.to_owned().into()))
-            }
-        }
-
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-/// Reads the array in one pass: the type in element 1 decides how element 2 is read.
-struct Typed;
-
-impl<'de> Visitor<'de> for Typed {
-    type Value = Message<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let meta: Meta<'de> = seq.next_element()?.ok_or_else(|| A::Error::custom("empty"))?;
-        let payload = if meta.kind == Kind::ServerNotification {
-            let fields = seq.next_element_seed(FieldsSeed { envelope: true })?.flatten();
-            fields.map_or(Payload::None, Payload::Notification)
-        } else {
-            Payload::json(seq.next_element()?)
-        };
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Message { meta, payload })
-    }
-}
-
 /// The first two elements, unread.
-struct Untyped;
+struct FirstTwo;
 
-impl<'de> Visitor<'de> for Untyped {
+impl<'de> Visitor<'de> for FirstTwo {
     type Value = (Option<&'de RawValue>, Option<&'de RawValue>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,21 +74,10 @@ impl<'de> Visitor<'de> for Untyped {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let first = seq.next_element::<&'de RawValue>()?;
-        let second = if first.is_some() { seq.next_element::<&'de RawValue>()? } else { None };
-        if second.is_some() {
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
-        }
-        Ok((first, second))
+        let two = (seq.next_element()?, seq.next_element()?);
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(two)
     }
-}
-
-/// Reads one array and nothing after it.
-fn read<'a, V: Visitor<'a>>(text: &'a str, visitor: V) -> Result<V::Value, Malformed> {
-    let mut de = serde_json::Deserializer::from_str(text);
-    let value = de.deserialize_seq(visitor).map_err(|_| Malformed)?;
-    de.end().map_err(|_| Malformed)?;
-    Ok(value)
 }
 
 /// Reads one text frame: JSON, else the strict multipart form.
@@ -261,13 +85,15 @@ pub(crate) fn parse(text: &str) -> Result<Message<'_>, Malformed> {
     scan(text).map_or_else(|| parse_slowly(text), Ok)
 }
 
-/// The general reader.
+/// The general reader: what has the wrong type costs only its field.
 pub(super) fn parse_slowly(text: &str) -> Result<Message<'_>, Malformed> {
-    read(text, Typed).or_else(|_| tolerant(text)).or_else(|_| multipart(text))
+    json(text).or_else(|_| multipart(text))
 }
 
-fn tolerant(text: &str) -> Result<Message<'_>, Malformed> {
-    let (first, second) = read(text, Untyped)?;
+fn json(text: &str) -> Result<Message<'_>, Malformed> {
+    let mut array = serde_json::Deserializer::from_str(text);
+    let (first, second) = array.deserialize_seq(FirstTwo).map_err(|_| Malformed)?;
+    array.end().map_err(|_| Malformed)?;
     let meta = Meta::tolerant(first.ok_or(Malformed)?)?;
     let payload = match second {
         Some(raw) if meta.kind == Kind::ServerNotification && raw.get().starts_with('{') => {
