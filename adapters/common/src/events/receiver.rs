@@ -35,6 +35,9 @@ impl EventReceiver {
     /// The next event; `None` when the session has ended and all were taken. Nothing is lost by not asking again. It counts
     /// as acknowledged when the one after it is asked for.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(event) = self.next_lent() {
+            return Poll::Ready(Some(event));
+        }
         self.poll_numbered(cx).map(|taken| self.without_handle(taken?))
     }
 
@@ -51,6 +54,9 @@ impl EventReceiver {
     /// As [`poll_next`](Self::poll_next) for a thread that waits, up to `until`. The outer `None` means that nothing came by
     /// then.
     pub fn wait_next(&mut self, until: Option<Instant>) -> Option<Option<Event>> {
+        if let Some(event) = self.next_lent() {
+            return Some(Some(event));
+        }
         self.wait_numbered(until).map(|taken| self.without_handle(taken?))
     }
 
@@ -85,9 +91,9 @@ impl EventReceiver {
         let mut taken = Taken::default();
         taken.push(event, number);
         while taken.events.len() < most
-            && let Some((event, number)) = self.next_lent()
+            && let Some(event) = self.next_lent()
         {
-            taken.push(event, number);
+            taken.push(event, None);
         }
         if self.lent.is_empty() {
             let mut state = self.shared.lock();
@@ -99,8 +105,8 @@ impl EventReceiver {
         Batch { events: taken.events, ack }
     }
 
-    /// The next of the events that were taken along.
-    fn next_lent(&mut self) -> Option<Numbered> {
+    /// The next of the events that were taken along. None of them is to be acknowledged.
+    fn next_lent(&mut self) -> Option<Event> {
         let Queued { event, .. } = self.lent.pop_front()?;
         self.shared.left.store(self.lent.len(), Ordering::Relaxed);
         if self.lent.is_empty() {
@@ -110,12 +116,12 @@ impl EventReceiver {
             driver.into_iter().for_each(Waker::wake);
         }
         self.shared.meter.taken(&event);
-        Some((event, None))
+        Some(event)
     }
 
     fn poll_numbered(&mut self, cx: &mut Context<'_>) -> Poll<Option<Numbered>> {
-        if let Some(taken) = self.next_lent() {
-            return Poll::Ready(Some(taken));
+        if let Some(event) = self.next_lent() {
+            return Poll::Ready(Some((event, None)));
         }
         if self.is_finished {
             return Poll::Ready(None);
@@ -124,7 +130,7 @@ impl EventReceiver {
         self.shared.lend(&mut state, &mut self.lent);
         if !self.lent.is_empty() {
             drop(state);
-            return Poll::Ready(self.next_lent());
+            return Poll::Ready(self.next_lent().map(|event| (event, None)));
         }
         let room = self.shared.acknowledge(&mut state, std::mem::take(&mut self.handled));
         let (taken, driver) = self.shared.take(&mut state);
@@ -155,8 +161,8 @@ impl EventReceiver {
     }
 
     fn wait_numbered(&mut self, until: Option<Instant>) -> Option<Option<Numbered>> {
-        if let Some(taken) = self.next_lent() {
-            return Some(Some(taken));
+        if let Some(event) = self.next_lent() {
+            return Some(Some((event, None)));
         }
         if self.is_finished {
             return Some(None);
@@ -167,7 +173,7 @@ impl EventReceiver {
             self.shared.lend(&mut state, &mut self.lent);
             if !self.lent.is_empty() {
                 drop(state);
-                return Some(self.next_lent());
+                return Some(self.next_lent().map(|event| (event, None)));
             }
             let (taken, driver) = self.shared.take(&mut state);
             if let Some(driver) = driver.or(room.take()) {

@@ -76,12 +76,12 @@ impl EventSender {
         if self.stamp.is_none() {
             self.stamp = self.shared.clock.get().map(|clock| clock.now().0);
         }
-        let queued = Queued { event, snapshot: snapshot.map(Box::new), weight, since: self.stamp };
+        let (snapshot, since) = (snapshot.map(Box::new), self.stamp);
         self.unannounced = true;
         if self.load.is_full || self.acknowledges {
-            return self.push_full(queued);
+            return self.push_full(Queued { event, snapshot, weight, since });
         }
-        self.turn.events.push_back(queued);
+        self.turn.events.push_back(Queued { event, snapshot, weight, since });
         self.turn.bytes += weight;
         let (events, bytes) = self.seen;
         if self.shared.load_of(events + self.turn.events.len(), bytes + self.turn.bytes).is_full {

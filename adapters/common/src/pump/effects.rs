@@ -20,12 +20,7 @@ impl<R: Replies> Pump<R> {
     pub(super) fn drain(&mut self, io: &mut impl Io<Replies = R>) {
         loop {
             match self.session.poll_output() {
-                Output::Event(event) => {
-                    if let Event::Connected { .. } = event {
-                        io.close_kept();
-                    }
-                    self.emit(event);
-                }
+                Output::Event(event) => self.emit(event, io),
                 Output::Action(action) => self.act(action, io),
                 Output::Wait(wait) => {
                     self.wait = wait;
@@ -45,9 +40,24 @@ impl<R: Replies> Pump<R> {
         }
     }
 
-    fn emit(&mut self, event: Event) {
+    /// Each call of its own and each move of an event costs more than what is done with most of them, so those come first
+    /// and go on as they are.
+    #[inline(never)]
+    fn emit(&mut self, event: Event, io: &mut impl Io<Replies = R>) {
         self.tracer.event(&event);
         self.meter.event(&event, self.now);
+        match &event {
+            // It comes with the snapshot itself, when the burst is over.
+            Event::SnapshotChanged => self.unpublished += 1,
+            Event::Notification(_) if self.filling.is_none() && !self.listeners.is_on() => self.events.push(event, None),
+            _ => self.emit_other(event, io),
+        }
+    }
+
+    fn emit_other(&mut self, event: Event, io: &mut impl Io<Replies = R>) {
+        if let Event::Connected { .. } = event {
+            io.close_kept();
+        }
         self.last_cause.note(&event);
         if let Event::Connected { conn, resumption: Resumption::Fresh, .. } = event
             && self.session.session().subscription_as_asked() == SubscriptionState::None
@@ -67,8 +77,6 @@ impl<R: Replies> Pump<R> {
                     R::reply(pending.reply, Answered { answer: Ok(outcome), body: pending.body });
                 }
             }
-            // It comes with the snapshot itself, when the burst is over.
-            Event::SnapshotChanged => self.unpublished += 1,
             Event::Closed { .. } => {
                 // The last snapshot goes before it; it can be taken, as this is the session's last output. An orderly
                 // end is a change by itself.
