@@ -34,6 +34,7 @@ impl EventReceiver {
 
     /// The next event; `None` when the session has ended and all were taken. Nothing is lost by not asking again. It counts
     /// as acknowledged when the one after it is asked for.
+    #[inline(never)]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if let Some(event) = self.next_lent() {
             return Poll::Ready(Some(event));

@@ -8,6 +8,13 @@ use ringcentral_ws_core::{
 use super::{Answered, Connection, Io, Phase, Pump, Replies};
 use crate::address::source_is_silent;
 use crate::limits::MAX_LOGINS;
+use crate::recording::Recorded;
+
+/// By a call, so that an output is moved as a whole. Inlined, its parts are, and each part waits until it was written.
+#[inline(never)]
+fn next_output(session: &mut Recorded) -> Output {
+    session.poll_output()
+}
 
 impl<R: Replies> Pump<R> {
     /// Gives the session an input, and carries out what it causes. It is always drained before, so it never refuses.
@@ -19,7 +26,7 @@ impl<R: Replies> Pump<R> {
     /// Carries out everything the session asks for, and notes what it waits for.
     pub(super) fn drain(&mut self, io: &mut impl Io<Replies = R>) {
         loop {
-            match self.session.poll_output() {
+            match next_output(&mut self.session) {
                 Output::Event(event) => self.emit(event, io),
                 Output::Action(action) => self.act(action, io),
                 Output::Wait(wait) => {
@@ -49,7 +56,9 @@ impl<R: Replies> Pump<R> {
         match &event {
             // It comes with the snapshot itself, when the burst is over.
             Event::SnapshotChanged => self.unpublished += 1,
-            Event::Notification(_) if self.filling.is_none() && !self.listeners.is_on() => self.events.push(event, None),
+            Event::Notification(_) if self.filling.is_none() && !self.listeners.is_on() => {
+                self.events.push(event, None)
+            }
             _ => self.emit_other(event, io),
         }
     }
