@@ -132,6 +132,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
         let AdaptiveReader { stream, below, .. } = self.layer.get_mut();
         self.state.note_failed_writes(below);
+        // Most are these, and moved as seldom as can be.
+        if let Poll::Ready(Some(Ok(Message::Text(text)))) = next {
+            return Poll::Ready(Incoming::Text(text));
+        }
         let is_in_record = || stream.tls().is_some_and(is_in_record);
         Poll::Ready(match next {
             Poll::Ready(Some(read)) => self.state.received(read, below, is_in_record),

@@ -3,6 +3,7 @@
 
 mod ack;
 mod ledger;
+mod lent;
 mod published;
 mod receiver;
 mod sender;
@@ -11,6 +12,7 @@ mod tests;
 mod weight;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
@@ -18,6 +20,7 @@ use ringcentral_ws_core::{Event, Snapshot, Stats, Timestamp};
 
 pub use self::ack::{Ack, Batch, Delivery};
 use self::ledger::{Ledger, Range};
+use self::lent::Lent;
 use self::published::Published;
 pub use self::receiver::EventReceiver;
 pub use self::sender::EventSender;
@@ -42,6 +45,7 @@ pub fn event_queue(
     let unstored = snapshot.as_ref().is_some_and(Snapshot::is_detached);
     let state = State {
         queue: VecDeque::new(),
+        lent: Lent::default(),
         bytes: 0,
         ended: false,
         abandoned: false,
@@ -57,6 +61,7 @@ pub fn event_queue(
     let shared = Arc::new(Shared {
         state: Mutex::new(state),
         arrived: Condvar::new(),
+        left: AtomicUsize::new(0),
         capacity: limits.event_queue.max(1),
         most_bytes: limits.event_bytes,
         meter,
@@ -102,6 +107,8 @@ impl Load {
 struct Shared {
     state: Mutex<State>,
     arrived: Condvar,
+    /// How many of `State::lent` the receiver has not given out.
+    left: AtomicUsize,
     capacity: usize,
     most_bytes: usize,
     meter: QueueMeter,
@@ -123,6 +130,8 @@ struct Queued {
 #[derive(Debug)]
 struct State {
     queue: VecDeque<Queued>,
+    /// Those before them that the receiver took along. They count as waiting until it has given out all of them.
+    lent: Lent,
     /// The weight of all.
     bytes: usize,
     /// No further events will come.
@@ -156,9 +165,10 @@ impl Shared {
         }
         let (open, bytes, has_all) =
             state.ledger.as_ref().map_or((0, 0, false), |ledger| (ledger.open(), ledger.bytes(), ledger.is_full()));
-        let waiting = self.load_of(state.queue.len(), state.bytes);
+        let (waits, _) = state.waiting();
+        let waiting = self.load_of(waits, state.bytes);
         // One event always fits.
-        let is_heavy = state.bytes + bytes >= self.most_bytes && state.queue.len() + open > 1;
+        let is_heavy = state.bytes + bytes >= self.most_bytes && waits + open > 1;
         Load { is_full: waiting.is_full || is_heavy || has_all, is_heavy, ..waiting }
     }
 
@@ -168,6 +178,11 @@ impl Shared {
         // One event always fits.
         let is_heavy = bytes >= self.most_bytes && events > 1;
         Load { is_full: backlog > 0 || is_heavy, is_heavy, backlog }
+    }
+
+    fn note_waiting(&self, state: &State) {
+        let (events, bytes) = state.waiting();
+        self.meter.waiting(events, bytes);
     }
 
     /// Acknowledges these. The waker is to be woken once the lock is released.
@@ -193,7 +208,7 @@ impl Shared {
         }
         let earlier = self.load(state);
         let event = state.next();
-        self.meter.waiting(state.queue.len(), state.bytes);
+        self.note_waiting(state);
         is_waited_for |= self.load(state).is_eased_since(earlier);
         let driver = if is_waited_for { state.driver.clone() } else { None };
         (event, driver)
@@ -217,12 +232,17 @@ impl Shared {
                 taken.push(queued.event, None);
             }
         }
-        self.meter.waiting(state.queue.len(), state.bytes);
+        self.note_waiting(state);
         if self.load(state).is_eased_since(earlier) { state.driver.clone() } else { None }
     }
 }
 
 impl State {
+    /// Events that wait, and their weight.
+    fn waiting(&self) -> (usize, usize) {
+        (self.lent.events + self.queue.len(), self.bytes)
+    }
+
     /// The next event, and its number.
     fn next(&mut self) -> Option<(Event, Option<u64>)> {
         if let Some(ledger) = self.ledger.as_mut().filter(|ledger| ledger.is_due) {
@@ -307,8 +327,9 @@ impl SessionView {
             dropped: ledger.dropped(),
             is_full: !state.abandoned && (ledger.is_full() || ledger.bytes() >= self.shared.most_bytes),
         });
-        let oldest = state.queue.front().and_then(|queued| queued.since);
-        let waiting = Waiting { events: state.queue.len(), capacity: self.shared.capacity, oldest };
+        let lent = self.shared.left.load(Ordering::Relaxed);
+        let oldest = if lent > 0 { state.lent.since } else { state.queue.front().and_then(|queued| queued.since) };
+        let waiting = Waiting { events: lent + state.queue.len(), capacity: self.shared.capacity, oldest };
         drop(state);
         Health::of(&pulse, driver_is_gone, &self.vitals).with_queue(waiting).with_unacknowledged(unacknowledged)
     }

@@ -1,6 +1,7 @@
 //! The application's end of the queue.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -8,12 +9,15 @@ use std::time::Instant;
 use ringcentral_ws_core::Event;
 
 use super::ledger::Range;
-use super::{Ack, Batch, Delivery, Shared, Taken};
+use super::lent::Lent;
+use super::{Ack, Batch, Delivery, Queued, Shared, Taken};
 
 /// The application's end of the queue.
 #[derive(Debug)]
 pub struct EventReceiver {
     pub(super) shared: Arc<Shared>,
+    /// Events that were taken along, before those in the queue.
+    pub(super) lent: VecDeque<Queued>,
     /// What was given without a handle: it is acknowledged when the next event is asked for.
     handled: Range,
     /// All events were taken.
@@ -25,12 +29,16 @@ type Numbered = (Event, Option<u64>);
 
 impl EventReceiver {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, handled: Range::default(), is_finished: false }
+        Self { shared, lent: VecDeque::new(), handled: Range::default(), is_finished: false }
     }
 
     /// The next event; `None` when the session has ended and all were taken. Nothing is lost by not asking again. It counts
     /// as acknowledged when the one after it is asked for.
+    #[inline(never)]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(event) = self.next_lent() {
+            return Poll::Ready(Some(event));
+        }
         self.poll_numbered(cx).map(|taken| self.without_handle(taken?))
     }
 
@@ -47,6 +55,9 @@ impl EventReceiver {
     /// As [`poll_next`](Self::poll_next) for a thread that waits, up to `until`. The outer `None` means that nothing came by
     /// then.
     pub fn wait_next(&mut self, until: Option<Instant>) -> Option<Option<Event>> {
+        if let Some(event) = self.next_lent() {
+            return Some(Some(event));
+        }
         self.wait_numbered(until).map(|taken| self.without_handle(taken?))
     }
 
@@ -77,22 +88,51 @@ impl EventReceiver {
         Delivery { event, ack: Ack::new(Arc::clone(&self.shared), taken.range, has_snapshot) }
     }
 
-    fn batch(&self, (event, number): Numbered, most: usize) -> Batch {
+    fn batch(&mut self, (event, number): Numbered, most: usize) -> Batch {
         let mut taken = Taken::default();
         taken.push(event, number);
-        let mut state = self.shared.lock();
-        let driver = self.shared.take_rest(&mut state, most, &mut taken);
-        drop(state);
-        driver.into_iter().for_each(Waker::wake);
+        while taken.events.len() < most
+            && let Some(event) = self.next_lent()
+        {
+            taken.push(event, None);
+        }
+        if self.lent.is_empty() {
+            let mut state = self.shared.lock();
+            let driver = self.shared.take_rest(&mut state, most, &mut taken);
+            drop(state);
+            driver.into_iter().for_each(Waker::wake);
+        }
         let ack = Ack::new(Arc::clone(&self.shared), taken.range, taken.has_snapshot);
         Batch { events: taken.events, ack }
     }
 
+    /// The next of the events that were taken along. None of them is to be acknowledged.
+    fn next_lent(&mut self) -> Option<Event> {
+        let Queued { event, .. } = self.lent.pop_front()?;
+        self.shared.left.store(self.lent.len(), Ordering::Relaxed);
+        if self.lent.is_empty() {
+            let mut state = self.shared.lock();
+            let driver = self.shared.settle(&mut state);
+            drop(state);
+            driver.into_iter().for_each(Waker::wake);
+        }
+        self.shared.meter.taken(&event);
+        Some(event)
+    }
+
     fn poll_numbered(&mut self, cx: &mut Context<'_>) -> Poll<Option<Numbered>> {
+        if let Some(event) = self.next_lent() {
+            return Poll::Ready(Some((event, None)));
+        }
         if self.is_finished {
             return Poll::Ready(None);
         }
         let mut state = self.shared.lock();
+        self.shared.lend(&mut state, &mut self.lent);
+        if !self.lent.is_empty() {
+            drop(state);
+            return Poll::Ready(self.next_lent().map(|event| (event, None)));
+        }
         let room = self.shared.acknowledge(&mut state, std::mem::take(&mut self.handled));
         let (taken, driver) = self.shared.take(&mut state);
         let mut replaced = None;
@@ -104,7 +144,7 @@ impl EventReceiver {
             }
             None => {
                 // Nothing comes for a while, perhaps for hours: no room is kept.
-                state.queue = VecDeque::new();
+                (state.queue, self.lent) = (VecDeque::new(), VecDeque::new());
                 if !state.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                     replaced = state.receiver.replace(cx.waker().clone());
                 }
@@ -122,12 +162,20 @@ impl EventReceiver {
     }
 
     fn wait_numbered(&mut self, until: Option<Instant>) -> Option<Option<Numbered>> {
+        if let Some(event) = self.next_lent() {
+            return Some(Some((event, None)));
+        }
         if self.is_finished {
             return Some(None);
         }
         let mut state = self.shared.lock();
         let mut room = self.shared.acknowledge(&mut state, std::mem::take(&mut self.handled));
         loop {
+            self.shared.lend(&mut state, &mut self.lent);
+            if !self.lent.is_empty() {
+                drop(state);
+                return Some(self.next_lent().map(|event| (event, None)));
+            }
             let (taken, driver) = self.shared.take(&mut state);
             if let Some(driver) = driver.or(room.take()) {
                 // It is woken before a wait, too: what it brings may be what is waited for.
@@ -149,7 +197,7 @@ impl EventReceiver {
             }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             // Nothing comes for a while, perhaps for hours: no room is kept.
-            state.queue = VecDeque::new();
+            (state.queue, self.lent) = (VecDeque::new(), VecDeque::new());
             if left.is_some_and(|left| left.is_zero()) {
                 return None;
             }
@@ -165,7 +213,7 @@ impl EventReceiver {
     /// How many events wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.shared.lock().queue.len()
+        self.lent.len() + self.shared.lock().queue.len()
     }
 }
 
@@ -177,7 +225,8 @@ impl Drop for EventReceiver {
         if let Some(ledger) = &mut state.ledger {
             ledger.abandon(self.handled);
         }
-        state.bytes = 0;
+        (state.lent, state.bytes) = (Lent::default(), 0);
+        self.shared.left.store(0, Ordering::Relaxed);
         let left = (std::mem::take(&mut state.queue), state.receiver.take());
         self.shared.meter.waiting(0, 0);
         let driver = state.driver.clone();

@@ -22,18 +22,18 @@ impl OfTurn {
     /// Moves all into the queue. What is left, such as all of it when nobody takes events any more, is to be dropped
     /// behind the lock.
     fn commit(&mut self, state: &mut State) -> VecDeque<Queued> {
-        let (mut events, bytes) = (std::mem::take(&mut self.events), std::mem::take(&mut self.bytes));
+        let bytes = std::mem::take(&mut self.bytes);
         if state.abandoned {
-            return events;
+            return std::mem::take(&mut self.events);
         }
         state.bytes += bytes;
         if state.queue.is_empty() {
-            // The room goes along.
-            std::mem::swap(&mut state.queue, &mut events);
+            // The room is exchanged too, so that a burst makes it once.
+            std::mem::swap(&mut state.queue, &mut self.events);
         } else {
-            state.queue.append(&mut events);
+            state.queue.append(&mut self.events);
         }
-        events
+        VecDeque::new()
     }
 }
 
@@ -76,19 +76,19 @@ impl EventSender {
         if self.stamp.is_none() {
             self.stamp = self.shared.clock.get().map(|clock| clock.now().0);
         }
-        let queued = Queued { event, snapshot: snapshot.map(Box::new), weight, since: self.stamp };
+        let (snapshot, since) = (snapshot.map(Box::new), self.stamp);
         self.unannounced = true;
         if self.load.is_full || self.acknowledges {
-            return self.push_full(queued);
+            return self.push_full(Queued { event, snapshot, weight, since });
         }
-        self.turn.events.push_back(queued);
+        self.turn.events.push_back(Queued { event, snapshot, weight, since });
         self.turn.bytes += weight;
         let (events, bytes) = self.seen;
         if self.shared.load_of(events + self.turn.events.len(), bytes + self.turn.bytes).is_full {
             // The application may have taken some meanwhile: a look at the queue tells.
             let mut state = self.shared.lock();
             let left = self.turn.commit(&mut state);
-            self.seen = (state.queue.len(), state.bytes);
+            self.seen = state.waiting();
             self.load = self.shared.load(&state);
             drop(state);
             drop(left);
@@ -113,7 +113,7 @@ impl EventSender {
         }
         state.bytes += queued.weight;
         state.queue.push_back(queued);
-        self.seen = (state.queue.len(), state.bytes);
+        self.seen = state.waiting();
         self.load = self.shared.load(&state);
     }
 
@@ -129,11 +129,11 @@ impl EventSender {
         let mut state = self.shared.lock();
         (state.stats, state.pulse) = (stats, pulse);
         let left = self.turn.commit(&mut state);
-        self.seen = (state.queue.len(), state.bytes);
+        self.seen = state.waiting();
         if !self.load.is_full {
             self.load = self.shared.load(&state);
         }
-        self.shared.meter.waiting(state.queue.len(), state.bytes);
+        self.shared.note_waiting(&state);
         if announced {
             let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
             drop(state);
@@ -174,6 +174,8 @@ impl EventSender {
     /// stored, this waker is woken when that is over or less waits. `true` when it has come already.
     #[must_use]
     pub fn await_application(&mut self, waker: &Waker) -> bool {
+        // Nothing comes for a while, perhaps for hours: no room is kept.
+        self.turn.events.shrink_to_fit();
         if !self.load.is_full && !self.unstored {
             return false;
         }

@@ -8,6 +8,13 @@ use ringcentral_ws_core::{
 use super::{Answered, Connection, Io, Phase, Pump, Replies};
 use crate::address::source_is_silent;
 use crate::limits::MAX_LOGINS;
+use crate::recording::Recorded;
+
+/// By a call, so that an output is moved as a whole. Inlined, its parts are, and each part waits until it was written.
+#[inline(never)]
+fn next_output(session: &mut Recorded) -> Output {
+    session.poll_output()
+}
 
 impl<R: Replies> Pump<R> {
     /// Gives the session an input, and carries out what it causes. It is always drained before, so it never refuses.
@@ -19,13 +26,8 @@ impl<R: Replies> Pump<R> {
     /// Carries out everything the session asks for, and notes what it waits for.
     pub(super) fn drain(&mut self, io: &mut impl Io<Replies = R>) {
         loop {
-            match self.session.poll_output() {
-                Output::Event(event) => {
-                    if let Event::Connected { .. } = event {
-                        io.close_kept();
-                    }
-                    self.emit(event);
-                }
+            match next_output(&mut self.session) {
+                Output::Event(event) => self.emit(event, io),
                 Output::Action(action) => self.act(action, io),
                 Output::Wait(wait) => {
                     self.wait = wait;
@@ -45,9 +47,26 @@ impl<R: Replies> Pump<R> {
         }
     }
 
-    fn emit(&mut self, event: Event) {
+    /// Each call of its own and each move of an event costs more than what is done with most of them, so those come first
+    /// and go on as they are.
+    #[inline(never)]
+    fn emit(&mut self, event: Event, io: &mut impl Io<Replies = R>) {
         self.tracer.event(&event);
         self.meter.event(&event, self.now);
+        match &event {
+            // It comes with the snapshot itself, when the burst is over.
+            Event::SnapshotChanged => self.unpublished += 1,
+            Event::Notification(_) if self.filling.is_none() && !self.listeners.is_on() => {
+                self.events.push(event, None)
+            }
+            _ => self.emit_other(event, io),
+        }
+    }
+
+    fn emit_other(&mut self, event: Event, io: &mut impl Io<Replies = R>) {
+        if let Event::Connected { .. } = event {
+            io.close_kept();
+        }
         self.last_cause.note(&event);
         if let Event::Connected { conn, resumption: Resumption::Fresh, .. } = event
             && self.session.session().subscription_as_asked() == SubscriptionState::None
@@ -67,8 +86,6 @@ impl<R: Replies> Pump<R> {
                     R::reply(pending.reply, Answered { answer: Ok(outcome), body: pending.body });
                 }
             }
-            // It comes with the snapshot itself, when the burst is over.
-            Event::SnapshotChanged => self.unpublished += 1,
             Event::Closed { .. } => {
                 // The last snapshot goes before it; it can be taken, as this is the session's last output. An orderly
                 // end is a change by itself.

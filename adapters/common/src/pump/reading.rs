@@ -42,20 +42,18 @@ impl<R: Replies> Pump<R> {
             if let Some(incoming) = self.parked.take() {
                 self.paused_since = None;
                 self.input(Input::Unread { conn }, io);
-                self.received(conn, incoming, io);
+                self.received(conn, &incoming, io);
             } else {
-                match io.receive() {
-                    None => {
-                        self.flooded = io.is_spent();
-                        return;
-                    }
+                let Some(incoming) = io.receive() else {
+                    self.flooded = io.is_spent();
+                    return;
+                };
+                if paused && matches!(incoming, Incoming::Text(_) | Incoming::Binary(_)) {
                     // It would become an event, for which there is no room.
-                    Some(incoming @ (Incoming::Text(_) | Incoming::Binary(_))) if paused => {
-                        self.parked = Some(incoming);
-                        continue;
-                    }
-                    Some(incoming) => self.received(conn, incoming, io),
+                    self.parked = Some(incoming);
+                    continue;
                 }
+                self.received(conn, &incoming, io);
             }
             if self.connection != Connection::Open(conn) {
                 return;
@@ -64,8 +62,8 @@ impl<R: Replies> Pump<R> {
         self.flooded = true;
     }
 
-    fn received(&mut self, conn: ConnId, incoming: Incoming, io: &mut impl Io<Replies = R>) {
-        let frame = match &incoming {
+    fn received(&mut self, conn: ConnId, incoming: &Incoming, io: &mut impl Io<Replies = R>) {
+        let frame = match incoming {
             Incoming::Text(text) => {
                 self.debug.frame("<-", text);
                 Frame::Text(text)
