@@ -103,12 +103,11 @@ impl Filling {
         let Some(index) = found.filter(|index| is_call || self.items[*index].topic != Topic::Calls) else { return };
         let holds = !is_call && !path.ends_with("/message-store");
         let item = &mut self.items[index];
-        if holds {
-            item.held = true
-        } else {
-            item.noticed = true
+        let has = if holds { &mut item.held } else { &mut item.noticed };
+        // What it has for longer is written down.
+        if !std::mem::replace(has, true) {
+            self.unwritten.push((index, holds));
         }
-        self.unwritten.push((index, holds));
     }
 
     /// Of these notifications, made at these times, none was delivered, and all lie inside a gap.
@@ -124,6 +123,11 @@ impl Filling {
                 item.owed |= item.at == *at && *index >= self.first;
             }
         }
+    }
+
+    /// Calls that go on.
+    pub(crate) fn live(&self, now: u64) -> usize {
+        self.calls.values().filter(|index| self.items[**index].at > now).count()
     }
 
     pub(crate) fn subscribed<'a>(&mut self, filters: impl Iterator<Item = &'a str>, now: u64) {
@@ -216,9 +220,12 @@ impl Filling {
                     format!("{item:?} was {what} and comes in a gap from {since} to {until}"),
                 );
             }
-            self.counts.repeated += u64::from(item.held);
-            (item.held, item.fetched) = (true, true);
-            self.unwritten.push((index, true));
+            if item.held {
+                self.counts.repeated += 1;
+            } else {
+                (item.held, item.fetched) = (true, true);
+                self.unwritten.push((index, true));
+            }
         }
         let done = Done { since, until, unfilled: filled.unfilled.clone() };
         self.is_named(&done, filled.complete)?;
@@ -334,7 +341,8 @@ impl Filling {
                 _ if is_named => |counts| &mut counts.named,
                 _ if is_left => |counts| &mut counts.left,
                 _ => {
-                    let near = |done: &&Done| done.since < item.at + 600_000_000 && item.began < done.until + 600_000_000;
+                    let near =
+                        |done: &&Done| done.since < item.at + 600_000_000 && item.began < done.until + 600_000_000;
                     let near: Vec<_> = self.done.iter().filter(near).collect();
                     return violated("fill-lost", format!("{item:?} was in a gap and never came; gaps: {near:?}"));
                 }

@@ -18,6 +18,8 @@ use crate::subject::{Maker, Subject};
 use crate::time::{MINUTE, S};
 use crate::trace::trace;
 
+/// The stand-in ends further calls at once.
+const MOST_LIVE: usize = 90;
 /// An answer or a half of one that cannot be read.
 const GARBLED: [&str; 5] = ["", "{}", "{\"records\":[", "[]", "<html>"];
 
@@ -84,6 +86,9 @@ impl<M: Maker> World<M> {
     pub(super) fn start_filler(&mut self, client: usize, seed: u64) {
         let Some(plan) = &self.plan.fill else { return };
         let now = self.now;
+        if self.clients[client].life == 1 {
+            trace!(self, "{client}: fills {plan:?}, {} messages an answer", self.plan.gateway.sync_records);
+        }
         let c = &mut self.clients[client];
         let clock = c.reading(now);
         let published = c.published.as_ref();
@@ -121,6 +126,9 @@ impl<M: Maker> World<M> {
                 let Some((call, path)) = fill.calls.remove(id) else { return false };
                 if let RequestOutcome::Response { response, .. } = outcome {
                     let (status, headers) = (response.status().as_u16(), response.headers());
+                    let body = response.body();
+                    let count = body.windows(14).filter(|part| part == b"\"availability\"").count();
+                    trace!(self, "{client}: filling gets {status}, {} bytes, {count} messages", body.len());
                     fill.oracle.answered(&path, status, response.body(), now);
                     filler.on_answer(call, status, headers, response.body(), clock);
                 } else {
@@ -192,7 +200,11 @@ impl<M: Maker> World<M> {
                 false
             }
             FillStep::Filled(filled) => {
-                trace!(self, "{client}: app gets {filled}");
+                trace!(
+                    self,
+                    "{client}: app gets {filled}: {:?}",
+                    filled.records.iter().map(|one| one.id()).collect::<Vec<_>>()
+                );
                 let c = &mut self.clients[client];
                 let gap = &filled.gap;
                 let bounds = [gap.since, gap.until].map(|at| c.truly(c.sim_time_of(at)));
@@ -287,7 +299,9 @@ impl<M: Maker> World<M> {
     }
 
     fn calls(&mut self, user: usize) {
-        let time = |most: u64, rng: &mut crate::Rng| if rng.chance(300) { 0 } else { rng.below(most) };
+        let live: usize = self.clients.iter().flat_map(|c| &c.fill).map(|fill| fill.oracle.live(self.now)).sum();
+        let time =
+            |most: u64, rng: &mut crate::Rng| if rng.chance(300) || live > MOST_LIVE { 0 } else { rng.below(most) };
         let (ringing, talking) = (time(20 * S, &mut self.rng), time(10 * MINUTE, &mut self.rng));
         let plan =
             if self.rng.chance(500) { CallPlan::inbound("+16505550100") } else { CallPlan::outbound("+16505550100") };

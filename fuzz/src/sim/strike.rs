@@ -237,7 +237,9 @@ impl<M: Maker> World<M> {
                 (self.clients[client].wake, self.clients[client].fill_at) = (u64::MAX, u64::MAX);
                 let time = if self.rng.chance(100) { time * 20 } else { time };
                 self.prolong(time);
-                let noticed = self.rng.chance(800);
+                // A timer that is late shows a driver that the process was away.
+                let shows = self.plan.fill.is_some() && time > 40 * S;
+                let noticed = self.rng.chance(800) || shows;
                 if !noticed {
                     let oracle = &mut self.clients[client].oracle;
                     oracle.latency = oracle.latency.max(time * 2);
