@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
 
-use crate::oracle::Counts;
+use crate::oracle::{Counts, Fills};
 
 /// Sums over runs.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,8 @@ pub struct Report {
     pub outcomes: BTreeMap<&'static str, u64>,
     /// Sessions that ended by themselves, by reason.
     pub endings: BTreeMap<String, u64>,
+    /// Gaps that applications filled.
+    pub fills: Fills,
 }
 
 impl Report {
@@ -57,6 +59,7 @@ impl AddAssign<&Self> for Report {
                 *mine.entry(key).or_default() += count;
             }
         }
+        self.fills += &other.fills;
         for (key, count) in &other.endings {
             *self.endings.entry(key.clone()).or_default() += count;
         }
@@ -92,7 +95,7 @@ impl fmt::Display for Report {
             writeln!(f, "endings")?;
             self.endings.iter().try_for_each(|(name, count)| writeln!(f, "  {count:>10}  {name}"))?;
         }
-        Ok(())
+        if self.fills.days > 0 { self.fills.fmt(f) } else { Ok(()) }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::oracle::Violation;
 use crate::report::Report;
 use crate::run::{Failure, attempt, checked, traced};
 use crate::sim::World;
+use crate::sim::filler::FillDefect;
 use crate::sim::plan::Plan;
 use crate::subject::Maker;
 use crate::trace::Trace;
@@ -15,6 +16,34 @@ use crate::trace::Trace;
 /// The violation, with the trace of its last steps.
 pub fn simulate<M: Maker + Clone>(maker: &M, seed: u64, length: u64) -> Result<Report, Box<Failure>> {
     checked(seed, |trace| World::new(maker.clone(), seed, Plan::new(seed, length), trace))
+}
+
+/// One run with an application that fills its gaps, perhaps with something wrong in how it does.
+///
+/// # Errors
+///
+/// The violation, with the trace of its last steps.
+pub fn simulate_filling<M: Maker + Clone>(
+    maker: &M,
+    seed: u64,
+    length: u64,
+    defect: Option<FillDefect>,
+) -> Result<Report, Box<Failure>> {
+    checked(seed, |trace| filling(maker, seed, length, trace).filling_with(defect))
+}
+
+fn filling<M: Maker + Clone>(maker: &M, seed: u64, length: u64, trace: Option<Trace>) -> World<M> {
+    World::new(maker.clone(), seed, Plan::new(seed, length).filling(seed), trace)
+}
+
+/// One run with an application that fills its gaps, and its last steps.
+pub fn simulate_filling_traced<M: Maker + Clone>(
+    maker: &M,
+    seed: u64,
+    length: u64,
+    steps: usize,
+) -> (Result<Report, Violation>, Trace) {
+    traced(steps, |trace| filling(maker, seed, length, trace))
 }
 
 /// One run in which nothing goes wrong.

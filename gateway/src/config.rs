@@ -87,6 +87,8 @@ pub struct GatewayConfig {
     pub recording_size: u64,
     /// How many messages the message store of a user keeps (1000).
     pub message_store_size: usize,
+    /// Messages of one answer of a sync, whatever was asked for (1000); more are older records that exist.
+    pub sync_records: usize,
     /// How many calls the call log of a user keeps (1000).
     pub call_log_size: usize,
     /// Rate limits of REST calls, by group and user; `None`: there are none, and no headers.
@@ -143,6 +145,7 @@ impl Default for GatewayConfig {
             fax_delay: Duration::from_secs(2),
             recording_size: 65_536,
             message_store_size: 1000,
+            sync_records: 1000,
             call_log_size: 1000,
             rest_limits: None,
             event_log_size: 4096,

@@ -138,7 +138,7 @@ impl Gateway {
     }
 
     fn message_frame(&self, call: &Call<'_>, now: u64) -> Result<Frame, Reply> {
-        let count = count(call, MESSAGES.1)?;
+        let (count, most) = (count(call, MESSAGES.1)?, self.config.sync_records);
         if is_incremental(call)? {
             let token = text::lookup(&call.query, "syncToken").ok_or_else(|| invalid("syncToken", ""))?;
             let frame = Frame::read(token, "messages", self.sync_generation, call.user);
@@ -146,7 +146,9 @@ impl Gateway {
                 let message = "Parameter [syncToken] value is invalid";
                 Reply::error_with(400, "MSG-333", message, Some("syncToken"))
             };
-            return frame.map(|frame| Frame { count: count.unwrap_or(frame.count), ..frame }).ok_or_else(unknown);
+            return frame
+                .map(|frame| Frame { count: count.unwrap_or(frame.count).min(most), ..frame })
+                .ok_or_else(unknown);
         }
         let to_ms = date(call, "dateTo")?;
         let from_ms = date(call, "dateFrom")?.unwrap_or_else(|| to_ms.unwrap_or(now).saturating_sub(DAY_MS));
@@ -155,7 +157,7 @@ impl Gateway {
             made_ms: now,
             from_ms,
             to_ms: to_ms.unwrap_or(u64::MAX),
-            count: count.unwrap_or(MESSAGES.0),
+            count: count.unwrap_or(MESSAGES.0).min(most),
             types: values(call, "messageType"),
             directions: values(call, "direction"),
         })

@@ -7,6 +7,7 @@ use ringcentral_ws_core::classify::retry_after;
 use ringcentral_ws_core::{ApiError, ClockReading, RateLimit, Timestamp, Unfilled, UnixMillis};
 
 use super::filler::GapFiller;
+use super::plan::Source;
 use super::task::{Brought, Task};
 use super::window::signed;
 
@@ -135,12 +136,18 @@ impl GapFiller {
         }
     }
 
-    /// The answer shows that the server's clock is so far behind that the beginning of the gap was not asked for.
+    /// The answer shows that the server's clock is so far behind that not all of the time was asked for. Then its token
+    /// is not kept either: it knows only of what comes from the asked time on.
     fn ask_from_earlier(&mut self, task: &Task, asked: UnixMillis, clock: ClockReading) {
-        let Some(work) = self.work.as_ref().filter(|work| work.gap.is_some()) else { return };
+        let Some(work) = self.work.as_ref() else { return };
         let from = self.window(work, None, Duration::ZERO, clock).from;
-        let is_late = matches!(task, Task::Full { .. }) && from.after(CLOCKS) < asked;
-        if let Some(work) = self.work.as_mut().filter(|_| is_late) {
+        let Task::Full { source } = task else { return };
+        if from.after(CLOCKS) >= asked {
+            return;
+        }
+        if let Some(work) = &mut self.work {
+            let key = work.plan.sources.get(*source).and_then(Source::token_key);
+            work.tokens.retain(|(of, ..)| Some(of) != key.as_ref());
             work.tasks.push_front(task.clone());
         }
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ringcentral_ws_fuzz::cli::{self, Series};
 use ringcentral_ws_fuzz::{
     DAY, Failure, Plain, Report, Trace, WithContract, calm, simulate, simulate_dense, simulate_dense_traced,
-    simulate_traced,
+    simulate_filling, simulate_filling_traced, simulate_traced,
 };
 
 /// Each message is a few small allocations that are soon freed.
@@ -16,14 +16,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const HELP: &str = "\
 Simulates sessions against the stand-in server over a faulty network, in virtual time.
 
-usage: simulate [--days N] [--seed S | --seed-range A..B] [--jobs N] [--checked] [--calm | --dense] [--trace N]
-                [--keep-going] [--progress]
+usage: simulate [--days N] [--seed S | --seed-range A..B] [--jobs N] [--checked]
+                [--fill | --no-fill | --calm | --dense] [--trace N] [--keep-going] [--progress]
 
   --days N           so many runs of a day each, from seed 0 on (default 1000)
   --seed S           one run, with the trace of its last steps if it fails
   --seed-range A..B  the runs of these seeds
   --jobs N           on so many threads (default 1); the result does not depend on it
   --checked          with the contract checker around every session (every eighth run has it anyway)
+  --fill             the application fills its gaps in every run (in every tenth run it does anyway)
+  --no-fill          it does in none
   --calm             nothing goes wrong: for measurements
   --dense            dense faults in place of days: a small server, and something goes wrong at nearly every step
   --trace N          print the last N steps of each run, failed or not
@@ -38,12 +40,21 @@ struct Options {
     checked: bool,
     calm: bool,
     dense: bool,
+    /// `None`: with some seeds.
+    fill: Option<bool>,
     trace: Option<usize>,
+}
+
+impl Options {
+    fn fills(&self, seed: u64) -> bool {
+        self.fill.unwrap_or(seed % 10 == 3)
+    }
 }
 
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { series: Series::new(0..1000), checked: false, calm: false, dense: false, trace: None };
+    let series = Series::new(0..1000);
+    let mut options = Options { series, checked: false, calm: false, dense: false, fill: None, trace: None };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
@@ -53,6 +64,8 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             }
             Long("checked") => options.checked = true,
             Long("trace") => options.trace = Some(parser.value()?.parse()?),
+            Long("fill") => options.fill = Some(true),
+            Long("no-fill") => options.fill = Some(false),
             Long("calm") => options.calm = true,
             Long("dense") => options.dense = true,
             Long("help") | Short('h') => return Ok(None),
@@ -65,8 +78,8 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    if options.calm && options.dense {
-        return Err("it is --calm or --dense".into());
+    if [options.calm, options.dense, options.fill.is_some()].into_iter().filter(|one| *one).count() > 1 {
+        return Err("it is --fill, --no-fill, --calm or --dense".into());
     }
     Ok(Some(options))
 }
@@ -74,6 +87,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
 fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
     if let Some(steps) = options.trace {
         let (_, trace) = match options.dense {
+            false if options.fills(seed) => simulate_filling_traced(&WithContract, seed, DAY, steps),
             false => simulate_traced(&WithContract, seed, DAY, steps),
             true => simulate_dense_traced(&WithContract, seed, steps),
         };
@@ -85,6 +99,8 @@ fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> {
         return calm(&Plain, seed, DAY).map_err(failed);
     }
     match (options.dense, options.checked || seed % 8 == 7) {
+        (false, false) if options.fills(seed) => simulate_filling(&Plain, seed, DAY, None),
+        (false, true) if options.fills(seed) => simulate_filling(&WithContract, seed, DAY, None),
         (false, false) => simulate(&Plain, seed, DAY),
         (false, true) => simulate(&WithContract, seed, DAY),
         (true, false) => simulate_dense(&Plain, seed),

@@ -125,7 +125,7 @@ impl<M: Maker> World<M> {
             calls: BTreeSet::new(),
             login: UserLogin::new(user),
             disk: None,
-            oracle: Deliveries::new(10 * DELAY),
+            oracle: Deliveries::new(10 * DELAY, false),
             standing: Standing::default(),
         });
         Self {

@@ -85,12 +85,15 @@ pub(crate) struct Deliveries {
     /// How much later than it was sent a frame can arrive.
     pub(crate) latency: u64,
     pub(crate) counts: Counts,
+    /// What was found to lie in a gap, and when it was made, if it is collected.
+    pub(crate) passed: Vec<(u64, u64)>,
+    watches: bool,
 }
 
 impl Deliveries {
-    /// `latency`: how much later than it was sent a frame can arrive.
-    pub(crate) fn new(latency: u64) -> Self {
-        Self { latency, ..Self::default() }
+    /// `latency`: how much later than it was sent a frame can arrive. `watches`: what lies in gaps is collected.
+    pub(crate) fn new(latency: u64, watches: bool) -> Self {
+        Self { latency, watches, ..Self::default() }
     }
 
     pub(crate) fn subscription(&mut self, id: &str) -> u32 {
@@ -249,8 +252,13 @@ impl Deliveries {
             }
             let latency = self.latency;
             let covers = |gap: &&mut ReportedGap| created <= gap.until + 1_000 && gap.since <= created + latency;
+            let is_known;
             match self.at.gaps.iter_mut().find(covers) {
-                Some(gap) => gap.empty = false,
+                Some(gap) => {
+                    gap.empty = false;
+                    // What the client cannot know of need not lie in a gap.
+                    is_known = state == State::Due || gap.since <= created;
+                }
                 None if state != State::Due => {
                     if state == State::Lost
                         && self.silences.iter().any(|(since, until)| (since + 1..*until).contains(&created))
@@ -267,6 +275,9 @@ impl Deliveries {
                 }
             }
             self.sent[i].state = State::Passed;
+            if self.watches && is_known {
+                self.passed.push((uuid, created));
+            }
             self.counts.covered += u64::from(state == State::Due);
         }
         Ok(())

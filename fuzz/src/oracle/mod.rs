@@ -3,7 +3,9 @@
 
 mod counts;
 mod deliveries;
+mod filling;
 mod requests;
+mod topics;
 
 use std::fmt;
 
@@ -11,7 +13,10 @@ use ringcentral_ws_core::Gap;
 
 pub use self::counts::Counts;
 pub(crate) use self::deliveries::{Deliveries, Mark};
+pub(crate) use self::filling::{FillMark, Filling};
 pub(crate) use self::requests::Requests;
+pub(crate) use self::topics::Topic;
+pub use self::topics::{Fills, TopicCounts};
 
 /// The property that was violated.
 #[derive(Clone, Debug, PartialEq, Eq)]

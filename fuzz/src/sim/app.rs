@@ -39,6 +39,10 @@ impl<M: Maker> World<M> {
             c.faulted_at = Some(self.now);
         }
         c.app = App { closing: false, ..app };
+        if self.plan.fill.is_some() {
+            self.start_filler(client, seed);
+        }
+        let c = &mut self.clients[client];
         trace!(self, "{client}: process {} starts{}", c.life, if found { " from a snapshot" } else { "" });
         let now = c.time(self.now);
         if let Some(session) = &mut c.session {
@@ -56,9 +60,7 @@ impl<M: Maker> World<M> {
     }
 
     pub(super) fn subscribe(&mut self, client: usize) {
-        let mut events = EVENTS.to_vec();
-        // The first is always among them: the last notifications of a run must flow.
-        events.retain(|event| event == &EVENTS[0] || self.rng.chance(700));
+        let events = self.wanted();
         let Ok(filters) = Filters::new(events) else { return };
         trace!(self, "{client}: app subscribes to {} filters", filters.len());
         let c = &mut self.clients[client];
@@ -71,6 +73,17 @@ impl<M: Maker> World<M> {
             self.drain(client);
             self.alarm_in(client, S, Alarm::Subscribe);
         }
+    }
+
+    /// The first is always among them: the last notifications of a run must flow.
+    fn wanted(&mut self) -> Vec<&'static str> {
+        let (mut events, varies) = match &self.plan.fill {
+            None => (EVENTS.to_vec(), true),
+            Some(fill) => (fill.topics.iter().map(|topic| topic.filter()).collect(), fill.varies),
+        };
+        let first = events[0];
+        events.retain(|event| !varies || *event == first || self.rng.chance(700));
+        events
     }
 
     fn unsubscribe(&mut self, client: usize) {
@@ -161,6 +174,9 @@ impl<M: Maker> World<M> {
     /// Any event for the application but `SnapshotChanged`.
     pub(super) fn on_event(&mut self, client: usize, event: Event) {
         trace!(self, "{client}: app gets {}", brief(&event));
+        if self.plan.fill.is_some() && self.filler_sees(client, &event) {
+            return;
+        }
         let slack = self.slack().min(self.now);
         let c = &mut self.clients[client];
         let verdict = match &event {
@@ -214,6 +230,9 @@ impl<M: Maker> World<M> {
             _ => Ok(()),
         };
         self.judge(verdict);
+        if let (Some(_), Event::Notification(_)) = (&self.plan.fill, &event) {
+            self.note_passed(client);
+        }
     }
 
     fn disconnected(&mut self, client: usize, cause: &Cause, event: &Event) -> Result<(), crate::Violation> {
@@ -296,10 +315,11 @@ impl<M: Maker> World<M> {
     fn publish(&mut self, client: usize) {
         let c = &mut self.clients[client];
         let Some(snapshot) = c.session.as_ref().and_then(Subject::snapshot) else { return };
+        let fill = c.stored_fill(self.now);
         c.dirty = false;
         c.published_at = self.now;
-        c.published =
-            Some(Published { snapshot, mark: c.oracle.publish(), app: c.app.clone(), auth: c.pacing.auth_calls() });
+        let (mark, app, auth) = (c.oracle.publish(), c.app.clone(), c.pacing.auth_calls());
+        c.published = Some(Published { snapshot, mark, app, auth, fill });
     }
 
     /// The session is over. The process writes down what is left and ends.

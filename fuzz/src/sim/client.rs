@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use ringcentral_ws_core::{ClockReading, ConnId, HttpId, Snapshot, Timestamp, UnixMillis};
 
+use super::filling::{Fill, Stored};
 use super::net::Packet;
 use super::pacing::Pacing;
 use super::plan::Plan;
@@ -36,6 +37,8 @@ pub(crate) struct Published {
     pub(crate) app: App,
     /// The calls of the rate-limit group Auth before it.
     pub(crate) auth: Vec<u64>,
+    /// Of an application that fills gaps.
+    pub(crate) fill: Option<Stored>,
 }
 
 /// What every connection that carries the recovery token runs into.
@@ -112,15 +115,20 @@ pub(crate) struct Client<S> {
     pub(crate) closings: Vec<u64>,
     /// Its driver takes all outputs at once, so what it is given is the latest.
     pub(crate) prompt: bool,
+    /// It fills gaps; and when its filler is to be asked again, in true time.
+    pub(crate) fill: Option<Box<Fill>>,
+    pub(crate) fill_at: u64,
 }
 
 impl<S> Client<S> {
     pub(crate) fn new(plan: &Plan) -> Self {
+        let ahead = plan.fill.as_ref().map_or(0, |fill| fill.ahead);
+        let watches = plan.fill.is_some();
         Self {
             session: None,
             life: 0,
             shift: 0,
-            unix_start: plan.gateway.unix_ms_at_start,
+            unix_start: plan.gateway.unix_ms_at_start.saturating_add_signed(ahead),
             wake: u64::MAX,
             link: None,
             last_link: None,
@@ -135,7 +143,7 @@ impl<S> Client<S> {
             session_time: 0,
             misdated: None,
             login: None,
-            oracle: Deliveries::new(10 * (plan.delay + plan.jitter)),
+            oracle: Deliveries::new(10 * (plan.delay + plan.jitter), watches),
             pacing: Pacing::default(),
             requests: Requests::default(),
             last_request: 0,
@@ -156,6 +164,8 @@ impl<S> Client<S> {
             stolen: BTreeSet::new(),
             closings: Vec::new(),
             prompt: plan.lazy == 0,
+            fill: plan.fill.as_ref().map(|_| Box::new(Fill::new(plan.gateway.unix_ms_at_start))),
+            fill_at: u64::MAX,
         }
     }
 
@@ -167,8 +177,12 @@ impl<S> Client<S> {
         self.requests.clear();
         self.session_time = now;
         self.misdated = None;
-        let unix = UnixMillis(self.unix_start + now / 1000);
-        ClockReading { now: Timestamp::from_micros(base), unix }
+        ClockReading { now: Timestamp::from_micros(base), unix: self.unix(now) }
+    }
+
+    /// Its wall clock.
+    pub(crate) const fn unix(&self, now: u64) -> UnixMillis {
+        UnixMillis(self.unix_start + now / 1000)
     }
 
     /// The time as the process sees it.
@@ -211,6 +225,7 @@ impl<S> Client<S> {
     pub(crate) fn end(&mut self) {
         self.session = None;
         self.wake = u64::MAX;
+        self.fill_at = u64::MAX;
         self.link = None;
         self.calls.clear();
         self.undrained = false;

@@ -115,6 +115,10 @@ impl<M: Maker> World<M> {
                         Wait::Until { at, .. } => c.true_time(at),
                         Wait::ForInput | Wait::Finished => u64::MAX,
                     };
+                    if self.plan.fill.is_some() && self.fills(client) {
+                        continue;
+                    }
+                    let c = &self.clients[client];
                     if c.dirty && self.plan.publish_every.is_some() {
                         self.may_publish(client);
                     }

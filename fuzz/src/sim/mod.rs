@@ -4,6 +4,9 @@ mod app;
 mod client;
 mod driver;
 mod fault;
+pub(crate) mod fill_plan;
+pub(crate) mod filler;
+mod filling;
 mod net;
 mod pacing;
 pub(crate) mod plan;
@@ -16,9 +19,10 @@ use ringcentral_ws_gateway::{Gateway, GatewayEvent, Recovery};
 
 use self::client::Client;
 use self::fault::FaultState;
+use self::filler::FillDefect;
 use self::net::Net;
 use self::plan::{EVENTS, Plan};
-use crate::oracle::{Verdict, Violation, violated};
+use crate::oracle::{Topic, Verdict, Violation, violated};
 use crate::report::Report;
 use crate::rng::Rng;
 use crate::run::Simulation;
@@ -56,6 +60,7 @@ pub(crate) struct World<M: Maker> {
     pub(crate) trace: Option<Trace>,
     pub(crate) violation: Option<Violation>,
     made: u64,
+    fill_defect: Option<FillDefect>,
 }
 
 impl<M: Maker> Simulation for World<M> {
@@ -91,8 +96,14 @@ impl<M: Maker> World<M> {
             trace,
             violation: None,
             made: 0,
+            fill_defect: None,
             plan,
         }
+    }
+
+    /// The same, with something wrong in the filling of gaps.
+    pub(crate) fn filling_with(self, fill_defect: Option<FillDefect>) -> Self {
+        Self { fill_defect, ..self }
     }
 
     fn run_to_the_end(&mut self) {
@@ -142,7 +153,11 @@ impl<M: Maker> World<M> {
         for attempt in 1..=TRIES {
             let since = self.now;
             for _ in 0..3 {
-                self.notify_of(EVENTS[0]);
+                if self.plan.fill.is_some() {
+                    (0..self.clients.len()).for_each(|user| self.happens_of(Topic::Sms, user));
+                } else {
+                    self.notify_of(EVENTS[0]);
+                }
                 self.run_until(self.now + S);
             }
             self.run_until(self.now + MINUTE);
@@ -182,7 +197,7 @@ impl<M: Maker> World<M> {
 
     /// The next moment at which something happens by itself.
     fn next_alarm(&self) -> u64 {
-        let wake = self.clients.iter().map(|client| client.wake).min().unwrap_or(u64::MAX);
+        let wake = self.clients.iter().map(|client| client.wake.min(client.fill_at)).min().unwrap_or(u64::MAX);
         let next = self.next_traffic.min(self.next_app).min(self.faults.next).min(wake);
         self.gateway.next_deadline().map_or(next, |at| next.min(at))
     }
@@ -190,6 +205,15 @@ impl<M: Maker> World<M> {
     fn step(&mut self) {
         if let Some(client) = self.clients.iter().position(|client| client.wake <= self.now) {
             return self.wake(client);
+        }
+        if let Some(client) = self.clients.iter().position(|client| client.fill_at <= self.now) {
+            if self.clients[client].undrained {
+                // It is asked when that is done.
+                self.clients[client].fill_at = u64::MAX;
+            } else {
+                self.drain(client);
+            }
+            return;
         }
         if self.gateway.next_deadline().is_some_and(|at| at <= self.now) {
             self.gateway.handle_timeout(self.now);
@@ -213,6 +237,9 @@ impl<M: Maker> World<M> {
 
     /// Something happens on the server that the clients may have subscribed to.
     pub(crate) fn notify(&mut self) {
+        if self.plan.fill.is_some() {
+            return self.happens();
+        }
         let event = *self.rng.pick(&EVENTS);
         self.notify_of(event);
     }
@@ -296,8 +323,10 @@ impl<M: Maker> World<M> {
 
     fn is_balanced(&mut self, client: usize) -> Verdict {
         let c = &mut self.clients[client];
-        c.oracle.finish()?;
-        c.requests.finish()
+        let verdict = c.oracle.finish();
+        self.note_passed(client);
+        verdict?;
+        self.clients[client].requests.finish()
     }
 
     /// What the server saw that it must not see.
@@ -317,6 +346,10 @@ impl<M: Maker> World<M> {
 
     fn finish(&mut self) {
         self.check_server();
+        for client in 0..self.clients.len() {
+            let verdict = self.check_filling(client);
+            self.judge(verdict);
+        }
         let stats = self.gateway.observations();
         self.report.heartbeats += stats.heartbeats;
         self.report.recoveries += stats.recoveries;

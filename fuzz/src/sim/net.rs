@@ -98,6 +98,8 @@ pub(crate) enum Alarm {
     Take,
     /// Something happens on the server.
     Notify,
+    /// The connection is reset.
+    Cut,
 }
 
 /// A connection between a client and the gateway.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ringcentral_ws_core::Config;
 use ringcentral_ws_gateway::{GatewayConfig, UserConfig};
 
+use super::fill_plan::FillPlan;
 use crate::rng::Rng;
 use crate::time::{HOUR, MINUTE, S};
 
@@ -67,9 +68,24 @@ faults! {
     CrashLoop "crash in a loop",
     PoisonedHandle "handle poisoned",
     Taken "session taken by another client",
+    SyncTokens "sync tokens expired",
+    FillRefused "calls of filling refused",
+    FillGarbled "answers of filling garbled",
+    FillCut "connection reset while filling",
+    FillCrash "process crash while filling",
+    Flood "messages flood in",
 }
 
 impl Fault {
+    /// Whether it strikes only days on which the application fills gaps: those of other days, and what their seeds mean,
+    /// stay as they were.
+    pub(crate) const fn is_for_filling(self) -> bool {
+        matches!(
+            self,
+            Self::SyncTokens | Self::FillRefused | Self::FillGarbled | Self::FillCut | Self::FillCrash | Self::Flood
+        )
+    }
+
     /// Whether it is something that a process that runs does or is given.
     pub(crate) const fn needs_process(self) -> bool {
         matches!(
@@ -109,6 +125,8 @@ pub(crate) struct Plan {
     pub(crate) publish_every: Option<u64>,
     pub(crate) config: Config,
     pub(crate) gateway: GatewayConfig,
+    /// The application fills gaps.
+    pub(crate) fill: Option<FillPlan>,
 }
 
 impl Plan {
@@ -135,7 +153,12 @@ impl Plan {
         let r = &mut rng;
         let calm = r.chance(150);
         let share = *r.pick(&[100, 250, 500]);
-        let faults: Vec<Fault> = Fault::ALL.iter().copied().filter(|_| !calm && r.chance(share)).collect();
+        let faults: Vec<Fault> = Fault::ALL
+            .iter()
+            .copied()
+            .filter(|fault| !fault.is_for_filling())
+            .filter(|_| !calm && r.chance(share))
+            .collect();
         let crashes = faults.iter().any(|f| matches!(f, Fault::Crash | Fault::Detach | Fault::Revoke));
         let clients = if r.chance(100) { 1 + r.below(4) as usize } else { 1 };
         let heal = HOUR.min(length / 3);
@@ -153,6 +176,7 @@ impl Plan {
             faults,
             config: client_config(r),
             gateway: gateway_config(r, clients),
+            fill: None,
         }
     }
 }

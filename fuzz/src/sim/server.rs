@@ -5,6 +5,7 @@ use ringcentral_ws_gateway::{FrameKind, GatewayOutput, HttpRequest, HttpResponse
 
 use super::World;
 use super::client::{App, Login, Poison};
+use super::filling::Stored;
 use super::net::{Alarm, Call, Packet};
 use super::pacing::AuthCall;
 use crate::http::{from_gateway, http_failure, open_failure};
@@ -342,6 +343,10 @@ impl<M: Maker> World<M> {
         }
         let c = &mut self.clients[client];
         c.end();
+        if let Some(fill) = &mut c.fill {
+            let stored = c.published.as_ref().and_then(|published| published.fill.as_ref());
+            fill.ends(stored.map(Stored::mark));
+        }
         c.oracle.crash(mark);
         let downtime = if self.clients[client].crashes_left > 0 { S / 10 } else { self.downtime() };
         self.alarm_in(client, downtime, Alarm::Start);

@@ -49,6 +49,9 @@ impl<M: Maker> World<M> {
             self.clients[client].duplicate = 0;
             let c = &mut self.clients[client];
             (c.poison, c.crashes_left, c.thefts_left) = (None, 0, 0);
+            if let Some(fill) = &mut c.fill {
+                (fill.cuts, fill.crashes) = (0, 0);
+            }
             self.resume(client, true);
             if self.clients[client].session.is_none() {
                 self.start(client);
@@ -104,6 +107,7 @@ impl<M: Maker> World<M> {
             }
             Fault::CrashLoop | Fault::PoisonedHandle | Fault::Taken => self.strike_session(fault, client),
             Fault::Burst => (0..self.rng.between(1, 300)).for_each(|_| self.notify()),
+            _ if fault.is_for_filling() => self.strike_filling(fault, client),
             _ => self.strike_client(fault, client),
         }
         self.pump();
@@ -129,7 +133,7 @@ impl<M: Maker> World<M> {
         }
     }
 
-    fn tokens_end(&mut self) {
+    pub(super) fn tokens_end(&mut self) {
         self.faults.tokens_fail = true;
         self.faults.tokens_ended.push(self.now);
     }
@@ -190,7 +194,7 @@ impl<M: Maker> World<M> {
         }
     }
 
-    fn strike_link(&mut self, fault: Fault, client: usize) {
+    pub(super) fn strike_link(&mut self, fault: Fault, client: usize) {
         let time = self.rng.between(1, 400) * S;
         match (fault, self.clients[client].link) {
             (Fault::Reset, Some(link)) => {
@@ -230,10 +234,12 @@ impl<M: Maker> World<M> {
             Fault::ClockBack => self.clients[client].clock_back = time,
             Fault::Suspend => {
                 self.clients[client].suspended = true;
-                self.clients[client].wake = u64::MAX;
+                (self.clients[client].wake, self.clients[client].fill_at) = (u64::MAX, u64::MAX);
                 let time = if self.rng.chance(100) { time * 20 } else { time };
                 self.prolong(time);
-                let noticed = self.rng.chance(800);
+                // A timer that is late shows a driver that the process was away.
+                let shows = self.plan.fill.is_some() && time > 40 * S;
+                let noticed = self.rng.chance(800) || shows;
                 if !noticed {
                     let oracle = &mut self.clients[client].oracle;
                     oracle.latency = oracle.latency.max(time * 2);
@@ -409,6 +415,10 @@ impl<M: Maker> World<M> {
             }
             Alarm::Crash => self.process_ends(client),
             Alarm::Notify => self.notify(),
+            Alarm::Cut => {
+                self.clients[client].faulted_at = self.clients[client].faulted_at.max(Some(self.now));
+                self.strike_link(Fault::Reset, client);
+            }
             Alarm::Take => self.take_session(client),
             Alarm::SendReady => {
                 if let Some(link) = self.clients[client].link {
@@ -433,6 +443,9 @@ impl<M: Maker> World<M> {
             let c = &mut self.clients[client];
             if c.session.is_some() && c.wake == u64::MAX {
                 c.wake = self.now;
+            }
+            if c.session.is_some() && c.fill.is_some() {
+                c.fill_at = self.now;
             }
         }
         self.read_inbox(client);

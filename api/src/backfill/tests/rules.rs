@@ -87,6 +87,32 @@ fn a_server_whose_clock_is_behind_is_asked_again() {
 }
 
 #[test]
+fn a_token_that_knows_nothing_of_today_is_not_kept() {
+    let behind = |token: &str, ms: u64| {
+        let time = format!(r#""syncTime":"{}","syncToken""#, iso(ms));
+        synced(&[], token, false).replace("\"syncToken\"", &time)
+    };
+    // The server's clock is two days behind, and each token is for what comes from the asked time on.
+    for is_gap in [false, true] {
+        let mut lab = Lab::new(quick(), &[Filter::sms()]);
+        lab.ms = 3 * DAY;
+        if is_gap {
+            lab.gap(lab.ms - 5000, lab.ms);
+        }
+        assert!(lab.answered(&behind("of-tomorrow", DAY)).contains("FSync"));
+        assert!(lab.answered(&behind("right", DAY)).contains("FSync"));
+        if is_gap {
+            lab.filled();
+        }
+        assert!(lab.next_call().is_none());
+        lab.ms += 300_000;
+        lab.gap(lab.ms - 5000, lab.ms);
+        let next = lab.path();
+        assert!(next.contains("syncToken=right"), "{next}");
+    }
+}
+
+#[test]
 fn what_is_older_than_an_answer_is_asked_for_by_its_time() {
     let mut lab = Lab::primed(quick(), &[Filter::sms()]);
     lab.gap(DAY - 50_000, DAY);
