@@ -2,7 +2,8 @@
 
 mod methods;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use ringcentral_ws_api::{Backfill, BackfillState, GapFiller};
 use ringcentral_ws_core::{Config, Filters, Identity, Session, Snapshot, is_loopback};
@@ -127,6 +128,7 @@ impl Settings {
         let mut config = self.config;
         let needs_tls = settle_server(&mut config, server)?;
         config.identity = config.identity.or(identity);
+        config.heartbeat_interval = own_interval(config.heartbeat_interval, seed);
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
         let clock = Clock::new(self.limits.clock_slack, look);
         let vitals = Vitals::new(&clock, &config, self.limits.clock_slack);
@@ -188,10 +190,25 @@ impl Settings {
     }
 }
 
-/// The limits, of which most clients have the default ones: those are held once.
+/// The limits. Most clients of a program have the same ones: those are held once.
 fn shared(limits: IoLimits) -> Arc<IoLimits> {
-    static DEFAULT: LazyLock<Arc<IoLimits>> = LazyLock::new(Arc::default);
-    if limits == **DEFAULT { Arc::clone(&DEFAULT) } else { Arc::new(limits) }
+    static LAST: Mutex<Weak<IoLimits>> = Mutex::new(Weak::new());
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = last.upgrade().filter(|known| **known == limits) {
+        return known;
+    }
+    let new = Arc::new(limits);
+    *last = Arc::downgrade(&new);
+    new
+}
+
+/// The session's own interval of heartbeats: up to an eighth shorter than the one that is set. Sessions that connect
+/// together, as thousands in one process do, would send their heartbeats together for ever.
+fn own_interval(set: Duration, seed: u64) -> Duration {
+    const STEPS: u32 = 1 << 16;
+    // Fibonacci hashing: seeds that are close together differ too.
+    let step = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+    set - set / (8 * STEPS) * u32::try_from(step).unwrap_or_default()
 }
 
 /// Takes the server of the credentials unless the configuration names another than production. Returns whether TLS is
@@ -215,6 +232,34 @@ fn settle_server(config: &mut Config, of_credentials: Option<&Url>) -> Result<bo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_with_the_same_limits_share_them() {
+        let limits = IoLimits { event_queue: 77, ..IoLimits::default() };
+        let one = shared(limits.clone());
+        assert_eq!(*one, limits);
+        // Other tests may make clients meanwhile, so not always.
+        assert!((0..100).any(|_| Arc::ptr_eq(&shared(limits.clone()), &shared(limits.clone()))));
+        let other = shared(IoLimits::default());
+        assert_eq!((&*other, one.event_queue), (&IoLimits::default(), 77));
+    }
+
+    // CLAUSE HB-1
+    #[test]
+    fn sessions_that_connect_together_do_not_send_their_heartbeats_together() {
+        let set = Duration::from_secs(30);
+        let (mut steps, count) = (vec![0_u32; 300], 10_000);
+        for seed in 0..count {
+            let own = own_interval(set, seed);
+            assert!(own <= set && own >= set / 8 * 7, "{own:?}");
+            // The tenth heartbeat.
+            steps[usize::try_from((own * 10).as_millis() / 100 % 300).unwrap()] += 1;
+        }
+        let worst = steps.iter().max().unwrap();
+        assert!(u64::from(*worst) * 100 <= count, "{worst} of {count} in the same 100 ms");
+        assert_eq!(own_interval(Duration::ZERO, 7), Duration::ZERO);
+        assert!(own_interval(Duration::MAX, u64::MAX) >= Duration::MAX / 8 * 7);
+    }
 
     // CLAUSE TOK-8
     #[test]

@@ -14,6 +14,7 @@ usage: fleet-real [OPTIONS] [SESSIONS]
   --stand-ins N           processes of the server; the sessions are divided among them (2)
   --workers N             threads of the client's runtime (1)
   --heartbeat SECONDS     Config::heartbeat_interval (30)
+  --longest-sleep SECONDS IoLimits::longest_sleep (60; a client's default is 10)
   --idle SECONDS          how long idle sessions are measured (60)
   --rounds N              notifications for each session in the burst (300)
   --size BYTES            size of their bodies (400)
@@ -21,6 +22,7 @@ usage: fleet-real [OPTIONS] [SESSIONS]
   --pause SECONDS         pause between faults, so that the budget of calls for tokens is whole again (61)
   --reconnects N          then cut all connections again and again, until there were so many reconnects (0); the clients'
                           budgets of attempts and calls are raised for it
+  --no-faults             start, idle, burst and end only
   --quick                 100 sessions, all of it within 15 s: short times, and retries that come soon
   --json                  print the figures as JSON in place of a table
   --check                 end with status 1 if a figure misses its limit
@@ -40,6 +42,8 @@ pub struct Options {
     pub workers: usize,
     /// The silence after which a heartbeat is sent.
     pub heartbeat: Duration,
+    /// The longest sleep of a client's task.
+    pub longest_sleep: Duration,
     /// How long idle sessions are measured.
     pub idle: Duration,
     /// Notifications for each session in the burst.
@@ -54,6 +58,8 @@ pub struct Options {
     pub settle: Duration,
     /// Reconnects in all.
     pub reconnects: usize,
+    /// Whether connections are cut and servers start again.
+    pub faults: bool,
     /// Short delays of retries, and budgets that do not count.
     pub is_quick: bool,
     /// As JSON.
@@ -69,6 +75,7 @@ impl Default for Options {
             stand_ins: 2,
             workers: 1,
             heartbeat: Duration::from_secs(30),
+            longest_sleep: Duration::from_secs(60),
             idle: Duration::from_secs(60),
             rounds: 300,
             size: 400,
@@ -76,6 +83,7 @@ impl Default for Options {
             pause: Duration::from_secs(61),
             settle: Duration::from_secs(2),
             reconnects: 0,
+            faults: true,
             is_quick: false,
             json: false,
             check: false,
@@ -90,7 +98,7 @@ impl Options {
         self.sessions = 100;
         self.heartbeat = Duration::from_millis(500);
         self.idle = Duration::from_secs(2);
-        self.rounds = 50;
+        self.rounds = 300;
         self.down = Duration::from_millis(300);
         self.pause = Duration::ZERO;
         self.settle = Duration::from_millis(300);
@@ -110,12 +118,14 @@ impl Options {
                 Long("stand-ins") => options.stand_ins = parser.value()?.parse::<usize>()?.max(1),
                 Long("workers") => options.workers = parser.value()?.parse::<usize>()?.max(1),
                 Long("heartbeat") => options.heartbeat = seconds(&mut parser)?,
+                Long("longest-sleep") => options.longest_sleep = seconds(&mut parser)?,
                 Long("idle") => options.idle = seconds(&mut parser)?,
                 Long("rounds") => options.rounds = parser.value()?.parse()?,
                 Long("size") => options.size = parser.value()?.parse()?,
                 Long("down") => options.down = seconds(&mut parser)?,
                 Long("pause") => options.pause = seconds(&mut parser)?,
                 Long("reconnects") => options.reconnects = parser.value()?.parse()?,
+                Long("no-faults") => options.faults = false,
                 Long("quick") => options.quick(),
                 Long("json") => options.json = true,
                 Long("check") => options.check = true,

@@ -78,10 +78,12 @@ pub fn run(options: &Options, heap: fn() -> usize) -> Result<Report, Failure> {
     run.start()?;
     run.idle()?;
     run.burst()?;
-    faults::cut(&mut run)?;
-    faults::forget(&mut run)?;
-    faults::restart(&mut run)?;
-    faults::reconnects(&mut run)?;
+    if options.faults {
+        faults::cut(&mut run)?;
+        faults::forget(&mut run)?;
+        faults::restart(&mut run)?;
+        faults::reconnects(&mut run)?;
+    }
     run.close()?;
     Ok(run.report)
 }

@@ -154,7 +154,7 @@ pub fn start(stand_in: &StandIn, user: usize, options: &Options, seen: &Arc<Seen
         client_secret: Some(app.client_secret.into()),
     };
     let login = Jwt::new(app, UserConfig::numbered(u32::try_from(user)?).jwt);
-    let limits = IoLimits { event_bytes: 4 << 20, ..IoLimits::default() };
+    let limits = IoLimits { event_bytes: 4 << 20, longest_sleep: options.longest_sleep, ..IoLimits::default() };
     let builder = Client::builder(login).config(config(options)).limits(limits).filters([Filter::message_store()]);
     let (client, events) = builder.start()?;
     tokio::spawn(follow(events, Arc::clone(seen)));

@@ -86,11 +86,12 @@ fn obey(server: &Server, arrivals: &Mutex<Arrivals>) -> io::Result<()> {
 
 /// Looks every 10 ms at what has arrived.
 fn watch(server: &Server, arrivals: &Mutex<Arrivals>, ended: &AtomicBool) {
-    let mut before = Counts::default();
+    let (mut before, mut last) = (Counts::default(), Arrivals::now());
     while !ended.load(Ordering::Relaxed) {
-        let (step, now) = (Arrivals::now(), server.with_gateway(|gateway, _| counts(gateway)));
-        arrivals.lock().unwrap_or_else(PoisonError::into_inner).add(step, now.since(before));
-        before = now;
+        let now = server.with_gateway(|gateway, _| counts(gateway));
+        let step = Arrivals::now();
+        arrivals.lock().unwrap_or_else(PoisonError::into_inner).spread(last + 1..=step, now.since(before));
+        (before, last) = (now, step);
         std::thread::sleep(STEP.saturating_sub(Duration::from_millis(1)));
     }
 }
