@@ -1,6 +1,6 @@
 //! REST calls over the socket under drops, and the same calls over HTTPS.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

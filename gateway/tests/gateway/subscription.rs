@@ -1,6 +1,6 @@
 //! Subscriptions: their life, their limits, and which events they receive.
 
-mod support;
+use crate::support;
 
 use ringcentral_ws_gateway::GatewayEvent;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Logins, refreshes, revocations and lives.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

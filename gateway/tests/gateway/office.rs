@@ -1,6 +1,6 @@
 //! Faxes, calls with their log and recordings, messages between extensions, and presence.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

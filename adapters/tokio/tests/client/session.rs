@@ -1,6 +1,6 @@
 //! The client against the stand-in, over real sockets.
 
-mod common;
+use crate::common;
 
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,6 @@
 //! The server on real sockets of the loopback.
 
-#[path = "support/net.rs"]
-mod net;
+use crate::net;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! REST resources, over HTTP and over the socket.
 
-mod support;
+use crate::support;
 
 use ringcentral_ws_gateway::{HttpRequest, HttpResponse, MessageKind};
 use serde_json::{Value, json};

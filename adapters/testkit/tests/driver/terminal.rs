@@ -1,9 +1,7 @@
 //! `tail` on a terminal of 80 columns, in virtual time: the program's decisions, its painter, a real session and the
 //! stand-in. What a person would see is in the README of the command; `UPDATE_TRANSCRIPTS=1 cargo test` writes it anew.
 
-#[path = "terminal/screen.rs"]
 mod screen;
-#[path = "terminal/stage.rs"]
 mod stage;
 
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! Many listeners at random, under faults, through days of virtual time: nothing is lost without a gap, and nothing
-//! foreign comes. `LISTENER_HOURS=10000 cargo test --profile quick -p ringcentral-ws-testkit --test listeners -- --nocapture`
+//! foreign comes. `LISTENER_HOURS=10000 cargo test --profile quick -p ringcentral-ws-testkit --test driver listeners:: -- --nocapture`
 //! runs for longer; `LISTENER_SEED` chooses the run.
 
 use std::collections::{BTreeSet, VecDeque};

@@ -1,6 +1,6 @@
 //! What callers, servers and proxies can do wrong: each has a clear error, and nothing hangs.
 
-mod common;
+use crate::common;
 
 use std::sync::{Arc, Mutex};
 

@@ -1,7 +1,6 @@
 //! Numbers in what the stand-in writes: programs in many languages read them as doubles, exact up to 2^53 - 1.
 
-#[path = "support/net.rs"]
-mod net;
+use crate::net;
 
 use net::{connect, end, frame, http, log_in, send, subscribe};
 use ringcentral_ws_gateway::{Server, ServerConfig};

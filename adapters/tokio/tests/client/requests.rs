@@ -1,6 +1,6 @@
 //! The requests that people write: GET, POST, PUT and DELETE with paths and values, options, answers as JSON or as errors.
 
-mod common;
+use crate::common;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Logins, and whose HTTP client makes the calls.
 
-mod common;
+use crate::common;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

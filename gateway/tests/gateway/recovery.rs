@@ -1,6 +1,6 @@
 //! Recovery: what comes back, until when, and what is lost.
 
-mod support;
+use crate::support;
 
 use ringcentral_ws_gateway::{ConnectionTimeout, Fate, GatewayEvent, GatewayOutput, LossCause};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The `watch` program, from outside.
 
-mod common;
+use crate::common;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;

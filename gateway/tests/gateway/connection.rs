@@ -1,6 +1,6 @@
 //! Tokens, connections, heartbeats, timeouts and frames that are not understood.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Random cuts, losses, outages and restarts: every notification is delivered once and in order, or reported
 //! lost once, or still waits in a buffer.
 
-mod support;
+use crate::support;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

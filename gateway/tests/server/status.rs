@@ -1,7 +1,6 @@
 //! The status page and its stream.
 
-#[path = "support/net.rs"]
-mod net;
+use crate::net;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

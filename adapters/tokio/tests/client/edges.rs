@@ -1,6 +1,6 @@
 //! Settings of the application at their edges.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 use std::time::Duration;

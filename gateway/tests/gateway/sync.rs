@@ -1,6 +1,6 @@
 //! Synchronization of messages and calls, the calls that go on, and the rate limits of REST calls.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 
