@@ -91,7 +91,8 @@ pub struct Pending {
     answer: Receiver<Answered>,
     /// Known already, because the session had ended.
     refused: Option<RequestError>,
-    _under_way: UnderWay,
+    /// Until its end is known to the caller.
+    under_way: Option<UnderWay>,
 }
 
 impl Pending {
@@ -108,7 +109,7 @@ impl Pending {
             Err(_) => Some(RequestError::NotSent(Cause::Closed)),
             Ok(()) => None,
         };
-        Self { remote: Arc::clone(remote), cancelled, answer, refused, _under_way: under_way }
+        Self { remote: Arc::clone(remote), cancelled, answer, refused, under_way: Some(under_way) }
     }
 
     /// Waits for the end of the request.
@@ -130,14 +131,16 @@ impl Pending {
     /// Waits no longer than `limit`; `None` when it has not ended by then. Once it has given the end, further calls
     /// report that the session has ended.
     pub fn wait_timeout(&mut self, limit: Duration) -> Option<Result<Response, RequestError>> {
-        if let Some(refused) = self.refused.take() {
-            return Some(Err(refused));
-        }
-        match self.answer.recv_timeout(limit) {
-            Ok(answered) => Some(response(answered.answer)),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(self.finish(None).and_then(|end| response(end.answer))),
-        }
+        let ended = match self.refused.take() {
+            Some(refused) => Err(refused),
+            None => match self.answer.recv_timeout(limit) {
+                Ok(answered) => response(answered.answer),
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => self.finish(None).and_then(|end| response(end.answer)),
+            },
+        };
+        self.under_way = None;
+        Some(ended)
     }
 
     fn finish(&self, answered: Option<Answered>) -> Result<Answered, RequestError> {

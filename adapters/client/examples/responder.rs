@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn run(client: Client, mut events: Events, state: StateFile) -> Result<(), Error> {
-    // Calls that wait out a 429.
+    // Calls that wait out a 429, and a network that is away.
     let calls = client.retry_after(RetryAfter::up_to(Duration::from_secs(60)).writes_too());
     while let Some(event) = events.next().await {
         // That of a notification, or those that a gap hides.

@@ -4,14 +4,14 @@
 //! |---|---|
 //! | [`first`] | from nothing to the first SMS, without an account or with one |
 //! | [`restarts`] | a program that is stopped, killed and started again, and misses nothing in silence |
-//! | [`gaps`] | what a `Gap` says, and how to fetch what is missing |
+//! | [`gaps`] | a program that answers each SMS once; what a `Gap` says, and how to fetch what is missing |
 //! | [`backfill`] | what was missed, fetched by the client |
-//! | [`calls`] | REST calls, downloads, logins, TLS and proxies |
+//! | [`calls`] | REST calls, also without a WebSocket, downloads, logins, TLS and proxies |
 //! | [`listeners`] | several streams with filters of their own on one connection |
 //! | [`many`] | one process with many clients: logins, limits, memory |
 //! | [`operations`] | logs, metrics, health, shutdown, rate limits |
 //! | [`codes`] | every code of the server, and what to do about it |
-//! | [`testing`] | your handler against the stand-in, with faults on command |
+//! | [`testing`] | the test of a program with faults on command, against the stand-in |
 //! | [`from_rc_ex_ws`] | each feature of the JavaScript extension `@rc-ex/ws`, and its name here |
 //! | [`fuzzing`] | your own event loop against simulated servers and faults |
 

@@ -103,3 +103,25 @@ fn on_threads_an_answer_under_way_ends_before_the_session_does() {
     closer.join().unwrap();
     assert_eq!((ended, server.sent_sms(0).len()), (vec![true], 1));
 }
+
+// CLAUSE CLS-1
+#[test]
+fn on_threads_a_call_that_is_kept_is_awaited_until_its_end_is_known() {
+    let server = server();
+    // An end that waited for a call which has ended would take as long.
+    let config = Config { close_timeout: LIMIT, ..Config::default() };
+    let (client, events) = blocking::Client::from_vars(server.env()).unwrap().config(config).start().unwrap();
+    drop(events);
+    let path = "/restapi/v1.0/account/~/extension/~";
+    let request = || ringcentral_ws::http::Request::get(path).body(ringcentral_ws::Body::empty()).unwrap();
+    let mut ended = client.start_request(request());
+    assert_eq!(ended.wait_timeout(LIMIT).expect("in time").unwrap().status(), 200);
+    server.delay(Duration::from_millis(300));
+    let under_way = client.start_request(request());
+    let begun = Instant::now();
+    let answered = thread::spawn(move || under_way.wait().map(|answer| answer.status()));
+    client.close_when_idle(Close::Revoke);
+    assert_eq!(answered.join().unwrap().unwrap(), 200);
+    assert!(begun.elapsed() < LIMIT, "the one that has ended was not awaited");
+    drop(ended);
+}

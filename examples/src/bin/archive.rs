@@ -73,10 +73,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         builder = builder.restore(Snapshot::from_json(&json).unwrap_or_else(lost));
     }
     let (client, mut incoming) = builder.acknowledge(most > 0).start()?;
-    tokio::spawn(async move {
-        tokio::signal::ctrl_c().await.expect("a handler of Ctrl-C");
-        client.close(Close::Detach).await;
-    });
+    client.close_when(tokio::signal::ctrl_c(), Close::Detach);
 
     let mut pending = Vec::new();
     while let Some(Batch { mut events, ack }) = incoming.next_batch(most).await {

@@ -35,11 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         count += 1;
         println!("calls: {count} changes");
     }));
-    let closing = client.clone();
-    tokio::spawn(async move {
-        let _ = ctrl_c().await;
-        closing.close(Close::Revoke).await;
-    });
+    client.close_when(ctrl_c(), Close::Revoke);
     while let Some(event) = events.next().await {
         match event {
             Event::Disconnected { .. } => eprintln!("{event}"),

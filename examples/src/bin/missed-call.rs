@@ -9,7 +9,6 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
-use std::pin::pin;
 
 use ringcentral_ws::payloads::{Id, TelephonySession};
 use ringcentral_ws::{Client, Close, Event, Filter, NotificationExt, Payload};
@@ -68,27 +67,25 @@ impl Calls {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (client, mut events) = Client::from_env()?.filters([Filter::telephony_sessions()]).start()?;
-    let (mut calls, mut stop) = (Calls::default(), pin!(ctrl_c()));
-    loop {
-        let event = tokio::select! { event = events.next() => event, _ = &mut stop => break };
+    client.close_when(ctrl_c(), Close::Revoke);
+    let mut calls = Calls::default();
+    while let Some(event) = events.next().await {
         match event {
-            Some(Event::Notification(n)) => {
+            Event::Notification(n) => {
                 if let Payload::TelephonySession(session) = n.payload()
                     && let Some(caller) = calls.missed(&session)
                 {
                     println!("missed call from {caller:?} at {}", n.timestamp().unwrap_or("an unknown time"));
                 }
             }
-            Some(Event::Gap(gap)) => {
+            Event::Gap(gap) => {
                 eprintln!("{gap}");
                 calls.gap();
             }
-            Some(Event::SnapshotChanged) => {}
-            Some(Event::Closed { reason }) => return Ok(reason.into_result()?),
-            Some(other) => eprintln!("{other}"),
-            None => break,
+            Event::SnapshotChanged => {}
+            Event::Closed { reason } => return Ok(reason.into_result()?),
+            other => eprintln!("{other}"),
         }
     }
-    client.close(Close::Revoke).await;
     Ok(())
 }

@@ -57,11 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let (client, mut events) = Client::from_env()?.filters([Filter::sms()]).start()?;
     observe(&metrics, &client);
-    let stop = client.clone();
-    tokio::spawn(async move {
-        tokio::signal::ctrl_c().await.expect("a handler of Ctrl-C");
-        stop.close(Close::Revoke).await;
-    });
+    client.close_when(tokio::signal::ctrl_c(), Close::Revoke);
     let mut ended = Ok(());
     while let Some(event) = events.next().await {
         match event {
