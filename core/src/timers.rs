@@ -152,9 +152,11 @@ impl Timers {
 
     /// Disarms and returns the earliest timer that is due.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<TimerKind> {
-        let (_, kind) = self.next().filter(|(at, _)| *at <= now)?;
-        self.stop(kind);
-        Some(kind)
+        let (at, kind) = self.first;
+        (at <= now && at < NEVER).then(|| {
+            self.stop_running(kind);
+            kind
+        })
     }
 
     fn look(&mut self) {

@@ -24,7 +24,7 @@ pub(crate) struct Delivery {
     window: usize,
     /// Keys of the last ones.
     recent: Keys,
-    last: Option<Box<str>>,
+    last: Option<String>,
     #[cfg_attr(feature = "recorder", serde(with = "stored_gap"))]
     pending: Option<PendingGap>,
     /// Losses in the middle of what a replay holds back, each with the number of notifications before it.
@@ -99,7 +99,7 @@ impl Delivery {
         last: Option<Box<str>>,
         pending: Option<PendingGap>,
     ) -> Self {
-        Self { window: recent.len().max(MIN_WINDOW), recent, last, pending, ..Self::new(clock) }
+        Self { window: recent.len().max(MIN_WINDOW), recent, last: last.map(String::from), pending, ..Self::new(clock) }
     }
 
     /// The window is at least twice the server's buffer (REC-4).
@@ -207,8 +207,13 @@ impl Delivery {
         if let Some(p) = self.pending.take() {
             // The wall clock may have been put back since another process noted it.
             let until = self.clock.unix_at(now).max(p.since);
-            let gap =
-                Gap { certainty: p.cause.certainty(), cause: p.cause, after: self.last.clone(), since: p.since, until };
+            let gap = Gap {
+                certainty: p.cause.certainty(),
+                cause: p.cause,
+                after: self.last.as_deref().map(Box::from),
+                since: p.since,
+                until,
+            };
             self.gaps += 1;
             out.emit(Event::Gap(gap));
             out.snapshot_changed();
@@ -332,16 +337,10 @@ impl Delivery {
     /// The cursor moves before the event is emitted.
     fn emit(&mut self, n: Notification, out: &mut Outbox) {
         let uuid = beginning(n.uuid(), MAX_LAST);
-        match &mut self.last {
-            _ if uuid.is_empty() => {}
-            Some(last) if last.len() == uuid.len() => {
-                // Same length, the rule for the service's decimal ids: no allocation per notification.
-                let mut s = std::mem::take(last).into_string();
-                s.clear();
-                s.push_str(uuid);
-                *last = s.into_boxed_str();
-            }
-            last => *last = Some(uuid.into()),
+        if !uuid.is_empty() {
+            let last = self.last.get_or_insert_default();
+            last.clear();
+            last.push_str(uuid);
         }
         out.snapshot_changed();
         out.emit(Event::Notification(n));
