@@ -53,8 +53,8 @@ pub struct EventSender {
     pub(super) unstored: bool,
     /// The application acknowledges events, so there may be more to wait for whenever it takes some.
     pub(super) acknowledges: bool,
-    /// The time of this turn, read once for all its events.
-    pub(super) stamp: Option<Timestamp>,
+    /// The time of this turn.
+    pub(super) now: Timestamp,
 }
 
 impl EventSender {
@@ -62,6 +62,11 @@ impl EventSender {
     #[must_use]
     pub const fn acknowledges(&self) -> bool {
         self.acknowledges
+    }
+
+    /// A turn begins: from now on what is pushed waits.
+    pub const fn begin_turn(&mut self, now: Timestamp) {
+        self.now = now;
     }
 
     /// Puts an event into the queue, with the snapshot that is true once it has been taken. The application sees it, and
@@ -73,10 +78,7 @@ impl EventSender {
     /// The same with a snapshot that is true once listeners have taken what is behind it, too.
     pub(crate) fn push_with(&mut self, event: Event, snapshot: Option<(Snapshot, Snapshots)>) {
         let weight = weight(&event, snapshot.as_ref().map(|(snapshot, _)| snapshot));
-        if self.stamp.is_none() {
-            self.stamp = self.shared.clock.get().map(|clock| clock.now().0);
-        }
-        let (snapshot, since) = (snapshot.map(Box::new), self.stamp);
+        let (snapshot, since) = (snapshot.map(Box::new), self.now);
         self.unannounced = true;
         if self.load.is_full || self.acknowledges {
             return self.push_full(Queued { event, snapshot, weight, since });
@@ -125,7 +127,6 @@ impl EventSender {
     /// Wakes the application if there is something new for it, and shows it these counters and this pulse.
     pub fn flush(&mut self, stats: Stats, pulse: Pulse) {
         let announced = std::mem::take(&mut self.unannounced);
-        self.stamp = None;
         let mut state = self.shared.lock();
         (state.stats, state.pulse) = (stats, pulse);
         let left = self.turn.commit(&mut state);
@@ -195,7 +196,6 @@ impl EventSender {
     /// What the handles of the client see.
     #[must_use]
     pub fn view(&self, vitals: Vitals) -> SessionView {
-        let _ = self.shared.clock.set(vitals.clock.clone());
         SessionView { shared: Arc::clone(&self.shared), vitals: Arc::new(vitals) }
     }
 }

@@ -241,10 +241,13 @@ fn the_age_of_the_oldest_event_that_waits_is_seen() {
         let health = view.health();
         (health.events_waiting, health.events_capacity, health.oldest_event.map(|age| age.as_secs()))
     };
+    let at = |sender: &mut EventSender, seconds| sender.begin_turn(Timestamp::from_secs(seconds));
     assert_eq!(seen(10), (0, 4, None));
+    at(&mut sender, 0);
     sender.push(recovered(1), None);
     sender.flush(Stats::default(), Pulse::default());
     assert_eq!(seen(13), (1, 4, Some(3)));
+    at(&mut sender, 3);
     sender.push(recovered(2), None);
     sender.flush(Stats::default(), Pulse::default());
     assert_eq!(seen(15), (2, 4, Some(5)));
