@@ -44,9 +44,11 @@ impl Shared {
         if lent.events < 2 {
             return;
         }
-        if lent.events == state.queue.len() {
-            // The room is exchanged too.
+        let rest = state.queue.len() - lent.events;
+        if rest <= lent.events {
+            // The room is exchanged too. Seldom more than one comes back: the snapshot behind them.
             std::mem::swap(&mut state.queue, taken);
+            (0..rest).filter_map(|_| taken.pop_back()).for_each(|queued| state.queue.push_front(queued));
         } else {
             taken.extend(state.queue.drain(..lent.events));
         }

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::thread::ThreadId;
 
 use ringcentral_ws_core::{Event, Snapshot, Stats, Timestamp};
 
@@ -55,6 +56,7 @@ pub fn event_queue(
         ledger: acknowledge.then(|| Box::new(Ledger::new(limits.unacknowledged))),
         sleepers: 0,
         receiver: None,
+        waits_on: None,
         driver: None,
     };
     let shared = Arc::new(Shared {
@@ -71,6 +73,7 @@ pub fn event_queue(
         seen: (0, 0),
         load: Load::default(),
         unannounced: false,
+        put_off: 0,
         unstored,
         acknowledges: acknowledge,
         now: Timestamp::ZERO,
@@ -146,6 +149,8 @@ struct State {
     sleepers: usize,
     /// The task that waits for an event.
     receiver: Option<Waker>,
+    /// The thread on which either began to wait last.
+    waits_on: Option<ThreadId>,
     /// Woken when there may be room to go on reading, and when a snapshot was stored.
     driver: Option<Waker>,
 }

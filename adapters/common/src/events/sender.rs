@@ -11,6 +11,12 @@ use super::{Load, Queued, SessionView, Shared, State};
 use crate::health::{Pulse, Vitals};
 use crate::listen::Snapshots;
 
+/// Turns that may pass before the application is woken on another thread while the driver has more to read: to wake a
+/// thread costs more than to read what a turn brings.
+const PUT_OFF: u8 = 3;
+/// The bytes of events at which it is woken all the same.
+const PUT_OFF_BYTES: usize = 64 << 10;
+
 /// Events of one turn of the driver.
 #[derive(Debug, Default)]
 pub(super) struct OfTurn {
@@ -49,6 +55,8 @@ pub struct EventSender {
     pub(super) load: Load,
     /// The application was not woken for all that was pushed.
     pub(super) unannounced: bool,
+    /// For so many turns.
+    pub(super) put_off: u8,
     /// As it was at the last look.
     pub(super) unstored: bool,
     /// The application acknowledges events, so there may be more to wait for whenever it takes some.
@@ -126,7 +134,11 @@ impl EventSender {
 
     /// Wakes the application if there is something new for it, and shows it these counters and this pulse.
     pub fn flush(&mut self, stats: Stats, pulse: Pulse) {
-        let announced = std::mem::take(&mut self.unannounced);
+        self.flush_turn(stats, pulse, false);
+    }
+
+    /// The same. If the driver goes on reading at once, the wake may be put off for a few turns.
+    pub(crate) fn flush_turn(&mut self, stats: Stats, pulse: Pulse, goes_on: bool) {
         let mut state = self.shared.lock();
         (state.stats, state.pulse) = (stats, pulse);
         let left = self.turn.commit(&mut state);
@@ -135,7 +147,9 @@ impl EventSender {
             self.load = self.shared.load(&state);
         }
         self.shared.note_waiting(&state);
-        if announced {
+        let is_put_off = goes_on && self.unannounced && self.may_put_off(&state);
+        self.put_off = if is_put_off { self.put_off + 1 } else { 0 };
+        if !is_put_off && std::mem::take(&mut self.unannounced) {
             let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
             drop(state);
             if sleeps {
@@ -148,6 +162,11 @@ impl EventSender {
         }
         // Not under the lock, wherever it ended.
         drop(left);
+    }
+
+    fn may_put_off(&self, state: &State) -> bool {
+        let is_little = self.put_off < PUT_OFF && state.bytes < PUT_OFF_BYTES && !self.load.is_full;
+        is_little && state.waits_on.is_some_and(|thread| thread != std::thread::current().id())
     }
 
     /// Whether nobody takes events any more.

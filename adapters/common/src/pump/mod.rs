@@ -337,7 +337,8 @@ impl<R: Replies> Pump<R> {
     fn show(&mut self) {
         let pulse = self.pulse();
         self.meter.turn(self.session.session(), &pulse, &self.clock);
-        self.events.flush(self.session.stats(), pulse);
+        let goes_on = self.flooded && matches!(self.phase, Phase::Running);
+        self.events.flush_turn(self.session.stats(), pulse, goes_on);
         self.listeners.flush();
     }
 
