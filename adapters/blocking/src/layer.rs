@@ -2,15 +2,15 @@
 
 use std::io::{Read, Write};
 
-use ringcentral_ws_adapter::FIRST_READ;
+use ringcentral_ws_adapter::{FIRST_READ, SocketSettings};
 use tungstenite::error::ProtocolError;
-use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::protocol::Role;
 use tungstenite::{Message, Result, WebSocket};
 
 /// A WebSocket on the client's side. At rest it is nothing but its stream.
 pub(crate) struct Layer<S> {
     state: State<S>,
-    config: WebSocketConfig,
+    settings: SocketSettings,
 }
 
 enum State<S> {
@@ -22,8 +22,8 @@ enum State<S> {
 
 impl<S: Read + Write> Layer<S> {
     /// On a stream whose upgrade is done, and of which `rest` was read already.
-    pub(crate) fn new(stream: S, rest: Vec<u8>, config: WebSocketConfig) -> Self {
-        Self { state: working(stream, rest, config), config }
+    pub(crate) fn new(stream: S, rest: Vec<u8>, settings: SocketSettings) -> Self {
+        Self { state: working(stream, rest, settings), settings }
     }
 
     pub(crate) fn get_ref(&self) -> &S {
@@ -54,7 +54,7 @@ impl<S: Read + Write> Layer<S> {
     pub(crate) fn read(&mut self) -> Result<Message> {
         let State::AtRest(stream) = &mut self.state else { return self.work(Vec::new()).read() };
         let mut piece = [0; FIRST_READ];
-        let most = self.config.read_buffer_size.clamp(1, FIRST_READ);
+        let most = self.settings.buffer.clamp(1, FIRST_READ);
         match stream.read(&mut piece[..most])? {
             0 => Err(ProtocolError::ResetWithoutClosingHandshake.into()),
             count => self.work(piece[..count].to_vec()).read(),
@@ -76,7 +76,7 @@ impl<S: Read + Write> Layer<S> {
         if let State::AtRest(_) = &self.state
             && let State::AtRest(stream) = std::mem::replace(&mut self.state, State::Changing)
         {
-            self.state = working(stream, read, self.config);
+            self.state = working(stream, read, self.settings);
         }
         match &mut self.state {
             State::Working(socket) => socket,
@@ -85,6 +85,6 @@ impl<S: Read + Write> Layer<S> {
     }
 }
 
-fn working<S: Read + Write>(stream: S, read: Vec<u8>, config: WebSocketConfig) -> State<S> {
-    State::Working(Box::new(WebSocket::from_partially_read(stream, read, Role::Client, Some(config))))
+fn working<S: Read + Write>(stream: S, read: Vec<u8>, settings: SocketSettings) -> State<S> {
+    State::Working(Box::new(WebSocket::from_partially_read(stream, read, Role::Client, Some(settings.config()))))
 }

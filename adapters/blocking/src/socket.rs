@@ -4,11 +4,10 @@ use std::io::{self, Read, Write};
 
 use mio::{Interest, Registry, Token};
 use ringcentral_ws_adapter::{
-    Incoming, IoLimits, MessageLimits, Net, Pressure, SocketState, TURN_BYTES, Target, Tracked, Upgrade, is_in_record,
-    not_dialled, not_opened,
+    Incoming, IoLimits, MessageLimits, Net, Pressure, SocketSettings, SocketState, TURN_BYTES, Target, Tracked,
+    Upgrade, is_in_record, not_dialled, not_opened,
 };
 use ringcentral_ws_core::{OpenFailure, Phase, SecretUrl, Timestamp};
-use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message};
 
 use crate::abort::Abort;
@@ -35,12 +34,7 @@ pub(crate) fn open(
     stream.tcp().deadline = Some(deadline(net.limits.upgrade));
     let mut stream = Tracked::new(stream);
     let rest = ask(&mut upgrade, &mut stream)?;
-    let config = WebSocketConfig::default()
-        .read_buffer_size(net.limits.socket_buffer)
-        .write_buffer_size(net.limits.socket_buffer)
-        .max_message_size(Some(message.bytes))
-        .max_frame_size(Some(message.bytes));
-    Ok(Layer::new(stream, rest, config))
+    Ok(Layer::new(stream, rest, SocketSettings::new(&net.limits, message)))
 }
 
 /// Asks for the upgrade. What came behind the answer belongs to the WebSocket.
@@ -231,7 +225,8 @@ mod tests {
         let stream = Stream::Plain(Tcp::new(near));
         let poll = mio::Poll::new().unwrap();
         let message = MessageLimits { bytes: LARGE, finish_by: Duration::from_secs(40) };
-        let socket = WebSocket::new(Tracked::new(stream), Vec::new(), WebSocketConfig::default());
+        let socket =
+            WebSocket::new(Tracked::new(stream), Vec::new(), SocketSettings::new(&IoLimits::default(), message));
         let mut socket = Socket::new(socket, &IoLimits::default(), message, poll.registry(), Token(1)).unwrap();
         let reader = std::thread::spawn(move || {
             let mut far = tungstenite::WebSocket::from_raw_socket(far, Role::Server, None);

@@ -102,7 +102,7 @@ pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, no
 #[doc(hidden)]
 pub use setup::names as setup_names;
 pub use setup::{Prepared, Settings};
-pub use socket::{Incoming, SocketState};
+pub use socket::{Incoming, SocketSettings, SocketState};
 pub use start_error::StartError;
 pub use state::{ConnectionState, StateSender, Watcher};
 pub use state_file::{Once, StateFile};

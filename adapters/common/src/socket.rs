@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ringcentral_ws_core::{CloseInfo, Timestamp, Unreadable};
-use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use crate::below::{Below, UNFINISHED};
@@ -27,6 +27,33 @@ pub enum Incoming {
     Unreadable(Unreadable),
     /// The end.
     Closed(CloseInfo),
+}
+
+/// The settings of a WebSocket, which is made anew after each rest.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketSettings {
+    /// The size of its buffers.
+    pub buffer: usize,
+    /// The size of the largest message.
+    pub message: usize,
+}
+
+impl SocketSettings {
+    /// Under these limits.
+    #[must_use]
+    pub const fn new(limits: &IoLimits, message: MessageLimits) -> Self {
+        Self { buffer: limits.socket_buffer, message: message.bytes }
+    }
+
+    /// The same for the WebSocket layer.
+    #[must_use]
+    pub fn config(self) -> WebSocketConfig {
+        WebSocketConfig::default()
+            .read_buffer_size(self.buffer)
+            .write_buffer_size(self.buffer)
+            .max_message_size(Some(self.message))
+            .max_frame_size(Some(self.message))
+    }
 }
 
 /// What is known about a WebSocket beside its stream.

@@ -5,16 +5,16 @@ use std::task::{Context, Poll, ready};
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::error::{Error, ProtocolError};
-use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use async_tungstenite::tungstenite::protocol::Role;
 use async_tungstenite::tungstenite::{Message, Result};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{FutureExt, Sink, Stream};
-use ringcentral_ws_adapter::FIRST_READ;
+use ringcentral_ws_adapter::{FIRST_READ, SocketSettings};
 
 /// A WebSocket on the client's side. At rest it is nothing but its stream.
 pub(crate) struct Layer<S> {
     state: State<S>,
-    config: WebSocketConfig,
+    settings: SocketSettings,
 }
 
 enum State<S> {
@@ -26,8 +26,8 @@ enum State<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> {
     /// On a stream whose upgrade is done, and of which `rest` was read already.
-    pub(crate) fn new(stream: S, rest: Vec<u8>, config: WebSocketConfig) -> Self {
-        Self { state: working(stream, rest, config), config }
+    pub(crate) fn new(stream: S, rest: Vec<u8>, settings: SocketSettings) -> Self {
+        Self { state: working(stream, rest, settings), settings }
     }
 
     pub(crate) fn get_ref(&self) -> &S {
@@ -63,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> {
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
         let State::AtRest(stream) = &mut self.state else { return self.work(Vec::new()).poll_next(cx) };
         let mut piece = [0; FIRST_READ];
-        let most = self.config.read_buffer_size.clamp(1, FIRST_READ);
+        let most = self.settings.buffer.clamp(1, FIRST_READ);
         match ready!(Pin::new(stream).poll_read(cx, &mut piece[..most])) {
             Ok(0) => Poll::Ready(Some(Err(ProtocolError::ResetWithoutClosingHandshake.into()))),
             Ok(count) => self.work(piece[..count].to_vec()).poll_next(cx),
@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> {
         if let State::AtRest(_) = &self.state
             && let State::AtRest(stream) = std::mem::replace(&mut self.state, State::Changing)
         {
-            self.state = working(stream, read, self.config);
+            self.state = working(stream, read, self.settings);
         }
         match &mut self.state {
             State::Working(socket) => Pin::new(&mut **socket),
@@ -85,7 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> {
     }
 }
 
-fn working<S: AsyncRead + AsyncWrite + Unpin>(stream: S, read: Vec<u8>, config: WebSocketConfig) -> State<S> {
-    let made = WebSocketStream::from_partially_read(stream, read, Role::Client, Some(config));
+fn working<S: AsyncRead + AsyncWrite + Unpin>(stream: S, read: Vec<u8>, settings: SocketSettings) -> State<S> {
+    let made = WebSocketStream::from_partially_read(stream, read, Role::Client, Some(settings.config()));
     State::Working(Box::new(made.now_or_never().expect("nothing is sent, so nothing is awaited")))
 }

@@ -3,11 +3,11 @@
 use std::task::{Context, Poll};
 
 use async_tungstenite::tungstenite::Message;
-use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::{AsyncReadExt, AsyncWriteExt, Sink};
 use ringcentral_ws_adapter::{
-    Incoming, MessageLimits, Pressure, SocketState, Target, Upgrade, is_in_record, not_dialled, not_opened,
+    Incoming, MessageLimits, Pressure, SocketSettings, SocketState, Target, Upgrade, is_in_record, not_dialled,
+    not_opened,
 };
 use ringcentral_ws_core::{OpenFailure, Phase, SecretUrl, Timestamp};
 
@@ -38,12 +38,7 @@ pub(crate) async fn open<R: Runtime>(
     let mut stream = AdaptiveReader::new(stream);
     let answer = within(&https.runtime, limits.upgrade, ask(&mut upgrade, &mut stream)).await;
     let rest = answer.unwrap_or_else(|| Err(Upgrade::late()))?;
-    let config = WebSocketConfig::default()
-        .read_buffer_size(limits.socket_buffer)
-        .write_buffer_size(limits.socket_buffer)
-        .max_message_size(Some(message.bytes))
-        .max_frame_size(Some(message.bytes));
-    let layer = Layer::new(stream, rest, config);
+    let layer = Layer::new(stream, rest, SocketSettings::new(limits, message));
     Ok(Box::new(Socket { layer, is_drained: false, state: SocketState::new(limits, message) }))
 }
 

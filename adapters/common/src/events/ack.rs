@@ -92,7 +92,7 @@ impl Ack {
     pub fn acknowledge_and_take(self) -> Option<Snapshot> {
         let has_snapshot = self.has_snapshot;
         self.settle(|state| {
-            let is_newer = state.ledger.as_mut().is_some_and(super::Ledger::announce);
+            let is_newer = state.ledger.as_mut().is_some_and(|ledger| ledger.announce());
             if is_newer || has_snapshot { state.snapshot.get() } else { None }
         })
     }

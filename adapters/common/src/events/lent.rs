@@ -19,7 +19,7 @@ const PART: usize = 16;
 pub(super) struct Lent {
     pub(super) events: usize,
     pub(super) bytes: usize,
-    pub(super) since: Option<Timestamp>,
+    pub(super) since: Timestamp,
 }
 
 impl Shared {
@@ -31,7 +31,8 @@ impl Shared {
         if most < 2 || state.ledger.is_some() || state.unstored || self.load(state).is_full {
             return;
         }
-        let mut lent = Lent { since: state.queue.front().and_then(|queued| queued.since), ..Lent::default() };
+        let since = state.queue.front().map_or(Timestamp::ZERO, |queued| queued.since);
+        let mut lent = Lent { since, ..Lent::default() };
         for Queued { event, snapshot, weight, since } in state.queue.iter().take(most) {
             let bytes = lent.bytes + weight;
             let is_plain = matches!(event, Event::Notification(_)) && snapshot.is_none() && *since == lent.since;
@@ -43,9 +44,11 @@ impl Shared {
         if lent.events < 2 {
             return;
         }
-        if lent.events == state.queue.len() {
-            // The room is exchanged too.
+        let rest = state.queue.len() - lent.events;
+        if rest <= lent.events {
+            // The room is exchanged too. Seldom more than one comes back: the snapshot behind them.
             std::mem::swap(&mut state.queue, taken);
+            (0..rest).filter_map(|_| taken.pop_back()).for_each(|queued| state.queue.push_front(queued));
         } else {
             taken.extend(state.queue.drain(..lent.events));
         }

@@ -13,8 +13,9 @@ mod weight;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::thread::ThreadId;
 
 use ringcentral_ws_core::{Event, Snapshot, Stats, Timestamp};
 
@@ -26,7 +27,6 @@ pub use self::receiver::EventReceiver;
 pub use self::sender::EventSender;
 use self::sender::OfTurn;
 pub(crate) use self::weight::weight;
-use crate::clock::ClockView;
 use crate::health::{Health, Pulse, Unacknowledged, Vitals, Waiting};
 use crate::limits::IoLimits;
 use crate::listen::Snapshots;
@@ -53,9 +53,10 @@ pub fn event_queue(
         stats: Stats::default(),
         pulse: Pulse::default(),
         unstored,
-        ledger: acknowledge.then(|| Ledger::new(limits.unacknowledged)),
+        ledger: acknowledge.then(|| Box::new(Ledger::new(limits.unacknowledged))),
         sleepers: 0,
         receiver: None,
+        waits_on: None,
         driver: None,
     };
     let shared = Arc::new(Shared {
@@ -65,7 +66,6 @@ pub fn event_queue(
         capacity: limits.event_queue.max(1),
         most_bytes: limits.event_bytes,
         meter,
-        clock: OnceLock::new(),
     });
     let sender = EventSender {
         shared: Arc::clone(&shared),
@@ -73,9 +73,10 @@ pub fn event_queue(
         seen: (0, 0),
         load: Load::default(),
         unannounced: false,
+        put_off: 0,
         unstored,
         acknowledges: acknowledge,
-        stamp: None,
+        now: Timestamp::ZERO,
     };
     (sender, EventReceiver::new(shared))
 }
@@ -112,8 +113,6 @@ struct Shared {
     capacity: usize,
     most_bytes: usize,
     meter: QueueMeter,
-    /// The driver's, once somebody looks at the health.
-    clock: OnceLock<ClockView>,
 }
 
 /// An event, and the snapshot that is true once it has been taken.
@@ -124,7 +123,7 @@ struct Queued {
     /// In bytes, roughly.
     weight: usize,
     /// When it came.
-    since: Option<Timestamp>,
+    since: Timestamp,
 }
 
 #[derive(Debug)]
@@ -145,11 +144,13 @@ struct State {
     /// What the application has stored, as far as is known, is an orderly end.
     unstored: bool,
     /// What is to be acknowledged.
-    ledger: Option<Ledger>,
+    ledger: Option<Box<Ledger>>,
     /// Threads that wait for an event.
     sleepers: usize,
     /// The task that waits for an event.
     receiver: Option<Waker>,
+    /// The thread on which either began to wait last.
+    waits_on: Option<ThreadId>,
     /// Woken when there may be room to go on reading, and when a snapshot was stored.
     driver: Option<Waker>,
 }
@@ -328,7 +329,7 @@ impl SessionView {
             is_full: !state.abandoned && (ledger.is_full() || ledger.bytes() >= self.shared.most_bytes),
         });
         let lent = self.shared.left.load(Ordering::Relaxed);
-        let oldest = if lent > 0 { state.lent.since } else { state.queue.front().and_then(|queued| queued.since) };
+        let oldest = if lent > 0 { Some(state.lent.since) } else { state.queue.front().map(|queued| queued.since) };
         let waiting = Waiting { events: lent + state.queue.len(), capacity: self.shared.capacity, oldest };
         drop(state);
         Health::of(&pulse, driver_is_gone, &self.vitals).with_queue(waiting).with_unacknowledged(unacknowledged)

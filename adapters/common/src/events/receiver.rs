@@ -145,6 +145,7 @@ impl EventReceiver {
             None => {
                 // Nothing comes for a while, perhaps for hours: no room is kept.
                 (state.queue, self.lent) = (VecDeque::new(), VecDeque::new());
+                state.waits_on = Some(std::thread::current().id());
                 if !state.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                     replaced = state.receiver.replace(cx.waker().clone());
                 }
@@ -202,6 +203,7 @@ impl EventReceiver {
                 return None;
             }
             state.sleepers += 1;
+            state.waits_on = Some(std::thread::current().id());
             state = match left {
                 None => self.shared.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) => self.shared.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,

@@ -11,6 +11,12 @@ use super::{Load, Queued, SessionView, Shared, State};
 use crate::health::{Pulse, Vitals};
 use crate::listen::Snapshots;
 
+/// Turns that may pass before the application is woken on another thread while the driver has more to read: to wake a
+/// thread costs more than to read what a turn brings.
+const PUT_OFF: u8 = 3;
+/// The bytes of events at which it is woken all the same.
+const PUT_OFF_BYTES: usize = 64 << 10;
+
 /// Events of one turn of the driver.
 #[derive(Debug, Default)]
 pub(super) struct OfTurn {
@@ -49,12 +55,14 @@ pub struct EventSender {
     pub(super) load: Load,
     /// The application was not woken for all that was pushed.
     pub(super) unannounced: bool,
+    /// For so many turns.
+    pub(super) put_off: u8,
     /// As it was at the last look.
     pub(super) unstored: bool,
     /// The application acknowledges events, so there may be more to wait for whenever it takes some.
     pub(super) acknowledges: bool,
-    /// The time of this turn, read once for all its events.
-    pub(super) stamp: Option<Timestamp>,
+    /// The time of this turn.
+    pub(super) now: Timestamp,
 }
 
 impl EventSender {
@@ -62,6 +70,11 @@ impl EventSender {
     #[must_use]
     pub const fn acknowledges(&self) -> bool {
         self.acknowledges
+    }
+
+    /// A turn begins: from now on what is pushed waits.
+    pub const fn begin_turn(&mut self, now: Timestamp) {
+        self.now = now;
     }
 
     /// Puts an event into the queue, with the snapshot that is true once it has been taken. The application sees it, and
@@ -73,10 +86,7 @@ impl EventSender {
     /// The same with a snapshot that is true once listeners have taken what is behind it, too.
     pub(crate) fn push_with(&mut self, event: Event, snapshot: Option<(Snapshot, Snapshots)>) {
         let weight = weight(&event, snapshot.as_ref().map(|(snapshot, _)| snapshot));
-        if self.stamp.is_none() {
-            self.stamp = self.shared.clock.get().map(|clock| clock.now().0);
-        }
-        let (snapshot, since) = (snapshot.map(Box::new), self.stamp);
+        let (snapshot, since) = (snapshot.map(Box::new), self.now);
         self.unannounced = true;
         if self.load.is_full || self.acknowledges {
             return self.push_full(Queued { event, snapshot, weight, since });
@@ -124,8 +134,11 @@ impl EventSender {
 
     /// Wakes the application if there is something new for it, and shows it these counters and this pulse.
     pub fn flush(&mut self, stats: Stats, pulse: Pulse) {
-        let announced = std::mem::take(&mut self.unannounced);
-        self.stamp = None;
+        self.flush_turn(stats, pulse, false);
+    }
+
+    /// The same. If the driver goes on reading at once, the wake may be put off for a few turns.
+    pub(crate) fn flush_turn(&mut self, stats: Stats, pulse: Pulse, goes_on: bool) {
         let mut state = self.shared.lock();
         (state.stats, state.pulse) = (stats, pulse);
         let left = self.turn.commit(&mut state);
@@ -134,7 +147,9 @@ impl EventSender {
             self.load = self.shared.load(&state);
         }
         self.shared.note_waiting(&state);
-        if announced {
+        let is_put_off = goes_on && self.unannounced && self.may_put_off(&state);
+        self.put_off = if is_put_off { self.put_off + 1 } else { 0 };
+        if !is_put_off && std::mem::take(&mut self.unannounced) {
             let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
             drop(state);
             if sleeps {
@@ -147,6 +162,11 @@ impl EventSender {
         }
         // Not under the lock, wherever it ended.
         drop(left);
+    }
+
+    fn may_put_off(&self, state: &State) -> bool {
+        let is_little = self.put_off < PUT_OFF && state.bytes < PUT_OFF_BYTES && !self.load.is_full;
+        is_little && state.waits_on.is_some_and(|thread| thread != std::thread::current().id())
     }
 
     /// Whether nobody takes events any more.
@@ -195,7 +215,6 @@ impl EventSender {
     /// What the handles of the client see.
     #[must_use]
     pub fn view(&self, vitals: Vitals) -> SessionView {
-        let _ = self.shared.clock.set(vitals.clock.clone());
         SessionView { shared: Arc::clone(&self.shared), vitals: Arc::new(vitals) }
     }
 }

@@ -131,6 +131,28 @@ fn each_end_is_woken_when_something_has_changed_for_it() {
     assert_eq!(events.poll_next(&mut cx), Poll::Ready(None));
 }
 
+#[test]
+fn a_wake_on_another_thread_may_be_put_off_while_more_is_read() {
+    let (mut sender, mut events) = queue(1024, 1 << 20);
+    let application = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&application));
+    let mut turn = |goes_on| {
+        sender.push(recovered(1), None);
+        sender.flush_turn(Stats::default(), Pulse::default(), goes_on);
+        application.take()
+    };
+    assert!(events.poll_next(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(turn(true), 1, "it waits on this thread");
+    let mut wait_elsewhere = || {
+        let mut wait = || while events.poll_next(&mut Context::from_waker(&waker)).is_ready() {};
+        std::thread::scope(|scope| scope.spawn(&mut wait).join().unwrap());
+    };
+    wait_elsewhere();
+    assert_eq!([turn(true), turn(true), turn(true), turn(true)], [0, 0, 0, 1], "for a few turns");
+    wait_elsewhere();
+    assert_eq!([turn(true), turn(false)], [0, 1], "it comes with the last one");
+}
+
 // CLAUSE REQ-10
 #[test]
 fn the_driver_is_woken_when_less_keeps_it_from_reading() {
@@ -241,10 +263,13 @@ fn the_age_of_the_oldest_event_that_waits_is_seen() {
         let health = view.health();
         (health.events_waiting, health.events_capacity, health.oldest_event.map(|age| age.as_secs()))
     };
+    let at = |sender: &mut EventSender, seconds| sender.begin_turn(Timestamp::from_secs(seconds));
     assert_eq!(seen(10), (0, 4, None));
+    at(&mut sender, 0);
     sender.push(recovered(1), None);
     sender.flush(Stats::default(), Pulse::default());
     assert_eq!(seen(13), (1, 4, Some(3)));
+    at(&mut sender, 3);
     sender.push(recovered(2), None);
     sender.flush(Stats::default(), Pulse::default());
     assert_eq!(seen(15), (2, 4, Some(5)));

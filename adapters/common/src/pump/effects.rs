@@ -91,7 +91,7 @@ impl<R: Replies> Pump<R> {
                 // end is a change by itself.
                 self.unpublished += 1;
                 self.publish();
-                self.last = Some(event);
+                self.last = Some(Box::new(event));
             }
             event => {
                 if let Event::Subscribed(info) = &event {

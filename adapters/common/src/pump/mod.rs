@@ -119,7 +119,7 @@ pub struct Pump<R: Replies> {
     /// When the application asked for the end.
     closing_since: Option<Timestamp>,
     /// The last event, which comes when no login is under way any more.
-    last: Option<Event>,
+    last: Option<Box<Event>>,
     /// Something may have happened that was not looked at in this turn.
     again: bool,
     /// The socket had more than one turn reads.
@@ -264,6 +264,7 @@ impl<R: Replies> Pump<R> {
     fn read_clock(&mut self) -> bool {
         let reading = self.clock.read();
         self.now = reading.now;
+        self.events.begin_turn(reading.now);
         reading.jumped
     }
 
@@ -342,7 +343,8 @@ impl<R: Replies> Pump<R> {
     fn show(&mut self) {
         let pulse = self.pulse();
         self.meter.turn(self.session.session(), &pulse, &self.clock);
-        self.events.flush(self.session.stats(), pulse);
+        let goes_on = self.flooded && matches!(self.phase, Phase::Running);
+        self.events.flush_turn(self.session.stats(), pulse, goes_on);
         self.listeners.flush();
     }
 
@@ -394,7 +396,7 @@ impl<R: Replies> Pump<R> {
         }
         self.publish();
         if let Some(event) = self.last.take() {
-            self.events.push(event, None);
+            self.events.push(*event, None);
         }
         self.show();
         self.listeners.end();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_core::{Config, ConnId, Event, Notification, Snapshot, Stats, UnixMillis};
+use ringcentral_ws_core::{Config, ConnId, Event, Notification, Snapshot, Stats, Timestamp, UnixMillis};
 
 use super::super::weight::weight;
 use super::super::{EventReceiver, EventSender, Load, SessionView, event_queue};
@@ -47,6 +47,7 @@ impl Queue {
 
     /// A turn of the driver.
     fn turn(&mut self, numbers: std::ops::Range<u64>) {
+        self.sender.begin_turn(Timestamp::from_secs(self.now.load(Ordering::SeqCst) - 10));
         numbers.for_each(|n| self.sender.push(notification(n), None));
         self.sender.flush(Stats::default(), Pulse::default());
     }
