@@ -247,20 +247,35 @@ impl Run<'_> {
     }
 
     fn burst(&mut self) -> Result<(), Failure> {
-        let (all, rounds) = (self.all() as u64, self.options.rounds);
+        let (all, rounds) = (self.all(), self.options.rounds);
+        let lost = self.seen.lost.load(Relaxed);
         let (began, used, mut sent) = (Instant::now(), cpu(), 0);
         while sent < rounds {
             let count = CHUNK.min(rounds - sent);
-            self.until("burst", |seen| sent < WINDOW + seen.notifications.load(Relaxed) / all)?;
+            // Connections that are lost meanwhile, on a machine that has no time for the fleet, may lose some of them.
+            let mut quiet = Quiet::default();
+            self.until("burst", |seen| {
+                let came = seen.notifications.load(Relaxed);
+                sent < WINDOW + came / all as u64 || quiet.is_over(came)
+            })?;
             self.notify(count)?;
             sent += count;
         }
-        self.until("burst", |seen| seen.notifications.load(Relaxed) >= all * rounds)?;
+        self.seen.awaited.1.store(0, Relaxed);
+        self.seen.awaited.0.store(self.round, Relaxed);
+        self.notify(1)?;
+        let mut quiet = Quiet::default();
+        self.until("burst", |seen| {
+            seen.awaited.1.load(Relaxed) >= all || quiet.is_over(seen.notifications.load(Relaxed))
+        })?;
+        self.until("burst", |seen| seen.ready.load(Relaxed) >= all)?;
         let (time, used) = (began.elapsed().as_secs_f64(), (cpu() - used).as_secs_f64());
-        let notifications = (all * rounds) as f64;
+        let notifications = self.seen.notifications.load(Relaxed) as f64;
         self.report.add("notifications", "burst, notifications in all", notifications, 0);
         self.report.add("notifications_s", "burst, notifications per second", notifications / time, 0);
         self.report.add("notification_us", "burst, of the processor for each (us)", used * 1e6 / notifications, 2);
+        let lost = self.seen.lost.load(Relaxed) - lost;
+        self.report.add("burst_lost", "burst, connections lost", lost as f64, 0);
         self.memory(["heap_burst", "rss_burst"], ["heap, 2 s after the burst (B)", "RSS, 2 s after the burst (B)"])
     }
 
@@ -287,6 +302,25 @@ impl Run<'_> {
             self.report.wrong(format!("{missing} notifications were lost without a gap, {repeated} came twice"));
         }
         Ok(())
+    }
+}
+
+/// Whether something goes on.
+#[derive(Default)]
+struct Quiet {
+    last: Option<(u64, Instant)>,
+}
+
+impl Quiet {
+    /// Whether the count has not changed for 5 s.
+    fn is_over(&mut self, count: u64) -> bool {
+        match self.last {
+            Some((last, since)) if last == count => since.elapsed() > Duration::from_secs(5),
+            _ => {
+                self.last = Some((count, Instant::now()));
+                false
+            }
+        }
     }
 }
 
