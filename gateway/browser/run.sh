@@ -11,4 +11,7 @@ done
 shots=()
 [[ -z ${1:-} ]] || shots=(--shots "$1")
 manifest=$(cd "$(dirname "$0")/.." && pwd)/Cargo.toml
-timeout 600 cargo run --quiet --manifest-path "$manifest" --example status-page -- --chromium "$chromium" "${shots[@]}"
+page=(cargo run --quiet --manifest-path "$manifest" --example status-page --)
+# Where `.ci/run` built it already.
+[[ -z ${BUILT:-} ]] || page=("$BUILT/examples/status-page")
+timeout 600 "${page[@]}" --chromium "$chromium" "${shots[@]}"
