@@ -59,11 +59,6 @@ impl Timestamp {
         Self(self.0.saturating_add(micros(d)))
     }
 
-    /// This point plus so many microseconds, at most the end of time.
-    pub(crate) const fn later(self, micros: u64) -> Self {
-        Self(self.0.saturating_add(micros))
-    }
-
     /// This point minus `d`, at least the epoch.
     #[must_use]
     pub fn before(self, d: Duration) -> Self {
@@ -84,7 +79,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// Whole microseconds, at most all that there are.
-pub(crate) fn micros(d: Duration) -> u64 {
+fn micros(d: Duration) -> u64 {
     let whole = d.as_secs().checked_mul(1_000_000);
     whole.and_then(|whole| whole.checked_add(u64::from(d.subsec_micros()))).unwrap_or(u64::MAX)
 }

@@ -145,6 +145,12 @@ impl Timers {
         Some(self.first).filter(|(at, _)| *at < NEVER)
     }
 
+    /// Whether one may be due.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.first.0 <= now
+    }
+
     /// Whether a timer is due that an unread message may be about.
     pub(crate) fn is_due_for_messages(&self, now: Timestamp) -> bool {
         ALL.iter().any(|kind| kind.waits_for_messages() && self.get(*kind).is_some_and(|at| at <= now))

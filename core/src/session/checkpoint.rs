@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Session;
 use super::connection::ConnectionState;
-use super::liveness::Pace;
 use super::state::State;
 use crate::config::Config;
 use crate::mask::Names;
@@ -71,7 +70,6 @@ impl Checkpoint {
 
     /// A Session that goes on from here.
     pub(crate) fn into_session(self, config: Config) -> Session {
-        let pace = Pace::new(&config);
-        Session { config, out: Outbox::default(), stats: Stats::default(), state: self.0, pace }
+        Session { config, out: Outbox::default(), stats: Stats::default(), state: self.0 }
     }
 }

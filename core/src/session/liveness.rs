@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
 use crate::ids::ConnId;
 use crate::input::Frame;
 use crate::output::{Action, Purpose};
@@ -10,26 +9,11 @@ use crate::session::Session;
 use crate::session::connection::ConnectionState;
 use crate::session::connection::Heartbeat;
 use crate::time::ClockReading;
-use crate::time::{Timestamp, UnixMillis, micros};
+use crate::time::{Timestamp, UnixMillis};
 use crate::timers::TimerKind;
 
 /// The server's idle time-out in seconds, if it does not say (HB-1).
 const IDLE_TIMEOUT: u64 = 1800;
-
-/// How often heartbeats leave and how long their answers may take, in microseconds: they are looked at with every frame.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    interval: u64,
-    timeout: u64,
-}
-
-impl Pace {
-    /// As the settings say.
-    pub(crate) fn new(config: &Config) -> Self {
-        // No timer is armed for the present.
-        Self { interval: micros(config.heartbeat_interval), timeout: micros(config.heartbeat_timeout).max(1) }
-    }
-}
 
 /// When the server and this client last showed a sign of life.
 #[derive(Clone, Debug)]
@@ -204,13 +188,13 @@ impl Session {
 
     /// HB-1: after silence, and in time for the server's idle timer, which no inbound frame and no ping resets.
     pub(crate) fn plan_heartbeat(&mut self, now: Timestamp) {
-        let mut at = now.later(self.pace.interval);
+        let mut at = now.after(self.config.heartbeat_interval);
         if self.state.liveness.send_by <= now {
             self.send_heartbeat();
         }
         if self.state.record.heartbeat == Heartbeat::None {
             // A busy connection shows that it is good by one heartbeat, too (BCK-6).
-            let first = self.state.record.since.later(self.pace.interval);
+            let first = self.state.record.since.after(self.config.heartbeat_interval);
             if first <= now {
                 self.send_heartbeat();
             } else {
@@ -225,7 +209,7 @@ impl Session {
     pub(crate) fn heartbeat_due(&mut self, now: Timestamp) {
         if self.ready().is_some() {
             self.send_heartbeat();
-            self.state.timers.set(TimerKind::Liveness, now.later(self.pace.timeout));
+            self.arm(TimerKind::Liveness, now.after(self.config.heartbeat_timeout));
         }
     }
 

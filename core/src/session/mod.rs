@@ -24,7 +24,6 @@ use std::time::Duration;
 pub(crate) use self::checkpoint::Checkpoint;
 use self::connection::ConnectionState;
 pub(crate) use self::delivery::MIN_WINDOW;
-use self::liveness::Pace;
 use self::recovery::StoredSnapshot;
 pub use self::requests::options::{OverHttps, RequestOptions};
 use self::state::State;
@@ -118,7 +117,6 @@ pub struct Session {
     out: Outbox,
     stats: Stats,
     state: State,
-    pace: Pace,
 }
 
 impl Session {
@@ -126,8 +124,7 @@ impl Session {
     #[must_use]
     pub fn new(mut config: Config, seed: u64, clock: ClockReading) -> Self {
         config.heartbeat_interval = config.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
-        let pace = Pace::new(&config);
-        Self { state: State::new(&config, seed, clock), out: Outbox::default(), stats: Stats::default(), pace, config }
+        Self { state: State::new(&config, seed, clock), out: Outbox::default(), stats: Stats::default(), config }
     }
 
     /// Takes an input: what happened outside since the last call.
@@ -362,7 +359,7 @@ impl Session {
 
     #[inline]
     fn run_timers(&mut self, now: Timestamp) {
-        if self.state.timers.next().is_some_and(|(at, _)| at <= now) {
+        if self.state.timers.is_due(now) {
             self.run_due_timers(now);
         }
     }

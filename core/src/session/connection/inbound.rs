@@ -39,27 +39,27 @@ impl Session {
             }
         };
         self.stats.frames += 1;
-        if let Frame::Text(text) = frame
-            && handshake.is_none()
-            && text.len() <= self.config.limits.frame_bytes
-            && let Some(number) = self.state.tag.echo(text)
-        {
-            self.state.bad_frames = 0;
-            self.echo(Some(number), now);
-            return false;
-        }
         let error = match frame {
             Frame::Control => return false,
             Frame::Text(text) if text.len() > self.config.limits.frame_bytes => ProtocolError::TooLarge(text.len()),
-            Frame::Text(text) => match &parse(text) {
-                Ok(message) => {
+            Frame::Text(text) => {
+                if handshake.is_none()
+                    && let Some(number) = self.state.tag.echo(text)
+                {
                     self.state.bad_frames = 0;
-                    let Some(recovering) = handshake else { return self.message(conn, message, now) };
-                    self.handshake_message(conn, recovering, message, now);
+                    self.echo(Some(number), now);
                     return false;
                 }
-                Err(_) => ProtocolError::Malformed,
-            },
+                match &parse(text) {
+                    Ok(message) => {
+                        self.state.bad_frames = 0;
+                        let Some(recovering) = handshake else { return self.message(conn, message, now) };
+                        self.handshake_message(conn, recovering, message, now);
+                        return false;
+                    }
+                    Err(_) => ProtocolError::Malformed,
+                }
+            }
             Frame::Binary(_) => ProtocolError::Binary,
             Frame::TooLarge(size) => ProtocolError::TooLarge(size),
             Frame::Unreadable(what) => ProtocolError::Transport(what),
