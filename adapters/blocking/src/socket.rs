@@ -105,7 +105,7 @@ impl Socket {
 
     /// A turn of reading begins.
     pub(crate) fn begin_turn(&mut self, now: Timestamp) {
-        let Tracked { stream, below } = self.socket.get_mut();
+        let Tracked { stream, below, .. } = self.socket.get_mut();
         // Beside what TLS adds.
         stream.tcp().budget = 2 * TURN_BYTES;
         self.state.begin_turn(below, now);
@@ -113,7 +113,7 @@ impl Socket {
 
     /// Whether the turn has ended by its own bounds, so that there may be more to read at once.
     pub(crate) fn is_spent(&mut self) -> bool {
-        let Tracked { stream, below } = self.socket.get_mut();
+        let Tracked { stream, below, .. } = self.socket.get_mut();
         below.is_spent() || stream.tcp().budget == 0
     }
 
@@ -152,6 +152,7 @@ impl Socket {
         }
         self.state.note_failed_writes(&self.socket.get_ref().below);
         if self.is_drained && self.state.is_at_rest(&self.socket.get_ref().below) {
+            self.socket.get_mut().rest();
             self.socket.rest();
         }
         self.state.queue.pressure()
@@ -177,7 +178,8 @@ impl Socket {
             match self.socket.read() {
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.may_read = self.is_spent();
-                    self.is_drained = true;
+                    // A turn that has ended by its bounds leaves bytes unread.
+                    self.is_drained = !self.may_read;
                 }
                 read => {
                     next = Some(read);
@@ -189,7 +191,7 @@ impl Socket {
                 let _ = self.socket.flush();
             }
         }
-        let Tracked { stream, below } = self.socket.get_mut();
+        let Tracked { stream, below, .. } = self.socket.get_mut();
         self.state.note_failed_writes(below);
         let is_in_record = || match stream {
             Stream::Plain(_) => false,

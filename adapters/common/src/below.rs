@@ -1,12 +1,13 @@
 //! The stream below a WebSocket: what is known about it there only, and how much of it is read at a time.
 
+use std::ops::Range;
 use std::time::Duration;
 use std::{fmt, io};
 
 use ringcentral_ws_core::Timestamp;
 
 use crate::frames::FrameTracker;
-use crate::limits::{MESSAGE_FRAMES, TURN_BYTES, TURN_FRAMES};
+use crate::limits::{LARGE_READ, MESSAGE_FRAMES, TURN_BYTES, TURN_FRAMES};
 
 /// Why a connection ended that was alive: for people.
 pub(crate) const UNFINISHED: &str = "the server did not finish a message in time";
@@ -160,19 +161,32 @@ impl Below {
     }
 }
 
-/// A blocking or non-blocking stream below a WebSocket, with what is known about it.
+/// A blocking or non-blocking stream below a WebSocket, with what is known about it. Small reads are served from one large
+/// read as long as they come back full. Its buffer stays until [`rest`](Self::rest), so that a burst makes it once.
 #[derive(Debug)]
 pub struct Tracked<S> {
     /// The stream itself.
     pub stream: S,
     /// What is known about it.
     pub below: Below,
+    /// Empty unless much is coming.
+    buffer: Vec<u8>,
+    /// What of `buffer` has not been given away.
+    left: Range<usize>,
+    /// The last read came back full.
+    more: bool,
 }
 
 impl<S> Tracked<S> {
     /// A stream from which nothing of the answer to the upgrade has been read.
     pub fn new(stream: S) -> Self {
-        Self { stream, below: Below::default() }
+        Self { stream, below: Below::default(), buffer: Vec::new(), left: 0..0, more: false }
+    }
+
+    /// Lets go of the buffer. Nothing may be under way.
+    pub fn rest(&mut self) {
+        debug_assert!(self.left.is_empty(), "all was given away");
+        self.buffer = Vec::new();
     }
 }
 
@@ -181,7 +195,23 @@ impl<S: io::Read> io::Read for Tracked<S> {
         if !self.below.may_read()? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let count = self.stream.read(buf)?;
+        if self.left.is_empty() {
+            if !self.more || buf.len() >= LARGE_READ {
+                let count = self.stream.read(buf)?;
+                self.more = count == buf.len() && count > 0;
+                self.below.read(&buf[..count]);
+                return Ok(count);
+            }
+            if self.buffer.is_empty() {
+                self.buffer = vec![0; LARGE_READ];
+            }
+            let read = self.stream.read(&mut self.buffer);
+            self.more = read.is_ok();
+            self.left = 0..read?;
+        }
+        let count = buf.len().min(self.left.len());
+        buf[..count].copy_from_slice(&self.buffer[self.left.start..self.left.start + count]);
+        self.left.start += count;
         self.below.read(&buf[..count]);
         Ok(count)
     }
@@ -274,6 +304,25 @@ mod tests {
                 assert!(bytes >= TURN_BYTES || frames >= TURN_FRAMES);
             }
         }
+    }
+
+    #[test]
+    fn a_flood_is_read_whole_in_large_reads() {
+        let sent: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
+        let mut tracked = Tracked::new(sent.as_slice());
+        let (mut got, mut piece, mut large) = (Vec::new(), [0; 100], 0);
+        loop {
+            let left = tracked.stream.len();
+            let count = tracked.read(&mut piece).unwrap();
+            large += usize::from(left - tracked.stream.len() > piece.len());
+            if count == 0 {
+                break;
+            }
+            got.extend_from_slice(&piece[..count]);
+        }
+        assert!(got == sent && large == 4, "{large} large reads");
+        tracked.rest();
+        assert_eq!(tracked.buffer.capacity(), 0, "nothing is held while nothing comes");
     }
 
     // CLAUSE FRM-4

@@ -79,8 +79,8 @@ pub use foreign::{ForeignState, RefusedState, StateNames};
 pub use frames::{FrameCounts, FrameTracker};
 pub use health::{Health, LastCause, NotReady, Pulse, Vitals};
 pub use limits::{
-    FIRST_READ, IoLimits, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits, STREAM_BYTES,
-    TURN_BYTES, TURN_FRAMES,
+    FIRST_READ, IoLimits, LARGE_READ, MAX_ADDRESSES, MAX_LEFT_CALLS, MAX_PROVISIONAL, MESSAGE_FRAMES, MessageLimits,
+    STREAM_BYTES, TURN_BYTES, TURN_FRAMES,
 };
 pub use listen::{
     Change, Hub, LaneReceiver, LaneSender, ListenError, ListenOptions, ListenerEvent, Live, MAX_LISTENERS, Overflow,

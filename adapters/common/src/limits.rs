@@ -41,6 +41,9 @@ pub const MESSAGE_FRAMES: u32 = 65_536;
 /// Most bytes of the first read from a WebSocket at rest, which has no buffer yet.
 pub const FIRST_READ: usize = 4 << 10;
 
+/// Bytes of a read from a WebSocket of which more comes than its own buffer holds.
+pub const LARGE_READ: usize = 64 << 10;
+
 /// Limits of one message of the server, which follow from the settings of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageLimits {
@@ -105,8 +108,8 @@ pub struct IoLimits {
     /// How long such a connection is kept. Default 20 s.
     pub idle_time: Duration,
     /// Size of the read buffer and of the write buffer of a WebSocket, in bytes; at most 1 MiB. Default 4 KiB. It has
-    /// them while messages arrive or leave, and none at rest. While many messages arrive, the async clients use 64 KiB
-    /// more for reading.
+    /// them while messages arrive or leave, and none at rest. While many messages arrive, 64 KiB more are used for
+    /// reading.
     pub socket_buffer: usize,
     /// When this many bytes wait to be sent, the session sends no more requests. Default 64 KiB.
     pub send_high: usize,

@@ -5,10 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ringcentral_ws_adapter::Below;
-
-/// How much is read at once while more is there than the reader's own buffer holds.
-const LARGE: usize = 64 << 10;
+use ringcentral_ws_adapter::{Below, LARGE_READ};
 
 /// A stream whose small reads are served from one large read as long as they come back full. Its buffer stays until
 /// [`rest`](Self::rest), so that a burst that comes in pieces makes it once.
@@ -45,14 +42,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for AdaptiveReader<S> {
             return Poll::Pending;
         }
         if this.start == this.end {
-            if !this.more || buf.len() >= LARGE {
+            if !this.more || buf.len() >= LARGE_READ {
                 let got = ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
                 this.more = got == buf.len() && got > 0;
                 this.below.read(&buf[..got]);
                 return Poll::Ready(Ok(got));
             }
             if this.buffer.is_empty() {
-                this.buffer = vec![0; LARGE];
+                this.buffer = vec![0; LARGE_READ];
             }
             let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, &mut this.buffer) else {
                 this.more = false;

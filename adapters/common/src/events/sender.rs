@@ -15,7 +15,7 @@ use crate::listen::Snapshots;
 /// thread costs more than to read what a turn brings.
 const PUT_OFF: u8 = 3;
 /// The bytes of events at which it is woken all the same.
-const PUT_OFF_BYTES: usize = 64 << 10;
+const PUT_OFF_BYTES: usize = 256 << 10;
 
 /// Events of one turn of the driver.
 #[derive(Debug, Default)]
