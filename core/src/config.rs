@@ -175,7 +175,7 @@ pub struct RetryPolicy {
 /// - a key of 20 bytes for each delivered notification, for twice the recovery buffer and at most 8192, and the first
 ///   1024 bytes of the last one's id;
 /// - the recovery token, the access token and the connection token, of at most 64 KiB each (longer ones are refused),
-///   and the 32 that were used last, so that they are masked where they are quoted;
+///   and the 16 that were used last, so that they are masked where they are quoted;
 /// - the id of the subscription, of at most 1024 bytes;
 /// - in events 100 to 300 characters of codes, ids and dates, and 300 characters or 1024 bytes of other texts; 16
 ///   entries of an error; 5000 filters of a confirmed subscription, and as many disabled ones, of 4096 bytes each and

@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ringcentral_ws_core::{AccessToken, AuthFailure, CloseInfo, ConnId, HttpFailure, Masker, OpenFailure, SecretUrl};
+use ringcentral_ws_core::{
+    AccessToken, AuthFailure, CloseInfo, ConnId, HttpFailure, Masker, OpenFailure, Secret, SecretUrl,
+};
 
 use crate::terminal::{escape, escape_json};
 use crate::trace;
@@ -23,20 +25,28 @@ pub type DebugSink = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Debug {
     sink: Option<DebugSink>,
     broken: AtomicBool,
-    masker: Mutex<Masker>,
+    known: Mutex<Known>,
+}
+
+/// The secrets of the session.
+#[derive(Default)]
+struct Known {
+    masker: Masker,
+    /// The access token, which outlives many connections with tokens of their own.
+    access: Option<Secret>,
 }
 
 impl Debug {
     /// Writes to `sink`, if there is one.
     #[must_use]
     pub const fn new(sink: Option<DebugSink>) -> Self {
-        Self { sink, broken: AtomicBool::new(false), masker: Mutex::new(Masker::new()) }
+        Self { sink, broken: AtomicBool::new(false), known: Mutex::new(Known { masker: Masker::new(), access: None }) }
     }
 
     /// One frame, masked. `direction` is an arrow.
     pub fn frame(&self, direction: &str, text: &str) {
         if self.is_heard() {
-            let line = format!("{direction} {}", escape_json(&self.masker().frame(text)));
+            let line = format!("{direction} {}", escape_json(&self.known().masker.frame(text)));
             self.write(&line);
         }
     }
@@ -46,14 +56,18 @@ impl Debug {
         if self.is_heard() {
             let line = line();
             // Not while the sink is called, which may take its time.
-            let line = self.masker().mask(&line).into_owned();
+            let line = self.known().masker.mask(&line).into_owned();
             self.write(&escape(&line));
         }
     }
 
     /// A connection is being opened: what its address holds is secret from now on.
     pub fn opening(&self, conn: ConnId, url: &SecretUrl) {
-        self.masker().learn_url(url.expose());
+        let mut known = self.known();
+        let Known { masker, access } = &mut *known;
+        masker.learn_url(url.expose());
+        access.iter().for_each(|access| masker.learn(access.expose()));
+        drop(known);
         self.note(|| format!("open {conn}: {url}"));
     }
 
@@ -81,7 +95,10 @@ impl Debug {
     pub fn authorized(&self, result: Result<AccessToken, AuthFailure>) -> Result<AccessToken, AuthFailure> {
         match result {
             Ok(token) => {
-                self.masker().learn(token.secret.expose());
+                let mut known = self.known();
+                known.masker.learn(token.secret.expose());
+                known.access = Some(token.secret.clone());
+                drop(known);
                 Ok(token)
             }
             Err(mut failure) => {
@@ -100,13 +117,13 @@ impl Debug {
     }
 
     fn clean(&self, text: &mut Box<str>) {
-        if let Cow::Owned(masked) = self.masker().mask(text) {
+        if let Cow::Owned(masked) = self.known().masker.mask(text) {
             *text = masked.into();
         }
     }
 
-    fn masker(&self) -> MutexGuard<'_, Masker> {
-        self.masker.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sink(&self) -> Option<&DebugSink> {
@@ -137,6 +154,20 @@ mod tests {
     use ringcentral_ws_core::Phase;
 
     use super::*;
+
+    // CLAUSE SEC-6
+    #[test]
+    fn the_access_token_stays_known_over_many_connections() {
+        let debug = Debug::default();
+        let token = AccessToken { secret: "bearer-value".into(), expires_in: None, cached: false };
+        assert!(debug.authorized(Ok(token)).is_ok());
+        for n in 0..50 {
+            let url = format!("wss://h/ws?access_token=token-{n:04}&wsc=handle-{n:04}");
+            debug.opening(ConnId::from(n), &SecretUrl::new(url.parse().unwrap()));
+        }
+        let said = "handle-0049 bearer-value";
+        assert_eq!(&*debug.closed(ConnId::from(49), CloseInfo { code: None, reason: said.into() }).reason, "*** ***");
+    }
 
     // CLAUSE SEC-6
     #[test]

@@ -43,6 +43,20 @@ pub trait HttpsSender: Send + Sync {
     }
 }
 
+/// Clients that share one make their calls over the same connections.
+impl<T: HttpsSender + ?Sized> HttpsSender for Arc<T> {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpFailure>> {
+        T::send(self, request)
+    }
+
+    fn stream(self: Arc<Self>, request: Request<Bytes>) -> BoxFuture<'static, Result<Response<Download>, HttpFailure>>
+    where
+        Self: 'static,
+    {
+        T::stream(Arc::clone(&self), request)
+    }
+}
+
 /// A client for HTTPS calls outside of a session, such as the exchange of an authorization code. It takes the proxy
 /// from the environment, and `tls` in place of [`default_tls`](crate::default_tls).
 ///
@@ -349,6 +363,25 @@ mod tests {
             let call = https.send(get("http://127.0.0.1:8/"));
             let (reply, _) = futures_util::future::join(call, answer(&mut second, OK)).await;
             assert_eq!(reply.unwrap().status(), 200, "the kept connection had ended, so a new one was made");
+        });
+    }
+
+    #[test]
+    fn those_who_share_a_client_share_its_connections() {
+        let (a, mut server) = pipe(64);
+        let one = Arc::new(client(vec![a], IoLimits::default()));
+        let other: Arc<dyn HttpsSender> = Arc::clone(&one) as _;
+        block_on(async {
+            for sender in [Arc::new(one) as Arc<dyn HttpsSender>, Arc::new(other)] {
+                let call = sender.send(get("http://localhost/"));
+                let (reply, _) = futures_util::future::join(call, answer(&mut server, OK)).await;
+                assert_eq!(&reply.unwrap().body()[..], b"ok");
+                let call = Arc::clone(&sender).stream(get("http://localhost/"));
+                let (reply, _) = futures_util::future::join(call, answer(&mut server, OK)).await;
+                let mut body = reply.unwrap().into_body();
+                assert_eq!(body.chunk().await.unwrap().unwrap(), &b"ok"[..]);
+                assert!(body.chunk().await.is_none());
+            }
         });
     }
 

@@ -7,7 +7,7 @@ use super::Failure;
 use super::process::StandIn;
 use super::run::{Run, share};
 
-/// Cuts after which a session has all that it keeps of its past: the last 32 secrets, among them a token of each
+/// Cuts after which a session has all that it keeps of its past: the last 16 secrets, among them a token of each
 /// connection.
 const FIRST_CUTS: usize = 40;
 

@@ -22,6 +22,7 @@ usage: fleet-real [OPTIONS] [SESSIONS]
   --pause SECONDS         pause between faults, so that the budget of calls for tokens is whole again (61)
   --reconnects N          then cut all connections again and again, until there were so many reconnects (0); the clients'
                           budgets of attempts and calls are raised for it
+  --alone                 each client has connections of its own for its calls, in place of shared ones
   --no-faults             start, idle, burst and end only
   --quick                 100 sessions, all of it within 15 s: short times, and retries that come soon
   --json                  print the figures as JSON in place of a table
@@ -58,6 +59,8 @@ pub struct Options {
     pub settle: Duration,
     /// Reconnects in all.
     pub reconnects: usize,
+    /// Whether each client makes its calls over connections of its own.
+    pub alone: bool,
     /// Whether connections are cut and servers start again.
     pub faults: bool,
     /// Short delays of retries, and budgets that do not count.
@@ -83,6 +86,7 @@ impl Default for Options {
             pause: Duration::from_secs(61),
             settle: Duration::from_secs(2),
             reconnects: 0,
+            alone: false,
             faults: true,
             is_quick: false,
             json: false,
@@ -125,6 +129,7 @@ impl Options {
                 Long("down") => options.down = seconds(&mut parser)?,
                 Long("pause") => options.pause = seconds(&mut parser)?,
                 Long("reconnects") => options.reconnects = parser.value()?.parse()?,
+                Long("alone") => options.alone = true,
                 Long("no-faults") => options.faults = false,
                 Long("quick") => options.quick(),
                 Long("json") => options.json = true,

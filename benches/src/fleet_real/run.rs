@@ -11,7 +11,7 @@ use super::arrivals::Arrivals;
 use super::options::Options;
 use super::process::{StandIn, Usage, allow_descriptors, cpu};
 use super::report::Report;
-use super::sessions::{self, Seen};
+use super::sessions::{self, Seen, Shared};
 use super::{Failure, faults};
 
 /// How long the fleet may take for anything.
@@ -31,6 +31,7 @@ pub(super) struct Run<'a> {
     runtime: Runtime,
     pub(super) stand_ins: Vec<StandIn>,
     clients: Vec<Client>,
+    shared: Shared,
     pub(super) seen: Arc<Seen>,
     pub(super) report: Report,
     stop: Arc<AtomicBool>,
@@ -60,12 +61,14 @@ pub fn run(options: &Options, heap: fn() -> usize) -> Result<Report, Failure> {
             stopped.store(true, Relaxed);
         }
     });
+    let shared = Shared::new(options)?;
     let mut run = Run {
         options,
         runtime,
         stand_ins: Vec::new(),
         clients: Vec::new(),
-        seen: Arc::default(),
+        seen: Arc::clone(&shared.seen),
+        shared,
         report: Report::new(options.sessions),
         stop,
         heap,
@@ -181,7 +184,7 @@ impl Run<'_> {
     fn start_one(&mut self, number: usize) -> Result<(), Failure> {
         let _inside = self.runtime.enter();
         let stand_in = &self.stand_ins[number % self.stand_ins.len()];
-        let client = sessions::start(stand_in, number / self.stand_ins.len(), self.options, &self.seen)?;
+        let client = sessions::start(stand_in, number / self.stand_ins.len(), self.options, &self.shared)?;
         self.clients.push(client);
         Ok(())
     }

@@ -5,13 +5,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use ringcentral_ws::{
-    Client, ClientApp, Config, Event, Events, Filter, IoLimits, Jwt, Notification, Resumption, RetryPolicy,
+    Client, ClientApp, Config, Event, Events, Filter, HttpsSender, IoLimits, Jwt, Notification, Resumption,
+    RetryPolicy, https_client, tokio::Tokio,
 };
 use ringcentral_ws_gateway::{AppConfig, UserConfig};
 
 use super::Failure;
 use super::options::Options;
 use super::process::StandIn;
+
+/// Connections for calls that are kept for the next call of any client.
+const KEPT: usize = 50;
 
 /// What all sessions saw together.
 #[derive(Debug, Default)]
@@ -141,12 +145,39 @@ fn config(options: &Options) -> Config {
     Config { heartbeat_interval: options.heartbeat, retry, ..Config::default() }
 }
 
+/// What all clients share.
+pub struct Shared {
+    /// What they saw.
+    pub seen: Arc<Seen>,
+    limits: IoLimits,
+    /// Makes their calls, if they do not make them alone.
+    https: Option<Arc<dyn HttpsSender>>,
+}
+
+impl Shared {
+    /// For the clients of a run.
+    ///
+    /// # Errors
+    ///
+    /// The environment names a proxy that cannot be used.
+    pub fn new(options: &Options) -> Result<Self, Failure> {
+        let limits = IoLimits {
+            event_bytes: 4 << 20,
+            longest_sleep: options.longest_sleep,
+            idle_connections: KEPT,
+            ..IoLimits::default()
+        };
+        let https = (!options.alone).then(|| https_client(Tokio, limits.clone(), None)).transpose()?;
+        Ok(Self { seen: Arc::default(), limits, https })
+    }
+}
+
 /// Starts a client as that user of the stand-in; its events go to a task.
 ///
 /// # Errors
 ///
 /// It cannot start.
-pub fn start(stand_in: &StandIn, user: usize, options: &Options, seen: &Arc<Seen>) -> Result<Client, Failure> {
+pub fn start(stand_in: &StandIn, user: usize, options: &Options, shared: &Shared) -> Result<Client, Failure> {
     let app = AppConfig::default();
     let app = ClientApp {
         server: format!("http://{}", stand_in.address).parse()?,
@@ -154,10 +185,13 @@ pub fn start(stand_in: &StandIn, user: usize, options: &Options, seen: &Arc<Seen
         client_secret: Some(app.client_secret.into()),
     };
     let login = Jwt::new(app, UserConfig::numbered(u32::try_from(user)?).jwt);
-    let limits = IoLimits { event_bytes: 4 << 20, longest_sleep: options.longest_sleep, ..IoLimits::default() };
-    let builder = Client::builder(login).config(config(options)).limits(limits).filters([Filter::message_store()]);
-    let (client, events) = builder.start()?;
-    tokio::spawn(follow(events, Arc::clone(seen)));
+    let builder = Client::builder(login).config(config(options)).limits(shared.limits.clone());
+    let builder = match &shared.https {
+        Some(https) => builder.http_client(Arc::clone(https)),
+        None => builder,
+    };
+    let (client, events) = builder.filters([Filter::message_store()]).start()?;
+    tokio::spawn(follow(events, Arc::clone(&shared.seen)));
     Ok(client)
 }
 

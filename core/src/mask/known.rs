@@ -14,7 +14,7 @@ use super::by_name::{MASK, cut, hide, is_secret};
 use crate::secret::Secret;
 
 /// Most values kept. Tokens change a few times an hour, and an old one is worth nothing.
-const MAX_KNOWN: usize = 32;
+const MAX_KNOWN: usize = 16;
 /// A shorter value is never masked: it would be found in any text.
 const SHORTEST: usize = 4;
 /// A shorter value is masked only where it stands alone, between characters that are neither letters nor digits.
@@ -31,7 +31,7 @@ const SHORTEST_BEGINNING: usize = 16;
 /// that are neither letters nor digits, and one of less than 4 bytes is not masked at all, because masking it would make
 /// every text unreadable and show by that what it is. RingCentral's secrets have 20 bytes and more.
 ///
-/// It keeps the 32 values that it learned last.
+/// It keeps the 16 values that it learned last.
 ///
 /// ```
 /// let mut masker = ringcentral_ws_core::Masker::new();

@@ -36,7 +36,7 @@ macro_rules! settings_methods {
         }
 
         /// The settings of the session. If their server is the default, production, the server of the credentials is
-        /// used instead.
+        /// used instead. Each client has a `heartbeat_interval` of its own, up to an eighth shorter than the one that is set.
         pub fn config(mut self, config: $crate::setup_names::Config) -> Self {
             self.settings.config = config;
             self
