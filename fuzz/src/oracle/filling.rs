@@ -311,12 +311,9 @@ impl Filling {
         self.at = mark.unwrap_or_default();
         for (index, holds) in self.unwritten.drain(..) {
             let item = &mut self.items[index];
-            if holds {
-                (item.held, item.fetched) = (false, false)
-            } else {
-                item.noticed = false
-            }
-            item.owed = index >= self.first;
+            // A record that nobody had to bring, of just before a gap, need not come again.
+            item.owed |= index >= self.first && !item.fetched;
+            if holds { (item.held, item.fetched) = (false, false) } else { item.noticed = false }
         }
     }
 
