@@ -2,7 +2,6 @@
 //!
 //! A token is text that says what it is about; the real one is opaque. Deleted messages are not reported.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::call_plan::CallRecord;
@@ -98,25 +97,6 @@ fn values(call: &Call<'_>, name: &str) -> Vec<String> {
     call.query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
 }
 
-/// An answer with as many records as there are, which are not copied for it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Synced<'a> {
-    uri: String,
-    records: &'a [Value],
-    sync_info: SyncInfo<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SyncInfo<'a> {
-    sync_type: &'a str,
-    sync_token: String,
-    sync_time: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    older_records_exist: Option<bool>,
-}
-
 impl Gateway {
     /// Sync tokens that were handed out so far are not known any more: they are answered with `MSG-333` for messages and
     /// with `CMN-101` for the call log, and the client has to make a full sync.
@@ -126,14 +106,23 @@ impl Gateway {
 
     fn synced(&self, call: &Call<'_>, what: &str, frame: &Frame, records: &[Value], older: Option<bool>) -> Reply {
         let kind = text::lookup(&call.query, "syncType").unwrap_or("FSync");
-        let info = SyncInfo {
-            sync_type: kind,
-            sync_token: frame.text(what, self.sync_generation),
-            sync_time: text::iso(frame.made_ms),
-            older_records_exist: older,
-        };
-        let answer = Synced { uri: self.uri(call, call.path), records, sync_info: info };
-        Reply::json(serde_json::to_string(&answer).expect("values are JSON"))
+        let mut info = json!({
+            "syncType": kind,
+            "syncToken": frame.text(what, self.sync_generation),
+            "syncTime": text::iso(frame.made_ms),
+        });
+        if let Some(older) = older {
+            info["olderRecordsExist"] = json!(older);
+        }
+        // The records are most of it: they are written as they are, and not copied before.
+        let mut text = "{\"records\":[".to_owned();
+        for (i, record) in records.iter().enumerate() {
+            text.push_str(if i > 0 { "," } else { "" });
+            text.push_str(&record.to_string());
+        }
+        let uri = text::json(&self.uri(call, call.path));
+        text.push_str(&format!("],\"syncInfo\":{info},\"uri\":{uri}}}"));
+        Reply::json(text)
     }
 
     /// The newest first, by the time they were made.

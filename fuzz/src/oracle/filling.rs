@@ -278,7 +278,10 @@ impl Filling {
 
     /// The calls that went on from the end of the gap until now are listed.
     fn are_listed(&self, filled: &Backfilled, done: &Done, now: u64) -> Verdict {
-        if !filled.complete || self.steady_since(done.until) & 1 << Topic::Calls as u8 == 0 {
+        if !filled.complete
+            || self.subscribed.len() != 1
+            || self.steady_since(done.until) & 1 << Topic::Calls as u8 == 0
+        {
             return Ok(());
         }
         for index in self.calls.values().filter(|index| **index >= self.first) {
@@ -308,12 +311,9 @@ impl Filling {
         self.at = mark.unwrap_or_default();
         for (index, holds) in self.unwritten.drain(..) {
             let item = &mut self.items[index];
-            if holds {
-                (item.held, item.fetched) = (false, false)
-            } else {
-                item.noticed = false
-            }
-            item.owed = index >= self.first;
+            // A record that nobody had to bring, of just before a gap, need not come again.
+            item.owed |= index >= self.first && !item.fetched;
+            if holds { (item.held, item.fetched) = (false, false) } else { item.noticed = false }
         }
     }
 

@@ -58,7 +58,7 @@ impl Plan {
         let g = &mut self.gateway;
         (g.message_store_size, g.call_log_size) = (1_000_000, 1_000_000);
         // Few of them make for many calls.
-        g.sync_records = *r.pick(&[1000, 1000, 1000, 40, 40, if is_odd { 40 } else { 3 }]);
+        g.sync_records = *r.pick(&[250, 40, 40, 20, 20, if is_odd { 20 } else { 3 }]);
         g.rest_limits = r.chance(300).then(RestLimits::default);
         self
     }

@@ -28,7 +28,7 @@ defects! {
     GapDuringGap "a gap that comes while another one is filled is dropped",
     GapsForgotten "a restart forgets the gaps that wait",
     TokenForgotten "a restart forgets the sync tokens",
-    NoOverlap "a gap is asked about from a minute later on",
+    LateBegin "a gap is asked about from half a minute after its beginning on",
     TakesDelivered "what was delivered as a notification is handed out again",
     TakesFetched "what one gap brought is handed out again by the next",
     CompleteUnasked "a gap is called complete, and nothing was asked for",
@@ -102,8 +102,8 @@ impl Filler {
         if self.has(FillDefect::GapDuringGap) && self.inner.waiting() > 0 {
             return;
         }
-        if self.has(FillDefect::NoOverlap) {
-            gap.since.0 += 60_000;
+        if self.has(FillDefect::LateBegin) {
+            gap.since.0 += 90_000;
         }
         self.inner.on_gap(gap, clock.now);
     }

@@ -1,0 +1,80 @@
+//! Days of applications that fill their gaps: what lies in a gap comes as a record, once, or is named; and the checks find
+//! what is done wrong.
+
+use ringcentral_ws_fuzz::{DAY, FillDefect, Fills, Plain, Report, WithContract, simulate_filling};
+
+/// Half a day each: enough for some faults and a healing.
+const RUN: u64 = DAY / 2;
+const SEEDS: u64 = 150;
+
+fn run(seeds: std::ops::Range<u64>, length: u64) -> Report {
+    let mut total = Report::default();
+    for seed in seeds {
+        match simulate_filling(&Plain, seed, length, None) {
+            Ok(report) => total += &report,
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+    println!("{total}");
+    total
+}
+
+// CLAUSE REC-5
+#[test]
+fn what_lies_in_gaps_is_fetched_or_named() {
+    let Fills { done: [done, complete], topics, records, calls, .. } = run(0..20, DAY).fills;
+    // The runs are worth something only if all this happened.
+    assert!(done > 150 && complete * 4 > done * 3, "{complete} of {done} are complete");
+    assert!(records > 500 && calls.values().all(|count| *count > 20), "{records} records by {calls:?}");
+    for name in ["SMS", "voicemail", "fax", "pager", "calls"] {
+        assert!(topics.get(name).is_some_and(|counts| counts.filled > 10), "{name}: {topics:?}");
+    }
+}
+
+#[test]
+fn the_contract_holds_meanwhile() {
+    for seed in 100_000..100_010 {
+        if let Err(failure) = simulate_filling(&WithContract, seed, DAY / 4, None) {
+            panic!("{failure}");
+        }
+    }
+}
+
+// A machine whose clock was an hour ahead asked for a token that knew of nothing that came before that hour was over.
+#[test]
+fn a_token_of_a_wrong_clock_is_not_kept() {
+    run(304..305, DAY);
+}
+
+// The subscription got other filters: what had been delivered was known by other keys, and came again.
+#[test]
+fn what_was_delivered_does_not_come_again_after_other_filters() {
+    run(338..339, DAY);
+}
+
+/// The check that finds this defect.
+fn found(defect: FillDefect) -> Option<&'static str> {
+    (0..SEEDS).find_map(|seed| Some(simulate_filling(&Plain, seed, RUN, Some(defect)).err()?.violation.check))
+}
+
+#[test]
+fn every_defect_is_caught() {
+    let mut table = String::new();
+    for defect in FillDefect::ALL {
+        let check = found(*defect).map_or("–".into(), |check| format!("`{check}`"));
+        table += &format!("| {} | {check} |\n", defect.as_str());
+    }
+    println!("{table}");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = text.split_once("<!-- fill defects -->\n").unwrap();
+    let (old, after) = rest.split_once("<!-- end of fill defects -->").unwrap();
+    let new = format!("| Defect | Caught by |\n|---|---|\n{table}");
+    if std::env::var_os("UPDATE_README").is_some() {
+        let text = format!("{before}<!-- fill defects -->\n{new}<!-- end of fill defects -->{after}");
+        std::fs::write(path, text).unwrap();
+    } else {
+        assert_eq!(old, new, "UPDATE_README=1 writes the table of README.md anew");
+    }
+    assert!(!table.contains('–'), "not caught in {SEEDS} runs:\n{table}");
+}
