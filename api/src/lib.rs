@@ -37,7 +37,7 @@ pub use filter::Filter;
 pub use limiter::{LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, LoginWait};
 pub use login::{Login, LoginStep, fixed_token, source_panicked};
 pub use multipart::{Multipart, Part};
-pub use payloads::{NotificationExt, Payload};
+pub use payloads::{Id, Message, NotificationExt, Payload};
 pub use pkce::{Callback, Pkce};
 pub use ringcentral_ws_core::{Identity, NotAnIdentity};
 pub use stored::ForeignTokens;

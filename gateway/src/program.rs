@@ -30,6 +30,7 @@ Usage: ringcentral-ws-gateway [OPTIONS]
       --access-token-life S  life of an access token [3600]
       --recovery-timeout S   how long a lost session can be recovered [180]
       --recovery-buffer N    notifications kept for a lost session [100]
+      --message-store N      messages kept for a user; older ones are dropped [1000]
       --idle-timeout S       limit of a connection without data messages [1800]
       --absolute-timeout S   age limit of a connection [86400]
       --ping-interval S      interval of WebSocket pings [none]
@@ -116,6 +117,10 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Err
             Arg::Long("access-token-life") => gateway.oauth.access_token_lifetime = seconds(&mut parser)?,
             Arg::Long("recovery-timeout") => gateway.recovery_timeout = seconds(&mut parser)?,
             Arg::Long("recovery-buffer") => gateway.recovery_buffer_size = parser.value()?.parse()?,
+            Arg::Long("message-store") => match parser.value()?.parse()? {
+                0 => return Err("--message-store must be at least 1".into()),
+                size => gateway.message_store_size = size,
+            },
             Arg::Long("idle-timeout") => gateway.idle_timeout = seconds(&mut parser)?,
             Arg::Long("absolute-timeout") => gateway.absolute_timeout = seconds(&mut parser)?,
             Arg::Long("ping-interval") => gateway.ping_interval = Some(seconds(&mut parser)?),
@@ -263,6 +268,7 @@ mod tests {
         assert!(!gateway.ws_token.single_use);
         assert_eq!((gateway.seed, gateway.users.len(), gateway.recovery_buffer_size), (7, 3, 5));
         assert_eq!(gateway.oauth.token_rate_limit, Some(4));
+        assert_eq!(self::options(&["--message-store=7"]).unwrap().server.gateway.message_store_size, 7);
         assert!(gateway.known_filters_only, "as the service does");
         assert!(!self::options(&["--any-filter"]).unwrap().server.gateway.known_filters_only);
     }
@@ -285,6 +291,7 @@ mod tests {
             &["--ca-file", "f"],
             &["--users=0"],
             &["--token-rate-limit=0"],
+            &["--message-store=0"],
             &["extra"],
         ] {
             let error = options(bad).err().unwrap();

@@ -11,9 +11,17 @@ use ringcentral_ws_gateway::{Server, ServerConfig};
 
 #[test]
 fn an_answer_that_is_lost_leaves_the_call_carried_out() {
+    is_lost_after(|server| server.lose_answer("/restapi/oauth/wstoken"));
+    is_lost_after(|server| {
+        let body = r#"{"path":"/restapi/oauth/wstoken"}"#;
+        assert_eq!(http(server.address(), "POST", "/_gateway/lose", &[], body).status, 200);
+    });
+}
+
+fn is_lost_after(command: impl FnOnce(&Server)) {
     let server = Server::start(ServerConfig::default()).unwrap();
     let authorization = log_in(&server);
-    server.lose_answer("/restapi/oauth/wstoken");
+    command(&server);
     let mut stream = TcpStream::connect(server.address()).unwrap();
     let head = "POST /restapi/oauth/wstoken HTTP/1.1\r\nHost: h\r\nContent-Length: 0";
     write!(stream, "{head}\r\nAuthorization: {authorization}\r\n\r\n").unwrap();

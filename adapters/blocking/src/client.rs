@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Poll, Waker};
 use ringcentral_ws_adapter::FlightRecorder;
-use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Pump, RetryAfter, Settings, StartError, Work, channel};
+use ringcentral_ws_adapter::{ClockTimes, ContentHosts, Given, Pump, RetryAfter, Settings, StartError, Work, channel};
 use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
 
@@ -34,6 +34,7 @@ pub struct Client {
     content: Arc<ContentHosts>,
     close_timeout: Duration,
     fills_gaps: bool,
+    given: Arc<Given>,
     retry: Option<RetryAfter>,
 }
 
@@ -106,12 +107,13 @@ impl Client {
     ///
     /// Calls under way are broken off. [`close_when_idle`](Self::close_when_idle) lets them end before.
     pub fn close(&self, mode: Close) {
+        self.remote.work.close();
         let _ = self.remote.ask(|reply| Command::Close(mode, reply));
     }
 
     /// Ends the session as [`close`](Self::close) does, but lets the program finish first what it is at: it has taken the
-    /// events that are there and waits for the next one, and no call of a handle is under way, waits of
-    /// [`retry_after`](Self::retry_after) included.
+    /// events that are there and waits for the next one, and no call of a handle is under way. Waits of
+    /// [`retry_after`](Self::retry_after) end with [`RequestError::Closing`](crate::RequestError::Closing).
     ///
     /// It waits for that at most as long as `Config::close_timeout` (5 s), and then closes, which takes as long again at
     /// most; what is still under way then is broken off, and its error says whether it may have run. What a program does
@@ -130,6 +132,7 @@ impl Client {
     /// # }
     /// ```
     pub fn close_when_idle(&self, mode: Close) {
+        self.remote.work.close();
         self.remote.work.wait_idle(Instant::now().checked_add(self.close_timeout));
         self.close(mode);
     }
@@ -246,6 +249,7 @@ impl Builder {
             content,
             close_timeout,
             fills_gaps,
+            given: Arc::default(),
             retry: None,
         };
         Ok((client, Events::new(made.events, remote)))

@@ -17,7 +17,8 @@ async fn main() -> Result<(), Error> {
     let (client, events) = builder.filters([Filter::sms()]).start()?;
     // When the answer under way is sent.
     client.close_when(tokio::signal::ctrl_c(), Close::Detach);
-    run(client, events, state).await
+    let ended = run(client, events, state).await;
+    ended.or_else(Error::unless_closing)
 }
 
 async fn run(client: Client, mut events: Events, state: StateFile) -> Result<(), Error> {

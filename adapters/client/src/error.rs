@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::{ApiError, RequestError};
+use crate::{ApiError, CallError, RequestError};
 
 /// Any error, for a `main` and the functions that it calls: all errors of this crate convert into it by `?`, and so does
 /// every other type of error.
@@ -36,6 +36,28 @@ impl Error {
     #[must_use]
     pub fn inner(&self) -> &(dyn StdError + Send + Sync + 'static) {
         &*self.0
+    }
+
+    /// `Ok` if it is a call that did not run because the program ends its client ([`CallError::is_closing`]), else this
+    /// error. With it a `main` ends with status 0 after Ctrl-C, also when that broke off a wait for the next try of a call:
+    ///
+    /// ```
+    /// # use ringcentral_ws::Error;
+    /// # fn run() -> Result<(), Error> { Ok(()) }
+    /// fn main() -> Result<(), Error> {
+    ///     run().or_else(Error::unless_closing)
+    /// }
+    /// ```
+    ///
+    /// Nothing is lost by it, if the program does not store the last snapshot then: the next start begins with a gap.
+    ///
+    /// # Errors
+    ///
+    /// Every other error.
+    pub fn unless_closing(self) -> Result<(), Self> {
+        let of_call = self.0.downcast_ref::<CallError>().is_some_and(CallError::is_closing);
+        let of_request = self.0.downcast_ref::<RequestError>().is_some_and(RequestError::is_closing);
+        if of_call || of_request { Ok(()) } else { Err(self) }
     }
 
     /// What a person can do, if the text of the error does not say it already.
@@ -78,7 +100,7 @@ impl fmt::Debug for Error {
 mod tests {
     use super::*;
     use crate::http::HeaderMap;
-    use crate::{CallError, Cause, CloseReason, StartError};
+    use crate::{Cause, CloseReason, StartError};
 
     fn shown(error: impl Into<Error>) -> String {
         let error = error.into();
@@ -98,6 +120,9 @@ mod tests {
         let ended = CloseReason::Permanent(cause).into_result().unwrap_err();
         once(shown(ended), "make a new JWT credential in the developer console");
         assert_eq!(shown(std::io::Error::other("no")), "no");
+        assert!(Error::from(CallError::from(RequestError::Closing)).unless_closing().is_ok());
+        assert!(Error::from(RequestError::Closing).unless_closing().is_ok());
+        assert!(Error::from(RequestError::NotSent(Cause::Closed)).unless_closing().is_err());
         let own = Error::new("mine");
         assert!(
             own.inner().to_string() == "mine" && Box::<dyn StdError + Send + Sync>::from(own).to_string() == "mine"

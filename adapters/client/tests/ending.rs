@@ -1,11 +1,14 @@
 //! An end in order waits for what the program is at, on every runtime alike.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringcentral_ws::{CallError, Client, Close, CloseReason, Config, Event, Filter, RequestError, blocking};
-use ringcentral_ws_gateway::{Server, ServerConfig};
+use ringcentral_ws::{
+    CallError, Client, Close, CloseReason, Config, Event, Filter, Once, RetryAfter, StateFile, blocking,
+};
+use ringcentral_ws_gateway::{Server, ServerConfig, eventually};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const SMS: &str = "/restapi/v1.0/account/~/extension/~/sms";
@@ -73,7 +76,8 @@ async fn a_call_of_another_task_ends_first_too_and_a_program_that_does_not_finis
     client.close_when_idle(Close::Revoke).await;
     assert!(begun.elapsed() >= Duration::from_millis(300));
     let late = client.get("/restapi/v1.0/account/~").await.map(drop).unwrap_err();
-    assert!(matches!(late, RequestError::Refused(_)) && CallError::from(late).did_not_run());
+    let late = CallError::from(late);
+    assert!(late.is_closing() && late.did_not_run(), "{late}");
 }
 
 // CLAUSE CLS-1
@@ -124,4 +128,64 @@ fn on_threads_a_call_that_is_kept_is_awaited_until_its_end_is_known() {
     assert_eq!(answered.join().unwrap().unwrap(), 200);
     assert!(begun.elapsed() < LIMIT, "the one that has ended was not awaited");
     drop(ended);
+}
+
+/// A folder of a test, and the state file in it.
+fn folder(name: &str) -> (PathBuf, StateFile) {
+    let folder = std::env::temp_dir().join(format!("ringcentral-ws-ending-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let state = StateFile::open(folder.join("state")).unwrap();
+    (folder, state)
+}
+
+/// Waits until the answer was refused and waits for its next try, and makes it in the place of a run after a kill.
+fn next_run_makes_it(folder: &Path) {
+    let (file, other) = (folder.join("state.handled"), folder.join("other.handled"));
+    eventually("the note is taken back", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text == r#"{"handled":[]}"#)
+    });
+    std::fs::copy(file, other).unwrap();
+    let other = StateFile::open(folder.join("other")).unwrap();
+    assert!(matches!(other.once_blocking("7", || Ok(())).unwrap(), Once::Done(())));
+}
+
+fn refused(server: &Server) -> RetryAfter {
+    server.next_http_fails(SMS, 429, "", &[("Retry-After", "59")]);
+    RetryAfter::up_to(Duration::from_secs(60)).writes_too()
+}
+
+// CLAUSE CLS-1
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_waits_for_its_next_try_has_not_run_and_ends_with_the_client() {
+    let server = server();
+    let (folder, state) = folder("waits");
+    let (client, events) = Client::from_vars(server.env()).unwrap().start().unwrap();
+    drop(events);
+    let calls = client.retry_after(refused(&server));
+    let call = tokio::spawn(async move {
+        state.once("7", async { Ok(calls.post(SMS, "").await?.error_for_status()?) }).await.unwrap()
+    });
+    next_run_makes_it(&folder);
+    client.close_when(std::future::ready(Ok::<_, ()>(())), Close::Revoke);
+    let ended = tokio::time::timeout(LIMIT, call).await.expect("at once").unwrap();
+    assert!(matches!(&ended, Once::NotRun(error) if error.is_closing()), "{ended}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+// CLAUSE CLS-1
+#[test]
+fn on_threads_a_call_that_waits_for_its_next_try_has_not_run_and_ends_with_the_client() {
+    let server = server();
+    let (folder, state) = folder("waits-thread");
+    let (client, events) = blocking::Client::from_vars(server.env()).unwrap().start().unwrap();
+    drop(events);
+    let calls = client.retry_after(refused(&server));
+    let call =
+        thread::spawn(move || state.once_blocking("7", || Ok(calls.post(SMS, "")?.error_for_status()?)).unwrap());
+    next_run_makes_it(&folder);
+    client.close_when_idle(Close::Revoke);
+    let ended = call.join().unwrap();
+    assert!(matches!(&ended, Once::NotRun(error) if error.is_closing()), "{ended}");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -56,6 +56,8 @@ fn shown(chapter: &str, fence: &str, file: &str) -> usize {
 fn the_programs_of_the_guide_are_those_that_run_and_are_short() {
     let responder = shown("gaps.md", "```rust,no_run", "examples/responder.rs");
     let handler = shown("testing.md", "```rust,ignore", "../../examples/src/bin/test-your-handler.rs");
+    let counter = shown("testing.md", "```rust,no_run", "../../examples/src/bin/count-messages.rs");
+    assert!(counter <= 75, "{counter} lines");
     assert!(responder <= 60 && handler <= 60, "{responder} and {handler} lines");
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     assert!(readme.contains(&format!("is {responder} lines")), "it is {responder}");

@@ -195,6 +195,47 @@ fn a_kill_during_an_answer_is_a_line_of_the_next_run() {
     assert_eq!(lines.len(), 1, "{}", folder.written());
 }
 
+/// The program waits for the next try of an answer that was refused.
+fn waits_for_its_next_try(server: &Server, folder: &Folder) -> Program {
+    let program = Program::start(server, folder);
+    server.wait_for_subscription();
+    server.next_http_fails(SMS, 429, "", &[("Retry-After", "60")]);
+    server.receive_sms(0, "+16505550101", "Are you open?");
+    // The refusal is out; it waits when the note of the call is taken back.
+    let handled = || std::fs::read_to_string(folder.0.join("responder.state.handled")).unwrap_or_default();
+    let end = Instant::now() + DEADLINE;
+    while handled() != r#"{"handled":[]}"# {
+        assert!(Instant::now() < end, "{} {}", handled(), folder.written());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    program
+}
+
+#[test]
+fn a_kill_while_an_answer_waits_for_its_next_try_loses_nothing() {
+    let (server, folder) = (server(), Folder::new("killed-waiting"));
+    waits_for_its_next_try(&server, &folder).kill();
+    let _program = Program::start(&server, &folder);
+    server.wait_for_sent_sms(0, 1);
+    server.receive_sms(0, "+16505550102", "Are you open?");
+    server.wait_for_sent_sms(0, 2);
+    assert_eq!(answered(&server), ["+16505550101", "+16505550102"], "{}", folder.written());
+    assert!(!folder.written().contains("may have been done"), "{}", folder.written());
+}
+
+// CLAUSE CLS-1
+#[cfg(unix)]
+#[test]
+fn ctrl_c_while_an_answer_waits_for_its_next_try_is_an_end_in_order_and_loses_nothing() {
+    let (server, folder) = (server(), Folder::new("ctrl-c-waiting"));
+    let mut program = waits_for_its_next_try(&server, &folder);
+    program.interrupt();
+    assert_eq!(program.end().code(), Some(0), "{}", folder.written());
+    let _program = Program::start(&server, &folder);
+    server.wait_for_sent_sms(0, 1);
+    assert_eq!(answered(&server), ["+16505550101"], "{}", folder.written());
+}
+
 #[test]
 fn each_is_answered_once_over_doubles_replays_gaps_and_kills() {
     let (server, folder) = (server(), Folder::new("once"));

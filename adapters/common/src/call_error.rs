@@ -72,6 +72,14 @@ impl CallError {
         }
     }
 
+    /// Whether the only reason is that the program ends its client ([`RequestError::is_closing`]). A program that was asked
+    /// to end need not treat it as an error: the call did not run, and the next run can make it. For a `main` there is
+    /// `Error::unless_closing`.
+    #[must_use]
+    pub const fn is_closing(&self) -> bool {
+        matches!(self, Self::Request(error) if error.is_closing())
+    }
+
     /// Whether the same call may succeed later with nothing changed, and did not run.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -148,6 +156,7 @@ mod tests {
             (CallError::from(RequestError::NotSent(Cause::SocketLost)), true, false, true, "repeat the call later"),
             (RequestError::NotSent(Cause::Closed).into(), false, false, true, "start a new client"),
             (RequestError::Unknown(Cause::SocketLost).into(), false, true, false, "find out whether it ran"),
+            (RequestError::Closing.into(), false, false, true, "the next run of the program"),
             (api(401).into(), false, false, true, "HTTP 401"),
             (api(404).into(), false, false, false, "HTTP 404"),
             (api(429).into(), true, false, true, "HTTP 429"),

@@ -89,7 +89,7 @@ pub use listen::{
 #[doc(hidden)]
 pub use login::names as login_names;
 pub use login::{FixedToken, Login, LoginNext, login_aged, login_now};
-pub use missed::{MissedSms, sms_in};
+pub use missed::{Given, Missed, messages_in, sms_in};
 pub use net::Net;
 pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
@@ -105,6 +105,8 @@ pub use setup::{Prepared, Settings};
 pub use socket::{Incoming, SocketSettings, SocketState};
 pub use start_error::StartError;
 pub use state::{ConnectionState, StateSender, Watcher};
+#[doc(hidden)]
+pub use state_file::Attempt;
 pub use state_file::{Once, StateFile};
 pub use subscriptions::{deleted, listed, subscription_path};
 pub use tls::{Provider, TlsError, TlsSettings, default_tls, tls_for};

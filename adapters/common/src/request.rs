@@ -115,6 +115,10 @@ pub enum RequestError {
         /// Whether the request was sent. Then it may have run.
         sent: bool,
     },
+    /// The program ends its client (`close`, `close_when`, `close_when_idle`), and the request did not run: it waited to
+    /// be made again, or had not been sent, or came after the end. Of GET, HEAD and OPTIONS also one whose answer did not
+    /// come any more. The next run can make it.
+    Closing,
 }
 
 impl RequestError {
@@ -122,9 +126,31 @@ impl RequestError {
     #[must_use]
     pub const fn may_have_run(&self) -> bool {
         match self {
-            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Refused(_) | Self::NotSent(_) => false,
+            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Refused(_) | Self::NotSent(_) | Self::Closing => {
+                false
+            }
             Self::Unknown(_) => true,
             Self::TimedOut { sent } | Self::Cancelled { sent } => *sent,
+        }
+    }
+
+    /// Whether the only reason is that the program ends its client: no error for a program that was asked to end, because
+    /// the call did not run, and the next run can make it.
+    #[must_use]
+    pub const fn is_closing(&self) -> bool {
+        matches!(self, Self::Closing)
+    }
+
+    /// The same error of a client that the program has begun to close: what did not run for that reason is
+    /// [`Closing`](Self::Closing).
+    #[doc(hidden)]
+    #[must_use]
+    pub fn while_closing(self, method: &Method) -> Self {
+        match &self {
+            Self::NotSent(Cause::Closed) => Self::Closing,
+            Self::Refused(why) if matches!(**why, CommandError::Closed(_)) => Self::Closing,
+            Self::Unknown(Cause::Closed) if is_read(method) => Self::Closing,
+            _ => self,
         }
     }
 
@@ -134,7 +160,7 @@ impl RequestError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Cancelled { .. } => false,
+            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Cancelled { .. } | Self::Closing => false,
             Self::Refused(why) => matches!(**why, CommandError::Full(_) | CommandError::NotDrained(_)),
             Self::NotSent(cause) => may_pass(cause),
             Self::Unknown(_) => false,
@@ -162,6 +188,7 @@ impl RequestError {
             Self::Unknown(_) | Self::TimedOut { sent: true } => FIND_OUT,
             Self::TimedOut { sent: false } => "repeat the call later, or give it more time: it did not run",
             Self::Cancelled { .. } => "none: this program cancelled the call",
+            Self::Closing => "none: the next run of the program can make the call",
         }
     }
 
@@ -170,11 +197,17 @@ impl RequestError {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Refused(_) | Self::NotSent(_) => "not_sent",
+            Self::Closing => "closing",
             Self::Unknown(_) => "unknown",
             Self::TimedOut { .. } => "timed_out",
             Self::Cancelled { .. } => "cancelled",
         }
     }
+}
+
+/// Whether a method changes nothing on the server.
+pub(crate) fn is_read(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
 }
 
 /// Whether a call that did not run for this cause may do so later, with nothing changed.
@@ -203,6 +236,7 @@ impl fmt::Display for RequestError {
             Self::Unknown(cause) => write!(f, "the request has no answer and may have run: {cause}"),
             Self::TimedOut { sent } => write!(f, "the request was not answered in time; {}", ran(*sent)),
             Self::Cancelled { sent } => write!(f, "the request was cancelled; {}", ran(*sent)),
+            Self::Closing => f.write_str("the request was not made, because the program ends its client"),
         }
     }
 }
@@ -263,6 +297,7 @@ mod tests {
             (RequestError::TimedOut { sent: true }, false, "find out whether it ran"),
             (RequestError::TimedOut { sent: false }, true, "more time"),
             (RequestError::Cancelled { sent: false }, false, "cancelled"),
+            (RequestError::Closing, false, "the next run"),
             (refused(CommandError::Full(request())), true, "another one has ended"),
             (refused(CommandError::Closed(request())), false, "start a new client"),
             (refused(CommandError::Invalid(request(), InvalidReason::Body)), false, "correct the request"),
@@ -270,6 +305,24 @@ mod tests {
         ] {
             assert!(error.remedy().contains(remedy) && error.is_retryable() == again, "{error}: {}", error.remedy());
             assert!(!(again && error.may_have_run()), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_end_of_the_client_refused_is_no_fault() {
+        let closed = || RequestError::Refused(Box::new(CommandError::Closed(Request::new(Body::empty()))));
+        for (error, method, is_closing) in [
+            (RequestError::NotSent(Cause::Closed), Method::POST, true),
+            (closed(), Method::POST, true),
+            (RequestError::Unknown(Cause::Closed), Method::GET, true),
+            (RequestError::Unknown(Cause::Closed), Method::POST, false),
+            (RequestError::NotSent(Cause::SocketLost), Method::GET, false),
+            (RequestError::NotSent(Cause::Unauthorized), Method::POST, false),
+        ] {
+            assert!(!error.is_closing());
+            let error = error.while_closing(&method);
+            assert_eq!(error.is_closing(), is_closing, "{error}");
+            assert!(!(is_closing && error.may_have_run()));
         }
     }
 

@@ -76,6 +76,13 @@ impl Response {
         }
     }
 
+    /// Whether the server did something, or may have: it neither refused the call nor was too busy for it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn ran(&self) -> bool {
+        !matches!(self.answer.status().as_u16(), 400..=499 | 503)
+    }
+
     /// The body alone.
     #[must_use]
     pub fn into_body(self) -> Body {

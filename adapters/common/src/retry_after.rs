@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use ringcentral_ws_core::ApiError;
 
-use crate::request::RequestError;
+use crate::request::{RequestError, is_read};
 use crate::response::Response;
 
 /// How often one call is made at most.
@@ -51,7 +51,7 @@ impl RetryAfter {
     #[doc(hidden)]
     #[must_use]
     pub fn pause(&self, method: &Method, answer: &Response, calls: u32, waited: Duration) -> Option<Duration> {
-        let is_read = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
+        let is_read = is_read(method);
         let otherwise = match answer.status() {
             StatusCode::TOO_MANY_REQUESTS if is_read || self.writes => LIMITED,
             StatusCode::SERVICE_UNAVAILABLE if is_read => UNAVAILABLE,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use ringcentral_ws_api::{Backfill, BackfillState, GapFiller};
-use ringcentral_ws_core::{Config, Filters, Identity, Session, Snapshot, is_loopback};
+use ringcentral_ws_core::{ClockReading, Config, Filters, Identity, RetryPolicy, Session, Snapshot, is_loopback};
 use rustls::ClientConfig;
 use url::Url;
 
@@ -58,6 +58,8 @@ pub struct Settings {
     pub recorder: Option<RecorderOptions>,
     /// How gaps are filled; `None`: they are not.
     pub backfill: Option<Backfill>,
+    /// Waits are short if the server is on this machine.
+    pub for_tests: bool,
     /// The value of the label `client` of all metrics. Feature `metrics`.
     pub metrics_label: Option<String>,
 }
@@ -78,6 +80,7 @@ impl Default for Settings {
             debug: None,
             recorder: None,
             backfill: None,
+            for_tests: false,
             metrics_label: None,
         }
     }
@@ -125,8 +128,12 @@ impl Settings {
         seed: u64,
         look: impl Fn() -> ClockTimes + Send + Sync + 'static,
     ) -> Result<Prepared, StartError> {
-        let mut config = self.config;
+        let (mut config, mut backfill) = (self.config, self.backfill);
         let needs_tls = settle_server(&mut config, server)?;
+        if self.for_tests && is_loopback(&config.server) {
+            shorten(&mut config.retry);
+            backfill = backfill.map(|settings| settings.settle(SHORT).spread(Duration::ZERO));
+        }
         config.identity = config.identity.or(identity);
         config.heartbeat_interval = own_interval(config.heartbeat_interval, seed);
         let filters = if self.filters.is_empty() { None } else { Some(Filters::new(&self.filters)?) };
@@ -137,17 +144,7 @@ impl Settings {
         let (server, allow_insecure) = (config.server.clone(), config.allow_insecure);
         let tracer = Tracer::new(&server, self.snapshot.is_some());
         let proxy = self.proxy.resolve()?;
-        let filler = self.backfill.map(|settings| {
-            let kept = self.snapshot.as_ref().and_then(|snapshot| BackfillState::from_json(snapshot.extra()?));
-            let mut filler = GapFiller::restore(settings, kept.unwrap_or_default(), seed, clock.reading());
-            // A snapshot of a run that did not fill gaps knows what the subscription is for.
-            if let Some(filters) =
-                self.snapshot.as_ref().and_then(Snapshot::filters).filter(|_| !filler.knows_filters())
-            {
-                filler.set_filters(filters.iter());
-            }
-            Box::new(filler)
-        });
+        let filler = backfill.map(|settings| gap_filler(settings, self.snapshot.as_ref(), seed, clock.reading()));
         let session = match self.snapshot.clone() {
             Some(snapshot) => Session::restore(config, snapshot.with_extra(None), seed, clock.reading())
                 .map_err(|why| StartError::restoring(why, self.snapshot_files))?,
@@ -187,6 +184,31 @@ impl Settings {
                 filler,
             },
         })
+    }
+}
+
+/// What fills gaps, with what it knew in the run before.
+fn gap_filler(settings: Backfill, snapshot: Option<&Snapshot>, seed: u64, now: ClockReading) -> Box<GapFiller> {
+    let kept = snapshot.and_then(|snapshot| BackfillState::from_json(snapshot.extra()?));
+    let mut filler = GapFiller::restore(settings, kept.unwrap_or_default(), seed, now);
+    // A snapshot of a run that did not fill gaps knows what the subscription is for.
+    if let Some(filters) = snapshot.and_then(Snapshot::filters).filter(|_| !filler.knows_filters()) {
+        filler.set_filters(filters.iter());
+    }
+    Box::new(filler)
+}
+
+/// What takes the place of delays of seconds in tests.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Delays and budgets for tests.
+fn shorten(retry: &mut RetryPolicy) {
+    for delay in [&mut retry.socket_lost, &mut retry.server_closed, &mut retry.unsent, &mut retry.unsent_later] {
+        *delay = SHORT.min(*delay);
+    }
+    (retry.base, retry.max) = (SHORT.min(retry.base), (10 * SHORT).min(retry.max));
+    for budget in [&mut retry.auth_calls_per_minute, &mut retry.attempts_per_minute] {
+        *budget = 1000.max(*budget);
     }
 }
 
@@ -242,6 +264,15 @@ mod tests {
         assert!((0..100).any(|_| Arc::ptr_eq(&shared(limits.clone()), &shared(limits.clone()))));
         let other = shared(IoLimits::default());
         assert_eq!((&*other, one.event_queue), (&IoLimits::default(), 77));
+    }
+
+    #[test]
+    fn tests_wait_for_less_and_never_longer() {
+        let mut retry = RetryPolicy { base: Duration::from_millis(1), ..RetryPolicy::default() };
+        shorten(&mut retry);
+        assert_eq!((retry.socket_lost, retry.unsent_later, retry.base), (SHORT, SHORT, Duration::from_millis(1)));
+        assert_eq!((retry.max, retry.auth_calls_per_minute), (10 * SHORT, 1000));
+        assert_eq!(retry.penalty, RetryPolicy::default().penalty, "what the server asks for is waited out");
     }
 
     // CLAUSE HB-1

@@ -1,5 +1,6 @@
 //! What a program keeps in files so that its next start continues (PST-2, SEC-4).
 
+mod attempt;
 mod once;
 
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use ringcentral_ws_core::{Secret, Snapshot, UnixMillis};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::attempt::Attempt;
 pub use self::once::Once;
 use crate::file::{FileError, Holds, PrivateFile};
 use crate::foreign::StateNames;
@@ -65,6 +67,8 @@ struct Turn {
     handled: Handled,
     /// Ids whose call is under way in this process.
     running: Vec<Box<str>>,
+    /// Those of them whose call did not run yet: they are not in the file.
+    waiting: Vec<Box<str>>,
     /// A login that could not be stored.
     failed: Option<FileError>,
 }
@@ -139,6 +143,7 @@ impl StateFile {
             login: tokens,
             handled: known.unwrap_or_default(),
             running: Vec::new(),
+            waiting: Vec::new(),
             failed: None,
         };
         let turn = Mutex::new(turn);
@@ -238,10 +243,28 @@ impl StateFile {
 
     /// Stores the ids, and remembers them if that succeeds.
     fn save_handled(&self, turn: &mut Turn, handled: Handled) -> Result<(), FileError> {
+        let mut file = handled.clone();
+        turn.waiting.iter().for_each(|id| file.remove(id));
         // Text alone: it can always be written as JSON.
-        self.0.handled.write(&serde_json::to_string(&handled).unwrap_or_default())?;
+        self.0.handled.write(&serde_json::to_string(&file).unwrap_or_default())?;
         turn.handled = handled;
         Ok(())
+    }
+
+    /// Takes the note of a call under way back on the disk, or writes it again. An error changes nothing.
+    fn waits(&self, id: &str, waits: bool) -> Result<(), FileError> {
+        let mut turn = self.turn();
+        let before = turn.waiting.clone();
+        turn.waiting.retain(|one| **one != *id);
+        if waits {
+            turn.waiting.push(id.into());
+        }
+        let handled = turn.handled.clone();
+        let saved = self.save_handled(&mut turn, handled);
+        if saved.is_err() {
+            turn.waiting = before;
+        }
+        saved
     }
 
     /// The names of the files of the session and of the login.

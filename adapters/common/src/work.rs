@@ -1,7 +1,7 @@
 //! Whether the program is at work for its client, so that an end in order can wait for it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -14,6 +14,8 @@ pub struct Work {
     waiting: Mutex<Vec<Waker>>,
     /// Threads that do.
     idle: Condvar,
+    /// The program has asked for the end of the session. The lock and the wakers above serve it too.
+    closing: AtomicBool,
 }
 
 impl Work {
@@ -32,10 +34,36 @@ impl Work {
         }
     }
 
+    /// The program asks for the end of the session: calls that wait for their next try wait no more.
+    pub fn close(&self) {
+        let waiting = {
+            let mut waiting = self.lock();
+            self.closing.store(true, Ordering::SeqCst);
+            std::mem::take(&mut *waiting)
+        };
+        self.idle.notify_all();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether it has asked for it.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Ready when it has.
+    pub fn poll_closing(&self, cx: &Context<'_>) -> Poll<()> {
+        self.poll(cx, Self::is_closing)
+    }
+
     /// Ready when nothing is under way.
     pub fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
+        self.poll(cx, Self::is_idle)
+    }
+
+    fn poll(&self, cx: &Context<'_>, is_ready: impl FnOnce(&Self) -> bool) -> Poll<()> {
         let mut waiting = self.lock();
-        if self.is_idle() {
+        if is_ready(self) {
             return Poll::Ready(());
         }
         if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -135,6 +163,15 @@ mod tests {
         in_hand.note(true);
         drop(in_hand);
         assert!(is_idle(), "the events were dropped");
+    }
+
+    #[test]
+    fn whoever_waits_learns_that_the_program_is_closing() {
+        let work = Work::default();
+        let is_closing = || work.poll_closing(&Context::from_waker(Waker::noop())).is_ready();
+        assert!(!is_closing() && !work.is_closing());
+        work.close();
+        assert!(is_closing() && work.is_closing());
     }
 
     #[test]

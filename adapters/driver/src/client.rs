@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ringcentral_ws_adapter::FlightRecorder;
 use ringcentral_ws_adapter::{
-    ContentHosts, Pump, RetryAfter, SessionView, Settings, StartError, Watcher, Work, channel,
+    ContentHosts, Given, Pump, RetryAfter, SessionView, Settings, StartError, Watcher, Work, channel,
 };
 use ringcentral_ws_api::EnvError;
 use ringcentral_ws_core::{Close, CommandError, Filters, SessionState, Snapshot, Stats, SubscriptionId};
@@ -42,6 +42,7 @@ pub struct Client<R> {
     work: Arc<Work>,
     close_timeout: Duration,
     fills_gaps: bool,
+    given: Arc<Given>,
     retry: Option<RetryAfter>,
     runtime: PhantomData<fn() -> R>,
 }
@@ -118,6 +119,7 @@ impl<R> Client<R> {
     ///
     /// Calls under way are broken off. [`close_when_idle`](Self::close_when_idle) lets them end before.
     pub async fn close(&self, mode: Close) {
+        self.work.close();
         let _ = self.ask(|reply| Command::Close(mode, reply)).await;
     }
 
@@ -183,6 +185,7 @@ impl<R> Clone for Client<R> {
             work: Arc::clone(&self.work),
             close_timeout: self.close_timeout,
             fills_gaps: self.fills_gaps,
+            given: Arc::clone(&self.given),
             retry: self.retry,
             runtime: PhantomData,
         }
@@ -269,6 +272,7 @@ impl<R: Runtime> Builder<R> {
             work,
             close_timeout,
             fills_gaps,
+            given: Arc::default(),
             retry: None,
             runtime: PhantomData,
         };

@@ -64,7 +64,7 @@ use tokio::task::yield_now;
 /// | see and delete subscriptions on the server | [`subscriptions`], [`delete_subscription`] |
 /// | make REST calls | [`get`], [`post`], [`put`], [`delete`], [`request`], [`request_with`], [`download`] |
 /// | wait out 429 and 503 in calls | [`retry_after`] |
-/// | take the SMS of an event, or list those of a gap | [`sms_of`], [`missed_sms`] |
+/// | take the messages or the SMS of an event, or list the SMS of a gap | [`messages_of`], [`sms_of`], [`missed_sms`] |
 /// | see how it is | [`health`], [`state`], [`states`], [`stats`], [`flight_record`] |
 /// | continue after a restart | [`snapshot`] |
 /// | connect now | [`recover`], [`network_changed`] |
@@ -101,6 +101,7 @@ use tokio::task::yield_now;
 /// [`close_when`]: ringcentral_ws_driver::Client::close_when
 /// [`close_when_idle`]: ringcentral_ws_driver::Client::close_when_idle
 /// [`retry_after`]: ringcentral_ws_driver::Client::retry_after
+/// [`messages_of`]: ringcentral_ws_driver::Client::messages_of
 /// [`sms_of`]: ringcentral_ws_driver::Client::sms_of
 /// [`missed_sms`]: ringcentral_ws_driver::Client::missed_sms
 pub type Client = ringcentral_ws_driver::Client<Tokio>;
@@ -126,6 +127,7 @@ pub type Client = ringcentral_ws_driver::Client<Tokio>;
 /// | continue a session | [`stored_in`], [`restore`] |
 /// | cover what is acknowledged, in place of what is taken | [`acknowledge`] |
 /// | fetch what a gap may have cost | [`backfill`] |
+/// | wait for less in tests | [`for_tests`] |
 /// | make calls without a connection | [`calls_only`] |
 /// | change times and limits | [`config`], [`limits`] |
 /// | change the way to the server | [`tls`], [`proxy`], [`content_hosts`], [`http_client`] |
@@ -137,6 +139,7 @@ pub type Client = ringcentral_ws_driver::Client<Tokio>;
 /// [`stored_in`]: ringcentral_ws_driver::Builder::stored_in
 /// [`acknowledge`]: ringcentral_ws_driver::Builder::acknowledge
 /// [`backfill`]: ringcentral_ws_driver::Builder::backfill
+/// [`for_tests`]: ringcentral_ws_driver::Builder::for_tests
 /// [`calls_only`]: ringcentral_ws_driver::Builder::calls_only
 /// [`config`]: ringcentral_ws_driver::Builder::config
 /// [`limits`]: ringcentral_ws_driver::Builder::limits

@@ -15,6 +15,7 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod any;
 mod call;
 pub(crate) mod field;
 mod message;
@@ -25,6 +26,7 @@ mod subscription;
 mod team;
 mod telephony;
 
+pub use self::any::Message;
 pub use self::call::{CallRecord, CallRecording};
 pub use self::field::Id;
 pub use self::message::{

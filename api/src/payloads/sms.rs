@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 use super::field::list;
 use super::message::InstantMessage;
 
-/// A page of a list of messages, as `GET …/message-store` answers it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+/// A page of a list of messages, as `GET …/message-store` answers it: of SMS, or of any kind
+/// ([`Message`](super::Message)).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, bound = "M: Deserialize<'de>")]
 #[non_exhaustive]
-pub struct MessageList {
+pub struct MessageList<M = InstantMessage> {
     /// The messages, the newest first.
     #[serde(deserialize_with = "list")]
-    pub records: Vec<InstantMessage>,
+    pub records: Vec<M>,
     navigation: Option<Navigation>,
     paging: Option<Paging>,
 }
@@ -31,7 +32,13 @@ struct Paging {
     total_pages: Option<u32>,
 }
 
-impl MessageList {
+impl<M> Default for MessageList<M> {
+    fn default() -> Self {
+        Self { records: Vec::new(), navigation: None, paging: None }
+    }
+}
+
+impl<M> MessageList<M> {
     /// Whether another page follows: the same path with the next number as its parameter `page`, counted from 1.
     #[must_use]
     pub fn has_more(&self) -> bool {
@@ -84,9 +91,9 @@ impl InstantMessage {
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     #[must_use]
-    pub fn answer(&self, text: &str) -> Option<Value> {
+    pub fn answer(&self, text: impl AsRef<str>) -> Option<Value> {
         let (from, to) = (self.recipient()?, self.sender()?);
-        Some(json!({ "from": { "phoneNumber": from }, "to": [{ "phoneNumber": to }], "text": text }))
+        Some(json!({ "from": { "phoneNumber": from }, "to": [{ "phoneNumber": to }], "text": text.as_ref() }))
     }
 }
 

@@ -3,6 +3,9 @@
 mod archive;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "count-messages.rs"]
+#[cfg(unix)]
+mod count_messages;
 mod fax;
 mod listeners;
 #[path = "many-accounts.rs"]

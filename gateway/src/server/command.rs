@@ -30,7 +30,7 @@ type Members = &'static [(&'static str, Kind)];
 const MESSAGE: Members = &[("text", Text), ("from", Text), ("user", Number)];
 
 /// All commands with their members, in the order in which a script may leave their names out.
-pub(super) const COMMANDS: [(&str, Members); 21] = [
+pub(super) const COMMANDS: [(&str, Members); 22] = [
     ("notify", &[("event", Text), ("body", Json)]),
     ("sms", MESSAGE),
     ("voicemail", MESSAGE),
@@ -58,6 +58,7 @@ pub(super) const COMMANDS: [(&str, Members); 21] = [
     ("timeout", &[("kind", Text)]),
     ("overload", &[("status", Number), ("ms", Ms), ("retry_after", Flag)]),
     ("fail", &[("path", Text), ("status", Number), ("body", Json), ("headers", Json)]),
+    ("lose", &[("path", Text)]),
     ("delay", &[("ms", Ms)]),
     ("split", &[("bytes", Number)]),
     ("duplicate", &[("count", Number)]),
@@ -86,6 +87,7 @@ pub(super) enum Command {
     Timeout(ConnectionTimeout),
     Overload { status: u16, time: Duration, retry_after: bool },
     Fail { path: String, response: HttpResponse },
+    Lose(String),
     Delay(Duration),
     Split(usize),
     Duplicate(u32),
@@ -149,6 +151,7 @@ impl Command {
                 retry_after: given.flag("retry_after", true),
             },
             "fail" => Self::Fail { path: given.required("path")?, response: given.response()? },
+            "lose" => Self::Lose(given.required("path")?),
             "delay" => Self::Delay(given.time("ms", 0)?),
             "split" => Self::Split(given.number("bytes", 0)?),
             "duplicate" => Self::Duplicate(given.number("count", 1)?),
@@ -187,6 +190,7 @@ impl Command {
             Self::HalfOpen => shared.half_open(),
             Self::Refuse(time) => refuse_for(time, refuse),
             Self::Stall(time) => stall_for(time, shared),
+            Self::Lose(path) => shared.lose_answer(&path),
             Self::Delay(time) => shared.set_delay(time),
             Self::Split(bytes) => shared.set_split(bytes),
             inside => shared.call(|gateway, now| inside.happen(gateway, now)),
@@ -207,7 +211,7 @@ impl Command {
             Self::LogOut(user) => gateway.log_out(user, now),
             // Done elsewhere.
             Self::Notify { .. } | Self::Receive { .. } | Self::Call { .. } | Self::Drop | Self::HalfOpen => {}
-            Self::Refuse(_) | Self::Stall(_) | Self::Delay(_) | Self::Split(_) => {}
+            Self::Refuse(_) | Self::Stall(_) | Self::Lose(_) | Self::Delay(_) | Self::Split(_) => {}
         }
     }
 }
@@ -397,6 +401,7 @@ mod tests {
             ("duplicate", json!({"count": 4_294_967_296_u64}), "count is too large"),
             ("call", json!({"recorded": 1}), "recorded must be true or false"),
             ("raw", json!({}), "text is missing"),
+            ("lose", json!({}), "path is missing"),
             ("fail", json!({"path": "/p", "headers": "a: b"}), "headers must be an object"),
             ("timeout", json!({}), "kind must be idle or absolute"),
         ] {

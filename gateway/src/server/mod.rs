@@ -29,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::server::refusals::Refuse;
 pub use crate::server::script::{Script, ScriptError};
 use crate::server::shared::Shared;
-pub use crate::server::waiting::SentSms;
+pub use crate::server::waiting::{SentSms, eventually};
 use crate::{CallPlan, Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt, UserConfig};
 
 /// How long [`Server::refuse_connections`] waits for the listener to follow.
@@ -60,6 +60,13 @@ impl ServerConfig {
     #[must_use]
     pub fn users(mut self, count: u32) -> Self {
         self.gateway.users = (0..count).map(UserConfig::numbered).collect();
+        self
+    }
+
+    /// Without the limit of five WebSocket tokens a minute, for tests with many starts and lost connections.
+    #[must_use]
+    pub fn without_rate_limit(mut self) -> Self {
+        self.gateway.ws_token.rate_limit = None;
         self
     }
 }

@@ -1,6 +1,6 @@
 //! What tests of a program ask of the stand-in: what it sent, and waits that fail with words.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -9,6 +9,37 @@ use crate::Gateway;
 
 /// Nothing on one machine takes this long; it only turns a hang into a failure.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// How often [`eventually`] looks.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Waits until something is true, for 30 s at most: what a handler has seen, a file, or whatever else a test can look at.
+/// It looks every 5 ms. For what the stand-in knows there is [`Server::eventually`].
+///
+/// It blocks the thread. A test whose program runs in the same process says
+/// `#[tokio::test(flavor = "multi_thread")]`, because on one thread neither would go on.
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// use ringcentral_ws_gateway::eventually;
+///
+/// let seen = Mutex::new(Vec::new()); // the handler pushes into it
+/// # seen.lock().unwrap().push("Hello");
+/// eventually("the handler has seen it", || seen.lock().unwrap().contains(&"Hello"));
+/// ```
+///
+/// # Panics
+///
+/// It did not become true; the message names `what`.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < LIMIT, "not within {} s: {what}", LIMIT.as_secs());
+        std::thread::sleep(LOOK);
+    }
+}
 
 /// An SMS that a program sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

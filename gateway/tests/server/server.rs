@@ -373,6 +373,7 @@ async fn everything_can_be_commanded_over_http() {
         ("split", json!({"bytes": 0})),
         ("duplicate", json!({"count": 0})),
         ("fail", json!({"path": "/never", "status": 500})),
+        ("lose", json!({"path": "/never"})),
         ("overload", json!({"status": 503, "ms": 0})),
         ("halfopen", json!({})),
         ("restart", json!({})),

@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use ringcentral_ws_adapter::{
-    CallError, MissedSms, RequestError, Response, RetryAfter, request_to, request_with_json, response, sms_in,
+    Attempt, CallError, Missed, RequestError, Response, RetryAfter, messages_in, request_to, request_with_json,
+    response, sms_in,
 };
+use ringcentral_ws_api::Message;
 use ringcentral_ws_api::payloads::InstantMessage;
 use ringcentral_ws_core::{Body, Event, Gap, RequestOptions};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::Client;
 use crate::command::{Answered, Pending};
@@ -94,9 +97,21 @@ impl Client {
     ///
     /// [`RequestError`], which says whether the request may have run.
     pub fn request(&self, request: http::Request<Body>) -> Result<Response, RequestError> {
-        let _under_way = self.remote.work.begin();
-        let Some(rule) = self.retry else { return self.start_request(request).wait() };
+        let work = &self.remote.work;
+        let _under_way = work.begin();
+        let method = request.method().clone();
+        let attempt = Attempt::begin(&method);
+        let ended = self.tries(request, &attempt);
+        attempt.end(ended.as_ref().map_or_else(RequestError::may_have_run, Response::ran));
+        ended.map_err(|error| if work.is_closing() { error.while_closing(&method) } else { error })
+    }
+
+    fn tries(&self, request: http::Request<Body>, attempt: &Attempt) -> Result<Response, RequestError> {
         let (mut calls, mut waited) = (0, Duration::ZERO);
+        if !attempt.goes_on() {
+            return Err(RequestError::Cancelled { sent: false });
+        }
+        let Some(rule) = self.retry else { return self.start_request(request).wait() };
         loop {
             let ended = self.start_request(request.clone()).wait();
             calls += 1;
@@ -106,7 +121,13 @@ impl Client {
             };
             let Some(pause) = pause else { return ended };
             waited += pause;
-            self.pause(pause);
+            attempt.waits();
+            if !self.pause(pause) {
+                return Err(RequestError::Closing);
+            }
+            if !attempt.goes_on() {
+                return ended;
+            }
         }
     }
 
@@ -127,7 +148,8 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// When the session ends during a wait, the wait ends too, and the call is refused.
+    /// When the session ends during a wait, the wait ends too, and the call is refused. When the program closes its client,
+    /// also with [`close_when_idle`](Self::close_when_idle), the wait ends at once with [`RequestError::Closing`].
     #[must_use]
     pub fn retry_after(&self, limit: impl Into<RetryAfter>) -> Self {
         Self { retry: Some(limit.into()), ..self.clone() }
@@ -139,7 +161,7 @@ impl Client {
     ///
     /// The list begins a minute before the gap, because notifications may have been on their way. So it overlaps with
     /// what was delivered: handle each message by its id, once. [`sms_of`](Self::sms_of) gives the SMS of gaps and of
-    /// notifications alike.
+    /// notifications alike, each once.
     ///
     /// ```no_run
     /// # use ringcentral_ws_blocking::{CallError, Client, Event};
@@ -157,19 +179,54 @@ impl Client {
     ///
     /// [`CallError`]: the list cannot be had now. A list of more than 100 pages of 1000 messages is not read.
     pub fn missed_sms(&self, gap: &Gap) -> Result<Vec<InstantMessage>, CallError> {
-        let waits = self.retry_after(self.retry.unwrap_or(RetryAfter::up_to(Duration::from_secs(60))));
-        let mut missed = MissedSms::new(gap);
-        while missed.answered(waits.get(&missed.path())?)? {}
-        Ok(missed.into_messages())
+        self.listed(Missed::sms(gap))
     }
 
-    /// The SMS that an event brings, however they came in: that of a notification, those that a gap hides
-    /// ([`missed_sms`](Self::missed_sms)), and those of an [`Event::Backfill`](ringcentral_ws_core::Event::Backfill); the
-    /// oldest first, without those that the user sent. Of other events there are none.
+    /// The messages that an event brings, of whatever kind and however they came in: that of a notification, those that a
+    /// gap hides, and those of an [`Event::Backfill`](ringcentral_ws_core::Event::Backfill); the oldest first, without
+    /// those that the user sent. Of other events there are none.
     ///
-    /// Around a gap a message may come twice, as a notification and in the list: handle each by its id, once, for instance
-    /// with [`StateFile::once_blocking`](crate::StateFile::once_blocking). Of a client with
-    /// [`Builder::backfill`](crate::Builder::backfill) a gap has none, because the `Backfill` after it has them.
+    /// A notification brings what the filters deliver. Of a gap the message store is listed, as
+    /// [`missed_sms`](Self::missed_sms) does it, but with all kinds: look at the [kind](Message::kind), and pass over those
+    /// that the program has no filter for. Of a client with [`Builder::backfill`](crate::Builder::backfill) a gap has none,
+    /// because the `Backfill` after it has them.
+    ///
+    /// Around a gap a message comes as a notification and in the list. This client gives it once: not again what another
+    /// event gave, of the last 4096 messages. Only a notification brings a message again, if it was deleted or transcribed
+    /// since. The same event gives the same again. A program that must handle each one once over restarts too notes its id, for instance with
+    /// [`StateFile::once_blocking`](crate::StateFile::once_blocking).
+    ///
+    /// ```no_run
+    /// # use ringcentral_ws_blocking::{CallError, Client, Events, Message};
+    /// # fn run(client: &Client, events: Events) -> Result<(), CallError> {
+    /// for event in events {
+    ///     for message in client.messages_of(&event)? {
+    ///         let sender = message.sender().unwrap_or("somebody");
+    ///         match &message {
+    ///             Message::Sms(sms) => println!("{sender} writes: {}", sms.text()),
+    ///             Message::Voicemail(_) => println!("{sender} has left a voicemail"),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], for a gap alone: the list cannot be had now. A program that ends with it finds the messages after its
+    /// next start, which begins with a gap.
+    pub fn messages_of(&self, event: &Event) -> Result<Vec<Message>, CallError> {
+        let found = match event {
+            Event::Gap(gap) if !self.fills_gaps => self.listed(Missed::messages(gap))?,
+            other => messages_in(other),
+        };
+        Ok(self.given.new_of(event, found))
+    }
+
+    /// The SMS among [`messages_of`](Self::messages_of), with the texts between extensions that a notification or a
+    /// `Backfill` brings; what is said there holds here too. Of a gap only SMS are listed.
     ///
     /// ```no_run
     /// # use ringcentral_ws_blocking::{CallError, Client, Events};
@@ -185,25 +242,34 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`CallError`], for a gap alone: the list cannot be had now. A program that ends with it finds the messages after its
-    /// next start, which begins with a gap.
+    /// Those of `messages_of`.
     pub fn sms_of(&self, event: &Event) -> Result<Vec<InstantMessage>, CallError> {
-        match event {
-            Event::Gap(gap) if !self.fills_gaps => self.missed_sms(gap),
-            other => Ok(sms_in(other)),
-        }
+        let found = match event {
+            Event::Gap(gap) if !self.fills_gaps => self.missed_sms(gap)?,
+            other => sms_in(other),
+        };
+        Ok(self.given.new_of(event, found))
     }
 
-    /// Waits, but not beyond the end of the session.
-    fn pause(&self, pause: Duration) {
-        let Some(end) = Instant::now().checked_add(pause) else { return };
+    fn listed<M: DeserializeOwned + Clone + Into<Message>>(&self, mut missed: Missed<M>) -> Result<Vec<M>, CallError> {
+        let waits = self.retry_after(self.retry.unwrap_or(RetryAfter::up_to(Duration::from_secs(60))));
+        while missed.answered(waits.get(&missed.path())?)? {}
+        Ok(missed.into_messages())
+    }
+
+    /// Waits, but not beyond the end of the session. `false`: the program ends its client.
+    fn pause(&self, pause: Duration) -> bool {
+        /// How soon it sees that.
+        const LOOK: Duration = Duration::from_millis(50);
+        let end = Instant::now().checked_add(pause);
         let mut states = self.states();
-        while !states.get().is_closed() {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || !matches!(states.changed_timeout(left), Ok(Some(_))) {
-                return;
+        while !states.get().is_closed() && !self.remote.work.is_closing() {
+            let left = end.map_or(LOOK, |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() || matches!(states.changed_timeout(left.min(LOOK)), Ok(None)) {
+                break;
             }
         }
+        !self.remote.work.is_closing()
     }
 
     /// Makes a REST request with [`RequestOptions`]: a deadline of its own, a repetition after a lost connection, or

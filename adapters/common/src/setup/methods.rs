@@ -172,6 +172,17 @@ macro_rules! settings_methods {
             self
         }
 
+        /// For tests against a server on this machine (a loopback address), such as the stand-in: the client comes back
+        /// within 0.1 s after a lost connection and 0.6 s after failed attempts, fetches what a gap may have cost
+        /// ([`backfill`](Self::backfill)) after 50 ms, and does not count its calls for logins and connection tokens. What
+        /// the server asks for (`Retry-After`) is waited out all the same. It holds whatever else is set, before it or
+        /// after it. With a server elsewhere it does nothing, so no program can forget it and break the limits of the
+        /// service.
+        pub fn for_tests(mut self) -> Self {
+            self.settings.for_tests = true;
+            self
+        }
+
         /// Adds the label `client` with this value to all [`metrics`](crate::metrics) of this client. Use few names, and no
         /// data of users: a store of metrics keeps each for long. Feature `metrics`.
         #[cfg(feature = "metrics")]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::attempt::Noted;
 use super::{FileError, StateFile, counted};
 use crate::call_error::CallError;
 
@@ -73,6 +74,10 @@ impl StateFile {
     /// [`is_first`](Self::is_first). A future that is not needed is dropped without a start. Dropping the future of this
     /// call is what a kill is: the next one gets [`Once::Interrupted`].
     ///
+    /// While a call of `Client::retry_after` waits for its next try, it has not run, and the note is taken back for that
+    /// time, unless another call that changes something was made within `call`. So a kill during the wait leaves nothing
+    /// unknown: the next run makes the call. What `call` gives to other tasks is not seen.
+    ///
     /// # Errors
     ///
     /// [`FileError`]: the id could not be stored, so the call was not made; or its end could not, so the next run gets
@@ -86,7 +91,7 @@ impl StateFile {
             Ok(running) => running,
             Err(ended) => return Ok(ended),
         };
-        let result = call.await;
+        let result = running.noted.run(call).await;
         running.end(result)
     }
 
@@ -114,7 +119,7 @@ impl StateFile {
             Ok(running) => running,
             Err(ended) => return Ok(ended),
         };
-        let result = call();
+        let result = running.noted.within(call);
         running.end(result)
     }
 
@@ -122,7 +127,7 @@ impl StateFile {
     fn begin<T>(&self, id: &str) -> Result<Result<Running<'_>, Once<T>>, FileError> {
         let id = counted(id);
         Ok(match self.begun(id)? {
-            Begin::Yes => Ok(Running { state: self, id: id.into() }),
+            Begin::Yes => Ok(Running { state: self, id: id.into(), noted: Noted::new(self, id) }),
             Begin::Before => Err(Once::Before),
             Begin::Interrupted => Err(Once::Interrupted),
         })
@@ -156,6 +161,7 @@ impl StateFile {
 struct Running<'a> {
     state: &'a StateFile,
     id: Box<str>,
+    noted: Noted,
 }
 
 impl Running<'_> {
@@ -168,9 +174,11 @@ impl Running<'_> {
         };
         let mut turn = self.state.turn();
         let mut handled = turn.handled.clone();
-        match once {
-            Once::NotRun(_) => handled.remove(&self.id),
-            _ => handled.end(&self.id),
+        if matches!(once, Once::NotRun(_)) {
+            handled.remove(&self.id);
+        } else {
+            handled.end(&self.id);
+            turn.waiting.retain(|one| *one != self.id);
         }
         self.state.save_handled(&mut turn, handled)?;
         Ok(once)
@@ -179,7 +187,14 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.state.turn().running.retain(|one| *one != self.id);
+        let mut turn = self.state.turn();
+        turn.running.retain(|one| *one != self.id);
+        let waited = turn.waiting.len();
+        turn.waiting.retain(|one| *one != self.id);
+        if turn.waiting.len() < waited {
+            // It was dropped while its call waited, so it did not run. The file says so already.
+            turn.handled.remove(&self.id);
+        }
     }
 }
 
@@ -191,9 +206,10 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    use http::HeaderMap;
+    use http::{HeaderMap, Method};
     use ringcentral_ws_core::{ApiError, Cause};
 
+    use super::super::Attempt;
     use super::*;
     use crate::request::RequestError;
 
@@ -274,6 +290,87 @@ mod tests {
             state.forget("1").unwrap();
             assert!(once(|once| matches!(once, Once::Done(()))));
         }
+    }
+
+    /// The state files as a kill would leave them now.
+    fn killed(folder: &Folder) -> (Folder, StateFile) {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let other = Folder::new(&format!("once-left-{n}"));
+        fs::copy(folder.0.join("state.handled"), other.0.join("state.handled")).unwrap();
+        let state = other.open();
+        (other, state)
+    }
+
+    #[test]
+    fn a_kill_while_a_call_waits_for_its_next_try_leaves_it_to_the_next_run() {
+        let folder = Folder::new("once-waits");
+        let state = folder.open();
+        let first = |folder: &Folder, id| killed(folder).1.once_blocking(id, || Ok(())).unwrap();
+        let call = || {
+            let attempt = Attempt::begin(&Method::POST);
+            assert!(matches!(first(&folder, "1"), Once::Interrupted), "the first try is under way");
+            attempt.waits();
+            assert!(matches!(first(&folder, "1"), Once::Done(())));
+            assert!(state.has("1") && !state.is_first("1").unwrap(), "it is under way here");
+            assert!(state.is_first("2").unwrap(), "another one is noted");
+            assert!(matches!(first(&folder, "1"), Once::Done(())) && killed(&folder).1.has("2"));
+            assert!(attempt.goes_on());
+            assert!(matches!(first(&folder, "1"), Once::Interrupted), "the next try is under way");
+            attempt.end(true);
+            // Another call of the same id, after one that ran.
+            let attempt = Attempt::begin(&Method::POST);
+            attempt.waits();
+            assert!(matches!(first(&folder, "1"), Once::Interrupted));
+            attempt.end(false);
+            Ok(())
+        };
+        assert!(matches!(state.once_blocking("1", call).unwrap(), Once::Done(())));
+        assert!(matches!(first(&folder, "1"), Once::Before));
+        // Without a note there is nothing to do.
+        let attempt = Attempt::begin(&Method::POST);
+        attempt.waits();
+        assert!(attempt.goes_on());
+    }
+
+    #[test]
+    fn a_call_that_is_dropped_while_it_waits_is_made_by_the_next_one() {
+        let folder = Folder::new("once-waits-dropped");
+        let state = folder.open();
+        {
+            let mut call = pin!(state.once("1", async {
+                let attempt = Attempt::begin(&Method::POST);
+                attempt.waits();
+                pending::<()>().await;
+                attempt.end(false);
+                Ok(())
+            }));
+            assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert!(!state.has("1"));
+        assert!(matches!(state.once_blocking("1", || Ok(())).unwrap(), Once::Done(())));
+    }
+
+    #[test]
+    fn a_read_before_the_call_does_not_count_and_a_try_that_cannot_be_noted_is_not_made() {
+        let folder = Folder::new("once-reads");
+        let state = folder.open();
+        let call = || {
+            let read = Attempt::begin(&Method::GET);
+            read.waits();
+            assert!(!killed(&folder).1.has("1"));
+            assert!(read.goes_on());
+            drop(read);
+            let write = Attempt::begin(&Method::POST);
+            assert!(write.goes_on() && killed(&folder).1.has("1"));
+            write.waits();
+            fs::write(folder.0.join("state.handled"), "buy milk\n").unwrap();
+            assert!(!write.goes_on());
+            write.end(false);
+            api(429)
+        };
+        assert!(matches!(state.once_blocking("1", call), Err(FileError::Foreign(..))));
+        assert!(!state.has("1"));
     }
 
     #[test]

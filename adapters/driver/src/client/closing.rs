@@ -39,6 +39,7 @@ impl<R> Client<R> {
             let is_time = async {
                 let is_time = when.await.is_ok();
                 if is_time {
+                    work.close();
                     idle(&work, &*tasks, limit).await;
                 }
                 is_time
@@ -58,8 +59,8 @@ impl<R> Client<R> {
     }
 
     /// Ends the session as [`close`](Self::close) does, but lets the program finish first what it is at: it has taken the
-    /// events that are there and waits for the next one, and no call of a handle is under way, waits of
-    /// [`retry_after`](Self::retry_after) included.
+    /// events that are there and waits for the next one, and no call of a handle is under way. Waits of
+    /// [`retry_after`](Self::retry_after) end at once with [`RequestError::Closing`](crate::RequestError::Closing).
     ///
     /// It waits for that at most as long as `Config::close_timeout` (5 s), and then closes, which takes as long again at
     /// most; what is still under way then is broken off, and its error says whether it may have run. What a program does
@@ -69,6 +70,7 @@ impl<R> Client<R> {
     /// Await it in another task than the one that takes events, or it waits for itself. Most programs take
     /// [`close_when`](Self::close_when), which does that.
     pub async fn close_when_idle(&self, mode: Close) {
+        self.work.close();
         idle(&self.work, &*self.tasks, self.close_timeout).await;
         self.close(mode).await;
     }

@@ -1,16 +1,19 @@
 //! REST requests of a client.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use futures_util::future::select;
 use http::Method;
 use ringcentral_ws_adapter::{
-    CallError, MissedSms, Request, RequestError, Response, RetryAfter, Streamed, request_to, request_with_json,
-    response, sms_in,
+    Attempt, CallError, Missed, Request, RequestError, Response, RetryAfter, Streamed, messages_in, request_to,
+    request_with_json, response, sms_in,
 };
+use ringcentral_ws_api::Message;
 use ringcentral_ws_api::payloads::InstantMessage;
 use ringcentral_ws_core::{Body, Cause, CommandError, Event, Gap, RequestOptions};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{CancelOnDrop, Client};
 use crate::command::{Answered, Command, send};
@@ -99,8 +102,19 @@ impl<R> Client<R> {
     /// [`RequestError`], which says whether the request may have run.
     pub async fn request(&self, request: http::Request<Body>) -> Result<Response, RequestError> {
         let _under_way = self.work.begin();
-        let Some(rule) = self.retry else { return response(self.call(request, None).await?.answer) };
+        let method = request.method().clone();
+        let attempt = Attempt::begin(&method);
+        let ended = self.tries(request, &attempt).await;
+        attempt.end(ended.as_ref().map_or_else(RequestError::may_have_run, Response::ran));
+        ended.map_err(|error| if self.work.is_closing() { error.while_closing(&method) } else { error })
+    }
+
+    async fn tries(&self, request: http::Request<Body>, attempt: &Attempt) -> Result<Response, RequestError> {
         let (mut calls, mut waited) = (0, Duration::ZERO);
+        if !attempt.goes_on() {
+            return Err(RequestError::Cancelled { sent: false });
+        }
+        let Some(rule) = self.retry else { return response(self.call(request, None).await?.answer) };
         loop {
             let ended = self.call(request.clone(), None).await.and_then(|answered| response(answered.answer));
             calls += 1;
@@ -110,7 +124,13 @@ impl<R> Client<R> {
             };
             let Some(pause) = pause else { return ended };
             waited += pause;
-            self.pause(pause).await;
+            attempt.waits();
+            if !self.pause(pause).await {
+                return Err(RequestError::Closing);
+            }
+            if !attempt.goes_on() {
+                return ended;
+            }
         }
     }
 
@@ -131,7 +151,8 @@ impl<R> Client<R> {
     /// # }
     /// ```
     ///
-    /// When the session ends during a wait, the wait ends too, and the call is refused.
+    /// When the session ends during a wait, the wait ends too, and the call is refused. When the program closes its client,
+    /// also with [`close_when`](Self::close_when), the wait ends at once with [`RequestError::Closing`].
     #[must_use]
     pub fn retry_after(&self, limit: impl Into<RetryAfter>) -> Self {
         Self { retry: Some(limit.into()), ..self.clone() }
@@ -143,7 +164,7 @@ impl<R> Client<R> {
     ///
     /// The list begins a minute before the gap, because notifications may have been on their way. So it overlaps with
     /// what was delivered: handle each message by its id, once. [`sms_of`](Self::sms_of) gives the SMS of gaps and of
-    /// notifications alike.
+    /// notifications alike, each once.
     ///
     /// ```
     /// # use ringcentral_ws_driver::{CallError, Client, Event};
@@ -161,19 +182,54 @@ impl<R> Client<R> {
     ///
     /// [`CallError`]: the list cannot be had now. A list of more than 100 pages of 1000 messages is not read.
     pub async fn missed_sms(&self, gap: &Gap) -> Result<Vec<InstantMessage>, CallError> {
-        let waits = self.retry_after(self.retry.unwrap_or(RetryAfter::up_to(Duration::from_secs(60))));
-        let mut missed = MissedSms::new(gap);
-        while missed.answered(waits.get(&missed.path()).await?)? {}
-        Ok(missed.into_messages())
+        self.listed(Missed::sms(gap)).await
     }
 
-    /// The SMS that an event brings, however they came in: that of a notification, those that a gap hides
-    /// ([`missed_sms`](Self::missed_sms)), and those of an [`Event::Backfill`](ringcentral_ws_core::Event::Backfill); the
-    /// oldest first, without those that the user sent. Of other events there are none.
+    /// The messages that an event brings, of whatever kind and however they came in: that of a notification, those that a
+    /// gap hides, and those of an [`Event::Backfill`](ringcentral_ws_core::Event::Backfill); the oldest first, without
+    /// those that the user sent. Of other events there are none.
     ///
-    /// Around a gap a message may come twice, as a notification and in the list: handle each by its id, once, for instance
-    /// with [`StateFile::once`](crate::StateFile::once). Of a client with
-    /// [`Builder::backfill`](crate::Builder::backfill) a gap has none, because the `Backfill` after it has them.
+    /// A notification brings what the filters deliver. Of a gap the message store is listed, as
+    /// [`missed_sms`](Self::missed_sms) does it, but with all kinds: look at the [kind](Message::kind), and pass over those
+    /// that the program has no filter for. Of a client with [`Builder::backfill`](crate::Builder::backfill) a gap has none,
+    /// because the `Backfill` after it has them.
+    ///
+    /// Around a gap a message comes as a notification and in the list. This client gives it once: not again what another
+    /// event gave, of the last 4096 messages. Only a notification brings a message again, if it was deleted or transcribed
+    /// since. The same event gives the same again. A program that must handle each one once over restarts too notes its id, for instance with
+    /// [`StateFile::once`](crate::StateFile::once).
+    ///
+    /// ```
+    /// # use ringcentral_ws_driver::{CallError, Client, Events, Message};
+    /// # async fn run<R>(client: &Client<R>, mut events: Events) -> Result<(), CallError> {
+    /// while let Some(event) = events.next().await {
+    ///     for message in client.messages_of(&event).await? {
+    ///         let sender = message.sender().unwrap_or("somebody");
+    ///         match &message {
+    ///             Message::Sms(sms) => println!("{sender} writes: {}", sms.text()),
+    ///             Message::Voicemail(_) => println!("{sender} has left a voicemail"),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], for a gap alone: the list cannot be had now. A program that ends with it finds the messages after its
+    /// next start, which begins with a gap.
+    pub async fn messages_of(&self, event: &Event) -> Result<Vec<Message>, CallError> {
+        let found = match event {
+            Event::Gap(gap) if !self.fills_gaps => self.listed(Missed::messages(gap)).await?,
+            other => messages_in(other),
+        };
+        Ok(self.given.new_of(event, found))
+    }
+
+    /// The SMS among [`messages_of`](Self::messages_of), with the texts between extensions that a notification or a
+    /// `Backfill` brings; what is said there holds here too. Of a gap only SMS are listed.
     ///
     /// ```
     /// # use ringcentral_ws_driver::{CallError, Client, Events};
@@ -189,20 +245,31 @@ impl<R> Client<R> {
     ///
     /// # Errors
     ///
-    /// [`CallError`], for a gap alone: the list cannot be had now. A program that ends with it finds the messages after its
-    /// next start, which begins with a gap.
+    /// Those of `messages_of`.
     pub async fn sms_of(&self, event: &Event) -> Result<Vec<InstantMessage>, CallError> {
-        match event {
-            Event::Gap(gap) if !self.fills_gaps => self.missed_sms(gap).await,
-            other => Ok(sms_in(other)),
-        }
+        let found = match event {
+            Event::Gap(gap) if !self.fills_gaps => self.missed_sms(gap).await?,
+            other => sms_in(other),
+        };
+        Ok(self.given.new_of(event, found))
     }
 
-    /// Waits, but not beyond the end of the session.
-    async fn pause(&self, pause: Duration) {
+    async fn listed<M: DeserializeOwned + Clone + Into<Message>>(
+        &self,
+        mut missed: Missed<M>,
+    ) -> Result<Vec<M>, CallError> {
+        let waits = self.retry_after(self.retry.unwrap_or(RetryAfter::up_to(Duration::from_secs(60))));
+        while missed.answered(waits.get(&missed.path()).await?)? {}
+        Ok(missed.into_messages())
+    }
+
+    /// Waits, but not beyond the end of the session. `false`: the program ends its client.
+    async fn pause(&self, pause: Duration) -> bool {
         let mut states = self.states();
         let ended = Box::pin(states.wait_for(|state| state.is_closed()));
-        let _ = select(self.tasks.sleep(pause), ended).await;
+        let closing = poll_fn(|cx| self.work.poll_closing(cx));
+        let _ = select(select(self.tasks.sleep(pause), ended), closing).await;
+        !self.work.is_closing()
     }
 
     /// Makes a REST request with [`RequestOptions`]: a deadline of its own, a repetition after a lost connection, or
