@@ -127,6 +127,7 @@ fn the_first_program_leaves_no_subscription_behind() {
     let mut child = example().envs(server.env()).stderr(Stdio::null()).spawn().unwrap();
     assert!(server.wait_until(DEADLINE, |gateway| gateway.subscriptions().next().is_some()));
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let ended = child.wait().unwrap();
+    assert_eq!(ended.code(), Some(0), "{ended}");
     assert!(server.wait_until(DEADLINE, |gateway| gateway.subscriptions().next().is_none()));
 }

@@ -1,8 +1,9 @@
 //! The end of a client in order.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -15,8 +16,8 @@ use crate::runtime::Tasks;
 
 impl<R> Client<R> {
     /// Closes the session when a future is ready, such as that of Ctrl-C, as soon as the program is
-    /// [idle](Self::close_when_idle): an answer that it is just sending is sent to its end. It waits in a task of its own
-    /// and returns at once:
+    /// [idle](Self::close_when_idle): an answer that it is just sending is sent to its end. The future is polled
+    /// once before this returns, so that a signal is caught from then on, and then awaited in a task of its own:
     ///
     /// ```no_run
     /// # use ringcentral_ws_driver::{Client, Close};
@@ -33,11 +34,21 @@ impl<R> Client<R> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
+        // There was a runtime when the client started. Without one here there is nothing that could wait.
+        if self.tasks.spawn(Box::pin(ready(()))).is_err() {
+            return;
+        }
+        // A first look here and not in the task, which may be late: a signal is caught from now on.
+        let mut when = Box::pin(when);
+        let first = when.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(|end| end.is_ok());
         let (commands, mut states) = (self.commands.downgrade(), self.states());
         let (work, tasks, limit) = (Arc::clone(&self.work), Arc::clone(&self.tasks), self.close_timeout);
         let task = async move {
             let is_time = async {
-                let is_time = when.await.is_ok();
+                let is_time = match first {
+                    Poll::Ready(is_time) => is_time,
+                    Poll::Pending => when.await.is_ok(),
+                };
                 if is_time {
                     work.close();
                     idle(&work, &*tasks, limit).await;
@@ -54,7 +65,6 @@ impl<R> Client<R> {
                 }
             }
         };
-        // There was a runtime when the client started. Without one there is nothing that could wait.
         let _ = self.tasks.spawn(Box::pin(task));
     }
 
