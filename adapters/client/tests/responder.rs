@@ -223,7 +223,7 @@ fn a_kill_while_an_answer_waits_for_its_next_try_loses_nothing() {
     assert!(!folder.written().contains("may have been done"), "{}", folder.written());
 }
 
-// CLAUSE CLS-1
+// CLAUSE PST-4 CLS-1
 #[cfg(unix)]
 #[test]
 fn ctrl_c_while_an_answer_waits_for_its_next_try_is_an_end_in_order_and_loses_nothing() {
@@ -290,30 +290,4 @@ fn ctrl_c_during_an_answer_ends_it_in_order_and_without_a_gap() {
     assert_eq!(program.end().code(), Some(0), "{}", folder.written());
     assert_eq!(answered(&server), ["+16505550101", "+16505550102"], "{}", folder.written());
     assert!(!folder.written().contains("gap"), "{}", folder.written());
-}
-
-// CLAUSE PST-4 CLS-1
-#[cfg(unix)]
-#[test]
-fn ctrl_c_while_an_answer_waits_leaves_it_to_the_next_start() {
-    let (server, folder) = (server(), Folder::new("ctrl-c-waits"));
-    let mut program = Program::start(&server, &folder);
-    server.wait_for_subscription();
-    server.next_http_fails(SMS, 429, "", &[("Retry-After", "45")]);
-    server.receive_sms(0, "+16505550101", "Are you open?");
-    // It is noted on the disk before the call.
-    let noted = || std::fs::read_to_string(folder.0.join("responder.state.handled")).unwrap_or_default();
-    let end = Instant::now() + DEADLINE;
-    while !noted().contains("begun") {
-        assert!(Instant::now() < end, "it does not begin");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    program.interrupt();
-    assert_eq!(program.end().code(), Some(1), "{}", folder.written());
-    assert!(answered(&server).is_empty());
-    let mut program = Program::start(&server, &folder);
-    server.wait_for_sent_sms(0, 1);
-    program.interrupt();
-    assert_eq!(program.end().code(), Some(0), "{}", folder.written());
-    assert_eq!(answered(&server), ["+16505550101"], "{}", folder.written());
 }
