@@ -1,7 +1,6 @@
 //! When things arrived at a server, in steps of 10 ms.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -59,15 +58,14 @@ impl Arrivals {
         }
     }
 
-    /// Adds what came over several steps, because nobody could look between them: as much to each.
-    pub fn spread(&mut self, steps: RangeInclusive<u64>, counts: Counts) {
-        let (count, end) = (steps.end().saturating_sub(*steps.start()).saturating_add(1).max(1), *steps.end());
-        // Whatever is left over came in the last.
-        let part = |of: u64, is_last: bool| of / count + if is_last { of % count } else { 0 };
-        for step in (*steps.start()..=end).chain((steps.is_empty()).then_some(end)) {
-            let part = |of| part(of, step == end);
+    /// Adds what came after one step and until another, because nobody could look between them: as much to each.
+    pub fn spread(&mut self, after: u64, until: u64, counts: Counts) {
+        let count = until.saturating_sub(after).max(1);
+        for step in 0..count {
+            // What cannot be divided came in the last.
+            let part = |of: u64| of / count + if step + 1 == count { of % count } else { 0 };
             let (calls, connections) = (part(counts.calls), part(counts.connections));
-            self.add(step, Counts { calls, connections, heartbeats: part(counts.heartbeats) });
+            self.add(until + 1 + step - count, Counts { calls, connections, heartbeats: part(counts.heartbeats) });
         }
     }
 
@@ -116,8 +114,8 @@ mod tests {
     #[test]
     fn what_came_while_nobody_looked_is_spread() {
         let mut all = Arrivals::default();
-        all.spread(11..=10, heartbeats(4));
-        all.spread(11..=13, heartbeats(7));
+        all.spread(10, 10, heartbeats(4));
+        all.spread(10, 13, heartbeats(7));
         let mut other = Arrivals::default();
         [(10, 4), (11, 2), (12, 2), (13, 3)].into_iter().for_each(|(step, count)| other.add(step, heartbeats(count)));
         assert_eq!(all, other);

@@ -18,6 +18,7 @@ pub(super) fn cut(run: &mut Run<'_>) -> Result<(), Failure> {
     let began = Instant::now();
     cut_once(run, true)?;
     let time = began.elapsed();
+    run.show_causes("cut");
     run.report.add("cut_s", "cut, until all are back (s)", time.as_secs_f64(), 1);
     let arrivals = run.arrivals()?;
     let worst = share(arrivals.worst(|counts| counts.connections), all);
@@ -57,6 +58,7 @@ pub(super) fn forget(run: &mut Run<'_>) -> Result<(), Failure> {
     run.notify(1)?;
     run.until("forgotten", |seen| seen.lost.load(Relaxed) >= lost + all && seen.ready.load(Relaxed) >= all)?;
     let time = began.elapsed();
+    run.show_causes("forgotten");
     run.report.limited("forget_s", "sessions forgotten, until all are back (s)", (time.as_secs_f64(), 30.0), 1);
     let worst = share(run.arrivals()?.worst(|counts| counts.connections), all);
     run.report.limited("forget_worst", "sessions forgotten, connections in the worst 100 ms (%)", (worst, 10.0), 1);
@@ -84,6 +86,7 @@ pub(super) fn restart(run: &mut Run<'_>) -> Result<(), Failure> {
     let began = Instant::now();
     run.until("restart", |seen| seen.lost.load(Relaxed) >= lost + all && seen.ready.load(Relaxed) >= all)?;
     let time = began.elapsed();
+    run.show_causes("restart");
     run.report.limited("restart_s", "restart, from the return until all are back (s)", (time.as_secs_f64(), 30.0), 1);
     let arrivals = run.arrivals()?;
     let worst = share(arrivals.worst(|counts| counts.connections), all);

@@ -138,6 +138,15 @@ impl Run<'_> {
         format!("{ready} of {all} ready, {lost} connections lost, {retries} retries, {notifications} notifications")
     }
 
+    /// Why connections ended and attempts failed.
+    pub(super) fn show_causes(&self, what: &str) {
+        let mut causes: Vec<_> = self.seen.take_causes().into_iter().collect();
+        causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        for (cause, count) in causes.into_iter().take(5) {
+            eprintln!("{what}: {count} times: {cause}");
+        }
+    }
+
     /// Asks all stand-ins for something and waits until it is done.
     pub(super) fn ask(&mut self, command: &str) -> Result<(), Failure> {
         self.stand_ins.iter_mut().try_for_each(|stand_in| stand_in.ask(command))?;
@@ -211,6 +220,7 @@ impl Run<'_> {
         self.report.limited("start_s", "start, until all are subscribed (s)", (time.as_secs_f64(), 60.0), 1);
         let each = used.as_secs_f64() * 1e6 / self.options.sessions as f64;
         self.report.add("start_cpu_us", "start, of the processor for each (us)", each, 0);
+        self.show_causes("start");
         let retries = self.seen.retries.load(Relaxed);
         self.report.add("start_retries", "start, failed attempts", retries as f64, 0);
         self.report.add("start_descriptors", "start, most descriptors seen", most as f64, 0);
@@ -277,6 +287,7 @@ impl Run<'_> {
         self.report.add("notifications", "burst, notifications in all", notifications, 0);
         self.report.add("notifications_s", "burst, notifications per second", notifications / time, 0);
         self.report.add("notification_us", "burst, of the processor for each (us)", used * 1e6 / notifications, 2);
+        self.show_causes("burst");
         let lost = self.seen.lost.load(Relaxed) - lost;
         self.report.add("burst_lost", "burst, connections lost", lost as f64, 0);
         self.memory(["heap_burst", "rss_burst"], ["heap, 2 s after the burst (B)", "RSS, 2 s after the burst (B)"])

@@ -1,7 +1,8 @@
 //! The sessions of the fleet, and what the application sees of them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ringcentral_ws::{
@@ -44,6 +45,20 @@ pub struct Seen {
     pub awaited: (AtomicU64, AtomicUsize),
     /// The application has asked for the end.
     pub is_closing: AtomicBool,
+    /// Why connections ended and attempts failed, and how often.
+    causes: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Seen {
+    fn note_cause(&self, cause: String) {
+        *self.causes.lock().unwrap_or_else(PoisonError::into_inner).entry(cause).or_default() += 1;
+    }
+
+    /// Why connections ended and attempts failed since the last time, and how often.
+    #[must_use]
+    pub fn take_causes(&self) -> BTreeMap<String, usize> {
+        std::mem::take(&mut *self.causes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// How one session is.
@@ -98,11 +113,13 @@ impl One {
                 }
             }
             Event::Subscribed(_) => self.set_ready(true, seen),
-            Event::Disconnected { .. } => {
+            Event::Disconnected { cause, reason, .. } => {
                 seen.lost.fetch_add(1, Relaxed);
+                seen.note_cause(format!("{cause} ({})", reason.as_deref().unwrap_or("no reason")));
                 self.set_ready(false, seen);
             }
-            Event::Retry { .. } => {
+            Event::Retry { cause, .. } => {
+                seen.note_cause(cause.to_string());
                 seen.retries.fetch_add(1, Relaxed);
             }
             Event::Closed { reason } => {

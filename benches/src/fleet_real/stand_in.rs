@@ -90,7 +90,7 @@ fn watch(server: &Server, arrivals: &Mutex<Arrivals>, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         let now = server.with_gateway(|gateway, _| counts(gateway));
         let step = Arrivals::now();
-        arrivals.lock().unwrap_or_else(PoisonError::into_inner).spread(last + 1..=step, now.since(before));
+        arrivals.lock().unwrap_or_else(PoisonError::into_inner).spread(last, step, now.since(before));
         (before, last) = (now, step);
         std::thread::sleep(STEP.saturating_sub(Duration::from_millis(1)));
     }
