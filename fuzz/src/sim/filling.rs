@@ -249,6 +249,12 @@ impl<M: Maker> World<M> {
     }
 
     /// Everything was asked for by the end.
+    /// A gap waits for what it may have cost.
+    pub(super) fn is_filling(&self) -> bool {
+        let fillers = self.clients.iter().filter_map(|client| client.fill.as_ref()?.filler.as_ref());
+        fillers.map(Filler::waiting).any(|waiting| waiting > 0)
+    }
+
     pub(super) fn check_filling(&mut self, client: usize) -> Verdict {
         let c = &mut self.clients[client];
         let Some(fill) = &mut c.fill else { return Ok(()) };
@@ -300,9 +306,11 @@ impl<M: Maker> World<M> {
 
     fn calls(&mut self, user: usize) {
         let live: usize = self.clients.iter().flat_map(|c| &c.fill).map(|fill| fill.oracle.live(self.now)).sum();
+        // What is on in the end must have ended when all that was sent is looked for.
+        let longest = if self.now < self.plan.calm_at { 10 * MINUTE } else { MINUTE };
         let time =
             |most: u64, rng: &mut crate::Rng| if rng.chance(300) || live > MOST_LIVE { 0 } else { rng.below(most) };
-        let (ringing, talking) = (time(20 * S, &mut self.rng), time(10 * MINUTE, &mut self.rng));
+        let (ringing, talking) = (time(20 * S, &mut self.rng), time(longest, &mut self.rng));
         let plan =
             if self.rng.chance(500) { CallPlan::inbound("+16505550100") } else { CallPlan::outbound("+16505550100") };
         let plan = plan.ringing(Duration::from_micros(ringing)).talking(Duration::from_micros(talking));

@@ -34,6 +34,8 @@ use crate::trace::{Trace, trace};
 const HEAL: u64 = 15 * MINUTE;
 /// A client that was ready may be at a planned renewal, or have changed its subscription, just when it is looked at.
 const BLINK: u64 = 2 * MINUTE;
+/// A gap is filled within this, also when calls for others were made just before.
+const FILLED: u64 = 10 * MINUTE;
 /// How often it is looked at.
 const LOOK: u64 = 5 * S;
 /// How often the notifications after the healing are tried: a renewal may come between them.
@@ -126,6 +128,10 @@ impl<M: Maker> World<M> {
         }
         let end = self.plan.end_at;
         self.run_until(end);
+        // A gap that came just before the end is filled too.
+        while self.is_filling() && self.now < end + FILLED && self.violation.is_none() {
+            self.run_until(self.now + LOOK);
+        }
         self.finish();
     }
 
