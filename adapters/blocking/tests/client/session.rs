@@ -77,7 +77,7 @@ fn handles_work_on_many_threads() {
     client.close(Close::Revoke);
     consumer.join().unwrap();
     assert_eq!(client.state(), SessionState::Closed);
-    assert!(matches!(client.request(get("/a")), Err(RequestError::Refused(_))));
+    assert!(matches!(client.request(get("/a")), Err(RequestError::Closing)));
     assert!(matches!(client.subscribe(Filters::new(["/a"]).unwrap()), Err(CommandError::Closed(_))));
     assert!(matches!(client.recover(), Err(CommandError::Closed(()))));
 }

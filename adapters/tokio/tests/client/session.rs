@@ -38,7 +38,7 @@ async fn cut_recovered_restarted_resubscribed_closed() {
     assert_eq!(closed(&mut events).await, "Revoked");
     assert_eq!(client.stats().notifications, 4);
     assert!(matches!(client.subscribe(Filters::new(["/a"]).unwrap()).await, Err(CommandError::Closed(_))));
-    assert!(matches!(client.request(get("/a")).await, Err(RequestError::Refused(_))));
+    assert!(matches!(client.request(get("/a")).await, Err(RequestError::Closing)));
 }
 
 // CLAUSE REQ-5
