@@ -154,8 +154,8 @@ fn large_notifications_that_nobody_takes_are_bounded_in_bytes() {
             return;
         }
         let mut setup = setup(address);
-        // A slow machine reads one of these messages within it.
-        setup.config.heartbeat_timeout = Duration::from_secs(2);
+        // A busy machine reads one of these messages within it.
+        setup.config.heartbeat_timeout = DEADLINE;
         let mut client = Client::start(harness, setup);
         client.until("subscribed");
         // Heartbeats go on, and show that reading has stopped for the application only.
@@ -232,7 +232,7 @@ fn an_answer_that_is_withheld_costs_no_more_than_the_limit_of_bytes() {
         let address = behind_notifications(30, 1 << 20, false);
         let mut setup = over_the_socket(address);
         setup.event_bytes = 8 << 20;
-        setup.config.heartbeat_timeout = Duration::from_secs(2);
+        setup.config.heartbeat_timeout = DEADLINE;
         let mut client = Client::start(harness, setup);
         client.until("subscribed");
         assert_eq!(client.running.request(get()), Outcome::Failed("timed_out", true), "{}", harness.name());
@@ -258,7 +258,7 @@ fn large_notifications_before_a_withheld_confirmation_are_bounded_in_bytes() {
         let rise = Rise::watch();
         let mut setup = setup(address);
         setup.config.limits.held_bytes = 4 << 20;
-        setup.config.heartbeat_timeout = Duration::from_secs(10);
+        setup.config.heartbeat_timeout = DEADLINE;
         let mut client = Client::start(harness, setup);
         client.until("notification last");
         // What is held, the messages on their way on both sides, and the buffers they are in.

@@ -23,6 +23,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
+use tokio::time::Instant;
 
 /// A client on tokio: a handle of a running session. Clones are handles of the same session.
 ///
@@ -174,7 +176,10 @@ impl Runtime for Tokio {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
+        static EPOCH: OnceLock<Instant> = OnceLock::new();
+        let now = Instant::now();
+        let since = now.saturating_duration_since(*EPOCH.get_or_init(|| now));
+        Box::pin(tokio::time::sleep(until_tick(since, duration)))
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()> {
@@ -186,6 +191,22 @@ impl Runtime for Tokio {
     fn wake_last(&self, cx: &mut Context<'_>) {
         let _ = pin!(yield_now()).poll(cx);
     }
+}
+
+/// A shorter sleep is exact.
+const LONG_SLEEP: Duration = Duration::from_secs(1);
+/// Long sleeps of all clients end together this often: a process with thousands of idle clients wakes up for many
+/// heartbeats at once, which costs less for each.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How long a sleep of this duration takes that begins so long after the first tick.
+fn until_tick(since: Duration, duration: Duration) -> Duration {
+    if duration < LONG_SLEEP {
+        return duration;
+    }
+    let past = since.saturating_add(duration).as_nanos() % TICK.as_nanos();
+    let left = (TICK.as_nanos() - past) % TICK.as_nanos();
+    duration.saturating_add(Duration::from_nanos(u64::try_from(left).unwrap_or_default()))
 }
 
 /// A tokio TCP stream that speaks futures-io.
@@ -217,5 +238,27 @@ impl AsyncWrite for Stream {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_sleeps_end_together_and_never_early() {
+        let ms = Duration::from_millis;
+        for (since, duration, slept) in [
+            (7, 999, 999),
+            (0, 1_000, 1_000),
+            (7, 1_000, 1_043),
+            (49, 1_000, 1_001),
+            (50, 30_000, 30_000),
+            (51, 26_251, 26_299),
+        ] {
+            assert_eq!(until_tick(ms(since), ms(duration)), ms(slept), "{duration} ms after {since} ms");
+        }
+        assert_eq!(until_tick(ms(7), Duration::MAX), Duration::MAX);
+        assert_eq!(until_tick(Duration::MAX, ms(1)), ms(1));
     }
 }

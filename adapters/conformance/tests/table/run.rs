@@ -58,13 +58,15 @@ fn setup(peer: &Peer, app: App) -> Setup {
     let (auth_calls_per_minute, attempts_per_minute) = (100_000, 100_000);
     let retry =
         RetryPolicy { unsent, unsent_later, penalty, contended, auth_calls_per_minute, attempts_per_minute, ..quick };
+    // What such an application waits with is large: a busy machine takes its time to read it.
+    let heartbeat_timeout = if matches!(app, App::Sleeps(_)) { MARGIN } else { HEARTBEAT };
     let config = Config {
         rest_over_websocket: matches!(app, App::Asks | App::Sends(_)),
         handshake_timeout: STEP,
         token_timeout: STEP,
         request_timeout: STEP,
         heartbeat_interval: HEARTBEAT,
-        heartbeat_timeout: HEARTBEAT,
+        heartbeat_timeout,
         wake_timeout: HEARTBEAT,
         close_timeout: CLOSE,
         retry,
