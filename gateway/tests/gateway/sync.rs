@@ -88,6 +88,18 @@ fn older_messages_are_asked_for_by_their_time() {
 }
 
 #[test]
+fn an_answer_holds_no_more_than_the_setting() {
+    let mut bench = Bench::new(|config| config.sync_records = 2);
+    let mut receive = || bench.g.receive(0, MessageKind::Sms, "+16505550100", "a", bench.now).0;
+    let all = [receive(), receive(), receive()];
+    let full = json(&bench.get(&format!("{ME}/message-sync?syncType=FSync&recordCount=250")));
+    assert_eq!(ids(&full), [all[2], all[1]]);
+    assert_eq!(full["syncInfo"]["olderRecordsExist"], true);
+    let query = format!("syncType=ISync&recordCount=250&syncToken={}", token(&full));
+    assert_eq!(ids(&json(&bench.get(&format!("{ME}/message-sync?{query}")))), [all[2], all[1]]);
+}
+
+#[test]
 fn the_call_log_is_synchronized_within_its_limits() {
     let mut bench = Bench::new(|_| ());
     let call = |bench: &mut Bench| bench.g.call(0, &CallPlan::inbound("+16505550100"), bench.now);
