@@ -157,7 +157,14 @@ fn config(options: &Options) -> Config {
     }
     if options.is_quick {
         let ms = Duration::from_millis;
-        retry = RetryPolicy { socket_lost: ms(300), unsent: ms(500), unsent_later: ms(500), base: ms(200), ..retry };
+        retry = RetryPolicy {
+            socket_lost: ms(300),
+            unsent: ms(500),
+            unsent_later: ms(500),
+            base: ms(200),
+            max: ms(500),
+            ..retry
+        };
     }
     Config { heartbeat_interval: options.heartbeat, retry, ..Config::default() }
 }
