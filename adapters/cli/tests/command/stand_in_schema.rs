@@ -100,6 +100,7 @@ fn bodies(name: &str) -> [Value; 2] {
             json!({ "path": "/never", "status": 599, "body": { "a": 1 }, "headers": { "a": "b", "c": 1 } }),
             json!({ "path": "/never" }),
         ],
+        "lose" => [json!({ "path": "/never" }), json!({ "path": "/" })],
         "refuse" | "stall" => [json!({ "ms": 1 }), json!({ "ms": 0 })],
         "delay" => [json!({ "ms": 1 }), json!({})],
         "split" => [json!({ "bytes": 9 }), json!({})],
