@@ -56,4 +56,4 @@ mod server;
 #[cfg(feature = "server")]
 pub use program::program;
 #[cfg(feature = "server")]
-pub use server::{Script, ScriptError, SentSms, Server, ServerConfig, eventually};
+pub use server::{Script, ScriptError, SentSms, Server, ServerConfig, eventually, eventually_eq};

@@ -48,7 +48,7 @@ async fn run(client: Client, mut events: Events, counts: Counts) -> Result<(), E
 #[cfg(test)]
 #[tokio::test(flavor = "multi_thread")]
 async fn each_message_counts_once_over_a_cut_and_a_gap() -> Result<(), Error> {
-    use ringcentral_ws_gateway::{MessageKind::VoiceMail, Server, eventually};
+    use ringcentral_ws_gateway::{MessageKind::VoiceMail, Server, eventually_eq};
 
     let (anna, bert) = ("+16505550101", "+16505550102");
     let server = Server::start(Default::default())?;
@@ -57,8 +57,7 @@ async fn each_message_counts_once_over_a_cut_and_a_gap() -> Result<(), Error> {
     let counts = Counts::default();
     let program = tokio::spawn(run(client.clone(), events, counts.clone()));
     let wait = |sender: &str, count: (u32, u32)| {
-        let what = format!("{count:?} of {sender}");
-        eventually(&what, || counts.lock().unwrap().get(sender) == Some(&count));
+        eventually_eq(|| counts.lock().unwrap().get(sender).copied(), Some(count));
     };
     server.wait_for_subscription();
     server.duplicate_next(1);

@@ -29,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::server::refusals::Refuse;
 pub use crate::server::script::{Script, ScriptError};
 use crate::server::shared::Shared;
-pub use crate::server::waiting::{SentSms, eventually};
+pub use crate::server::waiting::{SentSms, eventually, eventually_eq};
 use crate::{CallPlan, Gateway, GatewayConfig, HttpResponse, MessageKind, Observations, Receipt, UserConfig};
 
 /// How long [`Server::refuse_connections`] waits for the listener to follow.

@@ -1,5 +1,6 @@
 //! What tests of a program ask of the stand-in: what it sent, and waits that fail with words.
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -37,6 +38,34 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < LIMIT, "not within {} s: {what}", LIMIT.as_secs());
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Waits until `look` gives what is expected, as [`eventually`] does: counts, names, what a handler has seen.
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// use ringcentral_ws_gateway::eventually_eq;
+///
+/// let seen = Mutex::new(Vec::new()); // the handler pushes into it
+/// # seen.lock().unwrap().push("Hello");
+/// eventually_eq(|| seen.lock().unwrap().clone(), ["Hello"]);
+/// ```
+///
+/// # Panics
+///
+/// It did not give that within 30 s; the message says what it gave at last.
+#[track_caller]
+pub fn eventually_eq<T: PartialEq<U> + Debug, U: Debug>(mut look: impl FnMut() -> T, expected: U) {
+    let begun = Instant::now();
+    loop {
+        let seen = look();
+        if seen == expected {
+            return;
+        }
+        assert!(begun.elapsed() < LIMIT, "not within {} s: {expected:?}; it is {seen:?}", LIMIT.as_secs());
         std::thread::sleep(LOOK);
     }
 }
