@@ -155,10 +155,10 @@ fn print(turns: &[[Turn; 3]]) {
         let of = |who: usize| spread(turns.iter().map(move |turn| turn[who].1[n].wall))[0];
         println!("{size:>6} {:>8.0} {:>8.0}", of(0), of(1));
     }
-    for (who, name) in ["npm client", "this library"].into_iter().enumerate() {
+    for (who, name) in ["the npm client", "this library"].into_iter().enumerate() {
         let idle = cell(turns.iter().map(|turn| turn[who].0 / 1e3));
         let after = cell(turns.iter().flat_map(|turn| turn[who].1.last()).map(|figures| figures.rss / 1e3));
-        println!("RSS of the {name} in kB, idle with one session: {idle}; after all bursts: {after}");
+        println!("RSS of {name} in kB, idle with one session: {idle}; after all bursts: {after}");
     }
 }
 
