@@ -12,6 +12,7 @@ use ringcentral_ws_gateway::{Gateway, Server, ServerConfig};
 use serde_json::json;
 
 use super::arrivals::{Arrivals, Counts, STEP};
+use crate::loopback::notification_of;
 
 /// The first argument.
 pub const STAND_IN: &str = "stand-in";
@@ -70,6 +71,15 @@ fn obey(server: &Server, arrivals: &Mutex<Arrivals>) -> io::Result<()> {
                     server.notify(EVENT, &json!({"n": n, "text": text}));
                 }
             }
+            ["burst", first, count, size] => {
+                let number = |word: &str| word.parse::<u64>().map_err(io::Error::other);
+                burst(
+                    server,
+                    number(first)?,
+                    number(count)?,
+                    usize::try_from(number(size)?).map_err(io::Error::other)?,
+                )?;
+            }
             ["cut"] => server.drop_connections(),
             ["forget"] => server.restart(),
             ["arrivals"] => {
@@ -82,6 +92,18 @@ fn obey(server: &Server, arrivals: &Mutex<Arrivals>) -> io::Result<()> {
         writeln!(out, "done")?;
     }
     Ok(())
+}
+
+/// Notifications of exactly this size for the one subscription there is, as fast as they can be written.
+fn burst(server: &Server, first: u64, count: u64, size: usize) -> io::Result<()> {
+    server.with_gateway(|gateway, now| {
+        let subscription = gateway.subscriptions().next().map(|(id, _)| id.to_owned());
+        let subscription = subscription.ok_or_else(|| io::Error::other("nobody has subscribed"))?;
+        for n in first..first + count {
+            gateway.send_raw(None, &notification_of(&subscription, 1_000_000_000_000_000_000 + n, size), now);
+        }
+        Ok(())
+    })
 }
 
 /// Looks every 10 ms at what has arrived.

@@ -6,16 +6,23 @@ use std::fmt::Write;
 /// short path and body, the others records in the body.
 #[must_use]
 pub fn notification(uuid: u64, size: usize) -> String {
+    notification_of("sub-1", uuid, size)
+}
+
+/// The same, of this subscription.
+#[must_use]
+pub fn notification_of(subscription: &str, uuid: u64, size: usize) -> String {
     let mut text = String::with_capacity(size);
     let _ = write!(text, r#"[{{"type":"ServerNotification","messageId":"{uuid:019}","status":200}},"#);
     if size < 400 {
-        let _ = write!(text, r#"{{"uuid":"{uuid:019}","event":"/a/b","subscriptionId":"sub-1","body":{{"text":""#);
+        let _ =
+            write!(text, r#"{{"uuid":"{uuid:019}","event":"/a/b","subscriptionId":"{subscription}","body":{{"text":""#);
     } else {
         let path = "/restapi/v1.0/account/233676004/extension/233676004/message-store";
         let time = "2023-04-18T20:25:24.611Z";
         let _ = write!(
             text,
-            r#"{{"uuid":"{uuid:019}","event":"{path}","timestamp":"{time}","subscriptionId":"sub-1","ownerId":"233676004","body":{{"changes":["#
+            r#"{{"uuid":"{uuid:019}","event":"{path}","timestamp":"{time}","subscriptionId":"{subscription}","ownerId":"233676004","body":{{"changes":["#
         );
         let record = r#"{"type":"Pager","newCount":2,"updatedCount":0,"newMessageIds":[12756735005,12756737005]},"#;
         while text.len() + 2 * record.len() < size {
@@ -66,6 +73,8 @@ mod tests {
             let value: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(value[1]["uuid"], "0000000000000000007");
         }
+        // With an id as the stand-in has them.
+        assert_eq!(notification_of("7e4a7486-8df9-4195-8aef-b8d81d3345f6", 7, 200).len(), 200);
         assert_eq!(flood(3, 100_000).len(), 3 * 100_010);
         assert_eq!(flood(3, 200).len(), 3 * 204);
     }

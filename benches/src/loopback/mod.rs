@@ -7,7 +7,7 @@ mod serve;
 mod stream;
 
 pub use self::child::{Server, serve_if_asked};
-pub use self::frames::{flood, notification};
+pub use self::frames::{flood, notification, notification_of};
 pub use self::stream::Stream;
 
 /// The filter that asks for so many notifications of this size, in bytes.
