@@ -196,12 +196,10 @@ impl RequestError {
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Refused(_) | Self::NotSent(_) | Self::Closing => {
-                "not_sent"
-            }
             Self::Unknown(_) => "unknown",
             Self::TimedOut { .. } => "timed_out",
             Self::Cancelled { .. } => "cancelled",
+            _ => "not_sent",
         }
     }
 }
