@@ -27,7 +27,7 @@ impl Work {
 
     fn end(&self) {
         if self.under_way.fetch_sub(1, Ordering::SeqCst) == 1 {
-            // Whoever saw the count before has the lock, and is among those who wait when it is free.
+            // A task or thread that saw the count before this holds the lock, and waits by the time it is free.
             let waiting = std::mem::take(&mut *self.lock());
             self.idle.notify_all();
             waiting.into_iter().for_each(Waker::wake);

@@ -193,8 +193,8 @@ impl Client {
     ///
     /// Around a gap a message comes as a notification and in the list. This client gives it once: not again what another
     /// event gave, of the last 4096 messages. Only a notification brings a message again, if it was deleted or transcribed
-    /// since. The same event gives the same again. A program that must handle each one once over restarts too notes its id, for instance with
-    /// [`StateFile::once_blocking`](crate::StateFile::once_blocking).
+    /// since. The same event gives the same again. A program that must handle each one once over restarts too notes its
+    /// id, for instance with [`StateFile::once_blocking`](crate::StateFile::once_blocking).
     ///
     /// ```no_run
     /// # use ringcentral_ws_blocking::{CallError, Client, Events, Message};

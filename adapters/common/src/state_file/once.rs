@@ -202,7 +202,6 @@ impl Drop for Running<'_> {
 mod tests {
     use std::fs;
     use std::future::{pending, ready};
-    use std::path::PathBuf;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
@@ -210,28 +209,12 @@ mod tests {
     use ringcentral_ws_core::{ApiError, Cause};
 
     use super::super::Attempt;
+    use super::super::tests::Folder;
     use super::*;
     use crate::request::RequestError;
 
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("ringcentral-ws-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-
-        fn open(&self) -> StateFile {
-            StateFile::open(self.0.join("state")).unwrap()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn open(folder: &Folder) -> StateFile {
+        StateFile::open(folder.file()).unwrap()
     }
 
     fn api(status: u16) -> Result<u8, CallError> {
@@ -251,11 +234,11 @@ mod tests {
             ("e", api(429), "can be tried again", true),
             ("f", Err(unsent()), "can be tried again", true),
         ] {
-            let state = folder.open();
+            let state = open(&folder);
             let once = state.once_blocking(id, || result).unwrap();
             assert!(once.to_string().contains(part) && state.has(id) != again, "{id}: {once}");
             drop(state);
-            let state = folder.open();
+            let state = open(&folder);
             let mut ran = false;
             let once = state.once_blocking(id, || {
                 ran = true;
@@ -271,7 +254,7 @@ mod tests {
     fn a_call_that_was_interrupted_is_said_once_and_not_made_again() {
         let folder = Folder::new("once-interrupted");
         let poll = |future: &mut dyn FnMut(&mut Context<'_>) -> bool| future(&mut Context::from_waker(Waker::noop()));
-        let (state, other) = (folder.open(), Folder::new("once-killed"));
+        let (state, other) = (open(&folder), Folder::new("once-killed"));
         {
             let mut call = pin!(state.once("1", pending::<Result<(), CallError>>()));
             assert!(poll(&mut |cx| call.as_mut().poll(cx).is_pending()));
@@ -280,7 +263,7 @@ mod tests {
             // What a kill leaves.
             fs::copy(folder.0.join("state.handled"), other.0.join("state.handled")).unwrap();
         }
-        for state in [state, other.open()] {
+        for state in [state, open(&other)] {
             let once = |expected: fn(&Once<()>) -> bool| {
                 let mut call = pin!(state.once("1", ready(Ok(()))));
                 poll(&mut |cx| matches!(call.as_mut().poll(cx), Poll::Ready(Ok(once)) if expected(&once)))
@@ -298,14 +281,14 @@ mod tests {
         let n = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let other = Folder::new(&format!("once-left-{n}"));
         fs::copy(folder.0.join("state.handled"), other.0.join("state.handled")).unwrap();
-        let state = other.open();
+        let state = open(&other);
         (other, state)
     }
 
     #[test]
     fn a_kill_while_a_call_waits_for_its_next_try_leaves_it_to_the_next_run() {
         let folder = Folder::new("once-waits");
-        let state = folder.open();
+        let state = open(&folder);
         let first = |folder: &Folder, id| killed(folder).1.once_blocking(id, || Ok(())).unwrap();
         let call = || {
             let attempt = Attempt::begin(&Method::POST);
@@ -336,7 +319,7 @@ mod tests {
     #[test]
     fn a_call_that_is_dropped_while_it_waits_is_made_by_the_next_one() {
         let folder = Folder::new("once-waits-dropped");
-        let state = folder.open();
+        let state = open(&folder);
         {
             let mut call = pin!(state.once("1", async {
                 let attempt = Attempt::begin(&Method::POST);
@@ -354,7 +337,7 @@ mod tests {
     #[test]
     fn a_read_before_the_call_does_not_count_and_a_try_that_cannot_be_noted_is_not_made() {
         let folder = Folder::new("once-reads");
-        let state = folder.open();
+        let state = open(&folder);
         let call = || {
             let read = Attempt::begin(&Method::GET);
             read.waits();
@@ -376,7 +359,7 @@ mod tests {
     #[test]
     fn what_cannot_be_noted_is_not_begun() {
         let folder = Folder::new("once-full");
-        let state = folder.open();
+        let state = open(&folder);
         fs::write(folder.0.join("state.handled"), "buy milk\n").unwrap();
         let mut ran = false;
         let once = state.once_blocking("1", || {

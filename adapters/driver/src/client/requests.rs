@@ -196,8 +196,8 @@ impl<R> Client<R> {
     ///
     /// Around a gap a message comes as a notification and in the list. This client gives it once: not again what another
     /// event gave, of the last 4096 messages. Only a notification brings a message again, if it was deleted or transcribed
-    /// since. The same event gives the same again. A program that must handle each one once over restarts too notes its id, for instance with
-    /// [`StateFile::once`](crate::StateFile::once).
+    /// since. The same event gives the same again. A program that must handle each one once over restarts too notes its
+    /// id, for instance with [`StateFile::once`](crate::StateFile::once).
     ///
     /// ```
     /// # use ringcentral_ws_driver::{CallError, Client, Events, Message};
