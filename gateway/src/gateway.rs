@@ -404,8 +404,11 @@ impl Gateway {
         self.event(GatewayEvent::LoggedOut { oauth });
     }
 
+    /// The connections of an OAuth session, those that wait for their details included.
     pub(crate) fn sockets_of(&self, oauth: OAuthId) -> Vec<u64> {
         let sessions = self.by_oauth.get(&oauth).into_iter().flatten();
-        sessions.filter_map(|id| self.sessions.get(id)?.conn).collect()
+        let with_session = sessions.filter_map(|id| self.sessions.get(id)?.conn);
+        let waiting = self.conns.iter().filter(|(_, conn)| conn.oauth == oauth && conn.session.is_none());
+        with_session.chain(waiting.map(|(id, _)| *id)).collect()
     }
 }

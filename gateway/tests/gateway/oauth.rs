@@ -166,6 +166,24 @@ fn revoking_ends_the_session_and_its_socket() {
     assert!(refresh(&mut bench, &token["refresh_token"]).is_err());
 }
 
+#[test]
+fn a_revocation_closes_a_socket_that_waits_for_its_details() {
+    let mut bench = Bench::new(|config| {
+        config.oauth = GatewayConfig::default().oauth;
+        config.details_delay = Duration::from_secs(1);
+    });
+    let conn = bench.open(None);
+    bench.outputs();
+    let form = format!("token={}", bench.access);
+    let request = HttpRequest::new("POST", "/restapi/oauth/revoke")
+        .header("Authorization", "Basic Z2F0ZXdheS1jbGllbnQtaWQ6Z2F0ZXdheS1jbGllbnQtc2VjcmV0")
+        .with_body(form);
+    assert_eq!(bench.g.http(&request, 0).status, 200);
+    assert!(close_of(&bench.outputs(), conn).is_some(), "its login is gone");
+    bench.at(2 * S);
+    assert_eq!((bench.outputs(), bench.g.session_count()), (Vec::new(), 0));
+}
+
 /// An authorization code, asked for with these parameters; the answer if there is none.
 fn code(bench: &mut Bench, parameters: &str) -> Result<String, (u16, String)> {
     let target = format!(
