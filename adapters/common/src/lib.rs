@@ -48,6 +48,7 @@ mod response;
 mod retry_after;
 mod sending;
 mod setup;
+mod sleep;
 mod socket;
 mod start_error;
 mod state;
@@ -97,7 +98,7 @@ pub use query::with_query;
 pub use recording::{FlightRecorder, Recorded};
 pub use request::{Answer, RequestError, frame, request_to, request_with_json, response};
 pub use response::Response;
-pub use retry_after::RetryAfter;
+pub use retry_after::{RetryAfter, Tries};
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]
 pub use setup::names as setup_names;

@@ -47,10 +47,8 @@ impl RetryAfter {
         Self { writes: true, ..self }
     }
 
-    /// The pause before this call is made again; `None`: its answer is final. `calls` were made, and `waited` was waited.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn pause(&self, method: &Method, answer: &Response, calls: u32, waited: Duration) -> Option<Duration> {
+    /// The pause after the last of so many calls, which waited so long together; `None`: its answer is final.
+    fn pause(&self, method: &Method, answer: &Response, calls: u32, waited: Duration) -> Option<Duration> {
         let is_read = is_read(method);
         let otherwise = match answer.status() {
             StatusCode::TOO_MANY_REQUESTS if is_read || self.writes => LIMITED,
@@ -62,15 +60,41 @@ impl RetryAfter {
     }
 
     /// The same of a call that has no answer.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn pause_unsent(&self, error: &RequestError, calls: u32, waited: Duration) -> Option<Duration> {
+    fn pause_unsent(&self, error: &RequestError, calls: u32, waited: Duration) -> Option<Duration> {
         let pause = error.is_retryable().then_some(calls.checked_sub(1)?)?;
         self.fits(Duration::from_secs(*NOT_SENT.get(pause as usize)?), calls, waited)
     }
 
     fn fits(&self, pause: Duration, calls: u32, waited: Duration) -> Option<Duration> {
         (calls < MOST_CALLS && pause <= self.limit.saturating_sub(waited)).then_some(pause)
+    }
+}
+
+/// How often one call was made, and how long it waited.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Tries {
+    rule: RetryAfter,
+    calls: u32,
+    waited: Duration,
+}
+
+impl Tries {
+    /// Of a call that was not made yet.
+    #[must_use]
+    pub const fn new(rule: RetryAfter) -> Self {
+        Self { rule, calls: 0, waited: Duration::ZERO }
+    }
+
+    /// The call was made, and ended so: the pause before it is made again. `None`: this is final.
+    pub fn ended(&mut self, method: &Method, how: &Result<Response, RequestError>) -> Option<Duration> {
+        self.calls += 1;
+        let pause = match how {
+            Ok(answer) => self.rule.pause(method, answer, self.calls, self.waited),
+            Err(error) => self.rule.pause_unsent(error, self.calls, self.waited),
+        }?;
+        self.waited += pause;
+        Some(pause)
     }
 }
 

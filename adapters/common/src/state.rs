@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::{SessionState, SubscriptionState, Timestamp, WaitReason};
 
+use crate::sleep::wait_until;
+
 /// The state of a client: of its session, of its subscription, and when the next attempt begins.
 ///
 /// It is a copy of one moment. `Display` is a line for people, such as `waiting: next try in 2.5 s, 3 failed`.
@@ -277,16 +279,7 @@ impl Watcher {
                 Err(false) => return Some(None),
                 Err(true) => {}
             }
-            inner = match until {
-                None => self.cell.changed.wait(inner).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return None;
-                    }
-                    self.cell.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            inner = wait_until(&self.cell.changed, inner, until).ok()?;
         }
     }
 }

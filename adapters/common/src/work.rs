@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use crate::sleep::wait_until;
+
 /// Counts what is under way: calls of the handles, and an event that was taken until the next one is asked for.
 #[derive(Debug, Default)]
 pub struct Work {
@@ -76,12 +78,8 @@ impl Work {
     pub fn wait_idle(&self, until: Option<Instant>) {
         let mut waiting = self.lock();
         while !self.is_idle() {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            waiting = match left {
-                None => self.idle.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => return,
-                Some(left) => self.idle.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
+            let Ok(changed) = wait_until(&self.idle, waiting, until) else { return };
+            waiting = changed;
         }
     }
 

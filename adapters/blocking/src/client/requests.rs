@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use ringcentral_ws_adapter::{
-    Attempt, CallError, Missed, RequestError, Response, RetryAfter, messages_in, request_to, request_with_json,
+    Attempt, CallError, Missed, RequestError, Response, RetryAfter, Tries, messages_in, request_to, request_with_json,
     response, sms_in,
 };
 use ringcentral_ws_api::Message;
@@ -107,20 +107,14 @@ impl Client {
     }
 
     fn tries(&self, request: http::Request<Body>, attempt: &Attempt) -> Result<Response, RequestError> {
-        let (mut calls, mut waited) = (0, Duration::ZERO);
         if !attempt.goes_on() {
             return Err(RequestError::Cancelled { sent: false });
         }
         let Some(rule) = self.retry else { return self.start_request(request).wait() };
+        let mut tries = Tries::new(rule);
         loop {
             let ended = self.start_request(request.clone()).wait();
-            calls += 1;
-            let pause = match &ended {
-                Ok(answer) => rule.pause(request.method(), answer, calls, waited),
-                Err(error) => rule.pause_unsent(error, calls, waited),
-            };
-            let Some(pause) = pause else { return ended };
-            waited += pause;
+            let Some(pause) = tries.ended(request.method(), &ended) else { return ended };
             attempt.waits();
             if !self.pause(pause) {
                 return Err(RequestError::Closing);

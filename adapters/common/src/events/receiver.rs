@@ -1,8 +1,8 @@
 //! The application's end of the queue.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use ringcentral_ws_core::Event;
 use super::ledger::Range;
 use super::lent::Lent;
 use super::{Ack, Batch, Delivery, Queued, Shared, Taken};
+use crate::sleep::wait_until;
 
 /// The application's end of the queue.
 #[derive(Debug)]
@@ -196,19 +197,18 @@ impl EventReceiver {
                 self.is_finished = true;
                 return Some(None);
             }
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             // Nothing comes for a while, perhaps for hours: no room is kept.
             (state.queue, self.lent) = (VecDeque::new(), VecDeque::new());
-            if left.is_some_and(|left| left.is_zero()) {
+            state.sleepers += 1;
+            let before = state.waits_on.replace(std::thread::current().id());
+            let waited = wait_until(&self.shared.arrived, state, until);
+            let is_late = waited.is_err();
+            state = waited.unwrap_or_else(|late| late);
+            state.sleepers -= 1;
+            if is_late {
+                state.waits_on = before;
                 return None;
             }
-            state.sleepers += 1;
-            state.waits_on = Some(std::thread::current().id());
-            state = match left {
-                None => self.shared.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => self.shared.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
-            state.sleepers -= 1;
         }
     }
 

@@ -10,6 +10,7 @@ use ringcentral_ws_core::{Certainty, ClockReading, Gap, GapCause, Notification, 
 
 use super::{ListenOptions, ListenerEvent, Overflow};
 use crate::events::Load;
+use crate::sleep::wait_until;
 
 /// Both ends of the queue of a listener.
 #[must_use]
@@ -216,16 +217,14 @@ impl LaneReceiver {
                 driver.into_iter().for_each(Waker::wake);
                 return Some(event);
             }
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            state.sleepers += 1;
+            let waited = wait_until(&self.shared.arrived, state, until);
+            let is_late = waited.is_err();
+            state = waited.unwrap_or_else(|late| late);
+            state.sleepers -= 1;
+            if is_late {
                 return None;
             }
-            state.sleepers += 1;
-            state = match left {
-                None => self.shared.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => self.shared.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
-            state.sleepers -= 1;
         }
     }
 

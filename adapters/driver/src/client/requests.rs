@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::select;
 use http::Method;
 use ringcentral_ws_adapter::{
-    Attempt, CallError, Missed, Request, RequestError, Response, RetryAfter, Streamed, messages_in, request_to,
+    Attempt, CallError, Missed, Request, RequestError, Response, RetryAfter, Streamed, Tries, messages_in, request_to,
     request_with_json, response, sms_in,
 };
 use ringcentral_ws_api::Message;
@@ -110,20 +110,14 @@ impl<R> Client<R> {
     }
 
     async fn tries(&self, request: http::Request<Body>, attempt: &Attempt) -> Result<Response, RequestError> {
-        let (mut calls, mut waited) = (0, Duration::ZERO);
         if !attempt.goes_on() {
             return Err(RequestError::Cancelled { sent: false });
         }
         let Some(rule) = self.retry else { return response(self.call(request, None).await?.answer) };
+        let mut tries = Tries::new(rule);
         loop {
             let ended = self.call(request.clone(), None).await.and_then(|answered| response(answered.answer));
-            calls += 1;
-            let pause = match &ended {
-                Ok(answer) => rule.pause(request.method(), answer, calls, waited),
-                Err(error) => rule.pause_unsent(error, calls, waited),
-            };
-            let Some(pause) = pause else { return ended };
-            waited += pause;
+            let Some(pause) = tries.ended(request.method(), &ended) else { return ended };
             attempt.waits();
             if !self.pause(pause).await {
                 return Err(RequestError::Closing);
