@@ -109,6 +109,13 @@ pub(crate) struct LiveCall {
     pub(crate) sequence: u64,
 }
 
+impl LiveCall {
+    /// Whether this status ends a call to the user that nobody took.
+    pub(crate) fn missed(&self, status: &str) -> bool {
+        status == "Disconnected" && self.stage == Stage::Ringing && self.plan.is_inbound
+    }
+}
+
 /// A call that is over.
 #[derive(Debug, Clone)]
 pub(crate) struct CallRecord {

@@ -1,5 +1,6 @@
 //! Calls: made on command, with a notification of each step, and kept in a log.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -93,12 +94,41 @@ impl Gateway {
 
     /// The notification of the telephony session, to the user and to the account.
     fn telephony(&mut self, number: u64, status: &str, receipts: &mut Vec<Receipt>) {
+        let Some(call) = self.calls.live.get_mut(&number) else { return };
+        if self.config.users.get(call.user).is_none() {
+            return;
+        }
+        call.sequence += 1;
+        let (user, missed) = (call.user, call.missed(status));
+        let is_recorded = call.plan.has_recording() && call.stage == Stage::Talking;
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query
+            .append_pair("direction", call.plan.direction())
+            .append_pair("missedCall", if missed { "true" } else { "false" })
+            .append_pair("statusCode", status)
+            .append_pair("phoneNumber", &call.plan.other);
+        // `true` asks for sessions with recordings only, and `false` for nothing.
+        if !is_recorded {
+            query.append_pair("withRecordings", "false");
+        }
+        let query = query.finish();
+        let bodies: [OnceCell<String>; 2] = Default::default();
+        let body = |gateway: &Self, filter: &Filter| {
+            let recordings = is_recorded && filter.asks("withRecordings", "true");
+            let made = || gateway.telephony_body(number, status, recordings).unwrap_or_default();
+            bodies[usize::from(recordings)].get_or_init(made).as_str()
+        };
+        for path in ["/restapi/v1.0/account/~/extension/~", "/restapi/v1.0/account/~"] {
+            let event = format!("{}/telephony/sessions?{query}", self.expand(path, user));
+            self.deliver_each(&event, &body, receipts);
+        }
+    }
+
+    fn telephony_body(&self, number: u64, status: &str, recordings: bool) -> Option<String> {
         let id = self.telephony_session_id(number);
         let (time, seed) = (text::iso(self.unix_ms()), self.config.seed);
-        let Some(call) = self.calls.live.get_mut(&number) else { return };
-        let Some(user) = self.config.users.get(call.user) else { return };
-        call.sequence += 1;
-        let missed = status == "Disconnected" && call.stage == Stage::Ringing && call.plan.is_inbound;
+        let call = self.calls.live.get(&number)?;
+        let user = self.config.users.get(call.user)?;
         let own = json!({
             "phoneNumber": user.phone_number, "name": user.name, "extensionId": user.extension_id.to_string(),
         });
@@ -112,11 +142,14 @@ impl Gateway {
             "from": from,
             "to": to,
             "status": {"code": status},
-            "missedCall": missed,
+            "missedCall": call.missed(status),
             "standAlone": false,
             "muted": false,
         });
-        let mut body = json!({
+        if recordings {
+            party["recordings"] = json!([{"id": recording_id(number).to_string(), "active": status == "Answered"}]);
+        }
+        let body = json!({
             "sequence": call.sequence,
             "sessionId": number.to_string(),
             "telephonySessionId": id,
@@ -126,30 +159,7 @@ impl Gateway {
             "parties": [party],
             "origin": {"type": "Call"},
         });
-        let mut bodies = [body.to_string(), String::new()];
-        let is_recorded = call.plan.has_recording() && call.stage == Stage::Talking;
-        if is_recorded {
-            party["recordings"] = json!([{"id": recording_id(number).to_string(), "active": status == "Answered"}]);
-            body["parties"] = json!([party]);
-        }
-        bodies[1] = body.to_string();
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query
-            .append_pair("direction", call.plan.direction())
-            .append_pair("missedCall", if missed { "true" } else { "false" })
-            .append_pair("statusCode", status)
-            .append_pair("phoneNumber", &call.plan.other);
-        // `true` asks for sessions with recordings only, and `false` for nothing.
-        if !is_recorded {
-            query.append_pair("withRecordings", "false");
-        }
-        let query = query.finish();
-        let user = call.user;
-        let body = |filter: &Filter| bodies[usize::from(filter.asks("withRecordings", "true"))].as_str();
-        for path in ["/restapi/v1.0/account/~/extension/~", "/restapi/v1.0/account/~"] {
-            let event = format!("{}/telephony/sessions?{query}", self.expand(path, user));
-            self.deliver_each(&event, &body, receipts);
-        }
+        Some(body.to_string())
     }
 
     pub(crate) fn telephony_session_id(&self, number: u64) -> String {

@@ -48,7 +48,6 @@ impl Gateway {
             message.fax = Some(Fax { resolution: "High".to_owned(), pages: 1, documents: vec![document] });
         }
         let id = self.messages.insert(user, message, self.config.message_store_size);
-        let Some(body) = self.message_json(user, id, "") else { return id };
         let event = match kind {
             MessageKind::Sms => Some("message-store/instant?type=SMS"),
             MessageKind::VoiceMail => Some("voicemail"),
@@ -57,7 +56,8 @@ impl Gateway {
         };
         if let Some(event) = event {
             let event = self.expand(&format!("/restapi/v1.0/account/~/extension/~/{event}"), user);
-            self.deliver(&event, &body.to_string(), receipts);
+            let body = |gateway: &Self| gateway.message_text(user, id);
+            self.deliver_made(&event, body, receipts);
         }
         self.store_changed(user, kind, 1, receipts);
         id
@@ -80,14 +80,18 @@ impl Gateway {
     /// The `message-store` event: counts, no content.
     pub(crate) fn store_changed(&mut self, user: usize, kind: MessageKind, new: u32, receipts: &mut Vec<Receipt>) {
         let Some(config) = self.config.users.get(user) else { return };
-        let body = json!({
-            "accountId": config.account_id,
-            "extensionId": config.extension_id,
-            "lastUpdated": text::iso(self.unix_ms()),
-            "changes": [{"type": kind.name(), "newCount": new, "updatedCount": u32::from(new == 0)}],
-        });
+        let (account, extension) = (config.account_id, config.extension_id);
+        let body = |gateway: &Self| {
+            let body = json!({
+                "accountId": account,
+                "extensionId": extension,
+                "lastUpdated": text::iso(gateway.unix_ms()),
+                "changes": [{"type": kind.name(), "newCount": new, "updatedCount": u32::from(new == 0)}],
+            });
+            body.to_string()
+        };
         let event = self.expand("/restapi/v1.0/account/~/extension/~/message-store", user);
-        self.deliver(&event, &body.to_string(), receipts);
+        self.deliver_made(&event, body, receipts);
     }
 
     pub(crate) fn send_sms(&mut self, call: &Call<'_>) -> Reply {
@@ -239,6 +243,11 @@ impl Gateway {
     /// What goes before the path of a link in an answer to this call.
     pub(crate) fn link_base(&self, call: &Call<'_>) -> String {
         self.uri(call, "")
+    }
+
+    /// The body of the notification of a message.
+    pub(crate) fn message_text(&self, user: usize, id: u64) -> String {
+        self.message_json(user, id, "").map(|message| message.to_string()).unwrap_or_default()
     }
 
     pub(crate) fn message_json(&self, user: usize, id: u64, base: &str) -> Option<Value> {

@@ -1,5 +1,7 @@
 //! Presence: what a user set, what calls make of it, and who hears of changes.
 
+use std::cell::OnceCell;
+
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
@@ -81,20 +83,22 @@ impl Gateway {
         self.presence.entry(user).or_default().sequence += 1;
         let paths = ["/restapi/v1.0/account/~/extension/~/presence", "/restapi/v1.0/account/~/presence"];
         let paths = paths.map(|path| self.expand(path, user));
-        if paths.iter().all(|path| self.subscriptions.on_path(path).next().is_none()) {
-            return;
-        }
-        let bodies = [Detail::None, Detail::Calls, Detail::Sip].map(|detail| {
-            let mut body = self.presence_state(user, detail);
-            body["sequence"] = json!(self.presence.get(&user).map_or(0, |presence| presence.sequence));
-            body["extensionId"] = json!(self.config.users.get(user).map_or(0, |user| user.extension_id).to_string());
-            body["meetingStatus"] = json!("Disconnected");
-            body.to_string()
-        });
-        let body = |filter: &Filter| bodies[Detail::of(|name, value| filter.asks(name, value)) as usize].as_str();
+        let bodies: [OnceCell<String>; 3] = Default::default();
+        let body = |gateway: &Self, filter: &Filter| {
+            let detail = Detail::of(|name, value| filter.asks(name, value));
+            bodies[detail as usize].get_or_init(|| gateway.presence_body(user, detail)).as_str()
+        };
         for event in paths {
             self.deliver_each(&event, &body, receipts);
         }
+    }
+
+    fn presence_body(&self, user: usize, detail: Detail) -> String {
+        let mut body = self.presence_state(user, detail);
+        body["sequence"] = json!(self.presence.get(&user).map_or(0, |presence| presence.sequence));
+        body["extensionId"] = json!(self.config.users.get(user).map_or(0, |user| user.extension_id).to_string());
+        body["meetingStatus"] = json!("Disconnected");
+        body.to_string()
     }
 
     fn dnd_changed(&mut self, user: usize, receipts: &mut Vec<Receipt>) {
