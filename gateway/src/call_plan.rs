@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::config::UserConfig;
+use crate::shapes::EndShape;
+
 /// The course of a call: who calls, how long it rings, what comes of it. See [`Gateway::call`](crate::Gateway::call).
 ///
 /// Without more it is answered and ends at once.
@@ -85,6 +88,16 @@ impl CallPlan {
 
     pub(crate) fn direction(&self) -> &'static str {
         if self.is_inbound { "Inbound" } else { "Outbound" }
+    }
+
+    /// From whom, and to whom.
+    pub(crate) fn ends<'a>(&'a self, user: &'a UserConfig) -> (EndShape<'a>, EndShape<'a>) {
+        let (own, other) = (EndShape::own(user), EndShape::other(&self.other));
+        if self.is_inbound { (other, own) } else { (own, other) }
+    }
+
+    pub(crate) fn action(&self) -> &'static str {
+        if self.is_inbound { "Phone Call" } else { "VoIP Call" }
     }
 
     pub(crate) fn has_recording(&self) -> bool {

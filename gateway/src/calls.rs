@@ -3,13 +3,14 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::call_plan::{CallPlan, CallRecord, FIRST, LiveCall, MAX_LIVE, Stage, recording_id};
 use crate::config::micros;
 use crate::gateway::Gateway;
 use crate::output::Receipt;
 use crate::session::Filter;
+use crate::shapes::{
+    ActiveCallShape, OriginShape, PartyShape, RecordingShape, SipShape, StatusShape, TelephonyShape, print,
+};
 use crate::store::MessageKind;
 use crate::text;
 use crate::timers::Timer;
@@ -129,37 +130,31 @@ impl Gateway {
         let (time, seed) = (text::iso(self.unix_ms()), self.config.seed);
         let call = self.calls.live.get(&number)?;
         let user = self.config.users.get(call.user)?;
-        let own = json!({
-            "phoneNumber": user.phone_number, "name": user.name, "extensionId": user.extension_id.to_string(),
-        });
-        let other = json!({"phoneNumber": call.plan.other});
-        let (from, to) = if call.plan.is_inbound { (other, own) } else { (own, other) };
-        let mut party = json!({
-            "id": format!("p-{}-1", &id[2..]),
-            "extensionId": user.extension_id.to_string(),
-            "accountId": user.account_id.to_string(),
-            "direction": call.plan.direction(),
-            "from": from,
-            "to": to,
-            "status": {"code": status},
-            "missedCall": call.missed(status),
-            "standAlone": false,
-            "muted": false,
-        });
-        if recordings {
-            party["recordings"] = json!([{"id": recording_id(number).to_string(), "active": status == "Answered"}]);
-        }
-        let body = json!({
-            "sequence": call.sequence,
-            "sessionId": number.to_string(),
-            "telephonySessionId": id,
-            "serverId": format!("10.62.25.{}.GATEWAY", seed % 250 + 1),
-            "eventTime": time,
-            "accountId": user.account_id.to_string(),
-            "parties": [party],
-            "origin": {"type": "Call"},
-        });
-        Some(body.to_string())
+        let (from, to) = call.plan.ends(user);
+        let recording = RecordingShape { active: status == "Answered", id: recording_id(number).to_string() };
+        let party = PartyShape {
+            account_id: user.account_id.to_string(),
+            direction: call.plan.direction(),
+            extension_id: user.extension_id.to_string(),
+            from,
+            id: format!("p-{}-1", &id[2..]),
+            missed_call: call.missed(status),
+            muted: false,
+            recordings: recordings.then_some([recording]),
+            stand_alone: false,
+            status: StatusShape { code: status },
+            to,
+        };
+        Some(print(&TelephonyShape {
+            account_id: user.account_id.to_string(),
+            event_time: time,
+            origin: OriginShape { kind: "Call" },
+            parties: [party],
+            sequence: call.sequence,
+            server_id: format!("10.62.25.{}.GATEWAY", seed % 250 + 1),
+            session_id: number.to_string(),
+            telephony_session_id: &id,
+        }))
     }
 
     pub(crate) fn telephony_session_id(&self, number: u64) -> String {
@@ -171,7 +166,7 @@ impl Gateway {
     }
 
     /// The calls that detailed presence shows.
-    pub(crate) fn active_calls(&self, user: usize, sip: bool) -> Vec<Value> {
+    pub(crate) fn active_calls(&self, user: usize, sip: bool) -> Vec<ActiveCallShape<'_>> {
         let Some(own) = self.config.users.get(user).map(|user| &user.phone_number) else { return Vec::new() };
         let calls = self.calls.live.iter();
         let shown = calls.filter(|(_, call)| call.user == user && call.stage != Stage::LeavingMessage);
@@ -179,23 +174,25 @@ impl Gateway {
             .map(|(number, call)| {
                 let id = self.telephony_session_id(*number);
                 let (from, to) = if call.plan.is_inbound { (&call.plan.other, own) } else { (own, &call.plan.other) };
-                let mut value = json!({
-                    "id": &id[2..],
-                    "direction": call.plan.direction(),
-                    "queueCall": false,
-                    "from": from,
-                    "to": to,
-                    "telephonyStatus": if call.stage == Stage::Talking { "CallConnected" } else { "Ringing" },
-                    "sessionId": number.to_string(),
-                    "startTime": text::iso(call.started_ms),
-                    "partyId": format!("p-{}-1", &id[2..]),
-                    "telephonySessionId": id,
-                });
-                if sip {
-                    value["sipData"] =
-                        json!({"toTag": "gateway", "fromTag": &id[2..], "remoteUri": "-", "localUri": "-"});
+                let tag = id[2..].to_owned();
+                ActiveCallShape {
+                    direction: call.plan.direction(),
+                    from,
+                    party_id: format!("p-{tag}-1"),
+                    queue_call: false,
+                    session_id: number.to_string(),
+                    sip_data: sip.then(|| SipShape {
+                        from_tag: tag.clone(),
+                        local_uri: "-",
+                        remote_uri: "-",
+                        to_tag: "gateway",
+                    }),
+                    start_time: text::iso(call.started_ms),
+                    telephony_session_id: id,
+                    telephony_status: if call.stage == Stage::Talking { "CallConnected" } else { "Ringing" },
+                    to,
+                    id: tag,
                 }
-                value
             })
             .collect()
     }
