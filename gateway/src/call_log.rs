@@ -1,11 +1,12 @@
 //! The call log and the recordings, as REST resources.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::call_plan::{CallRecord, recording_id};
 use crate::gateway::Gateway;
 use crate::http::{Body, Reply};
 use crate::rest::{Call, Page, not_found};
+use crate::shapes::{CallShape, ExtensionShape, LinkShape, print};
 use crate::text;
 
 impl Gateway {
@@ -27,16 +28,17 @@ impl Gateway {
             .filter(|(_, record)| record.plan.has_recording() || !only_recorded)
             .collect();
         found.sort_by_key(|(_, record)| std::cmp::Reverse((record.started_ms, record.number)));
-        let records: Vec<Value> =
-            page.cut(&found).iter().filter_map(|(user, record)| self.call_json(call, *user, record, account)).collect();
+        let shown = page.cut(&found);
+        let records: Vec<_> =
+            shown.iter().filter_map(|(user, record)| self.call_shape(call, *user, record, account)).collect();
         let uri = self.uri(call, &self.log_path(call.user, account));
         page.reply(&uri, &records, found.len())
     }
 
     pub(crate) fn read_call(&self, call: &Call<'_>, id: &str, account: bool) -> Reply {
         let found = self.logged(call.user, account).find(|(_, record)| log_id(record) == id);
-        match found.and_then(|(user, record)| self.call_json(call, user, record, account)) {
-            Some(record) => Reply::json(record.to_string()),
+        match found.and_then(|(user, record)| self.call_shape(call, user, record, account)) {
+            Some(record) => Reply::json(print(&record)),
             None => not_found("callRecordId"),
         }
     }
@@ -82,59 +84,73 @@ impl Gateway {
         self.expand(&format!("/restapi/v1.0/account/~{path}/call-log"), user)
     }
 
-    pub(crate) fn call_json(&self, call: &Call<'_>, user: usize, record: &CallRecord, account: bool) -> Option<Value> {
+    pub(crate) fn call_shape<'a>(
+        &'a self,
+        call: &Call<'_>,
+        user: usize,
+        record: &'a CallRecord,
+        account: bool,
+    ) -> Option<CallShape<'a>> {
         let owner = self.config.users.get(user)?;
         let (id, plan) = (log_id(record), &record.plan);
-        let own = json!({"phoneNumber": owner.phone_number, "name": owner.name, "extensionId": owner.extension_id.to_string()});
-        let other = json!({"phoneNumber": plan.other});
-        let (from, to) = if plan.is_inbound { (other, own) } else { (own, other) };
-        let result = match (plan.is_answered, plan.is_inbound) {
-            (true, true) => "Accepted",
-            (true, false) => "Call connected",
-            (false, true) if record.voicemail.is_some() => "Voicemail",
-            (false, true) => "Missed",
-            (false, false) => "No Answer",
-        };
-        let mut leg = json!({
-            "startTime": text::iso(record.started_ms),
-            "duration": record.duration_ms / 1000,
-            "durationMs": record.duration_ms,
-            "type": "Voice",
-            "direction": plan.direction(),
-            "action": if plan.is_inbound { "Phone Call" } else { "VoIP Call" },
-            "result": result,
-            "from": from,
-            "to": to,
-            "extension": {
-                "uri": self.uri(call, &self.expand("/restapi/v1.0/account/~/extension/~", user)),
-                "id": owner.extension_id,
-            },
-            "transport": "PSTN",
-            "telephonySessionId": self.telephony_session_id(record.number),
+        let (from, to) = plan.ends(owner);
+        let recording = plan.has_recording().then(|| {
+            let id = recording_id(record.number).to_string();
+            let path = self.expand(&format!("/restapi/v1.0/account/~/recording/{id}"), user);
+            let content_uri = Some(format!("{}{path}/content", self.config.base_url));
+            LinkShape { content_uri, id, kind: "Automatic", uri: self.uri(call, &path) }
         });
-        if plan.has_recording() {
-            let recording = recording_id(record.number).to_string();
-            let path = self.expand(&format!("/restapi/v1.0/account/~/recording/{recording}"), user);
-            leg["recording"] = json!({
-                "uri": self.uri(call, &path), "id": recording, "type": "Automatic",
-                "contentUri": format!("{}{path}/content", self.config.base_url),
-            });
-        }
-        if let Some(message) = record.voicemail {
+        let message = record.voicemail.map(|message| {
             let path = self.expand(&format!("/restapi/v1.0/account/~/extension/~/message-store/{message}"), user);
-            leg["message"] = json!({"uri": self.uri(call, &path), "id": message.to_string(), "type": "VoiceMail"});
-        }
-        let mut value = leg.clone();
-        value["uri"] = json!(self.uri(call, &format!("{}/{id}", self.log_path(user, account))));
-        value["id"] = json!(id);
-        value["sessionId"] = json!(record.number.to_string());
-        value["lastModifiedTime"] = json!(text::iso(record.started_ms + record.duration_ms));
-        if call.query.iter().any(|(key, value)| key == "view" && value == "Detailed") {
-            leg["legType"] = json!("Accept");
-            leg["master"] = json!(true);
-            value["legs"] = json!([leg]);
-        }
-        Some(value)
+            LinkShape { content_uri: None, id: message.to_string(), kind: "VoiceMail", uri: self.uri(call, &path) }
+        });
+        let leg = CallShape {
+            action: plan.action(),
+            direction: plan.direction(),
+            duration: Some(record.duration_ms / 1000),
+            duration_ms: Some(record.duration_ms),
+            extension: Some(ExtensionShape {
+                extension_number: None,
+                id: owner.extension_id,
+                uri: self.uri(call, &self.expand("/restapi/v1.0/account/~/extension/~", user)),
+            }),
+            from,
+            id: None,
+            last_modified_time: None,
+            leg_type: None,
+            legs: Vec::new(),
+            master: None,
+            message,
+            recording,
+            result: result_of(record),
+            session_id: None,
+            start_time: text::iso(record.started_ms),
+            telephony_session_id: self.telephony_session_id(record.number),
+            to,
+            transport: Some("PSTN"),
+            kind: "Voice",
+            uri: None,
+        };
+        let is_detailed = call.query.iter().any(|(key, value)| key == "view" && value == "Detailed");
+        let detail = || CallShape { leg_type: Some("Accept"), master: Some(true), ..leg.clone() };
+        Some(CallShape {
+            legs: if is_detailed { vec![detail()] } else { Vec::new() },
+            uri: Some(self.uri(call, &format!("{}/{id}", self.log_path(user, account)))),
+            id: Some(id),
+            session_id: Some(record.number.to_string()),
+            last_modified_time: Some(text::iso(record.started_ms + record.duration_ms)),
+            ..leg
+        })
+    }
+}
+
+fn result_of(record: &CallRecord) -> &'static str {
+    match (record.plan.is_answered, record.plan.is_inbound) {
+        (true, true) => "Accepted",
+        (true, false) => "Call connected",
+        (false, true) if record.voicemail.is_some() => "Voicemail",
+        (false, true) => "Missed",
+        (false, false) => "No Answer",
     }
 }
 

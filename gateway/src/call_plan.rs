@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::config::UserConfig;
+use crate::shapes::EndShape;
+
 /// The course of a call: who calls, how long it rings, what comes of it. See [`Gateway::call`](crate::Gateway::call).
 ///
 /// Without more it is answered and ends at once.
@@ -87,6 +90,16 @@ impl CallPlan {
         if self.is_inbound { "Inbound" } else { "Outbound" }
     }
 
+    /// From whom, and to whom.
+    pub(crate) fn ends<'a>(&'a self, user: &'a UserConfig) -> (EndShape<'a>, EndShape<'a>) {
+        let (own, other) = (EndShape::own(user), EndShape::other(&self.other));
+        if self.is_inbound { (other, own) } else { (own, other) }
+    }
+
+    pub(crate) fn action(&self) -> &'static str {
+        if self.is_inbound { "Phone Call" } else { "VoIP Call" }
+    }
+
     pub(crate) fn has_recording(&self) -> bool {
         self.is_recorded && self.is_answered
     }
@@ -107,6 +120,13 @@ pub(crate) struct LiveCall {
     pub(crate) stage: Stage,
     pub(crate) started_ms: u64,
     pub(crate) sequence: u64,
+}
+
+impl LiveCall {
+    /// Whether this status ends a call to the user that nobody took.
+    pub(crate) fn missed(&self, status: &str) -> bool {
+        status == "Disconnected" && self.stage == Stage::Ringing && self.plan.is_inbound
+    }
 }
 
 /// A call that is over.

@@ -1,14 +1,16 @@
 //! Calls: made on command, with a notification of each step, and kept in a log.
 
+use std::cell::OnceCell;
 use std::time::Duration;
-
-use serde_json::{Value, json};
 
 use crate::call_plan::{CallPlan, CallRecord, FIRST, LiveCall, MAX_LIVE, Stage, recording_id};
 use crate::config::micros;
 use crate::gateway::Gateway;
 use crate::output::Receipt;
 use crate::session::Filter;
+use crate::shapes::{
+    ActiveCallShape, OriginShape, PartyShape, RecordingShape, SipShape, StatusShape, TelephonyShape, print,
+};
 use crate::store::MessageKind;
 use crate::text;
 use crate::timers::Timer;
@@ -93,46 +95,13 @@ impl Gateway {
 
     /// The notification of the telephony session, to the user and to the account.
     fn telephony(&mut self, number: u64, status: &str, receipts: &mut Vec<Receipt>) {
-        let id = self.telephony_session_id(number);
-        let (time, seed) = (text::iso(self.unix_ms()), self.config.seed);
         let Some(call) = self.calls.live.get_mut(&number) else { return };
-        let Some(user) = self.config.users.get(call.user) else { return };
-        call.sequence += 1;
-        let missed = status == "Disconnected" && call.stage == Stage::Ringing && call.plan.is_inbound;
-        let own = json!({
-            "phoneNumber": user.phone_number, "name": user.name, "extensionId": user.extension_id.to_string(),
-        });
-        let other = json!({"phoneNumber": call.plan.other});
-        let (from, to) = if call.plan.is_inbound { (other, own) } else { (own, other) };
-        let mut party = json!({
-            "id": format!("p-{}-1", &id[2..]),
-            "extensionId": user.extension_id.to_string(),
-            "accountId": user.account_id.to_string(),
-            "direction": call.plan.direction(),
-            "from": from,
-            "to": to,
-            "status": {"code": status},
-            "missedCall": missed,
-            "standAlone": false,
-            "muted": false,
-        });
-        let mut body = json!({
-            "sequence": call.sequence,
-            "sessionId": number.to_string(),
-            "telephonySessionId": id,
-            "serverId": format!("10.62.25.{}.GATEWAY", seed % 250 + 1),
-            "eventTime": time,
-            "accountId": user.account_id.to_string(),
-            "parties": [party],
-            "origin": {"type": "Call"},
-        });
-        let mut bodies = [body.to_string(), String::new()];
-        let is_recorded = call.plan.has_recording() && call.stage == Stage::Talking;
-        if is_recorded {
-            party["recordings"] = json!([{"id": recording_id(number).to_string(), "active": status == "Answered"}]);
-            body["parties"] = json!([party]);
+        if self.config.users.get(call.user).is_none() {
+            return;
         }
-        bodies[1] = body.to_string();
+        call.sequence += 1;
+        let (user, missed) = (call.user, call.missed(status));
+        let is_recorded = call.plan.has_recording() && call.stage == Stage::Talking;
         let mut query = form_urlencoded::Serializer::new(String::new());
         query
             .append_pair("direction", call.plan.direction())
@@ -144,12 +113,48 @@ impl Gateway {
             query.append_pair("withRecordings", "false");
         }
         let query = query.finish();
-        let user = call.user;
-        let body = |filter: &Filter| bodies[usize::from(filter.asks("withRecordings", "true"))].as_str();
+        let bodies: [OnceCell<String>; 2] = Default::default();
+        let body = |gateway: &Self, filter: &Filter| {
+            let recordings = is_recorded && filter.asks("withRecordings", "true");
+            let made = || gateway.telephony_body(number, status, recordings).unwrap_or_default();
+            bodies[usize::from(recordings)].get_or_init(made).as_str()
+        };
         for path in ["/restapi/v1.0/account/~/extension/~", "/restapi/v1.0/account/~"] {
             let event = format!("{}/telephony/sessions?{query}", self.expand(path, user));
             self.deliver_each(&event, &body, receipts);
         }
+    }
+
+    fn telephony_body(&self, number: u64, status: &str, recordings: bool) -> Option<String> {
+        let id = self.telephony_session_id(number);
+        let (time, seed) = (text::iso(self.unix_ms()), self.config.seed);
+        let call = self.calls.live.get(&number)?;
+        let user = self.config.users.get(call.user)?;
+        let (from, to) = call.plan.ends(user);
+        let recording = RecordingShape { active: status == "Answered", id: recording_id(number).to_string() };
+        let party = PartyShape {
+            account_id: user.account_id.to_string(),
+            direction: call.plan.direction(),
+            extension_id: user.extension_id.to_string(),
+            from,
+            id: format!("p-{}-1", &id[2..]),
+            missed_call: call.missed(status),
+            muted: false,
+            recordings: recordings.then_some([recording]),
+            stand_alone: false,
+            status: StatusShape { code: status },
+            to,
+        };
+        Some(print(&TelephonyShape {
+            account_id: user.account_id.to_string(),
+            event_time: time,
+            origin: OriginShape { kind: "Call" },
+            parties: [party],
+            sequence: call.sequence,
+            server_id: format!("10.62.25.{}.GATEWAY", seed % 250 + 1),
+            session_id: number.to_string(),
+            telephony_session_id: &id,
+        }))
     }
 
     pub(crate) fn telephony_session_id(&self, number: u64) -> String {
@@ -161,7 +166,7 @@ impl Gateway {
     }
 
     /// The calls that detailed presence shows.
-    pub(crate) fn active_calls(&self, user: usize, sip: bool) -> Vec<Value> {
+    pub(crate) fn active_calls(&self, user: usize, sip: bool) -> Vec<ActiveCallShape<'_>> {
         let Some(own) = self.config.users.get(user).map(|user| &user.phone_number) else { return Vec::new() };
         let calls = self.calls.live.iter();
         let shown = calls.filter(|(_, call)| call.user == user && call.stage != Stage::LeavingMessage);
@@ -169,23 +174,25 @@ impl Gateway {
             .map(|(number, call)| {
                 let id = self.telephony_session_id(*number);
                 let (from, to) = if call.plan.is_inbound { (&call.plan.other, own) } else { (own, &call.plan.other) };
-                let mut value = json!({
-                    "id": &id[2..],
-                    "direction": call.plan.direction(),
-                    "queueCall": false,
-                    "from": from,
-                    "to": to,
-                    "telephonyStatus": if call.stage == Stage::Talking { "CallConnected" } else { "Ringing" },
-                    "sessionId": number.to_string(),
-                    "startTime": text::iso(call.started_ms),
-                    "partyId": format!("p-{}-1", &id[2..]),
-                    "telephonySessionId": id,
-                });
-                if sip {
-                    value["sipData"] =
-                        json!({"toTag": "gateway", "fromTag": &id[2..], "remoteUri": "-", "localUri": "-"});
+                let tag = id[2..].to_owned();
+                ActiveCallShape {
+                    direction: call.plan.direction(),
+                    from,
+                    party_id: format!("p-{tag}-1"),
+                    queue_call: false,
+                    session_id: number.to_string(),
+                    sip_data: sip.then(|| SipShape {
+                        from_tag: tag.clone(),
+                        local_uri: "-",
+                        remote_uri: "-",
+                        to_tag: "gateway",
+                    }),
+                    start_time: text::iso(call.started_ms),
+                    telephony_session_id: id,
+                    telephony_status: if call.stage == Stage::Talking { "CallConnected" } else { "Ringing" },
+                    to,
+                    id: tag,
                 }
-                value
             })
             .collect()
     }

@@ -53,10 +53,9 @@ impl Gateway {
         }
         let from = message.from.number().to_owned();
         let to: Vec<String> = message.to.iter().map(|to| to.number().to_owned()).collect();
-        let Some(body) = self.message_json(user, id, "") else { return };
         let event = self.expand("/restapi/v1.0/account/~/extension/~/fax?direction=Outbound", user);
         let mut receipts = Vec::new();
-        self.deliver(&event, &body.to_string(), &mut receipts);
+        self.deliver_made(&event, |gateway| gateway.message_text(user, id), &mut receipts);
         self.store_changed(user, MessageKind::Fax, 0, &mut receipts);
         for to in to {
             if let Some(receiver) = self.config.users.iter().position(|user| user.phone_number == to) {

@@ -29,6 +29,7 @@ mod presence_settings;
 mod rest;
 mod rest_limits;
 mod session;
+mod shapes;
 mod store;
 mod subscribe;
 mod sync;

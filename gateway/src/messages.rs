@@ -6,6 +6,7 @@ use crate::gateway::Gateway;
 use crate::http::{Body, Reply};
 use crate::output::Receipt;
 use crate::rest::{Call, Page, not_found};
+use crate::shapes::{AttachmentShape, MessageShape, OwnerShape, print};
 use crate::store::{Document, Fax, Message, MessageKind, Party};
 use crate::text;
 
@@ -15,7 +16,10 @@ impl Gateway {
     /// The stored messages of a user, sent and received, oldest first, as the REST resource shows them.
     pub fn messages(&self, user: usize) -> impl Iterator<Item = Value> + '_ {
         let ids = self.messages.users.get(&user).into_iter().flatten();
-        ids.filter_map(move |(id, _)| self.message_json(user, *id, ""))
+        ids.filter_map(move |(id, _)| {
+            let message = self.message_shape(user, *id, "")?;
+            serde_json::to_value(message).ok()
+        })
     }
 
     /// A message arrives for a user: it is stored and makes the notifications a real one makes. Returns its
@@ -48,7 +52,6 @@ impl Gateway {
             message.fax = Some(Fax { resolution: "High".to_owned(), pages: 1, documents: vec![document] });
         }
         let id = self.messages.insert(user, message, self.config.message_store_size);
-        let Some(body) = self.message_json(user, id, "") else { return id };
         let event = match kind {
             MessageKind::Sms => Some("message-store/instant?type=SMS"),
             MessageKind::VoiceMail => Some("voicemail"),
@@ -57,7 +60,8 @@ impl Gateway {
         };
         if let Some(event) = event {
             let event = self.expand(&format!("/restapi/v1.0/account/~/extension/~/{event}"), user);
-            self.deliver(&event, &body.to_string(), receipts);
+            let body = |gateway: &Self| gateway.message_text(user, id);
+            self.deliver_made(&event, body, receipts);
         }
         self.store_changed(user, kind, 1, receipts);
         id
@@ -80,14 +84,18 @@ impl Gateway {
     /// The `message-store` event: counts, no content.
     pub(crate) fn store_changed(&mut self, user: usize, kind: MessageKind, new: u32, receipts: &mut Vec<Receipt>) {
         let Some(config) = self.config.users.get(user) else { return };
-        let body = json!({
-            "accountId": config.account_id,
-            "extensionId": config.extension_id,
-            "lastUpdated": text::iso(self.unix_ms()),
-            "changes": [{"type": kind.name(), "newCount": new, "updatedCount": u32::from(new == 0)}],
-        });
+        let (account, extension) = (config.account_id, config.extension_id);
+        let body = |gateway: &Self| {
+            let body = json!({
+                "accountId": account,
+                "extensionId": extension,
+                "lastUpdated": text::iso(gateway.unix_ms()),
+                "changes": [{"type": kind.name(), "newCount": new, "updatedCount": u32::from(new == 0)}],
+            });
+            body.to_string()
+        };
         let event = self.expand("/restapi/v1.0/account/~/extension/~/message-store", user);
-        self.deliver(&event, &body.to_string(), receipts);
+        self.deliver_made(&event, body, receipts);
     }
 
     pub(crate) fn send_sms(&mut self, call: &Call<'_>) -> Reply {
@@ -140,8 +148,8 @@ impl Gateway {
             .filter(|(_, message)| page.covers(message.created_ms))
             .map(|(id, _)| *id)
             .collect();
-        let records: Vec<Value> =
-            page.cut(&found).iter().filter_map(|id| self.message_json(call.user, *id, &base)).collect();
+        let records: Vec<_> =
+            page.cut(&found).iter().filter_map(|id| self.message_shape(call.user, *id, &base)).collect();
         let uri = format!("{base}{}", self.expand("/restapi/v1.0/account/~/extension/~/message-store", call.user));
         page.reply(&uri, &records, found.len())
     }
@@ -161,13 +169,13 @@ impl Gateway {
         let mut statuses = Vec::new();
         let mut parts = Vec::new();
         for id in ids {
-            let found = id.parse().ok().and_then(|id| self.message_json(call.user, id, &base));
+            let found = id.parse().ok().and_then(|id| self.message_shape(call.user, id, &base));
             let (status, description) = if found.is_some() { (200, "OK") } else { (404, "Not Found") };
             let path = format!("/restapi/v1.0/account/~/extension/~/message-store/{id}");
             let href = format!("{base}{}", self.expand(&path, call.user));
             statuses.push(json!({"href": href, "status": status, "responseDescription": description}));
             parts.push(match found {
-                Some(message) => message.to_string(),
+                Some(message) => print(&message),
                 None => match not_found("messageId").body {
                     Body::Json(text) => text,
                     _ => String::new(),
@@ -230,8 +238,8 @@ impl Gateway {
     }
 
     pub(crate) fn message_reply(&self, call: &Call<'_>, id: u64) -> Reply {
-        match self.message_json(call.user, id, &self.link_base(call)) {
-            Some(message) => Reply::json(message.to_string()),
+        match self.message_shape(call.user, id, &self.link_base(call)) {
+            Some(message) => Reply::json(print(&message)),
             None => not_found("messageId"),
         }
     }
@@ -241,59 +249,62 @@ impl Gateway {
         self.uri(call, "")
     }
 
-    pub(crate) fn message_json(&self, user: usize, id: u64, base: &str) -> Option<Value> {
+    /// The body of the notification of a message.
+    pub(crate) fn message_text(&self, user: usize, id: u64) -> String {
+        self.message_shape(user, id, "").map(|message| print(&message)).unwrap_or_default()
+    }
+
+    pub(crate) fn message_shape(&self, user: usize, id: u64, base: &str) -> Option<MessageShape<'_>> {
         let message = self.messages.get(user, id)?;
         let owner = self.config.users.get(user)?;
         let path = self.expand(&format!("/restapi/v1.0/account/~/extension/~/message-store/{id}"), user);
-        let mut value = json!({
-            "uri": format!("{base}{path}"),
-            "id": id,
-            "to": message.to.iter().map(Party::json).collect::<Vec<_>>(),
-            "from": message.from.json(),
-            "type": message.kind.name(),
-            "creationTime": text::iso(message.created_ms),
-            "lastModifiedTime": text::iso(message.modified_ms),
-            "readStatus": read_status(message),
-            "priority": "Normal",
-            "attachments": self.attachments(id, message, &path, base),
-            "direction": direction_of(message),
-            "availability": "Alive",
-            "subject": message.text,
-            "messageStatus": message.status,
-            "eventType": "Create",
-            "owner": {"extensionId": owner.extension_id.to_string(), "extensionType": "User", "name": owner.name},
-        });
-        if let Some(fax) = &message.fax {
-            value["faxResolution"] = json!(fax.resolution);
-            value["faxPageCount"] = json!(fax.pages);
-        }
-        if message.kind == MessageKind::Pager {
-            value["conversationId"] = json!(id);
-            value["pgToDepartment"] = json!(false);
-        }
-        Some(value)
+        let is_pager = message.kind == MessageKind::Pager;
+        Some(MessageShape {
+            attachments: self.attachments(id, message, &path, base),
+            availability: "Alive",
+            conversation_id: is_pager.then_some(id),
+            creation_time: text::iso(message.created_ms),
+            direction: direction_of(message),
+            event_type: "Create",
+            fax_page_count: message.fax.as_ref().map(|fax| fax.pages),
+            fax_resolution: message.fax.as_ref().map(|fax| fax.resolution.as_str()),
+            from: &message.from,
+            id,
+            last_modified_time: text::iso(message.modified_ms),
+            message_status: message.status,
+            owner: OwnerShape {
+                extension_id: owner.extension_id.to_string(),
+                extension_type: "User",
+                name: &owner.name,
+            },
+            pg_to_department: is_pager.then_some(false),
+            priority: "Normal",
+            read_status: read_status(message),
+            subject: &message.text,
+            to: &message.to,
+            kind: message.kind.name(),
+            uri: format!("{base}{path}"),
+        })
     }
 
-    fn attachments(&self, id: u64, message: &Message, path: &str, base: &str) -> Value {
+    fn attachments<'a>(&'a self, id: u64, message: &'a Message, path: &str, base: &str) -> Vec<AttachmentShape<'a>> {
         // A recording or a document is a file on a host of its own: its link is absolute wherever it stands.
         let host = &self.config.base_url;
         if message.kind.is_text() {
             let uri = format!("{base}{path}/content/{id}");
-            return json!([{"id": id, "uri": uri, "type": "Text", "contentType": "text/plain"}]);
+            return vec![AttachmentShape { content_type: "text/plain", id, size: None, kind: "Text", uri }];
         }
-        let Some(fax) = &message.fax else {
-            return json!([{
-                "id": id, "uri": format!("{host}{path}/content/{id}"),
-                "type": "AudioRecording", "contentType": "audio/x-wav", "size": self.config.recording_size,
-            }]);
+        let file = |id: u64, kind, content_type, size| {
+            let uri = format!("{host}{path}/content/{id}");
+            AttachmentShape { content_type, id, size: Some(size), kind, uri }
         };
-        let documents = (id..).zip(&fax.documents).map(|(id, document)| {
-            json!({
-                "id": id, "uri": format!("{host}{path}/content/{id}"),
-                "type": "RenderedDocument", "contentType": document.content_type, "size": document.len,
-            })
-        });
-        documents.collect()
+        match &message.fax {
+            None => vec![file(id, "AudioRecording", "audio/x-wav", self.config.recording_size)],
+            Some(fax) => (id..)
+                .zip(&fax.documents)
+                .map(|(id, document)| file(id, "RenderedDocument", &document.content_type, document.len))
+                .collect(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Notifications: who receives one, and as what text.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::gateway::Gateway;
@@ -49,14 +50,21 @@ impl Gateway {
     }
 
     pub(crate) fn deliver(&mut self, event: &str, body: &str, receipts: &mut Vec<Receipt>) {
-        self.deliver_each(event, &|_| body, receipts);
+        self.deliver_each(event, &|_, _| body, receipts);
     }
 
-    /// A notification whose body depends on what the filter asks for.
+    /// A notification whose body is made when the first subscription takes it.
+    pub(crate) fn deliver_made(&mut self, event: &str, make: impl Fn(&Self) -> String, receipts: &mut Vec<Receipt>) {
+        let made = OnceCell::new();
+        self.deliver_each(event, &|gateway, _| made.get_or_init(|| make(gateway)), receipts);
+    }
+
+    /// A notification whose body depends on what the filter asks for. It is asked for only where a filter matches, as
+    /// nobody hears of most of what happens.
     pub(crate) fn deliver_each<'b>(
         &mut self,
         event: &str,
-        body: &dyn Fn(&Filter) -> &'b str,
+        body: &dyn Fn(&Self, &Filter) -> &'b str,
         receipts: &mut Vec<Receipt>,
     ) {
         // Byte by byte: most events are short and have no query.
@@ -79,7 +87,7 @@ impl Gateway {
         key: u64,
         path: &str,
         query: &str,
-        body: &dyn Fn(&Filter) -> &'b str,
+        body: &dyn Fn(&Self, &Filter) -> &'b str,
     ) -> Option<(u64, Stored)> {
         let uuid = self.next_uuid();
         let ms = self.unix_ms();
@@ -87,7 +95,7 @@ impl Gateway {
         let session = subscription.session?;
         let filter = subscription.filters.iter().find(|filter| filter.accepts(path, query))?;
         let owner = self.config.users.get(subscription.user)?.extension_id;
-        let body = body(filter);
+        let body = body(self, filter);
         let mut text = String::with_capacity(180 + filter.json.len() + body.len());
         text.push_str("{\"uuid\":\"");
         text::push_number(&mut text, uuid);

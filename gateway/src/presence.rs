@@ -1,12 +1,16 @@
 //! Presence: what a user set, what calls make of it, and who hears of changes.
 
-use serde_json::{Value, json};
+use std::cell::OnceCell;
+
+use serde_json::json;
 
 use crate::gateway::Gateway;
 use crate::http::Reply;
 use crate::output::Receipt;
+use crate::presence_settings::Presence;
 use crate::rest::{Call, Page, not_found};
 use crate::session::Filter;
+use crate::shapes::{ExtensionShape, PresenceShape, print};
 
 /// How much of a user's calls is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +33,9 @@ impl Detail {
 impl Gateway {
     pub(crate) fn read_presence(&self, call: &Call<'_>) -> Reply {
         let detail = Detail::of(|name, value| call.query.iter().any(|(k, v)| k == name && v == value));
-        match self.presence_resource(call, call.user, detail) {
-            Some(value) => Reply::json(value.to_string()),
+        let set = Presence::default();
+        match self.presence_resource(call, call.user, &set, detail) {
+            Some(presence) => Reply::json(print(&presence)),
             None => not_found("extensionId"),
         }
     }
@@ -64,7 +69,9 @@ impl Gateway {
         let detail = Detail::of(|name, value| call.query.iter().any(|(k, v)| k == name && v == value));
         let users = self.colleagues(call.user);
         let shown = page.cut(&users);
-        let records: Vec<Value> = shown.iter().filter_map(|user| self.presence_resource(call, *user, detail)).collect();
+        let set = Presence::default();
+        let records: Vec<_> =
+            shown.iter().filter_map(|user| self.presence_resource(call, *user, &set, detail)).collect();
         let uri = self.uri(call, &self.expand("/restapi/v1.0/account/~/presence", call.user));
         page.reply(&uri, &records, users.len())
     }
@@ -81,20 +88,25 @@ impl Gateway {
         self.presence.entry(user).or_default().sequence += 1;
         let paths = ["/restapi/v1.0/account/~/extension/~/presence", "/restapi/v1.0/account/~/presence"];
         let paths = paths.map(|path| self.expand(path, user));
-        if paths.iter().all(|path| self.subscriptions.on_path(path).next().is_none()) {
-            return;
-        }
-        let bodies = [Detail::None, Detail::Calls, Detail::Sip].map(|detail| {
-            let mut body = self.presence_state(user, detail);
-            body["sequence"] = json!(self.presence.get(&user).map_or(0, |presence| presence.sequence));
-            body["extensionId"] = json!(self.config.users.get(user).map_or(0, |user| user.extension_id).to_string());
-            body["meetingStatus"] = json!("Disconnected");
-            body.to_string()
-        });
-        let body = |filter: &Filter| bodies[Detail::of(|name, value| filter.asks(name, value)) as usize].as_str();
+        let bodies: [OnceCell<String>; 3] = Default::default();
+        let body = |gateway: &Self, filter: &Filter| {
+            let detail = Detail::of(|name, value| filter.asks(name, value));
+            bodies[detail as usize].get_or_init(|| gateway.presence_body(user, detail)).as_str()
+        };
         for event in paths {
             self.deliver_each(&event, &body, receipts);
         }
+    }
+
+    fn presence_body(&self, user: usize, detail: Detail) -> String {
+        let set = Presence::default();
+        let set = self.presence.get(&user).unwrap_or(&set);
+        print(&PresenceShape {
+            sequence: Some(set.sequence),
+            extension_id: Some(self.config.users.get(user).map_or(0, |user| user.extension_id).to_string()),
+            meeting_status: Some("Disconnected"),
+            ..self.presence_state(user, set, detail)
+        })
     }
 
     fn dnd_changed(&mut self, user: usize, receipts: &mut Vec<Receipt>) {
@@ -105,45 +117,53 @@ impl Gateway {
         self.deliver(&event, &body, receipts);
     }
 
-    fn presence_resource(&self, call: &Call<'_>, user: usize, detail: Detail) -> Option<Value> {
+    /// `default`: of a user who has set nothing.
+    fn presence_resource<'a>(
+        &'a self,
+        call: &Call<'_>,
+        user: usize,
+        default: &'a Presence,
+        detail: Detail,
+    ) -> Option<PresenceShape<'a>> {
         let owner = self.config.users.get(user)?;
-        let extension = self.uri(call, &self.expand("/restapi/v1.0/account/~/extension/~", user));
-        let mut value = self.presence_state(user, detail);
-        value["uri"] = json!(format!("{extension}/presence"));
-        value["extension"] =
-            json!({"uri": extension, "id": owner.extension_id, "extensionNumber": owner.extension_number});
-        Some(value)
+        let uri = self.uri(call, &self.expand("/restapi/v1.0/account/~/extension/~", user));
+        Some(PresenceShape {
+            uri: Some(format!("{uri}/presence")),
+            extension: Some(ExtensionShape {
+                extension_number: Some(&owner.extension_number),
+                id: owner.extension_id,
+                uri,
+            }),
+            ..self.presence_state(user, self.presence.get(&user).unwrap_or(default), detail)
+        })
     }
 
     /// What the resource and the notification have in common.
-    fn presence_state(&self, user: usize, detail: Detail) -> Value {
-        let presence = self.presence.get(&user).cloned().unwrap_or_default();
+    fn presence_state<'a>(&'a self, user: usize, set: &'a Presence, detail: Detail) -> PresenceShape<'a> {
         let telephony = self.calls.telephony_status(user);
-        let busy = telephony == "CallConnected"
-            || presence.user_status == "Busy"
-            || presence.dnd_status == "DoNotAcceptAnyCalls";
-        let aggregated = match presence.user_status.as_str() {
+        let busy = telephony == "CallConnected" || set.user_status == "Busy" || set.dnd_status == "DoNotAcceptAnyCalls";
+        let aggregated = match set.user_status.as_str() {
             "Offline" => "Offline",
             _ if busy => "Busy",
             _ => "Available",
         };
-        let mut value = json!({
-            "presenceStatus": aggregated,
-            "telephonyStatus": telephony,
-            "userStatus": presence.user_status,
-            "dndStatus": presence.dnd_status,
-            "allowSeeMyPresence": presence.allow_see,
-            "ringOnMonitoredCall": presence.ring_on_monitored,
-            "pickUpCallsOnHold": presence.pick_up_on_hold,
-        });
-        if let Some(message) = presence.message {
-            value["message"] = json!(message);
+        let calls = (detail != Detail::None).then(|| self.active_calls(user, detail == Detail::Sip));
+        PresenceShape {
+            total_active_calls: calls.as_ref().map(Vec::len),
+            active_calls: calls,
+            allow_see_my_presence: set.allow_see,
+            dnd_status: &set.dnd_status,
+            extension: None,
+            extension_id: None,
+            meeting_status: None,
+            message: set.message.as_deref(),
+            pick_up_calls_on_hold: set.pick_up_on_hold,
+            presence_status: aggregated,
+            ring_on_monitored_call: set.ring_on_monitored,
+            sequence: None,
+            telephony_status: telephony,
+            uri: None,
+            user_status: &set.user_status,
         }
-        if detail != Detail::None {
-            let calls = self.active_calls(user, detail == Detail::Sip);
-            value["totalActiveCalls"] = json!(calls.len());
-            value["activeCalls"] = json!(calls);
-        }
-        value
     }
 }

@@ -1,9 +1,11 @@
 //! The REST resources, the same over HTTP and over the socket.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 use crate::http::{Body, Reply};
+use crate::shapes::{ListShape, PagingShape, print};
 use crate::{multipart, text};
 
 /// A REST call, whichever way it came.
@@ -91,14 +93,14 @@ impl Page {
         all.iter().skip((self.page - 1).saturating_mul(self.per_page)).take(self.per_page).copied().collect()
     }
 
-    pub(crate) fn reply(&self, uri: &str, records: &[Value], total: usize) -> Reply {
-        let paging = json!({
-            "page": self.page,
-            "perPage": self.per_page,
-            "totalElements": total,
-            "totalPages": total.div_ceil(self.per_page),
-        });
-        Reply::json(json!({"uri": uri, "records": records, "paging": paging}).to_string())
+    pub(crate) fn reply(&self, uri: &str, records: &[impl Serialize], total: usize) -> Reply {
+        let paging = PagingShape {
+            page: self.page,
+            per_page: self.per_page,
+            total_elements: total,
+            total_pages: total.div_ceil(self.per_page),
+        };
+        Reply::json(print(&ListShape { paging: Some(paging), records, sync_info: None, uri }))
     }
 }
 

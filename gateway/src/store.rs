@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// What a stored message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +34,11 @@ impl MessageKind {
 }
 
 /// Who a message is from or to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) enum Party {
+    #[serde(rename = "phoneNumber")]
     Phone(String),
+    #[serde(rename = "extensionNumber")]
     Extension(String),
 }
 
@@ -52,13 +54,6 @@ impl Party {
     pub(crate) fn number(&self) -> &str {
         match self {
             Self::Phone(number) | Self::Extension(number) => number,
-        }
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        match self {
-            Self::Phone(number) => json!({"phoneNumber": number}),
-            Self::Extension(number) => json!({"extensionNumber": number}),
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! A token is text that says what it is about; the real one is opaque. Deleted messages are not reported.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::call_plan::CallRecord;
 use crate::gateway::Gateway;
 use crate::http::Reply;
 use crate::rest::{Call, Page};
+use crate::shapes::{CallShape, ListShape, SyncShape, print};
 use crate::store::Message;
 use crate::text;
 
@@ -104,25 +105,22 @@ impl Gateway {
         self.sync_generation += 1;
     }
 
-    fn synced(&self, call: &Call<'_>, what: &str, frame: &Frame, records: &[Value], older: Option<bool>) -> Reply {
-        let kind = text::lookup(&call.query, "syncType").unwrap_or("FSync");
-        let mut info = json!({
-            "syncType": kind,
-            "syncToken": frame.text(what, self.sync_generation),
-            "syncTime": text::iso(frame.made_ms),
-        });
-        if let Some(older) = older {
-            info["olderRecordsExist"] = json!(older);
-        }
-        // The records are most of it: they are written as they are, and not copied before.
-        let mut text = "{\"records\":[".to_owned();
-        for (i, record) in records.iter().enumerate() {
-            text.push_str(if i > 0 { "," } else { "" });
-            text.push_str(&record.to_string());
-        }
-        let uri = text::json(&self.uri(call, call.path));
-        text.push_str(&format!("],\"syncInfo\":{info},\"uri\":{uri}}}"));
-        Reply::json(text)
+    fn synced(
+        &self,
+        call: &Call<'_>,
+        what: &str,
+        frame: &Frame,
+        records: &[impl Serialize],
+        older: Option<bool>,
+    ) -> Reply {
+        let info = SyncShape {
+            older_records_exist: older,
+            sync_time: text::iso(frame.made_ms),
+            sync_token: frame.text(what, self.sync_generation),
+            sync_type: text::lookup(&call.query, "syncType").unwrap_or("FSync"),
+        };
+        let uri = self.uri(call, call.path);
+        Reply::json(print(&ListShape { paging: None, records, sync_info: Some(info), uri: &uri }))
     }
 
     /// The newest first, by the time they were made.
@@ -138,8 +136,8 @@ impl Gateway {
         let found: Vec<u64> =
             store.filter(|(_, message)| frame.allows(message) && changed(message)).map(|(id, _)| *id).collect();
         let base = self.link_base(call);
-        let records: Vec<Value> =
-            found.iter().take(frame.count).filter_map(|id| self.message_json(call.user, *id, &base)).collect();
+        let records: Vec<_> =
+            found.iter().take(frame.count).filter_map(|id| self.message_shape(call.user, *id, &base)).collect();
         let older = found.len() > frame.count;
         self.synced(call, "messages", &Frame { made_ms: now, ..frame }, &records, Some(older))
     }
@@ -189,8 +187,8 @@ impl Gateway {
         }
         found.sort_by_key(|(_, record)| std::cmp::Reverse((record.started_ms, record.number)));
         let records = found.iter().take(frame.count);
-        let records: Vec<Value> =
-            records.filter_map(|(user, record)| self.call_json(call, *user, record, account)).collect();
+        let records: Vec<_> =
+            records.filter_map(|(user, record)| self.call_shape(call, *user, record, account)).collect();
         self.synced(call, "calls", &Frame { made_ms: now, ..frame }, &records, None)
     }
 
@@ -219,27 +217,35 @@ impl Gateway {
         let users = if account { self.colleagues(call.user) } else { vec![call.user] };
         let live = self.calls.live.iter().rev();
         let found: Vec<u64> = live.filter(|(_, one)| users.contains(&one.user)).map(|(number, _)| *number).collect();
-        let records: Vec<Value> = page.cut(&found).iter().filter_map(|number| self.active_call_json(*number)).collect();
+        let records: Vec<_> = page.cut(&found).iter().filter_map(|number| self.active_call_shape(*number)).collect();
         page.reply(&self.uri(call, call.path), &records, found.len())
     }
 
-    fn active_call_json(&self, number: u64) -> Option<Value> {
+    fn active_call_shape(&self, number: u64) -> Option<CallShape<'_>> {
         let live = self.calls.live.get(&number)?;
-        let owner = self.config.users.get(live.user)?;
-        let own = json!({"phoneNumber": owner.phone_number, "name": owner.name, "extensionId": owner.extension_id.to_string()});
-        let other = json!({"phoneNumber": live.plan.other});
-        let (from, to) = if live.plan.is_inbound { (other, own) } else { (own, other) };
-        Some(json!({
-            "id": number.to_string(),
-            "sessionId": number.to_string(),
-            "telephonySessionId": self.telephony_session_id(number),
-            "startTime": text::iso(live.started_ms),
-            "type": "Voice",
-            "direction": live.plan.direction(),
-            "action": if live.plan.is_inbound { "Phone Call" } else { "VoIP Call" },
-            "result": "In Progress",
-            "from": from,
-            "to": to,
-        }))
+        let (from, to) = live.plan.ends(self.config.users.get(live.user)?);
+        Some(CallShape {
+            action: live.plan.action(),
+            direction: live.plan.direction(),
+            duration: None,
+            duration_ms: None,
+            extension: None,
+            from,
+            id: Some(number.to_string()),
+            last_modified_time: None,
+            leg_type: None,
+            legs: Vec::new(),
+            master: None,
+            message: None,
+            recording: None,
+            result: "In Progress",
+            session_id: Some(number.to_string()),
+            start_time: text::iso(live.started_ms),
+            telephony_session_id: self.telephony_session_id(number),
+            to,
+            transport: None,
+            kind: "Voice",
+            uri: None,
+        })
     }
 }
