@@ -32,6 +32,7 @@ mod session;
 mod store;
 mod subscribe;
 mod sync;
+mod teams;
 mod text;
 mod timers;
 mod wstoken;
