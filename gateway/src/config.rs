@@ -89,6 +89,10 @@ pub struct GatewayConfig {
     pub message_store_size: usize,
     /// Messages of one answer of a sync, whatever was asked for (1000); more are older records that exist.
     pub sync_records: usize,
+    /// How many posts a chat keeps (1000).
+    pub chat_size: usize,
+    /// Posts of one answer, whatever was asked for (250); the others are on further pages.
+    pub post_records: usize,
     /// How many calls the call log of a user keeps (1000).
     pub call_log_size: usize,
     /// Rate limits of REST calls, by group and user; `None`: there are none, and no headers.
@@ -146,6 +150,8 @@ impl Default for GatewayConfig {
             recording_size: 65_536,
             message_store_size: 1000,
             sync_records: 1000,
+            chat_size: 1000,
+            post_records: 250,
             call_log_size: 1000,
             rest_limits: None,
             event_log_size: 4096,

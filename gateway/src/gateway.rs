@@ -12,6 +12,7 @@ use crate::output::{FrameKind, GatewayEvent, GatewayOutput, Ledger, LossCause, O
 use crate::presence_settings::Presence;
 use crate::session::{Session, Subscriptions};
 use crate::store::MessageStore;
+use crate::teams::Teams;
 use crate::text::{self, SplitMix};
 use crate::timers::{Timer, Timers};
 use crate::wstoken::WsTokens;
@@ -46,6 +47,7 @@ pub struct Gateway {
     pub(crate) by_oauth: BTreeMap<OAuthId, BTreeSet<u64>>,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) messages: MessageStore,
+    pub(crate) teams: Teams,
     pub(crate) calls: Calls,
     pub(crate) presence: BTreeMap<usize, Presence>,
     pub(crate) timers: Timers,
@@ -115,6 +117,7 @@ impl Gateway {
             by_oauth: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             messages: MessageStore::default(),
+            teams: Teams::default(),
             calls: Calls::default(),
             presence: BTreeMap::new(),
             timers: Timers::default(),

@@ -33,6 +33,7 @@ mod shapes;
 mod store;
 mod subscribe;
 mod sync;
+mod teams;
 mod text;
 mod timers;
 mod wstoken;

@@ -81,6 +81,20 @@ impl Gateway {
         self.scratch = keys;
     }
 
+    /// A notification whose event does not say whom it is for: the users of this account.
+    pub(crate) fn deliver_in(&mut self, account: u64, event: &str, body: &str, receipts: &mut Vec<Receipt>) {
+        let users = &self.config.users;
+        let is_of_account = |user: usize| users.get(user).is_some_and(|user| user.account_id == account);
+        let subscriptions = &self.subscriptions;
+        let keys = subscriptions.on_path(event);
+        let keys = keys.filter(|key| subscriptions.all.get(key).is_some_and(|one| is_of_account(one.user)));
+        for key in keys.collect::<Vec<u64>>() {
+            if let Some((session, stored)) = self.stored_for(key, event, "", &|_| body) {
+                receipts.push(self.hand_over(session, stored));
+            }
+        }
+    }
+
     /// The notification as the session of this subscription sees it, if one of its filters matches.
     fn stored_for<'b>(
         &mut self,

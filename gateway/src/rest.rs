@@ -113,14 +113,18 @@ pub(crate) fn not_found(parameter: &str) -> Reply {
     Reply::error_with(404, "CMN-102", &message, Some(parameter))
 }
 
-fn bad_method() -> Reply {
+pub(crate) fn bad_method() -> Reply {
     Reply::error(405, "CMN-105", "HTTP method is not supported for this resource")
 }
 
 impl Gateway {
     pub(crate) fn route(&mut self, call: &Call<'_>) -> Reply {
         let segments: Vec<&str> = call.path.split('/').filter(|segment| !segment.is_empty()).collect();
-        let ["restapi", "v1.0", rest @ ..] = segments.as_slice() else { return no_such_uri() };
+        let rest = match segments.as_slice() {
+            ["restapi", "v1.0", rest @ ..] => rest,
+            ["team-messaging", "v1", rest @ ..] => return self.team_resource(call, rest),
+            _ => return no_such_uri(),
+        };
         match rest {
             [] => Reply::json(r#"{"uri":"/restapi/v1.0","versionString":"1.0","serverRevision":"gateway"}"#.into()),
             ["subscription", rest @ ..] => self.subscription_resource(call, rest),

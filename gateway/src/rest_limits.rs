@@ -15,7 +15,7 @@ use crate::rest::Call;
 pub struct RestLimits {
     /// Most resources (50).
     pub light: u32,
-    /// Messages that are sent, subscriptions (40).
+    /// Messages that are sent, subscriptions, posts of a chat (40).
     pub medium: u32,
     /// The call log, calls that go on, presence of an account (10).
     pub heavy: u32,
@@ -37,7 +37,10 @@ impl RestLimits {
             || path.ends_with("/presence") && !path.contains("/extension/");
         if is_heavy {
             ("heavy", self.heavy)
-        } else if path.contains("/restapi/v1.0/subscription") || call.method == "POST" {
+        } else if path.contains("/restapi/v1.0/subscription")
+            || path.starts_with("/team-messaging/v1/chats/")
+            || call.method == "POST"
+        {
             ("medium", self.medium)
         } else {
             ("light", self.light)

@@ -69,7 +69,7 @@ impl Frame {
     }
 }
 
-fn invalid(parameter: &str, why: &str) -> Reply {
+pub(crate) fn invalid(parameter: &str, why: &str) -> Reply {
     let message = format!("Parameter [{parameter}] is invalid{why}");
     Reply::error_with(400, "CMN-101", &message, Some(parameter))
 }
@@ -88,7 +88,7 @@ fn is_incremental(call: &Call<'_>) -> Result<bool, Reply> {
     }
 }
 
-fn count(call: &Call<'_>, most: usize) -> Result<Option<usize>, Reply> {
+pub(crate) fn count(call: &Call<'_>, most: usize) -> Result<Option<usize>, Reply> {
     let Some(text) = text::lookup(&call.query, "recordCount") else { return Ok(None) };
     let count = text.parse().ok().filter(|count| (1..=most).contains(count));
     count.map(Some).ok_or_else(|| invalid("recordCount", ""))

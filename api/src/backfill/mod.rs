@@ -20,7 +20,8 @@
 //! A sync token is asked for when a subscription begins (`FSync`), and each gap is filled from a token that was made
 //! before it (`ISync`), so that changes of older messages come too. A token that the service does not know any more
 //! (`CMN-101`, `MSG-333`, any 400), or that was made within the gap, is replaced by a full sync from a minute before the
-//! gap on (eleven while the server's clock is unknown; each answer says what time it is there). There are no pages: while an answer says `olderRecordsExist`, what is older is asked for by its time, 40
+//! gap on (eleven while the server's clock is unknown; each answer says what time it is there, by its `syncTime` or its
+//! `Date`). There are no pages: while an answer says `olderRecordsExist`, what is older is asked for by its time, 40
 //! answers at most.
 //!
 //! # Once

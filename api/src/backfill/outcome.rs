@@ -1,6 +1,6 @@
 //! How calls end, and what follows.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use ringcentral_ws_core::classify::retry_after;
@@ -17,6 +17,8 @@ const PENALTY: Duration = Duration::from_secs(60);
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// What remains of the minute before a gap suffices for clocks that differ by less.
 const CLOCKS: Duration = Duration::from_secs(30);
+/// How unsure a date is, beside the time that the answer took.
+const DATE: Duration = Duration::from_secs(2);
 /// What a failure counts, in tenths.
 const WHOLE: u32 = 10;
 
@@ -25,25 +27,23 @@ const WHOLE: u32 = 10;
 pub(super) enum Outcome {
     Answered {
         limit: Option<RateLimit>,
+        /// What the server's clock shows, in whole seconds.
+        date: Option<UnixMillis>,
     },
     /// The rate limit: no calls of the group for so long.
-    Limited {
-        pause: Duration,
-        limit: Option<RateLimit>,
-    },
+    Limited { pause: Duration, limit: Option<RateLimit> },
     /// An error that may pass.
-    Unable {
-        pause: Option<Duration>,
-    },
+    Unable { pause: Option<Duration> },
     /// An error that stays.
-    Refused {
-        status: u16,
-        code: Option<Box<str>>,
-    },
+    Refused { status: u16, code: Option<Box<str>> },
     /// There was no answer.
-    Lost {
-        sent: bool,
-    },
+    Lost { sent: bool },
+}
+
+fn date_of(headers: &HeaderMap) -> Option<UnixMillis> {
+    let date = httpdate::parse_http_date(headers.get(http::header::DATE)?.to_str().ok()?).ok()?;
+    let since = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(UnixMillis(u64::try_from(since.as_millis()).ok()?))
 }
 
 impl Outcome {
@@ -51,7 +51,7 @@ impl Outcome {
         let limit = RateLimit::from_headers(headers);
         let pause = retry_after(headers, clock.unix.0);
         match status {
-            200..=299 => Self::Answered { limit },
+            200..=299 => Self::Answered { limit, date: date_of(headers) },
             429 => Self::Limited { pause: pause.unwrap_or(PENALTY), limit },
             503 if pause.is_some() => Self::Limited { pause: pause.unwrap_or(PENALTY), limit },
             // The session logs in anew after a 401, and a 408 is a server's time-out.
@@ -73,12 +73,13 @@ impl GapFiller {
         let now = clock.now;
         let budget = self.budgets.get_mut(&task.group(&work.plan.sources));
         match outcome {
-            Outcome::Answered { limit } => {
+            Outcome::Answered { limit, date } => {
                 if let (Some(budget), Some(limit)) = (budget, limit) {
                     budget.believe(&limit, now);
                 }
                 let latency = now.since(under_way.sent.now);
-                match self.brought(&task, body.unwrap_or_default(), latency, clock) {
+                let date = date.filter(|date| self.is_news(*date, latency, clock));
+                match self.brought(&task, body.unwrap_or_default(), date, latency, clock) {
                     Some(brought) => {
                         self.take(&task, brought, clock);
                         self.ask_from_earlier(&task, under_way.from, clock);
@@ -101,9 +102,26 @@ impl GapFiller {
         }
     }
 
-    fn brought(&self, task: &Task, body: &[u8], latency: Duration, clock: ClockReading) -> Option<Brought> {
+    fn brought(
+        &self,
+        task: &Task,
+        body: &[u8],
+        date: Option<UnixMillis>,
+        latency: Duration,
+        clock: ClockReading,
+    ) -> Option<Brought> {
         let work = self.work.as_ref()?;
-        task.read(&work.plan.sources, |server| self.window(work, server, latency, clock), body)
+        let window = |server: Option<UnixMillis>| self.window(work, server.or(date), latency, clock);
+        let brought = task.read(&work.plan.sources, window, body)?;
+        Some(Brought { server_time: brought.server_time.or(date), ..brought })
+    }
+
+    /// Whether a date says more of the server's clock than is known. Lists have no `syncTime`: where nothing else is
+    /// asked for, a date is all there is.
+    fn is_news(&self, date: UnixMillis, latency: Duration, clock: ClockReading) -> bool {
+        let measured = signed(date).saturating_sub(signed(clock.unix));
+        let unsure = u64::try_from(DATE.saturating_add(latency).as_millis()).unwrap_or(u64::MAX);
+        self.ahead.is_none_or(|ahead| measured.abs_diff(ahead) > unsure)
     }
 
     fn take(&mut self, task: &Task, brought: Brought, clock: ClockReading) {

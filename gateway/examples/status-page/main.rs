@@ -117,6 +117,7 @@ impl Check {
             self.press(name, "done")?;
             self.gateway(name, |gateway| gateway.messages(0).any(|message| message["type"] == kind))?;
         }
+        self.press("post", "done")?;
         self.set("call", "ring_ms", "0")?;
         self.set("call", "talk_ms", "0")?;
         self.set("call", "voicemail", "From the page")?;

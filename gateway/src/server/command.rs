@@ -11,6 +11,8 @@ use crate::{CallPlan, ConnectionTimeout, Fate, Gateway, HttpResponse, MessageKin
 
 /// Why a command for a user cannot be carried out.
 const NOBODY: &str = "there is no such user";
+/// Who writes posts unless it is said: an extension that nobody logs in with.
+const COLLEAGUE: &str = "62264420101";
 
 /// What a member of a command holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +32,13 @@ type Members = &'static [(&'static str, Kind)];
 const MESSAGE: Members = &[("text", Text), ("from", Text), ("user", Number)];
 
 /// All commands with their members, in the order in which a script may leave their names out.
-pub(super) const COMMANDS: [(&str, Members); 22] = [
+pub(super) const COMMANDS: [(&str, Members); 23] = [
     ("notify", &[("event", Text), ("body", Json)]),
     ("sms", MESSAGE),
     ("voicemail", MESSAGE),
     ("fax", MESSAGE),
     ("pager", MESSAGE),
+    ("post", &[("text", Text), ("chat", Text), ("from", Text), ("user", Number)]),
     (
         "call",
         &[
@@ -77,6 +80,7 @@ pub(super) fn members_of(name: &str) -> Option<Members> {
 pub(super) enum Command {
     Notify { event: String, body: String },
     Receive { kind: MessageKind, user: usize, from: String, text: String },
+    Post { user: usize, chat: String, from: String, text: String },
     Call { user: usize, plan: CallPlan },
     Drop,
     HalfOpen,
@@ -123,6 +127,12 @@ impl Command {
             "voicemail" => message(MessageKind::VoiceMail),
             "fax" => message(MessageKind::Fax),
             "pager" => message(MessageKind::Pager),
+            "post" => Self::Post {
+                user,
+                chat: given.text("chat").unwrap_or("General").to_owned(),
+                from: given.text("from").unwrap_or(COLLEAGUE).to_owned(),
+                text: given.text("text").unwrap_or("Hello").to_owned(),
+            },
             "call" => Self::Call { user, plan: given.plan(from)? },
             _ => return Self::fault(name, &given),
         })
@@ -171,6 +181,11 @@ impl Command {
                 let (id, receipts) = shared.call(|g, now| g.receive(user, kind, &from, &text, now));
                 (Some(id), receipts)
             }
+            Self::Post { user, chat, from, text } => {
+                let made = shared.call(|g, now| g.post(user, &chat, &from, &text, now));
+                let (id, receipts) = made.ok_or(NOBODY)?;
+                (Some(id), receipts)
+            }
             Self::Call { user, plan } => {
                 let started = shared.call(|g, now| g.call(user, &plan, now));
                 let (id, receipts) = started.ok_or(NOBODY)?;
@@ -210,7 +225,8 @@ impl Command {
             Self::ExpireTokens => gateway.expire_access_tokens(now),
             Self::LogOut(user) => gateway.log_out(user, now),
             // Done elsewhere.
-            Self::Notify { .. } | Self::Receive { .. } | Self::Call { .. } | Self::Drop | Self::HalfOpen => {}
+            Self::Notify { .. } | Self::Receive { .. } | Self::Post { .. } | Self::Call { .. } => {}
+            Self::Drop | Self::HalfOpen => {}
             Self::Refuse(_) | Self::Stall(_) | Self::Lose(_) | Self::Delay(_) | Self::Split(_) => {}
         }
     }

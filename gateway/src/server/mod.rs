@@ -232,6 +232,11 @@ impl Server {
         self.with_gateway(|gateway, now| gateway.receive(user, kind, from, text, now).0)
     }
 
+    /// A post in a chat of a user's account; see [`Gateway::post`]. Returns its id; `None` if there is no such user.
+    pub fn post(&self, user: usize, chat: &str, from: &str, text: &str) -> Option<u64> {
+        self.with_gateway(|gateway, now| gateway.post(user, chat, from, text, now).map(|(id, _)| id))
+    }
+
     /// A call of a user begins; see [`Gateway::call`]. Returns its `sessionId`; `None` if there is no such user.
     pub fn call(&self, user: usize, plan: &CallPlan) -> Option<u64> {
         self.with_gateway(|gateway, now| gateway.call(user, plan, now).map(|(id, _)| id))

@@ -10,3 +10,4 @@ mod subscription;
 #[path = "../support/mod.rs"]
 mod support;
 mod sync;
+mod teams;

@@ -367,6 +367,7 @@ async fn everything_can_be_commanded_over_http() {
     for (name, body) in [
         ("fax", json!({})),
         ("pager", json!({"from": "102"})),
+        ("post", json!({"chat": "Sales"})),
         ("call", json!({"outbound": true, "answered": false})),
         ("call", json!({"voicemail": "Call back"})),
         ("delay", json!({"ms": 0})),

@@ -88,6 +88,7 @@ fn bodies(name: &str) -> [Value; 2] {
             [json!({ "event": event, "body": [1] }), json!({ "event": event })]
         }
         "sms" | "voicemail" | "fax" | "pager" => [message, json!({})],
+        "post" => [json!({ "text": "t", "chat": "c", "from": "7", "user": 0 }), json!({})],
         "call" => [
             json!({ "from": "+16505550111", "ring_ms": 1, "talk_ms": 1, "user": 0, "outbound": false, "answered": false,
                     "recorded": true, "voicemail": "Call back" }),

@@ -1,5 +1,7 @@
 //! What is asked for, and what is handed out: one rule after the other.
 
+use std::time::{Duration, SystemTime};
+
 use ringcentral_ws_core::{RecordKind, Unfilled};
 
 use super::*;
@@ -336,6 +338,36 @@ fn posts_are_read_chat_by_chat() {
     let filled = lab.filled();
     assert_eq!((ids(&filled), missing(&filled)), (vec!["2", "4"], vec!["post_changes"]));
     assert!(filled.complete);
+}
+
+// Lists of posts have no `syncTime`: their times were compared with those of this machine's clock, and a gap of a machine
+// whose clock was an hour ahead was complete without a record.
+#[test]
+fn the_server_clock_is_read_from_the_date_of_an_answer() {
+    const BEHIND: u64 = 3_600_000;
+    let post = |id: u64, ms: u64| format!(r#"{{"id":"{id}","creationTime":"{0}","lastModifiedTime":"{0}"}}"#, iso(ms));
+    let mut lab = Lab::new(quick(), &[Filter::team_posts()]);
+    lab.ms = DAY;
+    lab.gap(DAY - 50_000, DAY);
+    let answer = |lab: &mut Lab, body: &str| {
+        let call = lab.next_call().expect("a call");
+        let date = SystemTime::UNIX_EPOCH + Duration::from_millis(EPOCH + lab.ms - BEHIND);
+        lab.answer_with(&call, 200, &[("Date", &httpdate::fmt_http_date(date))], body);
+    };
+    let changed = iso(DAY - BEHIND - 1000);
+    answer(&mut lab, &format!(r#"{{"records":[{{"id":"c","lastModifiedTime":"{changed}"}}]}}"#));
+    // By the server's clock: a minute before the gap, within it, and 5 s after it.
+    let posts = [DAY - 112_000, DAY - 108_000, DAY - 1000, DAY + 3000, DAY + 7000];
+    let posts: Vec<String> = (1..).zip(posts).map(|(id, ms)| post(id, ms - BEHIND)).collect();
+    answer(&mut lab, &format!(r#"{{"records":[{}]}}"#, posts.join(",")));
+    let filled = lab.filled();
+    assert_eq!((ids(&filled), filled.complete), (vec!["2", "3", "4"], true));
+    // The seconds of a date say no more than what is known to the millisecond.
+    lab.gap(lab.ms - 5000, lab.ms);
+    lab.ms += 1500;
+    answer(&mut lab, EMPTY);
+    lab.filled();
+    assert_eq!(lab.filler.ahead, Some(-3_600_000));
 }
 
 #[test]
