@@ -14,6 +14,9 @@ use crate::command::{Cancels, Command, Commands};
 /// Some of the notifications of a client, in order: a stream. [`Client::listen`](crate::Client::listen) makes it,
 /// and dropping it leaves.
 ///
+/// An event counts as dealt with when the next one is asked for: until then no snapshot covers it
+/// ([`Client::snapshot`](crate::Client::snapshot)).
+///
 /// It ends after [`ListenerEvent::Refused`], and when the session ends. Like [`Events`](crate::Events) it keeps the client
 /// alive. What waits in it is limited, 1024 events and 4 MiB by default
 /// ([`ListenOptions`](crate::ListenOptions)).
