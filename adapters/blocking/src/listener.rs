@@ -15,6 +15,9 @@ use crate::timed_out::TimedOut;
 /// Some of the notifications of a client, in order: an iterator that waits for each. [`Client::listen`](crate::Client::listen) makes it,
 /// and dropping it leaves.
 ///
+/// An event counts as dealt with when the next one is asked for: until then no snapshot covers it
+/// ([`Client::snapshot`](crate::Client::snapshot)).
+///
 /// It ends after [`ListenerEvent::Refused`], and when the session ends. Like [`Events`](crate::Events) it keeps the client
 /// alive. What waits in it is limited, 1024 events and 4 MiB by default
 /// ([`ListenOptions`](crate::ListenOptions)).
@@ -79,7 +82,8 @@ impl Client {
     /// about the session goes there, gaps included, and notifications that nobody asked for. So take events or drop
     /// `Events`: if its queue is full, listeners wait too. `unsubscribe` ends what the plain stream asks for and leaves
     /// listeners alone. After a restart the filters of the snapshot belong to the plain stream, until `subscribe` or
-    /// `unsubscribe` is called.
+    /// `unsubscribe` is called; a listener with these filters that comes no later than a minute after the gap of the
+    /// restart was reported has it too, behind `Live`.
     ///
     /// The path of a filter decides which notifications are a listener's. Parameters exclude where they contradict: one
     /// that asks for `?type=SMS` also gets what another asked for without a type, because the server sends one

@@ -131,8 +131,9 @@ impl<R> Client<R> {
 
     /// The snapshot with which another process, or the next run, can continue the session; `None` before the first one.
     /// It changes when the application takes `Event::SnapshotChanged`, so it never covers an event that the application
-    /// has not seen ([PST-4](ringcentral_ws_core::protocol#pst-4)). With [`Builder::acknowledge`] it covers what was
-    /// acknowledged, and changes with that ([PST-6](ringcentral_ws_core::protocol#pst-6)).
+    /// has not seen ([PST-4](ringcentral_ws_core::protocol#pst-4)). With listeners that event comes when they have dealt
+    /// with what the snapshot covers. With [`Builder::acknowledge`] it covers what was acknowledged, and changes with that
+    /// ([PST-6](ringcentral_ws_core::protocol#pst-6)).
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.view.snapshot()

@@ -13,7 +13,7 @@ mod weight;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::thread::ThreadId;
 
@@ -43,13 +43,13 @@ pub fn event_queue(
     acknowledge: bool,
 ) -> (EventSender, EventReceiver) {
     let unstored = snapshot.as_ref().is_some_and(Snapshot::is_detached);
-    let state = State {
+    let state = |shared: &Weak<Shared>| State {
         queue: VecDeque::new(),
         lent: Lent::default(),
         bytes: 0,
         ended: false,
         abandoned: false,
-        snapshot: Published::new(snapshot),
+        snapshot: Published::new(snapshot, Weak::clone(shared)),
         stats: Stats::default(),
         pulse: Pulse::default(),
         unstored,
@@ -59,8 +59,8 @@ pub fn event_queue(
         waits_on: None,
         driver: None,
     };
-    let shared = Arc::new(Shared {
-        state: Mutex::new(state),
+    let shared = Arc::new_cyclic(|shared| Shared {
+        state: Mutex::new(state(shared)),
         arrived: Condvar::new(),
         left: AtomicUsize::new(0),
         capacity: limits.event_queue.max(1),
@@ -186,6 +186,20 @@ impl Shared {
         self.meter.waiting(events, bytes);
     }
 
+    /// Listeners have caught up: wakes the application, if there is a snapshot for it.
+    fn announce_snapshot(&self) {
+        let mut state = self.lock();
+        if state.abandoned || !state.snapshot.is_due() {
+            return;
+        }
+        let (receiver, sleeps) = (state.receiver.take(), state.sleepers > 0);
+        drop(state);
+        if sleeps {
+            self.arrived.notify_all();
+        }
+        receiver.into_iter().for_each(Waker::wake);
+    }
+
     /// Acknowledges these. The waker is to be woken once the lock is released.
     fn acknowledge(&self, state: &mut State, range: Range) -> Option<Waker> {
         if range.len == 0 {
@@ -201,9 +215,8 @@ impl Shared {
     /// is released.
     fn take(&self, state: &mut State) -> (Option<(Event, Option<u64>)>, Option<Waker>) {
         let mut is_waited_for = false;
-        let is_due = state.ledger.as_ref().is_some_and(|ledger| ledger.is_due);
         // Who comes for the next event has stored what came with the last one.
-        if state.unstored && !is_due && state.snapshot.is_of_running() {
+        if state.unstored && !state.is_snapshot_due() && state.snapshot.is_of_running() {
             state.unstored = false;
             is_waited_for = true;
         }
@@ -246,15 +259,14 @@ impl State {
 
     /// The next event, and its number.
     fn next(&mut self) -> Option<(Event, Option<u64>)> {
-        if let Some(ledger) = self.ledger.as_mut().filter(|ledger| ledger.is_due) {
-            ledger.announce();
+        if self.ledger.as_mut().is_some_and(|ledger| ledger.is_due && ledger.announce()) || self.snapshot.announce() {
             return Some((Event::SnapshotChanged, None));
         }
         loop {
             let Queued { event, snapshot, weight, .. } = self.queue.pop_front()?;
             self.bytes -= weight;
             let is_snapshot = snapshot.is_some();
-            // One that is not shown yet comes with the acknowledgement of what it covers.
+            // One that is not shown yet comes when what it covers is acknowledged, and listeners have dealt with it.
             if self.show(snapshot) || !is_snapshot {
                 let number = self.ledger.as_mut().and_then(|ledger| ledger.take(&event, weight));
                 return Some((event, number));
@@ -262,13 +274,18 @@ impl State {
         }
     }
 
-    /// Shows the snapshot that covers what was taken, or keeps it until all that is acknowledged. Whether it is shown now.
+    /// There is a snapshot that the application is to get to know of, beside those in the queue.
+    fn is_snapshot_due(&mut self) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| ledger.is_due) || self.snapshot.is_due()
+    }
+
+    /// Shows the snapshot that covers what was taken, or keeps it until all that is acknowledged, and listeners have dealt
+    /// with it. Whether it is shown now.
     fn show(&mut self, snapshot: Option<Box<(Snapshot, Snapshots)>>) -> bool {
         let Some(snapshot) = snapshot else { return false };
         let (snapshot, behind) = *snapshot;
         let Some(ledger) = &mut self.ledger else {
-            self.snapshot.set(snapshot, behind);
-            return true;
+            return self.snapshot.set(snapshot, behind);
         };
         // There are no listeners who could be behind.
         let is_shown = ledger.cover(snapshot, self.snapshot.shown());
@@ -323,10 +340,13 @@ impl SessionView {
     pub fn health(&self) -> Health {
         let state = self.shared.lock();
         let (pulse, driver_is_gone) = (state.pulse.clone(), state.ended);
+        // If all that was taken were acknowledged, reading would go on.
+        let (waits, _) = state.waiting();
+        let held_up = self.shared.load(&state).is_full && !self.shared.load_of(waits, state.bytes).is_full;
         let unacknowledged = state.ledger.as_ref().map(|ledger| Unacknowledged {
             events: ledger.open(),
             dropped: ledger.dropped(),
-            is_full: !state.abandoned && (ledger.is_full() || ledger.bytes() >= self.shared.most_bytes),
+            is_full: !state.abandoned && (ledger.is_full() || ledger.bytes() >= self.shared.most_bytes || held_up),
         });
         let lent = self.shared.left.load(Ordering::Relaxed);
         let oldest = if lent > 0 { Some(state.lent.since) } else { state.queue.front().map(|queued| queued.since) };

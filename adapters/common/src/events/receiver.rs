@@ -190,7 +190,7 @@ impl EventReceiver {
                 self.shared.meter.taken(&taken.0);
                 return Some(Some(taken));
             }
-            if !state.queue.is_empty() || state.ledger.as_ref().is_some_and(|ledger| ledger.is_due) {
+            if !state.queue.is_empty() || state.is_snapshot_due() {
                 continue;
             }
             if state.ended {

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_core::{Cause, ConnId, Timestamp, UnixMillis, WaitReason};
+use ringcentral_ws_core::{Cause, ClockReading, ConnId, Notification, Timestamp, UnixMillis, WaitReason};
 
 use super::*;
+use crate::listen::{LaneReceiver, LaneSender, ListenOptions, ListenerEvent, lane};
 
 fn retry(attempt: u32) -> Event {
     Event::Retry {
@@ -244,6 +245,79 @@ fn a_snapshot_shows_once_taken_and_is_stored_once_the_next_is_asked_for() {
     assert!(!sender.take_stored());
     assert_eq!(events.wait_next(Some(Instant::now())), None);
     assert!(sender.take_stored() && !sender.take_stored());
+}
+
+fn feed(lane: &mut LaneSender) {
+    let n = Notification::from_json(r#"{"uuid":"1"}"#).unwrap();
+    let clock = || ClockReading { now: Timestamp::ZERO, unix: UnixMillis(0) };
+    lane.push(ListenerEvent::Notification(n), 1, Timestamp::ZERO, clock);
+}
+
+fn takes(listener: &mut LaneReceiver) -> bool {
+    listener.wait_next(Some(Instant::now())).is_some()
+}
+
+// CLAUSE PST-4
+#[test]
+fn a_snapshot_comes_when_the_slowest_listener_has_dealt_with_what_it_covers() {
+    let (mut sender, mut events) = queue(8, 1 << 20);
+    let [(mut a, mut quick), (mut b, mut slow)] = [lane(&ListenOptions::new()), lane(&ListenOptions::new())];
+    let view = sender.view(vitals());
+    let shown = || view.snapshot().map(|snapshot| snapshot.to_json());
+    let snapshot = |n| Snapshot::lost(&"https://example.com".parse().unwrap(), UnixMillis(n));
+    let count = Arc::<Count>::default();
+    let waker = Waker::from(Arc::clone(&count));
+    let mut cx = Context::from_waker(&waker);
+    feed(&mut a);
+    for n in 1..=3 {
+        feed(&mut b);
+        sender.push_with(Event::SnapshotChanged, Some((snapshot(n), Snapshots::behind([&a, &b].into_iter()))));
+        sender.flush(Stats::default(), Pulse::default());
+        assert_eq!((events.poll_next(&mut cx), shown()), (Poll::Pending, None), "there is none to store");
+    }
+    count.take();
+    assert!(takes(&mut quick) && !takes(&mut quick) && takes(&mut slow));
+    assert_eq!((count.take(), shown()), (0, None), "the slow one has its first notification in hand");
+    assert!(takes(&mut slow));
+    assert_eq!(count.take(), 1);
+    assert_eq!(events.poll_next(&mut cx), Poll::Ready(Some(Event::SnapshotChanged)));
+    assert_eq!((events.poll_next(&mut cx), shown()), (Poll::Pending, Some(snapshot(1).to_json())));
+    // It is said once, also if somebody has looked at it meanwhile.
+    assert!(takes(&mut slow) && !takes(&mut slow));
+    assert_eq!((count.take(), shown()), (1, Some(snapshot(3).to_json())));
+    assert_eq!(events.poll_next(&mut cx), Poll::Ready(Some(Event::SnapshotChanged)));
+    assert!(events.poll_next(&mut cx).is_pending());
+    // A thread that waits learns of it too, here from a listener that goes.
+    feed(&mut b);
+    sender.push_with(Event::SnapshotChanged, Some((snapshot(4), Snapshots::behind([&a, &b].into_iter()))));
+    sender.flush(Stats::default(), Pulse::default());
+    let shared = Arc::clone(&sender.shared);
+    let waiting = std::thread::spawn(move || events.wait_next(Some(Instant::now() + Duration::from_secs(60))));
+    while shared.lock().sleepers == 0 || !shared.lock().queue.is_empty() {
+        std::thread::yield_now();
+    }
+    drop(slow);
+    assert_eq!(waiting.join().unwrap(), Some(Some(Event::SnapshotChanged)));
+    assert_eq!(shown(), Some(snapshot(4).to_json()));
+}
+
+// CLAUSE PST-2
+#[test]
+fn a_first_snapshot_that_waits_for_listeners_is_stored_behind_its_event() {
+    let (mut sender, mut events) = queue(8, 1 << 20);
+    let (mut fed, mut listener) = lane(&ListenOptions::new());
+    // As if the session had been restored from an orderly end.
+    (sender.unstored, sender.shared.lock().unstored) = (true, true);
+    feed(&mut fed);
+    let snapshot = Snapshot::lost(&"https://example.com".parse().unwrap(), UnixMillis(1));
+    sender.push_with(Event::SnapshotChanged, Some((snapshot, Snapshots::behind([&fed].into_iter()))));
+    sender.flush(Stats::default(), Pulse::default());
+    let mut take = || events.wait_next(Some(Instant::now()));
+    assert!(take().is_none() && take().is_none() && !sender.take_stored());
+    assert!(takes(&mut listener) && !takes(&mut listener));
+    assert_eq!(take(), Some(Some(Event::SnapshotChanged)));
+    assert!(!sender.take_stored(), "it is being stored");
+    assert!(take().is_none() && sender.take_stored());
 }
 
 #[test]

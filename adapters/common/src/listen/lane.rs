@@ -52,10 +52,16 @@ struct Item {
 struct State {
     queue: VecDeque<Item>,
     bytes: usize,
-    /// How many notifications and gaps were ever put in, and how many are through, taken or dropped. Of other events
-    /// nothing is lost with a process.
+    /// How many notifications and gaps were ever put in, and how many are out, taken or dropped. Of other events nothing is
+    /// lost with a process.
     pushed: u64,
     passed: u64,
+    /// How many of them the listener was given, or told that they were dropped.
+    given: u64,
+    /// How many of these it has dealt with: it has asked for more.
+    done: u64,
+    /// Woken when so many are done: a snapshot covers them.
+    watch: Option<(u64, Waker)>,
     /// What was dropped and not reported yet.
     gap: Option<Gap>,
     /// The uuid of the notification that was taken last, where it may be needed.
@@ -89,27 +95,33 @@ impl Shared {
         Load { is_full: backlog > 0 || is_heavy, is_heavy, backlog }
     }
 
-    /// Takes an event, and the waker of a driver that waits for room.
-    fn take(&self, state: &mut State) -> (Option<ListenerEvent>, Option<Waker>) {
+    /// Takes an event, and those who wait for that. What was taken before counts as dealt with.
+    fn take(&self, state: &mut State) -> (Option<ListenerEvent>, Waiting) {
+        state.done = state.given;
+        let mut waiting = Waiting { watch: state.take_watch(), driver: None };
         let begins =
             matches!(state.queue.front(), Some(Item { content: Content::Own(ListenerEvent::Live { .. }), .. }));
         if let Some(gap) = state.gap.take_if(|_| !begins) {
-            return (Some(ListenerEvent::Gap(gap)), None);
+            state.given = state.passed;
+            return (Some(ListenerEvent::Gap(gap)), waiting);
         }
-        let Some(item) = state.queue.pop_front() else { return (None, None) };
+        let Some(item) = state.queue.pop_front() else { return (None, waiting) };
         state.bytes -= item.weight;
         state.passed += u64::from(item.content.is_covered());
+        if state.gap.is_none() {
+            state.given = state.passed;
+        }
         if self.options.overflow == Overflow::DropOldest
             && let Some(n) = item.content.notification()
         {
             state.last = Some(n.uuid().into());
         }
-        let driver = if self.load(state).is_full { None } else { state.driver.take() };
+        waiting.driver = if self.load(state).is_full { None } else { state.driver.take() };
         let event = match item.content {
             Content::Own(event) => event,
             Content::Shared(n) => ListenerEvent::Notification(Arc::unwrap_or_clone(n)),
         };
-        (Some(event), driver)
+        (Some(event), waiting)
     }
 
     /// Drops the oldest until there is room for one more. A gap takes their place, and takes gaps among them in.
@@ -144,7 +156,29 @@ impl Shared {
     }
 }
 
+/// Who waits for the listener. To be woken once the lock is released.
+#[derive(Debug, Default)]
+struct Waiting {
+    driver: Option<Waker>,
+    watch: Option<Waker>,
+}
+
+impl Waiting {
+    const fn is_empty(&self) -> bool {
+        self.driver.is_none() && self.watch.is_none()
+    }
+
+    fn wake(self) {
+        self.driver.into_iter().chain(self.watch).for_each(Waker::wake);
+    }
+}
+
 impl State {
+    fn take_watch(&mut self) -> Option<Waker> {
+        let done = self.done;
+        self.watch.take_if(|(pushed, _)| *pushed <= done).map(|(_, waker)| waker)
+    }
+
     /// Another `Live` comes. Of those that wait the first one says from where on nothing is lost, and the new one how things
     /// are: what is between is outdated, and the server decides how often it comes.
     fn forget_live(&mut self) {
@@ -188,7 +222,7 @@ impl LaneReceiver {
     /// The next event; `None` after the last one. Nothing is lost by not asking again.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<ListenerEvent>> {
         let mut state = self.shared.lock();
-        let (event, driver) = self.shared.take(&mut state);
+        let (event, waiting) = self.shared.take(&mut state);
         let mut replaced = None;
         let polled = match event {
             Some(event) => Poll::Ready(Some(event)),
@@ -203,7 +237,7 @@ impl LaneReceiver {
         drop(state);
         // Not under the lock: it may be the last of its task.
         drop(replaced);
-        driver.into_iter().for_each(Waker::wake);
+        waiting.wake();
         polled
     }
 
@@ -211,11 +245,17 @@ impl LaneReceiver {
     pub fn wait_next(&mut self, until: Option<Instant>) -> Option<Option<ListenerEvent>> {
         let mut state = self.shared.lock();
         loop {
-            let (event, driver) = self.shared.take(&mut state);
+            let (event, waiting) = self.shared.take(&mut state);
             if event.is_some() || state.ended {
                 drop(state);
-                driver.into_iter().for_each(Waker::wake);
+                waiting.wake();
                 return Some(event);
+            }
+            if !waiting.is_empty() {
+                drop(state);
+                waiting.wake();
+                state = self.shared.lock();
+                continue;
             }
             state.sleepers += 1;
             let waited = wait_until(&self.shared.arrived, state, until);
@@ -247,12 +287,13 @@ impl LaneReceiver {
         let mut state = self.shared.lock();
         state.left = true;
         state.bytes = 0;
-        state.passed = state.pushed;
+        let all = state.pushed;
+        (state.passed, state.given, state.done) = (all, all, all);
         let rest = (std::mem::take(&mut state.queue), state.receiver.take());
-        let driver = state.driver.take();
+        let waiting = Waiting { driver: state.driver.take(), watch: state.take_watch() };
         drop(state);
         drop(rest);
-        driver.into_iter().for_each(Waker::wake);
+        waiting.wake();
     }
 }
 
@@ -350,11 +391,10 @@ impl LaneSender {
         self.shared.lock().left
     }
 
-    /// Where the queue ends now, if something waits in it.
+    /// Where the queue ends now, if the listener has not dealt with all of it.
     fn mark(&self) -> Option<Mark> {
         let state = self.shared.lock();
-        let waits = state.passed < state.pushed || state.gap.is_some();
-        waits.then(|| Mark { lane: Arc::clone(&self.shared), pushed: state.pushed })
+        (state.done < state.pushed).then(|| Mark { lane: Arc::clone(&self.shared), pushed: state.pushed })
     }
 }
 
@@ -377,23 +417,42 @@ struct Mark {
     pushed: u64,
 }
 
-/// What listeners have yet to take before a snapshot covers nothing that they have not seen (PST-4).
+impl Mark {
+    fn is_done(&self) -> bool {
+        self.lane.lock().done >= self.pushed
+    }
+
+    fn await_done(&self, waker: &Waker) -> bool {
+        let mut state = self.lane.lock();
+        if state.done >= self.pushed {
+            return true;
+        }
+        let replaced = state.watch.replace((self.pushed, waker.clone()));
+        drop(state);
+        drop(replaced);
+        false
+    }
+}
+
+/// What listeners have yet to deal with before a snapshot covers nothing that they have not seen (PST-4).
 #[derive(Debug, Default)]
 pub struct Snapshots(Vec<Mark>);
 
 impl Snapshots {
-    /// What waits in these queues now.
+    /// What these listeners have not dealt with now.
     pub fn behind<'a>(lanes: impl Iterator<Item = &'a LaneSender>) -> Self {
         Self(lanes.filter_map(LaneSender::mark).collect())
     }
 
-    /// Whether all of it was taken.
+    /// Whether all of it is done.
     #[must_use]
     pub fn are_due(&self) -> bool {
-        self.0.iter().all(|mark| {
-            let state = mark.lane.lock();
-            state.passed >= mark.pushed && (state.gap.is_none() || state.left)
-        })
+        self.0.iter().all(Mark::is_done)
+    }
+
+    /// The same. If not, this waker is woken when it is to be asked again. A listener wakes the last one only.
+    pub(crate) fn await_all(&self, waker: &Waker) -> bool {
+        self.0.iter().all(|mark| mark.await_done(waker))
     }
 }
 

@@ -101,7 +101,7 @@ fn a_server_that_changes_its_mind_again_and_again_fills_no_queue() {
 
 // CLAUSE PST-4
 #[test]
-fn a_snapshot_is_due_when_all_before_it_was_taken() {
+fn a_snapshot_is_due_when_all_before_it_is_dealt_with() {
     let (mut sender, mut receiver) = lane(&ListenOptions::new());
     assert!(Snapshots::behind([&sender].into_iter()).are_due());
     let live = ListenerEvent::Live { disabled: Box::default() };
@@ -113,6 +113,8 @@ fn a_snapshot_is_due_when_all_before_it_was_taken() {
     push(&mut sender, 2);
     assert!(!snapshot.are_due());
     take(&mut receiver);
+    assert!(!snapshot.are_due(), "it is being dealt with");
+    take(&mut receiver);
     assert!(snapshot.are_due());
     let second = Snapshots::behind([&sender].into_iter());
     drop(receiver);
@@ -120,4 +122,21 @@ fn a_snapshot_is_due_when_all_before_it_was_taken() {
     assert!(sender.has_left());
     push(&mut sender, 3);
     assert!(Snapshots::behind([&sender].into_iter()).are_due());
+}
+
+// CLAUSE PST-4
+#[test]
+fn a_snapshot_is_due_behind_the_gap_of_what_was_dropped() {
+    let (mut sender, mut receiver) = lane(&ListenOptions::new().events(1).overflow(Overflow::DropOldest));
+    (1..=2).for_each(|n| push(&mut sender, n));
+    let snapshot = Snapshots::behind([&sender].into_iter());
+    assert!(matches!(take(&mut receiver), Some(Err(_))));
+    // What is dropped later belongs to another gap.
+    push(&mut sender, 3);
+    assert!(!snapshot.are_due());
+    assert!(matches!(take(&mut receiver), Some(Err(_))));
+    push(&mut sender, 4);
+    assert!(!snapshot.are_due(), "the listener has the second gap in hand");
+    assert!(matches!(take(&mut receiver), Some(Err(_))));
+    assert!(snapshot.are_due());
 }
