@@ -34,7 +34,7 @@ pub(super) const COMMANDS: [(&str, Members); 22] = [
     ("notify", &[("event", Text), ("body", Json)]),
     ("sms", MESSAGE),
     ("voicemail", MESSAGE),
-    ("fax", MESSAGE),
+    ("fax", &[("text", Text), ("from", Text), ("user", Number), ("pages", Number)]),
     ("pager", MESSAGE),
     (
         "call",
@@ -77,6 +77,7 @@ pub(super) fn members_of(name: &str) -> Option<Members> {
 pub(super) enum Command {
     Notify { event: String, body: String },
     Receive { kind: MessageKind, user: usize, from: String, text: String },
+    Fax { user: usize, from: String, text: String, pages: u32 },
     Call { user: usize, plan: CallPlan },
     Drop,
     HalfOpen,
@@ -121,7 +122,12 @@ impl Command {
             },
             "sms" => message(MessageKind::Sms),
             "voicemail" => message(MessageKind::VoiceMail),
-            "fax" => message(MessageKind::Fax),
+            "fax" => Self::Fax {
+                user,
+                from: from.to_owned(),
+                text: given.text("text").unwrap_or("Hello").to_owned(),
+                pages: given.number("pages", 1)?,
+            },
             "pager" => message(MessageKind::Pager),
             "call" => Self::Call { user, plan: given.plan(from)? },
             _ => return Self::fault(name, &given),
@@ -166,9 +172,15 @@ impl Command {
     pub(super) fn carry_out(self, refuse: &Refusals, shared: &Arc<Shared>) -> Result<Value, &'static str> {
         let (id, receipts) = match self {
             Self::Notify { event, body } => (None, shared.call(|g, now| g.notify(&event, &body, now))),
-            Self::Receive { user, .. } | Self::LogOut(user) if !has_user(user, shared) => return Err(NOBODY),
+            Self::Receive { user, .. } | Self::Fax { user, .. } | Self::LogOut(user) if !has_user(user, shared) => {
+                return Err(NOBODY);
+            }
             Self::Receive { kind, user, from, text } => {
                 let (id, receipts) = shared.call(|g, now| g.receive(user, kind, &from, &text, now));
+                (Some(id), receipts)
+            }
+            Self::Fax { user, from, text, pages } => {
+                let (id, receipts) = shared.call(|g, now| g.receive_fax(user, &from, &text, pages, now));
                 (Some(id), receipts)
             }
             Self::Call { user, plan } => {
@@ -210,8 +222,14 @@ impl Command {
             Self::ExpireTokens => gateway.expire_access_tokens(now),
             Self::LogOut(user) => gateway.log_out(user, now),
             // Done elsewhere.
-            Self::Notify { .. } | Self::Receive { .. } | Self::Call { .. } | Self::Drop | Self::HalfOpen => {}
-            Self::Refuse(_) | Self::Stall(_) | Self::Lose(_) | Self::Delay(_) | Self::Split(_) => {}
+            Self::Notify { .. } | Self::Receive { .. } | Self::Fax { .. } | Self::Call { .. } => {}
+            Self::Drop
+            | Self::HalfOpen
+            | Self::Refuse(_)
+            | Self::Stall(_)
+            | Self::Lose(_)
+            | Self::Delay(_)
+            | Self::Split(_) => {}
         }
     }
 }
