@@ -34,7 +34,7 @@ impl Gateway {
     pub fn http_delayed(&mut self, request: &HttpRequest, now: u64) -> (HttpResponse, u64) {
         self.advance(now);
         let (path, query) = request.path_and_query();
-        let reply = match self.faults.strike(path, self.now) {
+        let reply = match self.faults.strike(&request.method, path, self.now) {
             Some(reply) => {
                 self.note_auth_call(path);
                 reply

@@ -80,7 +80,7 @@ impl Gateway {
         let voicemail = match &call.plan.voicemail {
             Some(text) if call.stage == Stage::LeavingMessage => {
                 let from = call.plan.other.clone();
-                Some(self.take_in(user, MessageKind::VoiceMail, &from, text, receipts))
+                Some(self.take_in(user, MessageKind::VoiceMail, &from, text, 1, receipts))
             }
             _ => None,
         };

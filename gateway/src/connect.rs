@@ -21,7 +21,7 @@ impl Gateway {
         self.advance(now);
         self.stats.upgrades += 1;
         let path = target.split_once('?').map_or(target, |(path, _)| path);
-        if let Some(refusal) = self.faults.strike(path, self.now) {
+        if let Some(refusal) = self.faults.strike("GET", path, self.now) {
             return self.refuse(conn, self.http_response(refusal));
         }
         let pairs = text::pairs(target.split_once('?').map_or("", |(_, query)| query));

@@ -21,6 +21,14 @@ pub(crate) struct Overload {
     pub(crate) retry_after: bool,
 }
 
+/// Whether a fault is for this call: `calls` is how its path begins, perhaps after a method, as in `DELETE /restapi/v1.0`.
+pub(crate) fn is_for(calls: &str, method: &str, path: &str) -> bool {
+    match calls.split_once(' ') {
+        Some((of, prefix)) => of == method && path.starts_with(prefix),
+        None => path.starts_with(calls),
+    }
+}
+
 impl Faults {
     /// Whether the next notification is to be sent twice.
     pub(crate) fn duplicate(&mut self) -> bool {
@@ -29,9 +37,9 @@ impl Faults {
         due
     }
 
-    /// The scripted answer to a call of `path`, if there is one.
-    pub(crate) fn strike(&mut self, path: &str, now: u64) -> Option<Reply> {
-        if let Some(at) = self.failures.iter().position(|(prefix, _)| path.starts_with(prefix.as_str())) {
+    /// The scripted answer to a call, if there is one.
+    pub(crate) fn strike(&mut self, method: &str, path: &str, now: u64) -> Option<Reply> {
+        if let Some(at) = self.failures.iter().position(|(calls, _)| is_for(calls, method, path)) {
             let (_, response) = self.failures.remove(at)?;
             let content_type = response.get("Content-Type").unwrap_or("application/json").to_owned();
             let text = String::from_utf8_lossy(&response.body).into_owned();

@@ -49,8 +49,9 @@ impl Gateway {
         let Some(message) = self.messages.get_mut(user, id) else { return };
         (message.status, message.modified_ms) = ("Sent", now);
         if let Some(fax) = &mut message.fax {
-            fax.pages = fax.documents.len();
+            fax.pages = u32::try_from(fax.documents.len()).unwrap_or(u32::MAX);
         }
+        let pages = message.fax.as_ref().map_or(1, |fax| fax.pages);
         let from = message.from.number().to_owned();
         let to: Vec<String> = message.to.iter().map(|to| to.number().to_owned()).collect();
         let event = self.expand("/restapi/v1.0/account/~/extension/~/fax?direction=Outbound", user);
@@ -59,7 +60,7 @@ impl Gateway {
         self.store_changed(user, MessageKind::Fax, 0, &mut receipts);
         for to in to {
             if let Some(receiver) = self.config.users.iter().position(|user| user.phone_number == to) {
-                self.take_in(receiver, MessageKind::Fax, &from, &to, &mut receipts);
+                self.take_in(receiver, MessageKind::Fax, &from, &to, pages, &mut receipts);
             }
         }
     }

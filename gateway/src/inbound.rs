@@ -166,7 +166,7 @@ impl Gateway {
 
     /// Answers a call and records it.
     pub(crate) fn answer(&mut self, call: &Call<'_>) -> Reply {
-        let reply = match self.faults.strike(call.path, self.now) {
+        let reply = match self.faults.strike(call.method, call.path, self.now) {
             Some(reply) => reply,
             None => match self.rest_limited(call) {
                 Ok(headers) => {

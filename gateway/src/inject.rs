@@ -19,7 +19,8 @@ impl Gateway {
     }
 
     /// The next call (over HTTP, over a socket, or an upgrade) whose path begins with this gets the given
-    /// response. Scripts queue up; the oldest that fits is used first.
+    /// response. A method before it, as in `DELETE /restapi/v1.0`, means calls of that method alone. Scripts queue up; the
+    /// oldest that fits is used first.
     pub fn fail_next(&mut self, path_prefix: &str, response: HttpResponse) {
         if self.faults.failures.len() >= MAX_SCRIPTED {
             self.faults.failures.pop_front();

@@ -7,13 +7,13 @@ use crate::http::{Body, Reply};
 use crate::output::Receipt;
 use crate::rest::{Call, Page, not_found};
 use crate::shapes::{AttachmentShape, MessageShape, OwnerShape, print};
-use crate::store::{Document, Fax, Message, MessageKind, Party};
+use crate::store::{Availability, Document, Fax, Message, MessageKind, Party};
 use crate::text;
 
 const BOUNDARY: &str = "Boundary_20_32057915_1351669531796";
 
 impl Gateway {
-    /// The stored messages of a user, sent and received, oldest first, as the REST resource shows them.
+    /// The stored messages of a user, sent and received, deleted ones too, oldest first, as the REST resource shows them.
     pub fn messages(&self, user: usize) -> impl Iterator<Item = Value> + '_ {
         let ids = self.messages.users.get(&user).into_iter().flatten();
         ids.filter_map(move |(id, _)| {
@@ -28,7 +28,16 @@ impl Gateway {
     pub fn receive(&mut self, user: usize, kind: MessageKind, from: &str, text: &str, now: u64) -> (u64, Vec<Receipt>) {
         self.advance(now);
         let mut receipts = Vec::new();
-        let id = self.take_in(user, kind, from, text, &mut receipts);
+        let id = self.take_in(user, kind, from, text, 1, &mut receipts);
+        (id, receipts)
+    }
+
+    /// A fax of so many pages arrives for a user, as by [`receive`](Self::receive), which makes one of one page. Its
+    /// pages are one document, and `text` is its subject.
+    pub fn receive_fax(&mut self, user: usize, from: &str, text: &str, pages: u32, now: u64) -> (u64, Vec<Receipt>) {
+        self.advance(now);
+        let mut receipts = Vec::new();
+        let id = self.take_in(user, MessageKind::Fax, from, text, pages, &mut receipts);
         (id, receipts)
     }
 
@@ -39,6 +48,7 @@ impl Gateway {
         kind: MessageKind,
         from: &str,
         text: &str,
+        pages: u32,
         receipts: &mut Vec<Receipt>,
     ) -> u64 {
         let to = self.config.users.get(user).map_or("", |user| match kind {
@@ -49,7 +59,7 @@ impl Gateway {
         let mut message = self.message(kind, "Received", Party::of(kind, from), to, text);
         if kind == MessageKind::Fax {
             let document = Document { content_type: "application/pdf".to_owned(), len: self.config.recording_size };
-            message.fax = Some(Fax { resolution: "High".to_owned(), pages: 1, documents: vec![document] });
+            message.fax = Some(Fax { resolution: "High".to_owned(), pages, documents: vec![document] });
         }
         let id = self.messages.insert(user, message, self.config.message_store_size);
         let event = match kind {
@@ -77,8 +87,19 @@ impl Gateway {
         text: &str,
     ) -> Message {
         let (ms, inbound) = (self.unix_ms(), status == "Received");
-        let text = text.to_owned();
-        Message { kind, inbound, status, from, to, text, fax: None, created_ms: ms, modified_ms: ms, read: !inbound }
+        Message {
+            kind,
+            inbound,
+            status,
+            from,
+            to,
+            text: text.to_owned(),
+            fax: None,
+            created_ms: ms,
+            modified_ms: ms,
+            read: !inbound,
+            availability: Availability::Alive,
+        }
     }
 
     /// The `message-store` event: counts, no content.
@@ -122,13 +143,14 @@ impl Gateway {
             let mut receipts = Vec::new();
             self.store_changed(call.user, MessageKind::Sms, 1, &mut receipts);
             if let Some(receiver) = self.config.users.iter().position(|user| user.phone_number == to) {
-                self.take_in(receiver, MessageKind::Sms, &from, &text, &mut receipts);
+                self.take_in(receiver, MessageKind::Sms, &from, &text, 1, &mut receipts);
             }
         }
         self.message_reply(call, id)
     }
 
-    /// The newest first, of the kinds, the direction and the time that the query names.
+    /// The newest first, of the kinds, the direction and the time that the query names; deleted ones only if it asks for
+    /// them.
     pub(crate) fn list_messages(&self, call: &Call<'_>) -> Reply {
         let page = match Page::of(call) {
             Ok(page) => page,
@@ -145,6 +167,10 @@ impl Gateway {
             .filter(|(_, message)| call.allows("messageType", message.kind.name()))
             .filter(|(_, message)| call.allows("direction", direction_of(message)))
             .filter(|(_, message)| call.allows("readStatus", read_status(message)))
+            .filter(|(_, message)| match text::lookup(&call.query, "availability") {
+                Some(_) => call.allows("availability", message.availability.name()),
+                None => message.availability == Availability::Alive,
+            })
             .filter(|(_, message)| page.covers(message.created_ms))
             .map(|(id, _)| *id)
             .collect();
@@ -196,30 +222,56 @@ impl Gateway {
             Ok(body) => body,
             Err(reply) => return reply,
         };
-        let read = match body.get("readStatus").and_then(Value::as_str) {
-            Some("Read") => true,
-            Some("Unread") => false,
-            _ => return Reply::error_with(400, "CMN-101", "Parameter [readStatus] is invalid", Some("readStatus")),
+        let invalid = |parameter: &str| {
+            let message = format!("Parameter [{parameter}] is invalid");
+            Reply::error_with(400, "CMN-101", &message, Some(parameter))
+        };
+        let member = |name: &str| body.get(name).map(|value| value.as_str().unwrap_or_default());
+        let restored = match member("availability") {
+            None => false,
+            Some("Alive") => true,
+            Some(_) => return invalid("availability"),
+        };
+        let read = match member("readStatus") {
+            Some("Read") => Some(true),
+            Some("Unread") => Some(false),
+            None if restored => None,
+            _ => return invalid("readStatus"),
         };
         let (id, now) = (id.parse().unwrap_or(0), self.unix_ms());
         let Some(message) = self.messages.get_mut(call.user, id) else { return not_found("messageId") };
-        (message.read, message.modified_ms) = (read, now);
+        if message.availability == Availability::Purged {
+            return invalid("availability");
+        }
+        if restored {
+            message.availability = Availability::Alive;
+        }
+        (message.read, message.modified_ms) = (read.unwrap_or(message.read), now);
         let kind = message.kind;
         self.store_changed(call.user, kind, 0, &mut Vec::new());
         self.message_reply(call, id)
     }
 
+    /// The first call deletes, the second one purges; with `purge=true` the first one does.
     pub(crate) fn delete_message(&mut self, call: &Call<'_>, id: &str) -> Reply {
-        let id = id.parse().unwrap_or(0);
-        let removed = self.messages.users.get_mut(&call.user).and_then(|store| store.remove(&id));
-        let Some(message) = removed else { return not_found("messageId") };
-        self.store_changed(call.user, message.kind, 0, &mut Vec::new());
+        let purge = text::lookup(&call.query, "purge").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let (id, now) = (id.parse().unwrap_or(0), self.unix_ms());
+        let Some(message) = self.messages.get_mut(call.user, id) else { return not_found("messageId") };
+        message.availability = match message.availability {
+            Availability::Alive if !purge => Availability::Deleted,
+            Availability::Alive | Availability::Deleted => Availability::Purged,
+            Availability::Purged => return not_found("messageId"),
+        };
+        message.modified_ms = now;
+        let kind = message.kind;
+        self.store_changed(call.user, kind, 0, &mut Vec::new());
         Reply::no_content()
     }
 
     pub(crate) fn message_content(&self, call: &Call<'_>, id: &str, attachment: &str) -> Reply {
         let id = id.parse().unwrap_or(0);
-        let Some(message) = self.messages.get(call.user, id) else { return not_found("messageId") };
+        let stored = self.messages.get(call.user, id).filter(|one| one.availability != Availability::Purged);
+        let Some(message) = stored else { return not_found("messageId") };
         if message.kind.is_text() {
             let content_type = "text/plain;charset=utf-8".to_owned();
             return Reply::new(200, Body::Text { content_type, text: message.text.clone() });
@@ -261,7 +313,7 @@ impl Gateway {
         let is_pager = message.kind == MessageKind::Pager;
         Some(MessageShape {
             attachments: self.attachments(id, message, &path, base),
-            availability: "Alive",
+            availability: message.availability.name(),
             conversation_id: is_pager.then_some(id),
             creation_time: text::iso(message.created_ms),
             direction: direction_of(message),
@@ -290,6 +342,9 @@ impl Gateway {
     fn attachments<'a>(&'a self, id: u64, message: &'a Message, path: &str, base: &str) -> Vec<AttachmentShape<'a>> {
         // A recording or a document is a file on a host of its own: its link is absolute wherever it stands.
         let host = &self.config.base_url;
+        if message.availability == Availability::Purged {
+            return Vec::new();
+        }
         if message.kind.is_text() {
             let uri = format!("{base}{path}/content/{id}");
             return vec![AttachmentShape { content_type: "text/plain", id, size: None, kind: "Text", uri }];

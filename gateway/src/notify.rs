@@ -89,7 +89,7 @@ impl Gateway {
         let keys = subscriptions.on_path(event);
         let keys = keys.filter(|key| subscriptions.all.get(key).is_some_and(|one| is_of_account(one.user)));
         for key in keys.collect::<Vec<u64>>() {
-            if let Some((session, stored)) = self.stored_for(key, event, "", &|_| body) {
+            if let Some((session, stored)) = self.stored_for(key, event, "", &|_, _| body) {
                 receipts.push(self.hand_over(session, stored));
             }
         }

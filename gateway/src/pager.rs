@@ -35,7 +35,7 @@ impl Gateway {
         let id = self.messages.insert(call.user, message, self.config.message_store_size);
         self.store_changed(call.user, MessageKind::Pager, 1, &mut Vec::new());
         for receiver in receivers {
-            self.take_in(receiver, MessageKind::Pager, &from, text, &mut Vec::new());
+            self.take_in(receiver, MessageKind::Pager, &from, text, 1, &mut Vec::new());
         }
         self.message_reply(call, id)
     }

@@ -54,7 +54,7 @@ pub(crate) struct MessageShape<'a> {
     pub(crate) direction: &'a str,
     pub(crate) event_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fax_page_count: Option<usize>,
+    pub(crate) fax_page_count: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fax_resolution: Option<&'a str>,
     pub(crate) from: &'a Party,

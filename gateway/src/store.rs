@@ -33,6 +33,24 @@ impl MessageKind {
     }
 }
 
+/// What became of a message. One that is deleted can be had back; one that is purged has lost its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Availability {
+    Alive,
+    Deleted,
+    Purged,
+}
+
+impl Availability {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Alive => "Alive",
+            Self::Deleted => "Deleted",
+            Self::Purged => "Purged",
+        }
+    }
+}
+
 /// Who a message is from or to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) enum Party {
@@ -69,7 +87,7 @@ pub(crate) struct Document {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fax {
     pub(crate) resolution: String,
-    pub(crate) pages: usize,
+    pub(crate) pages: u32,
     pub(crate) documents: Vec<Document>,
 }
 
@@ -85,6 +103,7 @@ pub(crate) struct Message {
     pub(crate) created_ms: u64,
     pub(crate) modified_ms: u64,
     pub(crate) read: bool,
+    pub(crate) availability: Availability,
 }
 
 /// The messages of all users, each user's newest up to a limit.

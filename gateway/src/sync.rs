@@ -1,6 +1,7 @@
 //! Synchronization: messages and calls since a token, and the calls that go on.
 //!
-//! A token is text that says what it is about; the real one is opaque. Deleted messages are not reported.
+//! A token is text that says what it is about; the real one is opaque. A full sync has no deleted messages; an incremental
+//! one has them as a change.
 
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use crate::gateway::Gateway;
 use crate::http::Reply;
 use crate::rest::{Call, Page};
 use crate::shapes::{CallShape, ListShape, SyncShape, print};
-use crate::store::Message;
+use crate::store::{Availability, Message};
 use crate::text;
 
 /// An incremental sync overlaps the one before by so much.
@@ -131,7 +132,10 @@ impl Gateway {
             Err(reply) => return reply,
         };
         let incremental = is_incremental(call).unwrap_or(false);
-        let changed = |message: &Message| !incremental || message.modified_ms + OVERLAP_MS >= frame.made_ms;
+        let changed = |message: &Message| match incremental {
+            true => message.modified_ms + OVERLAP_MS >= frame.made_ms,
+            false => message.availability == Availability::Alive,
+        };
         let store = self.messages.users.get(&call.user).into_iter().flatten().rev();
         let found: Vec<u64> =
             store.filter(|(_, message)| frame.allows(message) && changed(message)).map(|(id, _)| *id).collect();

@@ -13,6 +13,10 @@ use ringcentral_ws_gateway::{Server, ServerConfig};
 fn an_answer_that_is_lost_leaves_the_call_carried_out() {
     is_lost_after(|server| server.lose_answer("/restapi/oauth/wstoken"));
     is_lost_after(|server| {
+        server.lose_answer("DELETE /restapi/oauth/wstoken");
+        server.lose_answer("POST /restapi/oauth/wstoken");
+    });
+    is_lost_after(|server| {
         let body = r#"{"path":"/restapi/oauth/wstoken"}"#;
         assert_eq!(http(server.address(), "POST", "/_gateway/lose", &[], body).status, 200);
     });

@@ -21,7 +21,5 @@ mod own_loop;
 mod presence_board;
 mod recording;
 mod sse;
-#[path = "test-your-handler.rs"]
-mod test_your_handler;
 #[path = "webhook-relay.rs"]
 mod webhook_relay;

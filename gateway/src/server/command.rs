@@ -36,7 +36,7 @@ pub(super) const COMMANDS: [(&str, Members); 23] = [
     ("notify", &[("event", Text), ("body", Json)]),
     ("sms", MESSAGE),
     ("voicemail", MESSAGE),
-    ("fax", MESSAGE),
+    ("fax", &[("text", Text), ("from", Text), ("user", Number), ("pages", Number)]),
     ("pager", MESSAGE),
     ("post", &[("text", Text), ("chat", Text), ("from", Text), ("user", Number)]),
     (
@@ -81,6 +81,7 @@ pub(super) enum Command {
     Notify { event: String, body: String },
     Receive { kind: MessageKind, user: usize, from: String, text: String },
     Post { user: usize, chat: String, from: String, text: String },
+    Fax { user: usize, from: String, text: String, pages: u32 },
     Call { user: usize, plan: CallPlan },
     Drop,
     HalfOpen,
@@ -125,7 +126,12 @@ impl Command {
             },
             "sms" => message(MessageKind::Sms),
             "voicemail" => message(MessageKind::VoiceMail),
-            "fax" => message(MessageKind::Fax),
+            "fax" => Self::Fax {
+                user,
+                from: from.to_owned(),
+                text: given.text("text").unwrap_or("Hello").to_owned(),
+                pages: given.number("pages", 1)?,
+            },
             "pager" => message(MessageKind::Pager),
             "post" => Self::Post {
                 user,
@@ -176,7 +182,9 @@ impl Command {
     pub(super) fn carry_out(self, refuse: &Refusals, shared: &Arc<Shared>) -> Result<Value, &'static str> {
         let (id, receipts) = match self {
             Self::Notify { event, body } => (None, shared.call(|g, now| g.notify(&event, &body, now))),
-            Self::Receive { user, .. } | Self::LogOut(user) if !has_user(user, shared) => return Err(NOBODY),
+            Self::Receive { user, .. } | Self::Fax { user, .. } | Self::LogOut(user) if !has_user(user, shared) => {
+                return Err(NOBODY);
+            }
             Self::Receive { kind, user, from, text } => {
                 let (id, receipts) = shared.call(|g, now| g.receive(user, kind, &from, &text, now));
                 (Some(id), receipts)
@@ -184,6 +192,10 @@ impl Command {
             Self::Post { user, chat, from, text } => {
                 let made = shared.call(|g, now| g.post(user, &chat, &from, &text, now));
                 let (id, receipts) = made.ok_or(NOBODY)?;
+                (Some(id), receipts)
+            }
+            Self::Fax { user, from, text, pages } => {
+                let (id, receipts) = shared.call(|g, now| g.receive_fax(user, &from, &text, pages, now));
                 (Some(id), receipts)
             }
             Self::Call { user, plan } => {
@@ -225,7 +237,7 @@ impl Command {
             Self::ExpireTokens => gateway.expire_access_tokens(now),
             Self::LogOut(user) => gateway.log_out(user, now),
             // Done elsewhere.
-            Self::Notify { .. } | Self::Receive { .. } | Self::Post { .. } | Self::Call { .. } => {}
+            Self::Notify { .. } | Self::Receive { .. } | Self::Post { .. } | Self::Fax { .. } | Self::Call { .. } => {}
             Self::Drop | Self::HalfOpen => {}
             Self::Refuse(_) | Self::Stall(_) | Self::Lose(_) | Self::Delay(_) | Self::Split(_) => {}
         }

@@ -70,7 +70,7 @@ pub(super) async fn answer(
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    if shared.loses_answer(&request.target) {
+    if shared.loses_answer(&request.method, &request.target) {
         // The connection ends with it.
         return Err(io::Error::other("the answer is lost"));
     }

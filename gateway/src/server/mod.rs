@@ -237,6 +237,12 @@ impl Server {
         self.with_gateway(|gateway, now| gateway.post(user, chat, from, text, now).map(|(id, _)| id))
     }
 
+    /// A fax of so many pages arrives for a user, with its notifications; see [`Gateway::receive_fax`]. Its subject is the
+    /// number that sent it. Returns its message id.
+    pub fn receive_fax(&self, user: usize, from: &str, pages: u32) -> u64 {
+        self.with_gateway(|gateway, now| gateway.receive_fax(user, from, from, pages, now).0)
+    }
+
     /// A call of a user begins; see [`Gateway::call`]. Returns its `sessionId`; `None` if there is no such user.
     pub fn call(&self, user: usize, plan: &CallPlan) -> Option<u64> {
         self.with_gateway(|gateway, now| gateway.call(user, plan, now).map(|(id, _)| id))
@@ -320,7 +326,15 @@ impl Server {
         self.with_gateway(|gateway, now| gateway.overload(status, duration, true, now));
     }
 
-    /// The next call whose path begins with this gets this answer; see [`Gateway::fail_next`].
+    /// The next call whose path begins with this gets this answer; a method may stand before the path. See
+    /// [`Gateway::fail_next`].
+    ///
+    /// ```
+    /// # let server = ringcentral_ws_gateway::Server::start(Default::default())?;
+    /// server.next_http_fails("/restapi/v1.0/account/~/extension/~/sms", 403, "", &[]);
+    /// server.next_http_fails("DELETE /restapi/v1.0/account/~/extension/~/message-store", 404, "", &[]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn next_http_fails(&self, path_prefix: &str, status: u16, body: &str, headers: &[(&str, &str)]) {
         let response = HttpResponse::new(status, body);
         let response = headers.iter().fold(response, |response, (name, value)| response.header(name, value));
@@ -328,7 +342,8 @@ impl Server {
     }
 
     /// The next call whose path begins with this is carried out, and its connection is cut in place of the answer, so the
-    /// client cannot know whether it ran. Calls over the WebSocket are not affected.
+    /// client cannot know whether it ran. A method may stand before the path, as in
+    /// [`next_http_fails`](Self::next_http_fails). Calls over the WebSocket are not affected.
     pub fn lose_answer(&self, path_prefix: &str) {
         self.shared.lose_answer(path_prefix);
     }

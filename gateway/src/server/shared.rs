@@ -133,15 +133,15 @@ impl Shared {
         result
     }
 
-    /// The next call to such a path has no answer.
-    pub(super) fn lose_answer(&self, path_prefix: &str) {
-        self.lost_answers.lock().unwrap_or_else(PoisonError::into_inner).push(path_prefix.to_owned());
+    /// The next such call has no answer.
+    pub(super) fn lose_answer(&self, calls: &str) {
+        self.lost_answers.lock().unwrap_or_else(PoisonError::into_inner).push(calls.to_owned());
     }
 
     /// Whether the answer to this call is lost.
-    pub(super) fn loses_answer(&self, target: &str) -> bool {
+    pub(super) fn loses_answer(&self, method: &str, target: &str) -> bool {
         let mut lost = self.lost_answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = lost.iter().position(|prefix| target.starts_with(prefix));
+        let found = lost.iter().position(|calls| crate::faults::is_for(calls, method, target));
         found.is_some_and(|at| {
             lost.remove(at);
             true

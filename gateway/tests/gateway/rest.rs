@@ -120,7 +120,84 @@ fn messages_are_listed_read_changed_and_deleted() {
     assert_eq!(read[1]["readStatus"], "Read");
     assert_eq!(status(&bench.call(conn, "PUT", &path, Some(json!({})))), 400);
     assert_eq!(status(&bench.call(conn, "DELETE", &path, None)), 204);
-    assert_eq!(status(&bench.call(conn, "GET", &path, None)), 404);
+    assert_eq!(list(&mut bench, "?messageType=SMS").0, ["m2", "m1"]);
+    assert_eq!(list(&mut bench, "?availability=Deleted").0, ["m0"]);
+    assert_eq!(list(&mut bench, "?messageType=SMS&availability=Deleted&availability=Alive").0, ["m2", "m1", "m0"]);
+}
+
+#[test]
+fn a_message_is_deleted_restored_and_purged() {
+    let mut bench = Bench::new(|_| {});
+    let filters = [&*format!("{ME}/message-store"), &*format!("{ME}/voicemail")];
+    let (conn, _, _) = bench.subscribed(&filters);
+    let id = bench.g.receive(0, MessageKind::VoiceMail, "+1650", "", 0).0;
+    bench.frames(conn);
+    let path = format!("{ME}/message-store/{id}");
+    let content = format!("{path}/content/{id}");
+    // What the filter of the store says, and the message after it.
+    let after = |bench: &mut Bench, method: &str, query: &str, body: Option<Value>| {
+        bench.send_request(conn, method, &format!("{path}{query}"), body);
+        let frames = bench.frames(conn);
+        let kinds: Vec<&str> = frames.iter().map(|frame| frame[0]["type"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["ServerNotification", "ClientRequest"], "{frames:?}");
+        let change = &frames[0][1]["body"]["changes"][0];
+        assert_eq!(
+            (&change["type"], &change["newCount"], &change["updatedCount"]),
+            (&json!("VoiceMail"), &json!(0), &json!(1))
+        );
+        let message = bench.call(conn, "GET", &path, None);
+        let files = message[1]["attachments"].as_array().unwrap().len();
+        (status(&frames[1]), message[1]["availability"].as_str().unwrap().to_owned(), files)
+    };
+    assert_eq!(after(&mut bench, "DELETE", "", None), (204, "Deleted".to_owned(), 1));
+    assert_eq!(bench.get(&content).status, 200);
+    let alive = || Some(json!({"availability": "Alive"}));
+    assert_eq!(after(&mut bench, "PUT", "", alive()), (200, "Alive".to_owned(), 1));
+    assert_eq!(after(&mut bench, "DELETE", "", None), (204, "Deleted".to_owned(), 1));
+    assert_eq!(after(&mut bench, "DELETE", "", None), (204, "Purged".to_owned(), 0));
+    for (method, target, body) in [("DELETE", &path, None), ("PUT", &path, alive()), ("GET", &content, None)] {
+        let refused = bench.call(conn, method, target, body);
+        assert!([400, 404].contains(&status(&refused)), "{method}: {refused}");
+    }
+    assert_eq!(bench.get(&content).status, 404);
+    let other = bench.g.receive(0, MessageKind::VoiceMail, "+1650", "", 0).0;
+    bench.frames(conn);
+    assert_eq!(
+        status(&bench.call(
+            conn,
+            "PUT",
+            &format!("{ME}/message-store/{other}"),
+            Some(json!({"availability": "Deleted"}))
+        )),
+        400
+    );
+    bench.send_request(conn, "DELETE", &format!("{ME}/message-store/{other}?purge=true"), None);
+    bench.frames(conn);
+    assert_eq!(bench.g.messages(0).map(|one| one["availability"].clone()).collect::<Vec<_>>(), ["Purged", "Purged"]);
+}
+
+#[test]
+fn a_fault_may_be_for_one_method() {
+    let (mut bench, conn) = connected();
+    let id = bench.g.receive(0, MessageKind::Sms, "+1650", "a", 0).0;
+    let path = format!("{ME}/message-store/{id}");
+    bench.g.fail_next(&format!("DELETE {ME}/message-store"), HttpResponse::new(403, ""));
+    assert_eq!(bench.get(&path).status, 200);
+    assert_eq!(status(&bench.call(conn, "DELETE", &path, None)), 403);
+    assert_eq!(bench.g.messages(0).next().unwrap()["availability"], "Alive");
+    assert_eq!(status(&bench.call(conn, "DELETE", &path, None)), 204);
+}
+
+#[test]
+fn a_fax_has_the_pages_it_is_given() {
+    let mut bench = Bench::new(|_| {});
+    let (conn, _, _) = bench.subscribed(&[&format!("{ME}/fax?direction=Inbound")]);
+    let id = bench.g.receive_fax(0, "+1650", "three", 3, 0).0;
+    let frames = bench.frames(conn);
+    let told = &frames[0][1]["body"];
+    assert_eq!((&told["faxPageCount"], &told["subject"], &told["id"]), (&json!(3), &json!("three"), &json!(id)));
+    let stored = json(&bench.get(&format!("{ME}/message-store/{id}")));
+    assert_eq!((&stored["faxPageCount"], stored["attachments"].as_array().unwrap().len()), (&json!(3), 1));
 }
 
 #[test]

@@ -69,6 +69,26 @@ fn messages_are_synchronized_since_a_token() {
 }
 
 #[test]
+fn an_incremental_sync_says_what_was_deleted() {
+    let mut bench = Bench::new(|_| ());
+    let (deleted, purged) = (receive(&mut bench, MessageKind::Sms), receive(&mut bench, MessageKind::Sms));
+    bench.at(10 * S);
+    let full = json(&bench.get(&format!("{ME}/message-sync?syncType=FSync")));
+    assert_eq!(ids(&full), [purged, deleted]);
+    bench.at(60 * S);
+    for (id, query) in [(deleted, ""), (purged, "?purge=true")] {
+        let target = format!("{ME}/message-store/{id}{query}");
+        let call = ringcentral_ws_gateway::HttpRequest::new("DELETE", &target).bearer(&bench.access);
+        assert_eq!(bench.g.http(&call, bench.now).status, 204);
+    }
+    let since = json(&bench.get(&format!("{ME}/message-sync?syncType=ISync&syncToken={}", token(&full))));
+    let availability: Vec<&Value> =
+        since["records"].as_array().unwrap().iter().map(|record| &record["availability"]).collect();
+    assert_eq!((ids(&since), availability), (vec![purged, deleted], vec![&"Purged".into(), &"Deleted".into()]));
+    assert!(ids(&json(&bench.get(&format!("{ME}/message-sync?syncType=FSync")))).is_empty());
+}
+
+#[test]
 fn older_messages_are_asked_for_by_their_time() {
     let mut bench = Bench::new(|_| ());
     let all: Vec<u64> = (0..5)
