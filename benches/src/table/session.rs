@@ -12,6 +12,8 @@ use crate::raw::Work;
 use crate::{drain, heartbeat_of};
 
 const ROUNDS: usize = 20_000;
+/// Heartbeats of one session: with many more it would be a day old, and replace its connection.
+const HEARTBEATS: usize = 1_000;
 
 fn settings() -> Config {
     let mut config = Config { rest_over_websocket: true, ..Config::default() };
@@ -69,8 +71,8 @@ fn notifications(turns: usize, pending: usize) {
 }
 
 fn heartbeats(turns: usize) {
-    let (mut session, conn, _) = Client::subscribed(settings());
-    let (sample, _) = heartbeat_of(&mut Client::subscribed(settings()).0);
+    let (fresh, conn, _) = Client::subscribed(settings());
+    let (sample, _) = heartbeat_of(&mut fresh.clone());
     let floor = || {
         for n in 0..ROUNDS {
             black_box(sample.replace("messageId", &n.to_string()));
@@ -78,10 +80,13 @@ fn heartbeats(turns: usize) {
         }
     };
     let ours = || {
-        for _ in 0..ROUNDS {
-            let (echo, now) = heartbeat_of(&mut session);
-            session.handle_input(Input::Frame { conn, frame: Frame::Text(&echo) }, now).expect("drained");
-            drain(&mut session);
+        for _ in 0..ROUNDS / HEARTBEATS {
+            let mut session = fresh.clone();
+            for _ in 0..HEARTBEATS {
+                let (echo, now) = heartbeat_of(&mut session);
+                session.handle_input(Input::Frame { conn, frame: Frame::Text(&echo) }, now).expect("drained");
+                drain(&mut session);
+            }
         }
     };
     row("a heartbeat and its echo, beside a copy and a scan", turns, floor, ours, ROUNDS);
