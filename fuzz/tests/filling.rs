@@ -26,7 +26,7 @@ fn what_lies_in_gaps_is_fetched_or_named() {
     // The runs are worth something only if all this happened.
     assert!(done > 150 && complete * 2 > done, "{complete} of {done} are complete");
     assert!(records > 500 && calls.values().all(|count| *count > 20), "{records} records by {calls:?}");
-    for name in ["SMS", "voicemail", "fax", "pager", "calls"] {
+    for name in ["SMS", "voicemail", "fax", "pager", "calls", "posts"] {
         assert!(topics.get(name).is_some_and(|counts| counts.filled > 5), "{name}: {topics:?}");
     }
 }

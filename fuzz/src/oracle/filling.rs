@@ -59,6 +59,7 @@ pub(crate) struct Filling {
     by_uuid: BTreeMap<u64, usize>,
     messages: BTreeMap<u64, usize>,
     calls: BTreeMap<u64, usize>,
+    posts: BTreeMap<u64, usize>,
     /// Those before are of a process that wrote nothing down.
     first: usize,
     at: FillMark,
@@ -85,6 +86,7 @@ impl Filling {
         self.by_uuid.extend(uuids.map(|uuid| (uuid, index)));
         match topic.record() {
             Some(RecordKind::Message) => drop(self.messages.insert(id, index)),
+            Some(RecordKind::Post) => drop(self.posts.insert(id, index)),
             Some(_) => drop(self.calls.insert(id, index)),
             None => {}
         }
@@ -161,6 +163,9 @@ impl Filling {
             _ if path.contains("dateTo=") => "syncs of older messages",
             _ if path.contains("syncType=FSync") => "full syncs",
             _ if path.contains("/active-calls") => "lists of calls",
+            _ if path.contains("/recent/chats") => "lists of chats",
+            _ if path.contains("pageToken=") => "further pages of posts",
+            _ if path.contains("/posts") => "pages of posts",
             _ => "reads of presence",
         };
         *self.counts.calls.entry(kind).or_default() += 1;
@@ -196,6 +201,7 @@ impl Filling {
     fn known(&self, record: &FetchedRecord) -> Option<usize> {
         match record.kind() {
             RecordKind::Message => self.messages.get(&record.id().parse().ok()?).copied(),
+            RecordKind::Post => self.posts.get(&record.id().parse().ok()?).copied(),
             RecordKind::Call => self.calls.get(&u64::from_str_radix(record.id().get(1..)?, 16).ok()?).copied(),
             _ => None,
         }
@@ -207,7 +213,8 @@ impl Filling {
         let heard = self.at.waiting.pop_front();
         self.counts.done[0] += 1;
         self.counts.done[1] += u64::from(filled.complete);
-        for record in filled.records.iter().filter(|one| matches!(one.kind(), RecordKind::Message | RecordKind::Call)) {
+        let once = |one: &&FetchedRecord| !matches!(one.kind(), RecordKind::ActiveCall | RecordKind::Presence);
+        for record in filled.records.iter().filter(once) {
             let Some(index) = self.known(record) else {
                 return violated("fill-invented", format!("{} {} never was", record.kind().as_str(), record.id()));
             };
@@ -261,12 +268,13 @@ impl Filling {
             *self.counts.missing.entry(word).or_default() += 1;
         }
         let Some((_, bits)) = self.subscribed.first().filter(|_| self.subscribed.len() == 1) else { return Ok(()) };
-        for topic in Topic::ALL.iter().filter(|topic| bits & 1 << **topic as u8 != 0) {
+        for topic in Topic::all().filter(|topic| bits & 1 << *topic as u8 != 0) {
             let word = match topic {
                 Topic::Presence => "presence_transitions",
                 Topic::Contacts => "no_list",
                 Topic::Calls => "call_transitions",
                 Topic::Store => "message_states",
+                Topic::Posts => "post_changes",
                 Topic::Sms | Topic::Voicemail | Topic::Fax => "deleted_messages",
             };
             if !words.contains(&word) {

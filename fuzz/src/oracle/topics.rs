@@ -18,11 +18,19 @@ pub(crate) enum Topic {
     Presence,
     /// The service has no list of these.
     Contacts,
+    /// Posts of team messaging: on some days only.
+    Posts,
 }
 
 impl Topic {
-    pub(crate) const ALL: &[Self] =
+    /// Those of every day.
+    pub(crate) const DAILY: &[Self] =
         &[Self::Sms, Self::Voicemail, Self::Fax, Self::Store, Self::Calls, Self::Presence, Self::Contacts];
+
+    /// All of them.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::DAILY.iter().copied().chain([Self::Posts])
+    }
 
     /// What is subscribed to.
     pub(crate) const fn filter(self) -> &'static str {
@@ -34,6 +42,7 @@ impl Topic {
             Self::Calls => "/restapi/v1.0/account/~/extension/~/telephony/sessions",
             Self::Presence => "/restapi/v1.0/account/~/extension/~/presence",
             Self::Contacts => "/restapi/v1.0/account/~/directory/contacts",
+            Self::Posts => "/team-messaging/v1/posts",
         }
     }
 
@@ -46,6 +55,7 @@ impl Topic {
             Self::Calls => "calls",
             Self::Presence => "presence",
             Self::Contacts => "contacts",
+            Self::Posts => "posts",
         }
     }
 
@@ -54,6 +64,7 @@ impl Topic {
         match self {
             Self::Sms | Self::Voicemail | Self::Fax | Self::Store => Some(RecordKind::Message),
             Self::Calls => Some(RecordKind::Call),
+            Self::Posts => Some(RecordKind::Post),
             Self::Presence | Self::Contacts => None,
         }
     }
@@ -62,7 +73,7 @@ impl Topic {
     pub(crate) fn of(filter: &str) -> Option<Self> {
         let ends = |topic: &Self| topic.filter().rsplit("/~/").next().is_some_and(|end| filter.ends_with(end));
         // The end of each is the end of no other.
-        Self::ALL.iter().copied().find(ends)
+        Self::all().find(ends)
     }
 }
 
@@ -130,7 +141,7 @@ impl fmt::Display for Fills {
             writeln!(f, "  {count:>10}  {word}")?;
         }
         writeln!(f, "records         {}, 0 twice, {} again as may_repeat had said", self.records, self.repeated)?;
-        for topic in Topic::ALL {
+        for topic in Topic::all() {
             let TopicCounts { in_gaps, filled, delivered, named, left } =
                 self.topics.get(topic.as_str()).copied().unwrap_or_default();
             let name = topic.as_str();

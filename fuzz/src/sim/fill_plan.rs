@@ -16,6 +16,8 @@ pub(crate) struct FillPlan {
     pub(crate) settings: Backfill,
     /// What the application subscribes to, `Topic::Sms` first.
     pub(crate) topics: Vec<Topic>,
+    /// On days with posts: in how many chats they are.
+    pub(crate) chats: Option<u64>,
     /// It subscribes to another part of them each time.
     pub(crate) varies: bool,
     /// The client's clock is so many milliseconds ahead of the server's.
@@ -40,12 +42,13 @@ impl Plan {
         if r.chance(50) {
             settings = settings.most(*r.pick(&[20, 1000]), *r.pick(&[20_000, 1 << 20]));
         }
-        let others = Topic::ALL.iter().copied().filter(|topic| *topic != Topic::Sms && r.chance(700));
+        let others = Topic::DAILY.iter().copied().filter(|topic| *topic != Topic::Sms && r.chance(700));
         let topics = std::iter::once(Topic::Sms).chain(others).collect();
         let ahead = *r.pick(&[0, 0, 1, 60, 120, 3600]) * 1000;
         self.fill = Some(FillPlan {
             settings,
             topics,
+            chats: None,
             varies: r.chance(200),
             ahead: if r.chance(500) { ahead } else { -ahead },
         });
@@ -60,6 +63,24 @@ impl Plan {
         // Few of them make for many calls.
         g.sync_records = *r.pick(&[250, 40, 40, 20, 20, if is_odd { 20 } else { 3 }]);
         g.rest_limits = r.chance(300).then(RestLimits::default);
+        self.with_posts(seed)
+    }
+
+    /// On some days there are posts too. They are drawn apart, so that all other days, and what their seeds mean, stay as
+    /// they were.
+    fn with_posts(mut self, seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x706f_7374);
+        let r = &mut rng;
+        let Some(fill) = self.fill.as_mut().filter(|_| r.chance(400)) else { return self };
+        let chats = *r.pick(&[1, 1, 3, 10]);
+        fill.chats = Some(chats);
+        fill.topics.push(Topic::Posts);
+        if r.chance(300) {
+            fill.settings = fill.settings.clone().calls_per_minute(CallGroup::Medium, *r.pick(&[5, 20, 40]));
+        }
+        self.gateway.chat_size = 1_000_000;
+        // Few of them make for many calls.
+        self.gateway.post_records = *r.pick(&[250, 40, 20, if chats == 1 { 3 } else { 20 }]);
         self
     }
 }

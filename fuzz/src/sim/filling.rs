@@ -279,7 +279,9 @@ const fn may_have_left(outcome: &RequestOutcome) -> bool {
 impl<M: Maker> World<M> {
     /// Something happens that can be fetched, or cannot.
     pub(super) fn happens(&mut self) {
-        let topic = *self.rng.pick(Topic::ALL);
+        let has_posts = self.plan.fill.as_ref().is_some_and(|fill| fill.chats.is_some());
+        let is_post = has_posts && self.rng.chance(250);
+        let topic = if is_post { Topic::Posts } else { *self.rng.pick(Topic::DAILY) };
         let user = self.rng.below(self.clients.len() as u64) as usize;
         self.happens_of(topic, user);
     }
@@ -292,6 +294,7 @@ impl<M: Maker> World<M> {
             Topic::Fax => MessageKind::Fax,
             Topic::Store => MessageKind::Pager,
             Topic::Calls => return self.calls(user),
+            Topic::Posts => return self.posts(user),
             Topic::Presence | Topic::Contacts => {
                 self.made += 1;
                 let receipts = self.gateway.notify(topic.filter(), &format!("{{\"n\":{}}}", self.made), now);
@@ -301,6 +304,17 @@ impl<M: Maker> World<M> {
         };
         let (id, receipts) = self.gateway.receive(user, kind, "+16505550100", "hi", now);
         self.enter(user, topic, id, [now; 2], &receipts);
+        self.pump();
+    }
+
+    /// Somebody writes in a team that all users are members of.
+    fn posts(&mut self, user: usize) {
+        let chats = self.plan.fill.as_ref().and_then(|fill| fill.chats).unwrap_or(1);
+        let chat = format!("team {}", self.rng.below(chats));
+        if let Some((id, receipts)) = self.gateway.post(user, &chat, "62264420101", "hi", self.now) {
+            let times = [self.now; 2];
+            (0..self.clients.len()).for_each(|client| self.enter(client, Topic::Posts, id, times, &receipts));
+        }
         self.pump();
     }
 
@@ -336,12 +350,16 @@ impl<M: Maker> World<M> {
     pub(super) fn strike_filling(&mut self, fault: Fault, client: usize) {
         let own = "/restapi/v1.0/account/~/extension/~";
         let paths = ["message-sync", "message-sync", "call-log-sync", "active-calls", "presence"];
+        let mut paths: Vec<String> = paths.iter().map(|path| format!("{own}/{path}")).collect();
+        if self.plan.fill.as_ref().is_some_and(|fill| fill.chats.is_some()) {
+            paths.extend(["recent", "chats", "chats"].map(|path| format!("/team-messaging/v1/{path}")));
+        }
         let count = self.rng.between(1, 8) as u32;
         match fault {
             Fault::SyncTokens => self.gateway.expire_sync_tokens(),
             Fault::FillRefused | Fault::FillGarbled => {
                 for _ in 0..count {
-                    let path = format!("{own}/{}", self.rng.pick(&paths));
+                    let path = self.rng.pick(&paths).clone();
                     let garbled = fault == Fault::FillGarbled;
                     let usual = [408, 429, 429, 500, 502, 503, 503, 504];
                     let odd = [401, 403, 404];
