@@ -34,6 +34,7 @@ mod output;
 pub mod protocol {}
 #[cfg(feature = "recorder")]
 pub mod recorder;
+mod request_line;
 mod retry;
 mod rng;
 mod secret;
@@ -63,6 +64,7 @@ pub use loopback::{is_loopback, is_loopback_host};
 pub use mask::{Masker, mask};
 pub use notification::{NotANotification, Notification};
 pub use output::*;
+pub use request_line::RequestLine;
 pub use secret::*;
 pub use session::{Close, OverHttps, RequestOptions, Session, SessionState, SubscriptionState};
 pub use snapshot::Snapshot;

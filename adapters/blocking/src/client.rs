@@ -113,7 +113,7 @@ impl Client {
 
     /// Ends the session as [`close`](Self::close) does, but lets the program finish first what it is at: it has taken the
     /// events that are there and waits for the next one, and no call of a handle is under way. Waits of
-    /// [`retry_after`](Self::retry_after) end with [`RequestError::Closing`](crate::RequestError::Closing).
+    /// [`retry_after`](Self::retry_after) end with [`RequestErrorKind::Closing`](crate::RequestErrorKind::Closing).
     ///
     /// It waits for that at most as long as `Config::close_timeout` (5 s), and then closes, which takes as long again at
     /// most; what is still under way then is broken off, and its error says whether it may have run. What a program does

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use mio::Waker;
 use ringcentral_ws_adapter::{
-    Replies, Request, RequestError, Response, Sender, SessionView, Streamed, UnderWay, Watcher, Work, response,
+    Replies, Request, RequestError, RequestErrorKind, Response, Sender, SessionView, Streamed, UnderWay, Watcher, Work,
+    named, response,
 };
-use ringcentral_ws_core::{Body, Cause, CommandError};
+use ringcentral_ws_core::{Body, Cause, CommandError, RequestLine};
 
 use crate::download::Download;
 
@@ -87,10 +88,11 @@ impl Drop for Remote {
 #[must_use = "dropping it cancels the request"]
 pub struct Pending {
     remote: Arc<Remote>,
+    line: RequestLine,
     cancelled: Arc<AtomicBool>,
     answer: Receiver<Answered>,
     /// Known already, because the session had ended.
-    refused: Option<RequestError>,
+    refused: Option<RequestErrorKind>,
     /// Until its end is known to the caller.
     under_way: Option<UnderWay>,
 }
@@ -98,18 +100,19 @@ pub struct Pending {
 impl Pending {
     pub(crate) fn start(remote: &Arc<Remote>, request: http::Request<Body>, streamed: Option<Streamed>) -> Self {
         let under_way = remote.work.begin();
+        let line = RequestLine::of(&request);
         let (reply, answer) = sync_channel(1);
         let cancelled = Arc::new(AtomicBool::new(false));
         let (request, streamed, ticket) = (Box::new(request), streamed.map(Box::new), Arc::clone(&cancelled));
         let command = Command::Request(Request { request, streamed, ticket, reply });
         let refused = match remote.send(command) {
             Err(Command::Request(Request { request, .. })) => {
-                Some(RequestError::Refused(Box::new(CommandError::Closed(*request))))
+                Some(RequestErrorKind::Refused(Box::new(CommandError::Closed(*request))))
             }
-            Err(_) => Some(RequestError::NotSent(Cause::Closed)),
+            Err(_) => Some(RequestErrorKind::NotSent(Cause::Closed)),
             Ok(()) => None,
         };
-        Self { remote: Arc::clone(remote), cancelled, answer, refused, under_way: Some(under_way) }
+        Self { remote: Arc::clone(remote), line, cancelled, answer, refused, under_way: Some(under_way) }
     }
 
     /// Waits for the end of the request.
@@ -118,12 +121,13 @@ impl Pending {
     ///
     /// [`RequestError`], which says whether the request may have run.
     pub fn wait(self) -> Result<Response, RequestError> {
-        response(self.answered()?.answer)
+        let line = self.line.clone();
+        named(response(self.answered()?.answer), &line)
     }
 
     pub(crate) fn answered(mut self) -> Result<Answered, RequestError> {
         match self.refused.take() {
-            Some(refused) => Err(refused),
+            Some(refused) => Err(RequestError::from(refused).of(&self.line)),
             None => self.finish(self.answer.recv().ok()),
         }
     }
@@ -132,7 +136,7 @@ impl Pending {
     /// report that the session has ended.
     pub fn wait_timeout(&mut self, limit: Duration) -> Option<Result<Response, RequestError>> {
         let ended = match self.refused.take() {
-            Some(refused) => Err(refused),
+            Some(refused) => Err(refused.into()),
             None => match self.answer.recv_timeout(limit) {
                 Ok(answered) => response(answered.answer),
                 Err(RecvTimeoutError::Timeout) => return None,
@@ -140,15 +144,15 @@ impl Pending {
             },
         };
         self.under_way = None;
-        Some(ended)
+        Some(named(ended, &self.line))
     }
 
     fn finish(&self, answered: Option<Answered>) -> Result<Answered, RequestError> {
-        match answered {
-            Some(answered) => Ok(answered),
-            None if self.remote.signals.finished.load(Ordering::SeqCst) => Err(RequestError::NotSent(Cause::Closed)),
-            None => Err(RequestError::Unknown(Cause::Closed)),
-        }
+        let is_over = self.remote.signals.finished.load(Ordering::SeqCst);
+        let lost = || {
+            if is_over { RequestErrorKind::NotSent(Cause::Closed) } else { RequestErrorKind::Unknown(Cause::Closed) }
+        };
+        answered.ok_or_else(|| RequestError::from(lost()).of(&self.line))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{builder, get, subscribed};
 use ringcentral_ws_blocking::{
-    Client, FixedToken, HttpFailure, HttpsSender, IoLimits, RequestError, RequestOptions, bytes::Bytes, http,
+    Client, FixedToken, HttpFailure, HttpsSender, IoLimits, RequestErrorKind, RequestOptions, bytes::Bytes, http,
 };
 use ringcentral_ws_conformance::settings::endless;
 use ringcentral_ws_gateway::{Server, ServerConfig};
@@ -70,9 +70,9 @@ fn calls_that_are_never_answered_do_not_pile_up() {
         let mut request = get("/restapi/v1.0/account/~");
         let timeout = Some(Duration::from_millis(10));
         request.extensions_mut().insert(RequestOptions { timeout, ..RequestOptions::default() });
-        match client.request(request).unwrap_err() {
-            RequestError::TimedOut { .. } => {}
-            RequestError::NotSent(_) => refused += 1,
+        match client.request(request).unwrap_err().into_kind() {
+            RequestErrorKind::TimedOut { .. } => {}
+            RequestErrorKind::NotSent(_) => refused += 1,
             other => panic!("{other}"),
         }
     }

@@ -27,8 +27,10 @@ async fn run(client: Client, mut events: Events, state: StateFile) -> Result<(),
     while let Some(event) = events.next().await {
         // That of a notification, or those that a gap hides.
         for sms in client.sms_of(&event).await? {
+            let sender = sms.sender().unwrap_or("somebody");
             let answer = sms.answer("Thank you. We call you back.");
             let (Some(id), Some(answer)) = (&sms.id, answer) else {
+                eprintln!("no answer to {sender}: the message has no id or no number");
                 continue;
             };
             let call = async { Ok(calls.post(SMS, &answer).await?.error_for_status()?) };
@@ -36,7 +38,7 @@ async fn run(client: Client, mut events: Events, state: StateFile) -> Result<(),
                 Once::Done(_) | Once::Before => {}
                 // The next start begins with a gap, and tries again.
                 Once::NotRun(error) => return Err(error.into()),
-                problem => eprintln!("the answer to {id}: {problem}"),
+                problem => eprintln!("the answer to {sender}, message {id}: {problem}"),
             }
         }
         match event {

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use ringcentral_ws_adapter::call_remedy;
+
 use crate::{ApiError, CallError, RequestError};
 
 /// Any error, for a `main` and the functions that it calls: all errors of this crate convert into it by `?`, and so does
@@ -62,7 +64,7 @@ impl Error {
 
     /// What a person can do, if the text of the error does not say it already.
     fn remedy(&self) -> Option<&str> {
-        let api = self.0.downcast_ref::<ApiError>().map(ApiError::remedy);
+        let api = self.0.downcast_ref::<ApiError>().map(call_remedy);
         api.or_else(|| self.0.downcast_ref::<RequestError>().map(RequestError::remedy))
     }
 }
@@ -100,7 +102,7 @@ impl fmt::Debug for Error {
 mod tests {
     use super::*;
     use crate::http::HeaderMap;
-    use crate::{Cause, CloseReason, StartError};
+    use crate::{Cause, CloseReason, RequestErrorKind, StartError};
 
     fn shown(error: impl Into<Error>) -> String {
         let error = error.into();
@@ -110,19 +112,20 @@ mod tests {
 
     #[test]
     fn what_main_shows_says_what_to_do_and_says_it_once() {
+        let sent = |kind: RequestErrorKind| RequestError::from(kind);
         let api = || ApiError::from_reply(400, &HeaderMap::new(), br#"{"errorCode":"SUB-505","message":"m"}"#);
         let once = |line: String, part: &str| assert_eq!(line.matches(part).count(), 1, "{line}");
         once(shown(api()), api().remedy());
         once(shown(CallError::from(api())), api().remedy());
-        once(shown(RequestError::NotSent(Cause::SocketLost)), "repeat the call later");
+        once(shown(sent(RequestErrorKind::NotSent(Cause::SocketLost))), "repeat the call later");
         once(shown(StartError::InsecureServer("http://h".into())), "allow_insecure");
         let cause = Cause::Credentials { code: Some("OAU-140".into()), message: "m".into() };
         let ended = CloseReason::Permanent(cause).into_result().unwrap_err();
         once(shown(ended), "make a new JWT credential in the developer console");
         assert_eq!(shown(std::io::Error::other("no")), "no");
-        assert!(Error::from(CallError::from(RequestError::Closing)).unless_closing().is_ok());
-        assert!(Error::from(RequestError::Closing).unless_closing().is_ok());
-        assert!(Error::from(RequestError::NotSent(Cause::Closed)).unless_closing().is_err());
+        assert!(Error::from(CallError::from(sent(RequestErrorKind::Closing))).unless_closing().is_ok());
+        assert!(Error::from(sent(RequestErrorKind::Closing)).unless_closing().is_ok());
+        assert!(Error::from(sent(RequestErrorKind::NotSent(Cause::Closed))).unless_closing().is_err());
         let own = Error::new("mine");
         assert!(
             own.inner().to_string() == "mine" && Box::<dyn StdError + Send + Sync>::from(own).to_string() == "mine"

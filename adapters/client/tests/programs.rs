@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ringcentral_ws::{
-    CallError, Client, Close, Event, Events, Filter, ForeignTokens, Jwt, NotificationExt, RequestError, RetryAfter,
-    StartError, StateFile, SubscriptionInfo, blocking,
+    CallError, Client, Close, Event, Events, Filter, ForeignTokens, Jwt, Message, NotificationExt, RequestError,
+    RetryAfter, StartError, StateFile, SubscriptionInfo, blocking,
 };
 use ringcentral_ws_gateway::{MessageKind, Server, ServerConfig};
 
@@ -169,7 +169,7 @@ async fn a_call_waits_out_a_429_if_it_is_to_and_not_beyond_the_limit() {
     client.close(Close::Revoke).await;
     let ended = within(calling).await;
     assert!(began.elapsed() < Duration::from_secs(15));
-    assert!(matches!(&ended, Err(RequestError::Closing)), "{ended:?}");
+    assert!(ended.as_ref().is_err_and(RequestError::is_closing), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,6 +202,57 @@ async fn the_sms_of_a_gap_are_listed_without_faxes_and_own_ones() {
         client.missed_sms(&gap).unwrap()
     });
     assert_eq!(texts(within(on_threads).await.unwrap()), listed);
+}
+
+/// The next gap. The snapshots before it are stored.
+async fn next_gap(client: &Client, events: &mut Events, state: &StateFile) -> Event {
+    loop {
+        match within(events.next()).await.unwrap() {
+            Event::SnapshotChanged => state.save(client.snapshot()).unwrap(),
+            gap @ Event::Gap(_) => return gap,
+            _ => {}
+        }
+    }
+}
+
+// CLAUSE PST-2 REC-5
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_whose_list_cannot_be_had_is_asked_about_again_by_this_run_and_by_the_next() {
+    let (server, folder) = (server(), Folder::new("programs-again"));
+    let refuse = || server.next_http_fails(&format!("GET {ME}/message-store"), 403, "", &[]);
+    let texts = |found: Vec<Message>| found.iter().map(|one| one.text().to_owned()).collect::<Vec<_>>();
+    let start = |state: &StateFile| {
+        let builder = Client::from_vars(server.env()).unwrap().stored_in(state).unwrap();
+        builder.filters([Filter::sms()]).for_tests().start().unwrap()
+    };
+    {
+        let state = folder.open();
+        let (client, mut events) = start(&state);
+        tokio::task::block_in_place(|| server.wait_for_subscription());
+        server.restart();
+        server.receive_sms(0, "+16505550100", "lost");
+        let gap = next_gap(&client, &mut events, &state).await;
+        refuse();
+        let error = within(client.messages_of(&gap)).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("GET {ME}/message-store: HTTP 403: ")), "{error}");
+        // What came meanwhile is not given again.
+        tokio::task::block_in_place(|| server.wait_for_subscription());
+        server.receive_sms(0, "+16505550100", "new");
+        let new = loop {
+            if let event @ Event::Notification(_) = within(events.next()).await.unwrap() {
+                break event;
+            }
+        };
+        assert_eq!(texts(within(client.messages_of(&new)).await.unwrap()), ["new"]);
+        assert_eq!(texts(within(client.messages_of(&gap)).await.unwrap()), ["lost"]);
+    }
+    // It was killed, and has stored nothing since the gap.
+    let state = folder.open();
+    let (client, mut events) = start(&state);
+    let gap = next_gap(&client, &mut events, &state).await;
+    refuse();
+    assert!(within(client.messages_of(&gap)).await.is_err());
+    assert_eq!(texts(within(client.messages_of(&gap)).await.unwrap()), ["lost", "new"]);
 }
 
 // CLAUSE PST-2

@@ -150,7 +150,7 @@ fn goes_on_after(name: &str, fault: impl FnOnce(&Server), said: &str, sent: &[&s
     let lines = written.lines().filter(|line| line.contains("the answer to") && !line.contains("was stopped during"));
     let lines: Vec<_> = lines.collect();
     assert_eq!(lines.len(), usize::from(!said.is_empty()), "{written}");
-    assert!(lines.iter().all(|line| line.contains(said)), "{written}");
+    assert!(lines.iter().all(|line| line.contains("the answer to +16505550101") && line.contains(said)), "{written}");
 }
 
 const BOTH: [&str; 2] = ["+16505550101", "+16505550102"];
@@ -163,13 +163,23 @@ fn an_answer_that_waits_out_a_429_is_sent_once() {
 #[test]
 fn what_is_refused_for_good_ends_nothing() {
     let refuse = |server: &Server| server.next_http_fails(SMS, 400, r#"{"errorCode":"MSG-246"}"#, &[]);
-    goes_on_after("refused-for-good", refuse, "it was refused, and is not tried again: HTTP 400 MSG-246", &BOTH[1..]);
+    goes_on_after(
+        "refused-for-good",
+        refuse,
+        "it was refused, and is not tried again: POST /restapi/v1.0/account/~/extension/~/sms: HTTP 400 MSG-246",
+        &BOTH[1..],
+    );
 }
 
 #[test]
 fn what_may_have_been_sent_is_a_line_and_not_sent_again() {
     let fail = |server: &Server| server.next_http_fails(SMS, 500, "", &[]);
-    goes_on_after("500", fail, "it may have been done, and is not tried again: HTTP 500", &BOTH[1..]);
+    goes_on_after(
+        "500",
+        fail,
+        "it may have been done, and is not tried again: POST /restapi/v1.0/account/~/extension/~/sms: HTTP 500",
+        &BOTH[1..],
+    );
     goes_on_after("cut", |server| server.lose_answer(SMS), "it may have been done, and is not tried again", &BOTH);
 }
 

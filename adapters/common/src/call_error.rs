@@ -4,7 +4,7 @@ use std::fmt;
 
 use ringcentral_ws_core::ApiError;
 
-use crate::request::{FIND_OUT, RequestError};
+use crate::request::{RequestError, find_out};
 
 /// Why a call came to nothing: it has no response, or the server refused it, or the body of the response does not fit.
 ///
@@ -19,7 +19,7 @@ use crate::request::{FIND_OUT, RequestError};
 /// }
 /// ```
 ///
-/// `Display` says what happened and what to do, and `Debug` prints the same sentence.
+/// `Display` says which call it was (method and path), what happened and what to do, and `Debug` prints the same sentence.
 #[non_exhaustive]
 pub enum CallError {
     /// There is no response.
@@ -39,7 +39,7 @@ impl CallError {
     pub const fn may_have_run(&self) -> bool {
         match self {
             Self::Request(error) => error.may_have_run(),
-            Self::Api(error) => error.status >= 500 && error.status != 503,
+            Self::Api(error) => broke(error),
             Self::Body(_) | Self::TooLong => true,
         }
     }
@@ -95,12 +95,23 @@ impl CallError {
     pub fn remedy(&self) -> &str {
         match self {
             Self::Request(error) => error.remedy(),
-            Self::Api(_) if self.may_have_run() => FIND_OUT,
-            Self::Api(error) => error.remedy(),
+            Self::Api(error) => call_remedy(error),
             Self::Body(_) => "look at the body of the response: it is empty, or does not fit the type",
             Self::TooLong => "read the list in parts of your own",
         }
     }
+}
+
+/// Whether a call that was answered so may have run.
+const fn broke(error: &ApiError) -> bool {
+    error.status >= 500 && error.status != 503
+}
+
+/// What to do about a call that was answered so.
+#[doc(hidden)]
+#[must_use]
+pub fn call_remedy(error: &ApiError) -> &str {
+    if broke(error) { find_out(error.request.as_ref()) } else { error.remedy() }
 }
 
 impl From<RequestError> for CallError {
@@ -144,19 +155,21 @@ impl std::error::Error for CallError {}
 #[cfg(test)]
 mod tests {
     use http::HeaderMap;
-    use ringcentral_ws_core::Cause;
+    use ringcentral_ws_core::{Cause, RequestLine};
 
     use super::*;
+    use crate::request::RequestErrorKind;
 
     #[test]
     fn each_error_says_what_to_do() {
         let api = |status| ApiError::from_reply(status, &HeaderMap::new(), b"");
+        let ended = |kind: RequestErrorKind| CallError::from(RequestError::from(kind));
         let body = || serde_json::from_str::<u8>("").unwrap_err();
         for (error, again, ran, safe, part) in [
-            (CallError::from(RequestError::NotSent(Cause::SocketLost)), true, false, true, "repeat the call later"),
-            (RequestError::NotSent(Cause::Closed).into(), false, false, true, "start a new client"),
-            (RequestError::Unknown(Cause::SocketLost).into(), false, true, false, "find out whether it ran"),
-            (RequestError::Closing.into(), false, false, true, "the next run of the program"),
+            (ended(RequestErrorKind::NotSent(Cause::SocketLost)), true, false, true, "repeat the call later"),
+            (ended(RequestErrorKind::NotSent(Cause::Closed)), false, false, true, "start a new client"),
+            (ended(RequestErrorKind::Unknown(Cause::SocketLost)), false, true, false, "find out whether it ran"),
+            (ended(RequestErrorKind::Closing), false, false, true, "the next run of the program"),
             (api(401).into(), false, false, true, "HTTP 401"),
             (api(404).into(), false, false, false, "HTTP 404"),
             (api(429).into(), true, false, true, "HTTP 429"),
@@ -170,5 +183,31 @@ mod tests {
             let said = (error.is_retryable(), error.may_have_run(), error.did_not_run());
             assert_eq!(said, (again, ran, safe), "{shown}");
         }
+    }
+    // CLAUSE REQ-9 SEC-1
+    #[test]
+    fn the_text_names_the_call_and_its_method_says_whether_to_repeat_it() {
+        let line = |method: &str| {
+            let request = http::Request::builder().method(method).uri("https://h.example/a/~/sms?key=hunter2");
+            RequestLine::of(&request.body(()).unwrap())
+        };
+        for (method, remedy) in [
+            ("GET", "; repeat the call: it changes nothing on the server"),
+            ("POST", "; find out whether it ran before you repeat it"),
+        ] {
+            let lost = RequestError::from(RequestErrorKind::Unknown(Cause::SocketLost)).of(&line(method));
+            let mut broken = ApiError::from_reply(502, &HeaderMap::new(), b"");
+            broken.request = Some(line(method));
+            for error in [CallError::from(lost), broken.into()] {
+                let shown = error.to_string();
+                assert!(shown.starts_with(&format!("{method} /a/~/sms: ")) && shown.ends_with(remedy), "{shown}");
+                assert!(!shown.contains("hunter2") && error.may_have_run(), "{shown}");
+            }
+        }
+        // The first name stays, and a path that cannot be one is in the text already.
+        let late = RequestError::from(RequestErrorKind::TimedOut { sent: false }).of(&line("PUT")).of(&line("GET"));
+        assert_eq!(late.request_line().map(RequestLine::method), Some(&http::Method::PUT));
+        let bad = crate::request_to(http::Method::GET, "a").unwrap_err().of(&line("GET"));
+        assert!(bad.request_line().is_none() && bad.to_string().starts_with("the path \"a\""));
     }
 }

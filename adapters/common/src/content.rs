@@ -9,7 +9,7 @@ use ringcentral_ws_core::{Body, CommandError, HttpFailure, InvalidReason, OverHt
 use url::Url;
 
 use crate::address::not_sent;
-use crate::request::RequestError;
+use crate::request::{RequestError, RequestErrorKind};
 
 /// Where RingCentral keeps content.
 pub const CONTENT_HOST: &str = "ringcentral.com";
@@ -112,14 +112,14 @@ impl ContentHosts {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Refused`]: the host is neither the server nor a content host.
+    /// [`RequestErrorKind::Refused`]: the host is neither the server nor a content host.
     pub fn streamed(&self, mut request: Request<Body>) -> Result<(Request<Body>, Streamed), RequestError> {
         let mut origin = None;
         if request.uri().authority().is_some() {
             let address = Url::parse(&request.uri().to_string()).ok().filter(|url| self.allow(url));
             let Some(address) = address else {
                 let refused = CommandError::Invalid(request, InvalidReason::ForeignHost);
-                return Err(RequestError::Refused(Box::new(refused)));
+                return Err(RequestErrorKind::Refused(Box::new(refused)).into());
             };
             origin = address.origin().ascii_serialization().parse().ok();
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());

@@ -69,7 +69,7 @@ pub use call::{
     Call, TOO_MANY_PROVISIONAL, body_broke_off, body_is_late, body_is_too_large, ended_early, head_is_late, not_found,
     tls_failed, tls_to, too_many_provisional,
 };
-pub use call_error::CallError;
+pub use call_error::{CallError, call_remedy};
 pub use channel::{Receiver, Sender, WeakSender, channel};
 pub use clock::{Clock, ClockTimes, ClockView, Reading};
 pub use content::{CONTENT_HOST, ContentHosts, DownloadError, Redirects, Streamed, content_length, lost};
@@ -96,7 +96,7 @@ pub use proxy::{Proxy, ProxyChoice, ProxyError, Tunnel};
 pub use pump::{Abandoned, Answered, Command, Completion, Io, Pump, PumpParts, Replies, Request, Turn};
 pub use query::with_query;
 pub use recording::{FlightRecorder, Recorded};
-pub use request::{Answer, RequestError, frame, request_to, request_with_json, response};
+pub use request::{Answer, RequestError, RequestErrorKind, frame, named, request_to, request_with_json, response};
 pub use response::Response;
 pub use retry_after::{RetryAfter, Tries};
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};

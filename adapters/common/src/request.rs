@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
-use ringcentral_ws_core::{Body, Cause, CommandError, InvalidReason, RequestOutcome};
+use ringcentral_ws_core::{Body, Cause, CommandError, InvalidReason, RequestLine, RequestOutcome};
 use serde::Serialize;
 
 use crate::response::Response;
@@ -12,7 +12,13 @@ use crate::response::Response;
 const SHOWN: usize = 200;
 
 /// What to do about a call that may have run.
-pub(crate) const FIND_OUT: &str = "find out whether it ran before you repeat it; a GET may be repeated at once";
+pub(crate) fn find_out(request: Option<&RequestLine>) -> &'static str {
+    match request {
+        Some(line) if line.is_read() => "repeat the call: it changes nothing on the server",
+        Some(_) => "find out whether it ran before you repeat it",
+        None => "find out whether it ran before you repeat it; a GET may be repeated at once",
+    }
+}
 
 /// The driver's answer to a request: its outcome, or why it was not accepted.
 pub type Answer = Result<RequestOutcome, CommandError<Request<Body>>>;
@@ -33,12 +39,12 @@ pub fn frame(method: &Method, headers: &mut HeaderMap, body_bytes: usize) {
 ///
 /// # Errors
 ///
-/// [`RequestError::InvalidPath`].
+/// [`RequestErrorKind::InvalidPath`].
 pub fn request_to(method: Method, path: &str) -> Result<Request<Body>, RequestError> {
-    let bad = |why: String| {
+    let bad = |why: String| -> RequestError {
         // The query may have what a user wrote, or a key.
         let path = path.split('?').next().unwrap_or_default().chars().take(SHOWN).collect::<String>();
-        RequestError::InvalidPath { path: path.into(), why: why.into() }
+        RequestErrorKind::InvalidPath { path: path.into(), why: why.into() }.into()
     };
     if !path.starts_with('/') && !path.contains("://") {
         return Err(bad(InvalidReason::RelativePath.to_string()));
@@ -57,14 +63,16 @@ pub fn request_to(method: Method, path: &str) -> Result<Request<Body>, RequestEr
 ///
 /// # Errors
 ///
-/// [`RequestError::InvalidPath`] and [`RequestError::InvalidBody`].
+/// [`RequestErrorKind::InvalidPath`] and [`RequestErrorKind::InvalidBody`].
 pub fn request_with_json<T: Serialize + ?Sized>(
     method: Method,
     path: &str,
     value: &T,
 ) -> Result<Request<Body>, RequestError> {
     let mut request = request_to(method, path)?;
-    *request.body_mut() = Body::json(value).map_err(RequestError::InvalidBody)?;
+    let invalid = |error| RequestError::from(RequestErrorKind::InvalidBody(error)).of(&RequestLine::of(&request));
+    let body = Body::json(value).map_err(invalid)?;
+    *request.body_mut() = body;
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(request)
 }
@@ -75,21 +83,45 @@ pub fn request_with_json<T: Serialize + ?Sized>(
 ///
 /// [`RequestError`], which says whether the request may have run.
 pub fn response(answer: Answer) -> Result<Response, RequestError> {
-    match answer {
-        Ok(RequestOutcome::Response { response, via }) => Ok(Response::new((*response).map(Body::from), via)),
-        Ok(RequestOutcome::NotSent(cause)) => Err(RequestError::NotSent(cause)),
-        Ok(RequestOutcome::TimedOut { sent }) => Err(RequestError::TimedOut { sent }),
-        Ok(RequestOutcome::Cancelled { sent }) => Err(RequestError::Cancelled { sent }),
-        Ok(RequestOutcome::Unknown(cause)) => Err(RequestError::Unknown(cause)),
-        Err(refused) => Err(RequestError::Refused(Box::new(refused))),
-        Ok(_) => Err(RequestError::Unknown(Cause::Closed)),
+    let kind = match answer {
+        Ok(RequestOutcome::Response { response, via }) => {
+            return Ok(Response::new((*response).map(Body::from), via));
+        }
+        Ok(RequestOutcome::NotSent(cause)) => RequestErrorKind::NotSent(cause),
+        Ok(RequestOutcome::TimedOut { sent }) => RequestErrorKind::TimedOut { sent },
+        Ok(RequestOutcome::Cancelled { sent }) => RequestErrorKind::Cancelled { sent },
+        Ok(RequestOutcome::Unknown(cause)) => RequestErrorKind::Unknown(cause),
+        Err(refused) => RequestErrorKind::Refused(Box::new(refused)),
+        Ok(_) => RequestErrorKind::Unknown(Cause::Closed),
+    };
+    Err(kind.into())
+}
+
+/// The result of a request, with its name: in the error, or among the extensions of the response for its
+/// [`ApiError`](ringcentral_ws_core::ApiError).
+///
+/// # Errors
+///
+/// The error that was given.
+pub fn named(result: Result<Response, RequestError>, request: &RequestLine) -> Result<Response, RequestError> {
+    match result {
+        Ok(response) => Ok(response.of(request.clone())),
+        Err(error) => Err(error.of(request)),
     }
 }
 
-/// Why a request has no response, and whether it may have run.
+/// Why a request has no response, and whether it may have run. Its text begins with the request, as in
+/// `POST /restapi/v1.0/account/~/extension/~/sms: the request has no answer and may have run: …`.
+#[derive(Debug)]
+pub struct RequestError {
+    kind: RequestErrorKind,
+    request: Option<Box<RequestLine>>,
+}
+
+/// What happened to a request that has no response: the [kind](RequestError::kind) of an error.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum RequestError {
+pub enum RequestErrorKind {
     /// No request can be made to this path. Nothing was sent.
     InvalidPath {
         /// The path as it was given, without its query.
@@ -122,15 +154,46 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// What happened.
+    #[must_use]
+    pub const fn kind(&self) -> &RequestErrorKind {
+        &self.kind
+    }
+
+    /// What happened, by value.
+    #[must_use]
+    pub fn into_kind(self) -> RequestErrorKind {
+        self.kind
+    }
+
+    /// Which request it was: method and path. `None` if no request could be made of them.
+    #[must_use]
+    pub fn request_line(&self) -> Option<&RequestLine> {
+        self.request.as_deref()
+    }
+
+    /// The same error with the name of its request.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of(mut self, request: &RequestLine) -> Self {
+        let has_name = matches!(self.kind, RequestErrorKind::InvalidPath { .. });
+        if self.request.is_none() && !has_name {
+            self.request = Some(Box::new(request.clone()));
+        }
+        self
+    }
+
     /// Whether the server may have carried the request out.
     #[must_use]
     pub const fn may_have_run(&self) -> bool {
-        match self {
-            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Refused(_) | Self::NotSent(_) | Self::Closing => {
-                false
-            }
-            Self::Unknown(_) => true,
-            Self::TimedOut { sent } | Self::Cancelled { sent } => *sent,
+        match self.kind {
+            RequestErrorKind::Unknown(_) => true,
+            RequestErrorKind::TimedOut { sent } | RequestErrorKind::Cancelled { sent } => sent,
+            RequestErrorKind::InvalidPath { .. }
+            | RequestErrorKind::InvalidBody(_)
+            | RequestErrorKind::Refused(_)
+            | RequestErrorKind::NotSent(_)
+            | RequestErrorKind::Closing => false,
         }
     }
 
@@ -138,20 +201,24 @@ impl RequestError {
     /// the call did not run, and the next run can make it.
     #[must_use]
     pub const fn is_closing(&self) -> bool {
-        matches!(self, Self::Closing)
+        matches!(self.kind, RequestErrorKind::Closing)
     }
 
     /// The same error of a client that the program has begun to close: what did not run for that reason is
-    /// [`Closing`](Self::Closing).
+    /// [`Closing`](RequestErrorKind::Closing).
     #[doc(hidden)]
     #[must_use]
-    pub fn while_closing(self, method: &Method) -> Self {
-        match &self {
-            Self::NotSent(Cause::Closed) => Self::Closing,
-            Self::Refused(why) if matches!(**why, CommandError::Closed(_)) => Self::Closing,
-            Self::Unknown(Cause::Closed) if is_read(method) => Self::Closing,
-            _ => self,
+    pub fn while_closing(mut self, method: &Method) -> Self {
+        let is_closing = match &self.kind {
+            RequestErrorKind::NotSent(Cause::Closed) => true,
+            RequestErrorKind::Refused(why) => matches!(**why, CommandError::Closed(_)),
+            RequestErrorKind::Unknown(Cause::Closed) => is_read(method),
+            _ => false,
+        };
+        if is_closing {
+            self.kind = RequestErrorKind::Closing;
         }
+        self
     }
 
     /// Whether the same call may succeed later with nothing changed, and cannot run twice by that: it did not run, and
@@ -159,48 +226,57 @@ impl RequestError {
     /// changes nothing, such as a GET, may be repeated all the same.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::InvalidPath { .. } | Self::InvalidBody(_) | Self::Cancelled { .. } | Self::Closing => false,
-            Self::Refused(why) => matches!(**why, CommandError::Full(_) | CommandError::NotDrained(_)),
-            Self::NotSent(cause) => may_pass(cause),
-            Self::Unknown(_) => false,
-            Self::TimedOut { sent } => !sent,
+        match &self.kind {
+            RequestErrorKind::Refused(why) => matches!(**why, CommandError::Full(_) | CommandError::NotDrained(_)),
+            RequestErrorKind::NotSent(cause) => may_pass(cause),
+            RequestErrorKind::TimedOut { sent } => !sent,
+            RequestErrorKind::InvalidPath { .. }
+            | RequestErrorKind::InvalidBody(_)
+            | RequestErrorKind::Unknown(_)
+            | RequestErrorKind::Cancelled { .. }
+            | RequestErrorKind::Closing => false,
         }
     }
 
     /// What a person can do, in a few words.
     #[must_use]
     pub fn remedy(&self) -> &str {
-        match self {
-            Self::InvalidPath { .. } => "correct the path",
-            Self::InvalidBody(_) => "give a value that JSON can hold, with strings as its keys",
-            Self::Refused(why) => match &**why {
+        match &self.kind {
+            RequestErrorKind::InvalidPath { .. } => "correct the path",
+            RequestErrorKind::InvalidBody(_) => "give a value that JSON can hold, with strings as its keys",
+            RequestErrorKind::Refused(why) => match &**why {
                 CommandError::Full(_) | CommandError::NotDrained(_) => "repeat the call when another one has ended",
                 CommandError::Closed(_) => "start a new client",
                 _ => "correct the request as the message says",
             },
-            Self::NotSent(Cause::Closed) => "start a new client",
-            Self::NotSent(cause) => match cause.remedy() {
+            RequestErrorKind::NotSent(Cause::Closed) => "start a new client",
+            RequestErrorKind::NotSent(cause) => match cause.remedy() {
                 Some(remedy) => remedy,
                 None if may_pass(cause) => "repeat the call later: it did not run",
                 None => "correct the app, the login or the settings as the message says",
             },
-            Self::Unknown(_) | Self::TimedOut { sent: true } => FIND_OUT,
-            Self::TimedOut { sent: false } => "repeat the call later, or give it more time: it did not run",
-            Self::Cancelled { .. } => "none: this program cancelled the call",
-            Self::Closing => "none: the next run of the program can make the call",
+            RequestErrorKind::Unknown(_) | RequestErrorKind::TimedOut { sent: true } => find_out(self.request_line()),
+            RequestErrorKind::TimedOut { sent: false } => "repeat the call later, or give it more time: it did not run",
+            RequestErrorKind::Cancelled { .. } => "none: this program cancelled the call",
+            RequestErrorKind::Closing => "none: the next run of the program can make the call",
         }
     }
 
     /// A word such as `timed_out`, which stays the same between versions.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Unknown(_) => "unknown",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Cancelled { .. } => "cancelled",
+        match self.kind {
+            RequestErrorKind::Unknown(_) => "unknown",
+            RequestErrorKind::TimedOut { .. } => "timed_out",
+            RequestErrorKind::Cancelled { .. } => "cancelled",
             _ => "not_sent",
         }
+    }
+}
+
+impl From<RequestErrorKind> for RequestError {
+    fn from(kind: RequestErrorKind) -> Self {
+        Self { kind, request: None }
     }
 }
 
@@ -224,7 +300,7 @@ fn may_pass(cause: &Cause) -> bool {
     }
 }
 
-impl fmt::Display for RequestError {
+impl fmt::Display for RequestErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ran = |sent: bool| if sent { "it may have run" } else { "it was not sent" };
         match self {
@@ -237,6 +313,15 @@ impl fmt::Display for RequestError {
             Self::Cancelled { sent } => write!(f, "the request was cancelled; {}", ran(*sent)),
             Self::Closing => f.write_str("the request was not made, because the program ends its client"),
         }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(request) = &self.request {
+            write!(f, "{request}: ")?;
+        }
+        self.kind.fmt(f)
     }
 }
 
@@ -279,29 +364,30 @@ mod tests {
     #[test]
     fn an_error_says_whether_to_repeat_the_call_and_what_to_do() {
         let credentials = |code: &str, message: &str| {
-            RequestError::NotSent(Cause::Credentials { code: Some(code.into()), message: message.into() })
+            RequestErrorKind::NotSent(Cause::Credentials { code: Some(code.into()), message: message.into() })
         };
         let wrong = credentials("OAU-146", "HTTP 401 OAU-146: Client authentication is required");
         let shown = wrong.to_string();
         assert_eq!(shown.matches("OAU-146").count(), 1, "{shown}");
         let request = || Request::new(Body::empty());
-        let refused = |why| RequestError::Refused(Box::new(why));
+        let refused = |why| RequestErrorKind::Refused(Box::new(why));
         for (error, again, remedy) in [
             (wrong, false, "check the client id and secret"),
             (credentials("CMN-203", "m"), true, "repeat the call later"),
-            (RequestError::NotSent(Cause::SocketLost), true, "repeat the call later"),
-            (RequestError::NotSent(Cause::Closed), false, "start a new client"),
-            (RequestError::NotSent(Cause::InsecureUri), false, "settings"),
-            (RequestError::Unknown(Cause::SocketLost), false, "find out whether it ran"),
-            (RequestError::TimedOut { sent: true }, false, "find out whether it ran"),
-            (RequestError::TimedOut { sent: false }, true, "more time"),
-            (RequestError::Cancelled { sent: false }, false, "cancelled"),
-            (RequestError::Closing, false, "the next run"),
+            (RequestErrorKind::NotSent(Cause::SocketLost), true, "repeat the call later"),
+            (RequestErrorKind::NotSent(Cause::Closed), false, "start a new client"),
+            (RequestErrorKind::NotSent(Cause::InsecureUri), false, "settings"),
+            (RequestErrorKind::Unknown(Cause::SocketLost), false, "find out whether it ran"),
+            (RequestErrorKind::TimedOut { sent: true }, false, "find out whether it ran"),
+            (RequestErrorKind::TimedOut { sent: false }, true, "more time"),
+            (RequestErrorKind::Cancelled { sent: false }, false, "cancelled"),
+            (RequestErrorKind::Closing, false, "the next run"),
             (refused(CommandError::Full(request())), true, "another one has ended"),
             (refused(CommandError::Closed(request())), false, "start a new client"),
             (refused(CommandError::Invalid(request(), InvalidReason::Body)), false, "correct the request"),
-            (request_to(Method::GET, "").unwrap_err(), false, "correct the path"),
+            (request_to(Method::GET, "").unwrap_err().into_kind(), false, "correct the path"),
         ] {
+            let error = RequestError::from(error);
             assert!(error.remedy().contains(remedy) && error.is_retryable() == again, "{error}: {}", error.remedy());
             assert!(!(again && error.may_have_run()), "{error}");
         }
@@ -309,15 +395,16 @@ mod tests {
 
     #[test]
     fn what_the_end_of_the_client_refused_is_no_fault() {
-        let closed = || RequestError::Refused(Box::new(CommandError::Closed(Request::new(Body::empty()))));
+        let closed = || RequestErrorKind::Refused(Box::new(CommandError::Closed(Request::new(Body::empty()))));
         for (error, method, is_closing) in [
-            (RequestError::NotSent(Cause::Closed), Method::POST, true),
+            (RequestErrorKind::NotSent(Cause::Closed), Method::POST, true),
             (closed(), Method::POST, true),
-            (RequestError::Unknown(Cause::Closed), Method::GET, true),
-            (RequestError::Unknown(Cause::Closed), Method::POST, false),
-            (RequestError::NotSent(Cause::SocketLost), Method::GET, false),
-            (RequestError::NotSent(Cause::Unauthorized), Method::POST, false),
+            (RequestErrorKind::Unknown(Cause::Closed), Method::GET, true),
+            (RequestErrorKind::Unknown(Cause::Closed), Method::POST, false),
+            (RequestErrorKind::NotSent(Cause::SocketLost), Method::GET, false),
+            (RequestErrorKind::NotSent(Cause::Unauthorized), Method::POST, false),
         ] {
+            let error = RequestError::from(error);
             assert!(!error.is_closing());
             let error = error.while_closing(&method);
             assert_eq!(error.is_closing(), is_closing, "{error}");
@@ -333,7 +420,7 @@ mod tests {
         let error = response(Err(CommandError::Invalid(request, InvalidReason::ForeignHost))).unwrap_err();
         let shown = format!("{error:?} {error:#?} {error}");
         assert!(!shown.contains("hunter2") && shown.contains("ForeignHost"), "{shown}");
-        let RequestError::Refused(refused) = error else { panic!("{error:?}") };
+        let RequestErrorKind::Refused(refused) = error.into_kind() else { panic!("it is refused") };
         let CommandError::Invalid(back, _) = *refused else { panic!("{refused:?}") };
         assert_eq!(back.uri().query(), Some("key=hunter2"), "it is handed back whole");
     }

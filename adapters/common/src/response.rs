@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use http::header;
-use ringcentral_ws_core::{ApiError, Body, Via};
+use ringcentral_ws_core::{ApiError, Body, RequestLine, Via};
 use serde::Deserialize;
 
 /// The answer to a REST request: status, headers and the whole body. Every status is an answer, also 404 or 503;
@@ -38,6 +38,13 @@ impl Response {
         Self { answer, via }
     }
 
+    /// The same, with the name of its request for its error.
+    #[must_use]
+    pub(crate) fn of(mut self, request: RequestLine) -> Self {
+        self.answer.extensions_mut().insert(request);
+        self
+    }
+
     /// The way that the request went: over the WebSocket or over HTTPS.
     #[must_use]
     pub const fn via(&self) -> Via {
@@ -67,7 +74,8 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// [`ApiError`]: RingCentral's code and message, the id of the request for its support, and how long to wait.
+    /// [`ApiError`]: which request it was, RingCentral's code and message, the id of the request for its support, and how
+    /// long to wait.
     #[expect(clippy::result_large_err, reason = "the response in its place is larger")]
     pub fn error_for_status(self) -> Result<Self, ApiError> {
         match ApiError::from_response(&self.answer) {

@@ -109,6 +109,7 @@ mod tests {
     use ringcentral_ws_core::{Body, Cause, Via};
 
     use super::*;
+    use crate::request::RequestErrorKind;
 
     fn answer(status: u16, after: Option<&str>) -> Response {
         let mut answer = http::Response::builder().status(status);
@@ -148,12 +149,13 @@ mod tests {
     fn what_was_not_sent_is_sent_again_with_every_method() {
         let second = Duration::from_secs(1);
         let rule = RetryAfter::up_to(60 * second);
-        let unsent = RequestError::NotSent(Cause::SocketLost);
+        let unsent = RequestError::from(RequestErrorKind::NotSent(Cause::SocketLost));
         let pauses: Vec<_> = (1..=5).map(|calls| rule.pause_unsent(&unsent, calls, Duration::ZERO)).collect();
         assert_eq!(pauses, [Some(2 * second), Some(5 * second), Some(15 * second), Some(30 * second), None]);
         assert_eq!(rule.pause_unsent(&unsent, 4, 30 * second), Some(30 * second));
         assert_eq!(rule.pause_unsent(&unsent, 4, 31 * second), None);
-        for error in [RequestError::Unknown(Cause::SocketLost), RequestError::NotSent(Cause::Closed)] {
+        for error in [RequestErrorKind::Unknown(Cause::SocketLost), RequestErrorKind::NotSent(Cause::Closed)] {
+            let error = RequestError::from(error);
             assert_eq!(rule.pause_unsent(&error, 1, Duration::ZERO), None, "{error}");
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use ringcentral_ws_adapter::{IoLimits, RequestError};
+use ringcentral_ws_adapter::{IoLimits, RequestError, RequestErrorKind};
 use ringcentral_ws_core::{Cause, Config, Phase, RetryPolicy};
 
 /// Retries at once, so that no test waits for jitter.
@@ -60,9 +60,11 @@ pub fn strict() -> IoLimits {
 /// When the call did not fail so.
 pub fn network<T: Debug>(result: Result<T, RequestError>) -> (bool, Phase, String) {
     match result {
-        Err(error @ (RequestError::NotSent(_) | RequestError::Unknown(_))) => {
+        Err(error) => {
             let may_have_run = error.may_have_run();
-            let (RequestError::NotSent(cause) | RequestError::Unknown(cause)) = error else { unreachable!() };
+            let (RequestErrorKind::NotSent(cause) | RequestErrorKind::Unknown(cause)) = error.into_kind() else {
+                panic!("it is no failure of the network");
+            };
             let Cause::Network { phase, message } = cause else { panic!("{cause:?}") };
             (may_have_run, phase, message.into())
         }

@@ -66,8 +66,8 @@ pub use ringcentral_ws_adapter::file::FileError;
 pub use ringcentral_ws_adapter::{
     Ack, Batch, CallError, ClockTimes, ConnectionState, Delivery, DownloadError, FixedToken, ForeignState, Health,
     IoLimits, ListenError, ListenOptions, ListenerEvent, MAX_LISTENERS, NotReady, Once, Overflow, Provider, Proxy,
-    ProxyError, RefusedState, RequestError, Response, RetryAfter, StartError, StateFile, TlsError, TlsSettings,
-    default_tls, keep_alive, metrics, trace, with_query,
+    ProxyError, RefusedState, RequestError, RequestErrorKind, Response, RetryAfter, StartError, StateFile, TlsError,
+    TlsSettings, default_tls, keep_alive, metrics, trace, with_query,
 };
 pub use ringcentral_ws_api::*;
 pub use ringcentral_ws_core::*;

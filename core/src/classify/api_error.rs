@@ -9,6 +9,7 @@ use super::codes::{Class, LATER, RELOGIN, WAIT, classify, lookup_for};
 use super::reply::{RateLimit, retry_after_by_date};
 use crate::json::{Text, each_field, each_item};
 use crate::mask::Masker;
+use crate::request_line::RequestLine;
 
 /// Longest message kept, in characters.
 const MAX_MESSAGE: usize = 300;
@@ -34,6 +35,8 @@ pub struct ApiError {
     pub parameter: Option<Box<str>>,
     /// The rate limit the call counts against, if the headers say so.
     pub rate_limit: Option<RateLimit>,
+    /// Which request was refused, if it was one of the application: its response brings that along, among its extensions.
+    pub request: Option<RequestLine>,
 }
 
 /// One level of an error body.
@@ -86,7 +89,11 @@ impl ApiError {
         let none = Masker::new();
         let masker = response.extensions().get::<Masker>().unwrap_or(&none);
         let body = response.body().as_ref();
-        (status >= 400).then(|| Self::from_reply_masked(status, response.headers(), body, masker))
+        let request = response.extensions().get::<RequestLine>();
+        (status >= 400).then(|| Self {
+            request: request.cloned(),
+            ..Self::from_reply_masked(status, response.headers(), body, masker)
+        })
     }
 
     /// RingCentral's code, such as `CMN-101`: the first if there are several.
@@ -127,6 +134,7 @@ impl ApiError {
             retry_after: retry_after_by_date(headers),
             parameter: fields.parameter,
             rate_limit,
+            request: None,
         }
     }
 
@@ -164,6 +172,9 @@ impl ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(request) = &self.request {
+            write!(f, "{request}: ")?;
+        }
         write!(f, "HTTP {}", self.status)?;
         if let Some(code) = &self.code {
             write!(f, " {code}")?;

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use ringcentral_ws_adapter::{
-    Attempt, CallError, Missed, RequestError, Response, RetryAfter, Tries, messages_in, request_to, request_with_json,
-    response, sms_in,
+    Attempt, CallError, Missed, RequestError, RequestErrorKind, Response, RetryAfter, Tries, messages_in, named,
+    request_to, request_with_json, response, sms_in,
 };
 use ringcentral_ws_api::Message;
 use ringcentral_ws_api::payloads::InstantMessage;
-use ringcentral_ws_core::{Body, Event, Gap, RequestOptions};
+use ringcentral_ws_core::{Body, Event, Gap, RequestLine, RequestOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -99,16 +99,17 @@ impl Client {
     pub fn request(&self, request: http::Request<Body>) -> Result<Response, RequestError> {
         let work = &self.remote.work;
         let _under_way = work.begin();
-        let method = request.method().clone();
-        let attempt = Attempt::begin(&method);
+        let line = RequestLine::of(&request);
+        let attempt = Attempt::begin(line.method());
         let ended = self.tries(request, &attempt);
         attempt.end(ended.as_ref().map_or_else(RequestError::may_have_run, Response::ran));
-        ended.map_err(|error| if work.is_closing() { error.while_closing(&method) } else { error })
+        let closing = |error: RequestError| error.while_closing(line.method());
+        named(if work.is_closing() { ended.map_err(closing) } else { ended }, &line)
     }
 
     fn tries(&self, request: http::Request<Body>, attempt: &Attempt) -> Result<Response, RequestError> {
         if !attempt.goes_on() {
-            return Err(RequestError::Cancelled { sent: false });
+            return Err(RequestErrorKind::Cancelled { sent: false }.into());
         }
         let Some(rule) = self.retry else { return self.start_request(request).wait() };
         let mut tries = Tries::new(rule);
@@ -117,7 +118,7 @@ impl Client {
             let Some(pause) = tries.ended(request.method(), &ended) else { return ended };
             attempt.waits();
             if !self.pause(pause) {
-                return Err(RequestError::Closing);
+                return Err(RequestErrorKind::Closing.into());
             }
             if !attempt.goes_on() {
                 return ended;
@@ -143,7 +144,7 @@ impl Client {
     /// ```
     ///
     /// When the session ends during a wait, the wait ends too, and the call is refused. When the program closes its client,
-    /// also with [`close_when_idle`](Self::close_when_idle), the wait ends at once with [`RequestError::Closing`].
+    /// also with [`close_when_idle`](Self::close_when_idle), the wait ends at once with [`RequestErrorKind::Closing`].
     #[must_use]
     pub fn retry_after(&self, limit: impl Into<RetryAfter>) -> Self {
         Self { retry: Some(limit.into()), ..self.clone() }
@@ -324,10 +325,11 @@ impl Client {
     /// [`RequestError`], which says whether the request may have run. Of the body:
     /// [`DownloadError`](crate::DownloadError).
     pub fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
-        let (request, streamed) = self.content.streamed(request)?;
+        let line = RequestLine::of(&request);
+        let (request, streamed) = self.content.streamed(request).map_err(|error| error.of(&line))?;
         let Answered { answer, body } = Pending::start(&self.remote, request, Some(streamed)).answered()?;
         // What has no body to stream was read at once.
-        Ok(response(answer)?
+        Ok(named(response(answer), &line)?
             .into_inner()
             .map(|whole| body.unwrap_or_else(|| Download::whole(whole.as_bytes().clone()))))
     }

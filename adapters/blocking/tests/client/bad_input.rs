@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{DEADLINE, get, subscribed, tls_server, until};
 use ringcentral_ws_blocking::{
     ApiError, Body, Client, Close, CommandError, Config, Download, DownloadError, Event, Events, FixedToken,
-    HttpFailure, HttpsSender, InvalidReason, IoLimits, Phase, Proxy, RequestError, bytes::Bytes, http,
+    HttpFailure, HttpsSender, InvalidReason, IoLimits, Phase, Proxy, RequestErrorKind, bytes::Bytes, http,
 };
 use ringcentral_ws_conformance::fake::{self, BROKEN_ANSWERS};
 use ringcentral_ws_conformance::settings::{network, strict};
@@ -75,8 +75,9 @@ fn downloads_follow_redirects_to_trusted_hosts_only() {
     }
     let refused = client.download(get("/nothing")).unwrap();
     assert_eq!(ApiError::from_response(&refused).unwrap().status, 503);
-    let RequestError::Refused(why) = client.download(get("https://h.example/x")).unwrap_err() else { panic!() };
-    assert!(matches!(&*why, CommandError::Invalid(_, InvalidReason::ForeignHost)), "{why}");
+    let refused = client.download(get("https://h.example/x")).unwrap_err();
+    let RequestErrorKind::Refused(why) = refused.kind() else { panic!() };
+    assert!(matches!(&**why, CommandError::Invalid(_, InvalidReason::ForeignHost)), "{why}");
     // Another origin, named by its address, is a content host when the application says so; the token goes along.
     let other = fake::bad_server();
     let server = format!("http://{}", fake::bad_server()).parse().unwrap();

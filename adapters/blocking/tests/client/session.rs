@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ringcentral_ws_blocking::ClientApp;
 use ringcentral_ws_blocking::{
     Body, Builder, Client, Close, CommandError, Config, Event, Events, Filter, Filters, FixedToken, IoLimits, Jwt,
-    RefreshToken, RequestError, SessionState, StartError, TimedOut, Via, http,
+    RefreshToken, SessionState, StartError, TimedOut, Via, http,
 };
 use ringcentral_ws_conformance::until as until_so;
 use ringcentral_ws_gateway::{GatewayConfig, Server, ServerConfig};
@@ -77,7 +77,7 @@ fn handles_work_on_many_threads() {
     client.close(Close::Revoke);
     consumer.join().unwrap();
     assert_eq!(client.state(), SessionState::Closed);
-    assert!(matches!(client.request(get("/a")), Err(RequestError::Closing)));
+    assert!(client.request(get("/a")).is_err_and(|error| error.is_closing()));
     assert!(matches!(client.subscribe(Filters::new(["/a"]).unwrap()), Err(CommandError::Closed(_))));
     assert!(matches!(client.recover(), Err(CommandError::Closed(()))));
 }

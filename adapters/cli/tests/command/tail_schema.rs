@@ -10,7 +10,7 @@ use common::schema::{Schema, quoted, repository, source};
 use common::{Running, program_for, server};
 use http::Response as HttpResponse;
 use ringcentral_ws_adapter::watch::json;
-use ringcentral_ws_adapter::{RequestError, Response};
+use ringcentral_ws_adapter::{RequestErrorKind, Response};
 use ringcentral_ws_core::{
     Backfilled, Body, Cause, Certainty, CloseReason, Event, FetchedRecord, Filters, Gap, GapCause, ProtocolError,
     RecordKind, SubscriptionInfo, Timestamp, Unfilled, UnixMillis, Unreadable, Via, WaitReason,
@@ -209,8 +209,8 @@ fn every_line_that_the_code_makes_is_as_the_schema_says() {
     for result in [
         Ok(answer(b"{}", Via::Https)),
         Ok(answer(b"\xff", Via::WebSocket)),
-        Err(RequestError::TimedOut { sent: true }),
-        Err(RequestError::NotSent(Cause::Closed)),
+        Err(RequestErrorKind::TimedOut { sent: true }.into()),
+        Err(RequestErrorKind::NotSent(Cause::Closed).into()),
     ] {
         checked(&mut schema, &json::response(&json!({ "any": [1] }), &result));
     }

@@ -211,7 +211,7 @@ mod tests {
     use super::super::Attempt;
     use super::super::tests::Folder;
     use super::*;
-    use crate::request::RequestError;
+    use crate::request::{RequestError, RequestErrorKind};
 
     fn open(folder: &Folder) -> StateFile {
         StateFile::open(folder.file()).unwrap()
@@ -224,8 +224,8 @@ mod tests {
     #[test]
     fn how_a_call_ended_decides_whether_it_is_made_again_over_restarts() {
         let folder = Folder::new("once");
-        let lost = || CallError::from(RequestError::Unknown(Cause::SocketLost));
-        let unsent = || CallError::from(RequestError::NotSent(Cause::Closed));
+        let lost = || CallError::from(RequestError::from(RequestErrorKind::Unknown(Cause::SocketLost)));
+        let unsent = || CallError::from(RequestError::from(RequestErrorKind::NotSent(Cause::Closed)));
         for (id, result, part, again) in [
             ("a", Ok(7), "it was done", false),
             ("b", Err(lost()), "may have been done", false),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{human, json};
 use crate::terminal::escape;
-use crate::{Debug, RequestError, Response};
+use crate::{Debug, RequestErrorKind, Response};
 
 /// Each begins and ends with a letter.
 const HOSTILE: [&str; 12] = [
@@ -148,7 +148,7 @@ fn a_line_of_json_is_one_line_and_says_what_was_said() {
             assert_eq!((&value["body"], &value["id"]), (&expected, &json!(bad)));
             assert_eq!(value["headers"]["x"], "a\u{85}\u{202e}z");
         }
-        let failed = RequestError::NotSent(Cause::LoginLimit { message: bad.into() });
+        let failed = RequestErrorKind::NotSent(Cause::LoginLimit { message: bad.into() }).into();
         check(&json::response(&Value::Null, &Err(failed)));
     }
 }

@@ -354,6 +354,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::RequestErrorKind;
 
     fn asked(line: &str) -> (String, String, String) {
         let Ok(Command::Request { request, .. }) = command(line) else { panic!("{line}") };
@@ -432,7 +433,7 @@ mod tests {
         assert!(raw(b"no\njson").contains(r#""body":"no\njson""#));
         assert!(raw(b"\xff\xfe").contains(r#""body":null,"body_bytes":2"#));
         assert!(raw(b"").contains(r#""body":null,"via":"https""#));
-        let late = response(&json!(1), &Err(RequestError::TimedOut { sent: true }));
+        let late = response(&json!(1), &Err(RequestErrorKind::TimedOut { sent: true }.into()));
         assert!(late.starts_with(r#"{"event":"response","id":1,"outcome":"timed_out","#));
     }
 

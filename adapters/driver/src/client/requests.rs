@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures_util::future::select;
 use http::Method;
 use ringcentral_ws_adapter::{
-    Attempt, CallError, Missed, Request, RequestError, Response, RetryAfter, Streamed, Tries, messages_in, request_to,
-    request_with_json, response, sms_in,
+    Attempt, CallError, Missed, Request, RequestError, RequestErrorKind, Response, RetryAfter, Streamed, Tries,
+    messages_in, named, request_to, request_with_json, response, sms_in,
 };
 use ringcentral_ws_api::Message;
 use ringcentral_ws_api::payloads::InstantMessage;
-use ringcentral_ws_core::{Body, Cause, CommandError, Event, Gap, RequestOptions};
+use ringcentral_ws_core::{Body, Cause, CommandError, Event, Gap, RequestLine, RequestOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -102,16 +102,17 @@ impl<R> Client<R> {
     /// [`RequestError`], which says whether the request may have run.
     pub async fn request(&self, request: http::Request<Body>) -> Result<Response, RequestError> {
         let _under_way = self.work.begin();
-        let method = request.method().clone();
-        let attempt = Attempt::begin(&method);
+        let line = RequestLine::of(&request);
+        let attempt = Attempt::begin(line.method());
         let ended = self.tries(request, &attempt).await;
         attempt.end(ended.as_ref().map_or_else(RequestError::may_have_run, Response::ran));
-        ended.map_err(|error| if self.work.is_closing() { error.while_closing(&method) } else { error })
+        let closing = |error: RequestError| error.while_closing(line.method());
+        named(if self.work.is_closing() { ended.map_err(closing) } else { ended }, &line)
     }
 
     async fn tries(&self, request: http::Request<Body>, attempt: &Attempt) -> Result<Response, RequestError> {
         if !attempt.goes_on() {
-            return Err(RequestError::Cancelled { sent: false });
+            return Err(RequestErrorKind::Cancelled { sent: false }.into());
         }
         let Some(rule) = self.retry else { return response(self.call(request, None).await?.answer) };
         let mut tries = Tries::new(rule);
@@ -120,7 +121,7 @@ impl<R> Client<R> {
             let Some(pause) = tries.ended(request.method(), &ended) else { return ended };
             attempt.waits();
             if !self.pause(pause).await {
-                return Err(RequestError::Closing);
+                return Err(RequestErrorKind::Closing.into());
             }
             if !attempt.goes_on() {
                 return ended;
@@ -146,7 +147,7 @@ impl<R> Client<R> {
     /// ```
     ///
     /// When the session ends during a wait, the wait ends too, and the call is refused. When the program closes its client,
-    /// also with [`close_when`](Self::close_when), the wait ends at once with [`RequestError::Closing`].
+    /// also with [`close_when`](Self::close_when), the wait ends at once with [`RequestErrorKind::Closing`].
     #[must_use]
     pub fn retry_after(&self, limit: impl Into<RetryAfter>) -> Self {
         Self { retry: Some(limit.into()), ..self.clone() }
@@ -310,10 +311,12 @@ impl<R> Client<R> {
     /// [`DownloadError`](crate::DownloadError).
     pub async fn download(&self, request: http::Request<Body>) -> Result<http::Response<Download>, RequestError> {
         let _under_way = self.work.begin();
-        let (request, streamed) = self.content.streamed(request)?;
-        let Answered { answer, body } = self.call(request, Some(streamed)).await?;
+        let line = RequestLine::of(&request);
+        let (request, streamed) = self.content.streamed(request).map_err(|error| error.of(&line))?;
+        let answered = self.call(request, Some(streamed)).await.map_err(|error| error.of(&line))?;
+        let Answered { answer, body } = answered;
         // What has no body to stream was read at once.
-        Ok(response(answer)?
+        Ok(named(response(answer), &line)?
             .into_inner()
             .map(|whole| body.unwrap_or_else(|| Download::whole(whole.as_bytes().clone()))))
     }
@@ -327,12 +330,12 @@ impl<R> Client<R> {
         if let Err(refused) = send(&self.commands, command).await {
             guard.0 = None;
             let Command::Request(Request { request, .. }) = refused else {
-                return Err(RequestError::NotSent(Cause::Closed));
+                return Err(RequestErrorKind::NotSent(Cause::Closed).into());
             };
-            return Err(RequestError::Refused(Box::new(CommandError::Closed(*request))));
+            return Err(RequestErrorKind::Refused(Box::new(CommandError::Closed(*request))).into());
         }
         let answer = answer.recv().await;
         guard.0 = None;
-        answer.map_err(|_| RequestError::Unknown(Cause::Closed))
+        answer.map_err(|_| RequestErrorKind::Unknown(Cause::Closed).into())
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ringcentral_ws_driver::{Body, Config};
-use ringcentral_ws_driver::{Client, RequestError, Response, http};
+use ringcentral_ws_driver::{Client, RequestError, RequestErrorKind, Response, http};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, Received, Watch, World};
 
@@ -59,7 +59,8 @@ fn all_end_with_the_connection(mut stage: Stage, cause: &str, after: RangeInclus
     assert!(after.contains(&lost_after), "{lost_after:?}");
     // Nothing more happens in the world: what a call needs in order to end is there.
     let ended = stage.calls.iter_mut().filter_map(|call| call.poll().then(|| call.take()).flatten());
-    let (unknown, others): (Vec<_>, Vec<_>) = ended.partition(|end| matches!(end, Err(RequestError::Unknown(_))));
+    let is_unknown = |error: &RequestError| matches!(error.kind(), RequestErrorKind::Unknown(_));
+    let (unknown, others): (Vec<_>, Vec<_>) = ended.partition(|end| end.as_ref().is_err_and(is_unknown));
     assert!(others.is_empty(), "{others:?}");
     let limit = Config::default().limits.active_requests;
     assert!(!unknown.is_empty() && unknown.len() <= limit, "{} of {limit}", unknown.len());

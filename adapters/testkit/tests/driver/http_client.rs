@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ringcentral_ws_driver::bytes::Bytes;
 use ringcentral_ws_driver::{AccessToken, AuthFailure, Body, HttpFailure, OverHttps};
-use ringcentral_ws_driver::{BoxFuture, CredentialSource, HttpsSender, RequestError, TokenRequest, http, url::Url};
+use ringcentral_ws_driver::{BoxFuture, CredentialSource, HttpsSender, RequestErrorKind, TokenRequest, http, url::Url};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Received, Watch, World};
 
@@ -59,9 +59,10 @@ fn a_panic_of_the_http_client_ends_a_call_and_not_the_session() {
             }
             world.step();
         }
-        match call.take() {
-            Some(Err(RequestError::Unknown(cause))) => assert!(cause.to_string().contains("panicked"), "{cause}"),
-            other => panic!("{other:?}"),
+        let error = call.take().expect("it ended").unwrap_err();
+        match error.kind() {
+            RequestErrorKind::Unknown(cause) => assert!(cause.to_string().contains("panicked"), "{cause}"),
+            _ => panic!("{error:?}"),
         }
     }
     watch.take();

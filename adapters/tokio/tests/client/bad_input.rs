@@ -10,7 +10,7 @@ use ringcentral_ws_conformance::settings::{network, strict};
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_tokio::{
     ApiError, Body, Client, Close, CommandError, Config, DownloadError, Events, FixedToken, InvalidReason, Phase,
-    Proxy, RequestError, http, with_query,
+    Proxy, RequestErrorKind, http, with_query,
 };
 
 /// A client of the bad server. It never gets a connection, so everything goes over HTTP.
@@ -41,7 +41,7 @@ async fn mistakes_of_the_caller_are_refused() {
     ] {
         let uri = request.uri().clone();
         let refused = in_time(client.request(request)).await.unwrap_err();
-        let RequestError::Refused(why) = &refused else { panic!("{uri}: {refused:?}") };
+        let RequestErrorKind::Refused(why) = refused.kind() else { panic!("{uri}: {refused:?}") };
         let CommandError::Invalid(back, reported) = &**why else { panic!("{why:?}") };
         assert_eq!((*reported, back.uri()), (reason, &uri), "the request is handed back");
         assert!(!refused.may_have_run());

@@ -13,7 +13,8 @@ use ringcentral_ws_tokio::rustls::client::danger::{HandshakeSignatureValid, Serv
 use ringcentral_ws_tokio::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use ringcentral_ws_tokio::rustls::{self, DigitallySignedStruct, SignatureScheme};
 use ringcentral_ws_tokio::{
-    BoxFuture, Close, Event, HttpFailure, HttpsSender, IoLimits, RequestError, SessionState, Tokio, http, https_client,
+    BoxFuture, Close, Event, HttpFailure, HttpsSender, IoLimits, RequestErrorKind, SessionState, Tokio, http,
+    https_client,
 };
 
 #[tokio::test]
@@ -50,7 +51,7 @@ fn with_its_runtime_a_client_ends() {
     runtime.block_on(async {
         while events.next().await.is_some() {}
         let refused = client.request(get("/restapi/v1.0/account/~")).await.unwrap_err();
-        assert!(matches!(refused, RequestError::Refused(_)), "{refused}");
+        assert!(matches!(refused.kind(), RequestErrorKind::Refused(_)), "{refused}");
         client.close(Close::Revoke).await;
     });
 }

@@ -12,8 +12,8 @@ use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_tokio::Timestamp;
 use ringcentral_ws_tokio::{
     AccessToken, AuthFailure, Body, BoxFuture, Client, Close, Config, CredentialSource, Download, Event, Events,
-    FixedToken, HttpFailure, HttpsSender, IoLimits, Jwt, RefreshToken, RequestError, TokenRequest, Tokio, Via, bytes,
-    http, https_client, url,
+    FixedToken, HttpFailure, HttpsSender, IoLimits, Jwt, RefreshToken, RequestErrorKind, TokenRequest, Tokio, Via,
+    bytes, http, https_client, url,
 };
 use ringcentral_ws_tokio::{Callback, LoginCall, LoginLimiter, LoginLimits, LoginWait, Pkce, TokenBudget, TokenSet};
 
@@ -212,7 +212,8 @@ async fn an_http_client_of_the_users_can_stream() {
     assert!(error.received() == 3000 && error.to_string().contains("ran dry"), "{error}");
     assert!(body.chunk().await.is_none(), "the first error is the end");
     // What is no success is read at once, and broke off.
-    assert!(matches!(client.download(get("/refused")).await, Err(RequestError::Unknown(_))));
+    let broken = client.download(get("/refused")).await.unwrap_err();
+    assert!(matches!(broken.kind(), RequestErrorKind::Unknown(_)) && broken.to_string().starts_with("GET /refused: "));
     client.close(Close::Revoke).await;
 }
 
@@ -229,7 +230,8 @@ async fn content_hosts_are_a_setting() {
     let mut body = client.download(content()).await.unwrap().into_body();
     assert_eq!(&body.chunk().await.unwrap().unwrap()[..], b"ok", "with the token");
     let (client, _events) = start(&[]);
-    assert!(matches!(client.download(content()).await, Err(RequestError::Refused(_))));
+    let refused = client.download(content()).await.unwrap_err();
+    assert!(matches!(refused.kind(), RequestErrorKind::Refused(_)), "{refused}");
 }
 
 /// The cause of the first try that waits for a limit on this side, and for how long.

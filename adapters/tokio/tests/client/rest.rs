@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::*;
 use ringcentral_ws_gateway::{GatewayConfig, Server};
-use ringcentral_ws_tokio::{Body, Client, Close, Config, Multipart, Part, RequestError, Via, http};
+use ringcentral_ws_tokio::{Body, Client, Close, Config, Multipart, Part, RequestErrorKind, Via, http};
 use serde_json::Value;
 
 const WORKERS: u64 = 40;
@@ -35,9 +35,11 @@ async fn work(client: Client, worker: u64, tally: Arc<Tally>) {
                 let way = if by_socket { &tally.socket } else { &tally.https };
                 way.fetch_add(1, Ordering::Relaxed);
             }
-            Err(RequestError::Unknown(_)) => drop(tally.unknown.fetch_add(1, Ordering::Relaxed)),
-            Err(RequestError::NotSent(_)) => drop(tally.not_sent.fetch_add(1, Ordering::Relaxed)),
-            Err(other) => panic!("{other:?}"),
+            Err(error) => match error.kind() {
+                RequestErrorKind::Unknown(_) => drop(tally.unknown.fetch_add(1, Ordering::Relaxed)),
+                RequestErrorKind::NotSent(_) => drop(tally.not_sent.fetch_add(1, Ordering::Relaxed)),
+                _ => panic!("{error:?}"),
+            },
         }
     }
 }
