@@ -60,6 +60,13 @@ impl Outbox {
         self.queue.iter().map(bytes).sum()
     }
 
+    /// Lets go of the room of what has left.
+    pub(crate) fn rest(&mut self) {
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+    }
+
     pub(crate) fn is_drained(&self) -> bool {
         self.queue.is_empty() && !self.snapshot_changed
     }
@@ -151,5 +158,18 @@ mod tests {
         assert_eq!(names(&mut out), stated);
         out.act(Action::Drop { conn: ConnId(1) });
         assert!(!out.is_drained());
+    }
+
+    #[test]
+    fn at_rest_it_has_no_room_and_loses_nothing() {
+        let mut out = Outbox::default();
+        out.act(Action::Drop { conn: ConnId(1) });
+        out.snapshot_changed();
+        out.rest();
+        assert_eq!(out.pop(), Some(Output::Action(Action::Drop { conn: ConnId(1) })));
+        assert!(out.queue.capacity() > 0);
+        out.rest();
+        assert_eq!(out.queue.capacity(), 0);
+        assert_eq!(out.pop(), Some(Output::Event(Event::SnapshotChanged)));
     }
 }

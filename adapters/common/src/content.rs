@@ -81,7 +81,7 @@ impl fmt::Display for DownloadError {
 impl std::error::Error for DownloadError {}
 
 /// Hosts beside the server's own that downloads may go to, each with its subdomains.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentHosts {
     /// The server of the session.
     pub server: Url,

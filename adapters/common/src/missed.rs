@@ -96,7 +96,7 @@ pub fn sms_in(event: &Event) -> Vec<InstantMessage> {
 
 /// What was given of a client's messages, and for which event: around a gap the list has what was notified.
 #[derive(Debug, Default)]
-pub struct Given(Mutex<Memory>);
+pub struct Given(Mutex<Option<Box<Memory>>>);
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -114,6 +114,7 @@ impl Given {
         let Some(source) = source(event) else { return messages };
         let is_list = !matches!(event, Event::Notification(_));
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = memory.get_or_insert_default();
         messages.retain(|one| {
             let message: Message = one.clone().into();
             let Some(id) = message.id() else { return true };

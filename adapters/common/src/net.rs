@@ -19,7 +19,7 @@ pub struct Net {
     /// `None` only when the server is this machine and speaks in the clear.
     pub tls: Option<Arc<ClientConfig>>,
     /// The proxy, if there is one.
-    pub proxy: Option<Proxy>,
+    pub proxy: Option<Arc<Proxy>>,
     /// Where downloads may go, and whether calls may leave this machine in the clear.
     pub content: Arc<ContentHosts>,
 }
@@ -33,6 +33,11 @@ impl Net {
     pub fn outside_session(limits: IoLimits, tls: Option<Arc<ClientConfig>>) -> Result<Self, StartError> {
         let server = Url::parse("https://localhost").map_err(|_| ProxyError::Address)?;
         let content = Arc::new(ContentHosts { server, hosts: Vec::new(), allow_insecure: false });
-        Ok(Self { limits: Arc::new(limits), tls: tls_for(tls, true)?, proxy: Proxy::from_env()?, content })
+        Ok(Self {
+            limits: Arc::new(limits),
+            tls: tls_for(tls, true)?,
+            proxy: Proxy::from_env()?.map(Arc::new),
+            content,
+        })
     }
 }

@@ -144,7 +144,7 @@ impl Settings {
         let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
         let (server, allow_insecure) = (config.server.clone(), config.allow_insecure);
         let tracer = Tracer::new(&server, self.snapshot.is_some());
-        let proxy = self.proxy.resolve()?;
+        let proxy = self.proxy.resolve()?.map(Arc::new);
         let filler = backfill.map(|settings| gap_filler(settings, self.snapshot.as_ref(), seed, clock.reading()));
         let session = match self.snapshot.clone() {
             Some(snapshot) => Session::restore(config, snapshot.with_extra(None), seed, clock.reading())
@@ -156,7 +156,8 @@ impl Settings {
         let restart = self.snapshot.as_ref().map(|snapshot| Box::new(Restart::new(snapshot, clock.reading().unix)));
         let meter = Meter::new(self.metrics_label.as_deref());
         let (sender, events) = event_queue(&self.limits, self.snapshot, meter.queue(), self.acknowledge);
-        let (states, limits) = (StateSender::new(), shared(self.limits));
+        let (states, limits) = (StateSender::new(), shared(&LIMITS, self.limits));
+        let content = ContentHosts { server, hosts: self.content_hosts, allow_insecure };
         Ok(Prepared {
             events,
             view: sender.view(vitals),
@@ -167,7 +168,7 @@ impl Settings {
                 limits: Arc::clone(&limits),
                 tls: tls_for(self.tls, needs_tls)?,
                 proxy,
-                content: Arc::new(ContentHosts { server, hosts: self.content_hosts, allow_insecure }),
+                content: shared(&CONTENT, content),
             },
             message,
             max_calls,
@@ -215,14 +216,19 @@ fn shorten(retry: &mut RetryPolicy) {
     }
 }
 
-/// The limits. Most clients of a program have the same ones: those are held once.
-fn shared(limits: IoLimits) -> Arc<IoLimits> {
-    static LAST: Mutex<Weak<IoLimits>> = Mutex::new(Weak::new());
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = last.upgrade().filter(|known| **known == limits) {
+/// What the last client was made with.
+type Last<T> = Mutex<Weak<T>>;
+
+static LIMITS: Last<IoLimits> = Mutex::new(Weak::new());
+static CONTENT: Last<ContentHosts> = Mutex::new(Weak::new());
+
+/// A setting. Most clients of a program have the same ones: those are held once.
+fn shared<T: PartialEq>(last: &Last<T>, setting: T) -> Arc<T> {
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = last.upgrade().filter(|known| **known == setting) {
         return known;
     }
-    let new = Arc::new(limits);
+    let new = Arc::new(setting);
     *last = Arc::downgrade(&new);
     new
 }
@@ -260,12 +266,12 @@ mod tests {
 
     #[test]
     fn clients_with_the_same_limits_share_them() {
+        static LAST: Last<IoLimits> = Mutex::new(Weak::new());
         let limits = IoLimits { event_queue: 77, ..IoLimits::default() };
-        let one = shared(limits.clone());
+        let one = shared(&LAST, limits.clone());
         assert_eq!(*one, limits);
-        // Other tests may make clients meanwhile, so not always.
-        assert!((0..100).any(|_| Arc::ptr_eq(&shared(limits.clone()), &shared(limits.clone()))));
-        let other = shared(IoLimits::default());
+        assert!(Arc::ptr_eq(&one, &shared(&LAST, limits)));
+        let other = shared(&LAST, IoLimits::default());
         assert_eq!((&*other, one.event_queue), (&IoLimits::default(), 77));
     }
 

@@ -201,6 +201,11 @@ impl Recorded {
         &self.session
     }
 
+    /// As [`Session::rest`]. Nothing comes of it, so nothing is recorded.
+    pub fn rest(&mut self) {
+        self.session.rest();
+    }
+
     /// As [`Session::handle_input`].
     ///
     /// # Errors

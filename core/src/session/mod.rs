@@ -275,6 +275,12 @@ impl Session {
         })
     }
 
+    /// Lets go of room that outputs took and do not need now. For a driver that is about to wait, perhaps for long; it
+    /// changes nothing else.
+    pub fn rest(&mut self) {
+        self.out.rest();
+    }
+
     /// The state of the session.
     #[must_use]
     pub fn state(&self) -> SessionState {

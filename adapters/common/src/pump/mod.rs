@@ -248,6 +248,7 @@ impl<R: Replies> Pump<R> {
         if self.events.await_application(waker) | listeners.await_room(waker) {
             return Turn::Again;
         }
+        self.session.rest();
         Turn::Wait { now: self.now, until: self.deadline() }
     }
 
