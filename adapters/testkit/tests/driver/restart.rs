@@ -131,7 +131,7 @@ fn who_listens_after_a_state_that_cannot_be_read_has_the_gap_of_it() {
     let mut world = World::new(1, GatewayConfig::default());
     let lost = Snapshot::lost(&"http://127.0.0.1:8080".parse().unwrap(), UnixMillis(7));
     let (client, _events) = world.builder().restore(lost).start().unwrap();
-    let mut listener = listen(&mut world, &client, &Filter::sms().to_string());
+    let mut listener = listen(&mut world, &client, Filter::sms().as_ref());
     world.pass(Duration::from_secs(2));
     assert!(matches!(heard(&mut listener), Some(ListenerEvent::Live { .. })));
     let Some(ListenerEvent::Gap(gap)) = heard(&mut listener) else { panic!("no gap") };
