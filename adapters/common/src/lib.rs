@@ -84,7 +84,7 @@ pub use limits::{
 };
 pub use listen::{
     Change, Hub, LaneReceiver, LaneSender, ListenError, ListenOptions, ListenerEvent, Live, MAX_LISTENERS, Overflow,
-    Refusal, Route, Snapshots, lane,
+    Refusal, Restart, Route, Snapshots, lane,
 };
 #[doc(hidden)]
 pub use login::names as login_names;

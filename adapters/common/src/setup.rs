@@ -19,6 +19,7 @@ use crate::events::{EventReceiver, SessionView, event_queue};
 use crate::foreign::StateNames;
 use crate::health::Vitals;
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
+use crate::listen::Restart;
 use crate::metrics::Meter;
 use crate::net::Net;
 use crate::proxy::ProxyChoice;
@@ -152,6 +153,7 @@ impl Settings {
         };
         let session = Recorded::maybe(session, self.recorder);
         let recorder = session.recorder().cloned();
+        let restart = self.snapshot.as_ref().map(|snapshot| Box::new(Restart::new(snapshot, clock.reading().unix)));
         let meter = Meter::new(self.metrics_label.as_deref());
         let (sender, events) = event_queue(&self.limits, self.snapshot, meter.queue(), self.acknowledge);
         let (states, limits) = (StateSender::new(), shared(self.limits));
@@ -182,6 +184,7 @@ impl Settings {
                 close_timeout,
                 calls_only: self.calls_only,
                 filler,
+                restart,
             },
         })
     }

@@ -77,7 +77,8 @@ impl<R> Client<R> {
     /// about the session goes there, gaps included, and notifications that nobody asked for. So take events or drop
     /// `Events`: if its queue is full, listeners wait too. `unsubscribe` ends what the plain stream asks for and leaves
     /// listeners alone. After a restart the filters of the snapshot belong to the plain stream, until `subscribe` or
-    /// `unsubscribe` is called.
+    /// `unsubscribe` is called; a listener with these filters that comes no later than a minute after the gap of the
+    /// restart was reported has it too, behind `Live`.
     ///
     /// The path of a filter decides which notifications are a listener's. Parameters exclude where they contradict: one
     /// that asks for `?type=SMS` also gets what another asked for without a type, because the server sends one

@@ -8,6 +8,7 @@ mod hub;
 mod lane;
 mod pattern;
 mod refusal;
+mod restart;
 mod routes;
 mod switchboard;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use ringcentral_ws_core::{ApiError, DisabledFilter, FilterError, Gap, MAX_FILTER
 
 pub use self::hub::{Change, Hub, Live, Refusal};
 pub use self::lane::{LaneReceiver, LaneSender, Snapshots, lane};
+pub use self::restart::Restart;
 pub use self::routes::Route;
 pub(crate) use self::switchboard::{Moment, Switchboard};
 

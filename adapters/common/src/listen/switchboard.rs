@@ -6,14 +6,19 @@ use std::task::Waker;
 use ringcentral_ws_core::{Event, Filters, Gap, GapCause, SubscriptionId, SubscriptionState, Timestamp, UnixMillis};
 
 use super::{
-    Change, Hub, LaneReceiver, LaneSender, ListenError, ListenOptions, ListenerEvent, Live, Refusal, Snapshots, lane,
+    Change, Hub, LaneReceiver, LaneSender, ListenError, ListenOptions, ListenerEvent, Live, Refusal, Restart,
+    Snapshots, lane,
 };
 use crate::clock::Clock;
 use crate::events::{Load, weight};
 
 /// The listeners of a client. It costs nothing until the first one comes.
 #[derive(Debug, Default)]
-pub(crate) struct Switchboard(Option<Box<Board>>);
+pub(crate) struct Switchboard {
+    board: Option<Box<Board>>,
+    /// Of a session that was restored.
+    restart: Option<Box<Restart>>,
+}
 
 #[derive(Debug)]
 struct Board {
@@ -24,6 +29,8 @@ struct Board {
     fed: Vec<u32>,
     /// The call of `subscribe` that is to bring the session to what the hub issued.
     asked: Option<SubscriptionId>,
+    /// Listeners that are not live yet, and go on in place of those of the run before.
+    heirs: Vec<u32>,
 }
 
 /// What an event goes with.
@@ -36,13 +43,18 @@ pub(crate) struct Moment<'a> {
 }
 
 impl Switchboard {
+    /// Nobody listens yet.
+    pub(crate) fn new(restart: Option<Box<Restart>>) -> Self {
+        Self { board: None, restart }
+    }
+
     /// Somebody listens.
     pub(crate) fn has_members(&self) -> bool {
-        self.0.as_ref().is_some_and(|board| board.hub.listeners() > 0)
+        self.board.as_ref().is_some_and(|board| board.hub.listeners() > 0)
     }
 
     pub(crate) const fn is_on(&self) -> bool {
-        self.0.is_some()
+        self.board.is_some()
     }
 
     /// A listener comes. `plain` and `state` are what the session has before the first one.
@@ -53,17 +65,17 @@ impl Switchboard {
         before: (Option<&Filters>, SubscriptionState),
         moment: Moment<'_>,
     ) -> Result<LaneReceiver, ListenError> {
-        let board = self.0.get_or_insert_with(|| {
+        let board = self.board.get_or_insert_with(|| {
             let (plain, state) = before;
             let hub = Hub::new(plain.cloned(), state == SubscriptionState::Active);
-            Box::new(Board { hub, lanes: Vec::new(), fed: Vec::new(), asked: None })
+            Box::new(Board { hub, lanes: Vec::new(), fed: Vec::new(), asked: None, heirs: Vec::new() })
         });
-        board.join(filters, options, moment)
+        board.join(filters, options, self.restart.as_deref(), moment)
     }
 
     /// Listeners that are gone leave.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
-        let Some(board) = &mut self.0 else { return };
+        let Some(board) = &mut self.board else { return };
         for (place, slot) in (0..).zip(&mut board.lanes) {
             if slot.take_if(|lane| lane.has_left()).is_some() {
                 board.hub.leave(place, now);
@@ -78,7 +90,7 @@ impl Switchboard {
         now: Timestamp,
         ready: bool,
     ) -> Result<Option<Change>, ListenError> {
-        let Some(board) = &mut self.0 else { return Ok(None) };
+        let Some(board) = &mut self.board else { return Ok(None) };
         let again = filters.is_some();
         board.hub.set_plain(filters, now)?;
         Ok(board.hub.change_now(now, ready, again))
@@ -86,32 +98,40 @@ impl Switchboard {
 
     /// The change that is due.
     pub(crate) fn take_change(&mut self, now: Timestamp, ready: bool) -> Option<Change> {
-        self.0.as_mut()?.hub.take_change(now, ready)
+        self.board.as_mut()?.hub.take_change(now, ready)
     }
 
     /// When a change is due.
     pub(crate) fn deadline(&self, ready: bool) -> Option<Timestamp> {
-        self.0.as_ref()?.hub.deadline(ready)
+        self.board.as_ref()?.hub.deadline(ready)
     }
 
     /// The session took a change under this id; `None` for the end of the subscription, whose answer has the id of an
     /// earlier call.
     pub(crate) fn asked(&mut self, id: Option<SubscriptionId>) {
-        if let Some(board) = &mut self.0 {
+        if let Some(board) = &mut self.board {
             board.asked = id;
         }
     }
 
     /// The session has no subscription to remove.
     pub(crate) fn nothing_is_subscribed(&mut self, now: Timestamp) {
-        if let Some(board) = &mut self.0 {
+        if let Some(board) = &mut self.board {
             board.hub.unsubscribed(now);
+        }
+    }
+
+    /// A gap is reported, to the plain stream and to those who are live now.
+    pub(crate) fn note_gap(&mut self, gap: &Gap, now: Timestamp) {
+        if let Some(restart) = &mut self.restart {
+            restart.note(gap, now);
         }
     }
 
     /// Hands an event to those whom it concerns, and gives it back if it is for the plain stream too.
     pub(crate) fn pass(&mut self, event: Event, moment: Moment<'_>) -> Option<Event> {
-        let Some(board) = &mut self.0 else { return Some(event) };
+        let restart = self.restart.as_deref();
+        let Some(board) = &mut self.board else { return Some(event) };
         match &event {
             Event::Notification(_) => return board.notification(event, moment),
             Event::Gap(gap) => {
@@ -123,7 +143,7 @@ impl Switchboard {
             Event::Subscribed(info) => {
                 let last = board.is_last(info.id);
                 for live in board.hub.subscribed(info, last, moment.now) {
-                    board.live(live, moment);
+                    board.live(live, restart, moment);
                 }
             }
             Event::Unsubscribed { .. } => board.hub.unsubscribed(moment.now),
@@ -144,7 +164,7 @@ impl Switchboard {
 
     /// What waits for listeners, as far as reading has to stop for it, beside what waits for the plain stream.
     pub(crate) fn load(&mut self, mut load: Load) -> Load {
-        for lane in self.0.iter_mut().flat_map(|board| board.lanes.iter_mut().flatten()) {
+        for lane in self.board.iter_mut().flat_map(|board| board.lanes.iter_mut().flatten()) {
             let other = lane.load();
             load.is_full |= other.is_full;
             load.is_heavy |= other.is_heavy;
@@ -156,25 +176,25 @@ impl Switchboard {
     /// The driver is about to wait: if it waits for a listener this waker is woken when there is room. `true` when there
     /// is already.
     pub(crate) fn await_room(&mut self, waker: &Waker) -> bool {
-        let lanes = self.0.iter_mut().flat_map(|board| board.lanes.iter_mut().flatten());
+        let lanes = self.board.iter_mut().flat_map(|board| board.lanes.iter_mut().flatten());
         lanes.map(|lane| lane.await_room(waker)).fold(false, |one, other| one | other)
     }
 
     /// What listeners have yet to take.
     pub(crate) fn behind(&self) -> Snapshots {
-        self.0.as_ref().map_or_else(Snapshots::default, |board| Snapshots::behind(board.lanes.iter().flatten()))
+        self.board.as_ref().map_or_else(Snapshots::default, |board| Snapshots::behind(board.lanes.iter().flatten()))
     }
 
     /// Wakes those that got something.
     pub(crate) fn flush(&mut self) {
-        if let Some(board) = &mut self.0 {
+        if let Some(board) = &mut self.board {
             board.announce();
         }
     }
 
     /// Nothing more comes.
     pub(crate) fn end(&mut self) {
-        self.0 = None;
+        self.board = None;
     }
 }
 
@@ -188,9 +208,15 @@ impl Board {
         &mut self,
         filters: Filters,
         options: &ListenOptions,
+        restart: Option<&Restart>,
         moment: Moment<'_>,
     ) -> Result<LaneReceiver, ListenError> {
+        let is_heir = restart.is_some_and(|restart| restart.is_for(&filters, moment.now));
         let (place, live) = self.hub.join(filters, moment.now)?;
+        self.heirs.retain(|heir| *heir != place);
+        if is_heir {
+            self.heirs.push(place);
+        }
         let (sender, receiver) = lane(options);
         let slot = place as usize;
         if self.lanes.len() <= slot {
@@ -198,7 +224,7 @@ impl Board {
         }
         self.lanes[slot] = Some(sender);
         if let Some(live) = live {
-            self.live(live, moment);
+            self.live(live, restart, moment);
         }
         Ok(receiver)
     }
@@ -230,7 +256,7 @@ impl Board {
         plain
     }
 
-    fn live(&mut self, live: Live, moment: Moment<'_>) {
+    fn live(&mut self, live: Live, restart: Option<&Restart>, moment: Moment<'_>) {
         let Live { listener, lost_since, disabled } = live;
         if let Some(since) = lost_since {
             let clock = moment.clock.reading();
@@ -238,6 +264,13 @@ impl Board {
             self.push(listener, ListenerEvent::Gap(without_subscription(since, until)), moment);
         }
         self.push(listener, ListenerEvent::Live { disabled }, moment);
+        // Once. What is reported from now on it has with all that are live.
+        if let Some(place) = self.heirs.iter().position(|heir| *heir == listener) {
+            self.heirs.swap_remove(place);
+            if let Some(gap) = restart.and_then(Restart::gap) {
+                self.push(listener, ListenerEvent::Gap(gap.clone()), moment);
+            }
+        }
     }
 
     fn push(&mut self, place: u32, event: ListenerEvent, moment: Moment<'_>) {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use ringcentral_ws_core::{
-    ApiError, DisabledFilter, Event, Filters, MAX_FILTERS, SubscriptionId, SubscriptionInfo, SubscriptionState,
-    Timestamp,
+    ApiError, Certainty, DisabledFilter, Event, Filters, GapCause, MAX_FILTERS, Snapshot, SubscriptionId,
+    SubscriptionInfo, SubscriptionState, Timestamp, UnixMillis,
 };
 
 use super::*;
@@ -353,8 +353,18 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
+        Self::restored(None)
+    }
+
+    fn restored(restart: Option<Restart>) -> Self {
         let clock = Clock::new(Duration::from_secs(2), ClockTimes::system);
-        Self { board: Switchboard::default(), clock, now: 0, id: 0 }
+        Self { board: Switchboard::new(restart.map(Box::new)), clock, now: 0, id: 0 }
+    }
+
+    fn gap(&mut self, gap: &Gap) {
+        let moment = Moment { now: at(self.now), clock: &self.clock, stands: true };
+        self.board.note_gap(gap, moment.now);
+        assert!(self.board.pass(Event::Gap(gap.clone()), moment).is_some());
     }
 
     fn join(&mut self, list: &[&str]) -> LaneReceiver {
@@ -429,4 +439,40 @@ fn a_refused_end_holds_nothing_up() {
     desk.refused(1, true);
     let _b = desk.join(&["/b"]);
     assert_eq!(desk.change(), Some(Change::Subscribe(filters(&["/b"]))));
+}
+
+// CLAUSE REC-5
+#[test]
+fn the_gap_of_a_restart_waits_for_listeners_that_are_not_live_and_comes_once() {
+    let lost = Snapshot::lost(&"https://example.com".parse().unwrap(), UnixMillis(5));
+    let mut desk = Desk::restored(Some(Restart::new(&lost, UnixMillis(100))));
+    let gap = |certainty, since, until| {
+        let (since, until) = (UnixMillis(since), UnixMillis(until));
+        Gap { cause: GapCause::Restored, certainty, after: None, since, until }
+    };
+    let live = || Some(ListenerEvent::Live { disabled: Box::default() });
+    let mut early = desk.join(&["/a"]);
+    // Two of the time before are one; one of this run is for those that are live.
+    desk.gap(&gap(Certainty::Possible, 50, 110));
+    desk.gap(&Gap { cause: GapCause::ReplayOverflow, ..gap(Certainty::Probable, 40, 120) });
+    desk.gap(&gap(Certainty::Certain, 101, 130));
+    assert_eq!(next(&mut early), None);
+    assert!(desk.change().is_some());
+    desk.subscribed(&["/a"]);
+    let whole = Gap { cause: GapCause::ReplayOverflow, ..gap(Certainty::Probable, 40, 120) };
+    assert_eq!((next(&mut early), next(&mut early)), (live(), Some(ListenerEvent::Gap(whole.clone()))));
+    assert_eq!(next(&mut early), None);
+    // A minute after it, and then no more.
+    desk.now = 60_000;
+    let mut late = desk.join(&["/a"]);
+    assert_eq!((next(&mut late), next(&mut late), next(&mut late)), (live(), Some(ListenerEvent::Gap(whole)), None));
+    desk.now = 60_001;
+    let mut later = desk.join(&["/a"]);
+    assert_eq!((next(&mut later), next(&mut later)), (live(), None));
+    // Those that are live have what comes.
+    desk.gap(&gap(Certainty::Certain, 200, 210));
+    for listener in [&mut early, &mut late, &mut later] {
+        assert_eq!(next(listener), Some(ListenerEvent::Gap(gap(Certainty::Certain, 200, 210))));
+        assert_eq!(next(listener), None);
+    }
 }

@@ -97,6 +97,9 @@ impl<R: Replies> Pump<R> {
                 if let Event::Subscribed(info) = &event {
                     self.has_disabled = !info.disabled.is_empty();
                 }
+                if let Event::Gap(gap) = &event {
+                    self.listeners.note_gap(gap, self.now);
+                }
                 self.is_turning_point |= self.events.acknowledges() && !matches!(event, Event::Notification(_));
                 if !self.listeners.is_on() {
                     self.events.push(event, None);

@@ -26,7 +26,7 @@ use crate::debug::Debug;
 use crate::events::EventSender;
 use crate::health::{LastCause, Pulse};
 use crate::limits::IoLimits;
-use crate::listen::Switchboard;
+use crate::listen::{Restart, Switchboard};
 use crate::metrics::Meter;
 use crate::socket::Incoming;
 use crate::state::StateSender;
@@ -59,6 +59,8 @@ pub struct PumpParts {
     pub calls_only: bool,
     /// Fills gaps, if the application asked for it.
     pub filler: Option<Box<GapFiller>>,
+    /// What listeners are owed of the run before, if the session was restored.
+    pub restart: Option<Box<Restart>>,
 }
 
 /// The loop of a driver, without I/O: it owns the Session and decides what is done when. The driver around it implements
@@ -178,7 +180,7 @@ impl<R: Replies> Pump<R> {
             session: parts.session,
             clock: parts.clock,
             events: parts.events,
-            listeners: Switchboard::default(),
+            listeners: Switchboard::new(parts.restart),
             states: parts.states,
             debug: parts.debug,
             tracer: parts.tracer,

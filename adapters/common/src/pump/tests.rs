@@ -187,6 +187,7 @@ impl Driver {
             close_timeout: Duration::from_secs(5),
             calls_only: false,
             filler: None,
+            restart: None,
         };
         let view = parts.events.view(Vitals::new(&parts.clock, &Config::default(), limits.clock_slack));
         Self { pump: Pump::new(parts), desk: ScriptedIo::default(), events, view, clock }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ringcentral_ws_driver::{
-    Client, Close, Event, Events, Filter, IoLimits, Listener, ListenerEvent, SessionState, Snapshot,
+    Client, Close, Event, Events, Filter, GapCause, IoLimits, Listener, ListenerEvent, SessionState, Snapshot,
+    UnixMillis,
 };
 use ringcentral_ws_gateway::GatewayConfig;
 use ringcentral_ws_testkit::{Call, Machine, World};
@@ -94,4 +95,46 @@ fn what_a_listener_has_dealt_with_is_stored_though_nothing_else_happens() {
         _ => None,
     });
     assert_eq!(gap.and_then(|gap| gap.after).as_deref(), Some(&*uuid));
+}
+
+// CLAUSE REC-5
+#[test]
+fn who_listens_within_a_minute_of_a_restart_has_the_gap_of_it() {
+    let mut world = World::new(1, GatewayConfig::default());
+    let (filter, other) = (Filter::sms().to_string(), Filter::presence().to_string());
+    for late in [0, 1, 50, 62].map(Duration::from_secs) {
+        let (stored, uuid) = killed_run(&mut world, &filter);
+        let (client, mut events) = world.builder().restore(stored).start().unwrap();
+        world.pass(late);
+        let mut listener = listen(&mut world, &client, &filter);
+        let mut stranger = listen(&mut world, &client, &other);
+        world.pass(Duration::from_secs(2));
+        while next(&mut events).is_some() {}
+        assert!(matches!(heard(&mut listener), Some(ListenerEvent::Live { .. })), "{late:?}");
+        if late < Duration::from_secs(60) {
+            let Some(ListenerEvent::Gap(gap)) = heard(&mut listener) else { panic!("{late:?}: no gap") };
+            assert_eq!(gap.after.as_deref(), Some(&*uuid));
+        }
+        assert_eq!(heard(&mut listener), None, "{late:?}");
+        // The run before did not have its filter.
+        assert!(matches!(heard(&mut stranger), Some(ListenerEvent::Live { .. })), "{late:?}");
+        assert_eq!(heard(&mut stranger), None, "{late:?}");
+        drop((client, events, listener, stranger));
+        // Nothing is left of it on the server.
+        world.pass(Duration::from_secs(600));
+    }
+}
+
+// CLAUSE PST-3 REC-5
+#[test]
+fn who_listens_after_a_state_that_cannot_be_read_has_the_gap_of_it() {
+    let mut world = World::new(1, GatewayConfig::default());
+    let lost = Snapshot::lost(&"http://127.0.0.1:8080".parse().unwrap(), UnixMillis(7));
+    let (client, _events) = world.builder().restore(lost).start().unwrap();
+    let mut listener = listen(&mut world, &client, Filter::sms().as_ref());
+    world.pass(Duration::from_secs(2));
+    assert!(matches!(heard(&mut listener), Some(ListenerEvent::Live { .. })));
+    let Some(ListenerEvent::Gap(gap)) = heard(&mut listener) else { panic!("no gap") };
+    assert_eq!((gap.cause, gap.since), (GapCause::Restored, UnixMillis(7)));
+    assert_eq!(heard(&mut listener), None);
 }
