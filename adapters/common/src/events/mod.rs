@@ -340,10 +340,13 @@ impl SessionView {
     pub fn health(&self) -> Health {
         let state = self.shared.lock();
         let (pulse, driver_is_gone) = (state.pulse.clone(), state.ended);
+        // If all that was taken were acknowledged, reading would go on.
+        let (waits, _) = state.waiting();
+        let held_up = self.shared.load(&state).is_full && !self.shared.load_of(waits, state.bytes).is_full;
         let unacknowledged = state.ledger.as_ref().map(|ledger| Unacknowledged {
             events: ledger.open(),
             dropped: ledger.dropped(),
-            is_full: !state.abandoned && (ledger.is_full() || ledger.bytes() >= self.shared.most_bytes),
+            is_full: !state.abandoned && (ledger.is_full() || ledger.bytes() >= self.shared.most_bytes || held_up),
         });
         let lent = self.shared.left.load(Ordering::Relaxed);
         let oldest = if lent > 0 { Some(state.lent.since) } else { state.queue.front().map(|queued| queued.since) };

@@ -58,7 +58,8 @@ pub struct Health {
     /// Why the last attempt failed, or the last connection or the session ended. `None` while a connection is ready, and
     /// after an orderly end. `Display` shows its first 200 characters, and JSON its word ([`Cause::as_str`]).
     pub last_cause: Option<Cause>,
-    /// How long reading has paused because the application does not take its events.
+    /// How long reading has paused because the application does not take its events, or does not acknowledge those that it
+    /// took. `Display` says which.
     pub reading_paused: Option<Duration>,
     /// How many events were taken and are not acknowledged: see `Builder::acknowledge`. `None` without it.
     pub unacknowledged: Option<usize>,
@@ -79,6 +80,8 @@ pub struct Health {
     pub events_capacity: usize,
     /// How long the oldest of them has waited. A slow application shows here long before reading pauses.
     pub oldest_event: Option<Duration>,
+    /// Reading goes on when the application acknowledges events.
+    awaits_acknowledgement: bool,
     /// When this was.
     at: SystemTime,
     now: Timestamp,
@@ -123,6 +126,7 @@ impl Health {
             events_waiting: 0,
             events_capacity: 0,
             oldest_event: None,
+            awaits_acknowledgement: false,
             at: SystemTime::UNIX_EPOCH + wall,
             now,
         };
@@ -139,6 +143,7 @@ impl Health {
     pub(crate) fn with_unacknowledged(mut self, unacknowledged: Option<Unacknowledged>) -> Self {
         if let Some(Unacknowledged { events, dropped, is_full }) = unacknowledged {
             (self.unacknowledged, self.dropped_unacknowledged) = (Some(events), dropped);
+            self.awaits_acknowledgement = is_full;
             if is_full && self.reason == Some(NotReady::ReadingPaused) {
                 self.reason = Some(NotReady::Unacknowledged);
             }
@@ -209,12 +214,18 @@ impl fmt::Display for Health {
         }
         if let Some(paused) = self.reading_paused {
             write!(f, "; reading has paused for {:.1} s", paused.as_secs_f64())?;
+            if self.awaits_acknowledgement {
+                f.write_str(" until events are acknowledged")?;
+            }
         }
         match (self.unacknowledged, self.dropped_unacknowledged) {
             (None | Some(0), _) => {}
             (Some(events), 0) => write!(f, "; events that are not acknowledged: {events}")?,
             (Some(events), dropped) => {
-                write!(f, "; events that are not acknowledged: {events}, {dropped} of them never will be")?;
+                write!(
+                    f,
+                    "; events that are not acknowledged: {events}, {dropped} of them never will be: start again"
+                )?;
             }
         }
         if let Some(waited) = self.oldest_event.filter(|waited| *waited >= SLOW) {

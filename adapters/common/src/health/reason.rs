@@ -31,7 +31,9 @@ pub enum NotReady {
     /// The application does not take its events, and reading has paused for so long that nobody knows whether the
     /// server is there.
     ReadingPaused,
-    /// The same, because the application does not acknowledge the events that it took.
+    /// The same, because the application does not acknowledge the events that it took: as many as may be
+    /// (`IoLimits::unacknowledged`), or as many bytes. `Health::unacknowledged` says how many. Acknowledge them, or if some
+    /// were dropped (`Health::dropped_unacknowledged`), end, and start again from the stored snapshot.
     Unacknowledged,
     /// The server was not heard for longer than a heartbeat and its answer take.
     Silent,
@@ -80,7 +82,7 @@ impl fmt::Display for NotReady {
             Self::Offline => "offline; call `recover`",
             Self::Closing => "the connection is being closed",
             Self::ReadingPaused => "the application does not take its events, so nothing is read",
-            Self::Unacknowledged => "the application does not acknowledge its events, so nothing is read",
+            Self::Unacknowledged => "nothing is read until the application acknowledges the events that it took",
             Self::Silent => "the server is silent",
             Self::SubscriptionPending => "the server has not confirmed the subscription yet",
             Self::SubscriptionRefused => "the server refused the subscription; its answer came as an event",

@@ -257,18 +257,48 @@ fn at_the_limit_reading_stops_until_something_is_acknowledged() {
     let three = queue.handle(3);
     two.acknowledge();
     assert_eq!((driver.0.load(Ordering::SeqCst), queue.sender.load().is_full), (0, true), "the first still holds it");
-    let paused = Pulse {
-        session: ringcentral_ws_core::SessionState::Ready { conn: ConnId::from(1) },
-        paused_since: Some(ringcentral_ws_core::Timestamp::ZERO),
-        ..Pulse::default()
-    };
-    queue.sender.flush(Stats::default(), paused);
-    assert_eq!(queue.view.health().reason, Some(NotReady::Unacknowledged), "{}", queue.view.health());
+    queue.sender.flush(Stats::default(), paused());
+    let health = queue.view.health();
+    assert_eq!(health.reason, Some(NotReady::Unacknowledged), "{health}");
+    assert!(health.to_string().contains(" s until events are acknowledged; events that are not acknowledged: 3;"));
     one.acknowledge();
     assert_eq!((driver.0.load(Ordering::SeqCst), queue.sender.load().is_full), (1, false));
     assert!(queue.view.health().reason != Some(NotReady::Unacknowledged));
     three.acknowledge();
     assert_eq!(queue.view.health().unacknowledged, Some(0));
+}
+
+/// Reading has paused on a connection for so long that nobody knows whether the server is there.
+fn paused() -> Pulse {
+    Pulse {
+        session: ringcentral_ws_core::SessionState::Ready { conn: ConnId::from(1) },
+        paused_since: Some(ringcentral_ws_core::Timestamp::ZERO),
+        ..Pulse::default()
+    }
+}
+
+// CLAUSE PST-7
+#[test]
+fn the_health_names_what_holds_reading_up() {
+    let one = super::super::weight(&notification(1), None);
+    let limits = IoLimits { event_bytes: 4 * one, event_queue: 2, ..IoLimits::default() };
+    let reason = |queue: &mut Queue| {
+        assert!(queue.sender.load().is_full);
+        queue.sender.flush(Stats::default(), paused());
+        queue.view.health().reason
+    };
+    // What was taken and what waits are too much together, and what waits alone is not.
+    let mut queue = Queue::new(&limits);
+    queue.push(1..=4);
+    let (one, two) = (queue.handle(1), queue.handle(2));
+    assert_eq!(reason(&mut queue), Some(NotReady::Unacknowledged), "{}", queue.view.health());
+    // If all were acknowledged, there would still be too much.
+    queue.push([5]);
+    assert_eq!(reason(&mut queue), Some(NotReady::ReadingPaused), "{}", queue.view.health());
+    one.acknowledge();
+    two.acknowledge();
+    assert_eq!(reason(&mut queue), Some(NotReady::ReadingPaused), "{}", queue.view.health());
+    assert!(!queue.view.health().to_string().contains("acknowledged"), "{}", queue.view.health());
 }
 
 // CLAUSE PST-7 SEC-3
