@@ -27,6 +27,7 @@ mod world;
 
 use std::time::{Duration, Instant};
 
+use ringcentral_ws_adapter::Batch;
 use ringcentral_ws_api::{Backfill, ClientApp};
 use ringcentral_ws_core::{Body, Close, Config, Event, Snapshot, Stats, Via};
 
@@ -77,6 +78,8 @@ pub struct Setup {
     pub step_limit: Duration,
     /// How gaps are filled, if they are.
     pub backfill: Option<Backfill>,
+    /// The application acknowledges events. So many may be open.
+    pub acknowledge: Option<usize>,
 }
 
 /// An adapter.
@@ -105,6 +108,11 @@ pub trait Harness: Send + Sync {
 pub trait Running: Send {
     /// The next event within `limit`: `None` when none came, `Some(None)` after the last.
     fn next_event(&mut self, limit: Duration) -> Option<Option<Event>>;
+
+    /// The next events within `limit`, at most so many, with the handle that acknowledges them. Ports have none.
+    fn next_batch(&mut self, most: usize, limit: Duration) -> Option<Option<Batch>> {
+        panic!("no {most} events with a handle within {limit:?}: a port has none");
+    }
 
     /// Makes a request and waits for its end.
     fn request(&mut self, request: http::Request<Body>) -> Outcome;

@@ -231,6 +231,7 @@ impl Setup {
             event_bytes: 64 << 20,
             step_limit: Duration::from_secs(10),
             backfill: None,
+            acknowledge: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
-use ringcentral_ws_adapter::Settings;
+use ringcentral_ws_adapter::{Batch, Settings};
 use ringcentral_ws_api::TokenSet;
 use ringcentral_ws_async_std::AsyncStd;
 use ringcentral_ws_conformance::{Harness, Outcome, Running, Setup};
@@ -65,11 +65,21 @@ pub(crate) fn wait_for<T: Send>(block: Block, work: impl Future<Output = T> + Se
 
 fn settings(setup: Setup) -> Settings {
     let (step, event_queue, event_bytes) = (setup.step_limit, setup.event_queue, setup.event_bytes);
-    let limits =
-        IoLimits { dns: step, tcp: step, tls: step, upgrade: step, event_queue, event_bytes, ..IoLimits::default() };
+    let unacknowledged = setup.acknowledge.unwrap_or(IoLimits::default().unacknowledged);
+    let limits = IoLimits {
+        dns: step,
+        tcp: step,
+        tls: step,
+        upgrade: step,
+        event_queue,
+        event_bytes,
+        unacknowledged,
+        ..IoLimits::default()
+    };
     let tls = setup.trust.as_deref().map(trusting);
-    let Setup { config, filters, snapshot, backfill, .. } = setup;
-    Settings { config, filters, limits: limits.usable(), snapshot, tls, backfill, ..Settings::default() }
+    let Setup { config, filters, snapshot, backfill, acknowledge, .. } = setup;
+    let acknowledge = acknowledge.is_some();
+    Settings { config, filters, limits: limits.usable(), snapshot, tls, backfill, acknowledge, ..Settings::default() }
 }
 
 /// The newest refresh token, and what keeps it.
@@ -114,6 +124,17 @@ impl<R: Runtime> Running for AsyncRunning<R> {
             let next = std::pin::pin!(events.next());
             match select(next, runtime.sleep(limit)).await {
                 Either::Left((event, _)) => Some(event),
+                Either::Right(_) => None,
+            }
+        })
+    }
+
+    fn next_batch(&mut self, most: usize, limit: Duration) -> Option<Option<Batch>> {
+        let Self { events, runtime, .. } = self;
+        wait_for(self.block, async {
+            let next = std::pin::pin!(events.next_batch(most));
+            match select(next, runtime.sleep(limit)).await {
+                Either::Left((batch, _)) => Some(batch),
                 Either::Right(_) => None,
             }
         })
@@ -198,6 +219,10 @@ impl Harness for Blocking {
 impl Running for BlockingRunning {
     fn next_event(&mut self, limit: Duration) -> Option<Option<Event>> {
         self.events.next_timeout(limit).ok()
+    }
+
+    fn next_batch(&mut self, most: usize, limit: Duration) -> Option<Option<Batch>> {
+        self.events.next_batch_timeout(most, limit).ok()
     }
 
     fn request(&mut self, request: http::Request<Body>) -> Outcome {

@@ -203,6 +203,7 @@ pub(crate) fn setup(address: SocketAddr) -> Setup {
         event_bytes: 64 << 20,
         step_limit: Duration::from_secs(10),
         backfill: None,
+        acknowledge: None,
     }
 }
 

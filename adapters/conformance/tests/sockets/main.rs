@@ -1,5 +1,6 @@
 //! What all adapters do over real sockets, in one program: what changes or measures its process has a file of its own.
 
+mod acknowledge;
 mod alpn;
 mod backfill;
 mod broken_replay;
