@@ -87,7 +87,8 @@ fn bodies(name: &str) -> [Value; 2] {
             let event = "/restapi/v1.0/account/~/extension/~/presence";
             [json!({ "event": event, "body": [1] }), json!({ "event": event })]
         }
-        "sms" | "voicemail" | "fax" | "pager" => [message, json!({})],
+        "sms" | "voicemail" | "pager" => [message, json!({})],
+        "fax" => [json!({ "text": "t", "from": "+16505550111", "user": 0, "pages": 2 }), json!({})],
         "post" => [json!({ "text": "t", "chat": "c", "from": "7", "user": 0 }), json!({})],
         "call" => [
             json!({ "from": "+16505550111", "ring_ms": 1, "talk_ms": 1, "user": 0, "outbound": false, "answered": false,
