@@ -231,8 +231,8 @@ impl GapFiller {
     }
 
     fn note(&mut self, noted: Noted, clock: ClockReading) {
-        let plans = [Some(&self.plan), self.work.as_ref().map(|work| &work.plan)];
-        if plans.into_iter().flatten().any(|plan| plan.asks_for(noted.kind)) {
+        // Whatever the filters: the server may have others than are known here, and a later plan may ask for it.
+        if !self.settings.without.contains(&noted.kind) {
             self.known.insert(noted.key, noted.time.unwrap_or(clock.unix));
         }
     }

@@ -136,11 +136,6 @@ impl Plan {
         plan
     }
 
-    /// Whether records of this kind are asked for.
-    pub(super) fn asks_for(&self, kind: RecordKind) -> bool {
-        self.sources.iter().any(|source| source.kind() == kind)
-    }
-
     fn filter(&mut self, filter: &str) {
         let (path, query) = filter.split_once('?').unwrap_or((filter, ""));
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();

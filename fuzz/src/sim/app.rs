@@ -1,11 +1,13 @@
 //! The application: its commands, what it gets, what it writes down.
 
-use ringcentral_ws_core::{Body, Cause, CloseReason, Event, Filters, GapCause, RequestOptions, Resumption};
+use ringcentral_ws_core::{
+    Body, Cause, CloseReason, Event, Filters, GapCause, ProtocolError, RequestOptions, Resumption,
+};
 
 use super::World;
 use super::client::{App, Published};
 use super::net::{Alarm, Packet};
-use super::plan::EVENTS;
+use super::plan::{EVENTS, Fault};
 use crate::oracle::violated;
 use crate::subject::{Maker, Subject};
 use crate::time::{HOUR, MINUTE, S};
@@ -178,7 +180,12 @@ impl<M: Maker> World<M> {
             return;
         }
         let slack = self.slack().min(self.now);
+        let garbles = self.plan.faults.contains(&Fault::FillGarbled);
         let c = &mut self.clients[client];
+        if garbles && matches!(event, Event::ProtocolError { error: ProtocolError::Malformed, .. }) {
+            // An answer that was garbled long after that was decided: over the socket it is no frame.
+            c.faulted_at = c.faulted_at.max(Some(self.now));
+        }
         let verdict = match &event {
             Event::Notification(n) => c.oracle.delivered(n.uuid()),
             Event::Gap(gap) => {

@@ -76,6 +76,18 @@ fn what_was_delivered_is_known_whatever_the_filters_become() {
     }
 }
 
+// The server has more filters than the last process knew of: what it sends is delivered before it confirms them.
+#[test]
+fn what_was_delivered_before_its_filter_was_confirmed_is_known() {
+    let mut lab = Lab::primed(quick(), &[Filter::telephony_sessions()]);
+    lab.filler.on_notification(&notified("message-store/instant", &sms(1, DAY - 1000)), clock(lab.ms));
+    lab.gap(DAY - 5000, DAY);
+    lab.filler.set_filters([Filter::sms().as_str()]);
+    let asked = lab.answered(&synced(&[sms(1, DAY - 1000), sms(2, DAY - 500)], "b", false));
+    assert!(asked.contains("FSync"), "{asked}: no token is there");
+    assert_eq!(ids(&lab.filled()), ["2"]);
+}
+
 #[test]
 fn a_server_whose_clock_is_behind_is_asked_again() {
     let mut lab = Lab::new(quick(), &[Filter::sms()]);
