@@ -318,8 +318,40 @@ mod tests {
              states that messages went through before the last one; calls of the log: refused with HTTP 403 \
              CMN-4\\u{1b}"
         );
+        let debug = format!("{record:?}");
+        assert!(debug.contains("bytes: 21") && !debug.contains("hunter2"), "{debug}");
         assert!(!format!("{whole:?}").contains("hunter2") && whole.bytes() == 22);
         assert_eq!(record.parse::<serde_json::Value>().unwrap()["subject"], "hunter2");
         assert!(whole.repeating(true).to_string().ends_with("delivered before"));
+    }
+
+    #[test]
+    fn a_time_without_a_beginning_is_one_until_its_end() {
+        let gap = Gap { since: UnixMillis(0), ..gap() };
+        let line = Backfilled::new(gap, Vec::new(), Vec::new()).to_string();
+        assert_eq!(line, "0 records fetched of the time to 2023-11-14T22:18:20.000Z");
+    }
+
+    #[test]
+    fn a_record_is_what_it_was_made_of() {
+        let time = Some(UnixMillis(7));
+        let record = FetchedRecord::new(RecordKind::Call, "8".into(), time, "{}".into());
+        assert_eq!((record.kind(), record.id(), record.time(), record.json()), (RecordKind::Call, "8", time, "{}"));
+    }
+
+    #[test]
+    fn each_kind_has_a_word_of_its_own() {
+        use RecordKind::{ActiveCall, Call, Message, Post, Presence};
+        let kinds = [Message, Call, ActiveCall, Presence, Post].map(RecordKind::as_str);
+        assert_eq!(kinds, ["message", "call", "active_call", "presence", "post"]);
+        let unfilled = [
+            (Unfilled::CallTransitions, "call_transitions"),
+            (Unfilled::NoList("/a".into()), "no_list"),
+            (Unfilled::Failed { what: Call, attempts: 3 }, "failed"),
+            (Unfilled::TooMany(Post), "too_many"),
+        ];
+        for (missing, word) in unfilled {
+            assert_eq!(missing.as_str(), word);
+        }
     }
 }

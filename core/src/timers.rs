@@ -197,6 +197,7 @@ mod tests {
         assert_eq!(t.next(), Some((Timestamp::from_secs(5), TimerKind::Retry)));
         assert_eq!(t.pop_due(Timestamp::from_secs(5)), Some(TimerKind::Retry));
         assert_eq!(t.next(), None);
+        assert_eq!(t.pop_due(NEVER), None, "at the end of time nothing is due that was not set");
     }
 
     #[test]

@@ -119,6 +119,23 @@ fn what_was_asked_last_counts() {
 }
 
 #[test]
+fn a_session_says_what_is_asked_for_and_what_the_server_has() {
+    fn said(session: &Session) -> (Option<Vec<&str>>, Option<&str>) {
+        (session.desired_filters().map(|filters| filters.iter().collect()), session.server_subscription())
+    }
+    let session = Session::new(Config::default(), 1, ClockReading::default());
+    assert_eq!((said(&session), session.last_received()), ((None, None), None));
+    let mut session = ready();
+    assert_eq!((said(&session), session.last_received()), ((None, None), Some(NOW)));
+    session.subscribe(Filters::new(["/a"]).unwrap(), NOW).unwrap();
+    assert_eq!(said(&session), (Some(vec!["/a"]), None));
+    let id = drain(&mut session);
+    frame(&mut session, &format!(r#"[{{"type":"ClientRequest","messageId":"{id}","status":200}},{{"id":"s"}}]"#));
+    session.subscribe(Filters::new(["/b"]).unwrap(), NOW).unwrap();
+    assert_eq!(said(&session), (Some(vec!["/b"]), Some("s")));
+}
+
+#[test]
 fn the_window_counts_from_the_last_sign_of_life_while_there_is_no_connection() {
     let mut session = ready();
     session.subscribe(Filters::new(["/a"]).unwrap(), NOW).unwrap();

@@ -75,7 +75,31 @@ fn a_text_of_the_drivers_travels_along_and_changes_nothing() {
     let restored = Session::restore(Config::default(), read, 7, ClockReading::default()).unwrap();
     assert_eq!(restored.snapshot().unwrap().extra(), None);
     let long = "a".repeat((16 << 20) + 1);
-    assert_eq!(own.with_extra(Some(long.into())).extra(), None);
+    assert_eq!(own.clone().with_extra(Some(long.into())).extra(), None);
+    // As much as there may be is read again, and a byte more is not.
+    let most = "a".repeat(16 << 20);
+    let full = own.clone().with_extra(Some(most.clone().into()));
+    assert_eq!(full.extra().map(str::len), Some(most.len()));
+    let text = full.to_json();
+    assert!(Snapshot::from_json(&text) == Ok(full));
+    assert!(Snapshot::from_json(&text.replacen("\"aaa", "\"aaaa", 1)).is_err());
+}
+
+#[test]
+fn a_line_is_added_to_a_text_of_the_drivers_while_it_has_room() {
+    let own = Direct::starting(Config::default()).session.snapshot().unwrap();
+    let mut none = own.clone();
+    none.add_to_extra("b");
+    assert_eq!(none, own);
+    let most = 16 << 20;
+    for (before, line, added) in [(1, "bc", true), (most - 3, "bc", true), (most - 2, "bc", false), (most, "b", false)]
+    {
+        let text = "a".repeat(before);
+        let mut snapshot = own.clone().with_extra(Some(text.clone().into()));
+        snapshot.add_to_extra(line);
+        let expected = if added { format!("{text}\n{line}") } else { text };
+        assert!(snapshot.extra() == Some(&expected), "{before} {line}");
+    }
 }
 
 fn detached(s: &mut Direct) -> Snapshot {

@@ -159,6 +159,15 @@ fn one_header_is_enough_for_a_rate_limit() {
 }
 
 #[test]
+fn a_cause_has_the_remedy_of_its_error() {
+    let error = || Box::new(ApiError::from_reply(403, &HeaderMap::new(), b""));
+    for cause in [Cause::TokenCall(error()), Cause::Forbidden(error())] {
+        assert_eq!(cause.remedy(), Some(error().remedy()));
+    }
+    assert_eq!(Cause::SocketLost.remedy(), None);
+}
+
+#[test]
 fn causes_have_a_word_and_a_line_each() {
     let (phase, message) = (Phase::Tcp, || Box::<str>::from("m"));
     let info = || Box::new(ApiError::from_reply(400, &HeaderMap::new(), b"no"));
@@ -250,7 +259,18 @@ fn each_reason_has_words_of_its_own() {
         WaitReason::TokenSpread,
         WaitReason::Contended,
     ];
+    let bytes = [
+        Unreadable::Utf8,
+        Unreadable::ReservedBits,
+        Unreadable::Opcode,
+        Unreadable::Masked,
+        Unreadable::Fragment,
+        Unreadable::Control,
+        Unreadable::Cut,
+        Unreadable::Other,
+    ];
     let words = gaps.iter().map(ToString::to_string).chain(waits.iter().map(ToString::to_string));
+    let words = words.chain(bytes.iter().map(ToString::to_string));
     let mut words: Vec<_> = words.chain([NotAnIdentity.to_string()]).collect();
     all_differ(&words);
     words.retain(|text| text.len() < 20);
