@@ -261,6 +261,6 @@ mod tests {
         for n in 0..=u32::try_from(MOST_GIVEN).unwrap() {
             assert_eq!(count(&message("fax", &format!("n{n}"), 10 + n, "")), 1);
         }
-        assert_eq!(given.0.lock().unwrap().of.len(), MOST_GIVEN);
+        assert_eq!(given.0.lock().unwrap().as_ref().unwrap().of.len(), MOST_GIVEN);
     }
 }
