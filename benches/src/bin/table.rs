@@ -5,6 +5,9 @@
 //! With words behind the turns only rows that have all of them: a runtime, `plain` or `tls`, a size; or `calls`, or
 //! `session`.
 //!
+//! `table profile TURNS RUNTIME plain|tls SIZE client|parse` runs this client alone, or the loop that parses alone with a
+//! buffer of 64 KiB, for a profiler of this process.
+//!
 //! The machine may be busy: what is compared takes turns, and figures are of the processor's time of this process, the
 //! server being another one. A cell is the median over all turns, in nanoseconds; a ratio is the median of the ratios of
 //! each turn, with the lowest and the highest.
@@ -49,7 +52,17 @@ impl Asked {
 
 fn main() {
     serve_if_asked();
-    let mut args = std::env::args().skip(1);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, rest @ ..] = &*words
+        && first == "profile"
+    {
+        if profile(rest).is_none() {
+            eprintln!("usage: table profile TURNS tokio|smol|async-std|threads plain|tls SIZE client|parse");
+            std::process::exit(2);
+        }
+        return;
+    }
+    let mut args = words.into_iter();
     let turns = args.next().map_or(Ok(7), |turns| turns.parse());
     let Ok(turns) = turns else {
         eprintln!("usage: table [TURNS [ONLY...]]");
@@ -94,6 +107,38 @@ fn on_tasks<'a, R: Channel + Default>(server: &'a Server, run: Run<'a>) -> impl 
         queued: BUFFERS.map(|b| run(Box::pin(tasks::queued::<R>(server, count, size, b)))),
         ours: run(Box::pin(tasks::ours::<R>(server, count, size))),
     }
+}
+
+/// Runs one thing alone; `None` if it is not known.
+fn profile(words: &[String]) -> Option<()> {
+    let [turns, runtime, tls, size, what] = words else { return None };
+    let (tls, is_client) = (tls == "tls", what == "client");
+    let (size, count) = SIZES.into_iter().find(|(known, _)| known.to_string() == *size)?;
+    let turns: usize = turns.parse().ok()?;
+    let server = Server::start(tls).ok()?;
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let mut samples = Samples::default();
+    for _ in 0..turns.max(1) {
+        samples.push(match runtime.as_str() {
+            "tokio" => one::<Tokio>(&server, &|future| tokio.block_on(future), count, size, is_client),
+            "smol" => one::<Smol>(&server, &|future| smol::block_on(future), count, size, is_client),
+            "async-std" => {
+                one::<AsyncStd>(&server, &|future| async_std::task::block_on(future), count, size, is_client)
+            }
+            "threads" if is_client => threads::ours(&server, count, size),
+            "threads" => threads::raw(&server, count, size, Work::Parse, 64 << 10),
+            _ => return None,
+        });
+    }
+    println!("{:.0} ns each", samples.cpu());
+    Some(())
+}
+
+fn one<R: Channel + Default>(server: &Server, run: Run<'_>, count: usize, size: usize, is_client: bool) -> Cost {
+    if is_client {
+        return run(Box::pin(tasks::ours::<R>(server, count, size)));
+    }
+    run(Box::pin(tasks::raw::<R>(server, count, size, Work::Parse, 64 << 10)))
 }
 
 /// The samples with the buffer that is best for these.
