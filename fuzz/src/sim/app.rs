@@ -174,18 +174,23 @@ impl<M: Maker> World<M> {
     }
 
     /// Any event for the application but `SnapshotChanged`.
+    /// An answer may be garbled long after that was decided. Over the socket it is no frame.
+    fn sees_garbled(&mut self, client: usize, event: &Event) {
+        let is_malformed = matches!(event, Event::ProtocolError { error: ProtocolError::Malformed, .. });
+        if is_malformed && self.plan.faults.contains(&Fault::FillGarbled) {
+            let c = &mut self.clients[client];
+            c.faulted_at = c.faulted_at.max(Some(self.now));
+        }
+    }
+
     pub(super) fn on_event(&mut self, client: usize, event: Event) {
         trace!(self, "{client}: app gets {}", brief(&event));
         if self.plan.fill.is_some() && self.filler_sees(client, &event) {
             return;
         }
         let slack = self.slack().min(self.now);
-        let garbles = self.plan.faults.contains(&Fault::FillGarbled);
+        self.sees_garbled(client, &event);
         let c = &mut self.clients[client];
-        if garbles && matches!(event, Event::ProtocolError { error: ProtocolError::Malformed, .. }) {
-            // An answer that was garbled long after that was decided: over the socket it is no frame.
-            c.faulted_at = c.faulted_at.max(Some(self.now));
-        }
         let verdict = match &event {
             Event::Notification(n) => c.oracle.delivered(n.uuid()),
             Event::Gap(gap) => {
