@@ -173,7 +173,6 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// Any event for the application but `SnapshotChanged`.
     /// An answer may be garbled long after that was decided. Over the socket it is no frame.
     fn sees_garbled(&mut self, client: usize, event: &Event) {
         let is_malformed = matches!(event, Event::ProtocolError { error: ProtocolError::Malformed, .. });
@@ -183,6 +182,7 @@ impl<M: Maker> World<M> {
         }
     }
 
+    /// Any event for the application but `SnapshotChanged`.
     pub(super) fn on_event(&mut self, client: usize, event: Event) {
         trace!(self, "{client}: app gets {}", brief(&event));
         if self.plan.fill.is_some() && self.filler_sees(client, &event) {
