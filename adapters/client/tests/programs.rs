@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ringcentral_ws::{
-    CallError, Client, Close, Event, Events, Filter, ForeignTokens, Jwt, Message, NotificationExt, RequestError,
-    RetryAfter, StartError, StateFile, SubscriptionInfo, blocking,
+    CallError, Client, Close, Event, Events, FileError, Filter, ForeignTokens, Jwt, Message, NotificationExt,
+    RequestError, RetryAfter, StartError, StateFile, SubscriptionInfo, blocking,
 };
 use ringcentral_ws_gateway::{MessageKind, Server, ServerConfig};
 
@@ -22,8 +22,15 @@ impl Folder {
         Self(path)
     }
 
+    /// What is left of a client that was dropped or closed lets go of the files a moment later.
     fn open(&self) -> StateFile {
-        StateFile::open(self.0.join("state")).unwrap()
+        let began = Instant::now();
+        loop {
+            match StateFile::open(self.0.join("state")) {
+                Err(FileError::InUse(_)) if began.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(5)),
+                opened => return opened.unwrap(),
+            }
+        }
     }
 }
 
