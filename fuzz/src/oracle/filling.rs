@@ -112,11 +112,13 @@ impl Filling {
         }
     }
 
-    /// Of these notifications, made at these times, none was delivered, and all lie inside a gap.
-    pub(crate) fn in_gap(&mut self, passed: &[(u64, u64)]) {
+    /// Of these notifications, made at these times, none was delivered, and all lie inside a gap. `misdated`: its bounds are
+    /// those of a clock that went back. Posts are found by nothing else.
+    pub(crate) fn in_gap(&mut self, passed: &[(u64, u64)], misdated: bool) {
         for (uuid, at) in passed {
             if let Some(index) = self.by_uuid.get(uuid).filter(|index| **index >= self.first) {
-                self.items[*index].owed = true;
+                let item = &mut self.items[*index];
+                item.owed |= !misdated || item.topic != Topic::Posts;
                 continue;
             }
             // The steps of calls have no receipts. They are known by their time.

@@ -1,13 +1,11 @@
 //! The application: its commands, what it gets, what it writes down.
 
-use ringcentral_ws_core::{
-    Body, Cause, CloseReason, Event, Filters, GapCause, ProtocolError, RequestOptions, Resumption,
-};
+use ringcentral_ws_core::{Body, Cause, CloseReason, Event, Filters, GapCause, RequestOptions, Resumption};
 
 use super::World;
 use super::client::{App, Published};
 use super::net::{Alarm, Packet};
-use super::plan::{EVENTS, Fault};
+use super::plan::EVENTS;
 use crate::oracle::violated;
 use crate::subject::{Maker, Subject};
 use crate::time::{HOUR, MINUTE, S};
@@ -173,15 +171,6 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// An answer may be garbled long after that was decided. Over the socket it is no frame.
-    fn sees_garbled(&mut self, client: usize, event: &Event) {
-        let is_malformed = matches!(event, Event::ProtocolError { error: ProtocolError::Malformed, .. });
-        if is_malformed && self.plan.faults.contains(&Fault::FillGarbled) {
-            let c = &mut self.clients[client];
-            c.faulted_at = c.faulted_at.max(Some(self.now));
-        }
-    }
-
     /// Any event for the application but `SnapshotChanged`.
     pub(super) fn on_event(&mut self, client: usize, event: Event) {
         trace!(self, "{client}: app gets {}", brief(&event));
@@ -189,7 +178,6 @@ impl<M: Maker> World<M> {
             return;
         }
         let slack = self.slack().min(self.now);
-        self.sees_garbled(client, &event);
         let c = &mut self.clients[client];
         let verdict = match &event {
             Event::Notification(n) => c.oracle.delivered(n.uuid()),

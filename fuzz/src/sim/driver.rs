@@ -334,6 +334,7 @@ impl<M: Maker> World<M> {
             self.net.links[link].frames_lost = true;
             return self.spoiled_frame(client, conn, text);
         }
+        self.garbled_frame(client, text);
         self.before_frame(link, text);
         let twice = self.clients[client].duplicate > 0;
         self.input(client, Input::Frame { conn, frame: Frame::Text(text) });

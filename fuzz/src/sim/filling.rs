@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ringcentral_ws_api::{BackfillState, FillStep};
-use ringcentral_ws_core::{Body, ClockReading, Event, RequestId, RequestOutcome};
+use ringcentral_ws_core::{Body, ClockReading, Event, RequestId, RequestOutcome, UnixMillis};
 use ringcentral_ws_gateway::{CallPlan, HttpResponse, MessageKind, Receipt};
+use serde::de::IgnoredAny;
 
 use super::World;
 use super::client::Client;
@@ -28,6 +29,8 @@ const GARBLED: [&str; 5] = ["", "{}", "{\"records\":[", "[]", "<html>"];
 pub(crate) struct Fill {
     /// Of the process that runs.
     filler: Option<Filler>,
+    /// A clock that went back dated the end of a gap before what was passed next.
+    misdated: bool,
     /// Under way: the filler's number, and the path.
     calls: BTreeMap<RequestId, (u64, String)>,
     pub(crate) oracle: Filling,
@@ -114,11 +117,10 @@ impl<M: Maker> World<M> {
         let now = self.now;
         let c = &mut self.clients[client];
         let clock = c.reading(now);
-        let bounds = if let Event::Gap(gap) = event {
-            [c.truly(c.sim_time_of(gap.since)), c.truly(c.sim_time_of(gap.until))]
-        } else {
-            [0; 2]
-        };
+        let shown = if let Event::Gap(gap) = event { [gap.since, gap.until] } else { [UnixMillis(0); 2] };
+        let shown = shown.map(|at| c.sim_time_of(at));
+        let bounds = shown.map(|at| c.truly(at));
+        let is_misdated = bounds[1] != shown[1];
         let Some(fill) = &mut c.fill else { return false };
         let Some(filler) = &mut fill.filler else { return false };
         match event {
@@ -158,6 +160,7 @@ impl<M: Maker> World<M> {
             Event::Gap(gap) => {
                 filler.on_gap(gap.clone(), clock);
                 fill.oracle.gap(bounds[0], bounds[1]);
+                fill.misdated |= is_misdated;
             }
             _ => return false,
         }
@@ -171,7 +174,16 @@ impl<M: Maker> World<M> {
         let c = &mut self.clients[client];
         let passed = std::mem::take(&mut c.oracle.passed);
         if let Some(fill) = &mut c.fill {
-            fill.oracle.in_gap(&passed);
+            fill.oracle.in_gap(&passed, std::mem::take(&mut fill.misdated));
+        }
+    }
+
+    /// An answer may be garbled long after that was decided. Over the socket it is a frame that nobody can read.
+    pub(super) fn garbled_frame(&mut self, client: usize, text: &str) {
+        let may_be = self.plan.faults.contains(&Fault::FillGarbled) && text.starts_with('[');
+        if may_be && serde_json::from_str::<IgnoredAny>(text).is_err() {
+            let c = &mut self.clients[client];
+            c.faulted_at = c.faulted_at.max(Some(self.now));
         }
     }
 

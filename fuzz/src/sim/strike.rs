@@ -231,8 +231,6 @@ impl<M: Maker> World<M> {
         let time = self.rng.between(1, 400) * S;
         let conn = self.clients[client].link.map(|link| self.net.links[link].conn);
         match fault {
-            // The bounds of a gap are then wrong, and posts are found by nothing else.
-            Fault::ClockBack if self.plan.fill.as_ref().is_some_and(|fill| fill.chats.is_some()) => {}
             Fault::ClockBack => self.clients[client].clock_back = time,
             Fault::Suspend => {
                 self.clients[client].suspended = true;
