@@ -11,6 +11,7 @@ use ringcentral_ws::{
 use ringcentral_ws_gateway::{Server, ServerConfig, eventually};
 
 const LIMIT: Duration = Duration::from_secs(30);
+const ME: &str = "/restapi/v1.0/account/~/extension/~";
 const SMS: &str = "/restapi/v1.0/account/~/extension/~/sms";
 
 fn server() -> Server {
@@ -31,6 +32,10 @@ async fn an_answer_under_way_ends_before_the_session_does() {
     let (signal, signalled) = tokio::sync::oneshot::channel();
     client.close_when(signalled, Close::Revoke);
     server.wait_for_subscription();
+    // The end that has begun shows by this call, which would wait for its next try.
+    server.next_http_fails(ME, 429, "", &[("Retry-After", "20")]);
+    let waits = client.retry_after(LIMIT);
+    let mut waiting = Some(tokio::spawn(async move { waits.get(ME).await }));
     slow(&server);
     let mut signal = Some(signal);
     let mut ended = Vec::new();
@@ -39,7 +44,7 @@ async fn an_answer_under_way_ends_before_the_session_does() {
             for sms in client.sms_of(&event).await.unwrap() {
                 // It has the message in its hand, and no call is under way yet.
                 signal.take().unwrap().send(()).unwrap();
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                assert!(waiting.take().unwrap().await.unwrap().unwrap_err().is_closing());
                 let answer = sms.answer("Yes").unwrap();
                 ended.push(client.post(SMS, &answer).await.unwrap().error_for_status().is_ok());
             }
@@ -63,8 +68,7 @@ async fn a_call_of_another_task_ends_first_too_and_a_program_that_does_not_finis
     drop(events);
     server.delay(Duration::from_millis(500));
     // The first one begins first.
-    let (answer, ()) =
-        tokio::join!(client.get("/restapi/v1.0/account/~/extension/~"), client.close_when_idle(Close::Revoke));
+    let (answer, ()) = tokio::join!(client.get(ME), client.close_when_idle(Close::Revoke));
     assert_eq!(answer.unwrap().status(), 200);
     server.delay(Duration::ZERO);
 
@@ -95,12 +99,16 @@ fn on_threads_an_answer_under_way_ends_before_the_session_does() {
         }
     });
     server.wait_for_subscription();
+    // The end that has begun shows by this call, which would wait for its next try.
+    server.next_http_fails(ME, 429, "", &[("Retry-After", "20")]);
+    let waits = client.retry_after(LIMIT);
+    let mut waiting = Some(thread::spawn(move || waits.get(ME)));
     slow(&server);
     let mut ended = Vec::new();
     for event in events {
         for sms in client.sms_of(&event).unwrap() {
             signal.send(()).unwrap();
-            thread::sleep(Duration::from_millis(100));
+            assert!(waiting.take().unwrap().join().unwrap().unwrap_err().is_closing());
             ended.push(client.post(SMS, &sms.answer("Yes").unwrap()).unwrap().error_for_status().is_ok());
         }
     }
@@ -116,8 +124,7 @@ fn on_threads_a_call_that_is_kept_is_awaited_until_its_end_is_known() {
     let config = Config { close_timeout: LIMIT, ..Config::default() };
     let (client, events) = blocking::Client::from_vars(server.env()).unwrap().config(config).start().unwrap();
     drop(events);
-    let path = "/restapi/v1.0/account/~/extension/~";
-    let request = || ringcentral_ws::http::Request::get(path).body(ringcentral_ws::Body::empty()).unwrap();
+    let request = || ringcentral_ws::http::Request::get(ME).body(ringcentral_ws::Body::empty()).unwrap();
     let mut ended = client.start_request(request());
     assert_eq!(ended.wait_timeout(LIMIT).expect("in time").unwrap().status(), 200);
     server.delay(Duration::from_millis(300));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use ringcentral_ws_gateway::{Server, ServerConfig};
+use ringcentral_ws_gateway::{Server, ServerConfig, eventually};
 
 /// Nothing here takes this long; it only turns a hang into a failure.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -19,6 +19,11 @@ impl Folder {
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
+    }
+
+    /// The notes of what was handled, once there are any.
+    fn handled(&self) -> Option<String> {
+        std::fs::read_to_string(self.0.join("responder.state.handled")).ok()
     }
 
     /// What all runs wrote.
@@ -108,9 +113,9 @@ fn an_answer_that_cannot_be_sent_waits_until_the_network_is_back() {
     let _program = Program::start(&server, &folder);
     server.wait_for_subscription();
     server.refuse_connections(true);
-    server.receive_sms(0, "+16505550101", "Are you open?");
-    // Time for a first try. If it is later than that, this shows less, and does not fail.
-    std::thread::sleep(Duration::from_millis(500));
+    let id = server.receive_sms(0, "+16505550101", "Are you open?").to_string();
+    // The note of the answer was made and taken back: it could not be sent, and waits.
+    eventually("a first try", || folder.handled().is_some_and(|noted| !noted.contains(&id)));
     assert!(answered(&server).is_empty());
     server.refuse_connections(false);
     server.receive_sms(0, "+16505550102", "Are you open?");
