@@ -59,6 +59,16 @@ impl Gap {
         self.until.to_system_time()
     }
 
+    /// Makes one gap of this and another one: from the earlier beginning to the later end, with the cause of the more certain
+    /// one. An unknown beginning is before every other. [`after`](Self::after) stays.
+    pub fn merge(&mut self, other: Self) {
+        if other.certainty > self.certainty {
+            (self.cause, self.certainty) = (other.cause, other.certainty);
+        }
+        self.since = self.since.min(other.since);
+        self.until = self.until.max(other.until);
+    }
+
     /// The path of a GET request that lists the user's messages of this stretch of time: SMS, faxes, voicemail and
     /// pager messages, at most 1000 in an answer. Add `page` for more, or other parameters, with `with_query` of the
     /// adapters. Calls, presence and team messages are not in the message store.
@@ -283,6 +293,20 @@ mod tests {
              the server could not continue the session (WSG-1\\u{1b}[31m)"
         );
         assert!(gap(0).to_string().starts_with("notifications to 2023-11-14T22:18:20.000Z are"));
+    }
+
+    // CLAUSE REC-5
+    #[test]
+    fn two_gaps_are_one_that_covers_both() {
+        let gap = |cause: GapCause, since, until| {
+            let (since, until) = (UnixMillis(since), UnixMillis(until));
+            Gap { certainty: cause.certainty(), cause, after: Some("a".into()), since, until }
+        };
+        let mut one = gap(GapCause::InFlight, 5, 9);
+        one.merge(Gap { after: None, ..gap(GapCause::WindowPassed, 7, 20) });
+        assert_eq!(one, gap(GapCause::WindowPassed, 5, 20));
+        one.merge(gap(GapCause::InFlight, 0, 1));
+        assert_eq!(one, gap(GapCause::WindowPassed, 0, 20));
     }
 
     // CLAUSE REC-5

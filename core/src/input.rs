@@ -178,6 +178,9 @@ pub enum Unreadable {
 macro_rules! unreadable_words {
     ($($kind:ident = $word:literal),* $(,)?) => {
         impl Unreadable {
+            /// All kinds that this version knows.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
             /// A word such as `reserved_bits`, which stays the same between versions.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -64,7 +64,7 @@ pub use loopback::{is_loopback, is_loopback_host};
 pub use mask::{Masker, mask};
 pub use notification::{NotANotification, Notification};
 pub use output::*;
-pub use request_line::RequestLine;
+pub use request_line::{RequestLine, is_read};
 pub use secret::*;
 pub use session::{Close, OverHttps, RequestOptions, Session, SessionState, SubscriptionState};
 pub use snapshot::Snapshot;

@@ -46,8 +46,15 @@ impl RequestLine {
     /// Whether the request changes nothing on the server (GET, HEAD, OPTIONS), and so may be made again.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        [Method::GET, Method::HEAD, Method::OPTIONS].contains(&self.method)
+        is_read(&self.method)
     }
+}
+
+/// Whether requests with this method change nothing on the server.
+#[doc(hidden)]
+#[must_use]
+pub fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 impl fmt::Display for RequestLine {

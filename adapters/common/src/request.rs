@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
-use ringcentral_ws_core::{Body, Cause, CommandError, InvalidReason, RequestLine, RequestOutcome};
+use ringcentral_ws_core::{Body, Cause, CommandError, InvalidReason, RequestLine, RequestOutcome, is_read};
 use serde::Serialize;
 
 use crate::response::Response;
@@ -257,8 +257,8 @@ impl RequestError {
             },
             RequestErrorKind::Unknown(_) | RequestErrorKind::TimedOut { sent: true } => find_out(self.request_line()),
             RequestErrorKind::TimedOut { sent: false } => "repeat the call later, or give it more time: it did not run",
-            RequestErrorKind::Cancelled { .. } => "none: this program cancelled the call",
-            RequestErrorKind::Closing => "none: the next run of the program can make the call",
+            RequestErrorKind::Cancelled { .. } => "this program cancelled the call",
+            RequestErrorKind::Closing => "the next run of the program can make the call",
         }
     }
 
@@ -278,11 +278,6 @@ impl From<RequestErrorKind> for RequestError {
     fn from(kind: RequestErrorKind) -> Self {
         Self { kind, request: None }
     }
-}
-
-/// Whether a method changes nothing on the server.
-pub(crate) fn is_read(method: &Method) -> bool {
-    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
 }
 
 /// Whether a call that did not run for this cause may do so later, with nothing changed.

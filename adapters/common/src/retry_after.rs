@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use ringcentral_ws_core::ApiError;
+use ringcentral_ws_core::{ApiError, is_read};
 
-use crate::request::{RequestError, is_read};
+use crate::request::RequestError;
 use crate::response::Response;
 
 /// How often one call is made at most.

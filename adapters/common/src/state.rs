@@ -279,7 +279,11 @@ impl Watcher {
                 Err(false) => return Some(None),
                 Err(true) => {}
             }
-            inner = wait_until(&self.cell.changed, inner, until).ok()?;
+            let is_late;
+            (inner, is_late) = wait_until(&self.cell.changed, inner, until);
+            if is_late {
+                return None;
+            }
         }
     }
 }

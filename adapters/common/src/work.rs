@@ -78,8 +78,11 @@ impl Work {
     pub fn wait_idle(&self, until: Option<Instant>) {
         let mut waiting = self.lock();
         while !self.is_idle() {
-            let Ok(changed) = wait_until(&self.idle, waiting, until) else { return };
-            waiting = changed;
+            let is_late;
+            (waiting, is_late) = wait_until(&self.idle, waiting, until);
+            if is_late {
+                return;
+            }
         }
     }
 

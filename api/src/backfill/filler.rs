@@ -15,7 +15,7 @@ use super::noted::Noted;
 use super::outcome::Outcome;
 use super::plan::Plan;
 use super::settings::Backfill;
-use super::state::{BackfillState, MAX_GAPS, StoredGap, Tokens, merge};
+use super::state::{BackfillState, MAX_GAPS, StoredGap, Tokens};
 use super::task::{Brought1, Task};
 
 /// Nobody asks again about what is so much older than the newest.
@@ -250,7 +250,7 @@ impl GapFiller {
         if self.gaps.len() >= MAX_GAPS
             && let Some(last) = self.gaps.back_mut()
         {
-            merge(&mut last.gap, gap);
+            last.gap.merge(gap);
             last.ready_at = ready_at;
             return;
         }

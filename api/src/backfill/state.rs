@@ -184,16 +184,6 @@ impl StoredGap {
     }
 }
 
-/// Both gaps as one, for when too many wait.
-pub(super) fn merge(first: &mut Gap, second: Gap) {
-    if second.certainty > first.certainty {
-        (first.cause, first.certainty) = (second.cause, second.certainty);
-    }
-    // 0 is an unknown time, before every other.
-    first.since = first.since.min(second.since);
-    first.until = first.until.max(second.until);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,15 +205,6 @@ mod tests {
         }
         let odd = r#"{"cause":"newer","certainty":"odd","since":1,"until":2}"#;
         assert_eq!(serde_json::from_str::<StoredGap>(odd).unwrap().into_gap().cause, GapCause::Restored);
-    }
-
-    #[test]
-    fn two_gaps_are_one_that_covers_both() {
-        let mut first = gap(GapCause::InFlight, 5, 9);
-        merge(&mut first, gap(GapCause::WindowPassed, 7, 20));
-        assert_eq!((first.since, first.until, first.cause.as_str()), (UnixMillis(5), UnixMillis(20), "window_passed"));
-        merge(&mut first, gap(GapCause::InFlight, 0, 1));
-        assert_eq!((first.since, first.until, first.cause.as_str()), (UnixMillis(0), UnixMillis(20), "window_passed"));
     }
 
     #[test]

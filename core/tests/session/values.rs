@@ -259,18 +259,8 @@ fn each_reason_has_words_of_its_own() {
         WaitReason::TokenSpread,
         WaitReason::Contended,
     ];
-    let bytes = [
-        Unreadable::Utf8,
-        Unreadable::ReservedBits,
-        Unreadable::Opcode,
-        Unreadable::Masked,
-        Unreadable::Fragment,
-        Unreadable::Control,
-        Unreadable::Cut,
-        Unreadable::Other,
-    ];
     let words = gaps.iter().map(ToString::to_string).chain(waits.iter().map(ToString::to_string));
-    let words = words.chain(bytes.iter().map(ToString::to_string));
+    let words = words.chain(Unreadable::ALL.iter().map(ToString::to_string));
     let mut words: Vec<_> = words.chain([NotAnIdentity.to_string()]).collect();
     all_differ(&words);
     words.retain(|text| text.len() < 20);

@@ -229,19 +229,9 @@ impl Rig {
             "ping" => self.give(Input::Frame { conn, frame: Frame::Control }),
             "binary" => self.give(Input::Frame { conn, frame: Frame::Binary(b"\0") }),
             "unreadable" => {
-                let kinds = [
-                    Unreadable::Utf8,
-                    Unreadable::ReservedBits,
-                    Unreadable::Opcode,
-                    Unreadable::Masked,
-                    Unreadable::Fragment,
-                    Unreadable::Control,
-                    Unreadable::Cut,
-                    Unreadable::Other,
-                ];
                 let word = w.next().unwrap();
-                let what = kinds.into_iter().find(|kind| kind.as_str() == word).unwrap();
-                self.give(Input::Frame { conn, frame: Frame::Unreadable(what) });
+                let what = Unreadable::ALL.iter().find(|kind| kind.as_str() == word).unwrap();
+                self.give(Input::Frame { conn, frame: Frame::Unreadable(*what) });
             }
             "toolarge" => self.give(Input::Frame { conn, frame: Frame::TooLarge(1 << 30) }),
             other => panic!("`{line}`: `{other}` is no verb"),

@@ -193,7 +193,7 @@ fn presence_is_read_changed_and_told() {
     assert_eq!(*bodies[2], json!({"extensionId": "62264425016", "dndStatus": "DoNotAcceptAnyCalls"}));
     assert_eq!(frames.len(), 4);
     bench.send_request(conn, "PUT", &path, Some(json!({"userStatus": "Offline"})));
-    assert_eq!(bench.frames(conn).len(), 3, "what did not change is not told");
+    assert_eq!(bench.frames(conn).len(), 3, "what did not change is not reported");
     assert_eq!(json(&bench.get(&path))["presenceStatus"], "Offline");
     for bad in [
         json!({"userStatus": "Away"}),

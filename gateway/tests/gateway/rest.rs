@@ -194,8 +194,8 @@ fn a_fax_has_the_pages_it_is_given() {
     let (conn, _, _) = bench.subscribed(&[&format!("{ME}/fax?direction=Inbound")]);
     let id = bench.g.receive_fax(0, "+1650", "three", 3, 0).0;
     let frames = bench.frames(conn);
-    let told = &frames[0][1]["body"];
-    assert_eq!((&told["faxPageCount"], &told["subject"], &told["id"]), (&json!(3), &json!("three"), &json!(id)));
+    let sent = &frames[0][1]["body"];
+    assert_eq!((&sent["faxPageCount"], &sent["subject"], &sent["id"]), (&json!(3), &json!("three"), &json!(id)));
     let stored = json(&bench.get(&format!("{ME}/message-store/{id}")));
     assert_eq!((&stored["faxPageCount"], stored["attachments"].as_array().unwrap().len()), (&json!(3), 1));
 }

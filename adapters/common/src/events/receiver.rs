@@ -201,9 +201,8 @@ impl EventReceiver {
             (state.queue, self.lent) = (VecDeque::new(), VecDeque::new());
             state.sleepers += 1;
             let before = state.waits_on.replace(std::thread::current().id());
-            let waited = wait_until(&self.shared.arrived, state, until);
-            let is_late = waited.is_err();
-            state = waited.unwrap_or_else(|late| late);
+            let is_late;
+            (state, is_late) = wait_until(&self.shared.arrived, state, until);
             state.sleepers -= 1;
             if is_late {
                 state.waits_on = before;

@@ -56,7 +56,7 @@ struct State {
     /// lost with a process.
     pushed: u64,
     passed: u64,
-    /// How many of them the listener was given, or told that they were dropped.
+    /// How many of them the listener was given, or knows to be dropped by a gap.
     given: u64,
     /// How many of these it has dealt with: it has asked for more.
     done: u64,
@@ -258,9 +258,8 @@ impl LaneReceiver {
                 continue;
             }
             state.sleepers += 1;
-            let waited = wait_until(&self.shared.arrived, state, until);
-            let is_late = waited.is_err();
-            state = waited.unwrap_or_else(|late| late);
+            let is_late;
+            (state, is_late) = wait_until(&self.shared.arrived, state, until);
             state.sleepers -= 1;
             if is_late {
                 return None;

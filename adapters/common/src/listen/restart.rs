@@ -32,15 +32,13 @@ impl Restart {
         if gap.since > self.began {
             return;
         }
-        let Some((known, at)) = &mut self.gap else {
-            self.gap = Some((gap.clone(), now));
-            return;
-        };
-        if gap.certainty > known.certainty {
-            (known.cause, known.certainty) = (gap.cause.clone(), gap.certainty);
+        match &mut self.gap {
+            Some((known, at)) => {
+                known.merge(gap.clone());
+                *at = now;
+            }
+            none => *none = Some((gap.clone(), now)),
         }
-        (known.since, known.until) = (known.since.min(gap.since), known.until.max(gap.until));
-        *at = now;
     }
 
     /// Whether a listener that comes now goes on in place of one of the run before.

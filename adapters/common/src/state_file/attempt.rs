@@ -9,9 +9,9 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Method;
+use ringcentral_ws_core::is_read;
 
 use super::StateFile;
-use crate::request::is_read;
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Mutex<Note>>>> = const { RefCell::new(None) };

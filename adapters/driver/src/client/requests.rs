@@ -129,7 +129,7 @@ impl<R> Client<R> {
         }
     }
 
-    /// A handle of the same session whose calls wait out 429, 503 and a network that is away, up to this limit: a `Duration`,
+    /// A handle of the same session whose GET calls wait out 429, 503 and a network that is away, up to this limit: a `Duration`,
     /// or [`RetryAfter`] for more. Without it such an answer or error is returned at once. It holds for all calls but
     /// downloads.
     ///
@@ -140,7 +140,7 @@ impl<R> Client<R> {
     /// # async fn run<R>(client: &Client<R>) -> Result<(), Box<dyn std::error::Error>> {
     /// let waits = client.retry_after(Duration::from_secs(60));
     /// let me = waits.get("/restapi/v1.0/account/~/extension/~").await?.error_for_status()?;
-    /// // POST, PUT and DELETE too: a call that was too many did not run.
+    /// // POST, PUT and DELETE wait out 429 too, and no 503: a call that was too many did not run.
     /// let waits = client.retry_after(RetryAfter::up_to(Duration::from_secs(60)).writes_too());
     /// # Ok(())
     /// # }

@@ -1,7 +1,7 @@
 //! REST requests: accepted, sent when they can be, ended (REQ).
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 
 use super::options::RequestOptions;
 use super::routes::{USER_AGENT, own_headers};
@@ -11,6 +11,7 @@ use crate::error::{CommandError, NotDrained};
 use crate::ids::{ConnId, HttpId, RequestId};
 use crate::input::HttpFailure;
 use crate::output::{Action, Event, HttpPurpose, Purpose, RequestOutcome};
+use crate::request_line::is_read;
 use crate::session::requests::{Entry, Stage};
 use crate::session::{Refused, Session};
 use crate::time::Timestamp;
@@ -46,7 +47,7 @@ impl Session {
             return Err(CommandError::Full(request));
         }
         let options = RequestOptions::of(&request);
-        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let safe = is_read(request.method());
         let id = self.state.requests.accept(Entry {
             deadline: now.after(options.timeout.unwrap_or(self.config.request_timeout)),
             repeat: options.repeat_if_safe && safe,
