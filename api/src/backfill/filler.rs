@@ -312,15 +312,20 @@ impl GapFiller {
         self.ended(id, Outcome::Lost { sent }, None, clock);
     }
 
-    /// The gap is done with, or the tokens are.
-    fn finish(&mut self, clock: ClockReading) -> FillStep {
-        let Some(work) = self.work.take() else { return FillStep::Wait(None) };
-        for (key, at, token) in work.tokens {
+    /// The tokens that came become the newest of their resources.
+    pub(super) fn keep_tokens(&mut self, work: &mut Work) {
+        for (key, at, token) in work.tokens.drain(..) {
             if self.plan.sources.iter().any(|source| source.token_key().as_ref() == Some(&key)) {
                 self.tokens.entry(key).or_default().push(at, token);
                 self.changed = true;
             }
         }
+    }
+
+    /// The gap is done with, or the tokens are.
+    fn finish(&mut self, clock: ClockReading) -> FillStep {
+        let Some(mut work) = self.work.take() else { return FillStep::Wait(None) };
+        self.keep_tokens(&mut work);
         let Some(gap) = work.gap else { return self.poll(clock) };
         self.changed = true;
         self.gaps.pop_front();

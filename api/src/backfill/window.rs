@@ -26,6 +26,10 @@ impl GapFiller {
         if is_for_gap == Some(true) || is_for_gap == Some(false) && self.gaps.is_empty() {
             return;
         }
+        // A gap does not wait for tokens. Those that have come are good for the next one.
+        if let Some(mut tokens_alone) = self.work.take() {
+            self.keep_tokens(&mut tokens_alone);
+        }
         if let Some(first) = self.gaps.front() {
             let gap = first.gap.clone();
             let begun = self.begun(&gap);

@@ -143,6 +143,13 @@ impl Filling {
         }
     }
 
+    /// A process starts that knows from its snapshot alone what the subscription is for.
+    pub(crate) fn restored<'a>(&mut self, filters: impl Iterator<Item = &'a str>, now: u64) {
+        if self.subscribed.is_empty() {
+            self.subscribed(filters, now);
+        }
+    }
+
     /// The application got a gap.
     pub(crate) fn gap(&mut self, since: u64, until: u64) {
         if self.at.waiting.is_empty() {

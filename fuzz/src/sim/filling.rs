@@ -105,6 +105,9 @@ impl<M: Maker> World<M> {
             && !filler.knows_filters()
         {
             filler.set_filters(filters.iter());
+            if let Some(fill) = &mut c.fill {
+                fill.oracle.restored(filters.iter(), now);
+            }
         }
         c.fill_at = now;
         if let Some(fill) = &mut c.fill {

@@ -44,6 +44,23 @@ fn a_token_that_was_made_within_the_gap_is_not_used() {
 }
 
 #[test]
+fn a_token_that_was_on_its_way_when_a_gap_came_is_kept() {
+    let mut lab = Lab::new(quick(), &[Filter::sms()]);
+    let first = lab.next_call().unwrap();
+    // Its answer knows of the gap's time, so the gap itself is asked about as a whole.
+    lab.ms = 1000;
+    lab.gap(500, 900);
+    lab.answer(&first, &synced(&[], "first", false));
+    let call = lab.next_call().unwrap();
+    assert!(call.path.contains("FSync"), "{}", call.path);
+    lab.answer_with(&call, 403, &[], "{}");
+    lab.filled();
+    lab.ms = DAY;
+    lab.gap(DAY - 5000, DAY);
+    assert!(lab.path().contains("ISync&syncToken=first"));
+}
+
+#[test]
 fn without_a_usable_token_all_of_the_time_is_asked_for() {
     for (status, body) in [
         (400, r#"{"errorCode":"CMN-101","message":"Parameter [syncToken] is invalid"}"#),
