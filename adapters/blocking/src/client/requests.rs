@@ -104,7 +104,8 @@ impl Client {
         let ended = self.tries(request, &attempt);
         attempt.end(ended.as_ref().map_or_else(RequestError::may_have_run, Response::ran));
         let closing = |error: RequestError| error.while_closing(line.method());
-        named(if work.is_closing() { ended.map_err(closing) } else { ended }, &line)
+        let ended = if work.is_closing() { ended.map_err(closing) } else { ended };
+        ended.map_err(|error| error.of(&line))
     }
 
     fn tries(&self, request: http::Request<Body>, attempt: &Attempt) -> Result<Response, RequestError> {
@@ -126,9 +127,9 @@ impl Client {
         }
     }
 
-    /// A handle of the same session whose GET calls wait out 429, 503 and a network that is away, up to this limit: a `Duration`,
-    /// or [`RetryAfter`] for more. Without it such an answer or error is returned at once. It holds for all calls but
-    /// downloads and `start_request`.
+    /// A handle of the same session whose calls wait up to this limit, a `Duration` or a [`RetryAfter`] for more, and are then
+    /// made again: GET, HEAD and OPTIONS after 429 and 503, all of them when they could not be sent. Without it such an answer
+    /// or error is returned at once. It holds for all calls but downloads and `start_request`.
     ///
     /// ```no_run
     /// use std::time::Duration;

@@ -129,9 +129,9 @@ impl<R> Client<R> {
         }
     }
 
-    /// A handle of the same session whose GET calls wait out 429, 503 and a network that is away, up to this limit: a `Duration`,
-    /// or [`RetryAfter`] for more. Without it such an answer or error is returned at once. It holds for all calls but
-    /// downloads.
+    /// A handle of the same session whose calls wait up to this limit, a `Duration` or a [`RetryAfter`] for more, and are then
+    /// made again: GET, HEAD and OPTIONS after 429 and 503, all of them when they could not be sent. Without it such an answer
+    /// or error is returned at once. It holds for all calls but downloads.
     ///
     /// ```
     /// use std::time::Duration;
