@@ -52,6 +52,22 @@ fn what_was_delivered_does_not_come_again_after_other_filters() {
     run(338..339, DAY);
 }
 
+// Of long runs, each an error of the checks or of the simulation: a token whose answer showed a clock that is wrong by
+// minutes, a filter that the server spells with ids, more notifications before a subscription's answer than are held, and
+// pages that were still being read when the day was judged.
+#[test]
+fn seeds_of_long_runs_are_clean() {
+    for seed in [901_012_489, 902_003_372, 902_020_947, 902_027_699] {
+        run(seed..seed + 1, DAY);
+    }
+}
+
+// A post and a subscription were asked for in turns, each within the penalty that the other's call had prolonged.
+#[test]
+fn a_rate_limit_that_posts_and_the_subscription_share_ends() {
+    run(904_005_152..904_005_153, DAY);
+}
+
 /// The check that finds this defect.
 fn found(defect: FillDefect) -> Option<&'static str> {
     (0..SEEDS).find_map(|seed| Some(simulate_filling(&Plain, seed, RUN, Some(defect)).err()?.violation.check))

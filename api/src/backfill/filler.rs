@@ -24,6 +24,8 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 const MAX_CALLS: u32 = 1000;
 /// How many filters are read.
 const MAX_FILTERS: usize = 1024;
+/// How long a call of the subscription has for its answer before calls of its group are made again.
+const YIELD: Duration = Duration::from_secs(10);
 
 /// What comes of a [`GapFiller`].
 #[derive(Debug)]
@@ -219,6 +221,15 @@ impl GapFiller {
     pub fn set_online(&mut self, is_online: bool) {
         self.has_primed &= self.is_online == is_online;
         self.is_online = is_online;
+    }
+
+    /// A subscribing call was refused because of the rate limit, and is repeated at this time. Each call during the
+    /// penalty prolongs it, so no call of the same group, [`CallGroup::Medium`], is made until then, nor for ten seconds
+    /// more: the subscription comes first.
+    pub fn yield_to_subscription(&mut self, retry_at: Timestamp, now: Timestamp) {
+        if let Some(budget) = self.budgets.get_mut(&CallGroup::Medium) {
+            budget.pause(retry_at.since(now) + YIELD, now);
+        }
     }
 
     /// A notification was delivered: its message is not handed out again.

@@ -32,6 +32,13 @@
 //! was handed out is delivered all the same, because a session delivers everything: so a gap is asked about only 10 s
 //! after it ([`Backfill::settle`]), and records of later than 5 s after it are left to the notifications.
 //!
+//! # Rate limits
+//!
+//! Each group has a budget of its own for any rolling minute ([`Backfill::calls_per_minute`]), and what an answer says is
+//! left (`X-Rate-Limit-Remaining`) or is to be waited for (`Retry-After`, 60 s after a 429 without it) is kept to. Calls
+//! that create or change a subscription are of the group Medium too. When one of them was refused with a 429, no posts
+//! are fetched until it was repeated ([`GapFiller::yield_to_subscription`]): a call during a penalty prolongs it.
+//!
 //! # Memory
 //!
 //! At most 8 gaps wait; when there are more, the last two become one. Of the records of one gap there are at most 10,000

@@ -65,10 +65,14 @@ pub(crate) struct Filling {
     at: FillMark,
     /// A token that counts when what is being asked for is done.
     coming: Option<u64>,
+    /// The last call was made while no gap waited: for a token alone.
+    is_for_token: bool,
     /// Held or noticed since the last publication.
     unwritten: Vec<(usize, bool)>,
     /// What was subscribed to from when on, as bits.
     subscribed: Vec<(u64, u8)>,
+    /// That is known from a snapshot, which may have `~` where the server has ids.
+    is_restored: bool,
     done: Vec<Done>,
     /// What the server's wall clock shows at the beginning, in milliseconds.
     server_unix: u64,
@@ -136,7 +140,8 @@ impl Filling {
 
     pub(crate) fn subscribed<'a>(&mut self, filters: impl Iterator<Item = &'a str>, now: u64) {
         let bits = filters.filter_map(Topic::of).fold(0, |bits, topic| bits | 1 << topic as u8);
-        if self.subscribed.last().is_none_or(|(_, last)| *last != bits) {
+        let is_restored = std::mem::take(&mut self.is_restored);
+        if is_restored || self.subscribed.last().is_none_or(|(_, last)| *last != bits) {
             self.subscribed.push((now, bits));
             // A token is for what was asked for with it.
             (self.at.token, self.coming) = (None, None);
@@ -147,6 +152,7 @@ impl Filling {
     pub(crate) fn restored<'a>(&mut self, filters: impl Iterator<Item = &'a str>, now: u64) {
         if self.subscribed.is_empty() {
             self.subscribed(filters, now);
+            self.is_restored = true;
         }
     }
 
@@ -178,6 +184,7 @@ impl Filling {
             _ => "reads of presence",
         };
         *self.counts.calls.entry(kind).or_default() += 1;
+        self.is_for_token = self.at.waiting.is_empty();
         if kind != "full syncs" || !path.contains("/message-sync") {
             return Ok(());
         }
@@ -195,8 +202,10 @@ impl Filling {
         if !path.contains("/message-sync") || path.contains("dateTo=") {
             return;
         }
+        // A gap came meanwhile: the token is not for all of the time if the server's clock is far behind.
+        let is_too_late = self.is_for_token && !self.at.waiting.is_empty();
         if (200..300).contains(&status) && body.windows(13).any(|part| part == b"\"syncToken\":\"") {
-            self.coming = Some(now);
+            self.coming = Some(now).filter(|_| !is_too_late);
         } else if matches!(status, 400 | 404 | 410) && path.contains("ISync") {
             self.at.token = None;
         }

@@ -185,8 +185,9 @@ impl<M: Maker> World<M> {
                 *self.report.gaps.entry(gap.cause.as_str()).or_default() += 1;
                 let (since, until) = (c.sim_time_of(gap.since), c.truly(c.sim_time_of(gap.until)));
                 let verdict = c.oracle.gap(gap, since, until);
-                // A replay as large as the server's buffer may be all there was.
-                let full = gap.cause == GapCause::ReplayOverflow;
+                // A replay as large as the server's buffer may be all there was, and what comes before the answer to a
+                // subscribing call may be more than is held.
+                let full = matches!(gap.cause, GapCause::ReplayOverflow | GapCause::QueueOverflow);
                 if full { verdict } else { verdict.and_then(|()| self.is_explained(client, "false-alarm", &event)) }
             }
             Event::Subscribed(info) => {

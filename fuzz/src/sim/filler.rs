@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use ringcentral_ws_api::{Backfill, BackfillState, FillStep, GapFiller};
-use ringcentral_ws_core::{Backfilled, ClockReading, Gap, Notification, RecordKind, Unfilled};
+use ringcentral_ws_core::{Backfilled, ClockReading, Gap, Notification, RecordKind, Timestamp, Unfilled};
 
 macro_rules! defects {
     ($($name:ident $text:literal,)*) => {
@@ -88,6 +88,10 @@ impl Filler {
 
     pub(crate) fn set_online(&mut self, is_online: bool) {
         self.inner.set_online(is_online);
+    }
+
+    pub(crate) fn yield_to_subscription(&mut self, retry_at: Timestamp, now: Timestamp) {
+        self.inner.yield_to_subscription(retry_at, now);
     }
 
     pub(crate) fn set_filters<'a>(&mut self, filters: impl IntoIterator<Item = &'a str>) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ringcentral_ws_api::{BackfillState, FillStep};
+use ringcentral_ws_core::classify::Class;
 use ringcentral_ws_core::{Body, ClockReading, Event, RequestId, RequestOutcome, UnixMillis};
 use ringcentral_ws_gateway::{CallPlan, HttpResponse, MessageKind, Receipt};
 use serde::de::IgnoredAny;
@@ -35,6 +36,8 @@ pub(crate) struct Fill {
     calls: BTreeMap<RequestId, (u64, String)>,
     pub(crate) oracle: Filling,
     is_online: bool,
+    /// When a call brought something last.
+    answered_at: u64,
     /// So many of the next calls lose their connection, and so many their process.
     pub(super) cuts: u32,
     pub(super) crashes: u32,
@@ -135,6 +138,9 @@ impl<M: Maker> World<M> {
                     let count = body.windows(14).filter(|part| part == b"\"availability\"").count();
                     trace!(self, "{client}: filling gets {status}, {} bytes, {count} messages", body.len());
                     fill.oracle.answered(&path, status, response.body(), now);
+                    if status == 200 {
+                        fill.answered_at = now;
+                    }
                     filler.on_answer(call, status, headers, response.body(), clock);
                 } else {
                     filler.on_failure(call, may_have_left(outcome), clock);
@@ -153,6 +159,9 @@ impl<M: Maker> World<M> {
             Event::Subscribed(info) => {
                 filler.set_filters(info.filters.iter().map(|filter| &**filter));
                 fill.oracle.subscribed(info.filters.iter().map(|filter| &**filter), now);
+            }
+            Event::SubscriptionFailed { error, retry_at: Some(at), .. } if error.class() == Class::RateLimited => {
+                filler.yield_to_subscription(*at, clock.now);
             }
             Event::Notification(n) => {
                 filler.on_notification(n, clock);
@@ -263,13 +272,22 @@ impl<M: Maker> World<M> {
         }
     }
 
-    /// Everything was asked for by the end.
-    /// A gap waits for what it may have cost.
-    pub(super) fn is_filling(&self) -> bool {
-        let fillers = self.clients.iter().filter_map(|client| client.fill.as_ref()?.filler.as_ref());
-        fillers.map(Filler::waiting).any(|waiting| waiting > 0)
+    fn busy_fills(&self) -> impl Iterator<Item = &Fill> {
+        let fills = self.clients.iter().filter_map(|client| client.fill.as_deref());
+        fills.filter(|fill| fill.filler.as_ref().is_some_and(|filler| filler.waiting() > 0))
     }
 
+    /// A gap waits for what it may have cost.
+    pub(super) fn is_filling(&self) -> bool {
+        self.busy_fills().next().is_some()
+    }
+
+    /// Who is not done with a gap gets answers.
+    pub(super) fn reads_on(&self) -> bool {
+        self.busy_fills().all(|fill| self.now <= fill.answered_at + 2 * MINUTE)
+    }
+
+    /// Everything was asked for by the end.
     pub(super) fn check_filling(&mut self, client: usize) -> Verdict {
         let c = &mut self.clients[client];
         let Some(fill) = &mut c.fill else { return Ok(()) };

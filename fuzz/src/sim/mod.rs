@@ -34,8 +34,10 @@ use crate::trace::{Trace, trace};
 const HEAL: u64 = 15 * MINUTE;
 /// A client that was ready may be at a planned renewal, or have changed its subscription, just when it is looked at.
 const BLINK: u64 = 2 * MINUTE;
-/// A gap is filled within this, also when calls for others were made just before.
+/// A gap is filled within this, also when calls for others were made just before; or, while page after page is read, within
+/// the other.
 const FILLED: u64 = 10 * MINUTE;
+const READ: u64 = 180 * MINUTE;
 /// How often it is looked at.
 const LOOK: u64 = 5 * S;
 /// How often the notifications after the healing are tried: a renewal may come between them.
@@ -129,7 +131,11 @@ impl<M: Maker> World<M> {
         let end = self.plan.end_at;
         self.run_until(end);
         // A gap that came just before the end is filled too.
-        while self.is_filling() && self.now < end + FILLED && self.violation.is_none() {
+        while self.is_filling() && self.violation.is_none() {
+            let limit = if self.reads_on() { READ } else { FILLED };
+            if self.now >= end + limit {
+                break;
+            }
             self.run_until(self.now + LOOK);
         }
         self.finish();

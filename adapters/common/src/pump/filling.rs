@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use http::Request as HttpRequest;
 use ringcentral_ws_api::{FillStep, GapCall, GapFiller};
+use ringcentral_ws_core::classify::Class;
 use ringcentral_ws_core::{Body, ClockReading, Event, RequestId, RequestOutcome, Timestamp};
 
 use super::{Io, Phase, Pump, Replies};
@@ -43,6 +44,9 @@ impl Filling {
             Event::Subscribed(info) => self.filler.set_filters(info.filters.iter().map(|filter| &**filter)),
             Event::Notification(notification) => self.filler.on_notification(notification, clock),
             Event::Gap(gap) => self.filler.on_gap(gap.clone(), clock.now),
+            Event::SubscriptionFailed { error, retry_at: Some(at), .. } if error.class() == Class::RateLimited => {
+                self.filler.yield_to_subscription(*at, clock.now);
+            }
             _ => return,
         }
         self.wait = Some(clock.now);

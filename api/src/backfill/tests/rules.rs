@@ -60,6 +60,24 @@ fn a_token_that_was_on_its_way_when_a_gap_came_is_kept() {
     assert!(lab.path().contains("ISync&syncToken=first"));
 }
 
+// Both are of the group Medium, and each call during a penalty prolongs it: two that try again after a minute each, in
+// turns, would never end it.
+#[test]
+fn a_subscription_that_was_refused_because_of_the_rate_limit_comes_first() {
+    let mut lab = Lab::primed(quick(), &[Filter::team_posts()]);
+    lab.gap(lab.ms - 1000, lab.ms);
+    lab.answered(r#"{"records":[{"id":"1"}]}"#);
+    let posts = lab.next_call().unwrap();
+    assert_eq!(posts.group, CallGroup::Medium);
+    lab.answer_with(&posts, 429, &[], "{}");
+    lab.ms += 30_000;
+    let (now, retry_at) = (Timestamp::from_millis(lab.ms), Timestamp::from_millis(lab.ms + 60_000));
+    lab.filler.yield_to_subscription(retry_at, now);
+    let begin = lab.ms;
+    assert!(lab.path().contains("/posts"));
+    assert_eq!(lab.ms - begin, 70_000);
+}
+
 #[test]
 fn without_a_usable_token_all_of_the_time_is_asked_for() {
     for (status, body) in [

@@ -43,6 +43,15 @@ impl Driver {
         self.turns();
     }
 
+    /// Refuses the request that was sent last.
+    fn refuse(&mut self, status: u16) {
+        let sent: serde_json::Value = serde_json::from_str(self.sent()).unwrap();
+        let id = &sent[0]["messageId"];
+        let answer = format!(r#"[{{"type":"ClientRequest","messageId":{id},"status":{status},"headers":{{}}}},{{}}]"#);
+        self.desk.incoming.push_back(Incoming::Text(answer.into()));
+        self.turns();
+    }
+
     fn backfills(&mut self) -> Vec<Backfilled> {
         let events = std::iter::from_fn(|| self.take());
         events.filter_map(|event| if let Event::Backfill(filled) = event { Some(*filled) } else { None }).collect()
@@ -161,4 +170,35 @@ fn nothing_is_fetched_that_nobody_would_get() {
     driver.desk.incoming.push_back(Incoming::TooLarge(1));
     assert!(matches!(driver.turns(), Turn::Wait { .. }));
     assert_eq!(driver.desk.sent.len(), calls, "{}", driver.sent());
+}
+
+// CLAUSE SUB-5 TOK-3
+#[test]
+fn no_post_is_fetched_while_a_subscription_waits_for_the_rate_limit() {
+    let mut driver = Driver::filling();
+    driver.desk.commands.push_back(Command::Subscribe(Filters::new([Filter::team_posts()]).unwrap(), Rc::default()));
+    driver.turns();
+    let posts = Filter::team_posts();
+    driver.answer(&format!(
+        r#"{{"id":"s","eventFilters":["{posts}"],"deliveryMode":{{"transportType":"WebSocket"}},"status":"Active"}}"#
+    ));
+    driver.desk.incoming.push_back(Incoming::TooLarge(1));
+    driver.turns();
+    assert!(driver.sent().contains("/recent/chats"), "{}", driver.sent());
+    // Other filters are refused; meanwhile the list of chats comes.
+    let chats: serde_json::Value = serde_json::from_str(driver.sent()).unwrap();
+    driver.desk.commands.push_back(Command::Subscribe(Filters::new([Filter::sms()]).unwrap(), Rc::default()));
+    driver.turns();
+    assert!(driver.sent().contains("/subscription"), "{}", driver.sent());
+    driver.refuse(429);
+    let id = &chats[0]["messageId"];
+    let text = format!(
+        r#"[{{"type":"ClientRequest","messageId":{id},"status":200,"headers":{{}}}},{{"records":[{{"id":"1"}}]}}]"#
+    );
+    driver.desk.incoming.push_back(Incoming::Text(text.into()));
+    let sent = driver.desk.sent.len();
+    driver.turns();
+    assert_eq!(driver.desk.sent.len(), sent, "{}", driver.sent());
+    let waits = driver.pump.filling.as_ref().unwrap().wait().unwrap().since(driver.pump.now);
+    assert!(waits > Duration::from_secs(60), "{waits:?}");
 }
