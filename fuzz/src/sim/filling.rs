@@ -171,7 +171,8 @@ impl<M: Maker> World<M> {
             }
             Event::Gap(gap) => {
                 filler.on_gap(gap.clone(), clock);
-                fill.oracle.gap(bounds[0], bounds[1]);
+                // A token is chosen by what the clock showed.
+                fill.oracle.gap(shown[0].min(bounds[0]), bounds[1]);
                 fill.misdated |= is_misdated;
             }
             _ => return false,
