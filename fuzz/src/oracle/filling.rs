@@ -326,8 +326,9 @@ impl Filling {
         self.at.clone()
     }
 
-    /// The process died. What it had got and not written down is owed again.
-    pub(crate) fn crash(&mut self, mark: Option<FillMark>) {
+    /// The process died. What it had got and not written down is owed again, if the next process knows that there was a
+    /// subscription.
+    pub(crate) fn crash(&mut self, mark: Option<FillMark>, subscribed: bool) {
         self.coming = None;
         if mark.is_none() {
             self.first = self.items.len();
@@ -338,7 +339,7 @@ impl Filling {
         for (index, holds) in self.unwritten.drain(..) {
             let item = &mut self.items[index];
             // A record that nobody had to bring, of just before a gap, need not come again.
-            item.owed |= index >= self.first && !item.fetched;
+            item.owed |= subscribed && index >= self.first && !item.fetched;
             if holds { (item.held, item.fetched) = (false, false) } else { item.noticed = false }
         }
     }

@@ -55,12 +55,12 @@ impl Fill {
         Self { oracle: Filling::new(server_unix), ..Self::default() }
     }
 
-    /// The process is gone; the next one goes on from this.
-    pub(crate) fn ends(&mut self, stored: Option<FillMark>) {
+    /// The process is gone; the next one goes on from this. `subscribed`: that knows of a subscription.
+    pub(crate) fn ends(&mut self, stored: Option<FillMark>, subscribed: bool) {
         self.filler = None;
         self.calls.clear();
         self.is_online = false;
-        self.oracle.crash(stored);
+        self.oracle.crash(stored, subscribed);
     }
 
     pub(crate) fn store(&mut self, clock: ClockReading) -> Option<Stored> {

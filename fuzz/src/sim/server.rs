@@ -344,8 +344,9 @@ impl<M: Maker> World<M> {
         let c = &mut self.clients[client];
         c.end();
         if let Some(fill) = &mut c.fill {
-            let stored = c.published.as_ref().and_then(|published| published.fill.as_ref());
-            fill.ends(stored.map(Stored::mark));
+            let published = c.published.as_ref();
+            let subscribed = published.is_some_and(|published| published.snapshot.filters().is_some());
+            fill.ends(published.and_then(|published| published.fill.as_ref()).map(Stored::mark), subscribed);
         }
         c.oracle.crash(mark);
         let downtime = if self.clients[client].crashes_left > 0 { S / 10 } else { self.downtime() };
