@@ -85,6 +85,11 @@ impl Budget {
         self.not_before = self.not_before.max(now.after(pause.min(LONGEST)));
     }
 
+    /// Another call goes first.
+    pub(super) fn hold_until(&mut self, at: Timestamp) {
+        self.not_before = self.not_before.max(at);
+    }
+
     /// What an answer says about the limit. It may take calls away, and never gives more than the settings do.
     pub(super) fn believe(&mut self, stated: &RateLimit, now: Timestamp) {
         let Some(remaining) = stated.remaining else { return };

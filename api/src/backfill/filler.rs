@@ -5,14 +5,15 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderMap;
+use ringcentral_ws_core::classify::retry_after;
 use ringcentral_ws_core::{
-    Backfilled, ClockReading, FetchedRecord, Gap, Notification, Timestamp, Unfilled, UnixMillis,
+    Backfilled, ClockReading, FetchedRecord, Gap, Notification, RateLimit, Timestamp, Unfilled, UnixMillis,
 };
 
 use super::budget::{Budget, CallGroup};
 use super::known::Known;
 use super::noted::Noted;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, penalty_of};
 use super::plan::Plan;
 use super::settings::Backfill;
 use super::state::{BackfillState, MAX_GAPS, StoredGap, Tokens};
@@ -24,7 +25,7 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 const MAX_CALLS: u32 = 1000;
 /// How many filters are read.
 const MAX_FILTERS: usize = 1024;
-/// How long a call of the subscription has for its answer before calls of its group are made again.
+/// How long a call that goes first has for its answer before calls of its group are made again.
 const YIELD: Duration = Duration::from_secs(10);
 
 /// What comes of a [`GapFiller`].
@@ -79,6 +80,8 @@ pub struct GapFiller {
     pub(super) is_online: bool,
     /// Tokens were asked for since there is a connection.
     pub(super) has_primed: bool,
+    /// When they are to be asked for, until they are: filters that change meanwhile do not put it off.
+    pub(super) primes_at: Option<Timestamp>,
     next_call: u64,
     chance: u64,
     changed: bool,
@@ -137,6 +140,7 @@ impl GapFiller {
             ahead: None,
             is_online: false,
             has_primed: false,
+            primes_at: None,
             next_call: 0,
             chance: seed,
             changed: false,
@@ -213,8 +217,8 @@ impl GapFiller {
         self.filters = Some(filters);
         let keys: Vec<String> = self.plan.sources.iter().filter_map(|source| source.token_key()).collect();
         self.tokens.retain(|key, _| keys.contains(key));
-        // What is under way for a gap goes on: filters that change again and again would never let it end.
-        self.work.take_if(|work| work.gap.is_none() || work.calls == 0);
+        // What is under way goes on: filters that change again and again would never let it end.
+        self.work.take_if(|work| work.calls == 0);
     }
 
     /// Whether there is a connection. Without one no call is made.
@@ -224,11 +228,29 @@ impl GapFiller {
     }
 
     /// A subscribing call was refused because of the rate limit, and is repeated at this time. Each call during the
-    /// penalty prolongs it, so no call of the same group, [`CallGroup::Medium`], is made until then, nor for ten seconds
-    /// more: the subscription comes first.
-    pub fn yield_to_subscription(&mut self, retry_at: Timestamp, now: Timestamp) {
-        if let Some(budget) = self.budgets.get_mut(&CallGroup::Medium) {
-            budget.pause(retry_at.since(now) + YIELD, now);
+    /// penalty prolongs it, so no call of the same group, [`CallGroup::Medium`], is made until ten seconds after it: the
+    /// subscription comes first.
+    pub fn yield_to_subscription(&mut self, retry_at: Timestamp) {
+        self.hold(Some(CallGroup::Medium), retry_at);
+    }
+
+    /// Another call of the same user was answered 429, with these headers. Whoever made it repeats it after `Retry-After`
+    /// (60 s without it), and goes first: no call of its group is made until ten seconds later, and of no group if the
+    /// headers do not say which it is.
+    pub fn yield_to_call(&mut self, headers: &HeaderMap, clock: ClockReading) {
+        let wait = penalty_of(retry_after(headers, clock.unix.0));
+        let named = RateLimit::from_headers(headers).and_then(|limit| limit.group);
+        let group = named.as_deref().and_then(|name| CallGroup::ALL.into_iter().find(|group| group.as_str() == name));
+        if group.is_some() || named.is_none() {
+            self.hold(group, clock.now.after(wait));
+        }
+    }
+
+    fn hold(&mut self, group: Option<CallGroup>, until: Timestamp) {
+        for (of, budget) in &mut self.budgets {
+            if group.is_none_or(|group| group == *of) {
+                budget.hold_until(until.after(YIELD));
+            }
         }
     }
 
@@ -307,6 +329,9 @@ impl GapFiller {
         self.next_call += 1;
         let id = self.next_call;
         if let Some(work) = &mut self.work {
+            if work.gap.is_none() {
+                self.primes_at = None;
+            }
             work.calls += 1;
             work.under_way = Some(UnderWay { id, sent: clock, from: window.from });
         }

@@ -35,9 +35,11 @@
 //! # Rate limits
 //!
 //! Each group has a budget of its own for any rolling minute ([`Backfill::calls_per_minute`]), and what an answer says is
-//! left (`X-Rate-Limit-Remaining`) or is to be waited for (`Retry-After`, 60 s after a 429 without it) is kept to. Calls
-//! that create or change a subscription are of the group Medium too. When one of them was refused with a 429, no posts
-//! are fetched until it was repeated ([`GapFiller::yield_to_subscription`]): a call during a penalty prolongs it.
+//! left (`X-Rate-Limit-Remaining`) or is to be waited for (`Retry-After`, 60 s after a 429 without it, and up to 20 s more)
+//! is kept to. A call during a penalty prolongs it, so the filler goes last: when a call of the subscription was refused
+//! with a 429 no posts are fetched until ten seconds after the time of its repetition
+//! ([`GapFiller::yield_to_subscription`]), and after a 429 to a call of the application nothing of its group until ten
+//! seconds after that penalty ([`GapFiller::yield_to_call`]).
 //!
 //! # Memory
 //!

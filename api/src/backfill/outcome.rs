@@ -13,6 +13,8 @@ use super::window::signed;
 
 /// The pause after a 429 without `Retry-After`: the guide's penalty.
 const PENALTY: Duration = Duration::from_secs(60);
+/// At most so much more: two that wait for the same penalty and come just before each other's end would prolong it for ever.
+const APART: Duration = Duration::from_secs(20);
 /// First and longest pause after a failure.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// What remains of the minute before a gap suffices for clocks that differ by less.
@@ -46,13 +48,18 @@ fn date_of(headers: &HeaderMap) -> Option<UnixMillis> {
     Some(UnixMillis(u64::try_from(since.as_millis()).ok()?))
 }
 
+/// How long no call is made after a 429. A `Retry-After` of nothing, or of a time that has passed, says nothing.
+pub(super) fn penalty_of(stated: Option<Duration>) -> Duration {
+    stated.filter(|wait| *wait >= Duration::from_secs(1)).unwrap_or(PENALTY)
+}
+
 impl Outcome {
     pub(super) fn of(status: u16, headers: &HeaderMap, body: &[u8], clock: ClockReading) -> Self {
         let limit = RateLimit::from_headers(headers);
         let pause = retry_after(headers, clock.unix.0);
         match status {
             200..=299 => Self::Answered { limit, date: date_of(headers) },
-            429 => Self::Limited { pause: pause.unwrap_or(PENALTY), limit },
+            429 => Self::Limited { pause: penalty_of(pause), limit },
             503 if pause.is_some() => Self::Limited { pause: pause.unwrap_or(PENALTY), limit },
             // The session logs in anew after a 401, and a 408 is a server's time-out.
             401 | 408 | 500..=599 => Self::Unable { pause },
@@ -70,8 +77,12 @@ impl GapFiller {
         let Some(work) = &mut self.work else { return };
         let Some(under_way) = work.under_way.take_if(|one| one.id == id) else { return };
         let Some(task) = work.tasks.front().cloned() else { return };
-        let now = clock.now;
-        let budget = self.budgets.get_mut(&task.group(&work.plan.sources));
+        let (now, group) = (clock.now, task.group(&work.plan.sources));
+        let apart = match outcome {
+            Outcome::Limited { .. } => APART.mul_f64(self.below(1000) as f64 / 1000.0),
+            _ => Duration::ZERO,
+        };
+        let budget = self.budgets.get_mut(&group);
         match outcome {
             Outcome::Answered { limit, date } => {
                 if let (Some(budget), Some(limit)) = (budget, limit) {
@@ -89,7 +100,7 @@ impl GapFiller {
             }
             Outcome::Limited { pause, limit } => {
                 if let Some(budget) = budget {
-                    budget.pause(pause, now);
+                    budget.pause(pause.saturating_add(apart), now);
                     if let Some(limit) = limit {
                         budget.believe(&limit, now);
                     }

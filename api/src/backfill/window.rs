@@ -54,7 +54,8 @@ impl GapFiller {
             if !tasks.is_empty() {
                 let spread = u64::try_from(self.settings.spread.as_micros()).unwrap_or(u64::MAX);
                 let wait = Duration::from_micros(self.below(spread));
-                self.work = Some(Work::new(self.plan.clone(), tasks, clock.now.after(wait)));
+                let at = *self.primes_at.get_or_insert(clock.now.after(wait));
+                self.work = Some(Work::new(self.plan.clone(), tasks, at));
             }
         }
     }

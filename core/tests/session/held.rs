@@ -4,7 +4,7 @@ use ringcentral_ws_core::*;
 
 use crate::direct::{
     Direct, count, delivered, details, error_body, events, get, is_gap, is_notification, limited, notification,
-    over_socket, recovered, unsubscribed,
+    over_socket, recovered, unsubscribed, without_penalty,
 };
 
 // CLAUSE SUB-3 SUB-8
@@ -95,7 +95,7 @@ fn an_unreadable_frame_among_held_notifications_is_a_gap_at_its_place() {
 // CLAUSE SUB-3 SUB-5
 #[test]
 fn notifications_between_two_posts_follow_the_held_ones() {
-    let mut s = Direct::ready(Config::default());
+    let mut s = Direct::ready(without_penalty());
     s.subscribe();
     s.frame(&notification(1));
     s.reply(429, &error_body("CMN-301"));
@@ -138,7 +138,7 @@ fn notifications_between_unsubscribe_and_subscribe_are_delivered() {
 fn notifications_between_two_posts_wait_for_the_confirmation() {
     // The server may give the id of a subscription that it held before, or another one.
     for (id, expected) in [("s", &["1", "gap unreadable_frame", "2"][..]), ("t", &["gap unreadable_frame"])] {
-        let mut s = Direct::ready(Config::default());
+        let mut s = Direct::ready(without_penalty());
         s.subscribe();
         s.reply(429, &error_body("CMN-301"));
         s.frame(&notification(1));

@@ -7,7 +7,7 @@ use ringcentral_ws_core::*;
 
 use crate::direct::{
     DETAILS, Direct, actions, delivered, details, echo_of, error_body, events, notification, notification_of, purposes,
-    recovered, unsubscribed,
+    recovered, unsubscribed, without_penalty,
 };
 
 // CLAUSE SUB-8
@@ -49,7 +49,7 @@ fn a_post_that_may_have_run_is_followed_by_a_gap() {
         outputs.extend(s.frame(&notification_of("second", 2)));
         assert_eq!(delivered(&outputs), ["gap subscription_lost", "2"], "{status}");
     }
-    let mut s = Direct::ready(Config::default());
+    let mut s = Direct::ready(without_penalty());
     s.subscribe();
     s.reply(429, &error_body("CMN-301"));
     s.frame(&notification_of("first", 1));

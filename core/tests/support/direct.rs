@@ -234,6 +234,13 @@ pub fn over_socket() -> Config {
 }
 
 /// REST over the socket, and other limits.
+/// After a 429 the next call may be made at once.
+pub fn without_penalty() -> Config {
+    let mut config = Config::default();
+    config.retry.penalty = Duration::ZERO;
+    config
+}
+
 pub fn limited(change: impl FnOnce(&mut SessionLimits)) -> Config {
     let mut config = over_socket();
     change(&mut config.limits);

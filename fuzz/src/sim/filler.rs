@@ -90,8 +90,12 @@ impl Filler {
         self.inner.set_online(is_online);
     }
 
-    pub(crate) fn yield_to_subscription(&mut self, retry_at: Timestamp, now: Timestamp) {
-        self.inner.yield_to_subscription(retry_at, now);
+    pub(crate) fn yield_to_subscription(&mut self, retry_at: Timestamp) {
+        self.inner.yield_to_subscription(retry_at);
+    }
+
+    pub(crate) fn yield_to_call(&mut self, headers: &HeaderMap, clock: ClockReading) {
+        self.inner.yield_to_call(headers, clock);
     }
 
     pub(crate) fn set_filters<'a>(&mut self, filters: impl IntoIterator<Item = &'a str>) {

@@ -131,7 +131,15 @@ impl<M: Maker> World<M> {
         let Some(filler) = &mut fill.filler else { return false };
         match event {
             Event::Response { id, outcome } => {
-                let Some((call, path)) = fill.calls.remove(id) else { return false };
+                let Some((call, path)) = fill.calls.remove(id) else {
+                    if let RequestOutcome::Response { response, .. } = outcome
+                        && response.status() == 429
+                    {
+                        filler.yield_to_call(response.headers(), clock);
+                        c.fill_at = now;
+                    }
+                    return false;
+                };
                 if let RequestOutcome::Response { response, .. } = outcome {
                     let (status, headers) = (response.status().as_u16(), response.headers());
                     let body = response.body();
@@ -161,7 +169,7 @@ impl<M: Maker> World<M> {
                 fill.oracle.subscribed(info.filters.iter().map(|filter| &**filter), now);
             }
             Event::SubscriptionFailed { error, retry_at: Some(at), .. } if error.class() == Class::RateLimited => {
-                filler.yield_to_subscription(*at, clock.now);
+                filler.yield_to_subscription(*at);
             }
             Event::Notification(n) => {
                 filler.on_notification(n, clock);

@@ -182,6 +182,16 @@ impl EventSender {
         self.load
     }
 
+    /// Whether more events wait for the application than may. What it took and has not acknowledged is not counted: it may
+    /// wait with that for what is brought by this client itself.
+    pub fn is_backed_up(&mut self) -> bool {
+        if !self.acknowledges {
+            return self.load().is_full;
+        }
+        let state = self.shared.lock();
+        !state.abandoned && self.shared.load_of(state.waiting().0, state.bytes).is_full
+    }
+
     /// Whether the application has had the time to store the snapshot that the session waits for, one that is not that of
     /// an orderly end (PST-2). `true` once.
     pub fn take_stored(&mut self) -> bool {

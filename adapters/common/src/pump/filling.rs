@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use http::Request as HttpRequest;
+use http::{Request as HttpRequest, StatusCode};
 use ringcentral_ws_api::{FillStep, GapCall, GapFiller};
 use ringcentral_ws_core::classify::Class;
 use ringcentral_ws_core::{Body, ClockReading, Event, RequestId, RequestOutcome, Timestamp};
@@ -45,16 +45,28 @@ impl Filling {
             Event::Notification(notification) => self.filler.on_notification(notification, clock),
             Event::Gap(gap) => self.filler.on_gap(gap.clone(), clock.now),
             Event::SubscriptionFailed { error, retry_at: Some(at), .. } if error.class() == Class::RateLimited => {
-                self.filler.yield_to_subscription(*at, clock.now);
+                self.filler.yield_to_subscription(*at);
             }
             _ => return,
         }
         self.wait = Some(clock.now);
     }
 
+    /// A call of the application ended.
+    fn yield_to(&mut self, outcome: &RequestOutcome, clock: ClockReading) {
+        if let RequestOutcome::Response { response, .. } = outcome
+            && response.status() == StatusCode::TOO_MANY_REQUESTS
+        {
+            self.filler.yield_to_call(response.headers(), clock);
+        }
+    }
+
     /// Whether the request was one of these.
     fn ended(&mut self, id: RequestId, outcome: &RequestOutcome, clock: ClockReading) -> bool {
-        let Some(call) = self.calls.remove(&id) else { return false };
+        let Some(call) = self.calls.remove(&id) else {
+            self.yield_to(outcome, clock);
+            return false;
+        };
         self.wait = Some(clock.now);
         match outcome {
             RequestOutcome::Response { response, .. } => {
@@ -85,14 +97,14 @@ impl<R: Replies> Pump<R> {
     /// Something was reported to the filler after its steps of this turn.
     pub(super) fn is_filling_due(&mut self) -> bool {
         let due = self.filling.as_ref().and_then(|filling| filling.wait).is_some_and(|at| at <= self.now);
-        due && matches!(self.phase, Phase::Running) && !self.events.load().is_full
+        due && matches!(self.phase, Phase::Running) && !self.events.is_backed_up()
     }
 
     /// Takes the steps of the filler that are due. It makes no call while the application lets events wait.
     pub(super) fn fill(&mut self, io: &mut impl Io<Replies = R>) {
         for _ in 0..STEPS {
             let (Phase::Running, Some(filling)) = (&self.phase, &mut self.filling) else { return };
-            if filling.wait.is_none_or(|at| at > self.now) || self.events.load().is_full {
+            if filling.wait.is_none_or(|at| at > self.now) || self.events.is_backed_up() {
                 return;
             }
             if self.events.is_abandoned() {

@@ -62,16 +62,21 @@ fn limits_are_kept_and_believed() {
         assert_eq!(lab.ms - begin, u64::from(n >= 4) * 61_000, "call {n}");
     }
     // A penalty is for its group.
-    for (status, header, wait) in
-        [(429, Some("30"), 30_000), (429, None, 60_000), (503, Some("7"), 7000), (429, Some("999999"), 3_600_000)]
-    {
+    for (status, header, wait) in [
+        (429, Some("30"), 30_000),
+        (429, Some("0"), 60_000),
+        (429, None, 60_000),
+        (503, Some("7"), 7000),
+        (429, Some("999999"), 3_600_000 - 20_000),
+    ] {
         let mut lab = Lab::primed(settings.clone(), &[Filter::presence()]);
         lab.gap(lab.ms - 1, lab.ms);
         let (begin, call) = (lab.ms, lab.next_call().unwrap());
         let pair = header.map(|seconds| ("Retry-After", seconds));
         lab.answer_with(&call, status, pair.as_slice(), "{}");
         lab.answered("{}");
-        assert_eq!(lab.ms - begin, wait, "{status} {header:?}");
+        // Others may wait for the same.
+        assert!((wait..=wait + 20_000).contains(&(lab.ms - begin)), "{status} {header:?}: {}", lab.ms - begin);
         lab.filled();
     }
     // What an answer says is left.

@@ -71,11 +71,51 @@ fn a_subscription_that_was_refused_because_of_the_rate_limit_comes_first() {
     assert_eq!(posts.group, CallGroup::Medium);
     lab.answer_with(&posts, 429, &[], "{}");
     lab.ms += 30_000;
-    let (now, retry_at) = (Timestamp::from_millis(lab.ms), Timestamp::from_millis(lab.ms + 60_000));
-    lab.filler.yield_to_subscription(retry_at, now);
+    lab.filler.yield_to_subscription(Timestamp::from_millis(lab.ms + 60_000));
     let begin = lab.ms;
     assert!(lab.path().contains("/posts"));
     assert_eq!(lab.ms - begin, 70_000);
+}
+
+// The same with a call of the application, over the socket without headers that name its group.
+#[test]
+fn a_call_of_the_application_that_met_the_rate_limit_comes_first() {
+    for (pairs, wait) in [
+        (vec![("Retry-After", "30"), ("X-Rate-Limit-Group", "medium")], 40_000),
+        (vec![("Retry-After", "7200")], 7_210_000),
+        (vec![("Retry-After", "0")], 70_000),
+        (vec![], 70_000),
+        (vec![("X-Rate-Limit-Group", "light")], 0),
+        (vec![("X-Rate-Limit-Group", "auth")], 0),
+    ] {
+        let mut lab = Lab::primed(quick(), &[Filter::team_posts()]);
+        lab.gap(lab.ms - 1000, lab.ms);
+        lab.answered(r#"{"records":[{"id":"1"}]}"#);
+        let begin = lab.ms;
+        lab.filler.yield_to_call(&headers(&pairs), clock(lab.ms));
+        assert!(lab.path().contains("/posts"));
+        assert_eq!(lab.ms - begin, wait, "{pairs:?}");
+    }
+}
+
+#[test]
+fn filters_that_change_do_not_put_a_token_off() {
+    let mut filler = GapFiller::new(Backfill::new().spread(Duration::from_secs(5)), 1);
+    filler.set_online(true);
+    let mut at = None;
+    for n in 0..100 {
+        let one = if n % 2 == 0 { Filter::sms() } else { Filter::voicemail() };
+        filler.set_filters([&*one.to_string()]);
+        let FillStep::Wait(Some(wait)) = filler.poll(clock(n)) else { panic!("no wait") };
+        assert_eq!(*at.get_or_insert(wait), wait, "change {n}");
+    }
+    let now = clock(at.unwrap().as_micros().div_ceil(1000));
+    let FillStep::Call(call) = filler.poll(now) else { panic!("no call") };
+    // Nor does one that comes while it is on its way make its answer worthless.
+    filler.set_filters([&*Filter::voicemail().to_string(), "/restapi/v1.0/account/~/presence"]);
+    filler.on_answer(call.id, 200, &HeaderMap::new(), synced(&[], "first", false).as_bytes(), now);
+    assert!(matches!(filler.poll(now), FillStep::Wait(None)));
+    assert!(filler.state(now).to_json().contains("first"));
 }
 
 #[test]

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::{Active, CallKind, Desired, Goal, Known, Subscription};
+use super::{Active, CallKind, Desired, Goal, Known, Refusals, Subscription};
 use crate::classify::{self, ApiError, Cause, Class};
 use crate::gap::GapCause;
 use crate::ids::SubscriptionId;
 use crate::notification::Notification;
 use crate::output::{Event, SubscriptionInfo, WaitReason};
-use crate::retry::{Cost, Planned, RetryContext};
+use crate::retry::{self, Cost, Planned, RetryContext};
 use crate::session::connection::Service;
 use crate::session::delivery::unconfirmed::Held;
 use crate::session::{Close, Session};
@@ -77,6 +77,7 @@ impl Session {
         let unsure = self.state.subscription.is_unsure();
         self.state.subscription.lost = false;
         self.state.subscription.failures = 0;
+        self.state.subscription.refusals = Refusals::None;
         self.state.subscription.known = Known::Active(Active {
             id: desired.id,
             filters: desired.filters.clone(),
@@ -123,6 +124,7 @@ impl Session {
             self.state.subscription.leave_open(&kind);
         }
         let floor = now.after(wait.unwrap_or_default());
+        let before = std::mem::take(&mut self.state.subscription.refusals);
         let retry_at = match error.class() {
             // A subscription that cannot be found when it is made: a filter names something that does not exist.
             Class::Permanent | Class::CallerBug | Class::Resubscribe => None,
@@ -131,10 +133,16 @@ impl Session {
                 Some(floor.max(now.after(slow)).after(self.state.rng.up_to(slow / 10)))
             }
             Class::RateLimited => {
-                let floor = now.after(wait.unwrap_or(self.config.retry.penalty));
-                Some(self.subscription_retry(floor, now))
+                let penalty = self.config.retry.penalty;
+                let floor = now.after(retry::penalty_of(wait, penalty));
+                self.state.subscription.not_before = floor;
+                let times = if let Refusals::Limited(times) = before { times } else { 0 };
+                self.state.subscription.refusals = Refusals::Limited(times.saturating_add(1));
+                let apart = retry::apart(times, penalty, &mut self.state.rng);
+                Some(self.subscription_retry(floor.after(apart), now))
             }
             Class::RefreshToken => {
+                self.state.subscription.refusals = Refusals::Unauthorized;
                 self.access_refused(self.state.tokens.number());
                 // Should the budget of logins be spent, the retry asks again.
                 let _ = self.ask(now);
@@ -163,7 +171,13 @@ impl Session {
             None => self.accept_refusal(id, &kind, now),
         }
         let delay = retry_at.map(|at| at.since(now));
+        let class = error.class();
         self.out.emit(Event::SubscriptionFailed { id, error: Box::new(error), retry_at, delay });
+        if class == Class::RefreshToken && matches!(before, Refusals::Unauthorized) {
+            // Another access token did not help: the connection is still that of the one before.
+            self.state.subscription.refusals = Refusals::None;
+            self.connection_lost(Cause::TokenRefused, true, now);
+        }
     }
 
     /// Refused for good: what the server has is what is desired.

@@ -84,6 +84,18 @@ enum CallKind {
     Delete,
 }
 
+/// Refusals in a row.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
+enum Refusals {
+    #[default]
+    None,
+    /// Because of the rate limit, so many.
+    Limited(u8),
+    /// Because of the login.
+    Unauthorized,
+}
+
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recorder", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Subscription {
@@ -92,6 +104,10 @@ pub(crate) struct Subscription {
     /// The server lost it: the next creating call is named apart (REC-3).
     lost: bool,
     call: Option<Call>,
+    /// No call is made before: it would begin the rate limit's penalty anew (SUB-5).
+    not_before: Timestamp,
+    /// The refusals before, as far as they were of one kind.
+    refusals: Refusals,
     failures: u32,
     pub(crate) next: u64,
 }
@@ -297,6 +313,10 @@ impl Session {
 
     fn call(&mut self, kind: CallKind, now: Timestamp) {
         let Some(conn) = self.ready() else { return };
+        let not_before = self.state.subscription.not_before;
+        if not_before > now && self.state.closing.is_none() {
+            return self.arm(TimerKind::Subscribe, not_before);
+        }
         let message = self.fresh_id();
         let server_id = self.state.subscription.active().map_or("", |active| &active.server_id);
         let one = || format!("{PATH}/{}", crate::wire::path_segment(server_id));
@@ -337,6 +357,7 @@ impl Session {
         let had = !matches!(std::mem::take(&mut self.state.subscription.known), Known::Nothing);
         self.state.subscription.lost = false;
         self.state.subscription.failures = 0;
+        self.state.subscription.refusals = Refusals::None;
         self.stats.foreign += self.state.unconfirmed.forget();
         if self.state.subscription.desired().is_none() {
             self.state.delivery.replay_ended(now, &mut self.out);

@@ -130,6 +130,8 @@ pub(crate) struct Tokens {
     former: Masker,
     /// Of every call of the rate-limit group Auth, the questions to the credential source included (TOK-2).
     pub(crate) calls: Budget,
+    /// So many calls in a row were refused because of the rate limit.
+    pub(crate) limited: u8,
     /// What another process left of it, until the first connection is asked for.
     pub(crate) packed: Option<StoredAuth>,
 }
@@ -147,6 +149,7 @@ impl Tokens {
             fetching: None,
             former: Masker::new(),
             calls: Budget::new(config.retry.auth_calls_per_minute),
+            limited: 0,
             packed: None,
         }
     }

@@ -10,7 +10,7 @@ use crate::hosts::HostKind;
 use crate::ids::HttpId;
 use crate::input::HttpFailure;
 use crate::output::{Action, CloseReason, HttpPurpose, WaitReason};
-use crate::retry::{Cost, Planned};
+use crate::retry::{self, Cost, Planned};
 use crate::session::Session;
 use crate::session::connection::TokenUse;
 use crate::session::tokens::{Doubt, Fetching, OneUse, SPREAD, WsToken, YOUNG};
@@ -89,6 +89,7 @@ impl Session {
             return self.token_failed(Cause::TokenUnreadable, Cost::Call, now, now);
         };
         self.state.tokens.accepted(call.token);
+        self.state.tokens.limited = 0;
         if let Err(mut cause) = HostKind::of(&reply.uri, &self.config) {
             if let Cause::ForeignUri { host } = &mut cause {
                 let mut masker = self.masker();
@@ -127,8 +128,11 @@ impl Session {
                 self.terminate(CloseReason::Permanent(cause), false, now);
             }
             Class::RateLimited => {
-                let retry_after = wait.unwrap_or(self.config.retry.penalty);
-                self.state.tokens.calls.penalty(now.after(retry_after));
+                let retry_after = retry::penalty_of(wait, self.config.retry.penalty);
+                let times = self.state.tokens.limited;
+                self.state.tokens.limited = times.saturating_add(1);
+                let apart = retry::apart(times, self.config.retry.penalty, &mut self.state.rng);
+                self.state.tokens.calls.penalty(now.after(retry_after).after(apart));
                 self.out.snapshot_changed();
                 self.token_failed(Cause::RateLimited { retry_after }, Cost::Call, now, now);
             }

@@ -13,8 +13,12 @@ impl Driver {
     }
 
     fn filling_with(acknowledge: bool) -> Self {
+        Self::filling_within(&IoLimits::default(), acknowledge)
+    }
+
+    fn filling_within(limits: &IoLimits, acknowledge: bool) -> Self {
         let config = Config { rest_over_websocket: true, ..Config::default() };
-        let mut driver = Self::with(config, &IoLimits::default(), acknowledge);
+        let mut driver = Self::with(config, limits, acknowledge);
         let settings = Backfill::new().settle(Duration::ZERO).spread(Duration::ZERO);
         driver.pump.filling = Some(Box::new(Filling::new(GapFiller::new(settings, 1))));
         driver.connect();
@@ -201,4 +205,44 @@ fn no_post_is_fetched_while_a_subscription_waits_for_the_rate_limit() {
     assert_eq!(driver.desk.sent.len(), sent, "{}", driver.sent());
     let waits = driver.pump.filling.as_ref().unwrap().wait().unwrap().since(driver.pump.now);
     assert!(waits > Duration::from_secs(60), "{waits:?}");
+}
+
+// CLAUSE TOK-3
+#[test]
+fn after_a_429_to_the_application_gaps_are_not_filled_for_a_while() {
+    let mut driver = Driver::filling();
+    let (_, _) = driver.request();
+    driver.turns();
+    assert!(!driver.sent().contains("/message-sync"), "{}", driver.sent());
+    driver.refuse(429);
+    driver.desk.incoming.push_back(Incoming::TooLarge(1));
+    driver.turns();
+    let waits = driver.pump.filling.as_ref().unwrap().wait().unwrap().since(driver.pump.now);
+    assert_eq!(waits, Duration::from_secs(70));
+}
+
+// The guide: a gap is acknowledged when its records are there.
+// CLAUSE PST-6 REC-5
+#[test]
+fn a_gap_is_filled_while_its_acknowledgement_holds_reading_back() {
+    let limits = IoLimits { unacknowledged: 2, ..IoLimits::default() };
+    let mut driver = Driver::filling_within(&limits, true);
+    while driver.take().is_some() {}
+    driver.desk.incoming.push_back(Incoming::TooLarge(1));
+    driver.turns();
+    let take = |driver: &mut Driver| driver.events.wait_delivery(Some(std::time::Instant::now())).flatten();
+    let mut held = Vec::new();
+    while let Some(taken) = take(&mut driver) {
+        held.push(taken);
+    }
+    assert!(held.iter().any(|taken| matches!(taken.event, Event::Gap(_))));
+    driver.desk.incoming.extend([message(1), message(2), message(3)]);
+    driver.turns();
+    while let Some(taken) = take(&mut driver) {
+        held.push(taken);
+    }
+    assert!(held.len() >= 2, "{held:?}");
+    driver.answer(r#"{"records":[{"id":7,"type":"SMS","direction":"Inbound"}],"syncInfo":{"syncToken":"second"}}"#);
+    let filled = take(&mut driver).expect("an event");
+    assert!(matches!(filled.event, Event::Backfill(_)), "{:?}", filled.event);
 }
