@@ -1,4 +1,4 @@
-//! The one retry policy (BCK).
+//! The retry policy of attempts and of the subscription (BCK).
 //!
 //! What an attempt may cost decides how often there is one. One that fails before anything leaves the machine costs
 //! nothing, so it is repeated soon. One that the server may have seen costs a call of the budget (TOK-2), so the calls

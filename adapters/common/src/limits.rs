@@ -1,4 +1,4 @@
-//! Limits of input and output, the only numbers of the adapters. The numbers of the protocol are in `Config`.
+//! Limits of input and output. The numbers of the protocol are in `Config`.
 
 use std::time::Duration;
 
@@ -121,8 +121,8 @@ pub struct IoLimits {
     /// When this many bytes of answers to pings wait to be sent, the connection is dropped: the server does not read
     /// them. At least 16 KiB. Default 64 KiB.
     pub pong_max: usize,
-    /// When this many events wait for the application, the WebSocket is not read. While the answer to a request over
-    /// the WebSocket is awaited, only `event_bytes` counts ([REQ-10](ringcentral_ws_core::protocol#req-10)). Default
+    /// When more than this many events wait for the application, the WebSocket is not read. While the answer to a request
+    /// over the WebSocket is awaited, only bytes count, `event_bytes` and those of each listener ([REQ-10](ringcentral_ws_core::protocol#req-10)). Default
     /// 1024.
     pub event_queue: usize,
     /// When events and snapshots of this many bytes wait for the application, the WebSocket is not read. The events of

@@ -60,8 +60,8 @@ impl fmt::Debug for GapCall {
 
 /// Fills gaps: see the [module](crate::backfill). One of these goes with one session.
 ///
-/// It is given gaps, delivered notifications, the filters that the server confirmed, whether there is a connection, and
-/// how its calls ended; [`poll`](Self::poll) says what to do next. One call is under way at a time. All calls are
+/// It is given gaps, delivered notifications, the filters that the server confirmed, whether there is a connection, who
+/// goes first after a 429 (the calls that begin with `yield_to`), and how its calls ended; [`poll`](Self::poll) says what to do next. One call is under way at a time. All calls are
 /// deterministic in their arguments and the seed, and none blocks.
 #[derive(Debug)]
 pub struct GapFiller {

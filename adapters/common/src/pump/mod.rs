@@ -72,7 +72,7 @@ pub struct PumpParts {
 /// 2. commands of the application
 /// 3. completions of calls and logins
 /// 4. messages from the socket, so that what is readable comes before timers that are due (HB-4)
-/// 5. timers, and the steps of filling gaps
+/// 5. timers, a change of the subscription that listeners ask for, and the steps of filling gaps
 /// 6. flush: what waits for the socket, the newest snapshot, and the application's wake
 ///
 /// The session is drained after each input, so what an input causes is under way before the next one is looked at.

@@ -41,7 +41,7 @@ impl Session {
             return;
         }
         match self.state.tokens.bearer(now) {
-            // Goes on with `snapshot_stored`.
+            // PST-2: no connection is opened before that. It goes on with `snapshot_stored`.
             Some(_) if self.state.recovery.stored_snapshot == StoredSnapshot::ToBeReplaced => {}
             Some(bearer) => self.fetch_ws_token(bearer, now),
             None => {
