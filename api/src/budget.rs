@@ -30,7 +30,8 @@ type AppKey = (String, String);
 ///   that has to wait gets a time of its own to come back at, and its place is kept free until 30 s after that time;
 ///   for 10 minutes it still comes before those who came later. 10,000 logins of an app have a place; any more get a
 ///   time after those;
-/// - none of an app before the end of a `Retry-After`.
+/// - none of an app before the end of a `Retry-After`. While others wait, the login that met it comes a minute later than
+///   they: a login that is refused again and again would keep all others out.
 ///
 /// It holds the calls of the last 61 s, at most five for a login, and the line. It has no clock, and no chance plays a
 /// part in it. Each call of it takes a lock for a few microseconds.
@@ -49,6 +50,8 @@ struct App {
     logins: BTreeMap<LoginKey, VecDeque<Timestamp>>,
     /// The server asked for quiet until then.
     not_before: Timestamp,
+    /// Whose calls it refused in the last minute: until when others go first.
+    refused: BTreeMap<LoginKey, Timestamp>,
     line: Line,
 }
 
@@ -103,6 +106,7 @@ impl LoginLimiter for TokenBudget {
             let mut apps = self.apps();
             let app = apps.entry(key(call)).or_default();
             app.not_before = app.not_before.max(now.after(pause));
+            app.refused.insert(call.login, app.not_before.after(WINDOW));
         }
     }
 }
@@ -122,6 +126,7 @@ impl App {
         while self.counted.front().is_some_and(|at| is_over(*at)) {
             self.counted.pop_front();
         }
+        self.refused.retain(|_, until| now < *until);
         self.line.pass_time(now);
     }
 
@@ -140,6 +145,9 @@ impl App {
         }
         if own > now {
             return Err(wait(OWN_LIMIT, 0, own, now));
+        }
+        if let Some(until) = self.refused.get(&call.login).filter(|_| self.line.has_others(call.login)) {
+            return Err(wait(OTHERS_FIRST, 0, *until, now));
         }
         let place = match call.limits.ceiling() {
             None => None,
@@ -213,6 +221,8 @@ impl App {
 }
 
 const PAUSED: &str = "the token service asked for a pause (Retry-After), which holds for all logins of the app";
+const OTHERS_FIRST: &str =
+    "the token service refused the last call of this login and asked for a pause, so other logins go first";
 const OWN_LIMIT: &str =
     "5 token calls a minute for one login, which is RingCentral's limit for a user and app; no setting changes it";
 

@@ -338,3 +338,29 @@ fn nothing_of_the_app_shows() {
     door.wait(1, at(0));
     assert_eq!(format!("{:?}", door.budget), "TokenBudget { .. }");
 }
+
+// CLAUSE TOK-9
+#[test]
+fn a_login_that_is_refused_again_and_again_keeps_nobody_out() {
+    let door = Door::new(Some(60));
+    assert_eq!(door.wait(0, at(0)), None);
+    door.pause(60, at(0));
+    let due: Vec<Timestamp> = (1..=50).map(|login| at(1).after(door.wait(login, at(1)).unwrap())).collect();
+    // Its own pause is over at the same moment as that of all others. Its next call would begin another one.
+    assert_eq!(door.refresh(0, at(60)), Some(Duration::from_secs(61)));
+    assert!(door.ask(0, LoginKind::New, at(60)).unwrap_err().message.contains("other logins go first"));
+    for (login, due) in (1..).zip(due) {
+        assert!(due < at(121) && door.wait(login, due).is_none(), "{login} at {due:?}");
+    }
+    assert_eq!(door.refresh(0, at(121)), None);
+}
+
+// CLAUSE TOK-9
+#[test]
+fn a_login_that_was_refused_waits_for_nobody_who_is_not_there() {
+    let door = Door::new(Some(60));
+    assert_eq!(door.wait(0, at(0)), None);
+    door.pause(60, at(0));
+    assert_eq!(door.wait(0, at(1)), Some(Duration::from_secs(59)));
+    assert_eq!(door.wait(0, at(60)), None);
+}

@@ -51,6 +51,11 @@ impl Line {
         self.waiters.is_empty()
     }
 
+    /// Whether anybody but this one waits for its time.
+    pub(crate) fn has_others(&self, login: LoginKey) -> bool {
+        self.due.iter().any(|(_, one)| *one != login)
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.waiters.len()
