@@ -147,7 +147,10 @@ impl App {
             return Err(wait(OWN_LIMIT, 0, own, now));
         }
         if let Some(until) = self.refused.get(&call.login).filter(|_| self.line.has_others(call.login)) {
-            return Err(wait(OTHERS_FIRST, 0, *until, now));
+            let until = *until;
+            // Its place would hold up those who go first.
+            self.line.leave(call.login);
+            return Err(wait(OTHERS_FIRST, 0, until, now));
         }
         let place = match call.limits.ceiling() {
             None => None,

@@ -364,3 +364,28 @@ fn a_login_that_was_refused_waits_for_nobody_who_is_not_there() {
     assert_eq!(door.wait(0, at(1)), Some(Duration::from_secs(59)));
     assert_eq!(door.wait(0, at(60)), None);
 }
+
+// CLAUSE TOK-9
+#[test]
+fn logins_that_were_refused_do_not_wait_for_each_other() {
+    for ceiling in [1, 2, 60] {
+        let door = Door::new(Some(ceiling));
+        let pause = |login, at| door.with(login, LoginKind::New, |b, call| b.pause(call, Duration::from_secs(60), at));
+        for login in [0, 1] {
+            pause(login, at(0));
+        }
+        [0, 1].iter().for_each(|login| drop(door.wait(*login, at(1)).unwrap()));
+        // One of the two goes; with more of them both do.
+        assert!(door.wait(0, at(60)).is_some() && door.wait(1, at(60)).is_none(), "{ceiling}");
+    }
+}
+
+// CLAUSE TOK-9
+#[test]
+fn a_place_in_line_is_given_up_by_who_was_refused() {
+    let door = Door::new(Some(1));
+    door.pause(60, at(0));
+    [0, 1].iter().for_each(|login| drop(door.wait(*login, at(1)).unwrap()));
+    assert_eq!(door.wait(0, at(60)), Some(Duration::from_secs(61)));
+    assert_eq!(door.wait(1, at(60)), None);
+}

@@ -130,7 +130,7 @@ impl Line {
         self.waiters.insert(login, Waiter { place, due, late: false });
     }
 
-    fn leave(&mut self, login: LoginKey) -> Option<Place> {
+    pub(crate) fn leave(&mut self, login: LoginKey) -> Option<Place> {
         let waiter = self.waiters.remove(&login)?;
         if waiter.late {
             self.late.remove(&(waiter.due, login));

@@ -25,6 +25,8 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 const MAX_CALLS: u32 = 1000;
 /// How many filters are read.
 const MAX_FILTERS: usize = 1024;
+/// How long others go first at most, however often their calls are refused.
+const LAST: Duration = Duration::from_secs(3600);
 /// How long a call that goes first has for its answer before calls of its group are made again.
 const YIELD: Duration = Duration::from_secs(10);
 
@@ -82,6 +84,8 @@ pub struct GapFiller {
     pub(super) has_primed: bool,
     /// When they are to be asked for, until they are: filters that change meanwhile do not put it off.
     pub(super) primes_at: Option<Timestamp>,
+    /// Since when calls of the application have gone first, and none of the filler was made.
+    held_since: Option<Timestamp>,
     next_call: u64,
     chance: u64,
     changed: bool,
@@ -141,6 +145,7 @@ impl GapFiller {
             is_online: false,
             has_primed: false,
             primes_at: None,
+            held_since: None,
             next_call: 0,
             chance: seed,
             changed: false,
@@ -236,13 +241,14 @@ impl GapFiller {
 
     /// Another call of the same user was answered 429, with these headers. Whoever made it repeats it after `Retry-After`
     /// (60 s without it), and goes first: no call of its group is made until ten seconds later, and of no group if the
-    /// headers do not say which it is.
+    /// headers do not say which it is. After an hour of this the filler calls all the same.
     pub fn yield_to_call(&mut self, headers: &HeaderMap, clock: ClockReading) {
         let wait = penalty_of(retry_after(headers, clock.unix.0));
         let named = RateLimit::from_headers(headers).and_then(|limit| limit.group);
         let group = named.as_deref().and_then(|name| CallGroup::ALL.into_iter().find(|group| group.as_str() == name));
         if group.is_some() || named.is_none() {
-            self.hold(group, clock.now.after(wait));
+            let last = self.held_since.get_or_insert(clock.now).after(LAST);
+            self.hold(group, clock.now.after(wait).min(last));
         }
     }
 
@@ -329,6 +335,7 @@ impl GapFiller {
         self.next_call += 1;
         let id = self.next_call;
         if let Some(work) = &mut self.work {
+            self.held_since = None;
             if work.gap.is_none() {
                 self.primes_at = None;
             }

@@ -39,7 +39,7 @@
 //! is kept to. A call during a penalty prolongs it, so the filler goes last: when a call of the subscription was refused
 //! with a 429 no posts are fetched until ten seconds after the time of its repetition
 //! ([`GapFiller::yield_to_subscription`]), and after a 429 to a call of the application nothing of its group until ten
-//! seconds after that penalty ([`GapFiller::yield_to_call`]).
+//! seconds after that penalty, for an hour at most ([`GapFiller::yield_to_call`]).
 //!
 //! # Memory
 //!

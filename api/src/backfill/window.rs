@@ -28,6 +28,7 @@ impl GapFiller {
         }
         // A gap does not wait for tokens. Those that have come are good for the next one.
         if let Some(mut tokens_alone) = self.work.take() {
+            self.primes_at = None;
             self.keep_tokens(&mut tokens_alone);
         }
         if let Some(first) = self.gaps.front() {
@@ -51,7 +52,9 @@ impl GapFiller {
                 source.token_key().is_some_and(|key| self.tokens.get(&key).is_none_or(Tokens::is_empty))
             });
             let tasks: VecDeque<Task> = tokenless.map(|(source, _)| Task::Full { source }).collect();
-            if !tasks.is_empty() {
+            if tasks.is_empty() {
+                self.primes_at = None;
+            } else {
                 let spread = u64::try_from(self.settings.spread.as_micros()).unwrap_or(u64::MAX);
                 let wait = Duration::from_micros(self.below(spread));
                 let at = *self.primes_at.get_or_insert(clock.now.after(wait));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ringcentral_ws_api::{BackfillState, FillStep};
 use ringcentral_ws_core::classify::Class;
-use ringcentral_ws_core::{Body, ClockReading, Event, RequestId, RequestOutcome, UnixMillis};
+use ringcentral_ws_core::{Body, ClockReading, Event, Gap, RequestId, RequestOutcome};
 use ringcentral_ws_gateway::{CallPlan, HttpResponse, MessageKind, Receipt};
 use serde::de::IgnoredAny;
 
@@ -75,7 +75,22 @@ impl Stored {
     }
 }
 
+/// When a gap was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Dated {
+    since: u64,
+    until: u64,
+    /// By the clock of the process it ended earlier.
+    is_late: bool,
+}
+
 impl<S: Subject> Client<S> {
+    /// It begins where the clock of the process says, which may have gone back since.
+    fn dated(&self, gap: &Gap) -> Dated {
+        let [since, until] = [gap.since, gap.until].map(|at| self.sim_time_of(at));
+        Dated { since: since.min(self.truly(since)), until: self.truly(until), is_late: self.truly(until) != until }
+    }
+
     fn reading(&self, now: u64) -> ClockReading {
         ClockReading { now: self.clock(now), unix: self.unix(now) }
     }
@@ -121,41 +136,15 @@ impl<M: Maker> World<M> {
     /// The filler sees an event. `true`: it is the end of one of its calls.
     pub(super) fn filler_sees(&mut self, client: usize, event: &Event) -> bool {
         let now = self.now;
+        if let Event::Response { id, outcome } = event {
+            return self.filler_hears(client, *id, outcome);
+        }
         let c = &mut self.clients[client];
         let clock = c.reading(now);
-        let shown = if let Event::Gap(gap) = event { [gap.since, gap.until] } else { [UnixMillis(0); 2] };
-        let shown = shown.map(|at| c.sim_time_of(at));
-        let bounds = shown.map(|at| c.truly(at));
-        let is_misdated = bounds[1] != shown[1];
+        let dated = if let Event::Gap(gap) = event { c.dated(gap) } else { Dated::default() };
         let Some(fill) = &mut c.fill else { return false };
         let Some(filler) = &mut fill.filler else { return false };
         match event {
-            Event::Response { id, outcome } => {
-                let Some((call, path)) = fill.calls.remove(id) else {
-                    if let RequestOutcome::Response { response, .. } = outcome
-                        && response.status() == 429
-                    {
-                        filler.yield_to_call(response.headers(), clock);
-                        c.fill_at = now;
-                    }
-                    return false;
-                };
-                if let RequestOutcome::Response { response, .. } = outcome {
-                    let (status, headers) = (response.status().as_u16(), response.headers());
-                    let body = response.body();
-                    let count = body.windows(14).filter(|part| part == b"\"availability\"").count();
-                    trace!(self, "{client}: filling gets {status}, {} bytes, {count} messages", body.len());
-                    fill.oracle.answered(&path, status, response.body(), now);
-                    if status == 200 {
-                        fill.answered_at = now;
-                    }
-                    filler.on_answer(call, status, headers, response.body(), clock);
-                } else {
-                    filler.on_failure(call, may_have_left(outcome), clock);
-                }
-                c.fill_at = now;
-                return true;
-            }
             Event::Connected { .. } => {
                 filler.set_online(true);
                 fill.is_online = true;
@@ -179,15 +168,46 @@ impl<M: Maker> World<M> {
             }
             Event::Gap(gap) => {
                 filler.on_gap(gap.clone(), clock);
-                // A token is chosen by what the clock showed.
-                fill.oracle.gap(shown[0].min(bounds[0]), bounds[1]);
-                fill.misdated |= is_misdated;
+                fill.oracle.gap(dated.since, dated.until);
+                fill.misdated |= dated.is_late;
             }
             _ => return false,
         }
         c.dirty |= filler.take_changed();
         c.fill_at = now;
         false
+    }
+
+    /// A call ended. `true`: it was one of the filler's.
+    fn filler_hears(&mut self, client: usize, id: RequestId, outcome: &RequestOutcome) -> bool {
+        let now = self.now;
+        let c = &mut self.clients[client];
+        let clock = c.reading(now);
+        let Some(fill) = &mut c.fill else { return false };
+        let Some(filler) = &mut fill.filler else { return false };
+        let response = if let RequestOutcome::Response { response, .. } = outcome { Some(response) } else { None };
+        let Some((call, path)) = fill.calls.remove(&id) else {
+            if let Some(response) = response.filter(|response| response.status() == 429) {
+                filler.yield_to_call(response.headers(), clock);
+                c.fill_at = now;
+            }
+            return false;
+        };
+        if let Some(response) = response {
+            let (status, headers) = (response.status().as_u16(), response.headers());
+            let body = response.body();
+            let count = body.windows(14).filter(|part| part == b"\"availability\"").count();
+            trace!(self, "{client}: filling gets {status}, {} bytes, {count} messages", body.len());
+            fill.oracle.answered(&path, status, response.body(), now);
+            if status == 200 {
+                fill.answered_at = now;
+            }
+            filler.on_answer(call, status, headers, response.body(), clock);
+        } else {
+            filler.on_failure(call, may_have_left(outcome), clock);
+        }
+        c.fill_at = now;
+        true
     }
 
     /// What the checks found to lie in a gap.
@@ -240,8 +260,8 @@ impl<M: Maker> World<M> {
                 );
                 let c = &mut self.clients[client];
                 let gap = &filled.gap;
-                let bounds = [gap.since, gap.until].map(|at| c.truly(c.sim_time_of(at)));
-                let verdict = c.fill.as_mut().map_or(Ok(()), |fill| fill.oracle.filled(&filled, bounds, now));
+                let Dated { since, until, .. } = c.dated(gap);
+                let verdict = c.fill.as_mut().map_or(Ok(()), |fill| fill.oracle.filled(&filled, [since, until], now));
                 self.judge(verdict);
                 self.violation.is_none()
             }

@@ -82,7 +82,7 @@ fn a_subscription_that_was_refused_because_of_the_rate_limit_comes_first() {
 fn a_call_of_the_application_that_met_the_rate_limit_comes_first() {
     for (pairs, wait) in [
         (vec![("Retry-After", "30"), ("X-Rate-Limit-Group", "medium")], 40_000),
-        (vec![("Retry-After", "7200")], 7_210_000),
+        (vec![("Retry-After", "7200")], 3_610_000),
         (vec![("Retry-After", "0")], 70_000),
         (vec![], 70_000),
         (vec![("X-Rate-Limit-Group", "light")], 0),
@@ -96,6 +96,21 @@ fn a_call_of_the_application_that_met_the_rate_limit_comes_first() {
         assert!(lab.path().contains("/posts"));
         assert_eq!(lab.ms - begin, wait, "{pairs:?}");
     }
+}
+
+#[test]
+fn an_application_that_is_refused_all_the_time_does_not_keep_a_gap_open() {
+    let mut lab = Lab::primed(quick(), &[Filter::sms()]);
+    lab.gap(lab.ms - 1000, lab.ms);
+    let begin = lab.ms;
+    let called = loop {
+        lab.filler.yield_to_call(&HeaderMap::new(), clock(lab.ms));
+        lab.ms += 60_000;
+        if let FillStep::Call(_) = lab.step() {
+            break lab.ms - begin;
+        }
+    };
+    assert!((3_600_000..3_700_000).contains(&called), "{called}");
 }
 
 #[test]

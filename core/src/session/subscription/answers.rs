@@ -135,14 +135,18 @@ impl Session {
             Class::RateLimited => {
                 let penalty = self.config.retry.penalty;
                 let floor = now.after(retry::penalty_of(wait, penalty));
-                self.state.subscription.not_before = floor;
+                if floor < Timestamp::from_micros(u64::MAX) {
+                    self.state.subscription.not_before = floor;
+                }
                 let times = if let Refusals::Limited(times) = before { times } else { 0 };
                 self.state.subscription.refusals = Refusals::Limited(times.saturating_add(1));
                 let apart = retry::apart(times, penalty, &mut self.state.rng);
                 Some(self.subscription_retry(floor.after(apart), now))
             }
             Class::RefreshToken => {
-                self.state.subscription.refusals = Refusals::Unauthorized;
+                let number = self.state.tokens.number();
+                let first = if let Refusals::Unauthorized(first) = before { first } else { number };
+                self.state.subscription.refusals = Refusals::Unauthorized(first);
                 self.access_refused(self.state.tokens.number());
                 // Should the budget of logins be spent, the retry asks again.
                 let _ = self.ask(now);
@@ -155,7 +159,9 @@ impl Session {
         let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
         // What is not desired any more is not tried again, and what follows it does not wait.
         let retry_at = retry_at
-            .filter(|_| self.state.subscription.desired().is_some() || self.state.subscription.active().is_some());
+            .filter(|_| self.state.subscription.desired().is_some() || self.state.subscription.active().is_some())
+            // It is removed before the end.
+            .filter(|_| self.state.closing.is_none() || matches!(kind, CallKind::Delete));
         self.state.subscription.failures = self.state.subscription.failures.saturating_add(1);
         let id = match &kind {
             CallKind::Create(desired) | CallKind::Update(desired) => desired.id,
@@ -171,10 +177,16 @@ impl Session {
             None => self.accept_refusal(id, &kind, now),
         }
         let delay = retry_at.map(|at| at.since(now));
-        let class = error.class();
         self.out.emit(Event::SubscriptionFailed { id, error: Box::new(error), retry_at, delay });
-        if class == Class::RefreshToken && matches!(before, Refusals::Unauthorized) {
-            // Another access token did not help: the connection is still that of the one before.
+        self.leave_refused_connection(now);
+    }
+
+    /// Another access token did not help: the connection is still that of the one before.
+    fn leave_refused_connection(&mut self, now: Timestamp) {
+        if let Refusals::Unauthorized(first) = self.state.subscription.refusals
+            && self.state.tokens.number() > first
+            && self.state.closing.is_none()
+        {
             self.state.subscription.refusals = Refusals::None;
             self.connection_lost(Cause::TokenRefused, true, now);
         }

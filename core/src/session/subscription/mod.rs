@@ -92,8 +92,8 @@ enum Refusals {
     None,
     /// Because of the rate limit, so many.
     Limited(u8),
-    /// Because of the login.
-    Unauthorized,
+    /// Because of the login, which then had the access token of this number.
+    Unauthorized(u64),
 }
 
 #[derive(Clone, Debug, Default)]
