@@ -159,9 +159,7 @@ impl Session {
         let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
         // What is not desired any more is not tried again, and what follows it does not wait.
         let retry_at = retry_at
-            .filter(|_| self.state.subscription.desired().is_some() || self.state.subscription.active().is_some())
-            // It is removed before the end.
-            .filter(|_| self.state.closing.is_none() || matches!(kind, CallKind::Delete));
+            .filter(|_| self.state.subscription.desired().is_some() || self.state.subscription.active().is_some());
         self.state.subscription.failures = self.state.subscription.failures.saturating_add(1);
         let id = match &kind {
             CallKind::Create(desired) | CallKind::Update(desired) => desired.id,
