@@ -63,8 +63,9 @@ impl fmt::Debug for GapCall {
 /// Fills gaps: see the [module](crate::backfill). One of these goes with one session.
 ///
 /// It is given gaps, delivered notifications, the filters that the server confirmed, whether there is a connection, who
-/// goes first after a 429 (the calls that begin with `yield_to`), and how its calls ended; [`poll`](Self::poll) says what to do next. One call is under way at a time. All calls are
-/// deterministic in their arguments and the seed, and none blocks.
+/// goes first after a 429 (the calls that begin with `yield_to`), and how its calls ended; [`poll`](Self::poll) says what
+/// to do next. One call is under way at a time. All calls are deterministic in their arguments and the seed, and none
+/// blocks.
 #[derive(Debug)]
 pub struct GapFiller {
     pub(super) settings: Backfill,
@@ -239,9 +240,9 @@ impl GapFiller {
         self.hold(Some(CallGroup::Medium), retry_at);
     }
 
-    /// Another call of the same user was answered 429, with these headers. Whoever made it repeats it after `Retry-After`
-    /// (60 s without it), and goes first: no call of its group is made until ten seconds later, and of no group if the
-    /// headers do not say which it is. After an hour of this the filler calls all the same.
+    /// Another call of the same user was answered 429, with these headers. Its caller can repeat it after `Retry-After`
+    /// (60 s without it), and goes first: the filler makes no call of the same group until ten seconds later. If the
+    /// headers do not name the group, this holds for every group. After an hour of this the filler calls all the same.
     pub fn yield_to_call(&mut self, headers: &HeaderMap, clock: ClockReading) {
         let wait = penalty_of(retry_after(headers, clock.unix.0));
         let named = RateLimit::from_headers(headers).and_then(|limit| limit.group);

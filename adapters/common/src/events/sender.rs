@@ -182,8 +182,8 @@ impl EventSender {
         self.load
     }
 
-    /// Whether more events wait for the application than may. What it took and has not acknowledged is not counted: it may
-    /// wait with that for what is brought by this client itself.
+    /// Whether more events wait to be taken than may. What was taken and is not acknowledged is not counted: the application
+    /// may acknowledge a gap only when it is filled.
     pub fn is_backed_up(&mut self) -> bool {
         if !self.acknowledges {
             return self.load().is_full;

@@ -3,6 +3,7 @@
 mod bounds;
 mod hostile;
 mod model;
+mod precedence;
 mod random;
 mod rules;
 
