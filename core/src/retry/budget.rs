@@ -129,9 +129,9 @@ impl Budget {
     }
 
     /// What counts still: when each use is free again, oldest first, and the end of a penalty.
-    pub(crate) fn stored(&self, now: Timestamp) -> (Vec<Timestamp>, Option<Timestamp>) {
+    pub(crate) fn stored(&self, now: Timestamp) -> (impl Iterator<Item = Timestamp> + '_, Option<Timestamp>) {
         let count = self.held_at(now).min(MAX_STORED);
-        let newest = self.free_at.iter().skip(self.free_at.len() - count).copied().collect();
+        let newest = self.free_at.range(self.free_at.len() - count..).copied();
         (newest, Some(self.not_before).filter(|at| *at > now))
     }
 
@@ -237,8 +237,12 @@ mod tests {
         b.restore([at(100), at(110), at(140)], Some(at(105)), at(100));
         assert_eq!(b.left(at(100)), (1, Some(at(110))));
         assert_eq!(b.earliest(at(100)), at(105));
-        assert_eq!(b.stored(at(100)), (vec![at(110), at(140)], Some(at(105))));
-        assert_eq!(b.stored(at(200)), (vec![], None));
+        let stored = |now| {
+            let (free_at, not_before) = b.stored(now);
+            (free_at.collect::<Vec<_>>(), not_before)
+        };
+        assert_eq!(stored(at(100)), (vec![at(110), at(140)], Some(at(105))));
+        assert_eq!(stored(at(200)), (vec![], None));
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl Tokens {
         }
         let (free_at, no_call_before) = self.calls.stored(now);
         StoredAuth {
-            free_at: free_at.into_iter().map(|at| clock.unix_at(at)).collect(),
+            free_at: free_at.map(|at| clock.unix_at(at)).collect(),
             no_call_before: no_call_before.map(|at| clock.unix_at(at)),
             no_login_before: Some(self.logins.earliest(now)).filter(|at| *at > now).map(|at| clock.unix_at(at)),
         }
