@@ -93,12 +93,16 @@ pub struct Load {
     pub is_heavy: bool,
     /// Events beyond the queue's capacity.
     pub backlog: usize,
+    /// What was not taken yet is more than may be by itself: for want of an acknowledgement alone no gap waits to be filled,
+    /// for the application may acknowledge it only then.
+    pub is_backed_up: bool,
 }
 
 impl Load {
-    /// Whether less keeps the driver from reading than at `earlier`.
+    /// Whether less keeps the driver from its work than at `earlier`.
     const fn is_eased_since(self, earlier: Self) -> bool {
         !self.is_full && earlier.is_full
+            || !self.is_backed_up && earlier.is_backed_up
             || !self.is_heavy && earlier.is_heavy
             || self.backlog < HANDSHAKE_BACKLOG && earlier.backlog >= HANDSHAKE_BACKLOG
     }
@@ -178,7 +182,8 @@ impl Shared {
         let backlog = events.saturating_sub(self.capacity);
         // One event always fits.
         let is_heavy = bytes >= self.most_bytes && events > 1;
-        Load { is_full: backlog > 0 || is_heavy, is_heavy, backlog }
+        let is_full = backlog > 0 || is_heavy;
+        Load { is_full, is_heavy, backlog, is_backed_up: is_full }
     }
 
     fn note_waiting(&self, state: &State) {
@@ -341,8 +346,8 @@ impl SessionView {
         let state = self.shared.lock();
         let (pulse, driver_is_gone) = (state.pulse.clone(), state.ended);
         // If all that was taken were acknowledged, reading would go on.
-        let (waits, _) = state.waiting();
-        let held_up = self.shared.load(&state).is_full && !self.shared.load_of(waits, state.bytes).is_full;
+        let load = self.shared.load(&state);
+        let held_up = load.is_full && !load.is_backed_up;
         let unacknowledged = state.ledger.as_ref().map(|ledger| Unacknowledged {
             events: ledger.open(),
             dropped: ledger.dropped(),

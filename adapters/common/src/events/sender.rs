@@ -182,16 +182,6 @@ impl EventSender {
         self.load
     }
 
-    /// Whether more events wait to be taken than may. What was taken and is not acknowledged is not counted: the application
-    /// may acknowledge a gap only when it is filled.
-    pub fn is_backed_up(&mut self) -> bool {
-        if !self.acknowledges {
-            return self.load().is_full;
-        }
-        let state = self.shared.lock();
-        !state.abandoned && self.shared.load_of(state.waiting().0, state.bytes).is_full
-    }
-
     /// Whether the application has had the time to store the snapshot that the session waits for, one that is not that of
     /// an orderly end (PST-2). `true` once.
     pub fn take_stored(&mut self) -> bool {

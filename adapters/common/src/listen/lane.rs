@@ -92,7 +92,8 @@ impl Shared {
         }
         let backlog = state.queue.len().saturating_sub(self.options.events);
         let is_heavy = self.is_heavy(state);
-        Load { is_full: backlog > 0 || is_heavy, is_heavy, backlog }
+        let is_full = backlog > 0 || is_heavy;
+        Load { is_full, is_heavy, backlog, is_backed_up: is_full }
     }
 
     /// Takes an event, and those who wait for that. What was taken before counts as dealt with.

@@ -97,14 +97,14 @@ impl<R: Replies> Pump<R> {
     /// Something was reported to the filler after its steps of this turn.
     pub(super) fn is_filling_due(&mut self) -> bool {
         let due = self.filling.as_ref().and_then(|filling| filling.wait).is_some_and(|at| at <= self.now);
-        due && matches!(self.phase, Phase::Running) && !self.events.is_backed_up()
+        due && matches!(self.phase, Phase::Running) && !self.events.load().is_backed_up
     }
 
     /// Takes the steps of the filler that are due. It makes no call while the application lets events wait.
     pub(super) fn fill(&mut self, io: &mut impl Io<Replies = R>) {
         for _ in 0..STEPS {
             let (Phase::Running, Some(filling)) = (&self.phase, &mut self.filling) else { return };
-            if filling.wait.is_none_or(|at| at > self.now) || self.events.is_backed_up() {
+            if filling.wait.is_none_or(|at| at > self.now) || self.events.load().is_backed_up {
                 return;
             }
             if self.events.is_abandoned() {

@@ -382,7 +382,7 @@ fn reading_goes_on_for_an_answer_that_is_awaited() {
 fn while_a_connection_is_made_more_events_may_wait() {
     let mut driver = Driver::new(Config::default(), &small(1));
     driver.turns();
-    let load = crate::Load { is_full: true, is_heavy: false, backlog: HANDSHAKE_BACKLOG - 1 };
+    let load = crate::Load { is_full: true, backlog: HANDSHAKE_BACKLOG - 1, ..crate::Load::default() };
     let idle = driver.pump.session.state();
     let pauses = |load| super::reading::must_pause(load, idle, false);
     assert!(!pauses(load) && pauses(crate::Load { backlog: HANDSHAKE_BACKLOG, ..load }));

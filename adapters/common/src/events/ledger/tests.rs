@@ -268,6 +268,25 @@ fn at_the_limit_reading_stops_until_something_is_acknowledged() {
     assert_eq!(queue.view.health().unacknowledged, Some(0));
 }
 
+// Filling a gap does not wait for what was taken to be acknowledged, so the driver has to know when all was taken.
+#[test]
+fn at_the_limit_the_driver_is_woken_when_what_waits_was_taken() {
+    let a_kilobyte = IoLimits { unacknowledged: 2, event_bytes: 1 << 10, ..IoLimits::default() };
+    for limits in [IoLimits { unacknowledged: 2, event_queue: 1, ..IoLimits::default() }, a_kilobyte] {
+        let mut queue = Queue::new(&limits);
+        let driver = Arc::new(Count::default());
+        let driving = Waker::from(Arc::clone(&driver));
+        queue.push(1..=20);
+        let _held: Vec<Ack> = (1..=2).map(|n| queue.handle(n)).collect();
+        let load = queue.sender.load();
+        assert!(load.is_full && load.is_backed_up && !queue.sender.await_application(&driving));
+        let _rest: Vec<Ack> = (3..=20).map(|n| queue.handle(n)).collect();
+        assert_eq!(driver.0.load(Ordering::SeqCst), 1);
+        let load = queue.sender.load();
+        assert!(load.is_full && !load.is_backed_up);
+    }
+}
+
 /// Reading has paused on a connection for so long that nobody knows whether the server is there.
 fn paused() -> Pulse {
     Pulse {

@@ -26,7 +26,7 @@ fn take(receiver: &mut LaneReceiver) -> Option<Result<u64, Gap>> {
 fn a_slow_one_that_blocks_stops_reading_and_loses_nothing() {
     let (mut sender, mut receiver) = lane(&ListenOptions::new().events(2));
     (1..=3).for_each(|n| push(&mut sender, n));
-    assert_eq!(sender.load(), Load { is_full: true, is_heavy: false, backlog: 1 });
+    assert_eq!(sender.load(), Load { is_full: true, is_heavy: false, backlog: 1, is_backed_up: true });
     assert!(!sender.await_room(Waker::noop()));
     assert_eq!(take(&mut receiver), Some(Ok(1)));
     assert!(!sender.load().is_full && receiver.shared.lock().driver.is_none(), "it was woken");
