@@ -166,6 +166,8 @@ impl Model {
             (Call::Delete, Ok(_) | Err(404)) => self.removed(),
             (Call::Update(_), Err(404)) => self.subscription_gone(),
             (call, Err(403)) => self.refused_for_good(call),
+            // It is desired no more, and removed before the end.
+            (call @ Call::Update(_), _) if self.ending == Some(true) => self.refused_for_good(call),
             // It is desired no more.
             (call, _) if self.subs.desired.is_none() && self.subs.active.is_none() => self.refused_for_good(call),
             _ => {

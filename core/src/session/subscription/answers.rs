@@ -158,8 +158,10 @@ impl Session {
         // A timer never runs until the end of time, and what waits for nothing would be sent at once.
         let retry_at = retry_at.filter(|at| *at < Timestamp::from_micros(u64::MAX));
         // What is not desired any more is not tried again, and what follows it does not wait.
-        let retry_at = retry_at
-            .filter(|_| self.state.subscription.desired().is_some() || self.state.subscription.active().is_some());
+        let obsolete = self.state.subscription.desired().is_none() && self.state.subscription.active().is_none()
+            // The subscription is removed before the end, whatever its filters are.
+            || self.state.closing == Some(Close::Revoke) && !matches!(kind, CallKind::Delete);
+        let retry_at = retry_at.filter(|_| !obsolete);
         self.state.subscription.failures = self.state.subscription.failures.saturating_add(1);
         let id = match &kind {
             CallKind::Create(desired) | CallKind::Update(desired) => desired.id,
