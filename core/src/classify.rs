@@ -11,4 +11,5 @@ pub(crate) use self::cause::EndedBy;
 pub(crate) use self::codes::Ending;
 pub use self::codes::{CODES, Class, CodeRow, classify, lookup};
 pub(crate) use self::reply::MAX_RETRY_AFTER;
+pub(crate) use self::reply::says_something;
 pub use self::reply::{RateLimit, retry_after};

@@ -59,12 +59,6 @@ pub(crate) struct Planned {
     pub(crate) reason: WaitReason,
 }
 
-/// How long the server takes no calls after a 429. A `Retry-After` of nothing, or of a time that has passed, says nothing:
-/// each call within the penalty begins it anew (TOK-3).
-pub(crate) fn penalty_of(stated: Option<Duration>, penalty: Duration) -> Duration {
-    stated.filter(|wait| *wait >= Duration::from_secs(1)).unwrap_or(penalty)
-}
-
 /// What is waited for beside the penalty after so many 429s in a row and one more. Two clients of one user that both wait
 /// just as long as the penalty could keep each other in it for hours.
 pub(crate) fn apart(before: u8, penalty: Duration, rng: &mut Rng) -> Duration {

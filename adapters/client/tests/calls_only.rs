@@ -33,7 +33,7 @@ async fn calls_are_made_without_a_connection() -> Result<(), Error> {
     only_called(&server, 2);
     // The same handles: waits, a subscription list, an end.
     let waits = client.retry_after(RetryAfter::up_to(LIMIT));
-    server.next_http_fails(ME, 429, "", &[("Retry-After", "0")]);
+    server.next_http_fails(ME, 429, "", &[("Retry-After", "1")]);
     waits.get(ME).await?.error_for_status()?;
     assert!(client.subscriptions().await?.is_empty() && !client.health().is_ready());
     client.close_when_idle(Close::Revoke).await;

@@ -149,7 +149,7 @@ async fn a_call_waits_out_a_429_if_it_is_to_and_not_beyond_the_limit() {
     within(client.states().wait_for(|state| state.is_ready())).await.unwrap();
     let refuse = |after| server.next_http_fails(ME, 429, "", &[("Retry-After", after)]);
     let status = async |client: &Client| within(client.get(ME)).await.unwrap().status().as_u16();
-    refuse("0");
+    refuse("1");
     assert_eq!(status(&client).await, 429, "off by default");
     let waits = client.retry_after(Duration::from_secs(20));
     refuse("1");
@@ -158,11 +158,11 @@ async fn a_call_waits_out_a_429_if_it_is_to_and_not_beyond_the_limit() {
     assert!(began.elapsed() >= Duration::from_secs(1));
     refuse("21");
     assert_eq!(status(&waits).await, 429, "it would be too long");
-    refuse("0");
+    refuse("1");
     let sms = serde_json::json!({"from": {"phoneNumber": server.phone_number(0)}, "to": [{"phoneNumber": "+1650555"}], "text": "a"});
     let path = format!("{ME}/sms");
     assert_eq!(waits.post(&path, &sms).await.unwrap().status(), 429, "a POST is not repeated unless");
-    refuse("0");
+    refuse("1");
     let writes = client.retry_after(RetryAfter::up_to(LIMIT).writes_too());
     assert_eq!(within(writes.post(&path, &sms)).await.unwrap().status(), 200);
     assert_eq!(server.sent_sms(0).len(), 1);
@@ -194,7 +194,7 @@ async fn the_sms_of_a_gap_are_listed_without_faxes_and_own_ones() {
             break gap;
         }
     };
-    server.next_http_fails(&format!("{ME}/message-store"), 429, "", &[("Retry-After", "0")]);
+    server.next_http_fails(&format!("{ME}/message-store"), 429, "", &[("Retry-After", "1")]);
     let texts = |list: Vec<ringcentral_ws::payloads::InstantMessage>| {
         list.into_iter().filter_map(|sms| sms.subject).collect::<Vec<_>>()
     };

@@ -162,7 +162,7 @@ const BOTH: [&str; 2] = ["+16505550101", "+16505550102"];
 
 #[test]
 fn an_answer_that_waits_out_a_429_is_sent_once() {
-    goes_on_after("waits", |server| server.next_http_fails(SMS, 429, "", &[("Retry-After", "0")]), "", &BOTH);
+    goes_on_after("waits", |server| server.next_http_fails(SMS, 429, "", &[("Retry-After", "1")]), "", &BOTH);
 }
 
 #[test]

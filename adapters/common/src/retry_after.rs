@@ -19,7 +19,7 @@ const NOT_SENT: [u64; MOST_CALLS as usize - 1] = [2, 5, 15, 30];
 /// How long a call may wait out 429 (too many requests), 503 (not available), and a network that is away, for
 /// `Client::retry_after`.
 ///
-/// The wait is what the server's `Retry-After` says; without it a minute after 429, and 5 s after 503. A call that was not
+/// The wait is what the server's `Retry-After` says; without it, or with less than a second, a minute after 429, and 5 s after 503. A call that was not
 /// sent for a cause that may pass ([`RequestError::is_retryable`]), such as a host that cannot be reached, is made again
 /// after 2, 5, 15 and 30 s. A call is made at most five times. If the next wait would go beyond the limit, the answer or
 /// the error is returned at once, so a wait that cannot succeed is not begun. Each of these calls has the deadline of the
@@ -130,7 +130,8 @@ mod tests {
             (reads, Method::GET, 429, Some("61"), None),
             (reads, Method::GET, 429, None, Some(60)),
             (reads, Method::HEAD, 503, None, Some(5)),
-            (reads, Method::GET, 503, Some("0"), Some(0)),
+            (reads, Method::GET, 503, Some("0"), Some(5)),
+            (reads, Method::GET, 429, Some("0"), Some(60)),
             (reads, Method::GET, 500, Some("1"), None),
             (reads, Method::GET, 200, Some("1"), None),
             (reads, Method::POST, 429, Some("1"), None),

@@ -13,7 +13,7 @@ use ringcentral_ws_core::{
 use super::budget::{Budget, CallGroup};
 use super::known::Known;
 use super::noted::Noted;
-use super::outcome::{Outcome, penalty_of};
+use super::outcome::{Outcome, PENALTY};
 use super::plan::Plan;
 use super::settings::Backfill;
 use super::state::{BackfillState, MAX_GAPS, StoredGap, Tokens};
@@ -244,7 +244,7 @@ impl GapFiller {
     /// (60 s without it), and goes first: the filler makes no call of the same group until ten seconds later. If the
     /// headers do not name the group, this holds for every group. After an hour of this the filler calls all the same.
     pub fn yield_to_call(&mut self, headers: &HeaderMap, clock: ClockReading) {
-        let wait = penalty_of(retry_after(headers, clock.unix.0));
+        let wait = retry_after(headers, clock.unix.0).unwrap_or(PENALTY);
         let named = RateLimit::from_headers(headers).and_then(|limit| limit.group);
         let group = named.as_deref().and_then(|name| CallGroup::ALL.into_iter().find(|group| group.as_str() == name));
         if group.is_some() || named.is_none() {

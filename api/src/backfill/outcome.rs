@@ -12,7 +12,7 @@ use super::task::{Brought, Task};
 use super::window::signed;
 
 /// The pause after a 429 without `Retry-After`: the guide's penalty.
-const PENALTY: Duration = Duration::from_secs(60);
+pub(super) const PENALTY: Duration = Duration::from_secs(60);
 /// At most so much more: two that wait for the same penalty and come just before each other's end would prolong it for ever.
 const APART: Duration = Duration::from_secs(20);
 /// First and longest pause after a failure.
@@ -48,18 +48,13 @@ fn date_of(headers: &HeaderMap) -> Option<UnixMillis> {
     Some(UnixMillis(u64::try_from(since.as_millis()).ok()?))
 }
 
-/// How long no call is made after a 429. A `Retry-After` of nothing, or of a time that has passed, says nothing.
-pub(super) fn penalty_of(stated: Option<Duration>) -> Duration {
-    stated.filter(|wait| *wait >= Duration::from_secs(1)).unwrap_or(PENALTY)
-}
-
 impl Outcome {
     pub(super) fn of(status: u16, headers: &HeaderMap, body: &[u8], clock: ClockReading) -> Self {
         let limit = RateLimit::from_headers(headers);
         let pause = retry_after(headers, clock.unix.0);
         match status {
             200..=299 => Self::Answered { limit, date: date_of(headers) },
-            429 => Self::Limited { pause: penalty_of(pause), limit },
+            429 => Self::Limited { pause: pause.unwrap_or(PENALTY), limit },
             503 if pause.is_some() => Self::Limited { pause: pause.unwrap_or(PENALTY), limit },
             // The session logs in anew after a 401, and a 408 is a server's time-out.
             401 | 408 | 500..=599 => Self::Unable { pause },

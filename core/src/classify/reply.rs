@@ -38,24 +38,31 @@ impl RateLimit {
     }
 }
 
-/// `Retry-After` in seconds or as an HTTP date, at least zero and at most a day. The date is held against
-/// `unix_now_ms`, the wall clock in milliseconds.
+/// `Retry-After` in seconds or as an HTTP date, at most a day. The date is held against `unix_now_ms`, the wall clock in
+/// milliseconds. Less than a second, or a date that has passed, says nothing: `None`. To come back at once may be what the
+/// server's penalty is for ([TOK-3](crate::protocol#tok-3)).
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, unix_now_ms: u64) -> Option<Duration> {
     let text = retry_after_text(headers)?;
-    seconds(text).or_else(|| {
+    let until = seconds(text).or_else(|| {
         let date = httpdate::parse_http_date(text).ok()?;
         let until = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Some(until.saturating_sub(Duration::from_millis(unix_now_ms)).min(MAX_RETRY_AFTER))
-    })
+    });
+    until.filter(says_something)
 }
 
 /// The same without a clock: a date is held against the one of the answer itself.
 pub(super) fn retry_after_by_date(headers: &HeaderMap) -> Option<Duration> {
     let date = headers.get(http::header::DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-    let Some(date) = date else { return retry_after_text(headers).and_then(seconds) };
+    let Some(date) = date else { return retry_after_text(headers).and_then(seconds).filter(says_something) };
     let since = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     retry_after(headers, u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Whether a wait that the server named is one.
+pub(crate) fn says_something(retry_after: &Duration) -> bool {
+    *retry_after >= Duration::from_secs(1)
 }
 
 fn retry_after_text(headers: &HeaderMap) -> Option<&str> {

@@ -86,6 +86,22 @@ fn a_credential_source_is_not_asked_before_its_pause_ends() {
     }
 }
 
+// CLAUSE TOK-3
+#[test]
+fn a_credential_source_that_is_limited_is_not_asked_for_a_minute_whatever_it_says() {
+    let limited = |retry_after| AuthFailure { retry_after, ..AuthFailure::new(AuthFailureKind::RateLimited, "m") };
+    for retry_after in [None, Some(Duration::ZERO), Some(Duration::from_millis(999))] {
+        let mut s = Direct::starting(Config::default());
+        s.input(Input::AuthorizeFailed { id: s.login, failure: limited(retry_after) });
+        let SessionState::Waiting { until, reason, .. } = s.session.state() else { panic!("{:?}", s.session.state()) };
+        assert!(until >= Timestamp::from_secs(60) && reason == WaitReason::RetryAfter, "{retry_after:?}: {until:?}");
+        // Nor for a call.
+        s.now = Timestamp::from_secs(59);
+        s.session.request(get("/a"), s.now).unwrap();
+        assert!(asks(&s.drain()).is_empty(), "{retry_after:?}");
+    }
+}
+
 // CLAUSE TOK-4
 #[test]
 fn a_token_asked_for_before_the_refusal_is_not_the_second_token() {

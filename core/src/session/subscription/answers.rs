@@ -134,7 +134,7 @@ impl Session {
             }
             Class::RateLimited => {
                 let penalty = self.config.retry.penalty;
-                let floor = now.after(retry::penalty_of(wait, penalty));
+                let floor = now.after(wait.unwrap_or(penalty));
                 if floor < Timestamp::from_micros(u64::MAX) {
                     self.state.subscription.not_before = floor;
                 }

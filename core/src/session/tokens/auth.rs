@@ -174,14 +174,15 @@ impl Session {
             self.state.tokens.calls.give_back(began);
         }
         let cost = if failure.not_sent() { Cost::Local } else { Cost::Call };
-        let stated = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
         let permanent = failure.is_permanent();
         let failure = AuthFailure {
             code: failure.code.map(|code| self.words(&code)),
             message: self.words(&failure.message),
             ..failure
         };
+        let stated = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
         let cause = login_failed(failure, self.config.retry.penalty);
+        let stated = if let Cause::RateLimited { retry_after } = cause { retry_after } else { stated };
         self.state.tokens.logins.hold_until(Planned { at: now.after(stated), reason: asked_by(&cause) });
         self.requests_without_token(&cause, now);
         if self.state.tokens.bearer(now).is_some() {
@@ -218,7 +219,9 @@ fn login_failed(failure: AuthFailure, penalty: Duration) -> Cause {
     let AuthFailure { kind, code, message, retry_after } = failure;
     match kind {
         AuthFailureKind::Network { phase, .. } => Cause::Network { phase, message },
-        AuthFailureKind::RateLimited => Cause::RateLimited { retry_after: retry_after.unwrap_or(penalty) },
+        AuthFailureKind::RateLimited => Cause::RateLimited {
+            retry_after: retry_after.filter(classify::says_something).unwrap_or(penalty).min(classify::MAX_RETRY_AFTER),
+        },
         AuthFailureKind::Unavailable => Cause::Unavailable { retry_after },
         AuthFailureKind::Limited => Cause::LoginLimit { message },
         AuthFailureKind::Permanent | AuthFailureKind::Other => Cause::Credentials { code, message },

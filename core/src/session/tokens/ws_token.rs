@@ -128,7 +128,7 @@ impl Session {
                 self.terminate(CloseReason::Permanent(cause), false, now);
             }
             Class::RateLimited => {
-                let retry_after = retry::penalty_of(wait, self.config.retry.penalty);
+                let retry_after = wait.unwrap_or(self.config.retry.penalty);
                 let times = self.state.tokens.limited;
                 self.state.tokens.limited = times.saturating_add(1);
                 let apart = retry::apart(times, self.config.retry.penalty, &mut self.state.rng);
