@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::codes::{Class, LATER, RELOGIN, WAIT, classify, lookup_for};
-use super::reply::{RateLimit, retry_after_by_date};
+use super::reply::{RateLimit, retry_after_since};
 use crate::json::{Text, each_field, each_item};
 use crate::mask::Masker;
 use crate::request_line::RequestLine;
@@ -131,7 +131,7 @@ impl ApiError {
             message: message.unwrap_or_else(|| fallback_message(status, &text)),
             errors: fields.errors,
             request_id,
-            retry_after: retry_after_by_date(headers),
+            retry_after: retry_after_since(headers, None),
             parameter: fields.parameter,
             rate_limit,
             request: None,
@@ -278,7 +278,9 @@ mod tests {
         assert_eq!(ApiError::from_reply(503, &dated, b"").retry_after, None, "there is no clock here");
         for (date, wait) in [("Sun, 06 Nov 1994 08:49:37 GMT", Some(90)), ("Sun, 06 Nov 1994 08:52:00 GMT", None)] {
             dated.insert(http::header::DATE, HeaderValue::from_static(date));
-            assert_eq!(ApiError::from_reply(503, &dated, b"").retry_after, wait.map(Duration::from_secs));
+            let wait = wait.map(Duration::from_secs);
+            assert_eq!(ApiError::from_reply(503, &dated, b"").retry_after, wait);
+            assert_eq!(retry_after(&dated, 0), wait, "the clock here is not asked");
         }
         dated.insert(http::header::RETRY_AFTER, HeaderValue::from_static("7"));
         assert_eq!(ApiError::from_reply(503, &dated, b"").retry_after, Some(Duration::from_secs(7)));

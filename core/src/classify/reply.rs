@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
+use http::header::{DATE, RETRY_AFTER};
 
 /// Longest wait that is accepted from a server or a proxy.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(86_400);
@@ -38,26 +39,24 @@ impl RateLimit {
     }
 }
 
-/// `Retry-After` in seconds or as an HTTP date, at most a day. The date is held against `unix_now_ms`, the wall clock in
-/// milliseconds. Less than a second, or a date that has passed, says nothing: `None`. To come back at once may be what the
-/// server's penalty is for ([TOK-3](crate::protocol#tok-3)).
+/// `Retry-After` in seconds or as an HTTP date, at most a day. The date is held against the `Date` of the answer, or against
+/// `unix_now_ms`, the wall clock here in milliseconds, if there is none. Less than a second, or a date that has passed, says
+/// nothing: `None`. To come back at once may be what the server's penalty is for ([TOK-3](crate::protocol#tok-3)).
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, unix_now_ms: u64) -> Option<Duration> {
-    let text = retry_after_text(headers)?;
-    let until = seconds(text).or_else(|| {
-        let date = httpdate::parse_http_date(text).ok()?;
-        let until = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Some(until.saturating_sub(Duration::from_millis(unix_now_ms)).min(MAX_RETRY_AFTER))
-    });
-    until.filter(says_something)
+    retry_after_since(headers, Some(Duration::from_millis(unix_now_ms)))
 }
 
-/// The same without a clock: a date is held against the one of the answer itself.
-pub(super) fn retry_after_by_date(headers: &HeaderMap) -> Option<Duration> {
-    let date = headers.get(http::header::DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-    let Some(date) = date else { return retry_after_text(headers).and_then(seconds).filter(says_something) };
-    let since = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    retry_after(headers, u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+/// The same where no clock may be there.
+pub(super) fn retry_after_since(headers: &HeaderMap, now: Option<Duration>) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok().map(str::trim)?;
+    let wait = seconds(text).or_else(|| {
+        let until = since_epoch(text)?;
+        // A clock here may be days off.
+        let now = headers.get(DATE).and_then(|date| since_epoch(date.to_str().ok()?)).or(now)?;
+        Some(until.saturating_sub(now).min(MAX_RETRY_AFTER))
+    });
+    wait.filter(says_something)
 }
 
 /// Whether a wait that the server named is one.
@@ -65,8 +64,9 @@ pub(crate) fn says_something(retry_after: &Duration) -> bool {
     *retry_after >= Duration::from_secs(1)
 }
 
-fn retry_after_text(headers: &HeaderMap) -> Option<&str> {
-    headers.get(http::header::RETRY_AFTER)?.to_str().ok().map(str::trim)
+fn since_epoch(date: &str) -> Option<Duration> {
+    let date = httpdate::parse_http_date(date).ok()?;
+    Some(date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
 /// Whole or decimal seconds, clamped.
