@@ -59,10 +59,11 @@ pub(crate) struct Planned {
     pub(crate) reason: WaitReason,
 }
 
-/// What is waited for beside the penalty after so many 429s in a row and one more. Two clients of one user that both wait
-/// just as long as the penalty could keep each other in it for hours.
+/// What is waited for beside the penalty after so many 429s in a row and one more. Who waited out the first one and is
+/// refused again is not alone: two clients of one user that both wait just as long as the penalty could keep each other in it
+/// for hours.
 pub(crate) fn apart(before: u8, penalty: Duration, rng: &mut Rng) -> Duration {
-    let Some(doublings) = before.checked_sub(2) else { return Duration::ZERO };
+    let Some(doublings) = before.checked_sub(1) else { return Duration::ZERO };
     rng.up_to(penalty.saturating_mul(1 << doublings.min(2)))
 }
 

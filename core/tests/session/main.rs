@@ -47,4 +47,5 @@ mod secrets;
 // C1 to C16, the table of codes, and plain values
 mod codes;
 mod contract;
+mod crowd;
 mod values;
