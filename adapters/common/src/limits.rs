@@ -136,7 +136,7 @@ pub struct IoLimits {
     /// Default 32.
     pub command_queue: usize,
     /// When a timer is this late, or the clocks of the system differ by this much, the machine or the process was
-    /// suspended. At least 100 ms. Default 2 s.
+    /// suspended. At least half a second. Default 2 s.
     pub clock_slack: Duration,
     /// The longest sleep of the client's task or thread. It limits how late it is noticed that the machine woke up. On a
     /// machine that is never suspended a minute saves thousands of idle clients most of their wake-ups. At least 10 ms.
@@ -154,7 +154,7 @@ impl IoLimits {
         self.command_queue = self.command_queue.clamp(1, 1 << 16);
         self.unacknowledged = self.unacknowledged.max(1);
         self.pong_max = self.pong_max.max(16 << 10);
-        self.clock_slack = self.clock_slack.max(Duration::from_millis(100));
+        self.clock_slack = self.clock_slack.max(Duration::from_millis(500));
         self.longest_sleep = self.longest_sleep.max(Duration::from_millis(10));
         self
     }

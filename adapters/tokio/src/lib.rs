@@ -193,19 +193,16 @@ impl Runtime for Tokio {
     }
 }
 
-/// A shorter sleep is exact.
-const LONG_SLEEP: Duration = Duration::from_secs(1);
-/// Long sleeps of all clients end together this often: a process with thousands of idle clients wakes up for many
-/// heartbeats at once, which costs less for each.
-const TICK: Duration = Duration::from_millis(50);
+/// Long sleeps of all clients end together, at ticks: a process with thousands of idle clients wakes up for many heartbeats
+/// at once, which costs less for each. How long a sleep is at least, and its tick; a shorter one is exact.
+const TICKS: [(Duration, Duration); 2] =
+    [(Duration::from_secs(8), Duration::from_millis(250)), (Duration::from_secs(1), Duration::from_millis(50))];
 
 /// How long a sleep of this duration takes that begins so long after the first tick.
 fn until_tick(since: Duration, duration: Duration) -> Duration {
-    if duration < LONG_SLEEP {
-        return duration;
-    }
-    let past = since.saturating_add(duration).as_nanos() % TICK.as_nanos();
-    let left = (TICK.as_nanos() - past) % TICK.as_nanos();
+    let Some((_, tick)) = TICKS.iter().find(|(least, _)| duration >= *least) else { return duration };
+    let past = since.saturating_add(duration).as_nanos() % tick.as_nanos();
+    let left = (tick.as_nanos() - past) % tick.as_nanos();
     duration.saturating_add(Duration::from_nanos(u64::try_from(left).unwrap_or_default()))
 }
 
@@ -253,8 +250,10 @@ mod tests {
             (0, 1_000, 1_000),
             (7, 1_000, 1_043),
             (49, 1_000, 1_001),
-            (50, 30_000, 30_000),
-            (51, 26_251, 26_299),
+            (51, 7_999, 7_999),
+            (51, 8_000, 8_199),
+            (50, 30_000, 30_200),
+            (51, 26_251, 26_449),
         ] {
             assert_eq!(until_tick(ms(since), ms(duration)), ms(slept), "{duration} ms after {since} ms");
         }
