@@ -228,7 +228,8 @@ pub struct AuthFailure {
     pub code: Option<Box<str>>,
     /// One line for people, without secrets.
     pub message: Box<str>,
-    /// The shortest wait before the next try, such as `Retry-After`.
+    /// The shortest wait before the next try, such as `Retry-After`. With `RateLimited` none, or less than a second,
+    /// means [`RetryPolicy::penalty`](crate::RetryPolicy::penalty) ([TOK-3](crate::protocol#tok-3)).
     pub retry_after: Option<Duration>,
 }
 
@@ -365,7 +366,7 @@ pub struct OpenFailure {
     pub phase: Phase,
     /// The HTTP status, if the server refused the upgrade.
     pub status: Option<u16>,
-    /// `Retry-After` of that refusal.
+    /// `Retry-After` of that refusal, by [`retry_after`](crate::classify::retry_after).
     pub retry_after: Option<Duration>,
     /// One line for people, without secrets.
     pub message: Box<str>,

@@ -29,7 +29,8 @@ pub struct ApiError {
     pub errors: Vec<(Box<str>, Box<str>)>,
     /// `RCRequestId`, which RingCentral's support asks for.
     pub request_id: Option<Box<str>>,
-    /// `Retry-After`, if it was given in seconds, or as a date in an answer that has a `Date` too.
+    /// `Retry-After`, if it was given in seconds, or as a date in an answer that has a `Date` too. Less than a second is
+    /// none.
     pub retry_after: Option<Duration>,
     /// The parameter that is wrong.
     pub parameter: Option<Box<str>>,
