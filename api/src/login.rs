@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use ringcentral_ws_core::classify::ApiError;
-use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Identity, Masker, Secret, Timestamp};
+use ringcentral_ws_core::{
+    AccessToken, AuthFailure, AuthFailureKind, AuthReason, HttpFailure, Identity, Masker, Secret, Timestamp,
+};
 
 use crate::tokens::refusal;
 use crate::{ClientApp, ForeignTokens, LoginCall, LoginKey, LoginKind, LoginLimiter, LoginLimits, TokenSet};
@@ -15,6 +17,8 @@ use crate::{ClientApp, ForeignTokens, LoginCall, LoginKey, LoginKind, LoginLimit
 const WORTH_GIVING: Duration = Duration::from_secs(60);
 /// Longest life a server is believed: clocks end somewhere.
 const LONGEST_LIFE: Duration = Duration::from_secs(366 * 86_400);
+/// How long the other logins of an app wait after a 429 that does not say it.
+const RATE_PENALTY: Duration = Duration::from_secs(60);
 
 /// What is to be done about a question for a token.
 #[derive(Clone)]
@@ -60,7 +64,7 @@ impl fmt::Debug for LoginStep {
 ///
 /// ```
 /// # use ringcentral_ws_api::{ClientApp, Login, LoginLimiter, LoginStep};
-/// # use ringcentral_ws_core::{AccessToken, AuthFailure, AuthReason, HttpFailure, Timestamp};
+/// # use ringcentral_ws_core::{AccessToken, AuthFailure, AuthFailureKind, AuthReason, HttpFailure, Timestamp};
 /// # fn ask(
 /// #     login: &mut Login, limiter: &dyn LoginLimiter, clock: impl Fn() -> Timestamp,
 /// #     send: impl Fn(http::Request<bytes::Bytes>) -> Result<http::Response<bytes::Bytes>, HttpFailure>,
@@ -243,7 +247,8 @@ impl Login {
             Ok(tokens) => return self.issued(tokens, now),
             Err(failure) => failure,
         };
-        if let Some(pause) = failure.retry_after {
+        let penalty = (failure.kind == AuthFailureKind::RateLimited).then_some(RATE_PENALTY);
+        if let Some(pause) = failure.retry_after.or(penalty) {
             limiter.pause(&self.asks_for(call), pause, now);
         }
         if call == Call::Refresh && is_grant_refused(&failure) {

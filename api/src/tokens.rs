@@ -10,8 +10,6 @@ use ringcentral_ws_core::{AuthFailure, AuthFailureKind, Identity, Masker, Secret
 
 /// Life of an access token whose answer does not say it: the shortest the server gives.
 const SHORTEST_LIFE: u64 = 600;
-/// Floor for the next try after a 429 without `Retry-After`.
-const RATE_PENALTY: Duration = Duration::from_secs(60);
 /// Longest token or other text believed, in bytes (SEC-3).
 const MAX_TEXT: usize = 64 << 10;
 
@@ -105,12 +103,11 @@ impl TokenSet {
             && error.code.as_deref().is_some_and(is_refusal)
             && status != http::StatusCode::REQUEST_TIMEOUT
             && !matches!(error.class(), Class::RateLimited | Class::Transient);
-        let floor = (error.class() == Class::RateLimited).then_some(RATE_PENALTY);
         let kind = if permanent { AuthFailureKind::Permanent } else { refusal(&error) };
         Err(AuthFailure {
             kind,
             message: error.to_string().into(),
-            retry_after: if permanent { None } else { error.retry_after.or(floor) },
+            retry_after: if permanent { None } else { error.retry_after },
             code: error.code,
         })
     }
@@ -229,7 +226,7 @@ mod tests {
             assert!(!reply(status, body).unwrap_err().is_permanent(), "{status}");
         }
         let limited = reply(429, "").unwrap_err();
-        assert_eq!((limited.kind, limited.retry_after), (AuthFailureKind::RateLimited, Some(RATE_PENALTY)));
+        assert_eq!((limited.kind, limited.retry_after), (AuthFailureKind::RateLimited, None));
         let busy = Response::builder().status(503).header(header::RETRY_AFTER, "Sun, 06 Nov 1994 08:51:07 GMT");
         let dated = busy.header(header::DATE, "Sun, 06 Nov 1994 08:49:37 GMT").body(Bytes::new()).unwrap();
         assert_eq!(TokenSet::parse(&dated).unwrap_err().retry_after, Some(Duration::from_secs(90)));

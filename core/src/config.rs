@@ -136,10 +136,10 @@ pub struct RetryPolicy {
     pub socket_lost: Duration,
     /// The longest delay of the first retry after the server closed the connection. Default 5 s.
     pub server_closed: Duration,
-    /// The longest delay after an attempt that failed before anything left the machine, while a session can be
-    /// recovered. The shortest is two fifths of it. Default 4.5 s.
+    /// The longest delay after an attempt that failed before anything left the machine, within the recovery window after
+    /// the loss or the start. The shortest is two fifths of it. Default 4.5 s.
     pub unsent: Duration,
-    /// The longest delay after such an attempt when no session can be recovered. The shortest is half of it. Default 16
+    /// The longest delay after such an attempt later. The shortest is half of it. Default 16
     /// s.
     pub unsent_later: Duration,
     /// After the `n`-th failed attempt in a row that the server may have seen, the delay is this times 2^n, plus or
@@ -154,7 +154,8 @@ pub struct RetryPolicy {
     pub auth_calls_per_minute: usize,
     /// Most attempts to connect in any 60 s, whatever becomes of them ([BCK-3](crate::protocol#bck-3)). Default 30.
     pub attempts_per_minute: usize,
-    /// The wait after a 429 without `Retry-After` ([TOK-3](crate::protocol#tok-3)). Default 60 s.
+    /// The wait after a 429 without `Retry-After`. From the second in a row on more is added, at random: at first up to this
+    /// much, in the end up to four times as much ([TOK-3](crate::protocol#tok-3)). Default 60 s.
     pub penalty: Duration,
     /// How long before each end of the recovery window the last attempt begins, at the earliest
     /// ([BCK-2](crate::protocol#bck-2)). It begins before the last eighth of this time. Default 4.9 s.

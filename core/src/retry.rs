@@ -59,6 +59,20 @@ pub(crate) struct Planned {
     pub(crate) reason: WaitReason,
 }
 
+impl Planned {
+    /// Why nothing is done before.
+    pub(crate) fn as_cause(self, now: Timestamp) -> Cause {
+        let retry_after = self.at.since(now);
+        match self.reason {
+            WaitReason::LoginLimit => {
+                let seconds = retry_after.as_secs_f64().ceil();
+                Cause::LoginLimit { message: format!("the next one is allowed in {seconds} s").into() }
+            }
+            _ => Cause::RateLimited { retry_after },
+        }
+    }
+}
+
 /// What is waited for beside the penalty after so many 429s in a row and one more. Who waited out the first one and is
 /// refused again is not alone: two clients of one user that both wait just as long as the penalty could keep each other in it
 /// for hours.

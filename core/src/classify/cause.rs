@@ -248,7 +248,7 @@ impl fmt::Display for Cause {
                  and each new one ends the oldest; end other programs that log in, or give this one an app of its own",
             ),
             Self::Forbidden(error) => write!(f, "{error}; {}", error.remedy()),
-            Self::RateLimited { retry_after } => write!(f, "too many calls: the server takes none for {} s", retry_after.as_secs()),
+            Self::RateLimited { retry_after } => write!(f, "too many calls: the server takes none for {} s", retry_after.as_secs_f64().ceil()),
             Self::Unavailable { retry_after: Some(d) } => write!(f, "the service is unavailable for {} s", d.as_secs()),
             Self::Unavailable { retry_after: None } => f.write_str("the service is unavailable"),
             Self::ConnectionError { code: Some(code) } => write!(f, "the server reported {code}"),

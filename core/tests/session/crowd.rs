@@ -36,6 +36,7 @@ impl Limit {
 
 /// The server, as far as these clients see it.
 struct Server {
+    login: Limit,
     auth: Limit,
     medium: Limit,
 }
@@ -48,7 +49,11 @@ impl Server {
             for output in &left {
                 let Output::Action(action) = output else { continue };
                 answered.extend(match action {
-                    Action::Authorize { .. } => s.authorize(),
+                    Action::Authorize { .. } if self.login.admits(s.now) => s.authorize(),
+                    Action::Authorize { .. } => {
+                        let failure = AuthFailure::new(AuthFailureKind::RateLimited, "m");
+                        s.input(Input::AuthorizeFailed { id: s.login, failure })
+                    }
                     Action::Http { .. } if self.auth.admits(s.now) => s.http(200, TOKEN),
                     Action::Http { .. } => s.http(429, ""),
                     Action::Open { .. } => {
@@ -102,14 +107,14 @@ fn all_subscribed(clients: u64, seed: u64, mut server: Server) -> Timestamp {
 fn clients_of_one_user_get_out_of_a_penalty_that_they_share() {
     let free = || Limit { calls: usize::MAX, made: Vec::new(), refuses_until: Timestamp::ZERO };
     for (clients, median, worst) in [(1, 62, 62), (2, 300, 900), (4, 600, 1500)] {
-        let token_calls = |seed| all_subscribed(clients, seed, Server { auth: Limit::used_up(5), medium: free() });
-        let subscriptions = |seed| all_subscribed(clients, seed, Server { auth: free(), medium: Limit::used_up(5) });
-        for of in [&token_calls as &dyn Fn(u64) -> Timestamp, &subscriptions] {
-            let mut times: Vec<_> = (0..40).map(of).collect();
+        for limited in ["login", "token call", "subscription"] {
+            let limit = |call| if call == limited { Limit::used_up(5) } else { free() };
+            let server = || Server { login: limit("login"), auth: limit("token call"), medium: limit("subscription") };
+            let mut times: Vec<_> = (0..20).map(|seed| all_subscribed(clients, seed, server())).collect();
             times.sort_unstable();
             let (half, last) = (times[times.len() / 2], times[times.len() - 1]);
             let is_soon = half <= Timestamp::from_secs(median) && last <= Timestamp::from_secs(worst);
-            assert!(is_soon, "{clients} clients: half of them {half:?}, all {last:?}");
+            assert!(is_soon, "{clients} clients, {limited}: half of them {half:?}, all {last:?}");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ringcentral_ws_core::*;
 
 use crate::direct::{
-    DETAILS, Direct, HOSTILE, TOKEN, actions, clock, count, details, echo_of, error_body, events, get, outcomes,
-    recovered,
+    DETAILS, Direct, HOSTILE, TOKEN, actions, clock, count, details, echo_of, error_body, events, first_outcome, get,
+    outcomes, recovered,
 };
 
 #[test]
@@ -473,4 +473,53 @@ fn a_token_in_good_use_counts_as_revoked_up_to_five_minutes_after_its_issue() {
             );
         }
     }
+}
+
+// CLAUSE TOK-3
+#[test]
+fn while_logins_are_limited_no_token_call_is_made_either() {
+    let mut s = Direct::starting(Config::default());
+    let life = Duration::from_secs(30);
+    s.input(Input::Authorized { id: s.login, token: token("one", Some(life)) });
+    s.open();
+    s.frame(&details(DETAILS));
+    // The token is renewed in time; it is still good when that is refused.
+    let asked = s.sleep(life / 5 * 4);
+    assert_eq!(asks(&asked), [AuthReason::Expiring]);
+    let refused = s.now;
+    let failure = AuthFailure::new(AuthFailureKind::RateLimited, "m");
+    s.input(Input::AuthorizeFailed { id: s.login, failure });
+    s.closed(None);
+    s.until_connecting();
+    assert!(s.now >= refused.after(Duration::from_secs(60)), "{:?} after {refused:?}", s.now);
+}
+
+// CLAUSE TOK-4
+#[test]
+fn a_login_refused_for_good_ends_a_session_whose_subscription_needs_it() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.subscribe_to("/b");
+    assert_eq!(asks(&s.reply(401, EXPIRED)), [AuthReason::Refused]);
+    let outputs = s.input(Input::AuthorizeFailed { id: s.login, failure: failure(true, None) });
+    let ended =
+        |event: &Event| matches!(event, Event::Closed { reason: CloseReason::Permanent(Cause::Credentials { .. }) });
+    assert!(events(&outputs).any(ended), "{outputs:?}");
+}
+
+// CLAUSE TOK-9
+#[test]
+fn a_call_that_meets_the_programs_own_limit_says_so() {
+    let mut s = Direct::new(Config::default());
+    s.request(get("/a"));
+    let wait = Some(Duration::from_millis(49_500));
+    let failure = AuthFailure { retry_after: wait, ..AuthFailure::new(AuthFailureKind::Limited, "m") };
+    s.input(Input::AuthorizeFailed { id: s.login, failure });
+    let outputs = s.request(get("/b"));
+    let RequestOutcome::NotSent(cause) = first_outcome(&outputs) else { panic!("{outputs:?}") };
+    assert_eq!(cause.to_string(), "the login waits: the next one is allowed in 50 s");
+    // Another process has limits of its own.
+    let stored = s.session.snapshot().unwrap();
+    let mut other = Direct::restored(Config::default(), stored);
+    assert_eq!(other.session.state(), SessionState::Connecting, "{:?}", other.drain());
 }

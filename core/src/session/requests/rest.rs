@@ -132,7 +132,7 @@ impl Session {
             if let Err(planned) = self.ask(now)
                 && let Some(entry) = self.end_request(id)
             {
-                let outcome = entry.unsent(Cause::RateLimited { retry_after: planned.at.since(now) });
+                let outcome = entry.unsent(planned.as_cause(now));
                 self.out.emit(Event::Response { id, outcome });
             }
             return;

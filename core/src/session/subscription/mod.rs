@@ -209,6 +209,11 @@ impl Subscription {
         desired.into_iter().chain(active).chain(calling)
     }
 
+    /// Its last call was refused because of the login.
+    pub(crate) const fn is_refused_for_the_login(&self) -> bool {
+        matches!(self.refusals, Refusals::Unauthorized(_))
+    }
+
     pub(crate) const fn is_calling(&self) -> bool {
         self.call.is_some()
     }

@@ -8,7 +8,7 @@ use crate::input::{AccessToken, AuthFailure, AuthFailureKind};
 use crate::json::beginning;
 use crate::mask::Masker;
 use crate::output::{Action, AuthReason, CloseReason, WaitReason};
-use crate::retry::{Cost, Planned, asked_by};
+use crate::retry::{self, Cost, Planned, asked_by};
 use crate::session::Session;
 use crate::session::connection::TokenUse;
 use crate::session::recovery::StoredSnapshot;
@@ -143,6 +143,9 @@ impl Session {
             let failure = AuthFailure::transient(message);
             return self.authorize_failed(id, failure, now);
         }
+        if !token.cached {
+            self.state.tokens.limited = 0;
+        }
         // No server saw a call.
         if token.cached && token.expires_in.is_none_or(|life| life >= LONG_LIFE) {
             self.state.tokens.calls.give_back(began);
@@ -182,7 +185,11 @@ impl Session {
         };
         let stated = failure.retry_after.unwrap_or_default().min(classify::MAX_RETRY_AFTER);
         let cause = login_failed(failure, self.config.retry.penalty);
-        let stated = if let Cause::RateLimited { retry_after } = cause { retry_after } else { stated };
+        let stated = if let Cause::RateLimited { retry_after } = cause {
+            self.limit_token_calls(retry_after, now)
+        } else {
+            stated
+        };
         self.state.tokens.logins.hold_until(Planned { at: now.after(stated), reason: asked_by(&cause) });
         self.requests_without_token(&cause, now);
         if self.state.tokens.bearer(now).is_some() {
@@ -191,10 +198,24 @@ impl Session {
             self.arm(TimerKind::Refresh, now.after(stated.max(self.config.retry.penalty)));
             return;
         }
-        if permanent && self.state.connection.token_use() == Some(TokenUse::Attempt) {
+        let is_needed = self.state.connection.token_use() == Some(TokenUse::Attempt)
+            || self.state.subscription.is_refused_for_the_login() && self.state.closing.is_none();
+        if permanent && is_needed {
             return self.terminate(CloseReason::Permanent(cause), false, now);
         }
         self.token_failed(cause, cost, now.after(stated), now);
+    }
+
+    /// A call of the group Auth was refused because of the rate limit, and none is made for so long. Returns how long: more
+    /// than that if it is not the first one (TOK-3).
+    pub(crate) fn limit_token_calls(&mut self, penalty: Duration, now: Timestamp) -> Duration {
+        let times = self.state.tokens.limited;
+        self.state.tokens.limited = times.saturating_add(1);
+        let apart = retry::apart(times, self.config.retry.penalty, &mut self.state.rng);
+        let wait = penalty.saturating_add(apart);
+        self.state.tokens.calls.penalty(now.after(wait));
+        self.out.snapshot_changed();
+        wait
     }
 
     pub(crate) fn authorize_timed_out(&mut self, now: Timestamp) {
@@ -222,7 +243,9 @@ fn login_failed(failure: AuthFailure, penalty: Duration) -> Cause {
         AuthFailureKind::RateLimited => Cause::RateLimited {
             retry_after: retry_after.filter(classify::says_something).unwrap_or(penalty).min(classify::MAX_RETRY_AFTER),
         },
-        AuthFailureKind::Unavailable => Cause::Unavailable { retry_after },
+        AuthFailureKind::Unavailable => {
+            Cause::Unavailable { retry_after: retry_after.map(|wait| wait.min(classify::MAX_RETRY_AFTER)) }
+        }
         AuthFailureKind::Limited => Cause::LoginLimit { message },
         AuthFailureKind::Permanent | AuthFailureKind::Other => Cause::Credentials { code, message },
     }

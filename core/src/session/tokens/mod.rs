@@ -199,7 +199,10 @@ impl Tokens {
         StoredAuth {
             free_at: free_at.map(|at| clock.unix_at(at)).collect(),
             no_call_before: no_call_before.map(|at| clock.unix_at(at)),
-            no_login_before: Some(self.logins.earliest(now)).filter(|at| *at > now).map(|at| clock.unix_at(at)),
+            no_login_before: Some(self.logins.held())
+                // What this process allows itself is its own affair.
+                .filter(|held| held.at > now && held.reason == WaitReason::RetryAfter)
+                .map(|held| clock.unix_at(held.at)),
         }
     }
 

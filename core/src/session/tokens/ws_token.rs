@@ -10,7 +10,7 @@ use crate::hosts::HostKind;
 use crate::ids::HttpId;
 use crate::input::HttpFailure;
 use crate::output::{Action, CloseReason, HttpPurpose, WaitReason};
-use crate::retry::{self, Cost, Planned};
+use crate::retry::{Cost, Planned};
 use crate::session::Session;
 use crate::session::connection::TokenUse;
 use crate::session::tokens::{Doubt, Fetching, OneUse, SPREAD, WsToken, YOUNG};
@@ -129,11 +129,7 @@ impl Session {
             }
             Class::RateLimited => {
                 let retry_after = wait.unwrap_or(self.config.retry.penalty);
-                let times = self.state.tokens.limited;
-                self.state.tokens.limited = times.saturating_add(1);
-                let apart = retry::apart(times, self.config.retry.penalty, &mut self.state.rng);
-                self.state.tokens.calls.penalty(now.after(retry_after).after(apart));
-                self.out.snapshot_changed();
+                self.limit_token_calls(retry_after, now);
                 self.token_failed(Cause::RateLimited { retry_after }, Cost::Call, now, now);
             }
             Class::Permanent
