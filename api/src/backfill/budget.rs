@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// A minute, and a second for the way: a call may be a little longer on its way than another.
 const WINDOW: Duration = Duration::from_secs(61);
+/// What is added to the pauses after refusals in a row, at most. Who waited out the first ones is not alone.
+const APART: [Duration; 4] =
+    [Duration::from_secs(20), Duration::from_secs(60), Duration::from_secs(120), Duration::from_secs(240)];
 /// Longest pause that the service is believed.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -46,6 +49,8 @@ pub(super) struct Budget {
     /// When each call counts no more, in order.
     free_at: VecDeque<Timestamp>,
     not_before: Timestamp,
+    /// So many calls in a row were refused because of the rate limit.
+    refusals: u32,
 }
 
 /// A budget between two processes: by the wall clock.
@@ -59,7 +64,7 @@ pub(super) struct StoredBudget {
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), free_at: VecDeque::new(), not_before: Timestamp::ZERO }
+        Self { limit: limit.max(1), free_at: VecDeque::new(), not_before: Timestamp::ZERO, refusals: 0 }
     }
 
     /// The first moment from `now` on at which a call may be made.
@@ -83,6 +88,20 @@ impl Budget {
     /// The service wants no calls of this group for so long.
     pub(super) fn pause(&mut self, pause: Duration, now: Timestamp) {
         self.not_before = self.not_before.max(now.after(pause.min(LONGEST)));
+    }
+
+    /// A call was refused because of the rate limit, and the service wants none for so long. `share` is that of what is
+    /// added, in thousandths: two that wait for the same penalty and come just before each other's end would prolong it
+    /// for ever.
+    pub(super) fn limited(&mut self, pause: Duration, share: u64, now: Timestamp) {
+        let most = APART[(self.refusals as usize).min(APART.len() - 1)];
+        self.refusals = self.refusals.saturating_add(1);
+        self.pause(pause.min(LONGEST).saturating_add(most.mul_f64(share as f64 / 1000.0)), now);
+    }
+
+    /// A call was not refused because of the rate limit.
+    pub(super) fn has_passed(&mut self) {
+        self.refusals = 0;
     }
 
     /// Another call goes first.

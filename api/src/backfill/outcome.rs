@@ -13,8 +13,6 @@ use super::window::signed;
 
 /// The pause after a 429 without `Retry-After`: the guide's penalty.
 pub(super) const PENALTY: Duration = Duration::from_secs(60);
-/// At most so much more: two that wait for the same penalty and come just before each other's end would prolong it for ever.
-const APART: Duration = Duration::from_secs(20);
 /// First and longest pause after a failure.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// What remains of the minute before a gap suffices for clocks that differ by less.
@@ -23,6 +21,10 @@ const CLOCKS: Duration = Duration::from_secs(30);
 const DATE: Duration = Duration::from_secs(2);
 /// What a failure counts, in tenths.
 const WHOLE: u32 = 10;
+/// What a 429 counts that asks for a few minutes: others use up the limit, which says nothing about this call.
+const LIMITED: u32 = 3;
+/// A few minutes.
+const SHORT: Duration = Duration::from_secs(300);
 
 /// How a call ended.
 #[derive(Debug)]
@@ -73,15 +75,15 @@ impl GapFiller {
         let Some(under_way) = work.under_way.take_if(|one| one.id == id) else { return };
         let Some(task) = work.tasks.front().cloned() else { return };
         let (now, group) = (clock.now, task.group(&work.plan.sources));
-        let apart = match outcome {
-            Outcome::Limited { .. } => APART.mul_f64(self.below(1000) as f64 / 1000.0),
-            _ => Duration::ZERO,
-        };
+        let share = if let Outcome::Limited { .. } = outcome { self.below(1000) } else { 0 };
         let budget = self.budgets.get_mut(&group);
         match outcome {
             Outcome::Answered { limit, date } => {
-                if let (Some(budget), Some(limit)) = (budget, limit) {
-                    budget.believe(&limit, now);
+                if let Some(budget) = budget {
+                    budget.has_passed();
+                    if let Some(limit) = limit {
+                        budget.believe(&limit, now);
+                    }
                 }
                 let latency = now.since(under_way.sent.now);
                 let date = date.filter(|date| self.is_news(*date, latency, clock));
@@ -95,12 +97,12 @@ impl GapFiller {
             }
             Outcome::Limited { pause, limit } => {
                 if let Some(budget) = budget {
-                    budget.pause(pause.saturating_add(apart), now);
+                    budget.limited(pause, share, now);
                     if let Some(limit) = limit {
                         budget.believe(&limit, now);
                     }
                 }
-                self.failed(&task, WHOLE, None, now);
+                self.failed(&task, if pause <= SHORT { LIMITED } else { WHOLE }, None, now);
             }
             Outcome::Unable { pause } => self.failed(&task, WHOLE, pause, now),
             Outcome::Lost { sent } => self.failed(&task, if sent { WHOLE } else { 1 }, None, now),
@@ -184,7 +186,7 @@ impl GapFiller {
         let kind = task.kind(&work.plan.sources);
         work.failures += tenths;
         if work.failures >= attempts.saturating_mul(WHOLE) {
-            let attempts = if tenths == WHOLE { work.failures.div_ceil(WHOLE) } else { work.failures };
+            let attempts = work.failures.div_ceil(tenths);
             work.unfilled.push(Unfilled::Failed { what: kind, attempts });
             work.failures = 0;
             work.tasks.pop_front();

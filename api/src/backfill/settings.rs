@@ -79,8 +79,8 @@ impl Backfill {
     }
 
     /// Most calls of this group in any minute: 25, 20 and 5 by default, half of what RingCentral's guide says a user of
-    /// an app may make, so that as many are left for the application. What the answers' headers say is believed if it is
-    /// less. 0 counts as 1.
+    /// an app may make, so that as many are left for the application. Several clients of one user share what is allowed: set
+    /// less for each. What the answers' headers say is believed if it is less. 0 counts as 1.
     pub fn calls_per_minute(mut self, group: CallGroup, calls: usize) -> Self {
         let calls = calls.clamp(1, 1000);
         match group {
@@ -92,7 +92,8 @@ impl Backfill {
     }
 
     /// How often a call is made that fails for a reason that may pass (6). Then what it asked for is named in `unfilled`.
-    /// Calls that were never sent count a tenth. 0 counts as 1.
+    /// Calls that were never sent count a tenth, and a 429 with a `Retry-After` of five minutes or less (or none) counts
+    /// three tenths: others may have used up the limit. 0 counts as 1.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.clamp(1, 100);
         self

@@ -72,7 +72,7 @@ pub enum Cause {
         /// One line for people.
         message: Box<str>,
     },
-    /// A limit of this program on logins: nothing was sent.
+    /// A limit of this program on logins, or a pause that another login of the app was asked for: nothing was sent.
     LoginLimit {
         /// Which limit, and how to change it.
         message: Box<str>,

@@ -153,7 +153,8 @@ pub enum WaitReason {
     Backoff,
     /// The server asked for the wait ([TOK-3](crate::protocol#tok-3)).
     RetryAfter,
-    /// A limit of the program on its own logins is reached ([TOK-9](crate::protocol#tok-9)). The server was not asked.
+    /// A limit of the program on its own logins is reached, or another login of the app was asked to wait and this one
+    /// waits with it ([TOK-9](crate::protocol#tok-9)). The server was not asked.
     LoginLimit,
     /// The calls of the rate-limit group Auth are used up for this minute:
     /// [`RetryPolicy::auth_calls_per_minute`](crate::RetryPolicy::auth_calls_per_minute).
@@ -193,7 +194,7 @@ impl fmt::Display for WaitReason {
         f.write_str(match self {
             Self::Backoff => "the pause between two attempts",
             Self::RetryAfter => "the server asked to wait",
-            Self::LoginLimit => "the limit of this program on logins is reached",
+            Self::LoginLimit => "this program lets no login through now",
             Self::AuthBudget => "the server allows a few logins and token calls a minute, and they are used up",
             Self::AttemptBudget => "the attempts allowed in a minute are used up",
             Self::LastChance => "the call that is left is kept for the end of the recovery window",

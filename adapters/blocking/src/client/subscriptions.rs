@@ -18,7 +18,7 @@ impl Client {
     /// # use ringcentral_ws_blocking::Client;
     /// # fn run(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
     /// for subscription in client.subscriptions()? {
-    ///     // Only if no other program runs with the same user and app.
+    ///     // Only if no other client, here or elsewhere, runs with the same user and app.
     ///     if subscription.is_other_websocket() {
     ///         client.delete_subscription(&subscription.id)?;
     ///     }

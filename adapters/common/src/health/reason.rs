@@ -76,7 +76,7 @@ impl fmt::Display for NotReady {
             Self::DriverLate => "the driver does not run: its runtime is blocked or stopped, or the machine slept",
             Self::NotStarted => "the driver has not begun yet",
             Self::Waiting(reason) => return write!(f, "waiting for the next attempt: {reason}"),
-            Self::LoginLimit => "waiting for a login that the limits of this program allow (`LoginLimits`)",
+            Self::LoginLimit => "waiting for its turn to log in (`LoginLimits`)",
             Self::Connecting => "connecting",
             Self::AwaitingStore => "waiting for the application to store the new session",
             Self::Offline => "offline; call `recover`",

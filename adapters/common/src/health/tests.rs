@@ -126,7 +126,7 @@ fn a_wait_for_a_limit_of_the_program_is_not_the_servers() {
     let limited = Health::of(&pulse, false, &vitals);
     assert_eq!(
         limited.to_string(),
-        "not ready: waiting for a login that the limits of this program allow (`LoginLimits`); next try in 3.0 s, \
+        "not ready: waiting for its turn to log in (`LoginLimits`); next try in 3.0 s, \
          1 failed; last failure: the login waits: 60 a minute; 2 wait; the server was last heard 1.0 s ago"
     );
     let json = serde_json::to_value(&limited).unwrap();

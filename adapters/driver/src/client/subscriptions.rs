@@ -18,7 +18,7 @@ impl<R> Client<R> {
     /// # use ringcentral_ws_driver::Client;
     /// # async fn run<R>(client: &Client<R>) -> Result<(), Box<dyn std::error::Error>> {
     /// for subscription in client.subscriptions().await? {
-    ///     // Only if no other program runs with the same user and app.
+    ///     // Only if no other client, here or elsewhere, runs with the same user and app.
     ///     if subscription.is_other_websocket() {
     ///         client.delete_subscription(&subscription.id).await?;
     ///     }

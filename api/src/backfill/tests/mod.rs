@@ -1,6 +1,7 @@
 //! Tests of filling gaps: each rule by a table, and all together against a model of the service.
 
 mod bounds;
+mod crowd;
 mod hostile;
 mod model;
 mod precedence;
@@ -49,7 +50,11 @@ struct Lab {
 
 impl Lab {
     fn new(settings: Backfill, filters: &[Filter]) -> Self {
-        let mut filler = GapFiller::new(settings, 7);
+        Self::seeded(settings, filters, 7)
+    }
+
+    fn seeded(settings: Backfill, filters: &[Filter], seed: u64) -> Self {
+        let mut filler = GapFiller::new(settings, seed);
         filler.set_filters(filters.iter().map(Filter::as_str));
         filler.set_online(true);
         Self { filler, ms: 0 }
@@ -57,7 +62,11 @@ impl Lab {
 
     /// One whose tokens are there already, as of the beginning. It is a day later.
     fn primed(settings: Backfill, filters: &[Filter]) -> Self {
-        let mut lab = Self::new(settings, filters);
+        Self::primed_with(settings, filters, 7)
+    }
+
+    fn primed_with(settings: Backfill, filters: &[Filter], seed: u64) -> Self {
+        let mut lab = Self::seeded(settings, filters, seed);
         while let Some(call) = lab.next_call() {
             let time = iso(lab.ms);
             lab.answer(&call, &format!(r#"{{"records":[],"syncInfo":{{"syncToken":"first","syncTime":"{time}"}}}}"#));
