@@ -169,6 +169,26 @@ impl ApiError {
             _ => "correct the request, the app or the account as the message says",
         }
     }
+
+    /// Whether a subscription refused with this is refused for good. Otherwise it is tried again for as long as anybody
+    /// wants it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_final_refusal(&self) -> bool {
+        matches!(self.class(), Class::Permanent | Class::CallerBug | Class::Resubscribe)
+    }
+
+    /// What to say of a subscription that failed with this and is not tried again. The remedy alone would promise another
+    /// attempt where there is none, because nobody wants the subscription any more.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn remedy_of_last_attempt(&self) -> &str {
+        if self.is_final_refusal() {
+            self.remedy()
+        } else {
+            "it is not tried again, because no subscription is wanted any more"
+        }
+    }
 }
 
 impl fmt::Display for ApiError {

@@ -73,7 +73,9 @@ const ADD_WEBSOCKET: &str =
 const ADD_NAMED: &str = "add the app permission the message names (\"WebSocket Subscriptions\" for the WebSocket itself), then log in again";
 const USER_RIGHTS: &str = "use an account that has this right, or ask its administrator for it";
 const FILTERS: &str = "correct the event filter the message names";
-pub(super) const RELOGIN: &str = "none: a new access token is asked for";
+/// Not `none`: nobody asks for a token when the application calls over the socket.
+pub(super) const RELOGIN: &str =
+    "another access token is needed (the client asks for one after a 401 over HTTPS and for calls of its own)";
 /// Of a JWT first, because that is what most programs log in with.
 const NEW_GRANT: &str = "make a new JWT credential in the developer console, or let the user log in again: this grant is not accepted any more";
 const NEW_LOGIN: &str = "log in again: this grant or client is not accepted any more";
@@ -82,7 +84,8 @@ const RECOVER: &str = "none: the session is recovered";
 const OWN_NUMBER: &str = "send from a number of the user: /restapi/v1.0/account/~/extension/~/phone-number lists them";
 pub(super) const WAIT: &str = "repeat the call after Retry-After (the client does so with calls of its own)";
 pub(super) const LATER: &str = "repeat the call later (the client does so with calls of its own)";
-const RENEW: &str = "none: the subscription is created again";
+const RENEW: &str = "subscribe again (the client does so when its own subscription has expired)";
+const NOT_FOUND: &str = "check the ids: what the path or an event filter names does not exist";
 const REQUEST: &str = "correct the request";
 const TRANSPORT: &str = "correct the delivery mode: this client sends only the WebSocket transport";
 
@@ -151,7 +154,8 @@ pub static CODES: &[CodeRow] = &[
     row("WSG-903", 0, "absolute timeout", RecoverSession, RECOVER).ends(Ending::TooOld),
     row("WSG-1003", 0, "the session belongs to another login", Resubscribe,
         "refresh tokens instead of logging in anew, so that sessions can be recovered"),
-    row("WSG-1005", 0, "the session had no subscription to recover", Resubscribe, RENEW),
+    row("WSG-1005", 0, "the session had no subscription to recover", Resubscribe,
+        "none: the subscription is created again"),
     // Close codes. `ends` says what the client does; class and remedy say it to readers.
     row("1000", 0, "closed by the server", RecoverSession, RECOVER).ends(Ending::Closed),
     row("1001", 0, "the server is going away", RecoverSession, RECOVER).ends(Ending::Away),
@@ -182,7 +186,7 @@ pub static CODES: &[CodeRow] = &[
     row("SUB-531", 0, "wrong transport parameter", Permanent, TRANSPORT),
     // Common: requests and permissions.
     row("CMN-101", 400, "a parameter is invalid", Permanent, REQUEST),
-    row("CMN-102", 404, "the resource was not found", Resubscribe, RENEW),
+    row("CMN-102", 404, "the resource was not found", Resubscribe, NOT_FOUND),
     row("CMN-103", 400, "the JSON cannot be parsed", CallerBug, REQUEST),
     row("CMN-104", 400, "the request cannot be parsed", CallerBug, REQUEST),
     row("CMN-106", 400, "too many ids in one batch", CallerBug, "ask for at most 30 ids at once"),
@@ -248,6 +252,10 @@ mod tests {
         for (i, row) in CODES.iter().enumerate() {
             assert!(!row.meaning.is_empty() && !row.remedy.is_empty());
             assert!(!CODES[..i].iter().any(|other| other.code == row.code && other.http == row.http), "{}", row.code);
+        }
+        // The same row is read by whom the client cannot help: a call of the application, or a subscription refused for good.
+        for row in CODES.iter().filter(|row| row.http.is_some()) {
+            assert!(!row.remedy.starts_with("none"), "{}", row.code);
         }
         assert_eq!(lookup("WSG-400").unwrap().class, Class::ForgetWsc);
         assert_eq!(lookup("4400").unwrap().class, Class::RecoverSession);

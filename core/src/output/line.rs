@@ -77,7 +77,8 @@ fn subscribed(info: &SubscriptionInfo) -> String {
 }
 
 fn refused(error: &ApiError, delay: Option<Duration>) -> String {
-    let next = delay.map_or_else(|| error.remedy().to_owned(), |delay| format!("next try in {}", seconds(delay)));
+    let end = || error.remedy_of_last_attempt().to_owned();
+    let next = delay.map_or_else(end, |delay| format!("next try in {}", seconds(delay)));
     format!("not subscribed: {error}; {next}")
 }
 
@@ -228,7 +229,28 @@ mod tests {
             let line = event.to_string();
             assert!(line.starts_with(start) && !line.contains('\n'), "{line}");
         }
-        assert!(failed(None).to_string().ends_with(error().remedy()));
+    }
+
+    #[test]
+    fn a_subscription_that_is_not_tried_again_promises_no_attempt() {
+        let line = |status, body: &[u8]| {
+            let error = Box::new(ApiError::from_reply(status, &HeaderMap::new(), body));
+            let id = SubscriptionId(1);
+            (
+                error.remedy().to_owned(),
+                Event::SubscriptionFailed { id, error, retry_at: None, delay: None }.to_string(),
+            )
+        };
+        for (status, body) in
+            [(403, &b""[..]), (400, br#"{"errorCode":"SUB-508"}"#), (404, br#"{"errorCode":"CMN-102"}"#)]
+        {
+            let (remedy, shown) = line(status, body);
+            assert!(shown.ends_with(&format!("; {remedy}")), "{shown}");
+        }
+        for (status, body) in [(401, &b""[..]), (429, b""), (503, b""), (403, br#"{"errorCode":"SUB-505"}"#)] {
+            let (_, shown) = line(status, body);
+            assert!(shown.ends_with("; it is not tried again, because no subscription is wanted any more"), "{shown}");
+        }
     }
 
     // CLAUSE SEC-1

@@ -116,7 +116,7 @@ fn errors_say_what_to_do() {
 #[test]
 fn remedies_go_by_the_status_where_no_code_is_known() {
     for (status, word) in [
-        (401, "a new access token"),
+        (401, "another access token"),
         (429, "after Retry-After"),
         (503, "repeat the call later"),
         (403, "WebSocket Subscriptions"),

@@ -109,7 +109,8 @@ fn login_refused(failure: &AuthFailure) -> Problem {
         (_, Some("OAU-112" | "OAU-250" | "unauthorized_client" | "unsupported_grant_type")) => {
             "turn on the JWT auth flow of the app in the developer console".to_owned()
         }
-        (_, code) => code.and_then(lookup).map_or_else(
+        // Of other rows the remedy is that of a call, such as to repeat it, which mends no login that is refused for good.
+        (_, code) => code.and_then(lookup).filter(|row| row.class == Class::Permanent).map_or_else(
             || "check RC_SERVER_URL, RC_APP_CLIENT_ID, RC_APP_CLIENT_SECRET and RC_USER_JWT".to_owned(),
             |row| row.remedy.to_owned(),
         ),
@@ -153,4 +154,23 @@ pub(super) async fn permissions(https: &dyn HttpsSender, server: &Url, login: &L
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mend(code: &str) -> String {
+        let failure = AuthFailure { code: Some(code.into()), ..AuthFailure::permanent("m") };
+        login_refused(&failure).mend
+    }
+
+    #[test]
+    fn a_login_refused_for_good_is_not_told_to_repeat_calls() {
+        let general = "check RC_SERVER_URL, RC_APP_CLIENT_ID, RC_APP_CLIENT_SECRET and RC_USER_JWT";
+        for code in ["CMN-203", "CMN-301", "OAU-123", "CMN-102", "NEW-1"] {
+            assert_eq!(mend(code), general, "{code}");
+        }
+        assert_eq!(Some(&*mend("CMN-401")), lookup("CMN-401").map(|row| row.remedy));
+    }
 }

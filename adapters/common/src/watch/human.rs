@@ -78,7 +78,9 @@ fn line(event: &Event) -> Option<String> {
         Event::SubscriptionFailed { error, delay: Some(delay), .. } => {
             format!("not subscribed {error}; next in {:.1} s", delay.as_secs_f64())
         }
-        Event::SubscriptionFailed { error, .. } => format!("not subscribed {error}; {}", error.remedy()),
+        Event::SubscriptionFailed { error, .. } => {
+            format!("not subscribed {error}; {}", error.remedy_of_last_attempt())
+        }
         Event::Unsubscribed { .. } => "unsubscribed".to_owned(),
         Event::Recovered { .. } => "recovered      nothing was lost; what was missed follows".to_owned(),
         Event::RecoveryFailed { code: Some(code), .. } => {

@@ -70,7 +70,7 @@ pub fn event(event: &Event) -> Option<String> {
             .with("status", error.status)
             .with("code", &error.code)
             .with("message", error.to_string())
-            .with("remedy", error.remedy())
+            .with("remedy", if retry_at.is_some() { error.remedy() } else { error.remedy_of_last_attempt() })
             .with("permanent", retry_at.is_none()),
         Event::Unsubscribed { .. } => Line::new("unsubscribed"),
         Event::Notification(n) => Line::new("notification")

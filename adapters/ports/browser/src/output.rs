@@ -65,7 +65,7 @@ pub(crate) fn event(event: &Event) -> Value {
             "status": error.status,
             "code": error.code,
             "message": error.to_string(),
-            "remedy": error.remedy(),
+            "remedy": if retry_at.is_some() { error.remedy() } else { error.remedy_of_last_attempt() },
             "permanent": retry_at.is_none(),
         }),
         Event::Unsubscribed { .. } => json!({ "event": "unsubscribed" }),
