@@ -287,7 +287,10 @@ impl Program {
     fn follow(&mut self, event: &Event, snapshot: Option<Box<Snapshot>>, now: Duration) {
         match event {
             Event::SnapshotChanged => self.acts.extend(snapshot.map(Act::Save)),
-            Event::SubscriptionFailed { error, retry_at: None, .. } => {
+            // What fails after the end was asked for, or because nobody wants it any more, is nobody's fault.
+            Event::SubscriptionFailed { error, retry_at: None, .. }
+                if error.is_final_refusal() && !self.waits.is_closing() =>
+            {
                 self.refused = Some(format!("{error}; {}", error.remedy()));
                 self.commands_ended |= !self.options.json;
                 self.give_up(now);
@@ -387,5 +390,66 @@ impl Program {
             self.shown.clone_from(&status);
             self.acts.push_back(Act::Status(status));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use ringcentral_ws_core::classify::ApiError;
+    use ringcentral_ws_core::{Config, SubscriptionId};
+
+    use super::super::reach::LoginCalls;
+    use super::*;
+
+    fn program(json: bool) -> Program {
+        let options = Options { json, ..Options::default() };
+        let reach = Reach::new("https://example.com".to_owned(), LoginCalls::default());
+        Program::new(options, reach, Longest::of(&Config::default()), false)
+    }
+
+    /// The subscription fails with this status and is not tried again.
+    fn failed(status: u16) -> Input {
+        let error = Box::new(ApiError::from_reply(status, &HeaderMap::new(), b""));
+        let id = SubscriptionId::from(1);
+        Input::Event(Box::new(Event::SubscriptionFailed { id, error, retry_at: None, delay: None }), None)
+    }
+
+    /// The exit status of a run in which this happened, and what it wrote to standard error and standard output.
+    fn end_of(mut program: Program, inputs: impl IntoIterator<Item = Input>) -> (u8, Vec<String>) {
+        let closed = Input::Event(Box::new(Event::Closed { reason: CloseReason::Revoked }), None);
+        for input in inputs.into_iter().chain([closed, Input::EventsEnded]) {
+            program.handle(input, Duration::ZERO);
+        }
+        let status = program.finish();
+        let mut said = Vec::new();
+        while let Some(act) = program.next_act() {
+            said.extend(match act {
+                Act::Complain(line) => Some(format!("complains: {line}")),
+                Act::Line(line) => Some(line),
+                _ => None,
+            });
+        }
+        (status, said)
+    }
+
+    #[test]
+    fn a_subscription_that_fails_after_the_end_was_asked_for_is_no_failure() {
+        for (json, status) in [false, true].into_iter().flat_map(|json| [403, 503].map(|status| (json, status))) {
+            let (end, said) = end_of(program(json), [Input::Interrupt, failed(status), Input::LinesEnded]);
+            let said = said.join("\n");
+            assert_eq!(end, 0, "{said}");
+            assert!(!said.contains("complains: ") && !said.contains(r#""reason":"subscription_failed""#), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_a_failure_and_an_attempt_that_nobody_waits_for_is_none() {
+        let (end, said) = end_of(program(false), [failed(403)]);
+        assert!(end == FAILED && said.iter().any(|line| line.starts_with("complains: HTTP 403")), "{said:?}");
+        let (end, said) = end_of(program(true), [failed(403), Input::LinesEnded]);
+        assert!(end == FAILED && said.iter().any(|line| line.starts_with("complains: HTTP 403")), "{said:?}");
+        let (end, said) = end_of(program(true), [failed(503), Input::LinesEnded]);
+        assert!(end == 0 && said.iter().any(|line| line.contains("it is not tried again")), "{said:?}");
     }
 }

@@ -126,6 +126,11 @@ impl Waits {
         }
     }
 
+    /// Whether the end of the session was asked for.
+    pub(super) const fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
     pub(super) fn event(&mut self, event: &Event, now: Duration) {
         match event {
             Event::Notification(_) => self.counts.events += 1,
