@@ -84,7 +84,7 @@ pub(super) struct Waits {
     is_closing: bool,
     /// An event has said how long the pause before the next attempt is.
     is_announced: bool,
-    /// When the subscription is tried again.
+    /// When the subscription is tried again. The session waits until then over losses and connections.
     subscribe_at: Option<Duration>,
     counts: Counts,
 }
@@ -108,12 +108,10 @@ impl Waits {
     pub(super) fn state(&mut self, standing: Standing, now: Duration) {
         let before = std::mem::replace(&mut self.standing, standing);
         if before != standing && !self.is_closing {
-            if !matches!(standing.session, SessionState::Ready { .. }) {
-                self.subscribe_at = None;
-            }
             self.since = now;
             let is_waiting = matches!(standing.session, SessionState::Waiting { .. }) || self.doing(now).is_some();
-            self.say_at = is_waiting.then(|| now + SILENCE);
+            let begins = if is_waiting { Some(now) } else { self.pause() };
+            self.say_at = begins.map(|at| at + SILENCE);
         }
     }
 
@@ -137,7 +135,6 @@ impl Waits {
             Event::Gap(_) => self.counts.gaps += 1,
             Event::Connected { .. } => {
                 self.counts.connections += 1;
-                self.subscribe_at = None;
                 // The state that belongs to it may come later.
                 if !self.is_closing && !matches!(self.standing.session, SessionState::Ready { .. }) {
                     self.say_at = None;
@@ -151,11 +148,13 @@ impl Waits {
             }
             Event::Waiting { .. } => self.is_announced = true,
             Event::Disconnected { .. } => self.is_announced = false,
-            Event::SubscriptionFailed { delay: Some(delay), .. } => {
+            Event::SubscriptionFailed { delay: Some(delay), .. } if !self.is_closing => {
                 self.subscribe_at = Some(now + *delay);
                 self.say_at = Some(now + *delay + SILENCE);
             }
-            Event::SubscriptionFailed { .. } | Event::Subscribed(_) => self.subscribe_at = None,
+            Event::SubscriptionFailed { .. } | Event::Subscribed(_) | Event::Unsubscribed { .. } => {
+                self.subscribe_at = None;
+            }
             _ => {}
         }
     }
@@ -175,13 +174,20 @@ impl Waits {
         }
     }
 
+    /// The end of the pause before the next call for the subscription, on a connection.
+    fn pause(&self) -> Option<Duration> {
+        let is_connected = matches!(self.standing.session, SessionState::Ready { .. });
+        let is_pending = matches!(self.standing.subscription, SubscriptionState::Pending);
+        self.subscribe_at.filter(|_| is_connected && is_pending)
+    }
+
     /// Something takes long, and that is to be said now.
     pub(super) fn due(&mut self, now: Duration) -> Option<Slow> {
         self.say_at.filter(|at| *at <= now)?;
         let doing = self.doing(now);
         self.say_at = doing.map(|_| now + 5 * SILENCE);
         if let Some(doing) = doing {
-            return Some(Slow::Unanswered(doing, now.saturating_sub(self.began())));
+            return Some(Slow::Unanswered(doing, now.saturating_sub(self.began(doing))));
         }
         let next_try = self.standing.next_try.filter(|_| !self.is_announced)?;
         Some(Slow::Pause(next_try.saturating_sub(now)))
@@ -192,8 +198,12 @@ impl Waits {
     }
 
     /// When what is under way began.
-    fn began(&self) -> Duration {
-        self.subscribe_at.unwrap_or_default().max(self.since)
+    fn began(&self, doing: Doing) -> Duration {
+        match doing {
+            Doing::Subscribing => self.subscribe_at.unwrap_or_default().max(self.since),
+            // It may be long before the subscription's turn.
+            Doing::Connecting | Doing::Closing => self.since,
+        }
     }
 
     pub(super) const fn longest(&self, doing: Doing, is_login: bool) -> Duration {
@@ -219,8 +229,8 @@ impl Waits {
                 Doing::Subscribing => "connected, subscribing",
                 Doing::Closing => "closing",
             };
-            let taken = now.saturating_sub(self.began()).as_secs();
-            let next = Some(self.began() + Duration::from_secs(taken) + TICK);
+            let taken = now.saturating_sub(self.began(doing)).as_secs();
+            let next = Some(self.began(doing) + Duration::from_secs(taken) + TICK);
             let longest = self.longest(doing, is_login).as_secs();
             let time = if taken == 0 { String::new() } else { format!(", {taken} s of at most {longest} s") };
             return (Some(format!("{what}{time}")), next);
@@ -262,5 +272,92 @@ impl std::fmt::Display for Counts {
         let many = |count: u64, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
         let again = self.connections.saturating_sub(1);
         write!(f, "{}, {}, {}", many(self.events, "event"), many(self.gaps, "gap"), many(again, "reconnect"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use ringcentral_ws_core::classify::ApiError;
+    use ringcentral_ws_core::{Cause, ConnId, ConnectionDetails, Resumption, SubscriptionId, Timestamp};
+
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn failed(delay: Option<Duration>) -> Event {
+        let error = Box::new(ApiError::from_reply(429, &HeaderMap::new(), b""));
+        let retry_at = delay.map(|_| Timestamp::ZERO);
+        Event::SubscriptionFailed { id: SubscriptionId::from(1), error, retry_at, delay }
+    }
+
+    fn state(waits: &mut Waits, session: SessionState, at: u64) {
+        let subscription = SubscriptionState::Pending;
+        waits.state(Standing { session, subscription, next_try: None }, seconds(at));
+    }
+
+    fn shown(waits: &Waits, at: u64) -> String {
+        waits.status(false, seconds(at)).0.map(|status| status.state).unwrap_or_default()
+    }
+
+    /// Refused at 0 s for 300 s, then another connection from 10 s to 12 s.
+    fn reconnected() -> Waits {
+        let ready = |conn| SessionState::Ready { conn: ConnId::from(conn) };
+        let mut waits = Waits::new(Longest::of(&Config::default()));
+        state(&mut waits, ready(1), 0);
+        waits.event(&failed(Some(seconds(300))), Duration::ZERO);
+        let lost = Event::Disconnected { conn: ConnId::from(1), cause: Cause::SocketLost, reason: None };
+        waits.event(&lost, seconds(10));
+        state(&mut waits, SessionState::Connecting, 10);
+        assert_eq!(shown(&waits, 11), format!("connecting, 1 s of at most {} s", waits.longest.connection.as_secs()));
+        waits.event(&connected(), seconds(12));
+        state(&mut waits, ready(2), 12);
+        waits
+    }
+
+    fn connected() -> Event {
+        let details = ConnectionDetails {
+            creation_time: None,
+            max_connections_per_session: None,
+            recovery_buffer_size: None,
+            recovery_timeout: None,
+            idle_timeout: None,
+            absolute_timeout: None,
+            max_active_requests: None,
+            recovery_state: None,
+            recovery_error_code: None,
+            request_id: None,
+            other: "null".into(),
+        };
+        Event::Connected { conn: ConnId::from(2), resumption: Resumption::Fresh, details: Box::new(details) }
+    }
+
+    #[test]
+    fn the_wait_of_a_refused_subscription_goes_on_over_a_loss() {
+        let mut waits = reconnected();
+        assert_eq!(shown(&waits, 13), "connected, not subscribed: next try in 287 s");
+        assert_eq!(waits.says_next(), Some(seconds(300) + SILENCE), "nothing is unanswered before");
+        assert!(waits.due(seconds(299)).is_none());
+        let longest = waits.longest.subscription.as_secs();
+        assert_eq!(shown(&waits, 302), format!("connected, subscribing, 2 s of at most {longest} s"));
+        let due = waits.due(seconds(302));
+        assert!(matches!(due, Some(Slow::Unanswered(Doing::Subscribing, time)) if time == seconds(2)));
+    }
+
+    #[test]
+    fn the_wait_ends_when_nothing_is_tried_again_and_with_the_session() {
+        let unsubscribed = Event::Unsubscribed { id: SubscriptionId::from(1) };
+        for event in [failed(None), unsubscribed] {
+            let mut waits = reconnected();
+            waits.event(&event, seconds(13));
+            assert!(shown(&waits, 13).starts_with("connected, subscribing"), "{event:?}");
+        }
+        let mut waits = reconnected();
+        waits.close(seconds(13));
+        waits.event(&failed(Some(seconds(300))), seconds(14));
+        assert!(shown(&waits, 14).starts_with("closing, 1 s of"), "{}", shown(&waits, 14));
+        assert_eq!(waits.says_next(), Some(seconds(13) + SILENCE), "that the end takes long is said all the same");
     }
 }
