@@ -136,7 +136,9 @@ impl fmt::Display for Unreadable {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Revoked => f.write_str("the application ended the session and its subscription"),
+            Self::Revoked => {
+                f.write_str("the application ended the session, and its subscription if the server could be reached")
+            }
             Self::Detached => f.write_str("the application left the session, which can be continued from its snapshot"),
             Self::Permanent(cause) => {
                 let why = cause.to_string();

@@ -82,7 +82,7 @@ fn line(event: &Event) -> Option<String> {
             format!("not subscribed {error}; {}", error.remedy_of_last_attempt())
         }
         Event::Unsubscribed { .. } => "unsubscribed".to_owned(),
-        Event::Recovered { .. } => "recovered      nothing was lost; what was missed follows".to_owned(),
+        Event::Recovered { .. } => "recovered      what was missed follows".to_owned(),
         Event::RecoveryFailed { code: Some(code), .. } => {
             format!("not recovered  the server could not continue the session ({code})")
         }
@@ -118,7 +118,9 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::ProtocolError { error, .. } => format!("protocol error {error:?}"),
         Event::Closed { reason } => match reason {
-            CloseReason::Revoked => "closed         no session is left on the server".to_owned(),
+            CloseReason::Revoked => {
+                "closed         the session has ended, and its subscription if the server could be reached".to_owned()
+            }
             CloseReason::Detached => "closed         the session can be continued".to_owned(),
             _ => "closed".to_owned(),
         },

@@ -115,7 +115,7 @@ fn a_day_is_shown_as_it_is() {
         "[not connected: next try in 2 s | 2 events, 0 gaps, 0 reconnects]",
         "retry          the TCP connection failed",
         "the session goes on",
-        "recovered      nothing was lost",
+        "recovered      what was missed follows",
         "\"Are you there?\"",
         "[listening | 3 events, 0 gaps, 1 reconnect]",
         "disconnected",
@@ -129,7 +129,7 @@ fn a_day_is_shown_as_it_is() {
         "[listening | 4 events, 1 gap, 3 reconnects]",
         "^C",
         "[closing | 4 events, 1 gap, 3 reconnects]",
-        "closed         no session is left on the server",
+        "closed         the session has ended, and its subscription",
     ] {
         let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} behind that, in\n{shown}"));
         rest = &rest[at + part.len()..];
