@@ -87,6 +87,69 @@ async fn a_program_that_is_closed_by_a_signal_continues_from_its_files() {
     assert_eq!(server.observations().token_calls, 1, "the second run needs no login");
 }
 
+// CLAUSE PST-2
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_client_of_the_same_process_continues_from_the_same_files() {
+    let (server, folder) = (server(), Folder::new("programs-one-process"));
+    let state = folder.open();
+    for (n, expected) in [&[][..], &["meanwhile 0"], &["meanwhile 1"]].into_iter().enumerate() {
+        let state = state.clone();
+        let builder = Client::from_vars(server.env()).unwrap().stored_in(&state).unwrap();
+        let (client, mut events) = builder.filters([Filter::sms()]).for_tests().start().unwrap();
+        let mut states = client.states();
+        let closing = client.clone();
+        tokio::spawn(async move {
+            states.wait_for(|state| state.is_ready() && state.is_subscribed()).await.unwrap();
+            closing.close(Close::Detach).await;
+        });
+        assert_eq!(seen(&client, &mut events, &state).await, expected, "client {n}");
+        server.receive_sms(0, "+16505550100", &format!("meanwhile {n}"));
+    }
+    assert_eq!(server.observations().recoveries, 2);
+    assert_eq!(server.observations().token_calls, 1, "the next ones need no login");
+}
+
+/// Takes events up to the end, in each of the ways that there are.
+async fn take_all(events: &mut Events, way: usize) {
+    let is_end = |event: &Event| matches!(event, Event::Closed { .. });
+    loop {
+        let is_over = match way {
+            0 => is_end(&within(events.next()).await.unwrap()),
+            1 => is_end(&within(events.next_delivery()).await.unwrap().event),
+            _ => within(events.next_batch(64)).await.unwrap().events.iter().any(is_end),
+        };
+        if is_over {
+            return;
+        }
+    }
+}
+
+// CLAUSE PST-2
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clients_at_once_do_not_store_in_the_same_files() {
+    let (server, folder) = (server(), Folder::new("programs-at-once"));
+    let state = folder.open();
+    let builder = |state: &StateFile| Client::from_vars(server.env()).unwrap().stored_in(state).unwrap().for_tests();
+    let refused = || builder(&state.clone()).start().map(drop).expect_err("another client has them");
+    let on_threads = || blocking::Client::from_vars(server.env()).unwrap().stored_in(&state).unwrap().start().map(drop);
+    // The events are kept: what counts is that `Closed` was taken.
+    let mut kept = Vec::new();
+    for way in 0..3 {
+        let (client, mut events) = builder(&state).start().unwrap();
+        let words = refused().to_string();
+        assert!(words.contains("state is in use by another client of this process"), "{words}");
+        assert!(matches!(on_threads(), Err(StartError::InUse(_))));
+        client.close(Close::Detach).await;
+        assert!(matches!(refused(), StartError::InUse(_)), "its last snapshot may not be stored yet");
+        take_all(&mut events, way).await;
+        kept.push(events);
+    }
+    let (_client, events) = builder(&state).start().unwrap();
+    assert!(matches!(on_threads(), Err(StartError::InUse(_))));
+    drop(events);
+    on_threads().expect("nobody stores any more");
+}
+
 /// A signal, and the future of its coming.
 fn async_signal() -> (tokio::sync::oneshot::Sender<()>, tokio::sync::oneshot::Receiver<()>) {
     tokio::sync::oneshot::channel()

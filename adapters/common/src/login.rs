@@ -105,7 +105,7 @@ impl<L> Login<L> {
         state: &StateFile,
         unshared: impl FnOnce(&mut L) -> &mut api::Login,
     ) -> Result<(), ForeignTokens> {
-        if let Some(tokens) = state.take_login() {
+        if let Some(tokens) = state.stored_login() {
             unshared(&mut self.machine).set_tokens(&login_aged(tokens), login_now())?;
         }
         let (state, server) = (state.clone(), self.app.server.clone());

@@ -16,7 +16,6 @@ use crate::clock::{Clock, ClockTimes};
 use crate::content::{CONTENT_HOST, ContentHosts};
 use crate::debug::{Debug, DebugSink};
 use crate::events::{EventReceiver, SessionView, event_queue};
-use crate::foreign::StateNames;
 use crate::health::Vitals;
 use crate::limits::{IoLimits, MAX_LEFT_CALLS, MessageLimits};
 use crate::listen::Restart;
@@ -27,6 +26,7 @@ use crate::pump::PumpParts;
 use crate::recording::{FlightRecorder, Recorded, RecorderOptions};
 use crate::start_error::StartError;
 use crate::state::{StateSender, Watcher};
+use crate::state_file::{Running, StateFile};
 use crate::tls::tls_for;
 use crate::trace::{SessionSpan, Tracer};
 
@@ -41,8 +41,8 @@ pub struct Settings {
     pub limits: IoLimits,
     /// The session to continue.
     pub snapshot: Option<Snapshot>,
-    /// The files that it came from.
-    pub snapshot_files: Option<StateNames>,
+    /// The files that it is read from, in place of `snapshot`.
+    pub state: Option<StateFile>,
     /// The application acknowledges events.
     pub acknowledge: bool,
     /// No connection is made.
@@ -72,7 +72,7 @@ impl Default for Settings {
             config: Config::default(),
             limits: IoLimits::default(),
             snapshot: None,
-            snapshot_files: None,
+            state: None,
             acknowledge: false,
             calls_only: false,
             tls: None,
@@ -131,6 +131,7 @@ impl Settings {
     ) -> Result<Prepared, StartError> {
         let (mut config, mut backfill) = (self.config, self.backfill);
         let needs_tls = settle_server(&mut config, server)?;
+        let (snapshot, running) = stored(self.snapshot, self.state.as_ref(), &config.server)?;
         if self.for_tests && is_loopback(&config.server) {
             shorten(&mut config.retry);
             backfill = backfill.map(|settings| settings.settle(SHORT).spread(Duration::ZERO));
@@ -143,23 +144,23 @@ impl Settings {
         let (message, close_timeout) = (MessageLimits::of(&config), config.close_timeout);
         let max_calls = config.limits.active_requests.saturating_add(MAX_LEFT_CALLS);
         let (server, allow_insecure) = (config.server.clone(), config.allow_insecure);
-        let tracer = Tracer::new(&server, self.snapshot.is_some());
+        let tracer = Tracer::new(&server, snapshot.is_some());
         let proxy = self.proxy.resolve()?.map(Arc::new);
-        let filler = backfill.map(|settings| gap_filler(settings, self.snapshot.as_ref(), seed, clock.reading()));
-        let session = match self.snapshot.clone() {
+        let filler = backfill.map(|settings| gap_filler(settings, snapshot.as_ref(), seed, clock.reading()));
+        let session = match snapshot.clone() {
             Some(snapshot) => Session::restore(config, snapshot.with_extra(None), seed, clock.reading())
-                .map_err(|why| StartError::restoring(why, self.snapshot_files))?,
+                .map_err(|why| StartError::restoring(why, self.state.map(|state| state.names())))?,
             None => Session::new(config, seed, clock.reading()),
         };
         let session = Recorded::maybe(session, self.recorder);
         let recorder = session.recorder().cloned();
-        let restart = self.snapshot.as_ref().map(|snapshot| Box::new(Restart::new(snapshot, clock.reading().unix)));
+        let restart = snapshot.as_ref().map(|snapshot| Box::new(Restart::new(snapshot, clock.reading().unix)));
         let meter = Meter::new(self.metrics_label.as_deref());
-        let (sender, events) = event_queue(&self.limits, self.snapshot, meter.queue(), self.acknowledge);
+        let (sender, events) = event_queue(&self.limits, snapshot, meter.queue(), self.acknowledge);
         let (states, limits) = (StateSender::new(), shared(&LIMITS, self.limits));
         let content = ContentHosts { server, hosts: self.content_hosts, allow_insecure };
         Ok(Prepared {
-            events,
+            events: events.holding(running),
             view: sender.view(vitals),
             states: states.watch(),
             recorder,
@@ -189,6 +190,17 @@ impl Settings {
             },
         })
     }
+}
+
+/// The session to continue, and the hold on its files if it is from files.
+fn stored(
+    given: Option<Snapshot>,
+    state: Option<&StateFile>,
+    server: &Url,
+) -> Result<(Option<Snapshot>, Option<Running>), StartError> {
+    let Some(state) = state else { return Ok((given, None)) };
+    let running = state.run().ok_or_else(|| StartError::InUse(state.names().session.into()))?;
+    Ok((state.stored_session(server), Some(running)))
 }
 
 /// What fills gaps, with what it knew in the run before.

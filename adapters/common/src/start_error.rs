@@ -19,6 +19,8 @@ pub enum StartError {
     Snapshot(RestoreError),
     /// The session in the files of a [`StateFile`](crate::StateFile) cannot be used.
     State(RefusedState),
+    /// Another client has the files of this [`StateFile`](crate::StateFile). This is the file of the session.
+    InUse(Box<str>),
     /// The proxy that the environment names cannot be used.
     Proxy(ProxyError),
     /// There are no TLS settings.
@@ -71,6 +73,11 @@ impl fmt::Display for StartError {
             Self::Filter(error) => fmt::Display::fmt(error, f),
             Self::Snapshot(error) => fmt::Display::fmt(error, f),
             Self::State(error) => fmt::Display::fmt(error, f),
+            Self::InUse(file) => write!(
+                f,
+                "{file} is in use by another client of this process: take the events of that one up to `Closed` or drop \
+                 them, or give each client its own file"
+            ),
             Self::Proxy(error) => {
                 write!(f, "{error}; correct HTTPS_PROXY or ALL_PROXY in the environment, or set `proxy` of the builder")
             }
@@ -113,6 +120,7 @@ mod tests {
         for (error, remedy) in [
             (StartError::InsecureServer("http://h".into()), "http://h is not https"),
             (StartError::InsecureServer("http://h".into()), "`.config(Config { allow_insecure: true, ..Config"),
+            (StartError::InUse("a.state".into()), "a.state is in use by another client"),
             (StartError::NoRuntime(io()), "#[tokio::main]"),
             (StartError::System(io()), "ulimit -n"),
             (StartError::Proxy(ProxyError::Scheme), "correct HTTPS_PROXY"),

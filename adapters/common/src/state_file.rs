@@ -2,6 +2,7 @@
 
 mod attempt;
 mod once;
+mod running;
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -14,6 +15,7 @@ use url::Url;
 
 pub use self::attempt::Attempt;
 pub use self::once::Once;
+pub(crate) use self::running::Running;
 use crate::file::{FileError, Holds, PrivateFile};
 use crate::foreign::StateNames;
 
@@ -30,8 +32,12 @@ const LONGEST_ID: usize = 256;
 /// some milliseconds. So call [`save`](Self::save) and [`is_first`](Self::is_first) where that may be waited for; a task
 /// that takes events may.
 ///
-/// `Builder::stored_in` continues what is in the files and stores the login in them. The session is for the program to
-/// store, because only the program knows when it has done its work for the events before:
+/// `Builder::stored_in` continues what is in the files and stores the login in them. So the next client of a process
+/// continues where the last one ended, as the next process does. There is one client at a time: the next may be started
+/// when [`Closed`](ringcentral_ws_core::Event::Closed) was taken from the events of the last, or those were dropped.
+///
+/// The session is for the program to store, because only the program knows when it has done its work for the events
+/// before:
 ///
 /// ```
 /// # use ringcentral_ws_adapter::{StateFile, file::FileError};
@@ -61,9 +67,6 @@ struct Files {
 
 #[derive(Debug)]
 struct Turn {
-    /// What was stored, until it is taken.
-    session: Stored<Snapshot>,
-    login: Option<TokenSet>,
     handled: Handled,
     /// Ids whose call is under way in this process.
     running: Vec<Box<str>>,
@@ -71,14 +74,8 @@ struct Turn {
     waiting: Vec<Box<str>>,
     /// A login that could not be stored.
     failed: Option<FileError>,
-}
-
-/// What a file held at the start.
-#[derive(Debug)]
-enum Stored<T> {
-    Nothing,
-    Unreadable,
-    Readable(T),
+    /// A client has the session.
+    is_running: bool,
 }
 
 /// The file of the login. It begins as [`Holds::Login`] wants it.
@@ -114,37 +111,22 @@ impl StateFile {
         login.check()?;
         handled.check()?;
         let mut problems: Vec<_> = session.notice().into_iter().chain(login.notice()).collect();
-        let bytes = session.read()?.unwrap_or_default();
-        let stored = if Holds::Session.is_begun(&bytes) {
-            read_session(&session, &bytes).map_or_else(
-                |why| {
-                    problems.push(why);
-                    Stored::Unreadable
-                },
-                Stored::Readable,
-            )
-        } else {
-            Stored::Nothing
-        };
-        let tokens = login.read()?.filter(|bytes| Holds::Login.is_begun(bytes)).and_then(|bytes| {
-            let read = serde_json::from_slice::<Login>(&bytes).ok();
-            if read.is_none() {
-                problems.push(format!("{} cannot be read: the client logs in anew", login.path().display()));
-            }
-            read.map(|login| login.tokens)
-        });
+        // A client reads both again. Here they are read for what is to be said of them.
+        problems.extend(read_session(&session)?.and_then(Result::err));
+        if matches!(read_login(&login)?, Some(Err(_))) {
+            problems.push(format!("{} cannot be read: the client logs in anew", login.path().display()));
+        }
         let bytes = handled.read()?.unwrap_or_default();
         let known = serde_json::from_slice::<Handled>(&bytes);
         if known.is_err() && Holds::Handled.is_begun(&bytes) {
             problems.push(format!("{} cannot be read: what was handled is not known", handled.path().display()));
         }
         let turn = Turn {
-            session: stored,
-            login: tokens,
             handled: known.unwrap_or_default(),
             running: Vec::new(),
             waiting: Vec::new(),
             failed: None,
+            is_running: false,
         };
         let turn = Mutex::new(turn);
         Ok(Self(Arc::new(Files { session, login, handled, problems, turn })))
@@ -275,23 +257,22 @@ impl StateFile {
         StateNames { session: name(&self.0.session), login: name(&self.0.login) }
     }
 
-    /// The session to continue on this server: that of the file, or one that begins with a gap if it could not be read.
-    /// `None` when there is none, and after the first call.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn take_session(&self, server: &Url) -> Option<Snapshot> {
-        match std::mem::replace(&mut self.turn().session, Stored::Nothing) {
-            Stored::Nothing => None,
-            Stored::Unreadable => Some(Snapshot::lost(server, UnixMillis(0))),
-            Stored::Readable(snapshot) => Some(snapshot),
+    /// The session to continue on this server: that of the file as it is now, or one that begins with a gap if it cannot
+    /// be read. `None` when there is none.
+    ///
+    /// The file is read each time, so a client never continues less than the program has stored: a session that is
+    /// older, or new, would not know what it has missed.
+    pub(crate) fn stored_session(&self, server: &Url) -> Option<Snapshot> {
+        match read_session(&self.0.session) {
+            Ok(None) => None,
+            Ok(Some(Ok(snapshot))) => Some(snapshot),
+            Ok(Some(Err(_))) | Err(_) => Some(Snapshot::lost(server, UnixMillis(0))),
         }
     }
 
-    /// The login of the file, once.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn take_login(&self) -> Option<TokenSet> {
-        self.turn().login.take()
+    /// The login of the file as it is now. Without it the client logs in anew.
+    pub(crate) fn stored_login(&self) -> Option<TokenSet> {
+        read_login(&self.0.login).ok()??.ok()
     }
 
     /// Stores a login. A failure comes from the next call of `save`.
@@ -309,17 +290,26 @@ impl StateFile {
     }
 }
 
-/// The session, or why it is none; then what it held is kept, because the next session takes its place.
-fn read_session(file: &PrivateFile, bytes: &[u8]) -> Result<Snapshot, String> {
-    let read = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned());
-    read.and_then(|text| Snapshot::from_json(text).map_err(|error| error.to_string())).map_err(|why| {
+/// The session, if there is one, or why it cannot be continued; then what the file held is kept, because the next session
+/// takes its place.
+fn read_session(file: &PrivateFile) -> Result<Option<Result<Snapshot, String>>, FileError> {
+    let Some(bytes) = file.read()?.filter(|bytes| Holds::Session.is_begun(bytes)) else { return Ok(None) };
+    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_owned());
+    let read = text.and_then(|text| Snapshot::from_json(text).map_err(|error| error.to_string()));
+    Ok(Some(read.map_err(|why| {
         let bad = file.beside_for("bad", Holds::Session);
-        let kept = match bad.write_bytes(bytes) {
+        let kept = match bad.write_bytes(&bytes) {
             Ok(()) => format!("what it held is kept in {}", bad.path().display()),
             Err(error) => format!("what it held cannot be kept: {error}"),
         };
         format!("{} cannot be continued: {why}; {kept}", file.path().display())
-    })
+    })))
+}
+
+/// The login, if there is one, or that it cannot be read.
+fn read_login(file: &PrivateFile) -> Result<Option<serde_json::Result<TokenSet>>, FileError> {
+    let bytes = file.read()?.filter(|bytes| Holds::Login.is_begun(bytes));
+    Ok(bytes.map(|bytes| serde_json::from_slice::<Login>(&bytes).map(|login| login.tokens)))
 }
 
 impl Turn {
@@ -395,10 +385,11 @@ mod tests {
 
     // CLAUSE PST-2 SEC-4
     #[test]
-    fn what_was_stored_comes_back_once_and_is_locked() {
+    fn what_was_stored_comes_back_and_is_locked() {
         let folder = Folder::new("state-file");
         let state = StateFile::open(folder.file()).unwrap();
-        assert!(state.problems().is_empty() && state.take_session(&server()).is_none() && state.take_login().is_none());
+        assert!(state.problems().is_empty());
+        assert!(state.stored_session(&server()).is_none() && state.stored_login().is_none());
         let snapshot = Session::new(Config::default(), 1, ClockReading::default()).snapshot().unwrap();
         state.save(Some(snapshot.clone())).unwrap();
         state.save(None).unwrap();
@@ -409,9 +400,30 @@ mod tests {
         assert!(matches!(StateFile::open(folder.file()), Err(FileError::InUse(_))), "a clone has it");
         drop(clone);
         let state = StateFile::open(folder.file()).unwrap();
-        assert!(state.take_session(&server()) == Some(snapshot) && state.take_session(&server()).is_none());
-        assert_eq!((state.take_login(), state.take_login()), (Some(tokens()), None));
+        assert!(state.stored_session(&server()) == Some(snapshot) && state.stored_login() == Some(tokens()));
         assert!(!format!("{state:?}").contains("\"r\""), "no secret in Debug");
+    }
+
+    // CLAUSE PST-2
+    #[test]
+    fn what_is_stored_last_comes_back_in_the_same_process() {
+        let folder = Folder::new("state-file-again");
+        let state = StateFile::open(folder.file()).unwrap();
+        for seed in [1, 2] {
+            let snapshot = Session::new(Config::default(), seed, ClockReading::default()).snapshot();
+            state.save(snapshot.clone()).unwrap();
+            state.save_login(&server(), &tokens());
+            let clone = state.clone();
+            assert!(clone.stored_session(&server()) == snapshot && state.stored_session(&server()) == snapshot);
+            assert!(clone.stored_login() == Some(tokens()) && state.stored_login() == Some(tokens()));
+        }
+        fs::write(folder.file(), r#"{"version":1,"server":"#).unwrap();
+        let lost = Some(Snapshot::lost(&server(), UnixMillis(0)));
+        assert!(state.stored_session(&server()) == lost && state.stored_session(&server()) == lost);
+        for file in ["state", "state.login"] {
+            fs::remove_file(folder.0.join(file)).unwrap();
+        }
+        assert!(state.stored_session(&server()).is_none() && state.stored_login().is_none(), "they were deleted");
     }
 
     // CLAUSE PST-3
@@ -423,7 +435,7 @@ mod tests {
         fs::write(folder.0.join("state.handled"), r#"{"handled":["#).unwrap();
         let state = StateFile::open(folder.file()).unwrap();
         assert_eq!(state.problems().iter().filter(|line| line.contains("cannot be")).count(), 3, "{state:?}");
-        assert!(state.take_session(&server()).is_some() && state.take_login().is_none());
+        assert!(state.stored_session(&server()).is_some() && state.stored_login().is_none());
         assert!(state.is_first("1").unwrap());
         assert!(fs::read_to_string(folder.0.join("state.bad")).unwrap().starts_with(r#"{"version":1"#));
         drop(state);

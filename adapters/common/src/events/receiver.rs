@@ -12,6 +12,7 @@ use super::ledger::Range;
 use super::lent::Lent;
 use super::{Ack, Batch, Delivery, Queued, Shared, Taken};
 use crate::sleep::wait_until;
+use crate::state_file::Running;
 
 /// The application's end of the queue.
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub struct EventReceiver {
     handled: Range,
     /// All events were taken.
     is_finished: bool,
+    /// The hold on the files of the session. Who takes events stores the session; so it ends when all were taken, even if
+    /// the driver has not ended yet, and when none will be.
+    running: Option<Running>,
 }
 
 /// An event, and its number if it is to be acknowledged.
@@ -30,7 +34,24 @@ type Numbered = (Event, Option<u64>);
 
 impl EventReceiver {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, lent: VecDeque::new(), handled: Range::default(), is_finished: false }
+        Self { shared, lent: VecDeque::new(), handled: Range::default(), is_finished: false, running: None }
+    }
+
+    /// Holds the files of the session up to the end of the events.
+    pub(crate) fn holding(mut self, running: Option<Running>) -> Self {
+        self.running = running;
+        self
+    }
+
+    fn note_taken(&mut self, event: &Event) {
+        self.shared.meter.taken(event);
+        self.let_go_at(event);
+    }
+
+    fn let_go_at(&mut self, event: &Event) {
+        if matches!(event, Event::Closed { .. }) {
+            self.running = None;
+        }
     }
 
     /// The next event; `None` when the session has ended and all were taken. Nothing is lost by not asking again. It counts
@@ -102,6 +123,7 @@ impl EventReceiver {
             let driver = self.shared.take_rest(&mut state, most, &mut taken);
             drop(state);
             driver.into_iter().for_each(Waker::wake);
+            taken.events.iter().for_each(|event| self.let_go_at(event));
         }
         let ack = Ack::new(Arc::clone(&self.shared), taken.range, taken.has_snapshot);
         Batch { events: taken.events, ack }
@@ -117,7 +139,7 @@ impl EventReceiver {
             drop(state);
             driver.into_iter().for_each(Waker::wake);
         }
-        self.shared.meter.taken(&event);
+        self.note_taken(&event);
         Some(event)
     }
 
@@ -158,7 +180,7 @@ impl EventReceiver {
         drop(replaced);
         driver.or(room).into_iter().for_each(Waker::wake);
         if let Poll::Ready(Some((event, _))) = &polled {
-            self.shared.meter.taken(event);
+            self.note_taken(event);
         }
         polled
     }
@@ -187,7 +209,7 @@ impl EventReceiver {
             }
             if let Some(taken) = taken {
                 drop(state);
-                self.shared.meter.taken(&taken.0);
+                self.note_taken(&taken.0);
                 return Some(Some(taken));
             }
             if !state.queue.is_empty() || state.is_snapshot_due() {

@@ -59,7 +59,7 @@ macro_rules! settings_methods {
         /// snapshot in between.
         pub fn restore(mut self, snapshot: $crate::setup_names::Snapshot) -> Self {
             self.settings.snapshot = Some(snapshot);
-            self.settings.snapshot_files = None;
+            self.settings.state = None;
             self
         }
 
@@ -87,8 +87,13 @@ macro_rules! settings_methods {
         ///
         /// The login is that of [`Jwt`](crate::Jwt) and [`RefreshToken`](crate::RefreshToken), and its `on_tokens` is
         /// replaced. Of other sources, and of one behind an `Arc`, only the session is kept. A session that cannot be
-        /// read begins with a [`Gap`](ringcentral_ws_core::Gap). One that belongs to another server, app or user is
-        /// refused by [`start`](Self::start).
+        /// read begins with a [`Gap`](ringcentral_ws_core::Gap). [`start`](Self::start) reads it, and refuses one that
+        /// belongs to another server, app or user.
+        ///
+        /// A process may start one client after the other with the same files: call this when the last one has ended, and
+        /// the next continues what was stored last. Two at once would store over each other. So while another client has
+        /// the files, [`start`](Self::start) is an error, [`StartError::InUse`](crate::StartError::InUse). A client has
+        /// them until its [`Closed`](ringcentral_ws_core::Event::Closed) was taken or its events were dropped.
         ///
         /// # Errors
         ///
@@ -99,9 +104,8 @@ macro_rules! settings_methods {
                 let foreign = |why| $crate::setup_names::ForeignState::new(state.names(), why);
                 source.store_in(state).map_err(foreign)?;
             }
-            let server = self.settings.server(self.credentials.server()).clone();
-            self.settings.snapshot = state.take_session(&server);
-            self.settings.snapshot_files = Some(state.names());
+            self.settings.snapshot = None;
+            self.settings.state = Some(state.clone());
             Ok(self)
         }
 
