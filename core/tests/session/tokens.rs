@@ -523,3 +523,16 @@ fn a_call_that_meets_the_programs_own_limit_says_so() {
     let mut other = Direct::restored(Config::default(), stored);
     assert_eq!(other.session.state(), SessionState::Connecting, "{:?}", other.drain());
 }
+
+// CLAUSE TOK-3
+#[test]
+fn a_login_that_succeeds_ends_the_row_of_refusals() {
+    let mut s = Direct::starting(Config::default());
+    let failure = AuthFailure::new(AuthFailureKind::RateLimited, "m");
+    s.input(Input::AuthorizeFailed { id: s.login, failure });
+    assert_eq!(asks(&s.sleep(Duration::from_secs(70))), [AuthReason::Missing]);
+    s.authorize();
+    s.http(429, "");
+    let SessionState::Waiting { until, .. } = s.session.state() else { panic!("{:?}", s.session.state()) };
+    assert!(until <= s.now.after(Duration::from_secs(62)), "{until:?} at {:?}", s.now);
+}
