@@ -117,12 +117,12 @@ impl Filling {
     }
 
     /// Of these notifications, made at these times, none was delivered, and all lie inside a gap. `misdated`: its bounds are
-    /// those of a clock that went back. Posts are found by nothing else.
+    /// those of a clock that went back. Then what came more than seconds after them is not asked for.
     pub(crate) fn in_gap(&mut self, passed: &[(u64, u64)], misdated: bool) {
         for (uuid, at) in passed {
             if let Some(index) = self.by_uuid.get(uuid).filter(|index| **index >= self.first) {
                 let item = &mut self.items[*index];
-                item.owed |= !misdated || item.topic != Topic::Posts;
+                item.owed |= !misdated;
                 continue;
             }
             // The steps of calls have no receipts. They are known by their time.
