@@ -116,13 +116,14 @@ impl Filling {
         }
     }
 
-    /// Of these notifications, made at these times, none was delivered, and all lie inside a gap. `misdated`: its bounds are
-    /// those of a clock that went back. Then what came more than seconds after them is not asked for.
-    pub(crate) fn in_gap(&mut self, passed: &[(u64, u64)], misdated: bool) {
+    /// Of these notifications, made at these times, none was delivered, and all lie inside a gap. `misdated`: its end is
+    /// this, by a clock that went back. What came more than five seconds after that is not asked for, and posts are found by
+    /// nothing else than the bounds.
+    pub(crate) fn in_gap(&mut self, passed: &[(u64, u64)], misdated: Option<u64>) {
         for (uuid, at) in passed {
             if let Some(index) = self.by_uuid.get(uuid).filter(|index| **index >= self.first) {
                 let item = &mut self.items[*index];
-                item.owed |= !misdated;
+                item.owed |= misdated.is_none_or(|end| item.topic != Topic::Posts && item.began <= end + 5_000_000);
                 continue;
             }
             // The steps of calls have no receipts. They are known by their time.

@@ -30,8 +30,8 @@ const GARBLED: [&str; 5] = ["", "{}", "{\"records\":[", "[]", "<html>"];
 pub(crate) struct Fill {
     /// Of the process that runs.
     filler: Option<Filler>,
-    /// A clock that went back dated the end of a gap before what was passed next.
-    misdated: bool,
+    /// The end of a gap by a clock that went back, before what was passed next.
+    misdated: Option<u64>,
     /// Under way: the filler's number, and the path.
     calls: BTreeMap<RequestId, (u64, String)>,
     pub(crate) oracle: Filling,
@@ -80,15 +80,19 @@ impl Stored {
 struct Dated {
     since: u64,
     until: u64,
-    /// By the clock of the process it ended earlier.
-    is_late: bool,
+    /// When it ended by the clock of the process, if that had gone back.
+    stated: Option<u64>,
 }
 
 impl<S: Subject> Client<S> {
     /// It begins where the clock of the process says, which may have gone back since.
     fn dated(&self, gap: &Gap) -> Dated {
         let [since, until] = [gap.since, gap.until].map(|at| self.sim_time_of(at));
-        Dated { since: since.min(self.truly(since)), until: self.truly(until), is_late: self.truly(until) != until }
+        Dated {
+            since: since.min(self.truly(since)),
+            until: self.truly(until),
+            stated: Some(until).filter(|until| self.truly(*until) != *until),
+        }
     }
 
     fn reading(&self, now: u64) -> ClockReading {
@@ -169,7 +173,7 @@ impl<M: Maker> World<M> {
             Event::Gap(gap) => {
                 filler.on_gap(gap.clone(), clock);
                 fill.oracle.gap(dated.since, dated.until);
-                fill.misdated |= dated.is_late;
+                fill.misdated = fill.misdated.into_iter().chain(dated.stated).min();
             }
             _ => return false,
         }
@@ -215,7 +219,7 @@ impl<M: Maker> World<M> {
         let c = &mut self.clients[client];
         let passed = std::mem::take(&mut c.oracle.passed);
         if let Some(fill) = &mut c.fill {
-            fill.oracle.in_gap(&passed, std::mem::take(&mut fill.misdated));
+            fill.oracle.in_gap(&passed, fill.misdated.take());
         }
     }
 
