@@ -19,11 +19,11 @@ const NOT_SENT: [u64; MOST_CALLS as usize - 1] = [2, 5, 15, 30];
 /// How long a call may wait out 429 (too many requests), 503 (not available), and a network that is away, for
 /// `Client::retry_after`.
 ///
-/// The wait is what the server's `Retry-After` says; without it, or with less than a second, a minute after 429, and 5 s after 503. A call that was not
-/// sent for a cause that may pass ([`RequestError::is_retryable`]), such as a host that cannot be reached, is made again
-/// after 2, 5, 15 and 30 s. A call is made at most five times. If the next wait would go beyond the limit, the answer or
-/// the error is returned at once, so a wait that cannot succeed is not begun. Each of these calls has the deadline of the
-/// request for itself.
+/// The wait is what the server's `Retry-After` says; without it, or with less than a second, a minute after 429, and 5 s after
+/// 503. A call that was not sent for a cause that may pass ([`RequestError::is_retryable`]), such as a host that cannot be
+/// reached, is made again after 2, 5, 15 and 30 s. A call is made at most five times. If the next wait would go beyond the
+/// limit, the answer or the error is returned at once, so a wait that cannot succeed is not begun. Each of these calls has
+/// the deadline of the request for itself.
 ///
 /// After an answer only GET, HEAD and OPTIONS wait, unless [`writes_too`](Self::writes_too) is set. What was not sent can be
 /// sent again with every method. A call that may have run is never repeated.

@@ -6,6 +6,7 @@ mod direct;
 
 // TOK
 mod identity;
+mod logins;
 mod tokens;
 
 // CON, WSC
