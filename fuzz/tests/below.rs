@@ -131,6 +131,14 @@ fn streams() -> Vec<(&'static str, Vec<u8>)> {
         ("nobody-listens", [&[0], one, &[LISTEN, 0, BURST, 15, 200, SECONDS, 60, LISTEN, 1], one].concat()),
         ("nobody-listens-and-it-ends", [&[0], one, &[LISTEN, 0, BURST, 15, 200, FINISH, SECONDS, 60], one].concat()),
         ("pings-unread-before-a-notification", vec![0, DEAF, 1, PINGS, 140, 124, MILLIS, 10]),
+        // A few pongs are sent before the peer reads no more; those and the rest together are too many.
+        (
+            "pings-unread-before-a-bad-frame",
+            vec![
+                0, 4, 0, 109, 189, 115, 189, 189, 189, 189, 101, 0, 13, 255, 0, 255, 255, 255, 6, 0, 10, 255, 255, 255,
+                255, 255, 1,
+            ],
+        ),
         ("unwritable", [&[0], one, &[BURST, 0, 0, UNWRITABLE, ASK, SECONDS, 1], one].concat()),
         ("unwritable-with-more-than-a-turn", vec![MANY | WIDE, BURST, 15, 255, STEPS, 2, UNWRITABLE, ASK, SECONDS, 1]),
         ("unwritable-and-never-pausing", vec![0, UNWRITABLE, ASK, FLOOD, 3, 60, SECONDS, 1]),

@@ -14,6 +14,8 @@ pub enum Seen {
     End(u64),
     /// It wrote so many bytes.
     Wrote(u64, usize),
+    /// It flushed the stream: nothing waits in buffers of its own.
+    Flushed(u64),
     /// It dropped the stream.
     Dropped(u64),
 }

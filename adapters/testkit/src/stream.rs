@@ -71,6 +71,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.machine.state().seen.note(Seen::Flushed(self.id));
         Poll::Ready(Ok(()))
     }
 

@@ -11,6 +11,9 @@ use super::limits::{
 use super::script::RUBBISH;
 use super::wire::{Item, Wire};
 
+/// Bytes by which a client's frame is longer than the same one of a server (RFC 6455, 5.3).
+const MASK: usize = 4;
+
 /// What the application got, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Received {
@@ -49,6 +52,10 @@ struct Lane {
     unfinished: Option<Duration>,
     /// Bytes of pings since the client wrote last.
     pings: usize,
+    /// Most bytes of pongs that can have counted as unsent: those since the last poll that left none.
+    pongs: usize,
+    /// The client has flushed what answers the pings that it read.
+    flushed: bool,
     /// The client's writes fail.
     unwritable: bool,
     /// Notifications that the server wrote.
@@ -106,7 +113,7 @@ impl Oracle {
         self.received.push(Received::Notification(number));
     }
 
-    /// Takes what streams saw.
+    /// Takes what streams saw in one poll.
     pub(super) fn see(&mut self, seen: Vec<Seen>, now: Duration) {
         for one in seen {
             match one {
@@ -117,9 +124,11 @@ impl Oracle {
                     }
                 }
                 Seen::Wrote(id, _) => self.lane(id, now).pings = 0,
+                Seen::Flushed(id) => self.lane(id, now).flushed = true,
                 Seen::Dropped(id) => self.dropped(id),
             }
         }
+        self.lanes.values_mut().filter(|lane| lane.flushed).for_each(|lane| lane.pongs = 0);
     }
 
     fn lane(&mut self, id: u64, now: Duration) -> &mut Lane {
@@ -131,6 +140,8 @@ impl Oracle {
             life: now,
             unfinished: None,
             pings: 0,
+            pongs: 0,
+            flushed: false,
             unwritable: false,
             written: Vec::new(),
         })
@@ -157,6 +168,8 @@ impl Oracle {
             Item::Ping(size) => {
                 if let Some(lane) = self.lanes.get_mut(&id) {
                     lane.pings += size;
+                    lane.pongs += size + MASK;
+                    lane.flushed = false;
                 }
             }
             Item::Pong => {}
@@ -194,7 +207,7 @@ impl Oracle {
             self.sent.push(if lane.ended || lane.ready { Sent::Lost } else { Sent::Unclear });
         }
         // A peer that does not read pongs is left before what it sent behind the pings is read, though it ends there.
-        let left = !lane.ended && (!over || lane.pings > PONG_MAX);
+        let left = !lane.ended && (!over || lane.pongs > PONG_MAX);
         if left {
             // The server takes them as sent, and nobody reads them any more. Where writes fail its end is gone.
             let written = if lane.unwritable { &[][..] } else { &lane.written };
