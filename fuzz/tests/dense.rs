@@ -73,3 +73,10 @@ fn the_contract_holds_meanwhile() {
 fn what_a_process_did_not_write_down_is_not_owed() {
     run(&Plain, 94_181_354..94_181_355);
 }
+
+// A call for the subscription was lost with its connection; while the session was being continued it was taken back and
+// asked for again. What is replayed may lack something, as if it had been desired all the time.
+#[test]
+fn what_was_taken_back_for_a_moment_may_have_been_lost() {
+    run(&Plain, 526_691..526_692);
+}

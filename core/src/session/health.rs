@@ -45,7 +45,9 @@ impl Session {
     pub const fn subscription_as_asked(&self) -> SubscriptionState {
         let subscription = &self.state.subscription;
         match (subscription.goal(), subscription.known()) {
-            (Goal::None, _) | (Goal::Removed(_), Known::Nothing | Known::Unsure) => SubscriptionState::None,
+            (Goal::None, _) | (Goal::Removed(_), Known::Nothing | Known::Unsure | Known::Leftover) => {
+                SubscriptionState::None
+            }
             (Goal::Refused, _) => SubscriptionState::Refused,
             (Goal::Desired(desired), _) if desired.id.get() < subscription.next => SubscriptionState::Refused,
             (Goal::Desired(desired), Known::Active(active)) if desired.id.get() == active.id.get() => {

@@ -34,6 +34,26 @@ fn a_confirmation_after_a_full_replay_is_a_gap() {
     }
 }
 
+// CLAUSE REC-5 SUB-7
+#[test]
+fn what_a_lost_call_made_may_overflow_though_it_was_taken_back_meanwhile() {
+    let fields = r#""recoveryBufferSize":3,"recoveryTimeout":180"#;
+    for (count, continues, gap) in [(2, true, false), (3, true, true), (3, false, false)] {
+        let mut s = Direct::connecting(Config::default());
+        s.frame(&details(fields));
+        s.subscribe();
+        s.reopen();
+        // It is not known whether the server has it, so the session is continued; meanwhile nobody wants it for a moment.
+        assert!(unsubscribed(&s.unsubscribe()));
+        s.subscribe();
+        s.frame(&if continues { recovered(fields) } else { details(fields) });
+        (0..count).for_each(|n| drop(s.frame(&notification(n))));
+        let delivered = delivered(&s.reply(200, r#"{"id":"s"}"#));
+        assert_eq!(delivered[0] == "gap replay_overflow", gap, "{count} {continues} {delivered:?}");
+        assert_eq!(delivered.len(), count + usize::from(gap));
+    }
+}
+
 // CLAUSE REC-5 SUB-8
 #[test]
 fn an_unreadable_frame_between_unsubscribe_and_subscribe_is_a_gap() {

@@ -314,6 +314,8 @@ impl Model {
             self.was_lost = true;
             self.subs.are_lost();
             self.lost(cause);
+        } else {
+            self.subs.leave_behind();
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Subs {
     removing: Option<u64>,
     /// A call left, and no answer says what came of it: the server may have what is not known here.
     unsure: bool,
+    /// Such a call was for what is not desired any more.
+    leftover: bool,
     lost: bool,
     /// An update may have run.
     verify: bool,
@@ -55,6 +57,7 @@ impl Subs {
 
     /// A new session: what an unconfirmed call made is not in it. Whether that matters.
     pub(super) fn leave_behind(&mut self) -> bool {
+        self.leftover = false;
         std::mem::take(&mut self.unsure) && self.desired.is_some()
     }
 
@@ -74,7 +77,7 @@ impl Subs {
 
     pub(super) fn are_lost(&mut self) {
         self.active = None;
-        (self.unsure, self.verify, self.lost) = (false, false, true);
+        (self.unsure, self.leftover, self.verify, self.lost) = (false, false, false, true);
     }
 
     /// Nobody knows whether the server carried it out.
@@ -193,12 +196,13 @@ impl Model {
             self.subscription_gone();
         }
         let unsure = std::mem::take(&mut self.subs.unsure);
+        let perhaps_before = std::mem::take(&mut self.subs.leftover) || unsure;
         (self.subs.lost, self.subs.verify, self.subs.failures) = (false, false, 0);
         let held = std::mem::take(&mut self.subs.held);
         let belongs = |of: &Option<String>| of.as_ref().is_none_or(|of| *of == id);
         if unsure && held.iter().flatten().any(|(_, of)| !belongs(of)) {
             self.lost("subscription_lost");
-        } else if unsure && held.len() >= BUFFER {
+        } else if perhaps_before && held.len() >= BUFFER {
             self.lost("replay_overflow");
         }
         self.continuous();
@@ -244,6 +248,7 @@ impl Model {
     }
 
     fn removed(&mut self) {
+        self.subs.leftover |= self.subs.unsure && self.subs.active.is_none();
         self.subs.active = None;
         (self.subs.unsure, self.subs.verify, self.subs.lost, self.subs.failures) = (false, false, false, 0);
         self.subs.held.clear();

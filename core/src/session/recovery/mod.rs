@@ -191,6 +191,8 @@ impl Session {
             self.state.subscription.lost_on_server();
             let since = self.last_seen();
             self.state.delivery.lost(cause, since, &mut self.out);
+        } else {
+            self.state.subscription.leave_behind();
         }
     }
 

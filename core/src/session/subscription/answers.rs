@@ -75,6 +75,7 @@ impl Session {
             self.subscription_gone();
         }
         let unsure = self.state.subscription.is_unsure();
+        let perhaps_before = unsure || self.state.subscription.is_leftover();
         self.state.subscription.lost = false;
         self.state.subscription.failures = 0;
         self.state.subscription.refusals = Refusals::None;
@@ -91,7 +92,7 @@ impl Session {
             // They belong to a subscription of this session whose confirmation was lost with its connection.
             let since = self.last_seen();
             self.state.delivery.lost(GapCause::SubscriptionLost, since, &mut self.out);
-        } else if unsure && held.len() >= self.buffer_size().max(1) {
+        } else if perhaps_before && held.len() >= self.buffer_size().max(1) {
             // Its first notifications may have come through the server's buffer.
             let since = self.last_seen();
             self.state.delivery.lost(GapCause::ReplayOverflow, since, &mut self.out);

@@ -50,6 +50,9 @@ pub(crate) enum Known {
     /// Perhaps one whose id is not known here: a creating call left, and was never answered or by words that do not say
     /// whether it ran.
     Unsure,
+    /// Perhaps such a one, which is not desired any more: nothing of it is owed. But the server may give it again to who
+    /// asks for the same.
+    Leftover,
     /// This one.
     Active(Active),
     /// This one, perhaps with other filters after an update that may have run, or another one, after a snapshot that was
@@ -133,14 +136,14 @@ impl Subscription {
     pub(crate) const fn active(&self) -> Option<&Active> {
         match &self.known {
             Known::Active(active) | Known::Unverified(active) => Some(active),
-            Known::Nothing | Known::Unsure => None,
+            Known::Nothing | Known::Unsure | Known::Leftover => None,
         }
     }
 
     pub(crate) const fn active_mut(&mut self) -> Option<&mut Active> {
         match &mut self.known {
             Known::Active(active) | Known::Unverified(active) => Some(active),
-            Known::Nothing | Known::Unsure => None,
+            Known::Nothing | Known::Unsure | Known::Leftover => None,
         }
     }
 
@@ -148,10 +151,14 @@ impl Subscription {
         matches!(self.known, Known::Unsure)
     }
 
+    pub(crate) const fn is_leftover(&self) -> bool {
+        matches!(self.known, Known::Leftover)
+    }
+
     /// What an unconfirmed call may have made belongs to a session that is gone. Whether there was such a call.
     pub(crate) fn leave_behind(&mut self) -> bool {
         let unsure = self.is_unsure();
-        if unsure {
+        if unsure || self.is_leftover() {
             self.known = Known::Nothing;
         }
         unsure
@@ -190,7 +197,7 @@ impl Subscription {
         match self.known {
             Known::Active(_) | Known::Unverified(_) => true,
             Known::Unsure if self.desired().is_some() => true,
-            Known::Nothing | Known::Unsure => self.is_creating(),
+            Known::Nothing | Known::Unsure | Known::Leftover => self.is_creating(),
         }
     }
 
@@ -204,7 +211,7 @@ impl Subscription {
         let desired = if let Goal::Desired(desired) = &mut self.goal { Some(&mut desired.filters) } else { None };
         let active = match &mut self.known {
             Known::Active(active) | Known::Unverified(active) => Some(&mut active.filters),
-            Known::Nothing | Known::Unsure => None,
+            Known::Nothing | Known::Unsure | Known::Leftover => None,
         };
         desired.into_iter().chain(active).chain(calling)
     }
@@ -301,7 +308,7 @@ impl Session {
         }
         let Subscription { goal, known, .. } = &self.state.subscription;
         match (goal, known) {
-            (Goal::Desired(desired), Known::Nothing | Known::Unsure) => {
+            (Goal::Desired(desired), Known::Nothing | Known::Unsure | Known::Leftover) => {
                 self.call(CallKind::Create(desired.clone()), now)
             }
             (Goal::Desired(desired), Known::Active(active)) if desired.id == active.id => {}
@@ -309,7 +316,7 @@ impl Session {
                 self.call(CallKind::Update(desired.clone()), now);
             }
             (_, Known::Active(_) | Known::Unverified(_)) => self.call(CallKind::Delete, now),
-            (_, Known::Nothing | Known::Unsure) => {
+            (_, Known::Nothing | Known::Unsure | Known::Leftover) => {
                 self.removed(now);
                 self.close_after_delete(now);
             }
@@ -359,7 +366,13 @@ impl Session {
 
     /// It is gone from the server, or never was there.
     fn removed(&mut self, now: Timestamp) {
-        let had = !matches!(std::mem::take(&mut self.state.subscription.known), Known::Nothing);
+        let (known, had) = match self.state.subscription.known {
+            Known::Nothing => (Known::Nothing, false),
+            Known::Leftover => (Known::Leftover, false),
+            Known::Unsure => (Known::Leftover, true),
+            Known::Active(_) | Known::Unverified(_) => (Known::Nothing, true),
+        };
+        self.state.subscription.known = known;
         self.state.subscription.lost = false;
         self.state.subscription.failures = 0;
         self.state.subscription.refusals = Refusals::None;
