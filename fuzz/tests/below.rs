@@ -139,6 +139,11 @@ fn streams() -> Vec<(&'static str, Vec<u8>)> {
                 255, 255, 1,
             ],
         ),
+        // What was read last takes forty polls, and then nothing comes any more.
+        (
+            "flood-and-silence",
+            vec![0, 6, 0, 10, 1, 19, 2, 28, 47, 11, 20, 6, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 53, 10, 0, 0, 10, 1],
+        ),
         ("unwritable", [&[0], one, &[BURST, 0, 0, UNWRITABLE, ASK, SECONDS, 1], one].concat()),
         ("unwritable-with-more-than-a-turn", vec![MANY | WIDE, BURST, 15, 255, STEPS, 2, UNWRITABLE, ASK, SECONDS, 1]),
         ("unwritable-and-never-pausing", vec![0, UNWRITABLE, ASK, FLOOD, 3, 60, SECONDS, 1]),

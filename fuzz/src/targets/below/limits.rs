@@ -30,6 +30,8 @@ pub(super) const FINISH_BY: Duration = Duration::from_secs(60);
 /// While the peer never pauses a poll takes [`POLL`]; so much later than due a timer may act.
 pub(super) const SLACK: Duration = Duration::from_secs(5);
 pub(super) const POLL: Duration = Duration::from_millis(250);
+/// Frames that a poll handles at most; what was read with them waits for the next one.
+pub(super) const POLL_FRAMES: usize = 256;
 
 pub(super) fn config() -> Config {
     let mut config = Config { rest_over_websocket: true, request_timeout: REQUEST, ..Config::default() };

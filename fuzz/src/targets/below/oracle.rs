@@ -6,7 +6,8 @@ use std::time::Duration;
 use ringcentral_ws_testkit::Seen;
 
 use super::limits::{
-    AHEAD, EVENTS, FINISH_BY, FRAME_BYTES, HANDSHAKE, PARTS, PONG_MAX, SILENCE, SLACK, TURN_BYTES, UPGRADE,
+    AHEAD, EVENTS, FINISH_BY, FRAME_BYTES, HANDSHAKE, PARTS, POLL, POLL_FRAMES, PONG_MAX, SILENCE, SLACK, TURN_BYTES,
+    UPGRADE,
 };
 use super::script::RUBBISH;
 use super::wire::{Item, Wire};
@@ -46,7 +47,7 @@ struct Lane {
     ended: bool,
     /// ConnectionDetails came.
     ready: bool,
-    /// When something whole came last.
+    /// When the client has handled what came whole last.
     life: Duration,
     /// Since when a message has been unfinished.
     unfinished: Option<Duration>,
@@ -151,7 +152,7 @@ impl Oracle {
         let (lane, mut items) = (self.lane(id, now), Vec::new());
         lane.wire.read(bytes, &mut items);
         if !items.is_empty() {
-            lane.life = now;
+            lane.life = now + POLL * (items.len() / POLL_FRAMES) as u32;
         }
         let in_message = lane.wire.is_in_message();
         let renewed = items.iter().any(|item| matches!(item, Item::Text(_) | Item::Binary));
