@@ -114,6 +114,9 @@ pub(crate) struct StoredAuth {
     /// No login before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) no_login_before: Option<UnixMillis>,
+    /// No call for the subscription before this (SUB-5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) no_subscribe_before: Option<UnixMillis>,
 }
 
 impl StoredAuth {

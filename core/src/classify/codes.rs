@@ -142,6 +142,9 @@ use Class::{
     Transient,
 };
 
+/// Of a failed recovery: the session was there, without a subscription.
+pub(crate) const NO_SUBSCRIPTION: &str = "WSG-1005";
+
 /// One row for each code; a code with two meanings has one row for each HTTP status.
 #[rustfmt::skip]
 pub static CODES: &[CodeRow] = &[
@@ -154,7 +157,7 @@ pub static CODES: &[CodeRow] = &[
     row("WSG-903", 0, "absolute timeout", RecoverSession, RECOVER).ends(Ending::TooOld),
     row("WSG-1003", 0, "the session belongs to another login", Resubscribe,
         "refresh tokens instead of logging in anew, so that sessions can be recovered"),
-    row("WSG-1005", 0, "the session had no subscription to recover", Resubscribe,
+    row(NO_SUBSCRIPTION, 0, "the session had no subscription to recover", Resubscribe,
         "none: the subscription is created again"),
     // Close codes. `ends` says what the client does; class and remedy say it to readers.
     row("1000", 0, "closed by the server", RecoverSession, RECOVER).ends(Ending::Closed),

@@ -85,7 +85,10 @@ impl Session {
             },
             detached: self.state.recovery.stored_snapshot == StoredSnapshot::Final,
             next_subscription: self.state.subscription.next,
-            auth: self.state.tokens.stored(self.state.clock, self.state.now),
+            auth: {
+                let (clock, now) = (self.state.clock, self.state.now);
+                self.state.tokens.stored(self.state.subscription.held(now), clock, now)
+            },
             extra: None,
         })
     }

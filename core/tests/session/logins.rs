@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringcentral_ws_core::*;
 
-use crate::direct::{DETAILS, Direct, details, events, first_outcome, get, outcomes};
+use crate::direct::{DETAILS, Direct, details, echo_of, events, first_outcome, get, outcomes, purposes};
 use crate::tokens::{EXPIRED, asks, failure, token};
 
 // CLAUSE TOK-3
@@ -183,4 +183,26 @@ fn a_login_that_succeeds_ends_the_row_of_refusals() {
     s.http(429, "");
     let SessionState::Waiting { until, .. } = s.session.state() else { panic!("{:?}", s.session.state()) };
     assert!(until <= s.now.after(Duration::from_secs(62)), "{until:?} at {:?}", s.now);
+}
+
+// CLAUSE REQ-5 TOK-2
+#[test]
+fn a_path_that_is_always_refused_costs_one_login_a_minute() {
+    let mut s = Direct::ready(Config::default());
+    let mut logins = Vec::new();
+    for second in 0..130 {
+        s.request(get("/p"));
+        let mut outputs = s.http(401, EXPIRED);
+        if !asks(&outputs).is_empty() {
+            logins.push(second);
+            s.authorize();
+            outputs = s.http(401, EXPIRED);
+        }
+        assert!(matches!(first_outcome(&outputs), RequestOutcome::Response { .. }), "second {second}: {outputs:?}");
+        let outputs = s.sleep(Duration::from_secs(1));
+        if purposes(&outputs).contains(&Purpose::Heartbeat) {
+            s.frame(&echo_of(&outputs));
+        }
+    }
+    assert_eq!(logins, [0, 60, 120]);
 }

@@ -422,3 +422,27 @@ fn budgets_are_those_of_the_newest_snapshot() {
     assert!(auth(&older).is_object());
     assert_eq!(auth(&older), auth(&newer));
 }
+
+// CLAUSE PST-2 SUB-5
+#[test]
+fn a_process_that_follows_waits_out_the_rate_limit_of_the_subscription() {
+    for (passed, back, wait) in [(20, 0, 40), (60, 0, 0), (0, 10_000, 3_600)] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribe();
+        s.reply(429, &error_body("CMN-301"));
+        let snapshot = s.session.snapshot().unwrap();
+        let at = ClockReading { unix: UnixMillis(clock().unix.0 + passed * 1_000 - back * 1_000), ..clock() };
+        let mut s = Direct::restored_at(Config::default(), snapshot, at);
+        s.authorize();
+        s.open();
+        let (mut outputs, mut waited) = (s.frame(&details(DETAILS)), 0);
+        while !purposes(&outputs).contains(&Purpose::Subscribe) && waited < 4_000 {
+            outputs = s.sleep(Duration::from_secs(1));
+            if purposes(&outputs).contains(&Purpose::Heartbeat) {
+                s.frame(&echo_of(&outputs));
+            }
+            waited += 1;
+        }
+        assert!((wait..wait + 2).contains(&waited), "{passed} {back}: {waited}");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ringcentral_ws_core::*;
 
 use crate::direct::{
-    DETAILS, Direct, TOKEN, actions, carries_handle, count, delivered, details, echo_of, events, good, is_gap,
+    DETAILS, Direct, TOKEN, actions, carries_handle, count, delivered, details, echo_of, events, gap, good, is_gap,
     is_notification, limited, message_id, next_connection, notification, notification_of, recovered,
 };
 
@@ -265,4 +265,28 @@ fn refusals_of_connections_without_the_recovery_token_do_not_count() {
         s.frame("?");
     }
     assert!(!next_connection(&mut s).0, "three in a row that carried it");
+}
+
+// CLAUSE REC-3 REC-5
+#[test]
+fn a_subscription_that_was_gone_before_the_loss_is_missed_since_its_last_notification() {
+    // Beyond the window the server has forgotten the session, which says nothing of the time before.
+    for (code, window, since) in [("WSG-1005", 180, 1_000), ("WSG-1003", 180, 91_000), ("WSG-1005", 4, 91_000)] {
+        let fields = format!(r#""recoveryBufferSize":100,"recoveryTimeout":{window}"#);
+        let mut s = Direct::connecting(Config::default());
+        s.frame(&details(&fields));
+        s.subscribed();
+        s.sleep(Duration::from_secs(1));
+        s.frame(&notification(1));
+        for _ in 0..3 {
+            let outputs = s.sleep(Duration::from_secs(30));
+            s.frame(&echo_of(&outputs));
+        }
+        s.reopen();
+        s.now = s.now.after(Duration::from_secs(5));
+        s.frame(&details(&format!(r#"{fields},"recoveryState":"Failed","recoveryErrorCode":"{code}""#)));
+        let outputs = s.reply(200, r#"{"id":"t"}"#);
+        let found = gap(&outputs).map(|gap| gap.since.0 - 1_700_000_000_000);
+        assert_eq!(found, Some(since), "{code} {window} {outputs:?}");
+    }
 }

@@ -172,7 +172,9 @@ impl Session {
         self.bind();
         self.continue_detached();
         self.state.recovery.lost_at = now;
-        self.state.tokens.unpack(self.state.clock, now);
+        if let Some(at) = self.state.tokens.unpack(self.state.clock, now) {
+            self.state.subscription.hold_until(at);
+        }
         self.begin_attempt(now);
     }
 

@@ -4,7 +4,7 @@ pub(crate) mod failures;
 
 use std::time::Duration;
 
-use crate::classify::{Cause, EndedBy};
+use crate::classify::{Cause, EndedBy, NO_SUBSCRIPTION};
 use crate::config::InFlightGaps;
 use crate::gap::GapCause;
 use crate::hosts::HostKind;
@@ -13,7 +13,7 @@ use crate::retry::Window;
 use crate::session::Session;
 use crate::session::connection::ConnectionState;
 use crate::snapshot::MAX_RECENT;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, UnixMillis};
 use crate::wire::{ServerLimits, Wsc};
 
 /// What is needed to continue on another connection.
@@ -182,6 +182,7 @@ impl Session {
 
     /// The server no longer has the session. It is reported when the next connection is ready.
     pub(crate) fn session_lost(&mut self, cause: GapCause, code: Option<Box<str>>) {
+        let since = self.missing_since(code.as_deref());
         if self.state.recovery.wsc.take().is_some() {
             self.out.snapshot_changed();
         }
@@ -189,11 +190,18 @@ impl Session {
         if self.state.subscription.may_be_active() {
             self.state.recovery.lost = Some(Lost { code });
             self.state.subscription.lost_on_server();
-            let since = self.last_seen();
             self.state.delivery.lost(cause, since, &mut self.out);
         } else {
             self.state.subscription.leave_behind();
         }
+    }
+
+    /// Since when the server may have sent nothing, if it says this of the session. A session that it cannot have
+    /// forgotten yet, and that has no subscription, may have had none for longer than the connection was down.
+    fn missing_since(&self, code: Option<&str>) -> UnixMillis {
+        let in_window = self.window().is_some_and(|window| self.state.now < window.first);
+        let active = self.state.subscription.active().filter(|_| in_window && code == Some(NO_SUBSCRIPTION));
+        active.map_or_else(|| self.last_seen(), |active| active.confirmed.min(self.last_seen()))
     }
 
     /// What the server sent last may have been lost on the way (REC-5).

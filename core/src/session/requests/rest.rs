@@ -218,7 +218,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn rest_response(&mut self, call: HttpId, response: Box<Response<Bytes>>) {
+    pub(crate) fn rest_response(&mut self, call: HttpId, response: Box<Response<Bytes>>, now: Timestamp) {
         let Some(id) = self.state.requests.answered_by_https(call) else {
             self.stats.stale_inputs += 1;
             return;
@@ -230,7 +230,11 @@ impl Session {
             self.state.requests.get(id).map_or((0, true), |entry| (entry.token, entry.reauthorized));
         // A token that has been replaced since was refused: that is not yet the one repetition.
         let outdated = token != self.state.tokens.number();
-        if expired && (outdated || !reauthorized) {
+        if expired && !outdated && reauthorized {
+            self.state.tokens.fruitless = Some((token, now));
+        }
+        let again = outdated || !reauthorized && !self.state.tokens.is_fruitless(now);
+        if expired && again {
             if let Some(entry) = self.state.requests.get_mut(id) {
                 entry.reauthorized |= !outdated;
             }

@@ -137,7 +137,8 @@ impl Session {
                 let penalty = self.config.retry.penalty;
                 let floor = now.after(wait.unwrap_or(penalty));
                 if floor < Timestamp::from_micros(u64::MAX) {
-                    self.state.subscription.not_before = floor;
+                    self.state.subscription.hold_until(floor);
+                    self.out.snapshot_changed();
                 }
                 let times = if let Refusals::Limited(times) = before { times } else { 0 };
                 self.state.subscription.refusals = Refusals::Limited(times.saturating_add(1));

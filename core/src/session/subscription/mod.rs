@@ -121,6 +121,16 @@ impl Subscription {
         Self { goal, known, next, ..Self::default() }
     }
 
+    /// No call is made before this, for the sake of the rate limit.
+    pub(crate) fn held(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.not_before > now).then_some(self.not_before)
+    }
+
+    /// The same, as another process left it.
+    pub(crate) fn hold_until(&mut self, at: Timestamp) {
+        self.not_before = at;
+    }
+
     pub(crate) const fn goal(&self) -> &Goal {
         &self.goal
     }

@@ -132,8 +132,10 @@ pub(crate) struct Tokens {
     pub(crate) calls: Budget,
     /// So many calls in a row were refused because of the rate limit.
     pub(crate) limited: u8,
+    /// The token that a request had asked for was refused to it as well: this one, since then.
+    pub(crate) fruitless: Option<(u64, Timestamp)>,
     /// What another process left of it, until the first connection is asked for.
-    pub(crate) packed: Option<StoredAuth>,
+    pub(crate) packed: Option<Box<StoredAuth>>,
 }
 
 impl Tokens {
@@ -150,6 +152,7 @@ impl Tokens {
             former: Masker::new(),
             calls: Budget::new(config.retry.auth_calls_per_minute),
             limited: 0,
+            fruitless: None,
             packed: None,
         }
     }
@@ -185,15 +188,21 @@ impl Tokens {
         if let Access::Held(held) = &self.access { Some(held) } else { None }
     }
 
+    /// Whether another token would help a request no more than this one did: it was asked for by a request that was
+    /// refused all the same, less than a minute ago.
+    pub(crate) fn is_fruitless(&self, now: Timestamp) -> bool {
+        self.fruitless.is_some_and(|(token, at)| token == self.number && now.since(at) < MINUTE)
+    }
+
     /// The budget of calls.
     pub(crate) const fn calls(&self) -> &Budget {
         &self.calls
     }
 
-    /// What is left of the budget and of penalties, for another process.
-    pub(crate) fn stored(&self, clock: ClockReading, now: Timestamp) -> StoredAuth {
+    /// What is left of the budget and of penalties, for another process. `subscription`: that of its calls.
+    pub(crate) fn stored(&self, subscription: Option<Timestamp>, clock: ClockReading, now: Timestamp) -> StoredAuth {
         if let Some(packed) = &self.packed {
-            return packed.clone();
+            return (**packed).clone();
         }
         let (free_at, no_call_before) = self.calls.stored(now);
         StoredAuth {
@@ -203,17 +212,19 @@ impl Tokens {
                 // What this process allows itself is its own affair.
                 .filter(|held| held.at > now && held.reason == WaitReason::RetryAfter)
                 .map(|held| clock.unix_at(held.at)),
+            no_subscribe_before: subscription.map(|at| clock.unix_at(at)),
         }
     }
 
     /// What another process left, until it is used.
     pub(crate) fn keep_packed(&mut self, stored: StoredAuth) {
-        self.packed = Some(stored);
+        self.packed = Some(Box::new(stored));
     }
 
-    /// Goes on with what another process left. The wall clock may have been put back since: nothing of it holds long.
-    pub(crate) fn unpack(&mut self, clock: ClockReading, now: Timestamp) {
-        let Some(stored) = self.packed.take() else { return };
+    /// Goes on with what another process left, and says before when there may be no call for the subscription. The wall
+    /// clock may have been put back since: nothing of it holds long.
+    pub(crate) fn unpack(&mut self, clock: ClockReading, now: Timestamp) -> Option<Timestamp> {
+        let stored = self.packed.take()?;
         let at = |unix: UnixMillis, most: Duration| {
             let left = Duration::from_millis(unix.0.saturating_sub(clock.unix.0)).min(most);
             clock.now.after(left)
@@ -224,6 +235,7 @@ impl Tokens {
             let at = at(until, MAX_STORED_PENALTY);
             self.logins.hold_until(Planned { at, reason: WaitReason::RetryAfter });
         }
+        stored.no_subscribe_before.map(|until| at(until, MAX_STORED_PENALTY))
     }
 
     /// The URL that presents the token, once (TOK-1, TOK-8).

@@ -58,7 +58,7 @@ impl Session {
                 self.state.timers.stop(TimerKind::TokenCall);
                 self.ws_token_answer(&response, call, now);
             }
-            _ => self.rest_response(id, response),
+            _ => self.rest_response(id, response, now),
         }
     }
 
