@@ -144,6 +144,14 @@ fn streams() -> Vec<(&'static str, Vec<u8>)> {
             "flood-and-silence",
             vec![0, 6, 0, 10, 1, 19, 2, 28, 47, 11, 20, 6, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 53, 10, 0, 0, 10, 1],
         ),
+        // Answers to pings cost nothing once nothing can be written: what is behind them is read.
+        (
+            "unwritable-and-many-pings",
+            vec![
+                0, 237, 238, 238, 238, 238, 238, 0, 9, 6, 57, 57, 57, 57, 57, 61, 237, 238, 238, 238, 238, 0, 245, 255,
+                255, 255, 255, 255, 255, 253, 0, 0, 6, 0, 3, 75, 6,
+            ],
+        ),
         ("unwritable", [&[0], one, &[BURST, 0, 0, UNWRITABLE, ASK, SECONDS, 1], one].concat()),
         ("unwritable-with-more-than-a-turn", vec![MANY | WIDE, BURST, 15, 255, STEPS, 2, UNWRITABLE, ASK, SECONDS, 1]),
         ("unwritable-and-never-pausing", vec![0, UNWRITABLE, ASK, FLOOD, 3, 60, SECONDS, 1]),

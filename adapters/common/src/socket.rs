@@ -149,7 +149,10 @@ impl SocketState {
         match read {
             Ok(Message::Text(text)) => Incoming::Text(text),
             Ok(Message::Binary(bytes)) => Incoming::Binary(bytes),
-            Ok(Message::Ping(payload)) if !self.queue.answers_ping(payload.len()) => self.leave(UNREAD_PONGS),
+            // Where writes fail an answer goes nowhere and takes no room: what is behind the ping is read.
+            Ok(Message::Ping(payload)) if below.failed().is_none() && !self.queue.answers_ping(payload.len()) => {
+                self.leave(UNREAD_PONGS)
+            }
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
                 // Reading a ping puts its answer into the buffer; nothing else may come to push it out.
                 self.dirty = true;
