@@ -152,6 +152,7 @@ fn streams() -> Vec<(&'static str, Vec<u8>)> {
                 255, 255, 255, 255, 255, 253, 0, 0, 6, 0, 3, 75, 6,
             ],
         ),
+        ("unwritable-and-flooded-with-pings", vec![0, 105, 114, 97, 116, 105, 111, 110, 20, 105, 1, 112, 105, 114]),
         ("unwritable", [&[0], one, &[BURST, 0, 0, UNWRITABLE, ASK, SECONDS, 1], one].concat()),
         ("unwritable-with-more-than-a-turn", vec![MANY | WIDE, BURST, 15, 255, STEPS, 2, UNWRITABLE, ASK, SECONDS, 1]),
         ("unwritable-and-never-pausing", vec![0, UNWRITABLE, ASK, FLOOD, 3, 60, SECONDS, 1]),

@@ -15,8 +15,6 @@ pub(super) const SOCKET_BUFFER: usize = 4 << 10;
 pub(super) const AHEAD: usize = SOCKET_BUFFER + (64 << 10) + (2 << 10);
 /// Frames that a message may have, and those of a turn more.
 pub(super) const PARTS: usize = 65_536 + 4096;
-/// What is read in a row at most.
-pub(super) const TURN_BYTES: usize = 64 << 10;
 
 pub(super) const UPGRADE: Duration = Duration::from_secs(10);
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(15);
