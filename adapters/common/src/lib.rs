@@ -98,7 +98,7 @@ pub use query::with_query;
 pub use recording::{FlightRecorder, Recorded};
 pub use request::{Answer, RequestError, RequestErrorKind, frame, named, request_to, request_with_json, response};
 pub use response::Response;
-pub use retry_after::{RetryAfter, Tries};
+pub use retry_after::{Penalties, RetryAfter, Tries};
 pub use sending::{Pressure, SendQueue, UNREAD_PONGS, not_dialled, not_opened, not_upgraded, opening_panicked};
 #[doc(hidden)]
 pub use setup::names as setup_names;

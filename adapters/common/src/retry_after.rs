@@ -1,5 +1,6 @@
 //! Calls of the application that wait out a refusal of the server, and a network that is away.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -13,6 +14,12 @@ const MOST_CALLS: u32 = 5;
 /// The pause after a 503 that names none. After a 429 it is a minute ([TOK-3](ringcentral_ws_core::protocol#tok-3)).
 const UNAVAILABLE: Duration = Duration::from_secs(5);
 const LIMITED: Duration = Duration::from_secs(60);
+/// A timer may end so much before another clock says so.
+const ROUNDED: Duration = Duration::from_millis(50);
+/// Rate-limit groups that are told apart; the service has four.
+const MOST_GROUPS: usize = 8;
+/// Bytes of a group's name that count.
+const LONGEST_GROUP: usize = 32;
 /// The pauses, in seconds, after a call that was not sent: 52 s together.
 const NOT_SENT: [u64; MOST_CALLS as usize - 1] = [2, 5, 15, 30];
 
@@ -20,7 +27,9 @@ const NOT_SENT: [u64; MOST_CALLS as usize - 1] = [2, 5, 15, 30];
 /// `Client::retry_after`.
 ///
 /// The wait is what the server's `Retry-After` says; without it, or with less than a second, a minute after 429, and 5 s after
-/// 503. A call that was not sent for a cause that may pass ([`RequestError::is_retryable`]), such as a host that cannot be
+/// 503. If another call of the same client that waits too is refused meanwhile, in the same rate-limit group
+/// (`X-Rate-Limit-Group`), its wait is that of all: a call before its end would prolong the penalty for each of them. A call
+/// that was not sent for a cause that may pass ([`RequestError::is_retryable`]), such as a host that cannot be
 /// reached, is made again after 2, 5, 15 and 30 s. A call is made at most five times. If the next wait would go beyond the
 /// limit, the answer or the error is returned at once, so a wait that cannot succeed is not begun. Each of these calls has
 /// the deadline of the request for itself.
@@ -70,6 +79,29 @@ impl RetryAfter {
     }
 }
 
+/// Until when the server wants no calls of a rate-limit group, as far as calls that wait were told. Times are those of a
+/// monotonic clock.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct Penalties(Mutex<Vec<(Box<str>, Duration)>>);
+
+impl Penalties {
+    fn begins(&self, group: &str, until: Duration) {
+        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, end)) = groups.iter_mut().find(|(name, _)| **name == *group) {
+            *end = until.max(*end);
+        } else if groups.len() < MOST_GROUPS {
+            groups.push((group.into(), until));
+        }
+    }
+
+    fn left(&self, group: &str, now: Duration) -> Duration {
+        let groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = groups.iter().find_map(|(name, end)| (**name == *group).then_some(*end));
+        end.unwrap_or_default().saturating_sub(now)
+    }
+}
+
 /// How often one call was made, and how long it waited.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -77,25 +109,55 @@ pub struct Tries {
     rule: RetryAfter,
     calls: u32,
     waited: Duration,
+    /// The last answer was a 429 to a call of this group.
+    group: Option<Box<str>>,
 }
 
 impl Tries {
     /// Of a call that was not made yet.
     #[must_use]
     pub const fn new(rule: RetryAfter) -> Self {
-        Self { rule, calls: 0, waited: Duration::ZERO }
+        Self { rule, calls: 0, waited: Duration::ZERO, group: None }
     }
 
     /// The call was made, and ended so: the pause before it is made again. `None`: this is final.
-    pub fn ended(&mut self, method: &Method, how: &Result<Response, RequestError>) -> Option<Duration> {
+    pub fn ended(
+        &mut self,
+        method: &Method,
+        how: &Result<Response, RequestError>,
+        penalties: &Penalties,
+        now: Duration,
+    ) -> Option<Duration> {
         self.calls += 1;
         let pause = match how {
             Ok(answer) => self.rule.pause(method, answer, self.calls, self.waited),
             Err(error) => self.rule.pause_unsent(error, self.calls, self.waited),
-        }?;
-        self.waited += pause;
-        Some(pause)
+        };
+        self.group = how.as_ref().ok().and_then(penalty).map(|(group, penalty)| {
+            penalties.begins(&group, now.saturating_add(penalty));
+            group
+        });
+        self.waited += pause?;
+        pause
     }
+
+    /// A pause is over: another one, for the sake of a call that was refused meanwhile; zero if there is none. `None`: it
+    /// would be too long.
+    pub fn paused(&mut self, penalties: &Penalties, now: Duration) -> Option<Duration> {
+        let left = self.group.as_ref().map(|group| penalties.left(group, now)).filter(|left| *left > ROUNDED);
+        let left = left.unwrap_or_default();
+        self.rule.fits(left, self.calls, self.waited)?;
+        self.waited += left;
+        Some(left)
+    }
+}
+
+/// The rate-limit group of a call that was one too many, and for how long the server wants no other.
+fn penalty(answer: &Response) -> Option<(Box<str>, Duration)> {
+    let error = ApiError::from_response(answer).filter(|_| answer.status() == StatusCode::TOO_MANY_REQUESTS)?;
+    let name = error.rate_limit.as_ref().and_then(|limit| limit.group.as_deref()).unwrap_or_default();
+    let group = name.chars().take(LONGEST_GROUP).collect::<String>();
+    Some((group.into(), error.retry_after.unwrap_or(LIMITED)))
 }
 
 impl From<Duration> for RetryAfter {
@@ -144,6 +206,38 @@ mod tests {
         }
         let again = |calls, waited| reads.pause(&Method::GET, &answer(429, Some("10")), calls, waited * second);
         assert_eq!((again(4, 50), again(4, 51), again(5, 0)), (Some(10 * second), None, None));
+    }
+
+    #[test]
+    fn calls_that_wait_for_one_group_wait_for_the_last_refusal_of_it() {
+        let second = Duration::from_secs(1);
+        let of = |group: &str| {
+            let answer = http::Response::builder().status(429).header("Retry-After", "60");
+            Ok(Response::new(answer.header("X-Rate-Limit-Group", group).body(Body::empty()).unwrap(), Via::Https))
+        };
+        let penalties = Penalties::default();
+        let refused = |limit: u32, group: &str, at: u32| {
+            let mut tries = Tries::new(RetryAfter::up_to(limit * second));
+            assert_eq!(tries.ended(&Method::GET, &of(group), &penalties, at * second), Some(60 * second));
+            tries
+        };
+        let (mut first, mut short, mut other) =
+            (refused(90, "light", 0), refused(79, "light", 0), refused(90, "heavy", 0));
+        // One that does not wait says it too.
+        let mut last = Tries::new(RetryAfter::up_to(second));
+        assert_eq!(last.ended(&Method::GET, &of("light"), &penalties, 20 * second), None);
+        let early = 60 * second - Duration::from_millis(50);
+        assert_eq!(
+            other.paused(&penalties, early),
+            Some(Duration::ZERO),
+            "a group of its own, and a timer a little early"
+        );
+        assert_eq!(short.paused(&penalties, 60 * second), None, "it would be too long");
+        assert_eq!(first.paused(&penalties, 60 * second), Some(20 * second));
+        assert_eq!(first.paused(&penalties, 80 * second), Some(Duration::ZERO));
+        assert_eq!(first.ended(&Method::GET, &of("light"), &penalties, 80 * second), None, "no third wait fits");
+        (0..100).for_each(|n| penalties.begins(&n.to_string(), second));
+        assert_eq!(penalties.0.lock().unwrap().len(), MOST_GROUPS);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use crate::retry_after::Penalties;
 use crate::sleep::wait_until;
 
 /// Counts what is under way: calls of the handles, and an event that was taken until the next one is asked for.
@@ -18,6 +19,7 @@ pub struct Work {
     idle: Condvar,
     /// The program has asked for the end of the session. The lock and the wakers above serve it too.
     closing: AtomicBool,
+    penalties: Penalties,
 }
 
 impl Work {
@@ -45,6 +47,12 @@ impl Work {
         };
         self.idle.notify_all();
         waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// What the calls that wait for their next try share.
+    #[must_use]
+    pub const fn penalties(&self) -> &Penalties {
+        &self.penalties
     }
 
     /// Whether it has asked for it.

@@ -71,6 +71,8 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 pub(crate) trait Tasks: Send + Sync {
     fn spawn(&self, task: BoxFuture<'static, ()>) -> io::Result<()>;
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// Monotonic.
+    fn elapsed(&self) -> Duration;
 }
 
 impl<R: Runtime> Tasks for R {
@@ -80,6 +82,10 @@ impl<R: Runtime> Tasks for R {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         Runtime::sleep(self, duration)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clocks().boot
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use ringcentral_ws_adapter::{
-    Attempt, CallError, Missed, RequestError, RequestErrorKind, Response, RetryAfter, Tries, messages_in, named,
-    request_to, request_with_json, response, sms_in,
+    Attempt, CallError, ClockTimes, Missed, RequestError, RequestErrorKind, Response, RetryAfter, Tries, messages_in,
+    named, request_to, request_with_json, response, sms_in,
 };
 use ringcentral_ws_api::Message;
 use ringcentral_ws_api::payloads::InstantMessage;
@@ -116,13 +116,21 @@ impl Client {
         let mut tries = Tries::new(rule);
         loop {
             let ended = self.start_request(request.clone()).wait();
-            let Some(pause) = tries.ended(request.method(), &ended) else { return ended };
+            let (penalties, elapsed) = (self.remote.work.penalties(), || ClockTimes::system().boot);
+            let Some(mut pause) = tries.ended(request.method(), &ended, penalties, elapsed()) else { return ended };
             attempt.waits();
-            if !self.pause(pause) {
-                return Err(RequestErrorKind::Closing.into());
-            }
-            if !attempt.goes_on() {
-                return ended;
+            while !pause.is_zero() {
+                if !self.pause(pause) {
+                    return Err(RequestErrorKind::Closing.into());
+                }
+                if !attempt.goes_on() {
+                    return ended;
+                }
+                if self.states().get().is_closed() {
+                    break;
+                }
+                let Some(more) = tries.paused(penalties, elapsed()) else { return ended };
+                pause = more;
             }
         }
     }

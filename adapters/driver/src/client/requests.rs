@@ -118,13 +118,23 @@ impl<R> Client<R> {
         let mut tries = Tries::new(rule);
         loop {
             let ended = self.call(request.clone(), None).await.and_then(|answered| response(answered.answer));
-            let Some(pause) = tries.ended(request.method(), &ended) else { return ended };
-            attempt.waits();
-            if !self.pause(pause).await {
-                return Err(RequestErrorKind::Closing.into());
-            }
-            if !attempt.goes_on() {
+            let penalties = self.work.penalties();
+            let Some(mut pause) = tries.ended(request.method(), &ended, penalties, self.tasks.elapsed()) else {
                 return ended;
+            };
+            attempt.waits();
+            while !pause.is_zero() {
+                if !self.pause(pause).await {
+                    return Err(RequestErrorKind::Closing.into());
+                }
+                if !attempt.goes_on() {
+                    return ended;
+                }
+                if self.states().get().is_closed() {
+                    break;
+                }
+                let Some(more) = tries.paused(penalties, self.tasks.elapsed()) else { return ended };
+                pause = more;
             }
         }
     }

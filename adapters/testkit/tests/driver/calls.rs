@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringcentral_ws_driver::{Body, Config};
 use ringcentral_ws_driver::{Client, RequestError, RequestErrorKind, Response, http};
-use ringcentral_ws_gateway::GatewayConfig;
+use ringcentral_ws_gateway::{GatewayConfig, RestLimits};
 use ringcentral_ws_testkit::{Call, Machine, Received, Watch, World};
 
 const CALLS: usize = 25;
@@ -91,4 +91,37 @@ fn when_the_peer_is_found_dead() {
     // The interval of heartbeats is the client's own, up to an eighth shorter than 30 s.
     let after = Duration::from_millis(36_250)..=Duration::from_secs(40);
     all_end_with_the_connection(stage, "heartbeat_timeout", after);
+}
+
+// CLAUSE REQ-3 TOK-3
+#[test]
+fn calls_that_wait_out_a_429_do_not_keep_each_other_in_the_penalty() {
+    let second = Duration::from_secs(1);
+    let mut gateway = GatewayConfig::default();
+    gateway.rest_limits = Some(RestLimits { light: 5, ..RestLimits::default() });
+    let mut world = World::new(11, gateway);
+    let (client, _events) = world.builder().start().unwrap();
+    world.pass(second);
+    let waits = client.retry_after(Duration::from_secs(200));
+    let get = || {
+        let client = waits.clone();
+        Call::new(async move { client.get("/restapi/v1.0/account/~").await })
+    };
+    let began = world.machine.now();
+    let (mut calls, mut ended) = (Vec::new(), Vec::new());
+    for at in 0..400 {
+        // Five use up the minute, and one in ten seconds is too many, until half a minute has passed.
+        calls.extend((0..if at == 0 { 5 } else { u32::from(at % 10 == 0 && at <= 30) }).map(|_| get()));
+        calls.retain_mut(|call| {
+            !call.poll() || {
+                ended.push((at, call.take().unwrap().unwrap().status().as_u16()));
+                false
+            }
+        });
+        world.pass(second);
+    }
+    assert!(calls.is_empty() && world.machine.now() - began >= 400 * second);
+    assert!(ended.iter().all(|(_, status)| *status == 200), "{ended:?}");
+    assert!(ended.iter().all(|(at, _)| *at < 95), "{ended:?}");
+    assert_eq!(world.server.gateway().0.observations().penalties_restarted, 2, "by those that came while one was on");
 }
