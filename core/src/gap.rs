@@ -38,7 +38,8 @@ pub struct Gap {
     /// The `uuid` of the last notification that was delivered before the gap; `None` if there was none. At most its
     /// first 1024 bytes.
     pub after: Option<Box<str>>,
-    /// When the last frame before the loss was received, by this machine's clock; 0 if that is unknown. A notification
+    /// When the last frame before the loss was received, or, if the subscription may have been gone before that, when it
+    /// was last known to be there ([REC-3](crate::protocol#rec-3)); by this machine's clock, 0 if that is unknown. A notification
     /// that the server sent just before may still have been on its way. To fetch what is missing, begin earlier, by the
     /// latency and by the difference of the clocks; `after` says what is known already.
     pub since: UnixMillis,

@@ -88,6 +88,9 @@ pub struct Snapshot {
     /// What came after this moment is not proven complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unproven: Option<UnixMillis>,
+    /// The active subscription, which is not to be verified, was there at this moment, if that is not `last_seen`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confirmed: Option<UnixMillis>,
     /// The active subscription was there at this moment, and is to be verified since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unverified: Option<UnixMillis>,
@@ -212,6 +215,7 @@ impl Snapshot {
             last: None,
             gap: Some(StoredGap::new(&GapCause::Restored, since)),
             unproven: None,
+            confirmed: None,
             unverified: None,
             detached: false,
             next_subscription: 0,
@@ -318,6 +322,11 @@ impl Snapshot {
             "a desired subscription with the server's id"
         } else if self.wanted.is_some() && self.removing.is_some() {
             "a subscription that is desired and given up"
+        } else if self
+            .confirmed
+            .is_some_and(|at| self.active.is_none() || self.unverified.is_some() || at >= self.last_seen)
+        {
+            "a subscription that was confirmed at another time"
         } else if self.active.is_some() && self.unsure {
             "a subscription that is known and not known"
         } else if self.extra.as_ref().is_some_and(|extra| extra.len() > MAX_EXTRA) {

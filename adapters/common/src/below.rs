@@ -118,6 +118,8 @@ impl Below {
     /// When the stream only is not ready, or the WebSocket is not open yet.
     pub fn wrote(&mut self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
         match result {
+            // Nothing is to wait for a stream that has failed once: it would take room for what never leaves.
+            _ if self.failed.is_some() => Ok(length),
             Ok(0) if length > 0 => self.fails(io::ErrorKind::WriteZero.into()).map(|()| length),
             Ok(count) => Ok(count),
             Err(error) => self.fails(error).map(|()| length),

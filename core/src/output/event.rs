@@ -89,7 +89,8 @@ pub enum Event {
         /// The reason of the wait.
         reason: WaitReason,
     },
-    /// The next attempt, or its next step, waits for more than two seconds, though no attempt has failed right now
+    /// The next attempt, or its next step, waits for more than two seconds, though no attempt has failed right now; or the
+    /// call for the subscription does, on a connection, though none was refused right now ([`WaitReason::SubscriptionLimit`])
     /// ([REC-8](crate::protocol#rec-8)).
     Waiting {
         /// The reason of the wait.
@@ -170,6 +171,9 @@ pub enum WaitReason {
     /// Another client opens this session again and again. A new session begins after the wait
     /// ([CON-7](crate::protocol#con-7)).
     Contended,
+    /// The connection is there, and before the next call for the subscription the server's penalty is waited out, be it
+    /// that of another process before this one ([SUB-5](crate::protocol#sub-5)).
+    SubscriptionLimit,
 }
 
 impl WaitReason {
@@ -185,6 +189,7 @@ impl WaitReason {
             Self::LastChance => "last_chance",
             Self::TokenSpread => "token_spread",
             Self::Contended => "contended",
+            Self::SubscriptionLimit => "subscription_limit",
         }
     }
 }
@@ -200,6 +205,7 @@ impl fmt::Display for WaitReason {
             Self::LastChance => "the call that is left is kept for the end of the recovery window",
             Self::TokenSpread => "a new access token may not be known everywhere yet",
             Self::Contended => "another client uses the same session; a session of its own begins after this",
+            Self::SubscriptionLimit => "the server asked to wait before the next call for the subscription",
         })
     }
 }

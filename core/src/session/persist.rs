@@ -79,6 +79,10 @@ impl Session {
             last: self.state.delivery.last().map(Box::from),
             gap: self.state.delivery.pending().map(|gap| StoredGap::new(&gap.cause, gap.since)),
             unproven: self.state.delivery.unverified_since(),
+            confirmed: match self.state.subscription.known() {
+                Known::Active(active) => Some(active.confirmed).filter(|at| *at < self.last_seen()),
+                _ => None,
+            },
             unverified: match self.state.subscription.known() {
                 Known::Unverified(active) => Some(active.confirmed),
                 _ => None,
@@ -133,7 +137,7 @@ impl Session {
         }
         session.state.tokens.keep_packed(snapshot.auth);
         let active = |stored: StoredSubscription| {
-            let confirmed = snapshot.unverified.unwrap_or(snapshot.last_seen);
+            let confirmed = snapshot.unverified.or(snapshot.confirmed).unwrap_or(snapshot.last_seen);
             Some(Active {
                 id: SubscriptionId(stored.id),
                 filters: stored.filters,

@@ -1,10 +1,12 @@
 //! Notifications that come before their subscription is confirmed: held, in order, within limits (SUB-3).
 
+use std::time::Duration;
+
 use ringcentral_ws_core::*;
 
 use crate::direct::{
-    Direct, count, delivered, details, error_body, events, get, is_gap, is_notification, limited, notification,
-    over_socket, recovered, unsubscribed, without_penalty,
+    DETAILS, Direct, count, delivered, details, echo_of, error_body, events, get, is_gap, is_notification, limited,
+    notification, over_socket, purposes, recovered, unsubscribed, without_penalty,
 };
 
 // CLAUSE SUB-3 SUB-8
@@ -48,9 +50,89 @@ fn what_a_lost_call_made_may_overflow_though_it_was_taken_back_meanwhile() {
         s.subscribe();
         s.frame(&if continues { recovered(fields) } else { details(fields) });
         (0..count).for_each(|n| drop(s.frame(&notification(n))));
-        let delivered = delivered(&s.reply(200, r#"{"id":"s"}"#));
+        let outputs = s.reply(200, r#"{"id":"s"}"#);
+        let delivered = delivered(&outputs);
         assert_eq!(delivered[0] == "gap replay_overflow", gap, "{count} {continues} {delivered:?}");
         assert_eq!(delivered.len(), count + usize::from(gap));
+        // It was desired again before the connection was there, and what came since may lack something.
+        let since = crate::direct::gap(&outputs).map(|gap| gap.since.0 - 1_700_000_000_000);
+        assert_eq!(since, gap.then_some(0));
+    }
+}
+
+/// Waits until the subscription is asked for, on a connection that lives.
+fn until_asked(s: &mut Direct) {
+    for _ in 0..100 {
+        let outputs = s.sleep(Duration::from_secs(1));
+        if purposes(&outputs).contains(&Purpose::Heartbeat) {
+            s.frame(&echo_of(&outputs));
+        }
+        if purposes(&outputs).contains(&Purpose::Subscribe) {
+            return;
+        }
+    }
+    panic!("it is not asked for");
+}
+
+// CLAUSE REC-5 SUB-7
+#[test]
+fn what_cannot_be_read_may_belong_to_what_was_taken_back_and_is_desired_again() {
+    let unclear = |s: &mut Direct| {
+        s.subscribe();
+        s.reply(503, &error_body("CMN-211"));
+        until_asked(s);
+    };
+    let again = |s: &mut Direct| {
+        assert!(unsubscribed(&s.unsubscribe()));
+        s.subscribe();
+    };
+    // The rate limit is waited out before the next call.
+    let mut s = Direct::ready(Config::default());
+    unclear(&mut s);
+    s.reply(429, &error_body("CMN-301"));
+    again(&mut s);
+    s.frame("garbage");
+    s.frame(&notification(2));
+    until_asked(&mut s);
+    assert_eq!(delivered(&s.reply(200, r#"{"id":"s"}"#)), ["gap unreadable_frame", "2"]);
+    // Before ConnectionDetails.
+    for early in ["garbage".to_owned(), notification(1)] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribe();
+        s.reopen();
+        again(&mut s);
+        s.frame(&early);
+        s.frame(&recovered(DETAILS));
+        s.frame(&notification(2));
+        assert_eq!(delivered(&s.reply(200, r#"{"id":"s"}"#)), ["gap unreadable_frame", "2"], "{early}");
+    }
+    // What nobody wants is not missed.
+    let mut s = Direct::ready(Config::default());
+    unclear(&mut s);
+    s.reply(429, &error_body("CMN-301"));
+    s.unsubscribe();
+    s.frame("garbage");
+    s.subscribe();
+    until_asked(&mut s);
+    assert_eq!(delivered(&s.reply(200, r#"{"id":"s"}"#)), [""; 0]);
+}
+
+// CLAUSE REC-5 SUB-7
+#[test]
+fn a_subscription_that_was_perhaps_not_deleted_may_come_again() {
+    for (answer, gap) in [(401, true), (204, false), (404, false)] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribed();
+        s.unsubscribe();
+        s.reply(answer, &error_body("OAU-213"));
+        s.subscribe();
+        s.reply(429, &error_body("CMN-301"));
+        s.unsubscribe();
+        s.subscribe();
+        s.frame("garbage");
+        until_asked(&mut s);
+        let found = delivered(&s.reply(200, r#"{"id":"s"}"#));
+        assert_eq!(found.len(), usize::from(gap), "{answer} {found:?}");
     }
 }
 

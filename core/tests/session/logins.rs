@@ -206,3 +206,34 @@ fn a_path_that_is_always_refused_costs_one_login_a_minute() {
     }
     assert_eq!(logins, [0, 60, 120]);
 }
+
+// CLAUSE REQ-8 TOK-4
+#[test]
+fn requests_that_are_refused_at_once_share_one_login() {
+    let mut s = Direct::ready(Config::default());
+    let call = |s: &mut Direct| {
+        s.request(get("/p"));
+        s.call
+    };
+    let (one, two) = (call(&mut s), call(&mut s));
+    let answer = |s: &mut Direct, call| {
+        s.call = call;
+        s.http(401, EXPIRED)
+    };
+    assert_eq!(asks(&answer(&mut s, one)), [AuthReason::Refused]);
+    assert_eq!((asks(&answer(&mut s, two)), s.session.stats().requests), (vec![], 2), "it waits for the same one");
+    let outputs = s.authorize();
+    let sent: Vec<_> = crate::direct::actions(&outputs)
+        .filter_map(|action| if let Action::Http { id, .. } = action { Some(*id) } else { None })
+        .collect();
+    assert_eq!(sent.len(), 2, "both are sent again");
+    // A third one came meanwhile, and carries the new token too.
+    let three = call(&mut s);
+    for call in [three, sent[1], sent[0]] {
+        let outputs = answer(&mut s, call);
+        assert_eq!(asks(&outputs), []);
+        assert!(
+            matches!(first_outcome(&outputs), RequestOutcome::Response { response, .. } if response.status() == 401)
+        );
+    }
+}

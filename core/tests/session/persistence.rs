@@ -436,6 +436,10 @@ fn a_process_that_follows_waits_out_the_rate_limit_of_the_subscription() {
         s.authorize();
         s.open();
         let (mut outputs, mut waited) = (s.frame(&details(DETAILS)), 0);
+        let said = events(&outputs).find_map(|event| match event {
+            Event::Waiting { reason: WaitReason::SubscriptionLimit, delay, .. } => Some(*delay),
+            _ => None,
+        });
         while !purposes(&outputs).contains(&Purpose::Subscribe) && waited < 4_000 {
             outputs = s.sleep(Duration::from_secs(1));
             if purposes(&outputs).contains(&Purpose::Heartbeat) {
@@ -444,5 +448,19 @@ fn a_process_that_follows_waits_out_the_rate_limit_of_the_subscription() {
             waited += 1;
         }
         assert!((wait..wait + 2).contains(&waited), "{passed} {back}: {waited}");
+        assert_eq!(said.is_some(), wait > 0, "a long wait is said");
+        assert!(said.is_none_or(|delay| (wait - 1..=wait).contains(&delay.as_secs())), "{said:?}");
     }
+}
+
+// CLAUSE CLS-1 SUB-5
+#[test]
+fn the_rate_limit_outlives_a_subscription_that_was_given_up() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    s.reply(429, &error_body("CMN-301"));
+    s.session.close(Close::Revoke, s.now).unwrap();
+    s.drain();
+    s.closed(Some(1000));
+    assert!(s.session.snapshot().unwrap().to_json().contains("no_subscribe_before"));
 }

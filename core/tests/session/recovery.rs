@@ -5,8 +5,8 @@ use std::time::Duration;
 use ringcentral_ws_core::*;
 
 use crate::direct::{
-    DETAILS, Direct, TOKEN, actions, carries_handle, count, delivered, details, echo_of, events, gap, good, is_gap,
-    is_notification, limited, message_id, next_connection, notification, notification_of, recovered,
+    DETAILS, Direct, TOKEN, actions, carries_handle, clock, count, delivered, details, echo_of, events, gap, good,
+    is_gap, is_notification, limited, message_id, next_connection, notification, notification_of, recovered,
 };
 
 // CLAUSE REC-5
@@ -289,4 +289,52 @@ fn a_subscription_that_was_gone_before_the_loss_is_missed_since_its_last_notific
         let found = gap(&outputs).map(|gap| gap.since.0 - 1_700_000_000_000);
         assert_eq!(found, Some(since), "{code} {window} {outputs:?}");
     }
+}
+
+// CLAUSE REC-3 SUB-7
+#[test]
+fn a_deletion_of_ones_own_that_may_have_run_is_not_missed() {
+    for again in [false, true] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribed();
+        s.frame(&notification(1));
+        for _ in 0..3 {
+            let outputs = s.sleep(Duration::from_secs(30));
+            s.frame(&echo_of(&outputs));
+        }
+        let last_frame = s.now;
+        s.unsubscribe();
+        if again {
+            s.subscribe();
+        }
+        s.reopen();
+        let fields = format!(r#"{DETAILS},"recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#);
+        let mut outputs = s.frame(&details(&fields));
+        if again {
+            outputs.extend(s.reply(200, r#"{"id":"t"}"#));
+        }
+        let since = gap(&outputs).map(|gap| gap.since.0 - 1_700_000_000_000);
+        assert!(since.is_none_or(|since| since >= last_frame.as_micros() / 1_000), "{again} {since:?}");
+    }
+}
+
+// CLAUSE REC-3 PST-2
+#[test]
+fn a_process_that_follows_knows_when_the_subscription_was_there_last() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    s.sleep(Duration::from_secs(1));
+    s.frame(&notification(1));
+    for _ in 0..3 {
+        let outputs = s.sleep(Duration::from_secs(30));
+        s.frame(&echo_of(&outputs));
+    }
+    let snapshot = s.session.snapshot().unwrap();
+    let at = ClockReading { unix: UnixMillis(clock().unix.0 + 100_000), ..clock() };
+    let mut s = Direct::restored_at(Config::default(), snapshot, at);
+    s.authorize();
+    s.open();
+    s.frame(&details(&format!(r#"{DETAILS},"recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#)));
+    let outputs = s.reply(200, r#"{"id":"t"}"#);
+    assert_eq!(gap(&outputs).map(|gap| gap.since.0 - 1_700_000_000_000), Some(1_000));
 }

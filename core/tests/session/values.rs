@@ -258,6 +258,7 @@ fn each_reason_has_words_of_its_own() {
         WaitReason::LastChance,
         WaitReason::TokenSpread,
         WaitReason::Contended,
+        WaitReason::SubscriptionLimit,
     ];
     let words = gaps.iter().map(ToString::to_string).chain(waits.iter().map(ToString::to_string));
     let words = words.chain(Unreadable::ALL.iter().map(ToString::to_string));

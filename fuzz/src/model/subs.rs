@@ -38,6 +38,11 @@ impl Subs {
         self.active.is_some() || self.is_creating() || self.desired.is_some() && self.unsure
     }
 
+    /// What comes may belong to what is desired.
+    pub(super) fn may_be_owed(&self) -> bool {
+        self.may_be_active() || self.leftover && self.desired.is_some()
+    }
+
     /// Something waits for an answer.
     pub(super) fn is_holding(&self) -> bool {
         !self.held.is_empty()
@@ -248,7 +253,7 @@ impl Model {
     }
 
     fn removed(&mut self) {
-        self.subs.leftover |= self.subs.unsure && self.subs.active.is_none();
+        self.subs.leftover |= self.subs.verify || self.subs.unsure && self.subs.active.is_none();
         self.subs.active = None;
         (self.subs.unsure, self.subs.verify, self.subs.lost, self.subs.failures) = (false, false, false, 0);
         self.subs.held.clear();

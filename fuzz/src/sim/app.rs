@@ -1,6 +1,6 @@
 //! The application: its commands, what it gets, what it writes down.
 
-use ringcentral_ws_core::{Body, Cause, CloseReason, Event, Filters, GapCause, RequestOptions, Resumption};
+use ringcentral_ws_core::{Body, Cause, CloseReason, Event, Filters, GapCause, RequestOptions, Resumption, WaitReason};
 
 use super::World;
 use super::client::{App, Published};
@@ -209,7 +209,7 @@ impl<M: Maker> World<M> {
                 let verdict = c.pacing.failed(*attempt);
                 if c.prompt { verdict } else { Ok(()) }
             }
-            Event::Waiting { at, .. } => {
+            Event::Waiting { reason, at, .. } if *reason != WaitReason::SubscriptionLimit => {
                 c.pacing.announced(*at);
                 Ok(())
             }

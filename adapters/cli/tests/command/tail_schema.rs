@@ -190,6 +190,7 @@ fn made() -> Vec<Event> {
         Event::Retry { attempt: 1, cause: cause(), at, delay, reason: WaitReason::Backoff },
         Event::Waiting { reason: WaitReason::LastChance, at, delay },
         Event::Waiting { reason: WaitReason::LoginLimit, at, delay },
+        Event::Waiting { reason: WaitReason::SubscriptionLimit, at, delay },
         Event::Disconnected { conn, cause: cause(), reason: None },
         Event::Disconnected { conn, cause: cause(), reason: Some("bye".into()) },
         broken(ProtocolError::TooLarge(usize::MAX)),

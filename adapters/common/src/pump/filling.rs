@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use http::{Request as HttpRequest, StatusCode};
 use ringcentral_ws_api::{FillStep, GapCall, GapFiller};
 use ringcentral_ws_core::classify::Class;
-use ringcentral_ws_core::{Body, ClockReading, Event, RequestId, RequestOutcome, Timestamp};
+use ringcentral_ws_core::{Body, ClockReading, Event, RequestId, RequestOutcome, Timestamp, WaitReason};
 
 use super::{Io, Phase, Pump, Replies};
 
@@ -47,6 +47,7 @@ impl Filling {
             Event::SubscriptionFailed { error, retry_at: Some(at), .. } if error.class() == Class::RateLimited => {
                 self.filler.yield_to_subscription(*at);
             }
+            Event::Waiting { reason: WaitReason::SubscriptionLimit, at, .. } => self.filler.yield_to_subscription(*at),
             _ => return,
         }
         self.wait = Some(clock.now);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringcentral_ws_core::{Config, Event, SessionState, SubscriptionState};
+use ringcentral_ws_core::{Config, Event, SessionState, SubscriptionState, WaitReason};
 
 use super::paint::Status;
 
@@ -146,17 +146,24 @@ impl Waits {
                     self.since = now;
                 }
             }
+            Event::Waiting { reason: WaitReason::SubscriptionLimit, delay, .. } if !self.is_closing => {
+                self.subscription_waits(*delay, now);
+            }
             Event::Waiting { .. } => self.is_announced = true,
             Event::Disconnected { .. } => self.is_announced = false,
             Event::SubscriptionFailed { delay: Some(delay), .. } if !self.is_closing => {
-                self.subscribe_at = Some(now + *delay);
-                self.say_at = Some(now + *delay + SILENCE);
+                self.subscription_waits(*delay, now);
             }
             Event::SubscriptionFailed { .. } | Event::Subscribed(_) | Event::Unsubscribed { .. } => {
                 self.subscribe_at = None;
             }
             _ => {}
         }
+    }
+
+    fn subscription_waits(&mut self, delay: Duration, now: Duration) {
+        self.subscribe_at = Some(now + delay);
+        self.say_at = Some(now + delay + SILENCE);
     }
 
     /// What is under way.

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 use crate::timers::TimerKind;
 
 /// Longer waits are events (REC-8).
-const SILENT_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const SILENT_WAIT: Duration = Duration::from_secs(2);
 
 /// Attempts so far.
 #[derive(Clone, Debug)]

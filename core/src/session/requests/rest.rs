@@ -230,11 +230,7 @@ impl Session {
             self.state.requests.get(id).map_or((0, true), |entry| (entry.token, entry.reauthorized));
         // A token that has been replaced since was refused: that is not yet the one repetition.
         let outdated = token != self.state.tokens.number();
-        if expired && !outdated && reauthorized {
-            self.state.tokens.fruitless = Some((token, now));
-        }
-        let again = outdated || !reauthorized && !self.state.tokens.is_fruitless(now);
-        if expired && again {
+        if expired && (outdated || !reauthorized && self.state.tokens.replaces_for_request(token, now)) {
             if let Some(entry) = self.state.requests.get_mut(id) {
                 entry.reauthorized |= !outdated;
             }

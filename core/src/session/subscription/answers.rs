@@ -53,7 +53,13 @@ impl Session {
                     CallKind::Delete if removed && self.state.subscription.desired().is_some() => {
                         self.subscription_gone()
                     }
-                    CallKind::Delete if removed => self.removed(now),
+                    CallKind::Delete if removed => {
+                        if !gone {
+                            // It did not run.
+                            self.state.subscription.mark_unverified();
+                        }
+                        self.removed(now);
+                    }
                     kind => self.subscription_refused(kind, info, wait, now),
                 }
             }
@@ -135,26 +141,31 @@ impl Session {
             }
             Class::RateLimited => {
                 let penalty = self.config.retry.penalty;
-                let floor = now.after(wait.unwrap_or(penalty));
-                if floor < Timestamp::from_micros(u64::MAX) {
-                    self.state.subscription.hold_until(floor);
-                    self.out.snapshot_changed();
-                }
                 let times = if let Refusals::Limited(times) = before { times } else { 0 };
                 self.state.subscription.refusals = Refusals::Limited(times.saturating_add(1));
                 let apart = retry::apart(times, penalty, &mut self.state.rng);
-                Some(self.subscription_retry(floor.after(apart), now))
+                let floor = now.after(wait.unwrap_or(penalty)).after(apart);
+                self.hold_subscription(floor);
+                Some(self.subscription_retry(floor, now))
             }
             Class::RefreshToken => {
                 let number = self.state.tokens.number();
                 let first = if let Refusals::Unauthorized(first) = before { first } else { number };
                 self.state.subscription.refusals = Refusals::Unauthorized(first);
-                self.access_refused(self.state.tokens.number());
-                // Should the budget of logins be spent, the retry asks again.
-                let _ = self.ask(now);
+                if number == first {
+                    self.access_refused(number);
+                    // Should the budget of logins be spent, the retry asks again.
+                    let _ = self.ask(now);
+                }
+                // Else the connection is that of a token before the one that is held, which nobody has refused.
                 Some(self.subscription_retry(floor, now))
             }
-            Class::Transient | Class::RecoverSession | Class::ForgetWsc => Some(self.subscription_retry(floor, now)),
+            Class::Transient | Class::RecoverSession | Class::ForgetWsc => {
+                if wait.is_some() {
+                    self.hold_subscription(floor);
+                }
+                Some(self.subscription_retry(floor, now))
+            }
         };
         let retry_at = retry_at.map(|at| at.max(now.after(MIN_WAIT)));
         // A timer never runs until the end of time, and what waits for nothing would be sent at once.
@@ -181,6 +192,14 @@ impl Session {
         let delay = retry_at.map(|at| at.since(now));
         self.out.emit(Event::SubscriptionFailed { id, error: Box::new(error), retry_at, delay });
         self.leave_refused_connection(now);
+    }
+
+    /// The server wants no call before then, whatever it is for.
+    fn hold_subscription(&mut self, until: Timestamp) {
+        if until < Timestamp::from_micros(u64::MAX) {
+            self.state.subscription.hold_until(until);
+            self.out.snapshot_changed();
+        }
     }
 
     /// Another access token did not help: the connection is still that of the one before.

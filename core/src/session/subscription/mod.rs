@@ -8,7 +8,8 @@ use crate::classify::Cause;
 use crate::filters::Filters;
 use crate::gap::GapCause;
 use crate::ids::SubscriptionId;
-use crate::output::{Action, Event, Purpose};
+use crate::output::{Action, Event, Purpose, WaitReason};
+use crate::session::connection::attempts::SILENT_WAIT;
 use crate::session::{Session, SubscriptionState};
 use crate::time::{Timestamp, UnixMillis};
 use crate::timers::TimerKind;
@@ -211,6 +212,11 @@ impl Subscription {
         }
     }
 
+    /// Whether what comes, or what cannot be read, may belong to what is desired.
+    pub(crate) fn may_be_owed(&self) -> bool {
+        self.may_be_active() || self.is_leftover() && self.desired().is_some()
+    }
+
     /// The filters of all that is desired, active or on its way.
     #[cfg(feature = "recorder")]
     pub(crate) fn filters_mut(&mut self) -> impl Iterator<Item = &mut Filters> {
@@ -255,7 +261,8 @@ impl Subscription {
 
     /// Everything, for good.
     pub(crate) fn forget(&mut self) {
-        *self = Self { next: self.next, ..Self::default() };
+        // The rate limit is the user's, whatever subscription it is for.
+        *self = Self { next: self.next, not_before: self.not_before, ..Self::default() };
     }
 
     pub(crate) const fn state(&self) -> SubscriptionState {
@@ -278,6 +285,10 @@ impl Session {
         let id = SubscriptionId(self.state.subscription.next);
         self.state.subscription.goal = Goal::Desired(Desired { id, filters });
         self.state.subscription.failures = 0;
+        if self.state.subscription.is_leftover() {
+            // From now on it is desired again, and nothing of it is proven complete.
+            self.state.delivery.mark_unverified(self.last_seen());
+        }
         self.retry_subscription_now();
         self.out.snapshot_changed();
         self.settle(now);
@@ -337,6 +348,10 @@ impl Session {
         let Some(conn) = self.ready() else { return };
         let not_before = self.state.subscription.not_before;
         if not_before > now && self.state.closing.is_none() {
+            let delay = not_before.since(now);
+            if delay > SILENT_WAIT {
+                self.out.emit(Event::Waiting { reason: WaitReason::SubscriptionLimit, at: not_before, delay });
+            }
             return self.arm(TimerKind::Subscribe, not_before);
         }
         let message = self.fresh_id();
@@ -379,8 +394,8 @@ impl Session {
         let (known, had) = match self.state.subscription.known {
             Known::Nothing => (Known::Nothing, false),
             Known::Leftover => (Known::Leftover, false),
-            Known::Unsure => (Known::Leftover, true),
-            Known::Active(_) | Known::Unverified(_) => (Known::Nothing, true),
+            Known::Unsure | Known::Unverified(_) => (Known::Leftover, true),
+            Known::Active(_) => (Known::Nothing, true),
         };
         self.state.subscription.known = known;
         self.state.subscription.lost = false;

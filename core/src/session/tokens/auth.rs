@@ -191,6 +191,10 @@ impl Session {
             stated
         };
         self.state.tokens.logins.hold_until(Planned { at: now.after(stated), reason: asked_by(&cause) });
+        if !stated.is_zero() {
+            // A process that follows must not ask sooner either.
+            self.out.snapshot_changed();
+        }
         self.requests_without_token(&cause, now);
         if self.state.tokens.bearer(now).is_some() {
             // The old token is still good: the connection goes on, and the source is asked again.

@@ -132,8 +132,8 @@ pub(crate) struct Tokens {
     pub(crate) calls: Budget,
     /// So many calls in a row were refused because of the rate limit.
     pub(crate) limited: u8,
-    /// The token that a request had asked for was refused to it as well: this one, since then.
-    pub(crate) fruitless: Option<(u64, Timestamp)>,
+    /// The token of this number was replaced at that time because it was refused to a request.
+    pub(crate) refused_to_request: Option<(u64, Timestamp)>,
     /// What another process left of it, until the first connection is asked for.
     pub(crate) packed: Option<Box<StoredAuth>>,
 }
@@ -152,7 +152,7 @@ impl Tokens {
             former: Masker::new(),
             calls: Budget::new(config.retry.auth_calls_per_minute),
             limited: 0,
-            fruitless: None,
+            refused_to_request: None,
             packed: None,
         }
     }
@@ -188,10 +188,18 @@ impl Tokens {
         if let Access::Held(held) = &self.access { Some(held) } else { None }
     }
 
-    /// Whether another token would help a request no more than this one did: it was asked for by a request that was
-    /// refused all the same, less than a minute ago.
-    pub(crate) fn is_fruitless(&self, now: Timestamp) -> bool {
-        self.fruitless.is_some_and(|(token, at)| token == self.number && now.since(at) < MINUTE)
+    /// This token, the one in use, was refused to a request. Whether it is replaced: at most once a minute, because another
+    /// one is no help to a request that is refused whatever it carries.
+    pub(crate) fn replaces_for_request(&mut self, token: u64, now: Timestamp) -> bool {
+        match self.refused_to_request {
+            // It is being replaced.
+            Some((refused, _)) if refused == token => true,
+            Some((_, at)) if now.since(at) < MINUTE => false,
+            _ => {
+                self.refused_to_request = Some((token, now));
+                true
+            }
+        }
     }
 
     /// The budget of calls.
