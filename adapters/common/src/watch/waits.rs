@@ -354,6 +354,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_that_another_process_left_is_shown_as_one_of_the_subscription() {
+        let mut waits = Waits::new(Longest::of(&Config::default()));
+        state(&mut waits, SessionState::Connecting, 0);
+        waits.event(&connected(), seconds(1));
+        let (reason, delay) = (WaitReason::SubscriptionLimit, seconds(40));
+        waits.event(&Event::Waiting { reason, at: Timestamp::ZERO, delay }, seconds(1));
+        state(&mut waits, SessionState::Ready { conn: ConnId::from(2) }, 1);
+        assert_eq!(shown(&waits, 11), "connected, not subscribed: next try in 30 s");
+        assert_eq!(waits.says_next(), Some(seconds(41) + SILENCE));
+    }
+
+    #[test]
     fn the_wait_ends_when_nothing_is_tried_again_and_with_the_session() {
         let unsubscribed = Event::Unsubscribed { id: SubscriptionId::from(1) };
         for event in [failed(None), unsubscribed] {
