@@ -110,11 +110,12 @@ fn what_cannot_be_read_may_belong_to_what_was_taken_back_and_is_desired_again() 
     let mut s = Direct::ready(Config::default());
     unclear(&mut s);
     s.reply(429, &error_body("CMN-301"));
-    s.unsubscribe();
-    s.frame("garbage");
-    s.subscribe();
+    let mut outputs = s.unsubscribe();
+    outputs.extend(s.frame("garbage"));
+    outputs.extend(s.subscribe());
     until_asked(&mut s);
-    assert_eq!(delivered(&s.reply(200, r#"{"id":"s"}"#)), [""; 0]);
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    assert_eq!(delivered(&outputs), [""; 0]);
 }
 
 // CLAUSE REC-5 SUB-7
