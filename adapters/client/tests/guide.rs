@@ -103,11 +103,13 @@ fn the_reasons_of_waits_and_the_metrics_exist() {
     let reasons = [
         WaitReason::Backoff,
         WaitReason::RetryAfter,
+        WaitReason::LoginLimit,
         WaitReason::AuthBudget,
         WaitReason::AttemptBudget,
         WaitReason::LastChance,
         WaitReason::TokenSpread,
         WaitReason::Contended,
+        WaitReason::SubscriptionLimit,
     ];
     for reason in reasons {
         assert!(text.contains(&format!("| `{}` |", reason.as_str())), "{} is missing", reason.as_str());

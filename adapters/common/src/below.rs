@@ -118,8 +118,6 @@ impl Below {
     /// When the stream only is not ready, or the WebSocket is not open yet.
     pub fn wrote(&mut self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
         match result {
-            // Nothing is to wait for a stream that has failed once: it would take room for what never leaves.
-            _ if self.failed.is_some() => Ok(length),
             Ok(0) if length > 0 => self.fails(io::ErrorKind::WriteZero.into()).map(|()| length),
             Ok(count) => Ok(count),
             Err(error) => self.fails(error).map(|()| length),
@@ -221,10 +219,17 @@ impl<S: io::Read> io::Read for Tracked<S> {
 
 impl<S: io::Write> io::Write for Tracked<S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        // What never leaves takes no room and waits for nothing.
+        if self.below.failed().is_some() {
+            return Ok(buf.len());
+        }
         self.below.wrote(self.stream.write(buf), buf.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.below.failed().is_some() {
+            return Ok(());
+        }
         self.below.flushed(self.stream.flush())
     }
 }

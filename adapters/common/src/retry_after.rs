@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use ringcentral_ws_core::{ApiError, is_read};
+use ringcentral_ws_core::{ApiError, RateLimit, is_read};
 
 use crate::request::RequestError;
 use crate::response::Response;
@@ -95,6 +95,11 @@ impl Penalties {
         }
     }
 
+    /// A call of this group was let through.
+    fn ends(&self, group: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(name, _)| **name != *group);
+    }
+
     fn left(&self, group: &str, now: Duration) -> Duration {
         let groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let end = groups.iter().find_map(|(name, end)| (**name == *group).then_some(*end));
@@ -133,12 +138,12 @@ impl Tries {
             Ok(answer) => self.rule.pause(method, answer, self.calls, self.waited),
             Err(error) => self.rule.pause_unsent(error, self.calls, self.waited),
         };
-        self.group = how.as_ref().ok().and_then(penalty).map(|(group, penalty)| {
-            penalties.begins(&group, now.saturating_add(penalty));
-            group
-        });
-        self.waited += pause?;
-        pause
+        self.group = how.as_ref().ok().and_then(|answer| group_after(answer, penalties, now));
+        // Another one may have to wait for longer, and this one with it.
+        let left = self.group.as_ref().map_or(Duration::ZERO, |group| penalties.left(group, now));
+        let pause = self.rule.fits(pause?.max(left), self.calls, self.waited)?;
+        self.waited += pause;
+        Some(pause)
     }
 
     /// A pause is over: another one, for the sake of a call that was refused meanwhile; zero if there is none. `None`: it
@@ -152,12 +157,18 @@ impl Tries {
     }
 }
 
-/// The rate-limit group of a call that was one too many, and for how long the server wants no other.
-fn penalty(answer: &Response) -> Option<(Box<str>, Duration)> {
-    let error = ApiError::from_response(answer).filter(|_| answer.status() == StatusCode::TOO_MANY_REQUESTS)?;
-    let name = error.rate_limit.as_ref().and_then(|limit| limit.group.as_deref()).unwrap_or_default();
-    let group = name.chars().take(LONGEST_GROUP).collect::<String>();
-    Some((group.into(), error.retry_after.unwrap_or(LIMITED)))
+/// Notes what an answer says of its rate-limit group, and names the group if the call was one too many. An answer that names
+/// none, such as one over the WebSocket, says nothing of others.
+fn group_after(answer: &Response, penalties: &Penalties, now: Duration) -> Option<Box<str>> {
+    let name = RateLimit::from_headers(answer.headers())?.group?;
+    let group: Box<str> = name.chars().take(LONGEST_GROUP).collect::<String>().into();
+    if answer.status() != StatusCode::TOO_MANY_REQUESTS {
+        penalties.ends(&group);
+        return None;
+    }
+    let penalty = ApiError::from_response(answer).and_then(|error| error.retry_after).unwrap_or(LIMITED);
+    penalties.begins(&group, now.saturating_add(penalty));
+    Some(group)
 }
 
 impl From<Duration> for RetryAfter {

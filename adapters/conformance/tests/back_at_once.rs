@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringcentral_ws_conformance::{DEADLINE, Harness, Running, Setup, World, until};
-use ringcentral_ws_core::{Event, Gap, GapCause, Resumption, RetryPolicy};
+use ringcentral_ws_core::{Event, Gap, GapCause, Resumption, RetryPolicy, WaitReason};
 
 /// Without a sign for longer than this, users think that it hangs.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -146,6 +146,7 @@ impl Client {
             }
             let until = match event {
                 Event::Disconnected { .. } | Event::Connected { .. } => *at,
+                Event::Waiting { reason: WaitReason::SubscriptionLimit, .. } => continue,
                 Event::Retry { delay, .. } | Event::Waiting { delay, .. } => *at + *delay,
                 _ => continue,
             };

@@ -67,11 +67,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for AdaptiveReader<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for AdaptiveReader<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        // What never leaves takes no room and waits for nothing.
+        if self.below.failed().is_some() {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
         Poll::Ready(self.below.wrote(written, buf.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.below.failed().is_some() {
+            return Poll::Ready(Ok(()));
+        }
         let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
         Poll::Ready(self.below.flushed(flushed))
     }

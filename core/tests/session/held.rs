@@ -106,6 +106,17 @@ fn what_cannot_be_read_may_belong_to_what_was_taken_back_and_is_desired_again() 
         s.frame(&notification(2));
         assert_eq!(delivered(&s.reply(200, r#"{"id":"s"}"#)), ["gap unreadable_frame", "2"], "{early}");
     }
+    // Another session never had it.
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    s.closed(None);
+    again(&mut s);
+    s.until_connecting();
+    s.open();
+    let mut outputs = s.frame("garbage");
+    outputs.extend(s.frame(&details(DETAILS)));
+    outputs.extend(s.reply(200, r#"{"id":"s"}"#));
+    assert_eq!(delivered(&outputs), [""; 0]);
     // What nobody wants is not missed.
     let mut s = Direct::ready(Config::default());
     unclear(&mut s);
@@ -116,6 +127,18 @@ fn what_cannot_be_read_may_belong_to_what_was_taken_back_and_is_desired_again() 
     until_asked(&mut s);
     outputs.extend(s.reply(200, r#"{"id":"s"}"#));
     assert_eq!(delivered(&outputs), [""; 0]);
+}
+
+// CLAUSE REC-5 SUB-3
+#[test]
+fn what_comes_alive_while_a_call_waits_is_no_replay() {
+    let mut s = Direct::connecting(Config::default());
+    s.frame(&details(r#""recoveryBufferSize":3,"recoveryTimeout":180"#));
+    s.subscribe();
+    s.reply(503, &error_body("CMN-211"));
+    (0..5).for_each(|n| drop(s.frame(&notification(n))));
+    until_asked(&mut s);
+    assert_eq!(delivered(&s.reply(200, r#"{"id":"s"}"#)), ["0", "1", "2", "3", "4"]);
 }
 
 // CLAUSE REC-5 SUB-7

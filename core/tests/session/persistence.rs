@@ -456,11 +456,31 @@ fn a_process_that_follows_waits_out_the_rate_limit_of_the_subscription() {
 // CLAUSE CLS-1 SUB-5
 #[test]
 fn the_rate_limit_outlives_a_subscription_that_was_given_up() {
+    let headers = |after: u32| format!(r#","headers":{{"Retry-After":"{after}"}}"#);
+    let answer = |s: &mut Direct, status: u16, after: u32, code: &str| {
+        let (id, headers, body) = (s.message.clone(), headers(after), error_body(code));
+        s.frame(&format!(r#"[{{"type":"ClientRequest","messageId":"{id}","status":{status}{headers}}},{body}]"#));
+    };
+    let held = |s: &Direct| {
+        let json: serde_json::Value = serde_json::from_str(&s.session.snapshot().unwrap().to_json()).unwrap();
+        json["auth"]["no_subscribe_before"].as_u64().map(|at| (at - 1_700_000_000_000) / 1_000)
+    };
     let mut s = Direct::ready(Config::default());
-    s.subscribe();
-    s.reply(429, &error_body("CMN-301"));
+    s.subscribed();
+    s.subscribe_to("/b");
+    answer(&mut s, 429, 600, "CMN-301");
+    assert_eq!(held(&s), Some(600));
     s.session.close(Close::Revoke, s.now).unwrap();
     s.drain();
+    // What the deletion hears is no reason to come sooner.
+    answer(&mut s, 503, 2, "CMN-211");
+    assert_eq!(held(&s), Some(600));
+    s.sleep(Duration::from_secs(10));
     s.closed(Some(1000));
-    assert!(s.session.snapshot().unwrap().to_json().contains("no_subscribe_before"));
+    assert_eq!((s.session.state(), held(&s)), (SessionState::Closed, Some(600)));
+    // A pause that is not the rate limit's is believed for an hour.
+    let mut s = Direct::ready(Config::default());
+    s.subscribe();
+    answer(&mut s, 503, 86_400, "CMN-211");
+    assert_eq!(held(&s), Some(3_600));
 }

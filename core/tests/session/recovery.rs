@@ -271,7 +271,13 @@ fn refusals_of_connections_without_the_recovery_token_do_not_count() {
 #[test]
 fn a_subscription_that_was_gone_before_the_loss_is_missed_since_its_last_notification() {
     // Beyond the window the server has forgotten the session, which says nothing of the time before.
-    for (code, window, since) in [("WSG-1005", 180, 1_000), ("WSG-1003", 180, 91_000), ("WSG-1005", 4, 91_000)] {
+    for (code, window, since, change) in [
+        ("WSG-1005", 180, 1_000, false),
+        ("WSG-1003", 180, 91_000, false),
+        ("WSG-1005", 4, 91_000, false),
+        // Other filters are desired meanwhile, of which the server knows nothing.
+        ("WSG-1005", 180, 1_000, true),
+    ] {
         let fields = format!(r#""recoveryBufferSize":100,"recoveryTimeout":{window}"#);
         let mut s = Direct::connecting(Config::default());
         s.frame(&details(&fields));
@@ -283,6 +289,9 @@ fn a_subscription_that_was_gone_before_the_loss_is_missed_since_its_last_notific
             s.frame(&echo_of(&outputs));
         }
         s.reopen();
+        if change {
+            s.subscribe_to("/b");
+        }
         s.now = s.now.after(Duration::from_secs(5));
         s.frame(&details(&format!(r#"{fields},"recoveryState":"Failed","recoveryErrorCode":"{code}""#)));
         let outputs = s.reply(200, r#"{"id":"t"}"#);
@@ -337,4 +346,24 @@ fn a_process_that_follows_knows_when_the_subscription_was_there_last() {
     s.frame(&details(&format!(r#"{DETAILS},"recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#)));
     let outputs = s.reply(200, r#"{"id":"t"}"#);
     assert_eq!(gap(&outputs).map(|gap| gap.since.0 - 1_700_000_000_000), Some(1_000));
+}
+
+// CLAUSE REC-2 REC-3
+#[test]
+fn a_session_that_continued_had_its_subscription_when_the_connection_was_lost() {
+    let mut s = Direct::ready(Config::default());
+    s.subscribed();
+    for _ in 0..2 {
+        let outputs = s.sleep(Duration::from_secs(30));
+        s.frame(&echo_of(&outputs));
+    }
+    s.reopen();
+    let outputs = s.frame(&recovered(DETAILS));
+    s.frame(&echo_of(&outputs));
+    let outputs = s.sleep(Duration::from_secs(30));
+    s.frame(&echo_of(&outputs));
+    s.reopen();
+    s.frame(&details(&format!(r#"{DETAILS},"recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#)));
+    let outputs = s.reply(200, r#"{"id":"t"}"#);
+    assert_eq!(gap(&outputs).map(|gap| gap.since.0 - 1_700_000_000_000), Some(60_000));
 }

@@ -231,7 +231,7 @@ impl Model {
             In::Malformed | In::Idle => self.give_up_handshake(wsc),
             In::Notification(..) => {
                 self.put(Out::Bad);
-                if self.subs.may_be_owed() {
+                if self.subs.may_be_owed(wsc) {
                     self.lost("unreadable_frame");
                 }
             }
@@ -243,7 +243,8 @@ impl Model {
     fn garbage(&mut self) {
         self.bad += 1;
         self.put(Out::Bad);
-        if self.subs.may_be_owed() || self.subs.is_holding() {
+        let fresh = self.phase == Phase::Handshaking(false);
+        if self.subs.may_be_owed(!fresh) || self.subs.is_holding() {
             self.unreadable();
             self.fill_replay(true);
             if self.subs.is_active() && self.phase == Phase::Ready && self.replay.is_none() {

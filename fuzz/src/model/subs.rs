@@ -39,8 +39,8 @@ impl Subs {
     }
 
     /// What comes may belong to what is desired.
-    pub(super) fn may_be_owed(&self) -> bool {
-        self.may_be_active() || self.leftover && self.desired.is_some()
+    pub(super) fn may_be_owed(&self, same_session: bool) -> bool {
+        self.may_be_active() || same_session && self.leftover && self.desired.is_some()
     }
 
     /// Something waits for an answer.
@@ -201,13 +201,13 @@ impl Model {
             self.subscription_gone();
         }
         let unsure = std::mem::take(&mut self.subs.unsure);
-        let perhaps_before = std::mem::take(&mut self.subs.leftover) || unsure;
+        let perhaps_replayed = (std::mem::take(&mut self.subs.leftover) || unsure) && self.trial.handle;
         (self.subs.lost, self.subs.verify, self.subs.failures) = (false, false, 0);
         let held = std::mem::take(&mut self.subs.held);
         let belongs = |of: &Option<String>| of.as_ref().is_none_or(|of| *of == id);
         if unsure && held.iter().flatten().any(|(_, of)| !belongs(of)) {
             self.lost("subscription_lost");
-        } else if perhaps_before && held.len() >= BUFFER {
+        } else if perhaps_replayed && held.len() >= BUFFER {
             self.lost("replay_overflow");
         }
         self.continuous();

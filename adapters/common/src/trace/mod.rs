@@ -31,7 +31,7 @@
 //! | `protocol_error` | `ringcentral_ws::connection` | WARN | `conn`, `error`, `kind` | the server sent something unreadable; of bytes that are no message, what is wrong with them, as `utf8` or `cut` |
 //! | `disconnected` | `ringcentral_ws::connection` | INFO | `conn`, `cause`, `detail`, `reason` | the connection is gone; `reason`: of the close frame or the transport, if there is one |
 //! | `retry` | `ringcentral_ws::connection` | WARN | `attempt`, `cause`, `delay_ms`, `detail` | an attempt failed; the time to the next |
-//! | `waiting` | `ringcentral_ws::connection` | INFO | `waits_for`, `delay_ms` | the next attempt or step waits for more than 2 s |
+//! | `waiting` | `ringcentral_ws::connection` | INFO | `waits_for`, `delay_ms` | the next attempt or step waits for more than 2 s, or with `subscription_limit` the subscription does, on a connection |
 //! | `nothing_subscribed` | `ringcentral_ws::subscription` | WARN | `conn` | a new session is connected, and no filters were given: no notification comes until `subscribe` is called |
 //! | `subscribed` | `ringcentral_ws::subscription` | INFO | `subscription`, `filters`, `disabled` | it stands: the server's id, how many filters, how many of them it refused |
 //! | `not_delivered` | `ringcentral_ws::subscription` | WARN | `subscription`, `problem`, `detail` | it stands, but nothing comes of it: it is not active, has no filter, or delivers elsewhere |

@@ -16,7 +16,8 @@ const time = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 
 const words = {
   page: () => "loaded",
-  waiting: () => "another tab has the session; this one continues it when that tab is gone",
+  queued: () => "another tab has the session; this one continues it when that tab is gone",
+  waiting: (e) => `${e.message}; ${(e.delay_ms / 1000).toFixed(1)} s`,
   not_restored: (e) => e.message,
   connected: (e) => ({ fresh: "a new session", recovered: "the session continues", lost: "the session was lost" })[e.resumption],
   subscribed: (e) => e.filters.join(", "),
@@ -36,7 +37,8 @@ function handle(event) {
   record.splice(0, record.length - MOST);
   sessionStorage.setItem("record", JSON.stringify(record));
   show(row);
-  if (["connected", "disconnected", "closed", "waiting", "queued"].includes(event.event)) {
+  const isOfSubscription = event.waits_for === "subscription_limit";
+  if (["connected", "disconnected", "closed", "waiting", "queued"].includes(event.event) && !isOfSubscription) {
     state.textContent = state.className = event.event;
   }
 }

@@ -73,7 +73,8 @@ impl Session {
         self.stats.unreadable += 1;
         self.state.bad_frames += 1;
         self.out.emit(Event::ProtocolError { conn, error });
-        if self.state.subscription.may_be_owed() || !self.state.unconfirmed.is_empty() {
+        let fresh = matches!(self.state.connection, ConnectionState::Handshaking { recovering: false, .. });
+        if self.state.subscription.may_be_owed(!fresh) || !self.state.unconfirmed.is_empty() {
             let since = self.seen_before_this_frame();
             if self.state.unconfirmed.is_empty() {
                 self.state.delivery.lost(GapCause::UnreadableFrame, since, &mut self.out);
@@ -123,7 +124,7 @@ impl Session {
             Kind::ServerNotification => {
                 // Out of order: it cannot be delivered before the session is known to continue.
                 self.out.emit(Event::ProtocolError { conn, error: ProtocolError::Unexpected });
-                if self.state.subscription.may_be_owed() {
+                if self.state.subscription.may_be_owed(recovering) {
                     let since = self.last_seen();
                     self.state.delivery.lost(GapCause::UnreadableFrame, since, &mut self.out);
                 }

@@ -290,6 +290,7 @@ impl Session {
             Fate::Continued => {
                 self.stats.recoveries += 1;
                 self.session_continued(now);
+                self.state.subscription.was_there(since);
                 if unclean {
                     self.state.delivery.lost(GapCause::Restored, since, &mut self.out);
                     self.state.subscription.mark_unverified();

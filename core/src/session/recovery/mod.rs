@@ -200,9 +200,7 @@ impl Session {
     /// forgotten yet, and that has no subscription, may have had none for longer than the connection was down.
     fn missing_since(&self, code: Option<&str>) -> UnixMillis {
         let in_window = self.window().is_some_and(|window| self.state.now < window.first);
-        // Not if a call of this client may have removed or replaced it.
-        let is_told = in_window && code == Some(NO_SUBSCRIPTION) && self.state.subscription.is_settled();
-        let active = self.state.subscription.active().filter(|_| is_told);
+        let active = self.state.subscription.active().filter(|_| in_window && code == Some(NO_SUBSCRIPTION));
         active.map_or_else(|| self.last_seen(), |active| active.confirmed.min(self.last_seen()))
     }
 

@@ -13,6 +13,7 @@ use crate::output::{Event, SubscriptionInfo, WaitReason};
 use crate::retry::{self, Cost, Planned, RetryContext};
 use crate::session::connection::Service;
 use crate::session::delivery::unconfirmed::Held;
+use crate::session::tokens::MAX_STORED_PENALTY;
 use crate::session::{Close, Session};
 use crate::time::Timestamp;
 use crate::timers::TimerKind;
@@ -81,7 +82,8 @@ impl Session {
             self.subscription_gone();
         }
         let unsure = self.state.subscription.is_unsure();
-        let perhaps_before = unsure || self.state.subscription.is_leftover();
+        // Its first notifications may have come through the server's buffer.
+        let perhaps_replayed = self.state.record.recovering && (unsure || self.state.subscription.is_leftover());
         self.state.subscription.lost = false;
         self.state.subscription.failures = 0;
         self.state.subscription.refusals = Refusals::None;
@@ -98,8 +100,7 @@ impl Session {
             // They belong to a subscription of this session whose confirmation was lost with its connection.
             let since = self.last_seen();
             self.state.delivery.lost(GapCause::SubscriptionLost, since, &mut self.out);
-        } else if perhaps_before && held.len() >= self.buffer_size().max(1) {
-            // Its first notifications may have come through the server's buffer.
+        } else if perhaps_replayed && held.len() >= self.buffer_size().max(1) {
             let since = self.last_seen();
             self.state.delivery.lost(GapCause::ReplayOverflow, since, &mut self.out);
         }
@@ -128,7 +129,8 @@ impl Session {
     fn subscription_refused(&mut self, kind: CallKind, error: ApiError, wait: Option<Duration>, now: Timestamp) {
         if error.status >= 500 {
             // It may have run.
-            self.state.subscription.leave_open(&kind);
+            let at = self.state.clock.unix_at(now);
+            self.state.subscription.leave_open(&kind, at);
         }
         let floor = now.after(wait.unwrap_or_default());
         let before = std::mem::take(&mut self.state.subscription.refusals);
@@ -162,7 +164,8 @@ impl Session {
             }
             Class::Transient | Class::RecoverSession | Class::ForgetWsc => {
                 if wait.is_some() {
-                    self.hold_subscription(floor);
+                    let before = self.state.subscription.held(now).unwrap_or(now);
+                    self.hold_subscription(before.max(floor.min(now.after(MAX_STORED_PENALTY))));
                 }
                 Some(self.subscription_retry(floor, now))
             }

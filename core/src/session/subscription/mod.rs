@@ -183,6 +183,14 @@ impl Subscription {
         };
     }
 
+    /// The session continues, so it had its subscription when the connection before was lost. Later another client may have
+    /// put another one in its place (CON-7).
+    pub(crate) fn was_there(&mut self, at: UnixMillis) {
+        if let Known::Active(active) = &mut self.known {
+            active.confirmed = active.confirmed.max(at);
+        }
+    }
+
     fn mark_verified(&mut self) {
         self.known = match std::mem::take(&mut self.known) {
             Known::Unverified(active) => Known::Active(active),
@@ -212,9 +220,9 @@ impl Subscription {
         }
     }
 
-    /// Whether what comes, or what cannot be read, may belong to what is desired.
-    pub(crate) fn may_be_owed(&self) -> bool {
-        self.may_be_active() || self.is_leftover() && self.desired().is_some()
+    /// Whether what comes, or what cannot be read, may belong to what is desired, if this is the session that it was made in.
+    pub(crate) fn may_be_owed(&self, same_session: bool) -> bool {
+        self.may_be_active() || same_session && self.is_leftover() && self.desired().is_some()
     }
 
     /// The filters of all that is desired, active or on its way.
@@ -250,12 +258,17 @@ impl Subscription {
         self.lost = true;
     }
 
-    /// A call ended, and nobody knows whether the server carried it out.
-    fn leave_open(&mut self, kind: &CallKind) {
+    /// A call ended at that time, and nobody knows whether the server carried it out.
+    fn leave_open(&mut self, kind: &CallKind, at: UnixMillis) {
         match kind {
             CallKind::Create(_) => self.known = Known::Unsure,
             CallKind::Update(_) => self.mark_unverified(),
-            CallKind::Delete => {}
+            // If it is gone, this call is why.
+            CallKind::Delete => {
+                if let Some(active) = self.active_mut() {
+                    active.confirmed = active.confirmed.max(at);
+                }
+            }
         }
     }
 
@@ -419,7 +432,8 @@ impl Session {
     /// The connection is gone, and with it the answer (SUB-8): what is desired stays so.
     pub(crate) fn subscription_disconnected(&mut self) {
         if let Some(call) = self.state.subscription.call.take() {
-            self.state.subscription.leave_open(&call.kind);
+            let at = self.last_seen();
+            self.state.subscription.leave_open(&call.kind, at);
         }
         if !self.state.unconfirmed.is_empty() {
             self.stats.foreign += self.state.unconfirmed.forget();
