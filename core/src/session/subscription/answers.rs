@@ -22,6 +22,20 @@ use crate::wire::{Payload, SubscriptionReply, subscription_reply};
 /// The shortest wait after a refusal, whatever the settings say: a try is a call to the server.
 const MIN_WAIT: Duration = Duration::from_millis(10);
 
+impl Subscription {
+    /// The subscription that the application knows a call by.
+    fn named_by(&self, kind: &CallKind) -> SubscriptionId {
+        match kind {
+            CallKind::Create(desired) | CallKind::Update(desired) => desired.id,
+            CallKind::Delete => {
+                let active = self.active().map(|active| active.id);
+                let removed = if let Goal::Removed(id) = self.goal { Some(id) } else { None };
+                removed.or(active).unwrap_or(SubscriptionId(self.next))
+            }
+        }
+    }
+}
+
 impl Session {
     /// The answer to the call under way.
     pub(crate) fn subscription_answer(
@@ -179,15 +193,7 @@ impl Session {
             || self.state.closing == Some(Close::Revoke) && !matches!(kind, CallKind::Delete);
         let retry_at = retry_at.filter(|_| !obsolete);
         self.state.subscription.failures = self.state.subscription.failures.saturating_add(1);
-        let id = match &kind {
-            CallKind::Create(desired) | CallKind::Update(desired) => desired.id,
-            CallKind::Delete => {
-                let Subscription { goal, next, .. } = &self.state.subscription;
-                let active = self.state.subscription.active().map(|active| active.id);
-                let removed = if let Goal::Removed(id) = goal { Some(*id) } else { None };
-                removed.or(active).unwrap_or(SubscriptionId(*next))
-            }
-        };
+        let id = self.state.subscription.named_by(&kind);
         match retry_at {
             Some(at) => self.arm(TimerKind::Subscribe, at),
             None => self.accept_refusal(id, &kind, now),
