@@ -94,6 +94,42 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// What the fuzzer found, as it was.
+fn finds() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        // A few pongs are sent before the peer reads no more; those and the rest together are too many.
+        (
+            "pings-unread-before-a-bad-frame",
+            vec![
+                0, 4, 0, 109, 189, 115, 189, 189, 189, 189, 101, 0, 13, 255, 0, 255, 255, 255, 6, 0, 10, 255, 255, 255,
+                255, 255, 1,
+            ],
+        ),
+        // What was read last takes forty polls, and then nothing comes any more.
+        (
+            "flood-and-silence",
+            vec![0, 6, 0, 10, 1, 19, 2, 28, 47, 11, 20, 6, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 53, 10, 0, 0, 10, 1],
+        ),
+        // It comes in one go with the end of a replay, and what is held until then takes no place among the events.
+        (
+            "replay-and-a-burst",
+            vec![
+                0, 0, 0, 10, 1, 0, 58, 0, 0, 0, 0, 0, 0, 31, 22, 122, 233, 252, 249, 255, 254, 255, 255, 0, 0, 44, 0,
+                0, 78, 1, 115, 116, 97, 116,
+            ],
+        ),
+        // Answers to pings cost nothing once nothing can be written: what is behind them is read.
+        (
+            "unwritable-and-many-pings",
+            vec![
+                0, 237, 238, 238, 238, 238, 238, 0, 9, 6, 57, 57, 57, 57, 57, 61, 237, 238, 238, 238, 238, 0, 245, 255,
+                255, 255, 255, 255, 255, 253, 0, 0, 6, 0, 3, 75, 6,
+            ],
+        ),
+        ("unwritable-and-flooded-with-pings", vec![0, 105, 114, 97, 116, 105, 111, 110, 20, 105, 1, 112, 105, 114]),
+    ]
+}
+
 fn streams() -> Vec<(&'static str, Vec<u8>)> {
     let one: &[u8] = &[NOTIFY, 0, MILLIS, 1];
     let flood = |kind, time| [&[0], one, &[FLOOD, kind, time, ASK, SECONDS, 20], one, &[HEAL, 0], one].concat();
@@ -131,28 +167,6 @@ fn streams() -> Vec<(&'static str, Vec<u8>)> {
         ("nobody-listens", [&[0], one, &[LISTEN, 0, BURST, 15, 200, SECONDS, 60, LISTEN, 1], one].concat()),
         ("nobody-listens-and-it-ends", [&[0], one, &[LISTEN, 0, BURST, 15, 200, FINISH, SECONDS, 60], one].concat()),
         ("pings-unread-before-a-notification", vec![0, DEAF, 1, PINGS, 140, 124, MILLIS, 10]),
-        // A few pongs are sent before the peer reads no more; those and the rest together are too many.
-        (
-            "pings-unread-before-a-bad-frame",
-            vec![
-                0, 4, 0, 109, 189, 115, 189, 189, 189, 189, 101, 0, 13, 255, 0, 255, 255, 255, 6, 0, 10, 255, 255, 255,
-                255, 255, 1,
-            ],
-        ),
-        // What was read last takes forty polls, and then nothing comes any more.
-        (
-            "flood-and-silence",
-            vec![0, 6, 0, 10, 1, 19, 2, 28, 47, 11, 20, 6, 52, 52, 52, 52, 52, 52, 52, 52, 52, 52, 53, 10, 0, 0, 10, 1],
-        ),
-        // Answers to pings cost nothing once nothing can be written: what is behind them is read.
-        (
-            "unwritable-and-many-pings",
-            vec![
-                0, 237, 238, 238, 238, 238, 238, 0, 9, 6, 57, 57, 57, 57, 57, 61, 237, 238, 238, 238, 238, 0, 245, 255,
-                255, 255, 255, 255, 255, 253, 0, 0, 6, 0, 3, 75, 6,
-            ],
-        ),
-        ("unwritable-and-flooded-with-pings", vec![0, 105, 114, 97, 116, 105, 111, 110, 20, 105, 1, 112, 105, 114]),
         ("unwritable", [&[0], one, &[BURST, 0, 0, UNWRITABLE, ASK, SECONDS, 1], one].concat()),
         ("unwritable-with-more-than-a-turn", vec![MANY | WIDE, BURST, 15, 255, STEPS, 2, UNWRITABLE, ASK, SECONDS, 1]),
         ("unwritable-and-never-pausing", vec![0, UNWRITABLE, ASK, FLOOD, 3, 60, SECONDS, 1]),
@@ -161,7 +175,7 @@ fn streams() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn by_hand() -> BTreeMap<&'static str, Vec<u8>> {
-    frames().into_iter().chain(streams()).collect()
+    frames().into_iter().chain(streams()).chain(finds()).collect()
 }
 
 #[test]

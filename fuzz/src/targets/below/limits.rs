@@ -8,6 +8,8 @@ use ringcentral_ws_driver::IoLimits;
 pub(super) const FRAME_BYTES: usize = 32 << 10;
 /// Bytes and number of the events that may wait: few, so that reading stops soon, or more than a turn reads.
 pub(super) const EVENTS: [(usize, usize); 2] = [(64 << 10, 32), (1 << 20, 1024)];
+/// Bytes that the session holds back: a replay, and what comes before its subscription is confirmed.
+pub(super) const HELD_BYTES: usize = 64 << 20;
 pub(super) const PONG_MAX: usize = 16 << 10;
 pub(super) const SOCKET_BUFFER: usize = 4 << 10;
 /// What a reader may hold beside whole messages: its buffer, the larger one of a flood (`IoLimits::socket_buffer`), and
@@ -35,7 +37,7 @@ pub(super) fn config() -> Config {
     let mut config = Config { rest_over_websocket: true, request_timeout: REQUEST, ..Config::default() };
     config.handshake_timeout = HANDSHAKE;
     config.close_timeout = CLOSE;
-    config.limits.frame_bytes = FRAME_BYTES;
+    (config.limits.frame_bytes, config.limits.held_bytes) = (FRAME_BYTES, HELD_BYTES);
     config
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use ringcentral_ws_testkit::Seen;
 
 use super::limits::{
-    AHEAD, EVENTS, FINISH_BY, FRAME_BYTES, HANDSHAKE, PARTS, POLL, POLL_FRAMES, PONG_MAX, SILENCE, SLACK, UPGRADE,
+    AHEAD, EVENTS, FINISH_BY, FRAME_BYTES, HANDSHAKE, HELD_BYTES, PARTS, POLL, POLL_FRAMES, PONG_MAX, SILENCE, SLACK,
+    UPGRADE,
 };
 use super::script::RUBBISH;
 use super::wire::{Item, Wire};
@@ -46,6 +47,9 @@ struct Lane {
     ended: bool,
     /// ConnectionDetails came.
     ready: bool,
+    /// And an echo or an answer after it: what is read before may be held, until it is known whether it is a replay or whose
+    /// it is.
+    settled: bool,
     /// When the client has handled what came whole last.
     life: Duration,
     /// Since when a message has been unfinished.
@@ -73,6 +77,8 @@ pub(super) struct Oracle {
     texts: BTreeMap<String, u64>,
     /// Those that were read and not taken by the application, with their sizes.
     waiting: BTreeMap<u64, usize>,
+    /// Those of them that may have been held first, which the limits of the session bound.
+    held: BTreeMap<u64, usize>,
     known: BTreeSet<u64>,
     /// Most bytes of events that may wait.
     most: usize,
@@ -112,6 +118,7 @@ impl Oracle {
 
     pub(super) fn notified(&mut self, number: u64) {
         self.waiting.remove(&number);
+        self.held.remove(&number);
         self.received.push(Received::Notification(number));
     }
 
@@ -139,6 +146,7 @@ impl Oracle {
             born: now,
             ended: false,
             ready: false,
+            settled: false,
             life: now,
             unfinished: None,
             pings: 0,
@@ -191,7 +199,9 @@ impl Oracle {
         if let Some(number) = self.texts.get(text).copied().or_else(|| genuine(text)) {
             self.sent.push(Sent::Notification(number));
             if self.known.insert(number) {
-                self.waiting.insert(number, text.len());
+                let is_settled = self.lanes.get(&id).is_some_and(|lane| lane.settled);
+                let kept = if is_settled { &mut self.waiting } else { &mut self.held };
+                kept.insert(number, text.len());
             }
         } else if text == RUBBISH {
             self.sent.push(Sent::Lost);
@@ -202,7 +212,11 @@ impl Oracle {
             if let Some(lane) = self.lanes.get_mut(&id) {
                 lane.ready = true;
             }
-        } else if !["ClientRequest", "Heartbeat", "SomethingNew"].iter().any(|kind| is_of(text, kind)) {
+        } else if ["ClientRequest", "Heartbeat"].iter().any(|kind| is_of(text, kind)) {
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.settled = true;
+            }
+        } else if !is_of(text, "SomethingNew") {
             self.sent.push(Sent::Unclear);
         }
     }
@@ -220,6 +234,7 @@ impl Oracle {
             let written = if lane.unwritable { &[][..] } else { &lane.written };
             self.sent.extend(written.iter().any(|number| !self.known.contains(number)).then_some(Sent::Lost));
             self.waiting.clear();
+            self.held.clear();
         }
         self.sent.push(Sent::End { left });
     }
@@ -238,6 +253,8 @@ impl Oracle {
             let unfinished = lane.unfinished.map_or(Duration::ZERO, age);
             assert!(unfinished <= FINISH_BY + SLACK, "a message of {id} has been unfinished for {unfinished:?}");
         }
+        let held: usize = self.held.values().sum();
+        assert!(held <= HELD_BYTES + FRAME_BYTES, "{held} bytes are held");
         let waiting: usize = self.waiting.values().sum();
         assert!(waiting <= self.most + 2 * FRAME_BYTES + AHEAD, "{waiting} bytes wait for the application");
     }
