@@ -169,3 +169,20 @@ fn a_subscription_refused_for_good_shows_in_the_state() {
     s.reply(403, &error_body("SUB-528"));
     assert!(s.session.is_subscribed());
 }
+
+// CLAUSE REC-8 SUB-5
+#[test]
+fn a_wait_before_the_subscription_is_said_if_it_takes_more_than_two_seconds() {
+    for (left, said) in [(2, false), (3, true)] {
+        let mut s = Direct::ready(Config::default());
+        s.subscribe();
+        s.reply(429, &error_body("CMN-301"));
+        s.now = s.now.after(Duration::from_secs(60 - left));
+        let outputs = s.subscribe();
+        let waits = events(&outputs).find_map(|event| match event {
+            Event::Waiting { reason: WaitReason::SubscriptionLimit, delay, .. } => Some(*delay),
+            _ => None,
+        });
+        assert_eq!(waits, said.then_some(Duration::from_secs(left)), "{outputs:?}");
+    }
+}
