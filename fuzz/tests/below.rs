@@ -118,6 +118,14 @@ fn finds() -> Vec<(&'static str, Vec<u8>)> {
                 0, 78, 1, 115, 116, 97, 116,
             ],
         ),
+        // While an answer is awaited only bytes count, and not those that are thrown away.
+        (
+            "asked-and-a-burst",
+            vec![
+                0, 6, 0, 0, 0, 42, 25, 255, 201, 142, 83, 10, 1, 19, 0, 119, 119, 119, 119, 255, 255, 73, 255, 255, 12,
+                60, 21, 255, 255, 255,
+            ],
+        ),
         // Answers to pings cost nothing once nothing can be written: what is behind them is read.
         (
             "unwritable-and-many-pings",

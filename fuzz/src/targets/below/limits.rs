@@ -10,6 +10,8 @@ pub(super) const FRAME_BYTES: usize = 32 << 10;
 pub(super) const EVENTS: [(usize, usize); 2] = [(64 << 10, 32), (1 << 20, 1024)];
 /// Bytes that the session holds back: a replay, and what comes before its subscription is confirmed.
 pub(super) const HELD_BYTES: usize = 64 << 20;
+/// What an event weighs at least.
+pub(super) const EVENT: usize = 256;
 pub(super) const PONG_MAX: usize = 16 << 10;
 pub(super) const SOCKET_BUFFER: usize = 4 << 10;
 /// What a reader may hold beside whole messages: its buffer, the larger one of a flood (`IoLimits::socket_buffer`), and

@@ -302,6 +302,7 @@ impl<'p> Play<'p> {
         let now = self.world.machine.now();
         if let Some(oracle) = &mut self.oracle {
             oracle.see(self.world.machine.seen(), now);
+            oracle.asks(!self.calls.is_empty());
         }
         if self.listens.is_some() {
             self.take();
