@@ -16,7 +16,7 @@ const UNAVAILABLE: Duration = Duration::from_secs(5);
 const LIMITED: Duration = Duration::from_secs(60);
 /// A timer may end so much before another clock says so.
 const ROUNDED: Duration = Duration::from_millis(50);
-/// Rate-limit groups that are told apart; the service has four.
+/// Rate-limit groups that are kept apart; the service has four.
 const MOST_GROUPS: usize = 8;
 /// Bytes of a group's name that count.
 const LONGEST_GROUP: usize = 32;
@@ -79,7 +79,7 @@ impl RetryAfter {
     }
 }
 
-/// Until when the server wants no calls of a rate-limit group, as far as calls that wait were told. Times are those of a
+/// Until when the server wants no calls of a rate-limit group, by its answers to calls that may wait. Times are those of a
 /// monotonic clock.
 #[doc(hidden)]
 #[derive(Debug, Default)]

@@ -9,6 +9,19 @@ use crate::direct::{
     is_gap, is_notification, limited, message_id, next_connection, notification, notification_of, recovered,
 };
 
+/// So many heartbeats, each answered at once, and nothing else.
+fn heartbeats(s: &mut Direct, count: u32) {
+    for _ in 0..count {
+        let outputs = s.sleep(Duration::from_secs(30));
+        s.frame(&echo_of(&outputs));
+    }
+}
+
+/// A failed recovery of a session that had no subscription.
+fn without_subscription(fields: &str) -> String {
+    details(&format!(r#"{fields},"recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#))
+}
+
 // CLAUSE REC-5
 #[test]
 fn only_the_echo_of_the_first_heartbeat_ends_a_replay() {
@@ -284,10 +297,7 @@ fn a_subscription_that_was_gone_before_the_loss_is_missed_since_its_last_notific
         s.subscribed();
         s.sleep(Duration::from_secs(1));
         s.frame(&notification(1));
-        for _ in 0..3 {
-            let outputs = s.sleep(Duration::from_secs(30));
-            s.frame(&echo_of(&outputs));
-        }
+        heartbeats(&mut s, 3);
         s.reopen();
         if change {
             s.subscribe_to("/b");
@@ -307,18 +317,14 @@ fn a_deletion_of_ones_own_that_may_have_run_is_not_missed() {
         let mut s = Direct::ready(Config::default());
         s.subscribed();
         s.frame(&notification(1));
-        for _ in 0..3 {
-            let outputs = s.sleep(Duration::from_secs(30));
-            s.frame(&echo_of(&outputs));
-        }
+        heartbeats(&mut s, 3);
         let last_frame = s.now;
         s.unsubscribe();
         if again {
             s.subscribe();
         }
         s.reopen();
-        let fields = format!(r#"{DETAILS},"recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#);
-        let mut outputs = s.frame(&details(&fields));
+        let mut outputs = s.frame(&without_subscription(DETAILS));
         if again {
             outputs.extend(s.reply(200, r#"{"id":"t"}"#));
         }
@@ -334,16 +340,13 @@ fn a_process_that_follows_knows_when_the_subscription_was_there_last() {
     s.subscribed();
     s.sleep(Duration::from_secs(1));
     s.frame(&notification(1));
-    for _ in 0..3 {
-        let outputs = s.sleep(Duration::from_secs(30));
-        s.frame(&echo_of(&outputs));
-    }
+    heartbeats(&mut s, 3);
     let snapshot = s.session.snapshot().unwrap();
     let at = ClockReading { unix: UnixMillis(clock().unix.0 + 100_000), ..clock() };
     let mut s = Direct::restored_at(Config::default(), snapshot, at);
     s.authorize();
     s.open();
-    s.frame(&details(&format!(r#"{DETAILS},"recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#)));
+    s.frame(&without_subscription(DETAILS));
     let outputs = s.reply(200, r#"{"id":"t"}"#);
     assert_eq!(gap(&outputs).map(|gap| gap.since.0 - 1_700_000_000_000), Some(1_000));
 }
@@ -353,17 +356,13 @@ fn a_process_that_follows_knows_when_the_subscription_was_there_last() {
 fn a_session_that_continued_had_its_subscription_when_the_connection_was_lost() {
     let mut s = Direct::ready(Config::default());
     s.subscribed();
-    for _ in 0..2 {
-        let outputs = s.sleep(Duration::from_secs(30));
-        s.frame(&echo_of(&outputs));
-    }
+    heartbeats(&mut s, 2);
     s.reopen();
     let outputs = s.frame(&recovered(DETAILS));
     s.frame(&echo_of(&outputs));
-    let outputs = s.sleep(Duration::from_secs(30));
-    s.frame(&echo_of(&outputs));
+    heartbeats(&mut s, 1);
     s.reopen();
-    s.frame(&details(&format!(r#"{DETAILS},"recoveryState":"Failed","recoveryErrorCode":"WSG-1005""#)));
+    s.frame(&without_subscription(DETAILS));
     let outputs = s.reply(200, r#"{"id":"t"}"#);
     assert_eq!(gap(&outputs).map(|gap| gap.since.0 - 1_700_000_000_000), Some(60_000));
 }
