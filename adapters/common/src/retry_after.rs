@@ -252,6 +252,28 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_in_vain_is_not_begun_and_a_call_that_is_let_through_ends_the_wait_of_others() {
+        let second = Duration::from_secs(1);
+        let of = |status: u16, after: &str, group: Option<&str>| {
+            let mut answer = http::Response::builder().status(status).header("Retry-After", after);
+            if let Some(group) = group {
+                answer = answer.header("X-Rate-Limit-Group", group);
+            }
+            Ok(Response::new(answer.body(Body::empty()).unwrap(), Via::Https))
+        };
+        let penalties = Penalties::default();
+        let ended = |limit: u32, answer: &Result<Response, RequestError>| {
+            Tries::new(RetryAfter::up_to(limit * second)).ended(&Method::GET, answer, &penalties, second)
+        };
+        assert_eq!(ended(60, &of(429, "90", Some("light"))), None);
+        assert_eq!(ended(60, &of(429, "5", Some("light"))), None, "it would end within the other's");
+        assert_eq!(ended(100, &of(429, "5", Some("light"))), Some(90 * second));
+        assert_eq!(ended(60, &of(429, "5", None)), Some(5 * second), "of a group that is not known");
+        assert_eq!(ended(60, &of(200, "0", Some("light"))), None);
+        assert_eq!(ended(60, &of(429, "5", Some("light"))), Some(5 * second));
+    }
+
+    #[test]
     fn what_was_not_sent_is_sent_again_with_every_method() {
         let second = Duration::from_secs(1);
         let rule = RetryAfter::up_to(60 * second);
